@@ -1,0 +1,1 @@
+"""Compile trained delay-learning spiking networks for any chip."""

@@ -1,0 +1,206 @@
+"""Networks in files: safetensors, with the description as JSON in the metadata. No pickle, ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickletools
+import tempfile
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+
+FORMAT = "delrec.network/1"
+BUNDLED = ("conv_delay_256", "dense_delay_256")
+_KINDS = {"conv_delay": (ConvDelay, "kernel"), "dense_delay": (DenseDelay, "weight")}
+Arrays = dict[str, NDArray[Any]]
+
+
+def bundled(name: str = BUNDLED[0]) -> Path:
+    """Path of a network that ships with the package."""
+    return Path(str(resources.files("delrec_compile.bundled") / f"{name}.safetensors"))
+
+
+def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
+    """Writes the network, whole or not at all."""
+    from safetensors.numpy import save as to_bytes
+
+    path = Path(path)
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists; add --force to replace it")
+    arrays, config = _describe(network)
+    raw = to_bytes(arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)})
+    write_whole(path, raw)
+    return path
+
+
+def load(source: Path | str) -> Network:
+    """Reads a network file, or a bundled network by name.
+
+    Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
+    """
+    path = _locate(source)
+    raw = path.read_bytes()
+    if path.suffix in {".pt", ".pth", ".pkl", ".pickle"} or _is_pickle(raw):
+        raise CheckpointError(
+            f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
+            "(save the arrays with safetensors)"
+        )
+    arrays, meta = _open(path)
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but not a network of this project "
+            f"(format '{meta.get('format', 'none')}', needed '{FORMAT}'); "
+            "make one with 'delrec-compile train'"
+        )
+    try:
+        return _build(arrays, json.loads(meta["config"]))
+    except (NetworkError, CheckpointError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
+
+
+def digest(network: Network) -> str:
+    """sha256 over arrays and description: equal networks, equal digest."""
+    arrays, config = _describe(network)
+    h = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name in sorted(arrays):
+        h.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
+        h.update(arrays[name].tobytes())
+    return h.hexdigest()
+
+
+def write_whole(path: Path, raw: bytes) -> None:
+    """Writes a file so that a reader, or a crash, sees the old one or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(raw)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _locate(source: Path | str) -> Path:
+    path = Path(source)
+    if str(source) in BUNDLED:
+        return bundled(str(source))
+    if not path.exists():
+        known = ", ".join(BUNDLED)
+        raise CheckpointError(
+            f"{path}: no such file{did_you_mean(str(source), BUNDLED)}; "
+            f"give a .safetensors file or a bundled network ({known})"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not a file; a .safetensors file is needed")
+    return path
+
+
+def _is_pickle(raw: bytes) -> bool:
+    """Zip of torch.save, or a bare pickle stream; looked at, never executed."""
+    if raw[:4] == b"PK\x03\x04":
+        return True
+    if raw[:1] != b"\x80":
+        return False
+    try:
+        next(pickletools.genops(raw))
+    except ValueError:
+        return False
+    return True
+
+
+def _open(path: Path) -> tuple[Arrays, dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            meta = dict(file.metadata() or {})
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is not a whole safetensors file ({error}); it is foreign or cut short"
+        ) from error
+
+
+def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
+    arrays: Arrays = {}
+    layers = []
+    for i, layer in enumerate(network.layers):
+        arrays[f"layers.{i}.weight"] = layer.weight
+        arrays[f"layers.{i}.bias"] = layer.bias
+        entry: dict[str, Any] = {"lif": asdict(layer.lif), "recurrence": None}
+        if layer.recurrence is not None:
+            entry["recurrence"] = layer.recurrence.kind
+            arrays[f"layers.{i}.delay"] = layer.recurrence.delay.astype(np.int16)
+            for name, value in layer.recurrence.weights.items():
+                arrays[f"layers.{i}.recurrent_{name}"] = value
+        layers.append(entry)
+    out = network.readout
+    arrays |= {"readout.weight": out.weight, "readout.bias": out.bias}
+    config = {
+        "layers": layers,
+        "readout": {"beta": out.beta, "decision": out.decision},
+        "dt_ms": network.dt_ms,
+        "max_input": network.max_input,
+        "labels": list(network.labels),
+        "name": network.name,
+        "notes": dict(network.notes),
+    }
+    return arrays, config
+
+
+def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
+    left = dict(arrays)
+
+    def take(name: str) -> NDArray[Any]:
+        if name not in left:
+            raise CheckpointError(
+                f"no tensor '{name}'{did_you_mean(name, left)}; there are: {', '.join(sorted(arrays))}"
+            )
+        return left.pop(name)
+
+    layers = []
+    for i, entry in enumerate(config["layers"]):
+        recurrence = None
+        if entry["recurrence"] is not None:
+            if entry["recurrence"] not in _KINDS:
+                raise CheckpointError(
+                    f"layer {i}: unknown recurrence '{entry['recurrence']}'; "
+                    f"allowed: {', '.join(_KINDS)}"
+                )
+            kind, weight = _KINDS[entry["recurrence"]]
+            recurrence = kind(take(f"layers.{i}.recurrent_{weight}"), take(f"layers.{i}.delay"))
+        weight_, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
+        layers.append(Layer(weight_, bias, Lif(**entry["lif"]), recurrence))
+    readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
+    if left:
+        raise CheckpointError(f"tensors that the description does not name: {', '.join(sorted(left))}")
+    return Network(
+        tuple(layers),
+        readout,
+        dt_ms=config["dt_ms"],
+        max_input=config["max_input"],
+        labels=tuple(config["labels"]),
+        name=config["name"],
+        notes=config["notes"],
+    )

@@ -1,0 +1,185 @@
+"""Layers -> one TIR function: a loop over time steps around one event-driven step, state in place.
+
+    kernel(x, y, [spikes,] steps, tables ..., state ...)
+
+x: (steps * inputs,) counts. y: (steps * outputs,) membranes of the readout. spikes, in the tracing
+form only: (steps * neurons,) 0/1 as uint8, layer after layer. Tables are the constants, state the
+caller's memory, which keeps the leaked-and-reset membranes, the rings of bit planes and the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
+from delrec_compile.ops import conv_delay, delay_line, lif, linear
+from delrec_compile.ops.emit import Emitter, Events, Schedule
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One TIR function and what must be passed to it.
+
+    tables: constants by name, in order. state: (elements, dtype) by name, in order.
+    """
+
+    function: Any
+    tables: dict[str, NDArray[Any]]
+    state: dict[str, tuple[int, str]]
+    inputs: int
+    outputs: int
+    neurons: int
+
+
+def compose(
+    layers: Sequence[Layer], readout: Readout, schedule: Schedule, *, trace: bool
+) -> Kernel:
+    return _Composer(layers, readout, schedule, trace).kernel()
+
+
+def tables_of(layers: Sequence[Layer], readout: Readout) -> dict[str, NDArray[Any]]:
+    """The constants as the kernel reads them: weight rows by sending neuron."""
+    out: dict[str, NDArray[Any]] = {}
+    for i, layer in enumerate(layers):
+        out[f"l{i}_weight"] = layer.weight.T
+        out[f"l{i}_bias"] = layer.bias
+        r = layer.recurrence
+        if isinstance(r, ConvDelay):
+            out[f"l{i}_kernel"] = r.kernel
+        elif isinstance(r, DenseDelay):
+            out[f"l{i}_recurrent"] = r.weight.T
+        if r is not None:
+            out[f"l{i}_delay"] = r.delay.astype(np.uint8 if r.depth <= 256 else np.uint16)
+    out["out_weight"] = readout.weight.T
+    out["out_bias"] = readout.bias
+    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
+
+
+def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, str]]:
+    out: dict[str, tuple[int, str]] = {}
+    for i, layer in enumerate(layers):
+        out[f"l{i}_v"] = (layer.size, "float32")
+        if layer.recurrence is not None:
+            depth = layer.recurrence.depth
+            out[f"l{i}_ring"] = (
+                delay_line.planes(depth) * delay_line.words(layer.size),
+                "uint32",
+            )
+    out["out_v"] = (readout.size, "float32")
+    out["clock"] = (1, "int32")
+    return out
+
+
+class _Composer:
+    def __init__(
+        self, layers: Sequence[Layer], readout: Readout, schedule: Schedule, trace: bool
+    ) -> None:
+        self.layers, self.readout, self.trace = tuple(layers), readout, trace
+        self.e = Emitter(schedule)
+        self.tables = tables_of(layers, readout)
+        self.state = state_of(layers, readout)
+        self.neurons = sum(layer.size for layer in layers)
+
+    def kernel(self) -> Kernel:
+        with IRBuilder() as builder:
+            with tir.prim_func(s_tir=True):
+                tir.func_name("kernel")
+                tir.func_attr({"tirx.noalias": True})
+                self._arguments()
+                with tir.serial(self.steps) as t:
+                    self._step(t)
+        inputs, outputs = self.layers[0].inputs, self.readout.size
+        return Kernel(builder.get(), self.tables, self.state, inputs, outputs, self.neurons)
+
+    def _arguments(self) -> None:
+        # x and y come from the caller and may lie at any address; tables and state are aligned
+        def loose(name: str) -> Any:
+            return tir.arg(name, tir.buffer((1 << 30,), "float32", align=4))
+
+        self.x, self.y = loose("x"), loose("y")
+        if self.trace:
+            self.spikes = tir.arg("spikes", tir.buffer((1 << 30,), "uint8", align=1))
+        self.steps = tir.arg("steps", tir.int32())
+        self.at: dict[str, Any] = {}
+        for name, table in self.tables.items():
+            self.at[name] = tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
+        for name, (size, dtype) in self.state.items():
+            self.at[name] = tir.arg(name, tir.buffer((size,), dtype))
+
+    def _step(self, t: Any) -> None:
+        e, clock = self.e, self.at["clock"]
+        base = e.bind(t * self.layers[0].inputs)
+        active = e.events(self.layers[0].inputs)
+        e.list_active(
+            active,
+            self.layers[0].inputs,
+            lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(tir.float32(0), lanes),
+        )
+        counts: Any = lambda j: self.x[base + j]  # noqa: E731
+        first = 0
+        for i, layer in enumerate(self.layers):
+            feed = linear.Rows(active, self.at[f"l{i}_weight"], counts)
+            active, counts = self._layer(i, layer, feed), None
+            if self.trace:
+                self._record(active, t * self.neurons + first, layer.size)
+                first += layer.size
+        self._readout(t, active)
+        e.store(clock, 0, 1, clock[0] + 1)
+
+    def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> Events:
+        e, n, v = self.e, layer.size, self.at[f"l{i}_v"]
+        lif.emit_leak(e, layer.lif.beta, v, n)
+        before, start = self._recurrence(i, layer)
+        m = e.buffer(n)
+
+        def finish(value: Any, at: int, lanes: int) -> None:
+            lif.emit_fire(e, layer.lif, value, v, m, at, lanes)
+
+        linear.emit(e, n, before, self.at[f"l{i}_bias"], feed, finish, start)
+        spikes = e.events(n)
+        e.list_active(spikes, n, lambda at, lanes: lif.fires(e, layer.lif, m, at, lanes))
+        if layer.recurrence is not None:
+            ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
+            depth = layer.recurrence.depth
+            delay_line.emit_push(e, spikes, delay, ring, self.at["clock"][0], depth, n)
+        return spikes
+
+    def _recurrence(self, i: int, layer: Layer) -> tuple[list[linear.Rows], Any]:
+        """Rows to add before the bias, or blocks of a ready current to start from."""
+        r, e = layer.recurrence, self.e
+        if r is None:
+            return [], None
+        arrivals = e.events(layer.size)
+        ring, clock = self.at[f"l{i}_ring"], self.at["clock"][0]
+        delay_line.emit_read(e, arrivals, ring, clock, r.depth, layer.size)
+        if isinstance(r, DenseDelay):
+            return [linear.Rows(arrivals, self.at[f"l{i}_recurrent"])], None
+        taps = len(r.kernel)
+        current = e.buffer(layer.size + taps - 1)
+        conv_delay.emit(e, arrivals, self.at[f"l{i}_kernel"], taps, current, layer.size)
+        return [], lambda at, lanes: e.load(current, taps // 2 + at, lanes)
+
+    def _readout(self, t: Any, spikes: Events) -> None:
+        e, n, v = self.e, self.readout.size, self.at["out_v"]
+        lif.emit_leak(e, self.readout.beta, v, n)
+        base = e.bind(t * n)
+
+        def finish(value: Any, at: int, lanes: int) -> None:
+            e.store(v, at, lanes, e.load(v, at, lanes) + value)
+            e.store(self.y, base + at, lanes, e.load(v, at, lanes))
+
+        rows = linear.Rows(spikes, self.at["out_weight"])
+        linear.emit(e, n, [], self.at["out_bias"], rows, finish)
+
+    def _record(self, spikes: Events, base: Any, n: int) -> None:
+        with tir.serial(n) as i:
+            self.e.store(self.spikes, base + i, 1, tir.uint8(0))
+        with self.e.each(spikes) as j:
+            self.e.store(self.spikes, base + j, 1, tir.uint8(1))

@@ -1,0 +1,254 @@
+"""Make a spoken-digits data set without a download: espeak-ng words through a model cochlea.
+
+20 classes in the label order of the Spiking Heidelberg Digits (0-9 English, 10-19 German).
+A speaker is an espeak-ng voice variant; the three sets share no speaker. Every random number
+of an utterance comes from (seed, set, index), so a seed gives the same bytes again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from delrec_compile.data import voices
+from delrec_compile.data.cochlea import ENVELOPE_HZ, RATE_HZ, UNITS, Cochlea
+from delrec_compile.data.voices import VARIANTS, WORDS, Audio, Voice
+from delrec_compile.data.writer import write_shd
+from delrec_compile.errors import DataError, UsageError
+
+Progress = Callable[[str, int, int], None]
+Spikes = tuple[npt.NDArray[np.float16], npt.NDArray[np.uint16]]
+
+SETS = ("train", "valid", "test")
+SPEAKERS = {"test": 20, "valid": 10}  # train has the rest
+BATCH = 16  # utterances through the cochlea at once
+LEVEL = 0.1  # root mean square of the clean word
+PITCH = (15, 86)
+SPEED = (120, 231)
+SNR_DB = (5.0, 25.0)
+GAIN_DB = (-6.0, 6.0)
+LATEST_START_S = 0.15
+
+
+@dataclass(frozen=True)
+class SynthReport:
+    """What `synthesise` wrote."""
+
+    folder: Path
+    files: dict[str, Path]  # by set
+    utterances: dict[str, int]
+    speakers: dict[str, int]
+    mean_spikes: dict[str, float]  # per utterance
+    voices_checked: int
+    espeak: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Utterance:
+    label: int
+    speaker: int
+    voice: Voice
+    seed: tuple[int, int, int]
+
+
+def synthesise(
+    out_dir: str | Path,
+    *,
+    train: int = 120,
+    valid: int = 15,
+    test: int = 30,
+    seed: int = 0,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> SynthReport:
+    """Write synth_train.h5, synth_valid.h5 and synth_test.h5 to `out_dir`.
+
+    train, valid, test: words per class. progress(stage, done, total) is called as work ends.
+    Raises UsageError (counts), DataError (folder in use, voices that sound alike) and
+    ToolchainError (no espeak-ng). The folder appears whole or not at all.
+    """
+    started = time.monotonic()
+    counts = {"train": train, "valid": valid, "test": test}
+    _check_counts(counts, seed)
+    out = Path(out_dir).absolute()
+    _check_folder(out, force)
+    espeak = voices.find_espeak()
+    workers = min(4, os.cpu_count() or 1)
+    plans = {name: plan(name, counts[name], seed) for name in SETS}
+    pairs = {(u.voice.base, u.voice.variant) for utterances in plans.values() for u in utterances}
+    checked = voices.check_distinct(espeak, pairs, workers, progress)
+    about = {
+        "generator": "delrec-compile data synth",
+        "seed": seed,
+        "espeak": voices.espeak_version(espeak),
+    }
+    cochlea = Cochlea.build()
+    mean_spikes = {}
+    with _folder_when_done(out) as folder:
+        for name in SETS:
+            spikes = _render(espeak, cochlea, name, plans[name], workers, progress)
+            labels = np.array([u.label for u in plans[name]], np.int64)
+            speakers = np.array([u.speaker for u in plans[name]], np.int64)
+            write_shd(folder / file_name(name), spikes, labels, speakers, WORDS, about)
+            mean_spikes[name] = float(np.mean([len(times) for times, _ in spikes]))
+    return SynthReport(
+        folder=out,
+        files={name: out / file_name(name) for name in SETS},
+        utterances={name: len(plans[name]) for name in SETS},
+        speakers={name: len({u.speaker for u in plans[name]}) for name in SETS},
+        mean_spikes=mean_spikes,
+        voices_checked=checked,
+        espeak=str(about["espeak"]),
+        seconds=time.monotonic() - started,
+    )
+
+
+def file_name(name: str) -> str:
+    """`synth_train.h5` of the set `train`."""
+    return f"synth_{name}.h5"
+
+
+def speaker_split(seed: int) -> dict[str, list[int]]:
+    """Speaker numbers (indices of VARIANTS) of each set; no number is in two sets."""
+    order = np.random.default_rng(seed).permutation(len(VARIANTS)).tolist()
+    test_end = SPEAKERS["test"]
+    valid_end = test_end + SPEAKERS["valid"]
+    return {
+        "test": order[:test_end],
+        "valid": order[test_end:valid_end],
+        "train": order[valid_end:],
+    }
+
+
+def plan(name: str, per_class: int, seed: int) -> list[_Utterance]:
+    """The utterances of a set in file order: `per_class` of each word, shuffled."""
+    number = SETS.index(name)
+    rng = np.random.default_rng([seed, number])
+    speakers = speaker_split(seed)[name]
+    labels = rng.permutation(np.repeat(np.arange(len(WORDS)), per_class))
+    utterances = []
+    for index, label in enumerate(labels.tolist()):
+        bases = voices.ENGLISH_BASES if label < len(voices.ENGLISH_WORDS) else voices.GERMAN_BASES
+        speaker = speakers[int(rng.integers(len(speakers)))]
+        voice = Voice(
+            base=bases[int(rng.integers(len(bases)))],
+            variant=VARIANTS[speaker],
+            pitch=int(rng.integers(*PITCH)),
+            speed=int(rng.integers(*SPEED)),
+        )
+        utterances.append(_Utterance(label, speaker, voice, (seed, number, index)))
+    return utterances
+
+
+def place_in_noise(word: Audio, rng: np.random.Generator, samples: int = RATE_HZ) -> Audio:
+    """The word at a random start, in coloured noise, at a random level: (samples,)."""
+    word = word[:samples] * np.float32(LEVEL / (np.sqrt(np.mean(word**2)) + 1e-9))
+    latest = min(samples - len(word), int(LATEST_START_S * RATE_HZ))
+    start = int(rng.integers(0, latest + 1))
+    wave = np.zeros(samples, np.float32)
+    wave[start : start + len(word)] = word
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    spectrum *= np.arange(1.0, len(spectrum) + 1) ** -rng.uniform(0, 1)
+    noise = np.fft.irfft(spectrum, samples)
+    noise *= LEVEL / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
+    return np.asarray((wave + noise) * 10 ** (rng.uniform(*GAIN_DB) / 20), np.float32)
+
+
+def _word(espeak: str, utterance: _Utterance) -> Audio:
+    from scipy.signal import resample_poly
+
+    samples, rate = voices.say(espeak, WORDS[utterance.label], utterance.voice)
+    common = gcd(rate, RATE_HZ)
+    return np.asarray(resample_poly(samples, RATE_HZ // common, rate // common), np.float32)
+
+
+def _render_batch(espeak: str, cochlea: Cochlea, batch: list[_Utterance]) -> list[Spikes]:
+    waves, noise = [], []
+    for utterance in batch:
+        rng = np.random.default_rng(utterance.seed)
+        waves.append(place_in_noise(_word(espeak, utterance), rng))
+        noise.append(rng.standard_normal((cochlea.steps, UNITS), np.float32))
+    events = []
+    for spikes in cochlea.spikes(np.stack(waves), np.stack(noise)):
+        step, unit = np.nonzero(spikes)
+        # the middle of the step: float16 rounding cannot move it into a neighbouring step
+        seconds = ((step + 0.5) / ENVELOPE_HZ).astype(np.float16)
+        events.append((seconds, unit.astype(np.uint16)))
+    return events
+
+
+def _render(
+    espeak: str,
+    cochlea: Cochlea,
+    name: str,
+    utterances: list[_Utterance],
+    workers: int,
+    progress: Progress | None,
+) -> list[Spikes]:
+    batches = [utterances[i : i + BATCH] for i in range(0, len(utterances), BATCH)]
+    spikes: list[Spikes] = []
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for events in pool.map(lambda batch: _render_batch(espeak, cochlea, batch), batches):
+                spikes += events
+                if progress:
+                    progress(name, len(spikes), len(utterances))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return spikes
+
+
+def _check_counts(counts: dict[str, int], seed: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise UsageError(f"{name} is {count} words per class; give at least 1")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; give 0 or more")
+
+
+def _check_folder(out: Path, force: bool) -> None:
+    """Refuse a folder in use; with `force`, only one that holds nothing but our files."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; name a folder that does not exist yet")
+    found = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    ours = {file_name(name) for name in SETS}
+    foreign = [name for name in found if name not in ours]
+    if force and foreign:
+        raise DataError(
+            f"{out} holds '{foreign[0]}', which is not of this data set; name another folder"
+        )
+    if found and not force:
+        raise DataError(f"{out} exists and is not empty; name another folder, or force it")
+
+
+@contextlib.contextmanager
+def _folder_when_done(out: Path) -> Iterator[Path]:
+    """A temporary folder beside `out` that takes its place when the block ends well."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise DataError(
+            f"{out} cannot be written: {error.strerror}; name another folder"
+        ) from error
+    try:
+        yield work
+        work.chmod(0o755)
+        if out.exists():
+            shutil.rmtree(out)
+        work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,37 @@
+"""Write events in the HDF5 layout of the Spiking Heidelberg Digits.
+
+`spikes/times` vlen float16 seconds, `spikes/units` vlen uint16, `labels` uint16,
+`extra/keys` bytes, `extra/speaker` uint16 (Cramer et al. 2022, zenkelab.org/datasets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+def write_shd(
+    path: Path,
+    spikes: Sequence[tuple[npt.NDArray[np.float16], npt.NDArray[np.uint16]]],
+    labels: npt.NDArray[np.int64],
+    speakers: npt.NDArray[np.int64],
+    keys: Sequence[str],
+    attributes: Mapping[str, str | int],
+) -> None:
+    """Write one set; `spikes` holds (times in seconds, units) of each utterance."""
+    import h5py
+
+    n = len(spikes)
+    with h5py.File(path, "w") as file:
+        times = file.create_dataset("spikes/times", (n,), h5py.vlen_dtype(np.float16))
+        units = file.create_dataset("spikes/units", (n,), h5py.vlen_dtype(np.uint16))
+        for index, (seconds, unit) in enumerate(spikes):
+            times[index] = seconds
+            units[index] = unit
+        file["labels"] = labels.astype(np.uint16)
+        file["extra/speaker"] = speakers.astype(np.uint16)
+        file["extra/keys"] = np.array([key.encode() for key in keys])
+        file.attrs.update(attributes)

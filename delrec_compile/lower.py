@@ -1,0 +1,201 @@
+"""Semantic ONNX -> Relax -> one event-driven TIR function, with the state in place.
+
+    phase      | from -> to                    | what happens
+    -----------|-------------------------------|------------------------------------------------
+    import     | ONNX -> Relax                 | every `ai.delrec` node becomes a call of its op
+    read       | Relax -> layers               | calls become the ops' own descriptions again
+    compose    | layers -> one TIR function    | each op emits its TIR; a T loop around the step
+
+`phases()` is the list, in order; `lower(..., dump=folder)` writes what each phase made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tvm
+from numpy.typing import NDArray
+from tvm import relax
+from tvm.relax.frontend.onnx import onnx_frontend
+
+from delrec_compile.compose import Kernel, compose
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
+from delrec_compile.ops.emit import Schedule
+
+PREFIX = "delrec."
+ATTRIBUTES = ("beta", "threshold", "v_reset", "pads")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the Relax graph computes, in the ops' own words."""
+
+    layers: tuple[Layer, ...]
+    readout: Readout
+
+
+def lower(
+    model: onnx.ModelProto, schedule: Schedule, *, dump: Path | None = None
+) -> dict[str, Kernel]:
+    """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model."""
+    value: Any = model
+    for i, (name, phase) in enumerate(phases(schedule)):
+        value = phase(value)
+        if dump is not None:
+            dump.mkdir(parents=True, exist_ok=True)
+            (dump / f"{i}_{name}.txt").write_text(_text(value))
+    kernels: dict[str, Kernel] = value
+    return kernels
+
+
+def phases(schedule: Schedule) -> list[tuple[str, Callable[[Any], Any]]]:
+    return [
+        ("import", to_relax),
+        ("read", read_graph),
+        ("compose", lambda g: {
+            "run": compose(g.layers, g.readout, schedule, trace=False),
+            "trace": compose(g.layers, g.readout, schedule, trace=True),
+        }),
+    ]
+
+
+def to_relax(model: onnx.ModelProto) -> tvm.IRModule:
+    """The graph at batch 1, each `ai.delrec` node a pure call named `delrec.<Op>`."""
+    shapes = {
+        v.name: [1, *(d.dim_value for d in v.type.tensor_type.shape.dim[1:])]
+        for v in model.graph.input
+    }
+    with _importers():
+        return onnx_frontend.from_onnx(model, shape_dict=shapes, keep_params_in_input=False)
+
+
+def read_graph(module: tvm.IRModule) -> Graph:
+    """Relax calls -> layers. Raises UnsupportedError for an operator that has no op here."""
+    return _Reader(module["main"]).graph()
+
+
+# What each op's call returns: its type follows from its inputs. -----------------------------------
+
+
+def _row(like: Any, size: int) -> Any:
+    del like
+    return relax.TensorType((1, size), "float32")
+
+
+def _dim(value: Any, axis: int) -> int:
+    return int(value.ty.shape[axis])
+
+
+RESULTS: dict[str, Callable[[list[Any]], Any]] = {
+    "Linear": lambda i: _row(i[0], _dim(i[1], 0)),
+    "ConvDelay": lambda i: _row(i[0], _dim(i[0], 2)),
+    "DenseDelay": lambda i: _row(i[0], _dim(i[1], 0)),
+    "DelayPush": lambda i: i[0].ty,
+    "Lif": lambda i: relax.TupleType([i[0].ty, i[1].ty]),
+    "LeakyIntegrator": lambda i: i[1].ty,
+}
+
+
+def _importer(op: str) -> Any:
+    class Importer(onnx_frontend.OnnxOpConverter):  # type: ignore[misc]
+        @classmethod
+        def _impl_v1(cls, bb: Any, inputs: Any, attr: Any, params: Any) -> Any:
+            args = list(inputs)
+            facts = {k: attr[k] for k in ATTRIBUTES if k in attr}
+            note = tvm.ir.StringImm(json.dumps(facts, default=list))
+            call = relax.op.call_pure_packed(PREFIX + op, *args, note, ty_args=RESULTS[op](args))
+            return bb.emit(call)
+
+    return Importer
+
+
+@contextlib.contextmanager
+def _importers() -> Iterator[None]:
+    # TVM has no public registry for ONNX operators; it asks this function at every import.
+    original = onnx_frontend._get_convert_map
+    ours = {op: _importer(op) for op in RESULTS}
+    onnx_frontend._get_convert_map = lambda: {**original(), **ours}
+    try:
+        yield
+    finally:
+        onnx_frontend._get_convert_map = original
+
+
+class _Reader:
+    """Walks the bindings of a Relax function and rebuilds the layers."""
+
+    def __init__(self, main: Any) -> None:
+        self.made: dict[Any, tuple[str, list[Any], dict[str, Any]]] = {}
+        self.alias: dict[Any, Any] = {}
+        self.order: list[Any] = []
+        for block in main.body.blocks:
+            for binding in block.bindings:
+                self._bind(binding.var, binding.value)
+
+    def _bind(self, var: Any, value: Any) -> None:
+        if isinstance(value, relax.TupleGetItem):
+            self.alias[var] = value.tuple_value
+        elif isinstance(value, relax.Tuple | relax.Var):
+            return
+        elif isinstance(value, tvm.ir.Call) and value.op.name == "relax.call_pure_packed":
+            name = str(value.args[0].global_symbol).removeprefix(PREFIX)
+            self.made[var] = (name, list(value.args[1:-1]), json.loads(value.args[-1].value))
+            self.order.append(var)
+        elif isinstance(value, tvm.ir.Call) and value.op.name == "relax.add":
+            self.made[var] = ("Add", list(value.args), {})
+        else:
+            what = value.op.name if isinstance(value, tvm.ir.Call) else type(value).__name__
+            raise UnsupportedError(
+                f"the graph uses '{what}', which has no event-driven form here; "
+                f"allowed: {', '.join(RESULTS)}, Add"
+            )
+
+    def _source(self, value: Any) -> tuple[str, list[Any], dict[str, Any]]:
+        return self.made[self.alias.get(value, value)]
+
+    def graph(self) -> Graph:
+        layers = []
+        for var in self.order:
+            name, args, facts = self.made[var]
+            if name == "Lif":
+                weight, bias, recurrence = self._current(args[0])
+                layers.append(Layer(weight, bias, Lif(**facts), recurrence))
+            elif name == "LeakyIntegrator":
+                weight, bias, _ = self._current(args[0])
+                return Graph(tuple(layers), Readout(weight, bias, facts["beta"]))
+        raise UnsupportedError("the graph has no LeakyIntegrator readout")
+
+    def _current(self, value: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
+        name, args, _ = self._source(value)
+        if name == "Linear":
+            return _array(args[1]), _array(args[2]), None
+        feed, back = (self._source(a) for a in args)
+        if name != "Add" or feed[0] != "Linear" or back[0] not in ("ConvDelay", "DenseDelay"):
+            raise UnsupportedError(f"a current made by {name} of {feed[0]} and {back[0]} is not known")
+        at = _array(back[1][2])
+        delay = at // len(at)
+        kernel = _array(back[1][1])
+        recurrence: Any = (
+            ConvDelay(kernel.reshape(-1), delay)
+            if back[0] == "ConvDelay"
+            else DenseDelay(kernel, delay)
+        )
+        return _array(feed[1][1]), _array(feed[1][2]), recurrence
+
+
+def _array(value: Any) -> NDArray[Any]:
+    return np.array(value.value.numpy())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n\n".join(k.function.script() for k in value.values())
+    return value.script() if isinstance(value, tvm.IRModule) else repr(value)

@@ -1,0 +1,159 @@
+"""The frozen network as plain arrays, and what it computes, step by step. No torch, TVM or files.
+
+Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float32, time is a step of
+`dt_ms`. Zero state is a fresh start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import NetworkError
+from delrec_compile.ops import linear
+from delrec_compile.ops import lif as lif_op
+from delrec_compile.ops.checks import matrix, vector
+from delrec_compile.ops.conv_delay import ConvDelay
+from delrec_compile.ops.dense_delay import DenseDelay
+from delrec_compile.ops.leaky_readout import Readout
+from delrec_compile.ops.lif import Lif
+
+F32 = NDArray[np.float32]
+Recurrence = ConvDelay | DenseDelay
+State = dict[str, F32]
+
+__all__ = ["ConvDelay", "DenseDelay", "Layer", "Lif", "Network", "Readout", "Recurrence", "StateVar"]
+
+
+@dataclass(frozen=True)
+class StateVar:
+    """One array that a step reads and writes.
+
+    name: `<layer>_<var>`, C-like. shape: without the batch axis.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    meaning: str
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """`I = weight @ x + bias (+ recurrence)`, then LIF.
+
+    weight: (out, in). bias: (out,). recurrence: over this layer's own spikes, or None.
+    """
+
+    weight: F32
+    bias: F32
+    lif: Lif
+    recurrence: Recurrence | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", matrix("weight", self.weight))
+        object.__setattr__(self, "bias", vector("bias", self.bias, len(self.weight)))
+        if self.recurrence is not None and self.recurrence.size != self.size:
+            raise NetworkError(
+                f"the recurrence has {self.recurrence.size} delays, the layer {self.size} neurons; "
+                "one delay per neuron is needed"
+            )
+
+    @property
+    def size(self) -> int:
+        return len(self.weight)
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weight.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Layers in order, ended by a readout.
+
+    dt_ms: length of a step. max_input: largest input count for which sums are exact (see freeze).
+    labels: class names, or empty. notes: free text facts (command, data hash, accuracy).
+    """
+
+    layers: tuple[Layer, ...]
+    readout: Readout
+    dt_ms: float = 10.0
+    max_input: int = 31
+    labels: tuple[str, ...] = ()
+    name: str = "network"
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError("the network has no layer; at least one is needed")
+        sizes = [layer.size for layer in self.layers]
+        wanted = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
+        for i, (have, want) in enumerate(zip(sizes, wanted, strict=True)):
+            if have != want:
+                raise NetworkError(f"layer {i} sends {have} values, the next one takes {want}")
+        if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
+            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
+        if self.labels and len(self.labels) != self.readout.size:
+            raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.readout.size
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay in steps; 0 without recurrence."""
+        return max((int(r.delay.max()) for _, r in self.recurrences()), default=0)
+
+    def recurrences(self) -> Iterator[tuple[int, Recurrence]]:
+        for i, layer in enumerate(self.layers):
+            if layer.recurrence is not None:
+                yield i, layer.recurrence
+
+    def recurrent_parameters(self) -> int:
+        return sum(r.parameters for _, r in self.recurrences())
+
+    def dense_recurrent_parameters(self) -> int:
+        """What dense_delay recurrence of the same layers would hold: N*N + N each."""
+        return sum(r.size * r.size + r.size for _, r in self.recurrences())
+
+    def parameters(self) -> int:
+        feed = sum(layer.weight.size + layer.bias.size for layer in self.layers)
+        return feed + self.readout.weight.size + self.readout.bias.size + self.recurrent_parameters()
+
+    def state(self) -> tuple[StateVar, ...]:
+        """The state in its canonical order."""
+        out: list[StateVar] = []
+        for i, layer in enumerate(self.layers):
+            out.append(StateVar(f"l{i}_v", (layer.size,), "membrane after reset"))
+            if layer.recurrence is not None:
+                shape = (layer.recurrence.depth, layer.size)
+                out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first"))
+        out.append(StateVar("out_v", (self.outputs,), "membrane of the readout"))
+        return tuple(out)
+
+    def reset(self, batch: int = 1) -> State:
+        return {s.name: np.zeros((batch, *s.shape), np.float32) for s in self.state()}
+
+    def step(self, x: F32, state: State) -> tuple[F32, State]:
+        """The plain reference. x: (batch, inputs). Returns y (batch, outputs) and the new state."""
+        new: State = {}
+        for i, layer in enumerate(self.layers):
+            arriving = None
+            if layer.recurrence is not None:
+                past = state[f"l{i}_hist"]
+                arriving = layer.recurrence.reference(past)
+            current = linear.reference(x, layer.weight, layer.bias, arriving)
+            x, new[f"l{i}_v"] = lif_op.reference(layer.lif, current, state[f"l{i}_v"])
+            if layer.recurrence is not None:
+                new[f"l{i}_hist"] = np.concatenate([x[:, None], past[:, :-1]], axis=1)
+        new["out_v"] = self.readout.reference(x, state["out_v"])
+        return new["out_v"], new

@@ -1,0 +1,134 @@
+"""Reading a step graph: its state schema, checked against what the file says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from delrec_compile.errors import ModelError
+
+DOMAIN = "ai.delrec"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StateVarIO:
+    """One state tensor of the graph: `past_<name>` in, `present_<name>` out.
+
+    shape: without the batch axis. init: how a fresh stream starts.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    init: str
+    meaning: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class StepModel:
+    """A step graph with its facts. unroll: time steps per call."""
+
+    proto: onnx.ModelProto
+    state: tuple[StateVarIO, ...]
+    unroll: int
+    form: str
+    dt_ms: float
+    decision: str
+    labels: tuple[str, ...]
+    facts: dict[str, str]
+
+    @property
+    def inputs(self) -> int:
+        return int(_shape(self.proto.graph.input[0])[-1])
+
+
+def state_abi(state: Iterable[StateVarIO]) -> str:
+    """Hash of the sorted names, dtypes and shapes: states of equal ABI are interchangeable."""
+    rows = sorted(f"{s.name} {s.dtype} {list(s.shape)}" for s in state)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def load_model(path: Path | str) -> StepModel:
+    """Reads and checks an ONNX step.
+
+    Raises ModelError: missing, not ONNX, not a delrec step, or a state schema that does not match.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; make one with 'delrec-compile export -o {path.name}'")
+    try:
+        proto = onnx.load_model_from_string(path.read_bytes())
+    except Exception as error:  # protobuf raises its own, undeclared kinds
+        raise ModelError(f"{path} is not a whole ONNX file ({error})") from error
+    if not proto.graph.node:
+        raise ModelError(f"{path} is not a whole ONNX file (it holds no graph)")
+    return read_model(proto, str(path))
+
+
+def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
+    facts = {
+        p.key.removeprefix("delrec."): p.value
+        for p in proto.metadata_props
+        if p.key.startswith("delrec.")
+    }
+    if facts.get("format_version") != str(FORMAT_VERSION):
+        raise ModelError(
+            f"{where} is not a step of this project (delrec.format_version is "
+            f"'{facts.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); "
+            "make one with 'delrec-compile export'"
+        )
+    try:
+        rows = json.loads(facts["state"])
+        state = tuple(StateVarIO(**{**row, "shape": tuple(row["shape"])}) for row in rows)
+        labels = tuple(json.loads(facts["labels"]))
+        model = StepModel(
+            proto,
+            state,
+            int(facts["unroll"]),
+            facts["form"],
+            float(facts["dt_ms"]),
+            facts["decision"],
+            labels,
+            facts,
+        )
+        abi = facts["state_abi"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{where}: its description is damaged ({error!r})") from error
+    if abi != state_abi(state):
+        raise ModelError(f"{where}: the state schema does not match its own hash; export it again")
+    _check_ports(model, where)
+    return model
+
+
+def _check_ports(model: StepModel, where: str) -> None:
+    graph = model.proto.graph
+    for prefix, values in (("past_", graph.input), ("present_", graph.output)):
+        have = {v.name: v for v in values if v.name.startswith(prefix)}
+        want = {f"{prefix}{s.name}": s for s in model.state}
+        odd = sorted(have.keys() ^ want.keys())
+        if odd:
+            side = "only in the graph" if odd[0] in have else "only in the schema"
+            raise ModelError(
+                f"{where}: the state does not match its schema: '{odd[0]}' is {side}; export it again"
+            )
+        for name, value in have.items():
+            shape = _shape(value)[1:]
+            if shape != tuple(want[name].shape):
+                raise ModelError(
+                    f"{where}: '{name}' has shape {list(shape)}, the schema says "
+                    f"{list(want[name].shape)}; export it again"
+                )
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int | str, ...]:
+    return tuple(d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim)

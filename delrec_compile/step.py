@@ -1,0 +1,56 @@
+"""Network -> torch step with explicit state: `(x, *state) -> (y, *state)`. The reference of parity."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from delrec_compile.network import Network
+from delrec_compile.ops import delay_line, leaky_readout, lif, linear
+
+
+class Step(nn.Module):
+    """One time step of a frozen network in eager PyTorch.
+
+    forward(x (batch, inputs), *state) -> (y (batch, outputs), *state), the state in the canonical
+    order of `Network.state()`, float32, batch-first.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.names = tuple(s.name for s in network.state())
+        for i, layer in enumerate(network.layers):
+            self._constant(f"w{i}", layer.weight)
+            self._constant(f"b{i}", layer.bias)
+            if layer.recurrence is not None:
+                for value in layer.recurrence.weights.values():
+                    self._constant(f"r{i}", value)
+                self._constant(f"at{i}", delay_line.gather_index(layer.recurrence.delay))
+        self._constant("w_out", network.readout.weight)
+        self._constant("b_out", network.readout.bias)
+
+    def _constant(self, name: str, value: np.ndarray) -> None:
+        self.register_buffer(name, torch.from_numpy(np.array(value)))
+
+    def reset(self, batch: int = 1) -> tuple[Tensor, ...]:
+        return tuple(torch.zeros(batch, *s.shape) for s in self.network.state())
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        past = dict(zip(self.names, state, strict=True))
+        new: list[Tensor] = []
+        for i, layer in enumerate(self.network.layers):
+            current = linear.torch_form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
+            if layer.recurrence is not None:
+                hist = past[f"l{i}_hist"]
+                weight, at = self.get_buffer(f"r{i}"), self.get_buffer(f"at{i}")
+                current = current + layer.recurrence.torch_form(hist, weight, at)
+            x, v = lif.torch_form(layer.lif, current, past[f"l{i}_v"])
+            new.append(v)
+            if layer.recurrence is not None:
+                new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
+        current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
+        y = leaky_readout.torch_form(self.network.readout.beta, current, past["out_v"])
+        return (y, *new, y)

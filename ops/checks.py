@@ -1,0 +1,61 @@
+"""Checks of arrays that ops and networks share; each error names the tensor and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import NetworkError
+
+MAX_DELAY = 4094
+
+
+def finite(name: str, values: Any) -> NDArray[np.float32]:
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise NetworkError(f"{name}{list(at)} is {array[at]}; weights must be finite numbers")
+    return array
+
+
+def matrix(name: str, values: Any) -> NDArray[np.float32]:
+    array = finite(name, values)
+    if array.ndim != 2 or 0 in array.shape:
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [out, in] is needed")
+    return array
+
+
+def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float32]:
+    array = finite(name, values)
+    if array.ndim != 1 or len(array) == 0 or (size is not None and len(array) != size):
+        want = "[N]" if size is None else f"[{size}]"
+        raise NetworkError(f"{name} has shape {list(array.shape)}; {want} is needed")
+    return array
+
+
+def kernel(values: Any) -> NDArray[np.float32]:
+    """Taps over the neuron axis, odd in number, so that the padding is the same on both sides."""
+    array = vector("kernel", values)
+    if len(array) % 2 == 0:
+        raise NetworkError(f"kernel has {len(array)} taps; an odd number is needed")
+    return array
+
+
+def delays(values: Any) -> NDArray[np.int32]:
+    """Axonal delays in whole steps, one per sending neuron."""
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) == 0:
+        raise NetworkError(f"delay has shape {list(array.shape)}; [N] is needed")
+    number = array.astype(np.float64)
+    for fault, why in (
+        (~np.isfinite(number), "delays must be finite numbers"),
+        (number < 0, "a delay cannot be negative"),
+        (number > MAX_DELAY, f"the longest delay allowed is {MAX_DELAY} steps"),
+        (number != np.rint(number), "a frozen delay is a whole number of steps"),
+    ):
+        if fault.any():
+            at = int(np.argmax(fault))
+            raise NetworkError(f"delay[{at}] is {array[at]}; {why}")
+    return np.ascontiguousarray(number.astype(np.int32))

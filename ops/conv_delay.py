@@ -1,0 +1,102 @@
+"""Convolutional recurrence with one axonal delay per sending neuron: the centre of this project.
+
+    I[i](t) = sum_k kernel[k] * S[j](t - 1 - delay[j]),   j = i + k - pad,   pad = (K - 1) / 2
+
+`S[j](t)` is the spike of neuron j at step t; outside the neuron axis it is zero. K + N parameters.
+
+Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), delays (N,)).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.ops import checks, delay_line
+
+if TYPE_CHECKING:
+    import torch
+
+    from delrec_compile.ops.emit import Emitter, Events
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ConvDelay:
+    """kernel: (K,), K odd, zero padding. delay: (N,) whole steps, arrival at t + 1 + delay."""
+
+    kernel: F32
+    delay: NDArray[np.int32]
+    kind: ClassVar[str] = "conv_delay"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kernel", checks.kernel(self.kernel))
+        object.__setattr__(self, "delay", checks.delays(self.delay))
+
+    @property
+    def size(self) -> int:
+        return len(self.delay)
+
+    @property
+    def depth(self) -> int:
+        return int(self.delay.max()) + 1
+
+    @property
+    def parameters(self) -> int:
+        return self.kernel.size + self.delay.size
+
+    @property
+    def weights(self) -> dict[str, F32]:
+        return {"kernel": self.kernel}
+
+    def largest_current(self) -> float:
+        """Bound of |I|, every neuron spiking."""
+        return float(np.abs(self.kernel.astype(np.float64)).sum())
+
+    def reference(self, hist: F32) -> F32:
+        """hist: (batch, depth, N), newest first. Returns the current (batch, N)."""
+        taps, pad = len(self.kernel), len(self.kernel) // 2
+        g = np.pad(delay_line.reference(hist, self.delay), ((0, 0), (pad, pad)))
+        current = np.zeros((len(hist), self.size), np.float32)
+        for k in range(taps):
+            current = current + self.kernel[k] * g[:, k : k + self.size]
+        return current
+
+    def torch_form(self, hist: torch.Tensor, kernel: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        """hist: (batch, depth, N). kernel: (K,). at: (N,) = delay * N + j, int64."""
+        import torch
+
+        g = delay_line.torch_form(hist, at)
+        pad = len(kernel) // 2
+        return torch.nn.functional.conv1d(g[:, None], kernel[None, None], padding=pad)[:, 0]
+
+
+# hist (batch, depth, N), kernel (1, 1, K), at (N,) = delay * N + j
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
+ConvDelay <pads> (hist, kernel, at) => (current)
+{
+    g = ai.delrec.DelayRead (hist, at)
+    one = Constant <value: tensor = int64[1] {1}> ()
+    map = Unsqueeze (g, one)
+    mixed = Conv <pads: ints = @pads> (map, kernel)
+    current = Squeeze (mixed, one)
+}
+"""
+
+
+def emit(e: Emitter, arrivals: Events, kernel: Any, taps: int, current: Any, n: int) -> None:
+    """current[pad + i] = I[i] from the arriving spikes; what falls into the two pads is dropped.
+
+    current: (pad + n + pad,). Each arrival adds the flipped kernel around its own place. A neuron's
+    taps are added in ascending k, because arrivals come in ascending j.
+    """
+    for at, lanes in e.blocks(n + taps - 1):
+        e.store(current, at, lanes, e.splat(e.T.float32(0), lanes))
+    with e.each(arrivals) as j:
+        for q in range(taps):
+            e.store(current, j + q, 1, current[j + q] + kernel[taps - 1 - q])

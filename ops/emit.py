@@ -1,0 +1,140 @@
+"""The TIR emitter that ops write their step with: blocks of lanes, register tiles, event lists.
+
+What differs from device to device is a Schedule; no op knows a target's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.errors import UnsupportedError
+
+LISTS = ("compress", "scan")
+NARROWEST = 8
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Choices of a device, held in its target profile.
+
+    lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
+    events: how an event list is built; `compress` packs indices with the device's vector compress,
+    `scan` appends one at a time without branches.
+    """
+
+    lanes: int = 8
+    registers: int = 8
+    events: str = "scan"
+
+    def __post_init__(self) -> None:
+        for name in ("lanes", "registers"):
+            value = getattr(self, name)
+            if value < 1 or value & (value - 1):
+                raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
+        if self.events not in LISTS:
+            raise UnsupportedError(
+                f"schedule: events = '{self.events}'; allowed: {', '.join(LISTS)}"
+            )
+
+
+@dataclass(frozen=True)
+class Events:
+    """Indices of what is active, ascending: index[0 : count[0]]."""
+
+    index: Any
+    count: Any
+
+
+class Emitter:
+    """Emits TIR into the function that is open in the IR builder."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.T = tir
+
+    def buffer(self, n: int, dtype: str = "float32") -> Any:
+        return tir.alloc_buffer((n,), dtype, scope="global")
+
+    def bind(self, value: Any) -> Any:
+        """A scalar that is computed once."""
+        return tir.bind(value)
+
+    def splat(self, value: Any, lanes: int) -> Any:
+        return value if lanes == 1 else tir.broadcast(value, lanes)
+
+    def load(self, buffer: Any, at: Any, lanes: int) -> Any:
+        return buffer[at] if lanes == 1 else buffer[tir.ramp(at, 1, lanes)]
+
+    def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None:
+        tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
+
+    def blocks(self, n: int) -> Iterator[tuple[int, int]]:
+        """(start, lanes) that cover 0 .. n, the rest in narrower blocks."""
+        at, lanes = 0, self.schedule.lanes
+        while at < n:
+            while lanes > n - at:
+                lanes //= 2
+            yield at, lanes
+            at += lanes
+
+    def tiles(self, n: int) -> Iterator[list[tuple[int, int]]]:
+        """The blocks in groups that fit the register file."""
+        blocks = list(self.blocks(n))
+        for i in range(0, len(blocks), self.schedule.registers):
+            yield blocks[i : i + self.schedule.registers]
+
+    def register(self, lanes: int, value: Any) -> Any:
+        """A buffer of one vector, read and written whole only: the compiler keeps it in a register."""
+        r = tir.alloc_buffer((lanes,), "float32", scope="local")
+        self.store(r, 0, lanes, value)
+        return r
+
+    def events(self, n: int) -> Events:
+        """An event list with room for n events."""
+        index = self.buffer(n + self.schedule.lanes, "uint8" if n <= 256 else "uint16")
+        return Events(index, tir.alloc_buffer((1,), "int32", scope="local"))
+
+    @contextmanager
+    def each(self, events: Events) -> Iterator[Any]:
+        """A loop over the events; gives the index of each."""
+        with tir.serial(events.count[0]) as i:
+            yield self.bind(tir.cast(events.index[i], "int32"))
+
+    def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
+        """Lists, ascending, every i below n for which active(i, 1) holds, without branches."""
+        self.store(events.count, 0, 1, tir.int32(0))
+        if self.schedule.events == "compress":
+            for at, lanes in self.blocks(n):
+                if lanes >= NARROWEST:
+                    self._append_packed(events, active(at, lanes), at, lanes)
+                else:
+                    for i in range(at, at + lanes):
+                        self._append(events, active(i, 1), tir.int32(i))
+        else:
+            with tir.serial(n) as i:
+                self._append(events, active(i, 1), i)
+
+    def _append(self, events: Events, active: Any, i: Any) -> None:
+        self.store(events.index, events.count[0], 1, tir.cast(i, str(events.index.dtype)))
+        self.store(events.count, 0, 1, events.count[0] + tir.cast(active, "int32"))
+
+    def _append_packed(self, events: Events, active: Any, at: int, lanes: int) -> None:
+        element = str(events.index.dtype)
+        kind, wide = f"v{lanes}i{element[4:]}", f"{element}x{lanes}"
+        packed = tir.call_llvm_pure_intrin(
+            wide,
+            f"llvm.experimental.vector.compress.{kind}",
+            tir.cast(tir.ramp(tir.int32(at), 1, lanes), wide),
+            active,
+            tir.broadcast(tir.cast(tir.int32(0), element), lanes),
+        )
+        self.store(events.index, events.count[0], lanes, packed)
+        added = tir.call_llvm_pure_intrin(
+            element, f"llvm.vector.reduce.add.{kind}", tir.cast(active, wide)
+        )
+        self.store(events.count, 0, 1, events.count[0] + tir.cast(added, "int32"))

@@ -1,0 +1,111 @@
+"""LIF neuron: leak, add the current, fire, reset.
+
+    m    = beta * v + I
+    s    = m >= threshold
+    v'   = where(m < threshold, m, v_reset)
+
+The reset is written on `m < threshold`, not on `not s`: the same bits on clean data, and a NaN
+membrane resets instead of staying dead for ever.
+
+The product `beta * v` is rounded before the sum on every target. In TIR it is stored in place before
+the row sums of the step, so no compiler can contract it with the addition.
+
+Source: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode with `decay_input=False`, hard reset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import NetworkError
+
+if TYPE_CHECKING:
+    import torch
+
+    from delrec_compile.ops.emit import Emitter
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Lif:
+    """Constants of a layer's neurons, held as float32 values.
+
+    beta: membrane kept per step, 0 <= beta <= 1 (with tau: 1 - 1/tau).
+    threshold: a membrane at or above it fires.
+    v_reset: membrane after a spike.
+    """
+
+    beta: float
+    threshold: float = 1.0
+    v_reset: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("beta", "threshold", "v_reset"):
+            value = float(np.float32(getattr(self, name)))
+            if not np.isfinite(value):
+                raise NetworkError(f"lif: {name} is {value}; a finite number is needed")
+            object.__setattr__(self, name, value)
+        if not 0.0 <= self.beta <= 1.0:
+            raise NetworkError(f"lif: beta is {self.beta}; allowed: 0 <= beta <= 1")
+        if self.v_reset >= self.threshold:
+            raise NetworkError(
+                f"lif: v_reset {self.v_reset} is not below the threshold {self.threshold}; "
+                "the neuron would fire at every step"
+            )
+
+
+def reference(lif: Lif, current: F32, v: F32) -> tuple[F32, F32]:
+    """current, v: (batch, N). Returns spikes (0/1) and the new membrane, both (batch, N)."""
+    m = np.float32(lif.beta) * v + current
+    fires = m >= np.float32(lif.threshold)
+    kept = np.where(m < np.float32(lif.threshold), m, np.float32(lif.v_reset))
+    return fires.astype(np.float32), kept.astype(np.float32)
+
+
+def torch_form(lif: Lif, current: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The same in eager torch; `mul` then `add`, so that no fused multiply-add is used."""
+    m = (v * lif.beta).add(current)
+    spikes = (m >= lif.threshold).to(m.dtype)
+    return spikes, m.where(m < lif.threshold, m.new_full((), lif.v_reset))
+
+
+# attributes of the function: beta, threshold, v_reset
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
+{
+    beta_value = Constant <value_float: float = @beta> ()
+    threshold_value = Constant <value_float: float = @threshold> ()
+    reset_value = Constant <value_float: float = @v_reset> ()
+    leaked = Mul (v, beta_value)
+    m = Add (leaked, current)
+    fires = GreaterOrEqual (m, threshold_value)
+    spikes = Cast <to = 1> (fires)
+    below = Less (m, threshold_value)
+    v_next = Where (below, m, reset_value)
+}
+"""
+
+
+def emit_leak(e: Emitter, beta: float, v: Any, n: int) -> None:
+    """In place: v = beta * v, stored before the row sums so that it cannot be contracted with them."""
+    for at, lanes in e.blocks(n):
+        e.store(v, at, lanes, e.load(v, at, lanes) * e.splat(e.T.float32(beta), lanes))
+
+
+def emit_fire(e: Emitter, lif: Lif, current: Any, v: Any, m: Any, at: int, lanes: int) -> None:
+    """One block: v holds the leaked membrane; writes m before and v after the reset."""
+    T = e.T
+    e.store(m, at, lanes, e.load(v, at, lanes) + current)
+    block = e.load(m, at, lanes)
+    below = block < e.splat(T.float32(lif.threshold), lanes)
+    e.store(v, at, lanes, T.Select(below, block, e.splat(T.float32(lif.v_reset), lanes)))
+
+
+def fires(e: Emitter, lif: Lif, m: Any, at: Any, lanes: int) -> Any:
+    return e.load(m, at, lanes) >= e.splat(e.T.float32(lif.threshold), lanes)

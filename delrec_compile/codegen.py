@@ -12,6 +12,10 @@ from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 from tvm.tirx.buffer import is_buffer_var
 
+from delrec_compile.errors import UnsupportedError, did_you_mean
+from delrec_compile.ops.emit import Schedule
+from delrec_compile.targets import Target
+
 # any value but the default keeps TVM from wrapping the function in its packed calling convention
 _C_CALLING_CONVENTION = 2
 
@@ -94,3 +98,35 @@ def _plain_pipeline() -> str:
 
     tirx.register_tir_pipeline(name, pipeline)
     return name
+
+
+def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedule]:
+    """TVM's target for the CPU, and the first schedule of the profile whose features it has.
+
+    cpu: LLVM's name of it; by default the profile's own, or the CPU found here. LLVM takes an
+    unknown name in silence and means the oldest CPU, so names are checked. Raises UnsupportedError.
+    """
+    from tvm.target import codegen
+
+    llvm = dict(target.llvm)
+    if cpu is not None:
+        llvm["mcpu"] = cpu
+    if llvm.get("mcpu") == "host":
+        llvm["mcpu"] = str(codegen.llvm_get_system_cpu())
+    known = [str(name) for name in codegen.llvm_get_cpu_archlist(tvm.target.Target(_bare(llvm)))]
+    if llvm["mcpu"] not in known:
+        raise UnsupportedError(
+            f"unknown CPU '{llvm['mcpu']}' for target '{target.name}'"
+            f"{did_you_mean(llvm['mcpu'], known)}; LLVM's names, such as x86-64-v3, are allowed"
+        )
+    features = {str(f) for f in codegen.llvm_get_cpu_features(tvm.target.Target(llvm))}
+    for choice in target.schedules:
+        if set(choice.features) <= features:
+            if choice.mattr:
+                llvm["mattr"] = list(choice.mattr)
+            return llvm, Schedule(**choice.values)
+    raise UnsupportedError(f"no schedule of target '{target.name}' fits the CPU '{llvm['mcpu']}'")
+
+
+def _bare(llvm: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in llvm.items() if k in ("kind", "mtriple")}

@@ -135,7 +135,6 @@ class _Composer:
 
     def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> Events:
         e, n, v = self.e, layer.size, self.at[f"l{i}_v"]
-        lif.emit_leak(e, layer.lif.beta, v, n)
         before, start = self._recurrence(i, layer)
         m = e.buffer(n)
 
@@ -168,11 +167,11 @@ class _Composer:
 
     def _readout(self, t: Any, spikes: Events) -> None:
         e, n, v = self.e, self.readout.size, self.at["out_v"]
-        lif.emit_leak(e, self.readout.beta, v, n)
         base = e.bind(t * n)
 
         def finish(value: Any, at: int, lanes: int) -> None:
-            e.store(v, at, lanes, e.load(v, at, lanes) + value)
+            leaked = lif.emit_leak(e, self.readout.beta, v, at, lanes)
+            e.store(v, at, lanes, leaked + value)
             e.store(self.y, base + at, lanes, e.load(v, at, lanes))
 
         rows = linear.Rows(spikes, self.at["out_weight"])

@@ -73,6 +73,13 @@ class Emitter:
     def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None:
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
 
+    def rounded(self, value: Any, lanes: int) -> Any:
+        """The value rounded to float32 before it is used: not to be contracted with a sum."""
+        kind = "f32" if lanes == 1 else f"v{lanes}f32"
+        return tir.call_llvm_pure_intrin(
+            "float32" if lanes == 1 else f"float32x{lanes}", f"llvm.arithmetic.fence.{kind}", value
+        )
+
     def blocks(self, n: int) -> Iterator[tuple[int, int]]:
         """(start, lanes) that cover 0 .. n, the rest in narrower blocks."""
         at, lanes = 0, self.schedule.lanes

@@ -7,8 +7,8 @@
 The reset is written on `m < threshold`, not on `not s`: the same bits on clean data, and a NaN
 membrane resets instead of staying dead for ever.
 
-The product `beta * v` is rounded before the sum on every target. In TIR it is stored in place before
-the row sums of the step, so no compiler can contract it with the addition.
+The product `beta * v` is rounded before the sum on every target: a fused multiply-add would give other
+bits than PyTorch.
 
 Source: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode with `decay_input=False`, hard reset.
 """
@@ -92,16 +92,15 @@ Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
 """
 
 
-def emit_leak(e: Emitter, beta: float, v: Any, n: int) -> None:
-    """In place: v = beta * v, stored before the row sums so that it cannot be contracted with them."""
-    for at, lanes in e.blocks(n):
-        e.store(v, at, lanes, e.load(v, at, lanes) * e.splat(e.T.float32(beta), lanes))
+def emit_leak(e: Emitter, beta: float, v: Any, at: int, lanes: int) -> Any:
+    """beta * v of one block, rounded before it is added to anything."""
+    return e.rounded(e.load(v, at, lanes) * e.splat(e.T.float32(beta), lanes), lanes)
 
 
 def emit_fire(e: Emitter, lif: Lif, current: Any, v: Any, m: Any, at: int, lanes: int) -> None:
-    """One block: v holds the leaked membrane; writes m before and v after the reset."""
+    """One block: reads v, writes the membrane m before the reset and v after it."""
     T = e.T
-    e.store(m, at, lanes, e.load(v, at, lanes) + current)
+    e.store(m, at, lanes, emit_leak(e, lif.beta, v, at, lanes) + current)
     block = e.load(m, at, lanes)
     below = block < e.splat(T.float32(lif.threshold), lanes)
     e.store(v, at, lanes, T.Select(below, block, e.splat(T.float32(lif.v_reset), lanes)))

@@ -1,0 +1,253 @@
+"""Network + target -> artifact folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delrec_compile import checkpoint, child, targets, toolchain
+from delrec_compile.errors import InputError, UnsupportedError
+from delrec_compile.export import export, golden_hash
+from delrec_compile.freeze import grids
+from delrec_compile.glue import c_name, render
+from delrec_compile.network import Network
+
+SCHEMA = "delrec.artifact/1"
+TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A built network on disk."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def library(self) -> Path:
+        return self.path / self.manifest["library"]
+
+    @property
+    def archive(self) -> Path:
+        return self.path.with_name(self.path.name + ".tar.gz")
+
+
+def build(
+    network: Network,
+    target: str = "x86_64",
+    out: Path | str | None = None,
+    *,
+    numeric: str = "float32",
+    unroll: int = 1,
+    cpu: str | None = None,
+    force: bool = False,
+    dump: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> Artifact:
+    """Exports, compiles in a child process, links and packs the artifact.
+
+    out: folder, by default `<network>-<target>`. unroll: time steps per call of `step`. cpu: LLVM
+    name of the CPU in place of the one found here, such as `x86-64-v3`. dump: where each phase of
+    the lowering is written. Raises UnsupportedError, InputError, ToolchainError, CompilerCrash.
+    """
+    profile = targets.load(target)
+    if numeric not in profile.numeric:
+        raise UnsupportedError(
+            f"target '{profile.name}' has no numeric mode '{numeric}'; "
+            f"allowed: {', '.join(profile.numeric)}"
+        )
+    if unroll < 1:
+        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
+    name = c_name(network.name)
+    out = Path(out) if out is not None else Path(f"{name}-{profile.name}")
+    vacant(out, force)
+    toolchain.cc()
+    with _staging(out) as stage:
+        progress("exporting to ONNX and proving it against PyTorch")
+        checkpoint.save(network, stage / "network.safetensors")
+        export(network, stage / "model.onnx", unroll=unroll)
+        progress(f"compiling for {profile.name} with TVM")
+        facts = child.call(
+            "delrec_compile.build:compile_library",
+            stage=str(stage),
+            target=target if target.endswith(".toml") else profile.name,
+            name=name,
+            unroll=unroll,
+            cpu=cpu,
+            dump=str(dump) if dump else None,
+        )
+        manifest = _manifest(network, stage, profile.name, numeric, name, unroll, facts)
+        progress("packing")
+        (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        install(stage, out)
+    artifact = Artifact(out, manifest)
+    checkpoint.write_whole(artifact.archive, _tar(out))
+    return artifact
+
+
+def load_artifact(path: Path | str) -> Artifact:
+    """Reads an artifact folder and checks every file's checksum."""
+    path = Path(path)
+    try:
+        manifest = json.loads((path / "manifest.json").read_text())
+        files = manifest["files"]
+        if manifest["schema"] != SCHEMA:
+            raise KeyError(manifest["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not an artifact of this project (no readable manifest.json); "
+            "make one with 'delrec-compile build'"
+        ) from error
+    for name, checksum in files.items():
+        file = path / name
+        if not file.is_file() or _sha256(file) != checksum:
+            raise InputError(f"{file} is missing or not the file that was built; build it again")
+    return Artifact(path, manifest)
+
+
+def vacant(out: Path, force: bool) -> None:
+    """Refuses an output folder that exists, or that `force` must not replace."""
+    if not out.exists():
+        return
+    if not force:
+        raise InputError(f"{out} exists; add --force to replace it, or name another with -o")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():
+        raise InputError(f"{out} is not an artifact, so --force does not replace it; name another")
+
+
+def compile_library(
+    stage: str, target: str, name: str, unroll: int, cpu: str | None, dump: str | None
+) -> dict[str, Any]:
+    """In the child: network.safetensors of the stage -> lib/<name>.so and include/<name>.h."""
+    from delrec_compile.codegen import pick, write_object
+    from delrec_compile.lower import lower
+
+    root = Path(stage)
+    network = checkpoint.load(root / "network.safetensors")
+    llvm, schedule = pick(targets.load(target), cpu)
+    semantic = export(network, form="semantic")
+    kernels = lower(semantic, schedule, dump=Path(dump) if dump else None)
+    for folder in ("lib", "include"):
+        (root / folder).mkdir()
+    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
+        work = Path(temporary)
+        functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
+        write_object(functions, llvm, work / "kernels.o")
+        for file, text in render(network, kernels["run"], name, unroll).items():
+            (work / file).write_text(text)
+        _link(work, name, root / "lib" / f"lib{name}.so")
+        shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
+    size = kernels["run"].state
+    return {
+        "llvm": llvm,
+        "schedule": vars(schedule),
+        "state": {n: {"elements": s, "dtype": d} for n, (s, d) in size.items()},
+    }
+
+
+def _link(work: Path, name: str, library: Path) -> None:
+    exports = work / "exports.map"
+    entries = ("reset", "step", "run", "trace", "state_bytes", "self_test")
+    exports.write_text(
+        "{ global: " + " ".join(f"{name}_{e};" for e in entries) + " local: *; };\n"
+    )
+    flags = ["-std=c11", "-O1", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-I", work]
+    toolchain.run_cc(*flags, "-c", work / f"{name}.c", "-o", work / "glue.o")
+    toolchain.run_cc(
+        "-shared",
+        f"-Wl,--version-script={exports}",
+        "-Wl,--build-id=none",
+        "-Wl,--gc-sections",
+        "-s",
+        work / "glue.o",
+        work / "kernels.o",
+        "-o",
+        library,
+    )
+
+
+def _manifest(
+    network: Network,
+    stage: Path,
+    target: str,
+    numeric: str,
+    name: str,
+    unroll: int,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    files = sorted(str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file())
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "target": target,
+        "numeric": numeric,
+        "steps_per_call": unroll,
+        "dt_ms": network.dt_ms,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "exact_grids": grids(network),
+        "source_sha256": checkpoint.digest(network),
+        "golden_sha256": golden_hash(network),
+        "library": f"lib/lib{name}.so",
+        "library_bytes": (stage / "lib" / f"lib{name}.so").stat().st_size,
+        **facts,
+        "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
+        "files": {file: _sha256(stage / file) for file in files},
+    }
+
+
+class _staging:  # noqa: N801
+    """A folder beside the output, gone unless it was installed."""
+
+    def __init__(self, out: Path) -> None:
+        self.parent = out.absolute().parent
+        self.prefix = f".{out.name}."
+
+    def __enter__(self) -> Path:
+        try:
+            self.parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(dir=self.parent, prefix=self.prefix))
+        except OSError as error:
+            raise InputError(f"cannot write in {self.parent}: {error.strerror}") from error
+        self.path.chmod(0o755)
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def install(stage: Path, out: Path) -> None:
+    """Moves a finished folder into place; an old one is set aside first and then removed."""
+    old = stage.with_name(stage.name + ".old")
+    if out.exists():
+        out.replace(old)
+    stage.replace(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _tar(folder: Path) -> bytes:
+    """The folder as .tar.gz without times or owners: equal files, equal bytes."""
+    import gzip
+
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            info = tar.gettarinfo(path, f"{folder.name}/{path.relative_to(folder)}")
+            info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+            with path.open("rb") as file:
+                tar.addfile(info, file)
+    return gzip.compress(raw.getvalue(), mtime=0)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,74 @@
+"""Calls a function in a child process: a compiler or a compiled kernel may die, the command not."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from delrec_compile import errors
+from delrec_compile.errors import CompilerCrash, DelrecError
+
+TIMEOUT_S = 900.0
+
+
+def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
+    """Calls `module:function(**arguments)` in a fresh interpreter; arguments and result are JSON.
+
+    Errors of this package come back as themselves. Raises CompilerCrash when the child dies or
+    hangs, with the last line it printed and the log's place.
+    """
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        task, result = Path(folder) / "task.json", Path(folder) / "result.json"
+        task.write_text(json.dumps({"function": function, "arguments": arguments}))
+        command = [sys.executable, "-m", "delrec_compile.child", str(task), str(result)]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CompilerCrash(f"{function} took more than {timeout_s:.0f} s and was ended") from error
+        if not result.exists():
+            raise CompilerCrash(_epitaph(function, done))
+        answer = json.loads(result.read_text())
+    if "error" in answer:
+        raise getattr(errors, answer["error"], DelrecError)(answer["message"])
+    return answer["value"]
+
+
+def _epitaph(function: str, done: subprocess.CompletedProcess[str]) -> str:
+    handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
+    with os.fdopen(handle, "w") as out:
+        out.write(done.stdout + done.stderr)
+    code = done.returncode
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return f"the process of {function} died with {how} ({last}); its log: {log}"
+
+
+def _main(task: Path, result: Path) -> None:
+    work = json.loads(task.read_text())
+    module, name = work["function"].split(":")
+    try:
+        value = getattr(importlib.import_module(module), name)(**work["arguments"])
+        answer = {"value": value}
+    except DelrecError as error:
+        answer = {"error": type(error).__name__, "message": str(error)}
+    temporary = result.with_suffix(".part")
+    temporary.write_text(json.dumps(answer))
+    temporary.replace(result)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]), Path(sys.argv[2]))

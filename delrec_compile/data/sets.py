@@ -1,0 +1,88 @@
+"""A folder of spike data as training, validation and test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from delrec_compile.data.events import Events, load_events
+from delrec_compile.errors import DataError
+
+HELD_OUT_SPEAKERS = 2
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Three sets of the same channels, steps and classes."""
+
+    train: Events
+    valid: Events
+    test: Events
+
+    def __post_init__(self) -> None:
+        for name in ("train", "valid", "test"):
+            events: Events = getattr(self, name)
+            if not len(events):
+                raise DataError(f"the {name} set has no utterance; at least one is needed")
+            if events.counts.shape[1:] != self.train.counts.shape[1:]:
+                raise DataError(
+                    f"the {name} set has steps x channels {list(events.counts.shape[1:])}, the train "
+                    f"set {list(self.train.counts.shape[1:])}; bin them alike"
+                )
+            if events.keys != self.train.keys:
+                raise DataError(f"the {name} set has other class names than the train set")
+
+    @property
+    def classes(self) -> int:
+        return max(events.classes for events in (self.train, self.valid, self.test))
+
+
+def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group: int = 5) -> Sets:
+    """Read `*_train.h5`, `*_valid.h5` and `*_test.h5` of a folder.
+
+    Without a validation file, as in SHD, the two highest-numbered speakers of the training file are
+    held out. DataError when a file is missing or there are two of a kind.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder} is no folder; name one with *_train.h5 and *_test.h5, "
+            "or make it with 'delrec-compile data synth'"
+        )
+    found = {name: _only(folder, name) for name in ("train", "valid", "test")}
+    for name in ("train", "test"):
+        if found[name] is None:
+            raise DataError(
+                f"{folder} has no *_{name}.h5; there is: "
+                f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'nothing'}"
+            )
+    read = {
+        name: load_events(path, dt_ms=dt_ms, steps=steps, group=group)
+        for name, path in found.items()
+        if path is not None
+    }
+    if "valid" not in read:
+        read["train"], read["valid"] = _hold_out(read["train"], found["train"])
+    return Sets(**read)
+
+
+def _only(folder: Path, name: str) -> Path | None:
+    found = sorted(folder.glob(f"*_{name}.h5"))
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} has {found[0].name} and {found[1].name}; keep one data set per folder"
+        )
+    return found[0] if found else None
+
+
+def _hold_out(train: Events, path: Path | None) -> tuple[Events, Events]:
+    speakers = np.unique(train.speaker) if train.speaker is not None else np.zeros(0, np.int64)
+    if len(speakers) <= HELD_OUT_SPEAKERS:
+        raise DataError(
+            f"{path} has {len(speakers)} speakers, too few to hold {HELD_OUT_SPEAKERS} out for "
+            "validation; add a *_valid.h5"
+        )
+    held = np.isin(train.speaker, speakers[-HELD_OUT_SPEAKERS:])
+    return train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))

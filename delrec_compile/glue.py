@@ -1,0 +1,85 @@
+"""The C around the generated kernels: header, constant tables, entry points, self-test."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import Any
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.compose import Kernel
+from delrec_compile.export import golden_input
+from delrec_compile.freeze import exact
+from delrec_compile.network import Network
+
+CTYPES = {
+    "float32": "float",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+}
+# what a network whose sums are not exact may be off by in the self-test
+LOOSE = 1e-3
+
+
+def c_name(text: str) -> str:
+    """The text as a C identifier."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    return name if name and not name[0].isdigit() else f"n_{name}"
+
+
+def render(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str, str]:
+    """File name -> text."""
+    facts = {
+        "name": name,
+        "macro": name.upper(),
+        "guard": f"{name.upper()}_H",
+        "summary": f"a compiled spiking network, {network.inputs} inputs, {network.outputs} outputs",
+        "inputs": kernel.inputs,
+        "outputs": kernel.outputs,
+        "neurons": kernel.neurons,
+        "unroll": unroll,
+        "dt_ms": repr(float(network.dt_ms)),
+        "state": [
+            {"name": n, "size": size, "ctype": CTYPES[dtype]}
+            for n, (size, dtype) in kernel.state.items()
+        ],
+        "tables": [
+            {"name": n, "size": a.size, "ctype": CTYPES[str(a.dtype)], "body": c_array(a)}
+            for n, a in kernel.tables.items()
+        ],
+        "golden": _golden(network),
+    }
+    folder = resources.files("delrec_compile.targets")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return {
+        f"{name}.{end}": environment.from_string((folder / f"glue.{end}.in").read_text()).render(facts)
+        for end in ("h", "c")
+    }
+
+
+def c_array(values: NDArray[Any]) -> str:
+    """Elements of a C initialiser; floats in hexadecimal, which is exact."""
+    if values.dtype == np.float32:
+        words = [f"{v.hex()}f" for v in values.astype(float).tolist()]
+    else:
+        words = [str(v) for v in values.tolist()]
+    return "\n".join(", ".join(words[i : i + 8]) + "," for i in range(0, len(words), 8))
+
+
+def _golden(network: Network) -> dict[str, Any]:
+    x = golden_input(network)
+    state, ys = network.reset(), []
+    for row in x:
+        y, state = network.step(row, state)
+        ys.append(y[0])
+    return {
+        "steps": len(x),
+        "input": c_array(x.astype(np.uint8).reshape(-1)),
+        "output": c_array(np.concatenate(ys).astype(np.float32)),
+        "tolerance": "0.0f" if exact(network) else f"{LOOSE}f",
+    }

@@ -1,0 +1,35 @@
+"""The C compiler and linker of a build, and what to do when there is none."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from delrec_compile.errors import CompilerCrash, ToolchainError
+
+MEND = "pip install 'delrec-compile[cross]' (or: apt-get install gcc)"
+
+
+def cc() -> list[str]:
+    """The command of the host's C compiler: $CC, cc, gcc, clang, or the one in the ziglang wheel.
+
+    Raises ToolchainError with the line that mends it.
+    """
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        if name and shutil.which(name):
+            return [name]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise ToolchainError(f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {MEND}")
+
+
+def run_cc(*arguments: str | Path) -> None:
+    command = [*cc(), *map(str, arguments)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = next((s for s in done.stderr.splitlines() if "error" in s), done.stderr.strip()[:200])
+        raise CompilerCrash(f"{command[0]} failed: {first}")

@@ -1,0 +1,93 @@
+"""What a training run is told, checked when it is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from delrec_compile.errors import UsageError
+
+RECURRENCES = ("conv", "dense", "none")
+_IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
+_AT_LEAST = {"hidden": 1, "max_delay": 0, "epochs": 1, "seed": 0, "steps": 1, "batch": 2}
+_AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
+_POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms")
+_SHARES = ("dropout", "frozen_tail")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of `train`; UsageError when one makes no sense."""
+
+    recurrence: str = "conv"  # "conv": kernel + delays, "dense": matrix + delays, "none"
+    hidden: int = 256  # neurons per layer
+    kernel: int = 3  # taps of the conv recurrence, odd
+    max_delay: int = 31  # steps
+    epochs: int = 160
+    seed: int = 0
+    lr: float = 2e-3  # peak of the one-cycle schedule
+    delay_lr: float = 0.1  # in steps; cosine to 0
+    dropout: float = 0.3  # one mask for all time steps
+    frozen_tail: float = 0.2  # last share of the epochs: whole delays, no spread
+    sigma: float = 10.0  # first spread of the delays, in steps; falls by a factor 170
+    batch: int = 64
+    clip: float = 1.0  # norm of the gradient
+    weight_decay: float = 1e-5
+    tau: float = 1.05  # membrane keeps 1 - 1/tau per step
+    alpha: float = 5.0  # slope of the surrogate gradient
+    shift_steps: int = 8  # augmentation: largest shift in time, either way
+    shift_channels: int = 4  # and along the input channels
+    steps: int = 80  # of an utterance
+    dt_ms: float = 10.0
+    group: int = 5  # units summed into one input channel
+    threads: int = 1  # of torch; results depend on it in the last bit
+
+    def __post_init__(self) -> None:
+        if self.recurrence not in RECURRENCES:
+            allowed = ", ".join(RECURRENCES)
+            raise UsageError(f"recurrence is '{self.recurrence}'; allowed: {allowed}")
+        for name, least in _AT_LEAST.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}; give {least} or more")
+        for name in _POSITIVE:
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; give a positive number")
+        for name in _SHARES:
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; give a share of 0 to below 1")
+        for name in ("sigma", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"{name} is {getattr(self, name)}; give 0 or a positive number")
+        if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
+            raise UsageError(f"kernel is {self.kernel}; give an odd number of taps, such as 3")
+        if not 1 <= self.tau < math.inf:
+            raise UsageError(f"tau is {self.tau}; give 1 or more steps")
+
+    @property
+    def beta(self) -> float:
+        """Membrane kept per step."""
+        return 1 - 1 / self.tau
+
+    @property
+    def live_epochs(self) -> int:
+        """Epochs in which delays move; the rest trains the frozen form."""
+        if self.recurrence == "none":
+            return self.epochs
+        return max(1, math.ceil(self.epochs * (1 - self.frozen_tail) - 1e-9))
+
+    @property
+    def name(self) -> str:
+        """`conv_delay_256`, `dense_delay_256`, `feed_forward_256`."""
+        kind = {"conv": "conv_delay", "dense": "dense_delay", "none": "feed_forward"}
+        return f"{kind[self.recurrence]}_{self.hidden}"
+
+    def command(self, data: str = "DATA") -> str:
+        """The command line that trains this network."""
+        unused = {"conv": (), "dense": ("kernel",), "none": ("kernel", "max_delay")}
+        told = [f.name for f in fields(self) if f.name in _IN_COMMAND or self._changed(f.name)]
+        told = [name for name in told if name not in unused[self.recurrence]]
+        options = [f"--{name.replace('_', '-')} {getattr(self, name)}" for name in told]
+        return f"delrec-compile train {data} {' '.join(options)} -o {self.name}.safetensors"
+
+    def _changed(self, name: str) -> bool:
+        return bool(getattr(self, name) != getattr(type(self), name))

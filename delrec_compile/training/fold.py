@@ -1,0 +1,114 @@
+"""From a trained net to the frozen `Network`, and the accuracy of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from delrec_compile import freeze
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.ops import lif
+from delrec_compile.training.model import SpikingLayer, SpikingNet
+
+F32 = npt.NDArray[np.float32]
+BATCH = 300
+
+
+def fold(
+    net: SpikingNet,
+    *,
+    dt_ms: float = 10.0,
+    max_input: int = 31,
+    labels: tuple[str, ...] = (),
+    name: str = "network",
+    notes: Mapping[str, Any] | None = None,
+) -> Network:
+    """The trained net with BatchNorm folded into the weights, and delays rounded; not yet snapped."""
+    readout = Readout(_f32(net.readout.weight), _f32(net.readout.bias), net.config.beta)
+    layers = (_fold_layer(net.first), _fold_layer(net.second))
+    return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
+
+
+def frozen(net: SpikingNet, **about: Any) -> Network:
+    """`fold`, then weights on the grid of exact sums: what is saved, exported and measured."""
+    return freeze.snap(fold(net, **about))
+
+
+def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
+    """Readout membrane (T, n, classes) of utterances (n, T, channels), from zero state.
+
+    Feed-forward products are taken over all time at once. On a snapped network every sum is exact,
+    so this gives the bits of `Network.step`.
+    """
+    x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
+    for layer in network.layers:
+        x = _run_layer(layer, x)
+    current = x @ network.readout.weight.T + network.readout.bias
+    v = np.zeros_like(current[0])
+    for t in range(len(current)):
+        v = current[t] = np.float32(network.readout.beta) * v + current[t]
+    return current
+
+
+def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Class of each utterance (n, T, channels): (n,)."""
+    parts = [counts[i : i + BATCH] for i in range(0, len(counts), BATCH)]
+    classes = [network.readout.classes(outputs(network, part)) for part in parts]
+    return np.concatenate(classes) if classes else np.zeros(0, np.int64)
+
+
+def accuracy(
+    network: Network, counts: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
+) -> float:
+    """Share of utterances classed right."""
+    return float((classify(network, counts) == labels).mean())
+
+
+def _run_layer(layer: Layer, x: F32) -> F32:
+    """(T, n, in) -> spikes (T, n, out)."""
+    current = x @ layer.weight.T + layer.bias
+    v = np.zeros_like(current[0])
+    spikes = np.empty_like(current)
+    recurrence = layer.recurrence
+    depth = recurrence.depth if recurrence is not None else 0
+    history = np.zeros((v.shape[0], depth, v.shape[1]), np.float32)
+    for t in range(len(current)):
+        drive = current[t]
+        if recurrence is not None:
+            drive = drive + recurrence.reference(history)
+        spikes[t], v = lif.reference(layer.lif, drive, v)
+        if recurrence is not None:
+            history = np.concatenate([spikes[t][:, None], history[:, :-1]], axis=1)
+    return spikes
+
+
+def _fold_layer(layer: SpikingLayer) -> Layer:
+    norm = layer.norm
+    if norm.running_mean is None or norm.running_var is None:
+        raise TypeError("the BatchNorm of a trained net has running statistics")
+    scale = _f64(norm.weight) / np.sqrt(_f64(norm.running_var) + norm.eps)
+    weight = _f64(layer.linear.weight) * scale[:, None]
+    bias = (_f64(layer.linear.bias) - _f64(norm.running_mean)) * scale + _f64(norm.bias)
+    recurrence = _recurrence(layer)
+    return Layer(weight.astype(np.float32), bias.astype(np.float32), Lif(layer.beta), recurrence)
+
+
+def _recurrence(layer: SpikingLayer) -> Recurrence | None:
+    if layer.recurrent is None or layer.delay is None:
+        return None
+    delay = np.rint(_f64(layer.delay)).astype(np.int32)
+    if layer.recurrent.ndim == 2:
+        return DenseDelay(_f32(layer.recurrent), delay)
+    return ConvDelay(_f32(layer.recurrent), delay)
+
+
+def _f64(tensor: Tensor) -> npt.NDArray[np.float64]:
+    return tensor.detach().double().numpy()
+
+
+def _f32(tensor: Tensor) -> F32:
+    return tensor.detach().float().numpy().copy()

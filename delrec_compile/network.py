@@ -6,7 +6,7 @@ Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,8 +143,13 @@ class Network:
     def reset(self, batch: int = 1) -> State:
         return {s.name: np.zeros((batch, *s.shape), np.float32) for s in self.state()}
 
-    def step(self, x: F32, state: State) -> tuple[F32, State]:
-        """The plain reference. x: (batch, inputs). Returns y (batch, outputs) and the new state."""
+    def step(
+        self, x: F32, state: State, spikes: Sequence[Callable[[F32], None]] = ()
+    ) -> tuple[F32, State]:
+        """The plain reference. x: (batch, inputs). Returns y (batch, outputs) and the new state.
+
+        spikes: one receiver per layer for its spikes (batch, N), to look inside.
+        """
         new: State = {}
         for i, layer in enumerate(self.layers):
             arriving = None
@@ -153,6 +158,8 @@ class Network:
                 arriving = layer.recurrence.reference(past)
             current = linear.reference(x, layer.weight, layer.bias, arriving)
             x, new[f"l{i}_v"] = lif_op.reference(layer.lif, current, state[f"l{i}_v"])
+            if spikes:
+                spikes[i](x)
             if layer.recurrence is not None:
                 new[f"l{i}_hist"] = np.concatenate([x[:, None], past[:, :-1]], axis=1)
         new["out_v"] = self.readout.reference(x, state["out_v"])

@@ -37,20 +37,34 @@ class Step(nn.Module):
     def reset(self, batch: int = 1) -> tuple[Tensor, ...]:
         return tuple(torch.zeros(batch, *s.shape) for s in self.network.state())
 
-    @torch.no_grad()
     def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        y, _, _, new = self.inside(x, state)
+        return (y, *new)
+
+    @torch.no_grad()
+    def inside(
+        self, x: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor], tuple[Tensor, ...]]:
+        """As forward, and shows each layer's spikes and its membrane before the reset.
+
+        Returns y, spikes, membranes, state.
+        """
         past = dict(zip(self.names, state, strict=True))
         new: list[Tensor] = []
+        spikes: list[Tensor] = []
+        membranes: list[Tensor] = []
         for i, layer in enumerate(self.network.layers):
             current = linear.torch_form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
             if layer.recurrence is not None:
                 hist = past[f"l{i}_hist"]
                 weight, at = self.get_buffer(f"r{i}"), self.get_buffer(f"at{i}")
                 current = current + layer.recurrence.torch_form(hist, weight, at)
-            x, v = lif.torch_form(layer.lif, current, past[f"l{i}_v"])
+            x, v, m = lif.torch_form(layer.lif, current, past[f"l{i}_v"])
             new.append(v)
+            spikes.append(x)
+            membranes.append(m)
             if layer.recurrence is not None:
                 new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
         current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
         y = leaky_readout.torch_form(self.network.readout.beta, current, past["out_v"])
-        return (y, *new, y)
+        return y, spikes, membranes, (*new, y)

@@ -58,15 +58,20 @@ class Readout:
 
     def classes(self, y: F32) -> NDArray[np.int64]:
         """y: (T, batch, classes). Returns (batch,)."""
-        if self.decision == "softmax_sum":
-            z = y.astype(np.float64)
-            z = np.exp(z - z.max(axis=2, keepdims=True))
-            score = (z / z.sum(axis=2, keepdims=True)).sum(axis=0)
-        elif self.decision == "mean":
-            score = y.astype(np.float64).mean(axis=0)
-        else:
-            score = y[-1] if self.decision == "last" else y.max(axis=0)
-        return np.asarray(score.argmax(axis=1), dtype=np.int64)
+        return decide(self.decision, y)
+
+
+def decide(decision: str, y: F32) -> NDArray[np.int64]:
+    """Classes (batch,) from the outputs over time (T, batch, classes)."""
+    if decision == "softmax_sum":
+        z = y.astype(np.float64)
+        z = np.exp(z - z.max(axis=2, keepdims=True))
+        score = (z / z.sum(axis=2, keepdims=True)).sum(axis=0)
+    elif decision == "mean":
+        score = y.astype(np.float64).mean(axis=0)
+    else:
+        score = y[-1] if decision == "last" else y.max(axis=0)
+    return np.asarray(score.argmax(axis=1), dtype=np.int64)
 
 
 def torch_form(beta: float, current: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

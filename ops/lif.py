@@ -68,10 +68,13 @@ def reference(lif: Lif, current: F32, v: F32) -> tuple[F32, F32]:
 
 
 def torch_form(lif: Lif, current: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The same in eager torch; `mul` then `add`, so that no fused multiply-add is used."""
+    """The same in eager torch: `mul` then `add`, so that no fused multiply-add is used.
+
+    Returns spikes, the new membrane, and the membrane before the reset.
+    """
     m = (v * lif.beta).add(current)
     spikes = (m >= lif.threshold).to(m.dtype)
-    return spikes, m.where(m < lif.threshold, m.new_full((), lif.v_reset))
+    return spikes, m.where(m < lif.threshold, m.new_full((), lif.v_reset)), m
 
 
 # attributes of the function: beta, threshold, v_reset

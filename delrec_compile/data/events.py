@@ -1,16 +1,9 @@
-"""Read spike data: SHD/SSC HDF5 files, and small files of binned words.
-
-HDF5 layout (Cramer et al. 2022): `spikes/times` vlen float16 or float32 seconds, `spikes/units`
-vlen integers 0..699, `labels`, and optionally `extra/keys` (class names) and `extra/speaker`.
-Times are widened to float64 before any arithmetic: float16 overflows at 65504 and its spacing
-is a millisecond after the first second. Utterance counts differ between releases, so none is
-expected.
-"""
+"""Spike data as counts per time step: from SHD/SSC files, and to and from small files of words."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from delrec_compile.data.hdf5 import (
+    Ints,
+    check_labels,
+    element_type,
+    existing_file,
+    heads,
+    open_shd,
+    spikes,
+    whole_numbers,
+)
 from delrec_compile.errors import DataError, UsageError
 
 Counts = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
-Spikes = tuple[npt.NDArray[np.float64], Ints]  # times in seconds, units
 
 UNITS = 700
-CHUNK = 256  # utterances read at once
-NEEDED = ("spikes/times", "spikes/units", "labels")
 BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bit
 
 
@@ -104,12 +103,12 @@ def load_events(
     """
     _check_options(dt_ms, steps, group, units)
     path = Path(path)
-    with _open(path) as file:
-        labels, keys, speaker = _heads(file, path)
+    with open_shd(path) as file:
+        labels, keys, speaker = heads(file, path)
         wanted = _wanted(path, speaker, speakers, len(labels))
         counts = np.zeros((len(wanted), steps, units // group), np.uint8)
         row = 0
-        for index, (times, unit) in _spikes(file, path, units):
+        for index, (times, unit) in spikes(file, path, units):
             if row < len(wanted) and wanted[row] == index:
                 if align_first_spike and len(times):
                     times = times - times.min()
@@ -122,15 +121,16 @@ def load_events(
 def describe(path: str | Path, *, units: int = UNITS) -> Info:
     """Read a whole SHD/SSC file and sum it up. Raises DataError like load_events."""
     path = Path(path)
-    sizes, duration, lowest, highest = [], 0.0, units, -1
-    with _open(path) as file:
-        labels, keys, speaker = _heads(file, path)
-        for _, (times, unit) in _spikes(file, path, units):
+    sizes: list[int] = []
+    duration, lowest, highest = 0.0, units, -1
+    with open_shd(path) as file:
+        labels, keys, speaker = heads(file, path)
+        for _, (times, unit) in spikes(file, path, units):
             sizes.append(len(times))
             if len(times):
                 duration = max(duration, float(times.max()))
                 lowest, highest = min(lowest, int(unit.min())), max(highest, int(unit.max()))
-        dtype = str(np.dtype(_element(file["spikes/times"])))
+        dtype = str(np.dtype(element_type(file["spikes/times"])))
     return Info(
         path=str(path),
         utterances=len(labels),
@@ -167,7 +167,7 @@ def save_words(path: str | Path, events: Events) -> None:
 def load_words(path: str | Path) -> Events:
     """Read what save_words wrote. DataError for anything else; nothing is unpickled."""
     path = Path(path)
-    _check_file(path)
+    existing_file(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -195,11 +195,11 @@ def _words(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
     if "keys" in arrays and (arrays["keys"].dtype.kind != "U" or arrays["keys"].ndim != 1):
         raise DataError(f"{path}: keys are {arrays['keys'].dtype}; a row of text is needed")
     keys = tuple(arrays["keys"].tolist()) if "keys" in arrays else None
-    whole = _whole_numbers(path, "labels", labels, len(counts))
-    _check_labels(path, whole, keys)
+    whole = whole_numbers(path, "labels", labels, len(counts))
+    check_labels(path, whole, keys)
     speaker = arrays.get("speaker")
     if speaker is not None:
-        speaker = _whole_numbers(path, "speaker", speaker, len(counts))
+        speaker = whole_numbers(path, "speaker", speaker, len(counts))
     return Events(counts, whole, keys, speaker, float(dt_ms))
 
 
@@ -213,72 +213,6 @@ def _check_options(dt_ms: float, steps: int, group: int, units: int) -> None:
         raise UsageError(f"{units} units cannot be summed in groups of {group}; give a divisor")
 
 
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such file; give spike data, or make some with 'delrec-compile data synth'"
-        )
-    if not path.is_file():
-        raise DataError(f"{path} is a folder; name one of the files in it")
-
-
-def _open(path: Path) -> Any:
-    import h5py
-
-    _check_file(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(
-            f"{path} is not a whole HDF5 file ({path.stat().st_size} bytes); "
-            "unpack it if it is an archive, or download it again"
-        ) from error
-    missing = [name for name in NEEDED if not isinstance(file.get(name), h5py.Dataset)]
-    if missing:
-        found: list[str] = []
-        file.visit(found.append)
-        file.close()
-        raise DataError(
-            f"{path} has no dataset '{missing[0]}'; needed: {', '.join(NEEDED)}; "
-            f"there is: {', '.join(found[:8]) or 'nothing'}"
-        )
-    return file
-
-
-def _heads(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:
-    n = len(file["labels"])
-    for name in NEEDED[:2]:
-        if len(file[name]) != n:
-            raise DataError(f"{path}: {n} labels, but {name} has {len(file[name])} utterances")
-    labels = _whole_numbers(path, "labels", file["labels"][()], n)
-    keys = None
-    if "extra/keys" in file:
-        raw = file["extra/keys"][()]
-        keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in raw)
-    speaker = None
-    if "extra/speaker" in file:
-        speaker = _whole_numbers(path, "extra/speaker", file["extra/speaker"][()], n)
-    _check_labels(path, labels, keys)
-    return labels, keys, speaker
-
-
-def _whole_numbers(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Ints:
-    if values.shape != (n,) or values.dtype.kind not in "iu":
-        raise DataError(
-            f"{path}: {name} is {values.dtype} of shape {list(values.shape)}; "
-            f"{n} whole numbers are needed"
-        )
-    return values.astype(np.int64)
-
-
-def _check_labels(path: Path, labels: Ints, keys: tuple[str, ...] | None) -> None:
-    limit = len(keys) if keys else np.inf
-    bad = np.flatnonzero((labels < 0) | (labels >= limit))
-    if len(bad):
-        names = f"; there are {len(keys)} class names" if keys else "; labels start at 0"
-        raise DataError(f"{path}: utterance {bad[0]} has label {labels[bad[0]]}{names}")
-
-
 def _wanted(path: Path, speaker: Ints | None, speakers: Iterable[int] | None, n: int) -> Ints:
     if speakers is None:
         return np.arange(n)
@@ -289,46 +223,6 @@ def _wanted(path: Path, speaker: Ints | None, speakers: Iterable[int] | None, n:
         there = ", ".join(map(str, np.unique(speaker)))
         raise DataError(f"{path} has no speaker {sorted(speakers)}; there are: {there}")
     return wanted
-
-
-def _element(dataset: Any) -> npt.DTypeLike:
-    """Type of the numbers in a vlen (or plain) dataset."""
-    import h5py
-
-    base: npt.DTypeLike = h5py.check_vlen_dtype(dataset.dtype) or dataset.dtype
-    return base
-
-
-def _spikes(file: Any, path: Path, units: int) -> Iterator[tuple[int, Spikes]]:
-    """Times and units of each utterance in order, checked."""
-    kinds = [np.dtype(_element(file[name])).kind for name in NEEDED[:2]]
-    if kinds[0] != "f" or kinds[1] not in "iu":
-        raise DataError(
-            f"{path}: spikes/times must hold floats and spikes/units whole numbers; "
-            f"they hold {_element(file['spikes/times'])} and {_element(file['spikes/units'])}"
-        )
-    for first in range(0, len(file["labels"]), CHUNK):
-        span = slice(first, first + CHUNK)
-        rows = zip(file["spikes/times"][span], file["spikes/units"][span], strict=True)
-        for index, (raw_times, raw_units) in enumerate(rows, start=first):
-            times = np.asarray(raw_times).astype(np.float64)
-            unit = np.asarray(raw_units).astype(np.int64)
-            _check_spikes(path, index, times, unit, units)
-            yield index, (times, unit)
-
-
-def _check_spikes(
-    path: Path, index: int, times: npt.NDArray[np.float64], unit: Ints, units: int
-) -> None:
-    where = f"{path}: utterance {index}"
-    if len(times) != len(unit):
-        raise DataError(f"{where} has {len(times)} times and {len(unit)} units; equal is needed")
-    bad = np.flatnonzero((unit < 0) | (unit >= units))
-    if len(bad):
-        raise DataError(f"{where} has unit {unit[bad[0]]}; allowed: 0..{units - 1}")
-    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
-    if len(bad):
-        raise DataError(f"{where} has time {times[bad[0]]}; seconds from 0 are needed")
 
 
 def _bin(

@@ -28,8 +28,8 @@ class Sets:
                 raise DataError(f"the {name} set has no utterance; at least one is needed")
             if events.counts.shape[1:] != self.train.counts.shape[1:]:
                 raise DataError(
-                    f"the {name} set has steps x channels {list(events.counts.shape[1:])}, the train "
-                    f"set {list(self.train.counts.shape[1:])}; bin them alike"
+                    f"the {name} set has {events.steps} steps of {events.channels} channels, the "
+                    f"train set {self.train.steps} of {self.train.channels}; bin them alike"
                 )
             if events.keys != self.train.keys:
                 raise DataError(f"the {name} set has other class names than the train set")
@@ -78,11 +78,12 @@ def _only(folder: Path, name: str) -> Path | None:
 
 
 def _hold_out(train: Events, path: Path | None) -> tuple[Events, Events]:
-    speakers = np.unique(train.speaker) if train.speaker is not None else np.zeros(0, np.int64)
+    speaker = np.zeros(len(train), np.int64) if train.speaker is None else train.speaker
+    speakers = np.unique(speaker)
     if len(speakers) <= HELD_OUT_SPEAKERS:
         raise DataError(
             f"{path} has {len(speakers)} speakers, too few to hold {HELD_OUT_SPEAKERS} out for "
             "validation; add a *_valid.h5"
         )
-    held = np.isin(train.speaker, speakers[-HELD_OUT_SPEAKERS:])
+    held = np.isin(speaker, speakers[-HELD_OUT_SPEAKERS:])
     return train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))

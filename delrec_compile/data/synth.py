@@ -89,7 +89,7 @@ def synthesise(
     plans = {name: plan(name, counts[name], seed) for name in SETS}
     pairs = {(u.voice.base, u.voice.variant) for utterances in plans.values() for u in utterances}
     checked = voices.check_distinct(espeak, pairs, workers, progress)
-    about = {
+    about: dict[str, str | int] = {
         "generator": "delrec-compile data synth",
         "seed": seed,
         "espeak": voices.espeak_version(espeak),

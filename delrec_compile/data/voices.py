@@ -39,14 +39,18 @@ GERMAN_BASES = ("de",)
 
 # index = speaker number; robots and sound effects are left out, and so are klatt6 and caleb,
 # which sound exactly like klatt
-VARIANTS = tuple(
-    """m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt3 klatt4 klatt5
-    croak whisper whisperf grandma grandpa adam Alex Alicia Andrea Andy Annie antonio aunty
-    belinda benjamin boris david Denis Diogo ed edward Gene Gene2 gustave Henrique Hugo iven
-    iven2 iven3 Jacky john kaukovalta Lee linda marcelo Marco Mario max Michael michel miguel
-    Mike Nguyen pablo paul pedro quincy rob robert sandro shelby steph steph2 steph3 travis
-    victor zac anika norbert""".split()
+# fmt: off
+VARIANTS = (
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt",
+    "klatt2", "klatt3", "klatt4", "klatt5", "croak", "whisper", "whisperf", "grandma",
+    "grandpa", "adam", "Alex", "Alicia", "Andrea", "Andy", "Annie", "antonio", "aunty",
+    "belinda", "benjamin", "boris", "david", "Denis", "Diogo", "ed", "edward", "Gene", "Gene2",
+    "gustave", "Henrique", "Hugo", "iven", "iven2", "iven3", "Jacky", "john", "kaukovalta",
+    "Lee", "linda", "marcelo", "Marco", "Mario", "max", "Michael", "michel", "miguel", "Mike",
+    "Nguyen", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "shelby", "steph",
+    "steph2", "steph3", "travis", "victor", "zac", "anika", "norbert",
 )
+# fmt: on
 
 INSTALL = "install it with: apt-get install espeak-ng"
 SAMPLE = "two nine"  # said by every voice for the comparison
@@ -105,7 +109,9 @@ def say(espeak: str, text: str, voice: Voice) -> tuple[Audio, int]:
         )
     rate = int.from_bytes(raw[24:28], "little")
     body = raw[start + 8 :]
-    samples = np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(np.float32) / 32768
+    samples = np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(np.float32) / np.float32(
+        32768
+    )
     loud = np.flatnonzero(np.abs(samples) > PEAK_SHARE * np.abs(samples).max(initial=0.0))
     if not len(loud):
         raise ToolchainError(f"espeak-ng wrote silence for '{text}' in voice '{voice.name}'")

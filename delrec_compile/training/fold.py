@@ -27,7 +27,7 @@ def fold(
     name: str = "network",
     notes: Mapping[str, Any] | None = None,
 ) -> Network:
-    """The trained net with BatchNorm folded into the weights, and delays rounded; not yet snapped."""
+    """The trained net, BatchNorm folded into the weights and delays rounded; not yet snapped."""
     readout = Readout(_f32(net.readout.weight), _f32(net.readout.bias), net.config.beta)
     layers = (_fold_layer(net.first), _fold_layer(net.second))
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))

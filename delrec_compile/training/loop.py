@@ -13,9 +13,8 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -89,19 +88,13 @@ def train(
         name: accuracy(network, events.counts, events.labels)
         for name, events in (("valid", sets.valid), ("test", sets.test))
     }
-    network = _noted(network, {"accuracy": scores})
+    network = replace(network, notes={**network.notes, "accuracy": scores})
     seconds = time.monotonic() - started
     return TrainResult(network, scores, history, network.recurrent_parameters(), seconds)
 
 
 def _load(folder: str | Path, config: TrainConfig) -> Sets:
     return load_sets(folder, dt_ms=config.dt_ms, steps=config.steps, group=config.group)
-
-
-def _noted(network: Network, more: dict[str, Any]) -> Network:
-    from dataclasses import replace
-
-    return replace(network, notes={**network.notes, **more})
 
 
 def _max_input(sets: Sets) -> int:
@@ -195,7 +188,8 @@ def _epoch(
     """One pass in random order: mean loss and accuracy."""
     net.train()
     total, right = 0.0, 0
-    for index in torch.randperm(len(labels), generator=generator).split(config.batch):
+    order = torch.randperm(len(labels), generator=generator)
+    for index in torch.split(order, config.batch):
         x = _shifted(counts, index, config, generator)
         scores = class_scores(net(x.transpose(0, 1)))
         loss = nn.functional.cross_entropy(scores, labels[index])

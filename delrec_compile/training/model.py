@@ -1,7 +1,7 @@
-"""The trainable network: two spiking layers, the second with delayed recurrence, and a leaky readout.
+"""The trainable network: two spiking layers, the second with delayed recurrence, and a readout.
 
-Linear + BatchNorm + LIF, Linear + BatchNorm + recurrent LIF, Linear + leaky integrator: the network
-of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features).
+Linear + BatchNorm + LIF, Linear + BatchNorm + recurrent LIF, Linear + leaky integrator: the
+network of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features).
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@
     h(t)    = x(t) + beta * v(t - 1) + mix(g(t))     mix: W @ g, or a kernel over the neuron axis
     y(t)    = h(t) >= 1,   v(t) = h(t) * (1 - y(t))  the reset passes no gradient
 
-`mask` is the triangle of DelRec (arXiv 2509.24852): a delay is learned through the share of a spike
-that each later step receives. The published order mixes all slots of a spike and scatters them into
-a ring of future currents; mixing is linear, so delaying first and mixing once gives the same numbers
-with as many times less work as there are slots. `delayed_lif` does that with backpropagation through
-time written out; `ring_buffer_lif` is the published order under plain autograd.
+`mask` is the triangle of DelRec (arXiv 2509.24852): a delay is learned through the share of a
+spike that each later step receives. The published order mixes all slots of a spike and scatters
+them into a ring of future currents. Mixing is linear, so delaying first and mixing once gives the
+same numbers for a fraction of the work: one slot in place of L. `delayed_lif` does that, with
+backpropagation through time written out; `ring_buffer_lif` is the published order under plain
+autograd.
 
-The surrogate gradient of the spike is that of an arc tangent of slope `alpha` (SpikingJelly `ATan`).
+The surrogate gradient of a spike is that of an arc tangent of slope `alpha` (SpikingJelly `ATan`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch.nn import functional
 def spread(delay: Tensor, sigma: float) -> Tensor:
     """delay (N,) in steps -> mask (N, L): the share of a spike that arrives l steps later.
 
-    A triangle around 1 + delay of half-width 1 + sigma. With sigma 0 and whole delays it is one-hot.
+    A triangle around 1 + delay of half-width 1 + sigma; one-hot at sigma 0 and whole delays.
     """
     width = 1.0 + sigma
     slots = math.ceil(1 + float(delay.detach().max()) + width) + 1
@@ -54,8 +55,7 @@ def ring_buffer_lif(
 
     Drive x (T, B, N) -> spikes (T, B, N): batch before neurons, as published.
     """
-    recurrent = weight is not None and mask is not None
-    slots = mask.shape[1] if mask is not None else 1
+    slots = 1 if mask is None else mask.shape[1]
     ring = x.new_zeros(*x.shape[1:], slots)
     v, at, spikes = torch.zeros_like(x[0]), 0, []
     for drive in x:
@@ -63,7 +63,7 @@ def ring_buffer_lif(
         y: Tensor = _Spike.apply(h - 1, alpha)  # type: ignore[no-untyped-call]
         v = h * (1 - y.detach())
         spikes.append(y)
-        if recurrent:
+        if weight is not None and mask is not None:
             future = _mix_slots(weight, y.unsqueeze(2) * mask)
             ring[:, :, at] = 0
             at = (at + 1) % slots
@@ -86,14 +86,13 @@ class _Spike(torch.autograd.Function):
         return (u >= 0).to(u.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (u,) = ctx.saved_tensors
         return gradient * atan_gradient(u, ctx.alpha), None
 
 
-def _mix_slots(weight: Tensor | None, y: Tensor) -> Tensor:
+def _mix_slots(weight: Tensor, y: Tensor) -> Tensor:
     """(B, N, L) spread spikes -> (B, N, L) future currents."""
-    assert weight is not None
     if weight.ndim == 2:
         return torch.matmul(weight, y)
     batch, n, slots = y.shape
@@ -102,69 +101,87 @@ def _mix_slots(weight: Tensor | None, y: Tensor) -> Tensor:
     return mixed.view(batch, slots, n).permute(0, 2, 1)
 
 
-class _DelayedLif(torch.autograd.Function):
-    """Row t + L of `sent` (N, T + L, B) holds y(t), so a delay window is one contiguous block."""
+class _DelayLine:
+    """What has been sent, and what has arrived, of every neuron.
 
+    Row t + L of `sent` (N, T + L, B) holds y(t), so a delay window is one contiguous block.
+    arrived: (T, N, B) = g.
+    """
+
+    def __init__(self, weight: Tensor, mask: Tensor, like: Tensor) -> None:
+        steps, n, batch = like.shape
+        self.weight, self.slots = weight, mask.shape[1]
+        self.window = mask[:, 1:].flip(1).unsqueeze(1).contiguous()
+        self.sent = like.new_zeros(n, steps + self.slots, batch)
+        self.arrived = torch.empty_like(like)
+
+    def current(self, t: int) -> Tensor:
+        """(N, B) recurrent current at t."""
+        g = self.arrived[t]
+        torch.bmm(self.window, self.sent[:, t + 1 : t + self.slots], out=g.unsqueeze(1))
+        return _mix(self.weight, g)
+
+    def send(self, t: int, y: Tensor) -> None:
+        self.sent[:, t + self.slots] = y
+
+
+class _ReverseLine:
+    """The delay line run backwards; row t of `back` (N, T + L, B) holds dL/dg(t)."""
+
+    def __init__(self, weight: Tensor, mask: Tensor, like: Tensor) -> None:
+        steps, n, batch = like.shape
+        self.weight, self.slots = weight, mask.shape[1]
+        self.window = mask[:, 1:].unsqueeze(1).contiguous()
+        self.back = like.new_zeros(n, steps + self.slots, batch)
+
+    def spike_gradient(self, t: int) -> Tensor:
+        """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
+        return torch.bmm(self.window, self.back[:, t + 1 : t + self.slots]).squeeze(1)
+
+    def receive(self, t: int, dh: Tensor) -> None:
+        transposed = self.weight.T if self.weight.ndim == 2 else self.weight.flip(0)
+        self.back[:, t] = _mix(transposed, dh)
+
+
+class _DelayedLif(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor | None, mask: Tensor | None, beta: float, alpha: float
     ) -> Tensor:
-        steps, n, batch = x.shape
-        slots = mask.shape[1] if mask is not None else 1
+        line = None if weight is None or mask is None else _DelayLine(weight, mask, x)
         membrane, spikes = torch.empty_like(x), torch.empty_like(x)
-        recurrent = weight is not None and mask is not None
-        arrived = torch.empty_like(x) if recurrent else None
-        sent = x.new_zeros(n, steps + slots, batch) if recurrent else None
-        window = mask[:, 1:].flip(1).unsqueeze(1).contiguous() if mask is not None else None
-        v = x.new_zeros(n, batch)
-        for t in range(steps):
+        v = torch.zeros_like(x[0])
+        for t in range(len(x)):
             h = torch.add(x[t], v, alpha=beta, out=membrane[t])
-            if arrived is not None:
-                g = arrived[t]
-                torch.bmm(window, sent[:, t + 1 : t + slots], out=g.unsqueeze(1))
-                h += _mix(weight, g)
-            y = torch.ge(h, 1).to(x.dtype)
-            spikes[t] = y
-            if sent is not None:
-                sent[:, t + slots] = y
+            if line:
+                h += line.current(t)
+            y = spikes[t] = torch.ge(h, 1).to(x.dtype)
+            if line:
+                line.send(t, y)
             v = torch.addcmul(h, h, y, value=-1)
-        ctx.save_for_backward(weight, mask, membrane, spikes, arrived, sent)
+        record = (line.arrived, line.sent) if line else (None, None)
+        ctx.save_for_backward(weight, mask, membrane, spikes, *record)
         ctx.beta, ctx.alpha = beta, alpha
         return spikes
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, mask, membrane, spikes, arrived, sent = ctx.saved_tensors
+        line = None if weight is None or mask is None else _ReverseLine(weight, mask, membrane)
         slope = atan_gradient(membrane - 1, ctx.alpha)
         keep = (1 - spikes) * ctx.beta
-        drive, back = _reverse_time(gradient, slope, keep, weight, mask)
-        d_weight = d_mask = None
-        if back is not None:
-            d_weight = _weight_gradient(weight, drive, arrived)
-            if ctx.needs_input_grad[2]:
-                d_mask = _mask_gradient(sent, back, mask.shape[1])
+        drive = torch.empty_like(membrane)
+        for t in reversed(range(len(drive))):
+            dy = gradient[t] + line.spike_gradient(t) if line else gradient[t]
+            dh = torch.mul(dy, slope[t], out=drive[t])
+            if t + 1 < len(drive):
+                dh.addcmul_(drive[t + 1], keep[t])
+            if line:
+                line.receive(t, dh)
+        d_weight = _weight_gradient(weight, drive, arrived) if line else None
+        wanted = line is not None and ctx.needs_input_grad[2]
+        d_mask = _mask_gradient(sent, line.back, line.slots) if line and wanted else None
         return drive, d_weight, d_mask, None, None
-
-
-def _reverse_time(
-    gradient: Tensor, slope: Tensor, keep: Tensor, weight: Tensor | None, mask: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """dL/dx (T, N, B), and dL/dg in rows t of (N, T + L, B)."""
-    steps, n, batch = slope.shape
-    slots = mask.shape[1] if mask is not None else 1
-    drive = torch.empty_like(slope)
-    back = slope.new_zeros(n, steps + slots, batch) if weight is not None else None
-    window = mask[:, 1:].unsqueeze(1).contiguous() if mask is not None else None
-    for t in reversed(range(steps)):
-        dy = gradient[t]
-        if back is not None:
-            dy = dy + torch.bmm(window, back[:, t + 1 : t + slots]).squeeze(1)
-        dh = torch.mul(dy, slope[t], out=drive[t])
-        if t + 1 < steps:
-            dh.addcmul_(drive[t + 1], keep[t])
-        if back is not None:
-            back[:, t] = _mix_transposed(weight, dh)
-    return drive, back
 
 
 def _shifted(n: int, offset: int) -> tuple[slice, slice]:
@@ -172,9 +189,8 @@ def _shifted(n: int, offset: int) -> tuple[slice, slice]:
     return slice(max(-offset, 0), n - max(offset, 0)), slice(max(offset, 0), n - max(-offset, 0))
 
 
-def _mix(weight: Tensor | None, g: Tensor) -> Tensor:
+def _mix(weight: Tensor, g: Tensor) -> Tensor:
     """(N, B) arrived spikes -> (N, B) recurrent current."""
-    assert weight is not None
     if weight.ndim == 2:
         return weight @ g
     pad = len(weight) // 2
@@ -184,11 +200,6 @@ def _mix(weight: Tensor | None, g: Tensor) -> Tensor:
             to, come_from = _shifted(len(g), k - pad)
             current[to].addcmul_(g[come_from], weight[k])
     return current
-
-
-def _mix_transposed(weight: Tensor | None, d: Tensor) -> Tensor:
-    assert weight is not None
-    return weight.T @ d if weight.ndim == 2 else _mix(weight.flip(0), d)
 
 
 def _weight_gradient(weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
@@ -203,7 +214,10 @@ def _weight_gradient(weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
 
 
 def _mask_gradient(sent: Tensor, back: Tensor, slots: int) -> Tensor:
-    """dL/dmask[j, l] = sum over t, b of y[j](t - l) * dL/dg[j](t): one product, then its diagonals."""
+    """dL/dmask[j, l] = sum over t, b of y[j](t - l) * dL/dg[j](t).
+
+    One product over the batch holds every pair of steps; the sums run along its diagonals.
+    """
     n, rows, _ = sent.shape
     steps = rows - slots
     product = torch.bmm(sent, back[:, :steps].transpose(1, 2)).contiguous()  # (N, T + L, T)

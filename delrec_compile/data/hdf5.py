@@ -1,0 +1,145 @@
+"""The HDF5 files of the Spiking Heidelberg Digits and Spiking Speech Commands, checked as read.
+
+`spikes/times` vlen float16 or float32 seconds, `spikes/units` vlen integers 0..699, `labels`, and
+optionally `extra/keys` (class names) and `extra/speaker` (Cramer et al. 2022). Times are widened
+to float64 before any arithmetic: float16 overflows at 65504 and its spacing is a millisecond after
+the first second. Utterance counts differ between releases, so none is expected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from delrec_compile.errors import DataError
+
+Ints = npt.NDArray[np.int64]
+Spikes = tuple[npt.NDArray[np.float64], Ints]  # times in seconds, units
+
+CHUNK = 256  # utterances read at once
+NEEDED = ("spikes/times", "spikes/units", "labels")
+
+
+def existing_file(path: Path) -> None:
+    """DataError when `path` is missing or a folder."""
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file; give spike data, or make some with 'delrec-compile data synth'"
+        )
+    if not path.is_file():
+        raise DataError(f"{path} is a folder; name one of the files in it")
+
+
+@contextlib.contextmanager
+def open_shd(path: Path) -> Iterator[Any]:
+    """The open h5py file, with its three needed datasets in place; damage met later is reported."""
+    import h5py
+
+    existing_file(path)
+    try:
+        with h5py.File(path, "r") as file:
+            _check_datasets(file, path)
+            yield file
+    except (OSError, RuntimeError) as error:  # what h5py raises on damaged or foreign bytes
+        raise DataError(
+            f"{path} is not a whole HDF5 file ({path.stat().st_size} bytes); "
+            "unpack it if it is an archive, or download it again"
+        ) from error
+
+
+def _check_datasets(file: Any, path: Path) -> None:
+    import h5py
+
+    for name in NEEDED:
+        dataset = file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            found: list[str] = []
+            file.visit(found.append)
+            raise DataError(
+                f"{path} has no dataset '{name}'; needed: {', '.join(NEEDED)}; "
+                f"there is: {', '.join(found[:8]) or 'nothing'}"
+            )
+        if dataset.ndim != 1:
+            raise DataError(f"{path}: {name} has shape {list(dataset.shape)}; one row is needed")
+
+
+def heads(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:
+    """Labels (n,), class names or None, speakers (n,) or None."""
+    n = len(file["labels"])
+    for name in NEEDED[:2]:
+        if len(file[name]) != n:
+            raise DataError(f"{path}: {n} labels, but {name} has {len(file[name])} utterances")
+    labels = whole_numbers(path, "labels", file["labels"][()], n)
+    keys = None
+    if "extra/keys" in file:
+        raw = file["extra/keys"][()]
+        keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in raw)
+    speaker = None
+    if "extra/speaker" in file:
+        speaker = whole_numbers(path, "extra/speaker", file["extra/speaker"][()], n)
+    check_labels(path, labels, keys)
+    return labels, keys, speaker
+
+
+def whole_numbers(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Ints:
+    """`values` as int64 (n,), or DataError."""
+    if values.shape != (n,) or values.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {name} is {values.dtype} of shape {list(values.shape)}; "
+            f"{n} whole numbers are needed"
+        )
+    return values.astype(np.int64)
+
+
+def check_labels(path: Path, labels: Ints, keys: tuple[str, ...] | None) -> None:
+    """DataError when a label is negative or has no name."""
+    limit = len(keys) if keys else np.inf
+    bad = np.flatnonzero((labels < 0) | (labels >= limit))
+    if len(bad):
+        names = f"; there are {len(keys)} class names" if keys else "; labels start at 0"
+        raise DataError(f"{path}: utterance {bad[0]} has label {labels[bad[0]]}{names}")
+
+
+def element_type(dataset: Any) -> npt.DTypeLike:
+    """Type of the numbers in a vlen (or plain) dataset."""
+    import h5py
+
+    base: npt.DTypeLike = h5py.check_vlen_dtype(dataset.dtype) or dataset.dtype
+    return base
+
+
+def spikes(file: Any, path: Path, units: int) -> Iterator[tuple[int, Spikes]]:
+    """Times and units of each utterance in order, checked."""
+    times_type, units_type = (np.dtype(element_type(file[name])) for name in NEEDED[:2])
+    if times_type.kind != "f" or units_type.kind not in "iu":
+        raise DataError(
+            f"{path}: spikes/times hold {times_type} and spikes/units {units_type}; "
+            "floats and whole numbers are needed"
+        )
+    for first in range(0, len(file["labels"]), CHUNK):
+        span = slice(first, first + CHUNK)
+        rows = zip(file["spikes/times"][span], file["spikes/units"][span], strict=True)
+        for index, (raw_times, raw_units) in enumerate(rows, start=first):
+            times = np.asarray(raw_times).astype(np.float64)
+            unit = np.asarray(raw_units).astype(np.int64)
+            _check_spikes(path, index, times, unit, units)
+            yield index, (times, unit)
+
+
+def _check_spikes(
+    path: Path, index: int, times: npt.NDArray[np.float64], unit: Ints, units: int
+) -> None:
+    where = f"{path}: utterance {index}"
+    if len(times) != len(unit):
+        raise DataError(f"{where} has {len(times)} times and {len(unit)} units; equal is needed")
+    bad = np.flatnonzero((unit < 0) | (unit >= units))
+    if len(bad):
+        raise DataError(f"{where} has unit {unit[bad[0]]}; allowed: 0..{units - 1}")
+    bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
+    if len(bad):
+        raise DataError(f"{where} has time {times[bad[0]]}; seconds from 0 are needed")

@@ -1,0 +1,186 @@
+"""Two runners side by side on real words: spikes exactly, membranes, classes.
+
+float32 passes with no differing spike. On a network whose sums are exact (see `freeze`) nothing else
+is accepted. On another one, the first difference of a sequence is explained when the reference's
+membrane was within the stated float error of the threshold; what follows it is its consequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delrec_compile import checkpoint
+from delrec_compile.data.events import Events
+from delrec_compile.freeze import exact
+from delrec_compile.network import Network
+from delrec_compile.onnx_model import load_model
+from delrec_compile.ops.leaky_readout import decide
+from delrec_compile.run import OnnxRunner, Runner, Session, TorchRunner, Trace, batches, fitting
+
+# float32 error of a sum of some hundred terms, relative to a threshold of 1
+FLOAT_ERROR = 1e-5
+
+
+@dataclass(frozen=True)
+class First:
+    """Where two engines part. margin: |membrane - threshold| in the reference."""
+
+    sequence: int
+    step: int
+    layer: int
+    neuron: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Verdict over all sequences. first: the first difference of the first sequence that has one."""
+
+    target: str
+    reference: str
+    sequences: int
+    steps: int
+    spikes_compared: int
+    spikes_differing: int
+    explained: int
+    first: First | None
+    max_abs_error: float
+    classes_differing: int
+    accuracy: float
+    passed: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "target": self.target,
+            "reference": self.reference,
+            "sequences": self.sequences,
+            "steps": self.steps,
+            "spikes": {
+                "compared": self.spikes_compared,
+                "differing": self.spikes_differing,
+                "sequences_explained_by_margin": self.explained,
+                "first": asdict(self.first) if self.first else None,
+            },
+            "membrane": {"max_abs_error": self.max_abs_error},
+            "classes": {"compared": self.sequences, "differing": self.classes_differing},
+            "accuracy": self.accuracy,
+            "passed": self.passed,
+        }
+
+
+def compare(
+    network: Network,
+    runner: Runner,
+    words: Events,
+    *,
+    target: str = "",
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Parity:
+    """Runs the words through PyTorch and through `runner`, each with its own state."""
+    reference = TorchRunner(fitted(network, words))
+    tally = _Tally(network, exact(network))
+    for at, x in batches(words):
+        want = reference.trace(x)
+        tally.add(at.start, want, runner.trace(x), reference.membranes, words.labels[at])
+        progress(at.stop, len(words))
+    return tally.verdict(target or runner.name, len(words), words.steps)
+
+
+def check(
+    path: Path | str,
+    words: Events,
+    *,
+    network: Network | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Parity:
+    """Checks an artifact folder against its own frozen network, or an ONNX file against `network`."""
+    path = Path(path)
+    if path.is_dir():
+        session = Session(path)
+        network = network or checkpoint.load(path / "network.safetensors")
+        target = str(session.artifact.manifest["target"])
+        return compare(network, session, words, target=target, progress=progress)
+    model = load_model(path)
+    network = network or _source(model.facts["source_sha256"], path)
+    return compare(network, OnnxRunner(model), words, target="onnxruntime", progress=progress)
+
+
+def fitted(network: Network, words: Events) -> Network:
+    fitting(words, network.inputs)
+    return network
+
+
+def _source(digest: str, path: Path) -> Network:
+    """The network an ONNX file was made from: beside it, or bundled."""
+    from delrec_compile.errors import ModelError
+
+    places = [*sorted(path.parent.glob("*.safetensors")), *map(checkpoint.bundled, checkpoint.BUNDLED)]
+    for place in places:
+        network = checkpoint.load(place)
+        if checkpoint.digest(network) == digest:
+            return network
+    raise ModelError(f"{path}: the network it was made from is not beside it; name it with --network")
+
+
+class _Tally:
+    def __init__(self, network: Network, strict: bool) -> None:
+        self.network, self.strict = network, strict
+        self.compared = self.differing = self.split = self.explained = 0
+        self.wrong_classes = self.right = 0
+        self.first: First | None = None
+        self.worst = 0.0
+
+    def add(
+        self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any
+    ) -> None:
+        unlike = [w != g for w, g in zip(want.spikes, got.spikes, strict=True)]
+        self.compared += sum(u.size for u in unlike)
+        self.differing += sum(int(u.sum()) for u in unlike)
+        self.worst = max(self.worst, float(np.abs(want.y - got.y).max()))
+        rule = self.network.readout.decision
+        classes = decide(rule, got.y)
+        self.wrong_classes += int((decide(rule, want.y) != classes).sum())
+        self.right += int((classes == labels).sum())
+        for b in np.flatnonzero(np.any([u.any(axis=(0, 2)) for u in unlike], axis=0)):
+            self._split(start, int(b), unlike, membranes)
+
+    def _split(self, start: int, b: int, unlike: list[Any], membranes: list[Any]) -> None:
+        """A sequence whose spikes differ: where first, and whether its margin explains it."""
+        step, layer = min(
+            (int(np.argmax(u[:, b].any(axis=1))), i)
+            for i, u in enumerate(unlike)
+            if u[:, b].any()
+        )
+        neuron = int(np.argmax(unlike[layer][step, b]))
+        threshold = self.network.layers[layer].lif.threshold
+        margin = abs(float(membranes[layer][step, b, neuron]) - threshold)
+        self.split += 1
+        if not self.strict and margin <= FLOAT_ERROR * max(1.0, abs(threshold)):
+            self.explained += 1
+        if self.first is None:
+            self.first = First(start + b, step, layer, neuron, margin)
+
+    def verdict(self, target: str, sequences: int, steps: int) -> Parity:
+        explained = self.split == self.explained
+        agree = self.differing == 0 and self.wrong_classes == 0
+        # a difference of membranes without one of spikes is rounding, which an exact network has not
+        close = self.worst == 0.0 if self.strict else self.split > 0 or self.worst < 1e-3
+        return Parity(
+            target=target,
+            reference="torch",
+            sequences=sequences,
+            steps=steps,
+            spikes_compared=self.compared,
+            spikes_differing=self.differing,
+            explained=self.explained,
+            first=self.first,
+            max_abs_error=self.worst,
+            classes_differing=self.wrong_classes,
+            accuracy=self.right / sequences,
+            passed=close and (agree or (explained and not self.strict)),
+        )

@@ -1,1 +1,100 @@
-"""Compile trained delay-learning spiking networks for any chip."""
+"""Compile trained delay-learning spiking networks for any chip, proven equal to PyTorch.
+
+net = delrec_compile.load()                  # a bundled network, or load("net.safetensors")
+delrec_compile.export(net, "step.onnx")      # one step with explicit state
+artifact = delrec_compile.build(net)         # C library, no runtime
+session = delrec_compile.Session(artifact)   # call it from Python
+delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
+delrec_compile.bench(artifact.path)          # latency beside the peers
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from delrec_compile.bench import bench
+    from delrec_compile.build import Artifact, build, load_artifact
+    from delrec_compile.export import export
+    from delrec_compile.freeze import snap
+    from delrec_compile.network import Network
+    from delrec_compile.parity import check
+    from delrec_compile.prove import prove
+    from delrec_compile.run import Session, read_words, run
+    from delrec_compile.training import TrainConfig, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Artifact": "build",
+    "Network": "network",
+    "Session": "run",
+    "TrainConfig": "training",
+    "bench": "bench",
+    "build": "build",
+    "check": "parity",
+    "export": "export",
+    "load_artifact": "build",
+    "prove": "prove",
+    "read_words": "run",
+    "run": "run",
+    "snap": "freeze",
+    "train": "training",
+}
+
+__all__ = [
+    "Artifact",
+    "Network",
+    "Session",
+    "TrainConfig",
+    "bench",
+    "build",
+    "check",
+    "export",
+    "load",
+    "load_artifact",
+    "prove",
+    "read_words",
+    "run",
+    "save",
+    "snap",
+    "train",
+]
+
+
+def load(source: str | Path = "conv_delay_256") -> Network:
+    """A network from a .safetensors file, or a bundled one by name."""
+    from delrec_compile import checkpoint
+
+    return checkpoint.load(source)
+
+
+def save(network: Network, path: str | Path) -> Path:
+    """Writes a network file, whole or not at all."""
+    from delrec_compile import checkpoint
+
+    return checkpoint.save(network, path)
+
+
+class _Package(ModuleType):
+    """The package, whose verbs stay functions although modules of the same names exist.
+
+    Each is imported at its first use: torch and TVM are heavy.
+    """
+
+
+def _verb(name: str, home: str) -> property:
+    def get(_: ModuleType) -> Any:
+        return getattr(import_module(f"delrec_compile.{home}"), name)
+
+    # the import system stores every submodule here: a module must not hide the verb
+    return property(get, lambda _module, _value: None)
+
+
+for _name, _home in _HOMES.items():
+    setattr(_Package, _name, _verb(_name, _home))
+sys.modules[__name__].__class__ = _Package

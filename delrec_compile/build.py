@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import importlib.metadata
 import io
@@ -9,7 +11,7 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ class Artifact:
 
     @property
     def library(self) -> Path:
-        return self.path / self.manifest["library"]
+        return self.path / str(self.manifest["library"])
 
     @property
     def archive(self) -> Path:
@@ -69,10 +71,10 @@ def build(
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
-    out = Path(out) if out is not None else Path(f"{name}-{profile.name}")
+    out = _named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
     vacant(out, force)
     toolchain.cc()
-    with _staging(out) as stage:
+    with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")
         export(network, stage / "model.onnx", unroll=unroll)
@@ -95,17 +97,21 @@ def build(
     return artifact
 
 
+def _named(out: Path) -> Path:
+    return out if out.name not in ("", "..") else out.resolve()
+
+
 def load_artifact(path: Path | str) -> Artifact:
     """Reads an artifact folder and checks every file's checksum."""
     path = Path(path)
     try:
         manifest = json.loads((path / "manifest.json").read_text())
-        files = manifest["files"]
-        if manifest["schema"] != SCHEMA:
-            raise KeyError(manifest["schema"])
+        files = dict(manifest["files"])
+        if manifest["schema"] != SCHEMA or manifest["library"] not in files:
+            raise ValueError(f"schema '{manifest['schema']}', needed '{SCHEMA}' and a library")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is not an artifact of this project (no readable manifest.json); "
+            f"{path} is not an artifact of this project (manifest.json: {error}); "
             "make one with 'delrec-compile build'"
         ) from error
     for name, checksum in files.items():
@@ -116,13 +122,29 @@ def load_artifact(path: Path | str) -> Artifact:
 
 
 def vacant(out: Path, force: bool) -> None:
-    """Refuses an output folder that exists, or that `force` must not replace."""
-    if not out.exists():
-        return
+    """Refuses an output that exists, or that `force` must not replace."""
+    archive = out.with_name(out.name + ".tar.gz")
     if not force:
-        raise InputError(f"{out} exists; add --force to replace it, or name another with -o")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():
+        for path in (out, archive):
+            if path.exists() or path.is_symlink():
+                raise InputError(
+                    f"{path} exists; add --force to replace it, or name another with -o"
+                )
+    elif (out.exists() or out.is_symlink()) and not _replaceable(out):
         raise InputError(f"{out} is not an artifact, so --force does not replace it; name another")
+
+
+def _replaceable(out: Path) -> bool:
+    """An empty folder, or an artifact; nothing else is deleted, whatever was asked."""
+    if out.is_symlink() or not out.is_dir():
+        return False
+    if not any(out.iterdir()):
+        return True
+    try:
+        manifest = json.loads((out / "manifest.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and manifest.get("schema") == SCHEMA
 
 
 def compile_library(
@@ -158,10 +180,17 @@ def compile_library(
 def _link(work: Path, name: str, library: Path) -> None:
     exports = work / "exports.map"
     entries = ("reset", "step", "run", "trace", "state_bytes", "self_test")
-    exports.write_text(
-        "{ global: " + " ".join(f"{name}_{e};" for e in entries) + " local: *; };\n"
-    )
-    flags = ["-std=c11", "-O1", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-I", work]
+    exports.write_text("{ global: " + " ".join(f"{name}_{e};" for e in entries) + " local: *; };\n")
+    flags: list[str | Path] = [
+        "-std=c11",
+        "-O1",
+        "-fPIC",
+        "-ffp-contract=off",
+        "-Wall",
+        "-Wextra",
+        "-I",
+        work,
+    ]
     toolchain.run_cc(*flags, "-c", work / f"{name}.c", "-o", work / "glue.o")
     toolchain.run_cc(
         "-shared",
@@ -206,44 +235,46 @@ def _manifest(
     }
 
 
-class _staging:  # noqa: N801
-    """A folder beside the output, gone unless it was installed."""
-
-    def __init__(self, out: Path) -> None:
-        self.parent = out.absolute().parent
-        self.prefix = f".{out.name}."
-
-    def __enter__(self) -> Path:
-        try:
-            self.parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(dir=self.parent, prefix=self.prefix))
-        except OSError as error:
-            raise InputError(f"cannot write in {self.parent}: {error.strerror}") from error
-        self.path.chmod(0o755)
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+@contextlib.contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A folder beside the output, gone afterwards unless it was installed."""
+    parent = out.absolute().parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(dir=parent, prefix=f".{out.name}."))
+        stage.chmod(0o755)
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {parent}: {error.strerror}; name another folder with -o"
+        ) from error
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def install(stage: Path, out: Path) -> None:
     """Moves a finished folder into place; an old one is set aside first and then removed."""
     old = stage.with_name(stage.name + ".old")
-    if out.exists():
-        out.replace(old)
-    stage.replace(out)
+    try:
+        if out.exists():
+            out.replace(old)
+        stage.replace(out)
+    except OSError as error:
+        if old.exists():
+            old.replace(out)
+        raise InputError(f"cannot write {out}: {error.strerror}") from error
     shutil.rmtree(old, ignore_errors=True)
 
 
 def _tar(folder: Path) -> bytes:
-    """The folder as .tar.gz without times or owners: equal files, equal bytes."""
-    import gzip
-
+    """The folder as .tar.gz without times, owners or modes: equal files, equal bytes."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
             info = tar.gettarinfo(path, f"{folder.name}/{path.relative_to(folder)}")
             info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+            info.mode = 0o644
             with path.open("rb") as file:
                 tar.addfile(info, file)
     return gzip.compress(raw.getvalue(), mtime=0)

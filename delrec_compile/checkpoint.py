@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickletools
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
 
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "dense_delay_256")
-_KINDS = {"conv_delay": (ConvDelay, "kernel"), "dense_delay": (DenseDelay, "weight")}
+_KINDS: dict[str, tuple[Callable[..., Recurrence], str]] = {
+    "conv_delay": (ConvDelay, "kernel"),
+    "dense_delay": (DenseDelay, "weight"),
+}
+PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -37,7 +41,9 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; add --force to replace it")
     arrays, config = _describe(network)
-    raw = to_bytes(arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)})
+    raw = to_bytes(
+        arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
+    )
     write_whole(path, raw)
     return path
 
@@ -48,12 +54,6 @@ def load(source: Path | str) -> Network:
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
     """
     path = _locate(source)
-    raw = path.read_bytes()
-    if path.suffix in {".pt", ".pth", ".pkl", ".pickle"} or _is_pickle(raw):
-        raise CheckpointError(
-            f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
-            "(save the arrays with safetensors)"
-        )
     arrays, meta = _open(path)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
@@ -65,8 +65,11 @@ def load(source: Path | str) -> Network:
         return _build(arrays, json.loads(meta["config"]))
     except (NetworkError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its description is damaged ({error!r})") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: its description is damaged ({error!r}); make it again "
+            "with 'delrec-compile train'"
+        ) from error
 
 
 def digest(network: Network) -> str:
@@ -77,6 +80,15 @@ def digest(network: Network) -> str:
         h.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
         h.update(arrays[name].tobytes())
     return h.hexdigest()
+
+
+def writable(path: Path) -> None:
+    """Refuses a path that cannot be written, before long work for it begins."""
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.absolute().parent).close()
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_whole(path: Path, raw: bytes) -> None:
@@ -116,17 +128,15 @@ def _locate(source: Path | str) -> Path:
     return path
 
 
-def _is_pickle(raw: bytes) -> bool:
-    """Zip of torch.save, or a bare pickle stream; looked at, never executed."""
-    if raw[:4] == b"PK\x03\x04":
-        return True
-    if raw[:1] != b"\x80":
-        return False
-    try:
-        next(pickletools.genops(raw))
-    except ValueError:
-        return False
-    return True
+def _is_pickle(path: Path) -> bool:
+    """By name, or the zip of torch.save, or a pickle's first two bytes; it is never unpickled.
+
+    Only for files that are not safetensors: the length those begin with can look the same.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    opens_stream = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return path.suffix in PICKLES or head == b"PK\x03\x04" or opens_stream
 
 
 def _open(path: Path) -> tuple[Arrays, dict[str, str]]:
@@ -136,9 +146,17 @@ def _open(path: Path) -> tuple[Arrays, dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             meta = dict(file.metadata() or {})
             return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
+    except PermissionError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
+        if _is_pickle(path):
+            raise CheckpointError(
+                f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
+                "(save the arrays with safetensors)"
+            ) from error
         raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}); it is foreign or cut short"
+            f"{path} is not a whole safetensors file ({error}); it is foreign or cut short: "
+            "copy it again, or make one with 'delrec-compile train'"
         ) from error
 
 
@@ -175,26 +193,29 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
     def take(name: str) -> NDArray[Any]:
         if name not in left:
             raise CheckpointError(
-                f"no tensor '{name}'{did_you_mean(name, left)}; there are: {', '.join(sorted(arrays))}"
+                f"no tensor '{name}'{did_you_mean(name, left)}; "
+                f"there are: {', '.join(sorted(arrays))}"
             )
         return left.pop(name)
 
     layers = []
     for i, entry in enumerate(config["layers"]):
-        recurrence = None
+        recurrence: Recurrence | None = None
         if entry["recurrence"] is not None:
             if entry["recurrence"] not in _KINDS:
                 raise CheckpointError(
                     f"layer {i}: unknown recurrence '{entry['recurrence']}'; "
                     f"allowed: {', '.join(_KINDS)}"
                 )
-            kind, weight = _KINDS[entry["recurrence"]]
-            recurrence = kind(take(f"layers.{i}.recurrent_{weight}"), take(f"layers.{i}.delay"))
+            make, weight = _KINDS[entry["recurrence"]]
+            recurrence = make(take(f"layers.{i}.recurrent_{weight}"), take(f"layers.{i}.delay"))
         weight_, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
         layers.append(Layer(weight_, bias, Lif(**entry["lif"]), recurrence))
     readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
     if left:
-        raise CheckpointError(f"tensors that the description does not name: {', '.join(sorted(left))}")
+        raise CheckpointError(
+            f"tensors that the description does not name: {', '.join(sorted(left))}"
+        )
     return Network(
         tuple(layers),
         readout,

@@ -16,6 +16,13 @@ from delrec_compile import errors
 from delrec_compile.errors import CompilerCrash, DelrecError
 
 TIMEOUT_S = 900.0
+# the child imports from where its parent does: a file of the working folder shadows nothing
+BOOT = """
+import json, sys
+sys.path[:] = json.load(open(sys.argv[1]))["path"]
+from delrec_compile.child import main
+main(sys.argv[1], sys.argv[2])
+"""
 
 
 def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
@@ -26,19 +33,22 @@ def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> An
     """
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         task, result = Path(folder) / "task.json", Path(folder) / "result.json"
-        task.write_text(json.dumps({"function": function, "arguments": arguments}))
-        command = [sys.executable, "-m", "delrec_compile.child", str(task), str(result)]
+        work = {"function": function, "arguments": arguments, "path": sys.path}
+        task.write_text(json.dumps(work))
         try:
             done = subprocess.run(
-                command,
+                [sys.executable, "-P", "-c", BOOT, str(task), str(result)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise CompilerCrash(f"{function} took more than {timeout_s:.0f} s and was ended") from error
+            raise CompilerCrash(
+                f"{function} took more than {timeout_s:.0f} s and was ended"
+            ) from error
         if not result.exists():
             raise CompilerCrash(_epitaph(function, done))
         answer = json.loads(result.read_text())
@@ -49,16 +59,19 @@ def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> An
 
 def _epitaph(function: str, done: subprocess.CompletedProcess[str]) -> str:
     handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
-    with os.fdopen(handle, "w") as out:
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
         out.write(done.stdout + done.stderr)
     code = done.returncode
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    names = {int(s): s.name for s in signal.Signals}
+    how = f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
     return f"the process of {function} died with {how} ({last}); its log: {log}"
 
 
-def _main(task: Path, result: Path) -> None:
-    work = json.loads(task.read_text())
+def main(task_path: str, result_path: str) -> None:
+    """The child's side."""
+    result = Path(result_path)
+    work = json.loads(Path(task_path).read_text())
     module, name = work["function"].split(":")
     try:
         value = getattr(importlib.import_module(module), name)(**work["arguments"])
@@ -68,7 +81,3 @@ def _main(task: Path, result: Path) -> None:
     temporary = result.with_suffix(".part")
     temporary.write_text(json.dumps(answer))
     temporary.replace(result)
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,10 @@ def raw_pointers(function: Any) -> Any:
 
 
 def _plain_pipeline() -> str:
-    """TVM's own s_tir pipeline, with `raw_pointers` in the place of its packed calling convention."""
+    """TVM's own s_tir pipeline, with `raw_pointers` in place of its packed calling convention."""
     name = "delrec_plain_c"
 
-    @tvm.transform.module_pass(opt_level=0, name="RawPointers")
+    @tvm.transform.module_pass(opt_level=0, name="RawPointers")  # type: ignore[untyped-decorator]
     def plain_c(module: tvm.IRModule, _: Any) -> tvm.IRModule:
         made = {gv: raw_pointers(f) for gv, f in module.functions.items()}
         return tvm.IRModule(made, attrs=module.attrs)
@@ -87,7 +88,7 @@ def _plain_pipeline() -> str:
             ]
         )
 
-        @tvm.transform.module_pass(opt_level=0)
+        @tvm.transform.module_pass(opt_level=0)  # type: ignore[untyped-decorator]
         def run(module: tvm.IRModule, _: Any) -> tvm.IRModule:
             return passes(module)
 
@@ -124,7 +125,13 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
         if set(choice.features) <= features:
             if choice.mattr:
                 llvm["mattr"] = list(choice.mattr)
-            return llvm, Schedule(**choice.values)
+            try:
+                return llvm, Schedule(**choice.values)
+            except TypeError as error:
+                allowed = ", ".join(f.name for f in fields(Schedule))
+                raise UnsupportedError(
+                    f"target '{target.name}': a schedule that is none ({error}); allowed: {allowed}"
+                ) from error
     raise UnsupportedError(f"no schedule of target '{target.name}' fits the CPU '{llvm['mcpu']}'")
 
 

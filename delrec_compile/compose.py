@@ -22,6 +22,9 @@ from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
 from delrec_compile.ops import conv_delay, delay_line, lif, linear
 from delrec_compile.ops.emit import Emitter, Events, Schedule
 
+# the clock turns over before an int32 does; every ring divides its period
+CLOCK_MASK = (1 << 30) - 1
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -88,13 +91,12 @@ class _Composer:
         self.neurons = sum(layer.size for layer in layers)
 
     def kernel(self) -> Kernel:
-        with IRBuilder() as builder:
-            with tir.prim_func(s_tir=True):
-                tir.func_name("kernel")
-                tir.func_attr({"tirx.noalias": True})
-                self._arguments()
-                with tir.serial(self.steps) as t:
-                    self._step(t)
+        with IRBuilder() as builder, tir.prim_func(s_tir=True):
+            tir.func_name("kernel")
+            tir.func_attr({"tirx.noalias": True})
+            self._arguments()
+            with tir.serial(self.steps) as t:
+                self._step(t)
         inputs, outputs = self.layers[0].inputs, self.readout.size
         return Kernel(builder.get(), self.tables, self.state, inputs, outputs, self.neurons)
 
@@ -131,7 +133,7 @@ class _Composer:
                 self._record(active, t * self.neurons + first, layer.size)
                 first += layer.size
         self._readout(t, active)
-        e.store(clock, 0, 1, clock[0] + 1)
+        e.store(clock, 0, 1, tir.bitwise_and(clock[0] + 1, CLOCK_MASK))
 
     def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> Events:
         e, n, v = self.e, layer.size, self.at[f"l{i}_v"]

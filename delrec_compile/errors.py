@@ -73,7 +73,7 @@ class DeviceError(DelrecError):
     exit_code = 8
 
 
-class CompilerCrash(DelrecError):
+class CompilerCrash(DelrecError):  # noqa: N818
     exit_code = 9
 
 

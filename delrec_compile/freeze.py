@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +42,9 @@ def snap(network: Network) -> Network:
             )
         recurrence = layer.recurrence
         if recurrence is not None:
-            on_grid = {k: _round(w, q) for k, w in recurrence.weights.items()}
+            on_grid: dict[str, Any] = {k: _round(w, q) for k, w in recurrence.weights.items()}
             recurrence = replace(recurrence, **on_grid)
-        layers.append(
-            Layer(_round(layer.weight, q), _round(layer.bias, q), layer.lif, recurrence)
-        )
+        layers.append(Layer(_round(layer.weight, q), _round(layer.bias, q), layer.lif, recurrence))
     out = network.readout
     q = _finest(_bound(out.weight, out.bias, 1, None))
     readout = replace(out, weight=_round(out.weight, q), bias=_round(out.bias, q))

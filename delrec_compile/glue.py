@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.compose import Kernel
-from delrec_compile.export import golden_input
+from delrec_compile.export import LOOSE, golden_input
 from delrec_compile.freeze import exact
 from delrec_compile.network import Network
 
@@ -22,8 +22,8 @@ CTYPES = {
     "uint16": "uint16_t",
     "uint32": "uint32_t",
 }
-# what a network whose sums are not exact may be off by in the self-test
-LOOSE = 1e-3
+# of x, y or spikes in one call: what a 32-bit index reaches
+MOST_ELEMENTS = (1 << 31) - 1
 
 
 def c_name(text: str) -> str:
@@ -38,11 +38,12 @@ def render(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str
         "name": name,
         "macro": name.upper(),
         "guard": f"{name.upper()}_H",
-        "summary": f"a compiled spiking network, {network.inputs} inputs, {network.outputs} outputs",
+        "summary": f"a spiking network, {network.inputs} inputs, {network.outputs} outputs",
         "inputs": kernel.inputs,
         "outputs": kernel.outputs,
         "neurons": kernel.neurons,
         "unroll": unroll,
+        "max_steps": MOST_ELEMENTS // max(kernel.inputs, kernel.outputs, kernel.neurons),
         "dt_ms": repr(float(network.dt_ms)),
         "state": [
             {"name": n, "size": size, "ctype": CTYPES[dtype]}
@@ -56,9 +57,10 @@ def render(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str
     }
     folder = resources.files("delrec_compile.targets")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    templates = {end: (folder / f"glue.{end}.in").read_text() for end in ("h", "c")}
     return {
-        f"{name}.{end}": environment.from_string((folder / f"glue.{end}.in").read_text()).render(facts)
-        for end in ("h", "c")
+        f"{name}.{end}": environment.from_string(text).render(facts)
+        for end, text in templates.items()
     }
 
 

@@ -60,10 +60,13 @@ def phases(schedule: Schedule) -> list[tuple[str, Callable[[Any], Any]]]:
     return [
         ("import", to_relax),
         ("read", read_graph),
-        ("compose", lambda g: {
-            "run": compose(g.layers, g.readout, schedule, trace=False),
-            "trace": compose(g.layers, g.readout, schedule, trace=True),
-        }),
+        (
+            "compose",
+            lambda g: {
+                "run": compose(g.layers, g.readout, schedule, trace=False),
+                "trace": compose(g.layers, g.readout, schedule, trace=True),
+            },
+        ),
     ]
 
 
@@ -179,7 +182,9 @@ class _Reader:
             return _array(args[1]), _array(args[2]), None
         feed, back = (self._source(a) for a in args)
         if name != "Add" or feed[0] != "Linear" or back[0] not in ("ConvDelay", "DenseDelay"):
-            raise UnsupportedError(f"a current made by {name} of {feed[0]} and {back[0]} is not known")
+            raise UnsupportedError(
+                f"a current made by {name} of {feed[0]} and {back[0]} is not known"
+            )
         at = _array(back[1][2])
         delay = at // len(at)
         kernel = _array(back[1][1])

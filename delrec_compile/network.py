@@ -1,7 +1,7 @@
-"""The frozen network as plain arrays, and what it computes, step by step. No torch, TVM or files.
+"""The frozen network as plain arrays, and what it computes step by step. No torch, TVM or files.
 
-Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float32, time is a step of
-`dt_ms`. Zero state is a fresh start.
+Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float32, time is a step
+of `dt_ms`. Zero state is a fresh start.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import linear
 from delrec_compile.ops import lif as lif_op
+from delrec_compile.ops import linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
@@ -25,8 +25,18 @@ from delrec_compile.ops.lif import Lif
 F32 = NDArray[np.float32]
 Recurrence = ConvDelay | DenseDelay
 State = dict[str, F32]
+MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
 
-__all__ = ["ConvDelay", "DenseDelay", "Layer", "Lif", "Network", "Readout", "Recurrence", "StateVar"]
+__all__ = [
+    "ConvDelay",
+    "DenseDelay",
+    "Layer",
+    "Lif",
+    "Network",
+    "Readout",
+    "Recurrence",
+    "StateVar",
+]
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,8 @@ class Layer:
 class Network:
     """Layers in order, ended by a readout.
 
-    dt_ms: length of a step. max_input: largest input count for which sums are exact (see freeze).
+    dt_ms: length of a step. max_input: largest input count for which sums are exact (see freeze),
+    1 to MAX_INPUT.
     labels: class names, or empty. notes: free text facts (command, data hash, accuracy).
     """
 
@@ -97,6 +108,8 @@ class Network:
                 raise NetworkError(f"layer {i} sends {have} values, the next one takes {want}")
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
+        if int(self.max_input) != self.max_input or not 1 <= self.max_input <= MAX_INPUT:
+            raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
         if self.labels and len(self.labels) != self.readout.size:
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
 
@@ -127,7 +140,9 @@ class Network:
 
     def parameters(self) -> int:
         feed = sum(layer.weight.size + layer.bias.size for layer in self.layers)
-        return feed + self.readout.weight.size + self.readout.bias.size + self.recurrent_parameters()
+        return (
+            feed + self.readout.weight.size + self.readout.bias.size + self.recurrent_parameters()
+        )
 
     def state(self) -> tuple[StateVar, ...]:
         """The state in its canonical order."""

@@ -15,6 +15,7 @@ from delrec_compile.errors import ModelError
 
 DOMAIN = "ai.delrec"
 FORMAT_VERSION = 1
+AGAIN = "make one with 'delrec-compile export'"
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,19 @@ def load_model(path: Path | str) -> StepModel:
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; make one with 'delrec-compile export -o {path.name}'")
+        raise ModelError(f"{path}: no such file; {AGAIN}")
     try:
         proto = onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf raises its own, undeclared kinds
-        raise ModelError(f"{path} is not a whole ONNX file ({error})") from error
+        why = " ".join(str(error).split())
+        raise ModelError(f"{path} is not a whole ONNX file ({why}); {AGAIN}") from error
     if not proto.graph.node:
-        raise ModelError(f"{path} is not a whole ONNX file (it holds no graph)")
+        raise ModelError(f"{path} is not a whole ONNX file (it holds no graph); {AGAIN}")
     return read_model(proto, str(path))
 
 
 def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
+    """Checks a graph in memory as `load_model` does a file; `where` names it in errors."""
     facts = {
         p.key.removeprefix("delrec."): p.value
         for p in proto.metadata_props
@@ -84,8 +87,7 @@ def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
     if facts.get("format_version") != str(FORMAT_VERSION):
         raise ModelError(
             f"{where} is not a step of this project (delrec.format_version is "
-            f"'{facts.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); "
-            "make one with 'delrec-compile export'"
+            f"'{facts.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); {AGAIN}"
         )
     try:
         rows = json.loads(facts["state"])
@@ -103,15 +105,19 @@ def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
         )
         abi = facts["state_abi"]
     except (KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{where}: its description is damaged ({error!r})") from error
+        raise ModelError(f"{where}: its description is damaged ({error!r}); {AGAIN}") from error
     if abi != state_abi(state):
-        raise ModelError(f"{where}: the state schema does not match its own hash; export it again")
+        raise ModelError(f"{where}: the state schema does not match its own hash; {AGAIN}")
     _check_ports(model, where)
     return model
 
 
 def _check_ports(model: StepModel, where: str) -> None:
     graph = model.proto.graph
+    rank = 2 if model.unroll == 1 else 3
+    for name, values in (("x", graph.input), ("y", graph.output)):
+        if not values or values[0].name != name or len(_shape(values[0])) != rank:
+            raise ModelError(f"{where}: '{name}' with {rank} axes must come first; {AGAIN}")
     for prefix, values in (("past_", graph.input), ("present_", graph.output)):
         have = {v.name: v for v in values if v.name.startswith(prefix)}
         want = {f"{prefix}{s.name}": s for s in model.state}
@@ -119,14 +125,14 @@ def _check_ports(model: StepModel, where: str) -> None:
         if odd:
             side = "only in the graph" if odd[0] in have else "only in the schema"
             raise ModelError(
-                f"{where}: the state does not match its schema: '{odd[0]}' is {side}; export it again"
+                f"{where}: the state does not match its schema: '{odd[0]}' is {side}; {AGAIN}"
             )
         for name, value in have.items():
             shape = _shape(value)[1:]
             if shape != tuple(want[name].shape):
                 raise ModelError(
                     f"{where}: '{name}' has shape {list(shape)}, the schema says "
-                    f"{list(want[name].shape)}; export it again"
+                    f"{list(want[name].shape)}; {AGAIN}"
                 )
 
 

@@ -119,12 +119,17 @@ def _source(digest: str, path: Path) -> Network:
     """The network an ONNX file was made from: beside it, or bundled."""
     from delrec_compile.errors import ModelError
 
-    places = [*sorted(path.parent.glob("*.safetensors")), *map(checkpoint.bundled, checkpoint.BUNDLED)]
+    places = [
+        *sorted(path.parent.glob("*.safetensors")),
+        *map(checkpoint.bundled, checkpoint.BUNDLED),
+    ]
     for place in places:
         network = checkpoint.load(place)
         if checkpoint.digest(network) == digest:
             return network
-    raise ModelError(f"{path}: the network it was made from is not beside it; name it with --network")
+    raise ModelError(
+        f"{path}: the network it was made from is not beside it; name it with --network"
+    )
 
 
 class _Tally:
@@ -135,9 +140,7 @@ class _Tally:
         self.first: First | None = None
         self.worst = 0.0
 
-    def add(
-        self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any
-    ) -> None:
+    def add(self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any) -> None:
         unlike = [w != g for w, g in zip(want.spikes, got.spikes, strict=True)]
         self.compared += sum(u.size for u in unlike)
         self.differing += sum(int(u.sum()) for u in unlike)
@@ -152,9 +155,7 @@ class _Tally:
     def _split(self, start: int, b: int, unlike: list[Any], membranes: list[Any]) -> None:
         """A sequence whose spikes differ: where first, and whether its margin explains it."""
         step, layer = min(
-            (int(np.argmax(u[:, b].any(axis=1))), i)
-            for i, u in enumerate(unlike)
-            if u[:, b].any()
+            (int(np.argmax(u[:, b].any(axis=1))), i) for i, u in enumerate(unlike) if u[:, b].any()
         )
         neuron = int(np.argmax(unlike[layer][step, b]))
         threshold = self.network.layers[layer].lif.threshold

@@ -53,13 +53,13 @@ class OursPython:
         self.session = session
 
     def word(self, x: F32) -> F32:
-        s = self.session
-        s.reset()
-        y = np.empty((len(x), s.y.shape[1]), np.float32)
-        per_call = len(s.x)
-        for t in range(0, len(x) - per_call + 1, per_call):
-            y[t : t + per_call] = s.step(x[t : t + per_call])
-        return y
+        self.session.reset()
+        step, per_call = self.session.step, len(self.session.x)
+        calls = x[: len(x) // per_call * per_call].reshape(-1, per_call, x.shape[1])
+        y = np.empty((len(calls), *self.session.y.shape), np.float32)
+        for t, rows in enumerate(calls):
+            y[t] = step(rows)
+        return y.reshape(-1, y.shape[2])
 
 
 class TorchEager:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
@@ -155,9 +156,9 @@ class Session:
         self.x = self.x.reshape(-1, m["inputs"])
         self.y = aligned(m["steps_per_call"] * m["outputs"], np.float32)
         self.y = self.y.reshape(-1, m["outputs"])
-        step = self._entry["step"]
-        bound = (self._state_at, pointer(self.x), pointer(self.y))
-        self.step_in_place = lambda: step(*bound)
+        self.step_in_place = functools.partial(
+            self._entry["step"], self._state_at, pointer(self.x), pointer(self.y)
+        )
         self.reset()
 
     def reset(self) -> None:
@@ -166,7 +167,9 @@ class Session:
 
     def step(self, x: F32) -> F32:
         """`steps_per_call` time steps. Returns the buffer y, which the next call overwrites."""
-        np.copyto(self.x, x)
+        if x.size != self.x.size:
+            raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is needed")
+        self.x[:] = x
         self.step_in_place()
         return self.y
 
@@ -183,7 +186,9 @@ class Session:
 
     def trace(self, x: F32) -> Trace:
         ys, fired = [], []
-        sizes = [s["elements"] for n, s in self._variables() if n.startswith("l") and n.endswith("_v")]
+        sizes = [
+            s["elements"] for n, s in self._variables() if n.startswith("l") and n.endswith("_v")
+        ]
         for b in range(x.shape[1]):
             row = self._checked(np.ascontiguousarray(x[:, b]))
             y = np.empty((len(row), self.y.shape[1]), np.float32)
@@ -194,13 +199,11 @@ class Session:
             )
             again = self._again(row)
             if not np.array_equal(again, y):
-                raise CompilerCrash("the tracing kernel and the plain one differ; rebuild, report it")
+                raise CompilerCrash("the tracing kernel and the plain one differ: report this")
             ys.append(y)
             fired.append(spikes)
         every = np.stack(fired, axis=1)
-        return Trace(
-            np.stack(ys, axis=1), tuple(np.split(every, np.cumsum(sizes)[:-1], axis=2))
-        )
+        return Trace(np.stack(ys, axis=1), tuple(np.split(every, np.cumsum(sizes)[:-1], axis=2)))
 
     def _again(self, row: F32) -> F32:
         self.reset()
@@ -266,13 +269,14 @@ def open_runner(path: Path | str) -> Opened:
 
 @dataclass(frozen=True)
 class Answers:
-    """Classes of a run. accuracy: share of right answers."""
+    """Classes of a run. expected: what the labels say. labels: names of the classes, or empty."""
 
     engine: str
     words: int
     steps: int
+    labels: tuple[str, ...]
     classes: tuple[int, ...]
-    labels: tuple[int, ...]
+    expected: tuple[int, ...]
     accuracy: float
     spikes_per_step: float
 
@@ -292,11 +296,23 @@ def run(path: Path | str, words: Events) -> Answers:
         opened.runner.name,
         len(words),
         words.steps,
+        opened.labels,
         tuple(classes),
         tuple(words.labels.tolist()),
         right / len(words),
         spikes / (len(words) * words.steps),
     )
+
+
+def answers(path: str, words: str, limit: int | None, steps: int) -> dict[str, Any]:
+    """In a child: `run` on words by name."""
+    opened_dt = open_runner(path).dt_ms
+    return asdict(run(path, first(read_words(words, steps=steps, dt_ms=opened_dt), limit)))
+
+
+def first(words: Events, limit: int | None) -> Events:
+    """The first words, or all."""
+    return words if limit is None else words.take(range(min(limit, len(words))))
 
 
 def read_words(spec: Path | str, *, steps: int = 80, dt_ms: float = 10.0) -> Events:

@@ -1,4 +1,7 @@
-"""Network -> torch step with explicit state: `(x, *state) -> (y, *state)`. The reference of parity."""
+"""Network -> torch step with explicit state: `(x, *state) -> (y, *state)`.
+
+This is the reference that parity is measured against.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,9 +20,9 @@ def cc() -> list[str]:
 
     Raises ToolchainError with the line that mends it.
     """
-    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
-        if name and shutil.which(name):
-            return [name]
+    for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
+        if command and shutil.which(command[0]):
+            return command
     if importlib.util.find_spec("ziglang") is not None:
         return [sys.executable, "-m", "ziglang", "cc"]
     raise ToolchainError(f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {MEND}")
@@ -29,7 +30,11 @@ def cc() -> list[str]:
 
 def run_cc(*arguments: str | Path) -> None:
     command = [*cc(), *map(str, arguments)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        first = next((s for s in done.stderr.splitlines() if "error" in s), done.stderr.strip()[:200])
+        first = next(
+            (s for s in done.stderr.splitlines() if "error" in s), done.stderr.strip()[:200]
+        )
         raise CompilerCrash(f"{command[0]} failed: {first}")

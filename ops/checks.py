@@ -13,7 +13,8 @@ MAX_DELAY = 4094
 
 
 def finite(name: str, values: Any) -> NDArray[np.float32]:
-    array = np.ascontiguousarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise NetworkError(f"{name}{list(at)} is {array[at]}; weights must be finite numbers")

@@ -66,7 +66,9 @@ class ConvDelay:
             current = current + self.kernel[k] * g[:, k : k + self.size]
         return current
 
-    def torch_form(self, hist: torch.Tensor, kernel: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    def torch_form(
+        self, hist: torch.Tensor, kernel: torch.Tensor, at: torch.Tensor
+    ) -> torch.Tensor:
         """hist: (batch, depth, N). kernel: (K,). at: (N,) = delay * N + j, int64."""
         import torch
 

@@ -65,7 +65,7 @@ DelayPush (hist, spikes) => (hist_next)
 
 
 def planes(depth: int) -> int:
-    """Planes of the ring: a power of two that holds arrivals 1 .. depth steps ahead, and this one."""
+    """Planes of the ring: a power of two, for arrivals 0 (now) to `depth` steps ahead."""
     return 1 << depth.bit_length()
 
 

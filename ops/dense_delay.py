@@ -68,7 +68,9 @@ class DenseDelay:
             current = current + g[:, j, None] * self.weight[:, j]
         return current
 
-    def torch_form(self, hist: torch.Tensor, weight: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    def torch_form(
+        self, hist: torch.Tensor, weight: torch.Tensor, at: torch.Tensor
+    ) -> torch.Tensor:
         """hist: (batch, depth, N). weight: (N, N). at: (N,) = delay * N + j, int64."""
         return delay_line.torch_form(hist, at) @ weight.T
 

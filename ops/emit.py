@@ -96,14 +96,16 @@ class Emitter:
             yield blocks[i : i + self.schedule.registers]
 
     def register(self, lanes: int, value: Any) -> Any:
-        """A buffer of one vector, read and written whole only: the compiler keeps it in a register."""
+        """One vector, read and written whole only: the compiler keeps it in a register."""
         r = tir.alloc_buffer((lanes,), "float32", scope="local")
         self.store(r, 0, lanes, value)
         return r
 
     def events(self, n: int) -> Events:
         """An event list with room for n events."""
-        index = self.buffer(n + self.schedule.lanes, "uint8" if n <= 256 else "uint16")
+        widest = n - 1
+        element = "uint8" if widest < 1 << 8 else "uint16" if widest < 1 << 16 else "uint32"
+        index = self.buffer(n + self.schedule.lanes, element)
         return Events(index, tir.alloc_buffer((1,), "int32", scope="local"))
 
     @contextmanager

@@ -7,8 +7,8 @@
 The reset is written on `m < threshold`, not on `not s`: the same bits on clean data, and a NaN
 membrane resets instead of staying dead for ever.
 
-The product `beta * v` is rounded before the sum on every target: a fused multiply-add would give other
-bits than PyTorch.
+The product `beta * v` is rounded before the sum on every target: a fused multiply-add would give
+other bits than PyTorch.
 
 Source: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode with `decay_input=False`, hard reset.
 """

@@ -1,7 +1,7 @@
 """Feed-forward input of a layer: `I = W x + b`.
 
-The sum starts from the recurrent current, then the bias, then the inputs in ascending order. On frozen
-weights that lie on a grid (see `delrec_compile.freeze`) every order gives the same bits.
+The sum starts from the recurrent current, then the bias, then the inputs in ascending order. On
+frozen weights that lie on a grid (see `delrec_compile.freeze`) every order gives the same bits.
 
 In TIR it is event-driven: only the rows of active inputs are read, with the sums held in registers.
 """
@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 
 
 def reference(x: F32, weight: F32, bias: F32, start: F32 | None = None) -> F32:
-    """x: (batch, in), weight: (out, in), bias: (out,), start: (batch, out). Returns (batch, out)."""
+    """x: (batch, in), weight: (out, in), bias: (out,), start and result: (batch, out)."""
     total = bias + (np.zeros((len(x), 1), np.float32) if start is None else start)
     for j in np.flatnonzero(x.any(axis=0)):
         total = total + x[:, j, None] * weight[:, j]

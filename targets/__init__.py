@@ -1,8 +1,10 @@
 """Where a network runs: one TOML file per device, found by listing this folder.
 
-    summary, how ("native"), machine, numeric, tools      what it is and what it needs
-    [llvm]          TVM's target; mcpu "host" means the CPU found here
-    [[schedule]]    choices of `ops.emit.Schedule`, the first whose CPU features are there
+A profile holds
+
+- `summary`, `how` ("native"), `machine`, `numeric`, `tools`: what it is and what it needs;
+- `[llvm]`: TVM's target; mcpu "host" means the CPU found here;
+- `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
+
+ALIASES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Target:
 
     @property
     def runs_here(self) -> bool:
-        return self.how == "native" and platform.machine().lower() in {self.machine, "amd64"}
+        here = platform.machine().lower()
+        return self.how == "native" and ALIASES.get(here, here) == self.machine
 
 
 def names() -> tuple[str, ...]:
@@ -57,11 +62,13 @@ def load(name: str) -> Target:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise UnsupportedError(f"{name}: no such target profile")
-        return _read(path.stem, path.read_text())
+            raise UnsupportedError(
+                f"{name}: no such target profile; allowed: {', '.join(names())}, or a file"
+            )
+        return _read(path.stem, path)
     for path in _files():
         if path.name == f"{name}.toml":
-            return _read(name, path.read_text())
+            return _read(name, path)
     raise UnsupportedError(
         f"unknown target '{name}'{did_you_mean(name, names())}; "
         f"allowed: {', '.join(names())}, or a .toml profile of yours"
@@ -74,21 +81,18 @@ def _files() -> Iterator[Any]:
             yield path
 
 
-def _read(name: str, text: str) -> Target:
+def _read(name: str, path: Any) -> Target:
     try:
-        raw = tomllib.loads(text)
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
         schedules = tuple(
-            Choice(
-                tuple(s.pop("features", ())),
-                tuple(s.pop("mattr", ())),
-                s,
-            )
+            Choice(tuple(s.pop("features", ())), tuple(s.pop("mattr", ())), s)
             for s in raw.pop("schedule")
         )
-        return Target(
-            name=name,
-            schedules=schedules,
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()},
-        )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UnsupportedError(f"target profile '{name}' is damaged ({error!r})") from error
+        facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        return Target(name=name, schedules=schedules, **facts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())
+        raise UnsupportedError(
+            f"target profile '{name}' is damaged ({type(error).__name__}: {why}); "
+            f"compare it with targets/{names()[-1]}.toml"
+        ) from error

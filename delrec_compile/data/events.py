@@ -65,6 +65,11 @@ class Events:
         speaker = None if self.speaker is None else self.speaker[at]
         return Events(self.counts[at], self.labels[at], self.keys, speaker, self.dt_ms)
 
+    def first_of_each_class(self, n: int) -> Events:
+        """The first n utterances of every class, in file order."""
+        firsts = [np.flatnonzero(self.labels == label)[:n] for label in range(self.classes)]
+        return self.take(np.sort(np.concatenate(firsts)))
+
 
 @dataclass(frozen=True)
 class Info:

@@ -237,18 +237,18 @@ def _check_folder(out: Path, force: bool) -> None:
 @contextlib.contextmanager
 def _folder_when_done(out: Path) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its place when the block ends well."""
+    work = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise DataError(
-            f"{out} cannot be written: {error.strerror}; name another folder"
-        ) from error
-    try:
         yield work
         work.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
         work.rename(out)
+    except OSError as error:
+        why = error.strerror or str(error).splitlines()[0]
+        raise DataError(f"{out} cannot be written: {why}; name another folder") from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)

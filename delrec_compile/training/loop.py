@@ -139,16 +139,20 @@ class _Optimisers:
                 self.delays, T_max=config.live_epochs * batches
             )
 
-    def step(self, loss: Tensor) -> None:
+    def step(self, loss: Tensor) -> bool:
+        """One update; False, and nothing changed, when loss or gradient is not finite."""
         self.net.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.weights(), self.clip)
+        norm = nn.utils.clip_grad_norm_(self.net.weights(), self.clip)
+        if not (loss.isfinite() and norm.isfinite()):
+            return False
         self.weights.step()
         self.one_cycle.step()
         if self.delays is not None and self.net.delays():
             self.delays.step()
             self.cosine.step()
             self.net.second.clamp_delays()
+        return True
 
 
 def _epochs(
@@ -167,7 +171,7 @@ def _epochs(
         loss, right = _epoch(net, optimisers, counts, labels, config, generator)
         if not math.isfinite(loss):
             raise UsageError(
-                f"training diverged: the loss is {loss} in epoch {number + 1}; "
+                f"training diverged in epoch {number + 1}: loss or gradient is not finite; "
                 f"give a smaller lr (now {config.lr})"
             )
         valid, seconds = _evaluate(net, sets.valid), time.monotonic() - started
@@ -185,7 +189,7 @@ def _epoch(
     config: TrainConfig,
     generator: torch.Generator,
 ) -> tuple[float, float]:
-    """One pass in random order: mean loss and accuracy."""
+    """One pass in random order: mean loss and accuracy. The loss is NaN when training diverges."""
     net.train()
     total, right = 0.0, 0
     order = torch.randperm(len(labels), generator=generator)
@@ -193,7 +197,8 @@ def _epoch(
         x = _shifted(counts, index, config, generator)
         scores = class_scores(net(x.transpose(0, 1)))
         loss = nn.functional.cross_entropy(scores, labels[index])
-        optimisers.step(loss)
+        if not optimisers.step(loss):
+            return math.nan, 0.0
         total += loss.item() * len(index)
         right += int((scores.argmax(1) == labels[index]).sum())
     return total / len(labels), right / len(labels)

@@ -1,0 +1,80 @@
+"""What this machine can do: every tool a command may need, probed, with the line that mends it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from delrec_compile import toolchain
+from delrec_compile.errors import ToolchainError
+from delrec_compile.targets import Target
+
+PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
+# saving an IR node as JSON is what apache-tvm-ffi 0.1.15 dies of
+FFI_PROBE = "import tvm; tvm.ir.save_json(tvm.tirx.IntImm('int32', 1))"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """needed_for: the commands that miss it. fix: the line that mends it, empty when all is well."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed_for: str
+    fix: str = ""
+
+
+def doctor() -> list[Finding]:
+    """Probes everything; never raises."""
+    found = [_package(name) for name in PACKAGES]
+    return [*found, _tvm_ffi(), _compiler(), _espeak()]
+
+
+def missing(target: Target) -> list[str]:
+    """Tools that a build for the target needs and this machine lacks."""
+    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler}
+    return [tool for tool in target.tools if not probes[tool]().ok]
+
+
+def _package(name: str) -> Finding:
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", "everything", f"pip install {name}")
+    return Finding(name, True, version, "everything")
+
+
+def _tvm_ffi() -> Finding:
+    name, fix = "apache-tvm-ffi", "pip install 'apache-tvm-ffi>=0.1.14.post0,<0.1.15'"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", "build", fix)
+    if version.startswith("0.1.15"):
+        detail = f"{version} crashes in tvm.ir.save_json"
+        return Finding(name, False, detail, "build", fix)
+    done = subprocess.run([sys.executable, "-c", FFI_PROBE], capture_output=True, check=False)
+    if done.returncode:
+        return Finding(name, False, f"{version}: its probe died ({done.returncode})", "build", fix)
+    return Finding(name, True, version, "build")
+
+
+def _compiler() -> Finding:
+    try:
+        command = toolchain.cc()
+    except ToolchainError:
+        return Finding("C compiler", False, "none found", "build", toolchain.MEND)
+    return Finding("C compiler", True, " ".join(command), "build")
+
+
+def _espeak() -> Finding:
+    path = shutil.which("espeak-ng")
+    if path is None:
+        return Finding("espeak-ng", False, "not found", "data synth", "apt-get install espeak-ng")
+    return Finding("espeak-ng", True, path, "data synth")

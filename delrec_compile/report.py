@@ -1,0 +1,114 @@
+"""Results as tables for people, and as Markdown for an artifact's report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from delrec_compile.bench import Bench
+from delrec_compile.doctor import Finding
+
+ENGINES = {
+    "ours": "compiled, loop over time inside",
+    "ours_python": "compiled, one call per step from Python",
+    "torch_eager": "PyTorch eager, frozen network",
+    "authors_dense": "PyTorch eager, the authors' dense training form",
+    "authors_conv": "PyTorch eager, the authors' conv training form",
+    "onnxruntime": "ONNX Runtime, IO binding",
+    "tvm_default": "TVM's default build",
+}
+Rows = Iterable[Sequence[str]]
+
+
+def table(title: str, columns: Sequence[str], rows: Rows) -> Table:
+    out = Table(title=title, title_justify="left", title_style="bold")
+    for i, column in enumerate(columns):
+        out.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        out.add_row(*row)
+    return out
+
+
+def network_table(facts: dict[str, Any]) -> Table:
+    rows = [
+        (
+            f"layer {i}",
+            f"{x['inputs']} -> {x['neurons']}",
+            x["recurrence"] or "-",
+            f"{x['recurrent_parameters']:,}",
+            str(x["max_delay"]) if x["recurrence"] else "-",
+        )
+        for i, x in enumerate(facts["layers"])
+    ]
+    last = facts["layers"][-1]["neurons"]
+    rows.append(("readout", f"{last} -> {facts['outputs']}", "-", "-", "-"))
+    columns = ("", "size", "recurrence", "recurrent parameters", "longest delay")
+    return table(f"network {facts['name']}", columns, rows)
+
+
+def network_lines(facts: dict[str, Any]) -> list[str]:
+    state = facts["state_bytes"]
+    saving = f"{facts['saving']:.1%} fewer than a dense recurrence with delays"
+    exact = (
+        "every sum is exact: all engines give the same bits"
+        if facts["exact"]
+        else ("sums round: engines agree up to float error")
+    )
+    return [
+        f"{facts['parameters']:,} parameters, {facts['recurrent_parameters']:,} of them recurrent "
+        f"({saving})"
+        if facts["recurrent_parameters"]
+        else f"{facts['parameters']:,} parameters",
+        f"state of one stream: {state['artifact']:,} bytes compiled, {state['onnx']:,} as ONNX shows it",
+        f"step of {facts['dt_ms']:g} ms; {exact}",
+    ]
+
+
+PARITY_COLUMNS = ("engine", "spikes compared", "differing", "worst membrane error", "accuracy")
+
+
+def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
+    for c in checks:
+        yield (
+            c["target"],
+            f"{c['spikes']['compared']:,}",
+            f"{c['spikes']['differing']:,}",
+            f"{c['membrane']['max_abs_error']:.3g}",
+            f"{c['accuracy']:.1%}",
+        )
+
+
+BENCH_COLUMNS = ("engine", "us per step", "times ours")
+
+
+def bench_rows(bench: Bench) -> Rows:
+    for row in bench.rows:
+        yield (ENGINES[row.name], f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
+
+
+def finding_rows(findings: Iterable[Finding]) -> Rows:
+    for f in findings:
+        yield (f.name, "ok" if f.ok else "missing", f.detail, f.needed_for, f.fix)
+
+
+def markdown(facts: dict[str, Any], checks: Sequence[dict[str, Any]], bench: Bench | None) -> str:
+    """report.md of an artifact."""
+    parts = [f"# {facts['name']}", *network_lines(facts), "", "## Parity with PyTorch", ""]
+    parts += _markdown_table(PARITY_COLUMNS, parity_rows(checks))
+    if bench is not None:
+        w = bench.workload
+        parts += ["", "## Latency", ""]
+        parts += [
+            f"Batch {w['batch']}, one thread, medians of interleaved runs; inputs "
+            f"{w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}.",
+            "",
+            *_markdown_table(BENCH_COLUMNS, bench_rows(bench)),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _markdown_table(columns: Sequence[str], rows: Rows) -> list[str]:
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]

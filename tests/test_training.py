@@ -1,0 +1,233 @@
+"""Training: the fast backward pass, the loop, and the way to the frozen network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from delrec_compile import freeze
+from delrec_compile.data.events import Events
+from delrec_compile.data.sets import Sets
+from delrec_compile.errors import UsageError
+from delrec_compile.network import ConvDelay, DenseDelay
+from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.fold import accuracy, classify, fold, outputs
+from delrec_compile.training.loop import TrainResult, train
+from delrec_compile.training.model import SpikingNet, class_scores
+from delrec_compile.training.neuron import delayed_lif, ring_buffer_lif, spread
+
+STEPS, N, BATCH = 30, 14, 4
+SMALL = {"hidden": 24, "epochs": 2, "steps": 20, "batch": 16, "max_delay": 6, "dropout": 0.1}
+
+
+def drive(seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(STEPS, N, BATCH, generator=generator, dtype=torch.double) * 0.8
+
+
+def recurrent_weight(kind: str) -> Tensor | None:
+    generator = torch.Generator().manual_seed(1)
+    if kind == "none":
+        return None
+    shape = (N, N) if kind == "dense" else (int(kind[-1]),)
+    return torch.randn(*shape, generator=generator, dtype=torch.double) * 0.5
+
+
+def delays(kind: str) -> Tensor:
+    generator = torch.Generator().manual_seed(2)
+    real = torch.rand(N, generator=generator, dtype=torch.double) * 9
+    return real.round() if kind == "whole" else real
+
+
+def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    cost = (spikes * torch.randn(spikes.shape, generator=generator, dtype=torch.double)).sum()
+    return list(torch.autograd.grad(cost, inputs))
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0])
+@pytest.mark.parametrize("delay_kind", ["whole", "fractional"])
+@pytest.mark.parametrize("kind", ["dense", "conv1", "conv3", "conv5"])
+def test_fast_spikes_and_gradients_equal_the_ring_buffer(
+    kind: str, delay_kind: str, sigma: float
+) -> None:
+    x, delay, weight = drive().requires_grad_(), delays(delay_kind), recurrent_weight(kind)
+    assert weight is not None
+    inputs = [x, weight.requires_grad_(), delay.requires_grad_()]
+    fast = delayed_lif(x, weight, spread(delay, sigma), beta=0.3)
+    ring = ring_buffer_lif(x.transpose(1, 2), weight, spread(delay, sigma), beta=0.3)
+    ring = ring.transpose(1, 2)
+    assert torch.equal(fast, ring)
+    assert 0.05 < fast.mean() < 0.9
+    for ours, theirs in zip(gradients(fast, inputs), gradients(ring, inputs), strict=True):
+        assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max()
+
+
+def test_without_recurrence_both_are_a_plain_lif() -> None:
+    x = drive().requires_grad_()
+    fast = delayed_lif(x, None, None, beta=0.3)
+    ring = ring_buffer_lif(x.transpose(1, 2), None, None, beta=0.3).transpose(1, 2)
+    assert torch.equal(fast, ring)
+    assert fast.any()
+    (ours,), (theirs,) = gradients(fast, [x]), gradients(ring, [x])
+    assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max()
+
+
+def test_a_whole_delay_without_spread_arrives_once() -> None:
+    mask = spread(torch.tensor([0.0, 2.0, 5.0]), 0.0)
+    assert mask.argmax(1).tolist() == [1, 3, 6]
+    assert mask.sum(1).tolist() == [1, 1, 1]
+    fractional = spread(torch.tensor([2.25]), 0.0)[0]
+    assert fractional.nonzero().flatten().tolist() == [3, 4]
+    assert fractional[3:5].tolist() == [0.75, 0.25]
+    assert spread(torch.tensor([4.0, 31.0]), 10.0)[1, 32] == 1 / 11
+
+
+def toy_sets(seed: int = 0) -> Sets:
+    """Three classes that differ in which channels fire and when."""
+    rng = np.random.default_rng(seed)
+
+    def events(n: int) -> Events:
+        labels = rng.integers(0, 3, n)
+        rate = np.full((n, 20, 12), 0.1)
+        for i, label in enumerate(labels):
+            rate[i, 3 + 4 * label : 9 + 4 * label, 4 * label : 4 * label + 4] = 2.0
+        counts = rng.poisson(rate).astype(np.uint8)
+        return Events(counts, labels.astype(np.int64), ("a", "b", "c"), None, 10.0)
+
+    return Sets(events(160), events(40), events(40))
+
+
+def small(**options: Any) -> TrainConfig:
+    return TrainConfig(**{**SMALL, "shift_steps": 1, "shift_channels": 0, **options})
+
+
+def run(**options: Any) -> TrainResult:
+    return train(toy_sets(), small(**options))
+
+
+@pytest.mark.parametrize("recurrence", ["conv", "dense", "none"])
+def test_training_lowers_the_loss_and_ends_frozen(recurrence: str) -> None:
+    told: list[tuple[int, int]] = []
+    result = train(
+        toy_sets(),
+        small(recurrence=recurrence, epochs=4, lr=1e-2, frozen_tail=0.5),
+        lambda epoch, epochs: told.append((epoch.number, epochs)),
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    losses = [epoch.loss for epoch in result.history]
+    assert losses[-1] < 0.8 * losses[0]
+    network = result.network
+    assert freeze.exact(network)
+    assert network.labels == ("a", "b", "c")
+    kinds = {"conv": ConvDelay, "dense": DenseDelay, "none": type(None)}
+    assert isinstance(network.layers[1].recurrence, kinds[recurrence])
+    parameters = {"conv": 3 + 24, "dense": 24 * 24 + 24, "none": 0}
+    assert result.recurrent_parameters == parameters[recurrence]
+    assert network.max_delay <= 6
+    test = toy_sets().test
+    assert result.accuracy["test"] == accuracy(network, test.counts, test.labels)
+    assert result.accuracy["test"] > 0.5
+    if recurrence != "none":
+        assert [epoch.sigma > 0 for epoch in result.history] == [True, True, False, False]
+
+
+def test_two_epochs_lower_the_loss() -> None:
+    first, second = run().history
+    assert second.loss < first.loss
+
+
+def test_a_seed_gives_the_same_network_and_leaves_torch_alone() -> None:
+    torch.manual_seed(11)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    one, same, other = run(seed=5), run(seed=5), run(seed=6)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert threads == torch.get_num_threads()
+    assert [e.loss for e in one.history] == [e.loss for e in same.history]
+    assert np.array_equal(one.network.layers[1].weight, same.network.layers[1].weight)
+    assert not np.array_equal(one.network.layers[1].weight, other.network.layers[1].weight)
+
+
+@pytest.mark.parametrize("recurrence", ["conv", "dense", "none"])
+def test_the_frozen_network_is_the_trained_net(recurrence: str) -> None:
+    torch.manual_seed(0)
+    net = SpikingNet(12, 3, small(recurrence=recurrence))
+    counts = toy_sets().valid.counts
+    x = torch.from_numpy(counts).float().transpose(0, 1)
+    for _ in range(3):
+        net(x)  # gives BatchNorm statistics that are not trivial
+    net.second.freeze_delays()
+    net.eval()
+    with torch.no_grad():
+        trained = net(x)
+    network = fold(net)
+    frozen = outputs(network, counts)
+    close = np.abs(frozen - trained.numpy()).max(axis=(0, 2)) < 1e-4
+    assert close.mean() > 0.95
+    assert (classify(network, counts) == class_scores(trained).argmax(1).numpy()).mean() > 0.95
+    snapped = freeze.snap(network)
+    assert (classify(snapped, counts) == classify(network, counts)).mean() > 0.95
+
+
+@pytest.mark.parametrize("recurrence", ["conv", "dense"])
+def test_all_steps_at_once_equal_the_reference_step_bit_for_bit(recurrence: str) -> None:
+    network = run(recurrence=recurrence).network
+    counts = toy_sets().test.counts[:8]
+    state = network.reset(len(counts))
+    for t, y in enumerate(outputs(network, counts)):
+        expected, state = network.step(counts[:, t].astype(np.float32), state)
+        assert np.array_equal(y, expected)
+
+
+def test_notes_say_how_to_train_the_network_again() -> None:
+    notes = run().network.notes
+    assert notes["command"].startswith("delrec-compile train DATA --recurrence conv --hidden 24")
+    assert notes["config"]["lr"] == TrainConfig().lr
+    assert set(notes["accuracy"]) == {"valid", "test"}
+    assert len(notes["train_data_sha256"]) == 64
+
+
+def test_the_command_of_the_default_network_is_the_documented_one() -> None:
+    assert TrainConfig().command() == (
+        "delrec-compile train DATA --recurrence conv --hidden 256 --kernel 3 --max-delay 31 "
+        "--epochs 160 --seed 0 -o conv_delay_256.safetensors"
+    )
+    assert "--kernel" not in TrainConfig(recurrence="dense").command()
+    assert "--dropout 0.1" in TrainConfig(dropout=0.1).command()
+
+
+def test_a_network_without_room_for_delays_trains() -> None:
+    assert run(max_delay=0, epochs=1).network.max_delay == 0
+
+
+def test_training_that_diverges_is_reported() -> None:
+    with pytest.raises(UsageError, match=r"diverged in epoch 1.*smaller lr"):
+        run(lr=1e38, clip=1e30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"recurrence": "fourier"}, "'fourier'; allowed: conv, dense, none"),
+        ({"hidden": 0}, "hidden is 0"),
+        ({"kernel": 4}, "odd number of taps"),
+        ({"kernel": 5, "hidden": 2}, "odd number of taps"),
+        ({"max_delay": -1}, "max_delay"),
+        ({"epochs": 0}, "epochs"),
+        ({"seed": -1}, "seed"),
+        ({"batch": 1}, "batch"),
+        ({"lr": 0.0}, "lr is"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"frozen_tail": 1.0}, "frozen_tail"),
+        ({"sigma": -1.0}, "sigma"),
+        ({"tau": 0.5}, "tau"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        TrainConfig(**options)

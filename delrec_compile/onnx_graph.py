@@ -1,4 +1,4 @@
-"""Network -> semantic ONNX graph: every op a node of domain `ai.delrec`, in order of computation."""
+"""Network -> semantic ONNX graph: each op a node of domain `ai.delrec`, in order of computation."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from delrec_compile.export import export
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
@@ -132,7 +132,7 @@ class Authors:
             future = weight @ spread
         else:
             rows = spread.permute(0, 2, 1).reshape(slots, 1, n)
-            mixed = F.conv1d(rows, weight[None, None], padding=len(weight) // 2)
+            mixed = functional.conv1d(rows, weight[None, None], padding=len(weight) // 2)
             future = mixed.view(1, slots, n).permute(0, 2, 1)
         ring[:, :, at] = 0
         following = (at + 1) % slots

@@ -65,8 +65,12 @@ DelayPush (hist, spikes) => (hist_next)
 
 
 def planes(depth: int) -> int:
-    """Planes of the ring: a power of two, for arrivals 0 (now) to `depth` steps ahead."""
-    return 1 << depth.bit_length()
+    """Planes of the ring, a power of two for arrivals 1 to `depth` steps ahead.
+
+    A step reads and clears its plane before it pushes, so the plane of this step can take the
+    arrivals that lie `depth` steps ahead.
+    """
+    return 1 << (depth - 1).bit_length()
 
 
 def words(n: int) -> int:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from delrec_compile import freeze
-from delrec_compile.data.events import Events
+from delrec_compile import checkpoint, freeze
+from delrec_compile.data.events import Events, load_words
 from delrec_compile.data.sets import Sets
 from delrec_compile.errors import UsageError
 from delrec_compile.network import ConvDelay, DenseDelay
@@ -198,6 +198,28 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
     )
     assert "--kernel" not in TrainConfig(recurrence="dense").command()
     assert "--dropout 0.1" in TrainConfig(dropout=0.1).command()
+
+
+@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+def test_bundled_networks_have_the_accuracy_that_their_readme_states(name: str) -> None:
+    network, folder = checkpoint.load(name), checkpoint.bundled(name).parent
+    words = load_words(folder / "words.npz")
+    assert words.counts.shape == (100, 80, 140)
+    assert np.bincount(words.labels).tolist() == [5] * 20
+    assert words.counts.max() <= network.max_input
+    assert freeze.exact(network)
+    readme = (folder / "README.md").read_text()
+    (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
+    measured = [*network.notes["accuracy"].values()]
+    stated = [float(cell.split()[0]) / 100 for cell in row.split("|")[2:5]]
+    assert stated[:2] == pytest.approx(measured, abs=6e-4)
+    assert accuracy(network, words.counts, words.labels) == pytest.approx(stated[2])
+    assert network.notes["command"] in readme
+
+
+def test_bundled_files_are_small() -> None:
+    folder = checkpoint.bundled().parent
+    assert sum(path.stat().st_size for path in folder.glob("*.*")) < 1_500_000
 
 
 def test_a_network_without_room_for_delays_trains() -> None:

@@ -1,0 +1,53 @@
+# make demo    set up, compile the bundled network, prove it, time it
+# make test    set up, run the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# PyTorch's own index holds the CPU build; the wheel on PyPI brings gigabytes of CUDA along.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# A machine without a C compiler gets one from pip.
+COMPILER := $(shell command -v cc || command -v gcc || command -v clang)
+CROSS := $(if $(COMPILER),,$(BIN)/.cross)
+MODEL ?= conv_delay_256
+TARGET ?= x86_64
+
+.PHONY: demo test lint types check bench clean
+
+demo: $(BIN)/.installed $(CROSS)
+	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o out/$(MODEL)-$(TARGET)
+
+test: $(BIN)/.developer $(CROSS)
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(BIN)/.developer
+	$(BIN)/mypy
+
+check: lint types test
+
+bench: $(BIN)/.installed $(CROSS)
+	$(BIN)/delrec-compile bench --rounds 50
+	$(BIN)/delrec-compile bench --rounds 50 --json > out/bench.json
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --retries 1 --extra-index-url $(TORCH_INDEX) --no-deps torch==2.13.0
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(BIN)/.developer: $(BIN)/.installed
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+$(BIN)/.cross: $(BIN)/.installed
+	$(BIN)/python -m pip install -q -e '.[cross]'
+	touch $@

@@ -1,0 +1,140 @@
+"""The networks of the tests, held once: every runner runs each of them.
+
+They are made from a fixed seed, calibrated so that they spike, and snapped to a grid, all but
+`off_grid`. To add one, add a line to `CASES`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.freeze import snap
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.run import TorchRunner
+
+F32 = NDArray[np.float32]
+RATE = 0.15
+
+
+@dataclass(frozen=True)
+class Case:
+    """sizes: neurons per layer. recurrence: per layer `conv<K>`, `dense` or an empty string.
+
+    delays: the shortest and the longest, both occur. counts: largest input count.
+    """
+
+    name: str
+    sizes: tuple[int, ...] = (20, 17)
+    recurrence: tuple[str, ...] = ("", "conv3")
+    inputs: int = 14
+    outputs: int = 5
+    delays: tuple[int, int] = (0, 12)
+    lif: Lif = Lif(0.5)
+    readout_beta: float = 0.75
+    counts: int = 2
+    exact: bool = True
+
+    @property
+    def steps(self) -> int:
+        """Long enough that the longest delay arrives."""
+        return max(60, self.delays[1] + 80)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("conv1", recurrence=("", "conv1")),
+        Case("conv3"),
+        Case("conv5", sizes=(17, 33), recurrence=("", "conv5")),
+        Case("dense", sizes=(16, 20), recurrence=("", "dense")),
+        Case("feed_forward", sizes=(5, 17), recurrence=("", "")),
+        Case("first_layer", sizes=(33, 12), recurrence=("conv3", "")),
+        Case("both_layers", sizes=(33, 17), recurrence=("conv5", "conv3")),
+        Case("mixed", sizes=(16, 32), recurrence=("dense", "conv3")),
+        Case("one_layer", sizes=(100,), recurrence=("conv3",)),
+        Case("three_layers", sizes=(12, 9, 21), recurrence=("conv3", "", "dense")),
+        Case("wide", sizes=(300, 260), recurrence=("conv3", "dense"), inputs=270),
+        Case("no_delay", recurrence=("conv3", "dense"), delays=(0, 0)),
+        Case("delay_255", sizes=(9, 18), delays=(0, 255)),
+        Case("delay_300", sizes=(18,), recurrence=("dense",), delays=(0, 300)),
+        Case("single", sizes=(5,), recurrence=("conv3",), inputs=1, outputs=1),
+        Case("one_neuron", sizes=(1, 7), recurrence=("conv3", "dense"), inputs=3, outputs=2),
+        Case("beta_0", lif=Lif(0.0), readout_beta=0.0),
+        Case("beta_1", lif=Lif(1.0), readout_beta=1.0),
+        Case("odd_lif", lif=Lif(0.9, threshold=0.75, v_reset=-0.25), recurrence=("dense", "conv3")),
+        Case("counts", counts=31, recurrence=("conv3", "dense")),
+        Case("off_grid", recurrence=("dense", "conv3"), exact=False),
+    )
+}
+EXACT = tuple(name for name, case in CASES.items() if case.exact)
+
+
+@functools.cache
+def network(name: str) -> Network:
+    """The network of a case."""
+    return made(CASES[name])
+
+
+def made(case: Case) -> Network:
+    """The network of any description."""
+    rng = np.random.default_rng(list(case.name.encode()))
+    calibrated = calibrate(_draw(case, rng), case)
+    return snap(calibrated) if case.exact else calibrated
+
+
+def counts(case: Case, batch: int = 1, steps: int | None = None) -> F32:
+    """Input of a case: (T, batch, inputs), with silences and, where allowed, counts above 1."""
+    rng = np.random.default_rng(7)
+    mean = 0.4 if case.counts <= 2 else 3.0
+    x = np.minimum(rng.poisson(mean, (steps or case.steps, batch, case.inputs)), case.counts)
+    x[10:14] = 0
+    return x.astype(np.float32)
+
+
+def calibrate(network: Network, case: Case) -> Network:
+    """The same network with each layer's bias shifted so that it spikes at about RATE."""
+    x = counts(case, batch=4, steps=40)
+    for i in range(len(network.layers)):
+        low, high = -32.0, 32.0
+        for _ in range(12):
+            shifted = _shift(network, i, (low + high) / 2)
+            rate = TorchRunner(shifted).trace(x).spikes[i][5:].mean()
+            low, high = (low, (low + high) / 2) if rate > RATE else ((low + high) / 2, high)
+        network = _shift(network, i, (low + high) / 2)
+    return network
+
+
+def _draw(case: Case, rng: np.random.Generator) -> Network:
+    layers, inputs = [], case.inputs
+    for n, kind in zip(case.sizes, case.recurrence, strict=True):
+        weight = rng.normal(size=(n, inputs)) / np.sqrt(inputs)
+        bias = rng.normal(size=n) * 0.2
+        layers.append(Layer(weight, bias, case.lif, _recurrence(kind, n, case, rng)))
+        inputs = n
+    weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
+    readout = Readout(weight, rng.normal(size=case.outputs) * 0.1, case.readout_beta)
+    return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
+
+
+def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:
+    if not kind:
+        return None
+    low, high = case.delays
+    delay = rng.integers(low, high + 1, n)
+    delay[0], delay[-1] = low, high
+    if kind == "dense":
+        return DenseDelay(rng.normal(size=(n, n)) / np.sqrt(n), delay)
+    return ConvDelay(rng.normal(size=int(kind.removeprefix("conv"))) * 0.6, delay)
+
+
+def _shift(network: Network, layer: int, by: float) -> Network:
+    layers = list(network.layers)
+    layers[layer] = replace(layers[layer], bias=layers[layer].bias + np.float32(by))
+    return replace(network, layers=tuple(layers))

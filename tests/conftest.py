@@ -1,0 +1,96 @@
+"""Fixtures: each network of `cases` is exported and compiled once in a session."""
+
+from __future__ import annotations
+
+import os
+
+# small networks run fastest on one thread; set before torch starts its pool, and for children
+os.environ["OMP_NUM_THREADS"] = "1"
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cases
+import onnx
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from delrec_compile import checkpoint, targets
+from delrec_compile.build import Artifact, compile_library
+from delrec_compile.export import export
+from delrec_compile.network import Network
+from delrec_compile.onnx_model import read_model
+from delrec_compile.run import OnnxRunner, Session
+
+torch.set_num_threads(1)
+settings.register_profile(
+    "tests",
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("tests")
+
+TARGET = "x86_64"
+Compile = Callable[..., Session]
+
+
+def runs(cpu: str) -> bool:
+    """Whether code for an LLVM CPU level runs on this machine."""
+    if not targets.load(TARGET).runs_here:
+        return False
+    flags = Path("/proc/cpuinfo").read_text().split()
+    return cpu != "x86-64-v3" or {"avx2", "fma"} <= set(flags)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """`compiled(network, unroll=1, cpu=None)`: a session on its library, made in this process."""
+    if not runs("x86-64"):
+        pytest.skip("the compiled library does not run on this machine")
+    made: dict[tuple[str, int, str | None], Artifact] = {}
+
+    def make(network: Network, unroll: int = 1, cpu: str | None = None) -> Session:
+        key = (checkpoint.digest(network), unroll, cpu)
+        if key not in made:
+            made[key] = _library(network, unroll, cpu, tmp_path_factory.mktemp(network.name))
+        return Session(made[key])
+
+    return make
+
+
+def _library(network: Network, unroll: int, cpu: str | None, stage: Path) -> Artifact:
+    checkpoint.save(network, stage / "network.safetensors")
+    facts = compile_library(str(stage), TARGET, network.name, unroll, cpu, None)
+    manifest = {
+        "name": network.name,
+        "steps_per_call": unroll,
+        "inputs": network.inputs,
+        "outputs": network.outputs,
+        "library": f"lib/lib{network.name}.so",
+        **facts,
+    }
+    return Artifact(stage, manifest)
+
+
+@pytest.fixture(scope="session")
+def exported() -> Callable[..., onnx.ModelProto]:
+    """`exported(name, form="portable", unroll=1)`: the ONNX model of a case; do not change it."""
+    made: dict[tuple[str, str, int], onnx.ModelProto] = {}
+
+    def make(name: str, form: str = "portable", unroll: int = 1) -> onnx.ModelProto:
+        key = (name, form, unroll)
+        if key not in made:
+            made[key] = export(cases.network(name), form=form, unroll=unroll)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def in_onnx(exported: Callable[..., onnx.ModelProto]) -> Callable[..., OnnxRunner]:
+    """`in_onnx(name, form, unroll)`: the model of a case in ONNX Runtime."""
+    return lambda *args, **kw: OnnxRunner(read_model(exported(*args, **kw)))

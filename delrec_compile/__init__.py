@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from delrec_compile.network import Network
     from delrec_compile.parity import check
     from delrec_compile.prove import prove
-    from delrec_compile.run import Session, read_words, run
+    from delrec_compile.run import read_words, run
+    from delrec_compile.session import Session
     from delrec_compile.training import TrainConfig, train
 
 __version__ = "0.1.0"
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Artifact": "build",
     "Network": "network",
-    "Session": "run",
+    "Session": "session",
     "TrainConfig": "training",
     "bench": "bench",
     "build": "build",

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from delrec_compile import checkpoint, child
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, UsageError
-from delrec_compile.run import Session, fitting, read_words
+from delrec_compile.run import fitting, read_words
+from delrec_compile.session import Session
 
 NAMES = (
     "ours",

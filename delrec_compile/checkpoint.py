@@ -44,7 +44,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     raw = to_bytes(
         arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
     )
-    write_whole(path, raw)
+    write_whole(path, _canonical(raw))
     return path
 
 
@@ -89,6 +89,14 @@ def writable(path: Path) -> None:
         tempfile.TemporaryFile(dir=path.absolute().parent).close()
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _canonical(raw: bytes) -> bytes:
+    """The same file with its header in sorted order: safetensors shuffles the metadata."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.dumps(json.loads(raw[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + raw[start:]
 
 
 def write_whole(path: Path, raw: bytes) -> None:
@@ -216,6 +224,9 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
         raise CheckpointError(
             f"tensors that the description does not name: {', '.join(sorted(left))}"
         )
+    texts = [config["name"], *config["labels"]]
+    if not (all(isinstance(s, str) for s in texts) and isinstance(config["notes"], dict)):
+        raise TypeError("name and labels must be text, notes a table")
     return Network(
         tuple(layers),
         readout,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
+from delrec_compile.cli_data import Force, Json, data_app, train
 from delrec_compile.errors import DelrecError, UsageError, did_you_mean
+from delrec_compile.terminal import print_json, saying, show, show_next
 
 app = typer.Typer(
     name="delrec-compile",
@@ -24,17 +23,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(
-    help="Spike data: make spoken digits, look into files.", no_args_is_help=True
-)
 app.add_typer(data_app, name="data")
 
 Model = Annotated[
     str,
     typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256 (bundled)."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Words = Annotated[
     str, typer.Option("--input", "-i", help="Words to run: .h5, .npz, or 'words' (bundled).")
 ]
@@ -76,7 +70,7 @@ def build(
 
     network = checkpoint.load(model)
     facts = facts_of(network)
-    with _progress() as say:
+    with saying() as say:
         artifact = build_artifact(
             network,
             target,
@@ -91,39 +85,17 @@ def build(
         proof = prove(artifact, words, limit=limit, progress=say)
     text = report.markdown(facts, proof.checks, proof.bench)
     checkpoint.write_whole(artifact.path / "report.md", text.encode())
-    files = sorted(
-        str(p.relative_to(artifact.path)) for p in artifact.path.rglob("*") if p.is_file()
-    )
-    rows = proof.bench.rows if proof.bench else ()
+    told = report.build_facts(artifact, facts, proof)
     if as_json:
-        _json(
-            "build",
-            artifact=str(artifact.path),
-            archive=str(artifact.archive),
-            target=target,
-            numeric=numeric,
-            files=files,
-            check=proof.checks[0],
-            onnxruntime=proof.checks[1],
-            latency={
-                "us_per_step": rows[0].us_per_step if rows else None,
-                "instructions_per_step": None,
-                "how": "native",
-            },
-            bench=proof.bench.as_dict() if proof.bench else None,
-            flash_bytes=None,
-            ram_bytes=None,
-            library_bytes=artifact.manifest["library_bytes"],
-            state_bytes=facts["state_bytes"]["artifact"],
-        )
+        print_json("build", **told)
         return
-    _show(report.network_table(facts), *report.network_lines(facts), "")
-    _show(f"artifact {artifact.path}", *(f"  {file}" for file in files), "")
-    rows_ = report.parity_rows(proof.checks)
-    _show(report.table("parity with PyTorch", report.PARITY_COLUMNS, rows_))
+    show(report.network_table(facts), *report.network_lines(facts), "")
+    show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
+    rows = report.parity_rows(proof.checks)
+    show(report.table("parity with PyTorch", report.PARITY_COLUMNS, rows))
     if proof.bench:
-        _show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
-    _next(f"delrec-compile bench {artifact.path}")
+        show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
+    show_next(f"delrec-compile bench {artifact.path}")
 
 
 @app.command()
@@ -142,10 +114,10 @@ def export(
     from delrec_compile.export import export as export_onnx
 
     network = checkpoint.load(model)
-    with _progress() as say:
+    with saying() as say:
         say("exporting to ONNX and proving it against PyTorch")
         made = export_onnx(network, out, form=form, unroll=unroll, force=force)
-    facts = {
+    facts: dict[str, Any] = {
         "path": str(out),
         "form": form,
         "unroll": unroll,
@@ -155,11 +127,11 @@ def export(
         "bytes": out.stat().st_size,
     }
     if as_json:
-        _json("export", **facts)
+        print_json("export", **facts)
         return
-    _show(f"{out}: {facts['nodes']} nodes, {facts['bytes']:,} bytes, {form} form")
-    _show(f"inputs  {', '.join(facts['inputs'])}", f"outputs {', '.join(facts['outputs'])}")
-    _next(f"delrec-compile run {out}")
+    show(f"{out}: {facts['nodes']} nodes, {facts['bytes']:,} bytes, {form} form")
+    show(f"inputs  {', '.join(facts['inputs'])}", f"outputs {', '.join(facts['outputs'])}")
+    show_next(f"delrec-compile run {out}")
 
 
 @app.command()
@@ -173,13 +145,13 @@ def run(
     """Classify words with an artifact, or with an ONNX file in ONNX Runtime."""
     from delrec_compile import child, report
 
-    with _progress() as say:
+    with saying() as say:
         say(f"running {path}")
         answers = child.call(
             "delrec_compile.run:answers", path=str(path), words=words, limit=limit, steps=steps
         )
     if as_json:
-        _json("run", **answers)
+        print_json("run", **answers)
         return
     names = answers["labels"] or [str(c) for c in range(max(answers["classes"], default=0) + 1)]
     rows = []
@@ -189,14 +161,14 @@ def run(
         ]
         if got:
             rows.append((name, str(len(got)), str(sum(got)), f"{sum(got) / len(got):.0%}"))
-    _show(
+    show(
         report.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
     )
-    _show(
+    show(
         f"accuracy {answers['accuracy']:.1%} on {answers['words']} words of {answers['steps']} steps, "
         f"{answers['spikes_per_step']:.1f} hidden spikes per step"
     )
-    _next(f"delrec-compile check {path}")
+    show_next(f"delrec-compile check {path}")
 
 
 @app.command()
@@ -214,7 +186,7 @@ def check(
     from delrec_compile.errors import ParityError
     from delrec_compile.prove import describe_difference
 
-    with _progress() as say:
+    with saying() as say:
         say("checking spikes against PyTorch")
         parity = child.call(
             "delrec_compile.prove:checked",
@@ -224,19 +196,19 @@ def check(
             limit=limit,
         )
     if as_json:
-        _json("check", **parity)
+        print_json("check", **parity)
     else:
-        _show(
+        show(
             report.table("parity with PyTorch", report.PARITY_COLUMNS, report.parity_rows([parity]))
         )
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:
         if parity["spikes"]["differing"]:
-            _show(
+            show(
                 "the differing spikes are explained: each lies within float error of the threshold"
             )
-        _next(f"delrec-compile bench {path}" if path.is_dir() else "delrec-compile build")
+        show_next(f"delrec-compile bench {path}" if path.is_dir() else "delrec-compile build")
 
 
 @app.command()
@@ -263,22 +235,22 @@ def bench(
             raise UsageError(
                 f"unknown engine '{name}'{did_you_mean(name, NAMES)}; allowed: {', '.join(NAMES)}"
             )
-    with tempfile.TemporaryDirectory() as folder, _progress() as say:
+    with tempfile.TemporaryDirectory() as folder, saying() as say:
         if path is None:
             path = Path(folder) / "artifact"
             build_artifact(checkpoint.load(DEFAULT), out=path, progress=say)
         say(f"timing {len(chosen)} engines")
         result = measure(path, words, rows=chosen, rounds=rounds)
     if as_json:
-        _json("bench", **result.as_dict())
+        print_json("bench", **result.as_dict())
         return
     w = result.workload
-    _show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
-    _show(
+    show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
+    show(
         f"batch 1, one thread, {w['steps']} steps per word; inputs {w['input_density']:.1%} active, "
         f"hidden neurons {w['hidden_rate']:.1%}"
     )
-    _next("delrec-compile inspect")
+    show_next("delrec-compile inspect")
 
 
 @app.command()
@@ -289,17 +261,17 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
 
     facts = facts_of(checkpoint.load(model))
     if as_json:
-        _json("inspect", **facts)
+        print_json("inspect", **facts)
         return
-    _show(report.network_table(facts), *report.network_lines(facts), "")
+    show(report.network_table(facts), *report.network_lines(facts), "")
     state = [
         (f"past_{s['name']} -> present_{s['name']}", str(["batch", *s["shape"]]), s["meaning"])
         for s in facts["onnx"]["state"]
     ]
-    _show(report.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
+    show(report.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
     for key, value in facts["notes"].items():
-        _show(f"{key}: {value}")
-    _next(f"delrec-compile build {model}")
+        show(f"{key}: {value}")
+    show_next(f"delrec-compile build {model}")
 
 
 @app.command()
@@ -309,7 +281,7 @@ def targets(as_json: Json = False) -> None:
     from delrec_compile import targets as profiles
     from delrec_compile.doctor import missing
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in profiles.names():
         profile = profiles.load(name)
         lacks = missing(profile)
@@ -326,14 +298,14 @@ def targets(as_json: Json = False) -> None:
             }
         )
     if as_json:
-        _json("targets", targets=rows)
+        print_json("targets", targets=rows)
         return
     cells = [
         (r["name"], r["summary"], "yes" if r["ready"] else "no", ", ".join(r["numeric"]), r["fix"])
         for r in rows
     ]
-    _show(report.table("targets", ("target", "what", "ready", "numeric", "fix"), cells))
-    _next(f"delrec-compile build --target {rows[0]['name']}")
+    show(report.table("targets", ("target", "what", "ready", "numeric", "fix"), cells))
+    show_next(f"delrec-compile build --target {rows[0]['name']}")
 
 
 @app.command()
@@ -345,131 +317,32 @@ def doctor(as_json: Json = False) -> None:
     findings = probe()
     bad = [f for f in findings if not f.ok]
     if as_json:
-        _json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
+        print_json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
     else:
         columns = ("tool", "state", "what is here", "needed for", "fix")
-        _show(report.table("this machine", columns, report.finding_rows(findings)))
+        show(report.table("this machine", columns, report.finding_rows(findings)))
     if bad:
         raise typer.Exit(5)
     if not as_json:
-        _next("delrec-compile build")
+        show_next("delrec-compile build")
 
 
-@app.command()
-def train(
-    data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
-    recurrence: Annotated[str, typer.Option(help="conv, dense or none.")] = "conv",
-    hidden: Annotated[int, typer.Option(help="Neurons per layer.")] = 256,
-    kernel: Annotated[int, typer.Option(help="Taps of the conv recurrence, odd.")] = 3,
-    max_delay: Annotated[int, typer.Option(help="Longest delay, in steps.")] = 31,
-    epochs: Annotated[int, typer.Option()] = 160,
-    seed: Annotated[int, typer.Option()] = 0,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Train a network on spike data, freeze it, measure it, write it."""
-    from delrec_compile import checkpoint, report
-    from delrec_compile.errors import CheckpointError
-    from delrec_compile.training import TrainConfig
-    from delrec_compile.training import train as fit
-
-    config = TrainConfig(
-        recurrence=recurrence,
-        hidden=hidden,
-        kernel=kernel,
-        max_delay=max_delay,
-        epochs=epochs,
-        seed=seed,
-    )
-    if out.exists() and not force:
-        raise CheckpointError(f"{out} exists; add --force to replace it")
-    checkpoint.writable(out)
-    with _bar("training") as step:
-        result = fit(
-            data,
-            config,
-            lambda epoch, total: step(
-                epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
-            ),
-        )
-    checkpoint.save(result.network, out)
-    if as_json:
-        _json(
-            "train",
-            path=str(out),
-            accuracy=result.accuracy,
-            recurrent_parameters=result.recurrent_parameters,
-            seconds=result.seconds,
-            history=[asdict(e) for e in result.history],
-        )
-        return
-    rows = [(name, f"{value:.1%}") for name, value in result.accuracy.items()]
-    rows.append(("recurrent parameters", f"{result.recurrent_parameters:,}"))
-    _show(report.table(f"{out}, frozen", ("set", "accuracy"), rows))
-    _next(f"delrec-compile build {out}")
-
-
-@data_app.command("synth")
-def data_synth(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    train_words: Annotated[int, typer.Option("--train", help="Words per class.")] = 120,
-    valid_words: Annotated[int, typer.Option("--valid", help="Words per class.")] = 15,
-    test_words: Annotated[int, typer.Option("--test", help="Words per class.")] = 30,
-    seed: Annotated[int, typer.Option()] = 0,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Make spoken digits (English and German) as cochlea spikes, in the layout of SHD."""
-    from delrec_compile.data.synth import synthesise
-
-    with _bar("synthesising") as step:
-        made = synthesise(
-            out,
-            train=train_words,
-            valid=valid_words,
-            test=test_words,
-            seed=seed,
-            progress=lambda stage, done, total: step(done, total, stage),
-            force=force,
-        )
-    if as_json:
-        _json("data-synth", **_plain(asdict(made)))
-        return
-    for key, value in asdict(made).items():
-        _show(f"{key}: {value}")
-    _next(f"delrec-compile train {out} -o net.safetensors")
-
-
-@data_app.command("info")
-def data_info(
-    file: Annotated[Path, typer.Argument(help="An SHD, SSC or synth .h5 file.")],
-    as_json: Json = False,
-) -> None:
-    """Show what a spike file holds."""
-    from delrec_compile.data.events import describe
-
-    with _progress() as say:
-        say(f"reading {file}")
-        info = describe(file)
-    if as_json:
-        _json("data-info", **_plain(asdict(info)))
-        return
-    for key, value in asdict(info).items():
-        _show(f"{key}: {value}")
-    _next(f"delrec-compile train {file.parent} -o net.safetensors")
+app.command()(train)
 
 
 def main() -> None:
     """Entry point: one line per error, its exit code, no traceback without --debug."""
     try:
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
         code = error.exit_code
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+        else:
+            _fail(error, error.format_message(), code)
     except DelrecError as error:
         code = _fail(error, str(error), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
         code = 130
     except BrokenPipeError:
@@ -486,66 +359,6 @@ def _fail(error: Exception, text: str, code: int) -> int:
         raise error
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code
-
-
-def _json(verb: str, **facts: Any) -> None:
-    print(json.dumps({"schema": f"delrec.{verb}/1", **facts}, indent=2))
-
-
-def _plain(value: Any) -> Any:
-    """dataclass values as JSON takes them."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _show(*items: Any) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    for item in items:
-        console.print(item, markup=False) if isinstance(item, str) else console.print(item)
-
-
-def _next(command: str) -> None:
-    _show(f"next: {command}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Says on stderr what goes on: a spinner on a terminal, else a line for each part."""
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield lambda text: console.print(text, markup=False, soft_wrap=True)
-        return
-    with console.status("starting") as status:
-        yield lambda text: status.update(text)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr: step(done, total, text)."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=None, note="")
-        yield lambda done, total, note: progress.update(
-            task, completed=done, total=total, note=note
-        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from delrec_compile.freeze import exact
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import load_model
 from delrec_compile.ops.leaky_readout import decide
-from delrec_compile.run import OnnxRunner, Runner, Session, TorchRunner, Trace, batches, fitting
+from delrec_compile.run import OnnxRunner, Runner, TorchRunner, batches, fitting
+from delrec_compile.session import Session, Trace
 
 # float32 error of a sum of some hundred terms, relative to a threshold of 1
 FLOAT_ERROR = 1e-5

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from delrec_compile.export import export
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
-from delrec_compile.run import Session, onnx_session
+from delrec_compile.run import onnx_session
+from delrec_compile.session import Session
 from delrec_compile.step import Step
 
 F32 = NDArray[np.float32]

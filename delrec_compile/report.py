@@ -8,7 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from delrec_compile.bench import Bench
+from delrec_compile.build import Artifact
 from delrec_compile.doctor import Finding
+from delrec_compile.prove import Proof
 
 ENGINES = {
     "ours": "compiled, loop over time inside",
@@ -91,6 +93,30 @@ def bench_rows(bench: Bench) -> Rows:
 def finding_rows(findings: Iterable[Finding]) -> Rows:
     for f in findings:
         yield (f.name, "ok" if f.ok else "missing", f.detail, f.needed_for, f.fix)
+
+
+def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict[str, Any]:
+    """What `build --json` says."""
+    root = artifact.path
+    return {
+        "artifact": str(root),
+        "archive": str(artifact.archive),
+        "target": artifact.manifest["target"],
+        "numeric": artifact.manifest["numeric"],
+        "files": sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()),
+        "check": proof.checks[0],
+        "onnxruntime": proof.checks[1],
+        "latency": {
+            "us_per_step": proof.bench.rows[0].us_per_step if proof.bench else None,
+            "instructions_per_step": None,
+            "how": "native",
+        },
+        "bench": proof.bench.as_dict() if proof.bench else None,
+        "flash_bytes": None,
+        "ram_bytes": None,
+        "library_bytes": artifact.manifest["library_bytes"],
+        "state_bytes": facts["state_bytes"]["artifact"],
+    }
 
 
 def markdown(facts: dict[str, Any], checks: Sequence[dict[str, Any]], bench: Bench | None) -> str:

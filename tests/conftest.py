@@ -14,6 +14,7 @@ import cases
 import onnx
 import pytest
 import torch
+from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 from delrec_compile import checkpoint, targets
@@ -21,7 +22,8 @@ from delrec_compile.build import Artifact, compile_library
 from delrec_compile.export import export
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import read_model
-from delrec_compile.run import OnnxRunner, Session
+from delrec_compile.run import OnnxRunner
+from delrec_compile.session import Session
 
 torch.set_num_threads(1)
 settings.register_profile(

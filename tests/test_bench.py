@@ -6,7 +6,8 @@ import pytest
 from delrec_compile import checkpoint, peers
 from delrec_compile.bench import NAMES, bench
 from delrec_compile.errors import UsageError
-from delrec_compile.run import Session, read_words
+from delrec_compile.run import read_words
+from delrec_compile.session import Session
 
 
 @pytest.fixture(scope="module")

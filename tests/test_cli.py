@@ -45,7 +45,9 @@ def refused(code, *arguments, **kw):
 
 
 def test_build_is_the_whole_path(tmp_path):
-    told = json.loads(ok("build", "--target", "x86_64", "-o", tmp_path / "a", "--limit", 10, "--json"))
+    told = json.loads(
+        ok("build", "--target", "x86_64", "-o", tmp_path / "a", "--limit", 10, "--json")
+    )
     assert told["schema"] == "delrec.build/1"
     assert told["target"] == "x86_64"
     assert told["check"]["spikes"] == {
@@ -58,7 +60,13 @@ def test_build_is_the_whole_path(tmp_path):
     assert told["onnxruntime"]["passed"] is True
     assert told["latency"]["how"] == "native"
     assert told["latency"]["us_per_step"] > 0
-    for file in ("manifest.json", "measured.json", "report.md", "model.onnx", "network.safetensors"):
+    for file in (
+        "manifest.json",
+        "measured.json",
+        "report.md",
+        "model.onnx",
+        "network.safetensors",
+    ):
         assert file in told["files"]
     assert (tmp_path / "a.tar.gz").is_file()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a.tar.gz"]
@@ -120,7 +128,9 @@ def test_run_reads_h5_and_npz(artifacts, tmp_path):
 
 def test_bench_json(artifacts):
     folder = artifacts["conv_delay_256"]
-    told = json.loads(ok("bench", folder, "--rows", "ours_python, torch_eager", "--rounds", 3, "--json"))
+    told = json.loads(
+        ok("bench", folder, "--rows", "ours_python, torch_eager", "--rounds", 3, "--json")
+    )
     assert [r["name"] for r in told["rows"]] == ["ours", "ours_python", "torch_eager"]
     assert told["workload"]["form"] == "step"
     assert "did you mean 'onnxruntime'" in refused(2, "bench", folder, "--rows", "onnxruntim")
@@ -241,6 +251,7 @@ def test_help_is_fast_and_imports_nothing_heavy():
         subprocess.run([sys.executable, "-c", "import typer"], check=True)
         bare.append(time.perf_counter() - start)
     assert statistics.median(times) < 4 * statistics.median(bare)
-    code = "import sys, delrec_compile.cli; print([m for m in ('torch','tvm','onnx','numpy','rich') if m in sys.modules])"
+    heavy = ("torch", "tvm", "onnx", "numpy", "rich")
+    code = f"import sys, delrec_compile.cli; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -128,7 +128,7 @@ def test_describe_takes_a_file_without_utterances(tmp_path: Path) -> None:
     assert load_events(tmp_path / "a.h5").counts.shape == (0, 100, 140)
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "times missing": ({"leave_out": ["spikes/times"]}, "no dataset 'spikes/times'.*there is:"),
     "labels missing": ({"leave_out": ["labels"]}, "no dataset 'labels'"),
     "too few labels": ({"labels": [0]}, "1 labels, but spikes/times has 3 utterances"),
@@ -199,7 +199,7 @@ def test_words_survive_a_round_trip_and_are_reproducible(tmp_path: Path) -> None
     assert (tmp_path / "w.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
-GOOD_WORDS = {
+GOOD_WORDS: dict[str, Any] = {
     "counts": np.zeros((2, 4, 3), np.uint8),
     "labels": np.zeros(2, np.uint16),
     "dt_ms": np.float64(10),

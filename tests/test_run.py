@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import checkpoint, parity, prove
+from delrec_compile import checkpoint, parity
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
 from delrec_compile.export import export
+from delrec_compile.prove import describe_difference, prove
 from delrec_compile.run import (
     ReferenceRunner,
-    Session,
     TorchRunner,
-    aligned,
     batches,
     open_runner,
     read_words,
     run,
 )
+from delrec_compile.session import Session, Trace, aligned
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +147,9 @@ def test_run_gives_classes_and_accuracy(artifacts, words, tmp_path):
     assert answers.accuracy == right.mean()
     assert answers.labels[0] == "zero"
     save_words(tmp_path / "few.npz", few)
-    assert run(artifacts["conv_delay_256"] / "model.onnx", read_words(tmp_path / "few.npz")).classes == (
-        answers.classes
-    )
+    assert run(
+        artifacts["conv_delay_256"] / "model.onnx", read_words(tmp_path / "few.npz")
+    ).classes == (answers.classes)
 
 
 def test_words_of_another_size_are_refused(artifacts, words):
@@ -168,7 +168,7 @@ def test_unknown_kinds_of_input(tmp_path):
 
 
 def test_a_planted_fault_is_found_at_its_place(artifacts, words):
-    """One weight moved by one grid step in the reference: parity fails and says where first."""
+    """A neuron with other weights in the reference: parity fails and says where first."""
     network = checkpoint.load("conv_delay_256")
     weight = network.layers[1].weight.copy()
     weight[17] += 0.25
@@ -179,7 +179,7 @@ def test_a_planted_fault_is_found_at_its_place(artifacts, words):
     assert found.spikes_differing > 0
     assert found.first is not None
     assert (found.first.layer, found.first.neuron) == (1, 17)
-    assert "layer 1, neuron 17" in prove.describe_difference(found.as_dict())
+    assert "layer 1, neuron 17" in describe_difference(found.as_dict())
 
 
 def _rest(layer):
@@ -192,7 +192,6 @@ def test_differences_within_float_error_are_explained_only_off_the_grid():
     spikes = np.zeros((2, 1, 256), np.uint8)
     other = spikes.copy()
     other[1, 0, 5] = 1
-    from delrec_compile.run import Trace
 
     y = np.zeros((2, 1, 20), np.float32)
     membranes = [np.full((2, 1, 256), 1.0 - 1e-6), np.zeros((2, 1, 256))]
@@ -245,7 +244,8 @@ def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, words, tmp_pa
     library = folder / "lib" / "libconv_delay_256.so"
     rpath = f"-Wl,-rpath,{folder / 'lib'}"
     subprocess.run(
-        [*command, repository / "docs" / "example.c", library, "-lm", rpath, "-o", program], check=True
+        [*command, repository / "docs" / "example.c", library, "-lm", rpath, "-o", program],
+        check=True,
     )
     classes = run(folder, words.take([0, 33, 66])).classes
     for index, wanted in zip((0, 33, 66), classes, strict=True):
@@ -259,7 +259,7 @@ def test_prove_writes_what_it_measured_and_fails_loudly(artifacts, tmp_path):
 
     folder = tmp_path / "copy"
     shutil.copytree(artifacts["conv_delay_256"], folder)
-    proof = prove.prove(load_artifact(folder), limit=4, timed=False)
+    proof = prove(load_artifact(folder), limit=4, timed=False)
     assert proof.passed
     assert '"delrec.measured/1"' in (folder / "measured.json").read_text()
     with pytest.raises(ParityError, match="differs from PyTorch"):
@@ -282,4 +282,4 @@ def _prove_against_another_network(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["network.safetensors"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    prove.prove(load_artifact(folder), limit=4, timed=False)
+    prove(load_artifact(folder), limit=4, timed=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -121,7 +122,7 @@ def test_fibres_fire_at_tones_and_rest_between_spikes() -> None:
 
 
 @pytest.mark.parametrize("counts", [{"train": 0}, {"test": -1}, {"seed": -1}])
-def test_counts_that_make_no_sense_are_refused(tmp_path: Path, counts: dict[str, int]) -> None:
+def test_counts_that_make_no_sense_are_refused(tmp_path: Path, counts: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         synth.synthesise(tmp_path / "out", **counts)
 

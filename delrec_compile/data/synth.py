@@ -89,11 +89,8 @@ def synthesise(
     plans = {name: plan(name, counts[name], seed) for name in SETS}
     pairs = {(u.voice.base, u.voice.variant) for utterances in plans.values() for u in utterances}
     checked = voices.check_distinct(espeak, pairs, workers, progress)
-    about: dict[str, str | int] = {
-        "generator": "delrec-compile data synth",
-        "seed": seed,
-        "espeak": voices.espeak_version(espeak),
-    }
+    version = voices.espeak_version(espeak)
+    about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
     cochlea = Cochlea.build()
     mean_spikes = {}
     with _folder_when_done(out) as folder:
@@ -103,6 +100,18 @@ def synthesise(
             speakers = np.array([u.speaker for u in plans[name]], np.int64)
             write_shd(folder / file_name(name), spikes, labels, speakers, WORDS, about)
             mean_spikes[name] = float(np.mean([len(times) for times, _ in spikes]))
+    seconds = time.monotonic() - started
+    return _report(out, plans, mean_spikes, checked, version, seconds)
+
+
+def _report(
+    out: Path,
+    plans: dict[str, list[_Utterance]],
+    mean_spikes: dict[str, float],
+    checked: int,
+    espeak: str,
+    seconds: float,
+) -> SynthReport:
     return SynthReport(
         folder=out,
         files={name: out / file_name(name) for name in SETS},
@@ -110,8 +119,8 @@ def synthesise(
         speakers={name: len({u.speaker for u in plans[name]}) for name in SETS},
         mean_spikes=mean_spikes,
         voices_checked=checked,
-        espeak=str(about["espeak"]),
-        seconds=time.monotonic() - started,
+        espeak=espeak,
+        seconds=seconds,
     )
 
 

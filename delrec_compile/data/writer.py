@@ -19,7 +19,7 @@ def write_shd(
     labels: npt.NDArray[np.int64],
     speakers: npt.NDArray[np.int64],
     keys: Sequence[str],
-    attributes: Mapping[str, str | int],
+    attributes: Mapping[str, object],
 ) -> None:
     """Write one set; `spikes` holds (times in seconds, units) of each utterance."""
     import h5py

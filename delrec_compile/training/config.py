@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
-from delrec_compile.errors import UsageError
+from delrec_compile.errors import UsageError, did_you_mean
 
 RECURRENCES = ("conv", "dense", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
@@ -63,6 +65,23 @@ class TrainConfig:
         if not 1 <= self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; give 1 or more steps")
 
+    @classmethod
+    def with_options(cls, options: Iterable[str], **values: Any) -> TrainConfig:
+        """`values` and the `name=value` texts of the command line; UsageError for a bad one."""
+        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cls)}
+        for option in options:
+            name, _, text = option.partition("=")
+            if name not in kinds:
+                raise UsageError(
+                    f"--set {option}: no option '{name}'{did_you_mean(name, kinds)}; "
+                    f"allowed: {', '.join(sorted(kinds))}"
+                )
+            try:
+                values[name] = kinds[name](text)
+            except ValueError as error:
+                raise UsageError(f"--set {option}: '{text}' is not a number") from error
+        return cls(**values)
+
     @property
     def beta(self) -> float:
         """Membrane kept per step."""
@@ -86,7 +105,12 @@ class TrainConfig:
         unused = {"conv": (), "dense": ("kernel",), "none": ("kernel", "max_delay")}
         told = [f.name for f in fields(self) if f.name in _IN_COMMAND or self._changed(f.name)]
         told = [name for name in told if name not in unused[self.recurrence]]
-        options = [f"--{name.replace('_', '-')} {getattr(self, name)}" for name in told]
+        options = [
+            f"--{name.replace('_', '-')} {getattr(self, name)}"
+            if name in _IN_COMMAND
+            else f"--set {name}={getattr(self, name)}"
+            for name in told
+        ]
         return f"delrec-compile train {data} {' '.join(options)} -o {self.name}.safetensors"
 
     def _changed(self, name: str) -> bool:

@@ -1,0 +1,69 @@
+"""Talking to the user: results on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def print_json(verb: str, **facts: Any) -> None:
+    print(json.dumps({"schema": f"delrec.{verb}/1", **facts}, indent=2))
+
+
+def plain(value: Any) -> Any:
+    """dataclass values as JSON takes them."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def show(*items: Any) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for item in items:
+        console.print(item, markup=False) if isinstance(item, str) else console.print(item)
+
+
+def show_next(command: str) -> None:
+    show(f"next: {command}")
+
+
+@contextmanager
+def saying() -> Iterator[Callable[[str], None]]:
+    """Says on stderr what goes on: a spinner on a terminal, else a line for each part."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda text: console.print(text, markup=False, soft_wrap=True)
+        return
+    with console.status("starting") as status:
+        yield lambda text: status.update(text)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr: step(done, total, text)."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=None, note="")
+        yield lambda done, total, note: progress.update(
+            task, completed=done, total=total, note=note
+        )

@@ -1,0 +1,135 @@
+"""Each op's plain reference against its formula, written out; its other forms against the reference."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import numpy as np
+import onnx.parser
+import pytest
+import torch
+
+from delrec_compile import ops
+from delrec_compile.network import ConvDelay, DenseDelay, Lif, Readout
+from delrec_compile.onnx_graph import FUNCTIONS
+from delrec_compile.ops import delay_line, leaky_readout, lif, linear
+
+RNG = np.random.default_rng(11)
+NO_ONNX = {"checks", "emit"}
+
+
+def history(batch: int, depth: int, n: int) -> np.ndarray:
+    return (RNG.random((batch, depth, n)) < 0.4).astype(np.float32)
+
+
+def grid(*shape: int) -> np.ndarray:
+    """Weights whose sums are exact in any order."""
+    return RNG.integers(-64, 65, shape).astype(np.float32) / 64
+
+
+def test_every_op_is_documented_and_has_an_onnx_function() -> None:
+    texts = []
+    for module in pkgutil.iter_modules(ops.__path__):
+        op = importlib.import_module(f"{ops.__name__}.{module.name}")
+        assert op.__doc__
+        if module.name not in NO_ONNX:
+            assert "(" in op.__doc__, f"{module.name} opens with no formula"
+            texts += [op.ONNX] if isinstance(op.ONNX, str) else op.ONNX
+    assert set(texts) == set(FUNCTIONS)
+    functions = [onnx.parser.parse_function(text) for text in texts]
+    assert len({f.name for f in functions}) == len(functions)
+    assert {f.domain for f in functions} == {"ai.delrec"}
+
+
+@pytest.mark.parametrize("taps", [1, 3, 5, 9])
+def test_conv_delay_is_its_formula(taps: int) -> None:
+    n, pad = 6, taps // 2
+    r = ConvDelay(grid(taps), RNG.integers(0, 5, n))
+    hist = history(2, r.depth, n)
+    want = np.zeros((2, n), np.float32)
+    for i in range(n):
+        for k in range(taps):
+            j = i + k - pad
+            if 0 <= j < n:
+                want[:, i] += r.kernel[k] * hist[:, r.delay[j], j]
+    np.testing.assert_array_equal(r.reference(hist), want)
+    at = torch.from_numpy(delay_line.gather_index(r.delay))
+    have = r.torch_form(torch.from_numpy(hist), torch.from_numpy(r.kernel), at)
+    np.testing.assert_array_equal(have.numpy(), want)
+    assert np.abs(want).max() <= r.largest_current()
+    assert r.parameters == taps + n
+
+
+def test_dense_delay_is_its_formula() -> None:
+    n = 7
+    r = DenseDelay(grid(n, n), RNG.integers(0, 5, n))
+    hist = history(3, r.depth, n)
+    want = np.zeros((3, n), np.float32)
+    for i in range(n):
+        for j in range(n):
+            want[:, i] += r.weight[i, j] * hist[:, r.delay[j], j]
+    np.testing.assert_array_equal(r.reference(hist), want)
+    at = torch.from_numpy(delay_line.gather_index(r.delay))
+    have = r.torch_form(torch.from_numpy(hist), torch.from_numpy(r.weight), at)
+    np.testing.assert_array_equal(have.numpy(), want)
+    assert np.abs(want).max() <= r.largest_current()
+    assert r.parameters == n * n + n
+
+
+def test_the_ring_holds_every_arrival() -> None:
+    """Arrivals 1 to `depth` steps ahead are in planes of their own: this step's was just cleared."""
+    for depth in (*range(1, 70), 255, 256, 257, 4095):
+        planes = delay_line.planes(depth)
+        assert planes & (planes - 1) == 0
+        assert depth <= planes < 2 * depth
+    assert [delay_line.words(n) for n in (1, 32, 33, 64)] == [1, 1, 2, 2]
+
+
+def test_linear_is_its_formula() -> None:
+    weight, bias, start = grid(4, 6), grid(4), grid(3, 4)
+    x = RNG.integers(0, 4, (3, 6)).astype(np.float32)
+    np.testing.assert_array_equal(linear.reference(x, weight, bias), x @ weight.T + bias)
+    np.testing.assert_array_equal(
+        linear.reference(x, weight, bias, start), x @ weight.T + bias + start
+    )
+    torch_form = linear.torch_form(*(torch.from_numpy(a) for a in (x, weight, bias)))
+    np.testing.assert_array_equal(torch_form.numpy(), x @ weight.T + bias)
+
+
+def test_lif_fires_at_the_threshold_and_resets() -> None:
+    neuron = Lif(0.5, threshold=0.75, v_reset=-0.25)
+    v = np.array([[0.0, 0.5, 0.5, -0.25, np.nan]], np.float32)
+    current = np.array([[0.75, 0.5, 0.25, 0.0, 0.0]], np.float32)
+    spikes, after = lif.reference(neuron, current, v)
+    assert spikes.tolist() == [[1, 1, 0, 0, 0]]
+    np.testing.assert_array_equal(after, np.float32([[-0.25, -0.25, 0.5, -0.125, -0.25]]))
+
+
+def test_lif_reference_equals_torch_on_any_membrane() -> None:
+    neuron = Lif(0.3, threshold=1.2, v_reset=-0.1)
+    current = RNG.normal(size=(50, 40)).astype(np.float32)
+    v = RNG.normal(size=(50, 40)).astype(np.float32)
+    spikes, after = lif.reference(neuron, current, v)
+    have = lif.torch_form(neuron, torch.from_numpy(current), torch.from_numpy(v))
+    np.testing.assert_array_equal(have[0].numpy(), spikes)
+    np.testing.assert_array_equal(have[1].numpy(), after)
+    assert 0 < spikes.mean() < 1
+
+
+def test_readout_is_a_leak_and_a_sum() -> None:
+    out = Readout(grid(3, 5), grid(3), 0.3)
+    spikes, v = history(2, 4, 5)[:, 0], RNG.normal(size=(2, 3)).astype(np.float32)
+    want = np.float32(0.3) * v + (spikes @ out.weight.T + out.bias)
+    np.testing.assert_array_equal(out.reference(spikes, v), want)
+    current = torch.from_numpy(spikes @ out.weight.T + out.bias)
+    have = leaky_readout.torch_form(out.beta, current, torch.from_numpy(v))
+    np.testing.assert_array_equal(have.numpy(), want)
+
+
+@pytest.mark.parametrize(
+    ("decision", "winner"), [("softmax_sum", 1), ("mean", 0), ("last", 2), ("max", 0)]
+)
+def test_decisions(decision: str, winner: int) -> None:
+    y = np.array([[9, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 1]], np.float32)[:, None]
+    np.testing.assert_array_equal(Readout(np.eye(3), np.zeros(3), 0.5, decision).classes(y), [winner])

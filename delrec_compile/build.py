@@ -224,7 +224,7 @@ def _manifest(
         "dt_ms": network.dt_ms,
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "exact_grids": grids(network),
+        "exact_grids": list(grids(network)),
         "source_sha256": checkpoint.digest(network),
         "golden_sha256": golden_hash(network),
         "library": f"lib/lib{name}.so",

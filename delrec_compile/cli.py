@@ -34,6 +34,7 @@ Words = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first words.")]
 DEFAULT = "conv_delay_256"
+FEW = 20
 
 
 @app.callback()
@@ -93,6 +94,10 @@ def build(
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
     rows = report.parity_rows(proof.checks)
     show(report.table("parity with PyTorch", report.PARITY_COLUMNS, rows))
+    if proof.check is None:
+        show(
+            f"built for {artifact.manifest['llvm']['mcpu']}, which this CPU cannot run: not checked here"
+        )
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     show_next(f"delrec-compile bench {artifact.path}")
@@ -164,6 +169,11 @@ def run(
     show(
         report.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
     )
+    if answers["words"] <= FEW:
+        heard = [names[c] for c in answers["classes"]]
+        said = [names[c] for c in answers["expected"]]
+        words_ = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
+        show(report.table("word by word", ("word", "said", "heard as"), words_))
     show(
         f"accuracy {answers['accuracy']:.1%} on {answers['words']} words of {answers['steps']} steps, "
         f"{answers['spikes_per_step']:.1f} hidden spikes per step"

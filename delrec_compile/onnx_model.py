@@ -103,6 +103,8 @@ def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
             labels,
             facts,
         )
+        if model.unroll < 1:
+            raise ValueError(f"unroll is {model.unroll}")
         abi = facts["state_abi"]
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{where}: its description is damaged ({error!r}); {AGAIN}") from error
@@ -128,6 +130,12 @@ def _check_ports(model: StepModel, where: str) -> None:
                 f"{where}: the state does not match its schema: '{odd[0]}' is {side}; {AGAIN}"
             )
         for name, value in have.items():
+            if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+                kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+                raise ModelError(
+                    f"{where}: '{name}' has type {kind}, the schema says "
+                    f"{want[name].dtype}; {AGAIN}"
+                )
             shape = _shape(value)[1:]
             if shape != tuple(want[name].shape):
                 raise ModelError(

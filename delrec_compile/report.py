@@ -104,8 +104,8 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         "target": artifact.manifest["target"],
         "numeric": artifact.manifest["numeric"],
         "files": sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()),
-        "check": proof.checks[0],
-        "onnxruntime": proof.checks[1],
+        "check": proof.check,
+        "onnxruntime": proof.onnxruntime,
         "latency": {
             "us_per_step": proof.bench.rows[0].us_per_step if proof.bench else None,
             "instructions_per_step": None,

@@ -29,12 +29,12 @@ def cc() -> list[str]:
 
 
 def run_cc(*arguments: str | Path) -> None:
+    """Runs the compiler. Raises CompilerCrash with its first error."""
     command = [*cc(), *map(str, arguments)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        first = next(
-            (s for s in done.stderr.splitlines() if "error" in s), done.stderr.strip()[:200]
-        )
+        lines = done.stderr.splitlines() or ["no message"]
+        first = next((s for s in lines if "error" in s), lines[0])
         raise CompilerCrash(f"{command[0]} failed: {first}")

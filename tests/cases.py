@@ -18,6 +18,7 @@ from delrec_compile.run import TorchRunner
 
 F32 = NDArray[np.float32]
 RATE = 0.15
+PLAIN = Lif(0.5)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Case:
     inputs: int = 14
     outputs: int = 5
     delays: tuple[int, int] = (0, 12)
-    lif: Lif = Lif(0.5)
+    lif: Lif = PLAIN
     readout_beta: float = 0.75
     counts: int = 2
     exact: bool = True

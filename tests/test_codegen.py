@@ -19,7 +19,8 @@ from delrec_compile.codegen import pick
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops.emit import Emitter, Schedule
-from delrec_compile.run import OnnxRunner, Session, TorchRunner, aligned, pointer
+from delrec_compile.run import OnnxRunner, TorchRunner
+from delrec_compile.session import Session, aligned, pointer
 
 LEVELS = ("x86-64-v3", "x86-64-v2")
 

@@ -197,7 +197,9 @@ def test_lost_state_is_noticed_in_a_silent_network() -> None:
 
 
 def silent(network: Network) -> Network:
-    layers = tuple(replace(layer, lif=replace(layer.lif, threshold=64.0)) for layer in network.layers)
+    layers = tuple(
+        replace(layer, lif=replace(layer.lif, threshold=64.0)) for layer in network.layers
+    )
     return replace(network, layers=layers)
 
 

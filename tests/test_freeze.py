@@ -96,5 +96,7 @@ def test_all_zero_weights_are_exact() -> None:
 
 def test_sums_too_large_for_any_grid_are_refused() -> None:
     network = drawn(7, scale=3e5)
-    with pytest.raises(NetworkError, match=r"layer 0: its sums can reach 2\*\*2\d.*max_input \(now 7"):
+    with pytest.raises(
+        NetworkError, match=r"layer 0: its sums can reach 2\*\*2\d.*max_input \(now 7"
+    ):
         snap(network)

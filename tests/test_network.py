@@ -36,7 +36,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\]"),
     "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is needed"),
     "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"recurrent weight\[0, 0\] is inf"),
-    "too large for float32": (lambda: layer(weight=np.full((3, 2), 1e39)), r"weight\[0, 0\] is inf"),
+    "too large for float32": (
+        lambda: layer(weight=np.full((3, 2), 1e39)),
+        r"weight\[0, 0\] is inf",
+    ),
     "NaN weight": (lambda: layer(weight=[[0, np.nan]], bias=[0]), r"weight\[0, 1\] is nan"),
     "flat weight": (lambda: layer(weight=np.ones(3)), r"weight has shape \[3\]; \[out, in\]"),
     "empty weight": (lambda: layer(weight=np.ones((0, 3))), r"weight has shape \[0, 3\]"),

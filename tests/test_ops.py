@@ -132,4 +132,6 @@ def test_readout_is_a_leak_and_a_sum() -> None:
 )
 def test_decisions(decision: str, winner: int) -> None:
     y = np.array([[9, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 1]], np.float32)[:, None]
-    np.testing.assert_array_equal(Readout(np.eye(3), np.zeros(3), 0.5, decision).classes(y), [winner])
+    np.testing.assert_array_equal(
+        Readout(np.eye(3), np.zeros(3), 0.5, decision).classes(y), [winner]
+    )

@@ -1,0 +1,91 @@
+"""Lowering reads back what was exported, phase by phase, and refuses what has no op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cases
+import numpy as np
+import onnx
+import pytest
+from helpers import refusal
+from onnx import helper
+
+from delrec_compile.compose import state_of
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.lower import lower, phases, read_graph, to_relax
+from delrec_compile.ops.emit import Schedule
+
+Exported = Callable[..., onnx.ModelProto]
+
+
+@pytest.mark.parametrize("name", ["mixed", "three_layers", "odd_lif", "feed_forward", "delay_300"])
+def test_the_layers_come_back_from_relax(name: str, exported: Exported) -> None:
+    network = cases.network(name)
+    graph = read_graph(to_relax(exported(name, "semantic")))
+    assert len(graph.layers) == len(network.layers)
+    for have, want in zip(graph.layers, network.layers, strict=True):
+        np.testing.assert_array_equal(have.weight, want.weight)
+        np.testing.assert_array_equal(have.bias, want.bias)
+        assert have.lif == want.lif
+        assert type(have.recurrence) is type(want.recurrence)
+        if have.recurrence is not None and want.recurrence is not None:
+            np.testing.assert_array_equal(have.recurrence.delay, want.recurrence.delay)
+            for key, weight in want.recurrence.weights.items():
+                np.testing.assert_array_equal(have.recurrence.weights[key], weight)
+    np.testing.assert_array_equal(graph.readout.weight, network.readout.weight)
+    assert graph.readout.beta == network.readout.beta
+
+
+def test_each_phase_leaves_a_dump(tmp_path: Path, exported: Exported) -> None:
+    schedule = Schedule(4, 8, "scan")
+    kernels = lower(exported("mixed", "semantic"), schedule, dump=tmp_path / "dump")
+    assert set(kernels) == {"run", "trace"}
+    wanted = [f"{i}_{name}.txt" for i, (name, _) in enumerate(phases(schedule))]
+    assert sorted(p.name for p in (tmp_path / "dump").iterdir()) == wanted
+    assert "delrec.ConvDelay" in (tmp_path / "dump" / "0_import.txt").read_text()
+    assert "prim_func" in (tmp_path / "dump" / "2_compose.txt").read_text()
+
+
+def test_a_kernel_says_what_it_needs(exported: Exported) -> None:
+    network = cases.network("mixed")
+    kernel = lower(exported("mixed", "semantic"), Schedule(4, 8, "scan"))["run"]
+    assert (kernel.inputs, kernel.outputs, kernel.neurons) == (14, 5, 48)
+    assert kernel.state == state_of(network.layers, network.readout)
+    assert kernel.state["l1_ring"] == (16 * 1, "uint32")
+    np.testing.assert_array_equal(
+        kernel.tables["l0_weight"].reshape(14, 16).T, network.layers[0].weight
+    )
+    assert all(table.ndim == 1 for table in kernel.tables.values())
+    wide = cases.network("delay_300")
+    long = lower(exported("delay_300", "semantic"), Schedule(4, 8, "scan"))["run"]
+    assert long.tables["l0_delay"].dtype == np.uint16
+    assert long.state["l0_ring"] == (512, "uint32")
+    assert wide.max_delay == 300
+
+
+def foreign(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with a Tanh on its first current."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    at = next(i for i, n in enumerate(changed.graph.node) if n.op_type == "Lif")
+    current = changed.graph.node[at].input[0]
+    changed.graph.node[at].input[0] = "bent"
+    changed.graph.node.insert(at, helper.make_node("Tanh", [current], ["bent"]))
+    return changed
+
+
+def test_an_operator_without_an_op_is_named(exported: Exported) -> None:
+    with refusal(UnsupportedError, "uses 'relax.tanh', .*allowed: Linear, ConvDelay", 4):
+        lower(foreign(exported("conv3", "semantic")), Schedule())
+
+
+def test_a_graph_without_a_readout_is_refused(exported: Exported) -> None:
+    cut = onnx.ModelProto()
+    cut.CopyFrom(exported("conv3", "semantic"))
+    last = next(n for n in cut.graph.node if n.op_type == "LeakyIntegrator")
+    last.op_type, last.domain = "Add", ""
+    del last.attribute[:]
+    with refusal(UnsupportedError, "no LeakyIntegrator readout", 4):
+        lower(cut, Schedule())

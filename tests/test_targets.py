@@ -1,0 +1,81 @@
+"""Target profiles: found by listing the folder; wrong names and damaged files are named."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers import refusal
+
+from delrec_compile import targets
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.ops.emit import Schedule
+
+
+def test_the_folder_is_the_list() -> None:
+    folder = Path(targets.__file__).parent
+    assert targets.names() == tuple(sorted(p.stem for p in folder.glob("*.toml")))
+    assert "x86_64" in targets.names()
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_every_profile_is_whole(name: str) -> None:
+    target = targets.load(name)
+    assert target.name == name
+    assert target.summary
+    assert target.numeric
+    assert target.llvm["kind"] == "llvm"
+    assert target.schedules[-1].features == (), "the last schedule must fit every CPU"
+    for choice in target.schedules:
+        Schedule(**choice.values)
+
+
+def test_unknown_names() -> None:
+    message = "unknown target 'x86-64'; did you mean 'x86_64'\\?; allowed: .*x86_64.*toml"
+    with refusal(UnsupportedError, message, 4):
+        targets.load("x86-64")
+    with refusal(UnsupportedError, "unknown target 'toaster'; allowed: ", 4):
+        targets.load("toaster")
+    with refusal(UnsupportedError, "unknown target '../pyproject'", 4):
+        targets.load("../pyproject")
+    with refusal(UnsupportedError, "mine.toml: no such target profile; allowed: .*x86_64", 4):
+        targets.load("mine.toml")
+
+
+def test_a_profile_of_ones_own(tmp_path: Path) -> None:
+    text = (Path(targets.__file__).parent / "x86_64.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text)
+    mine = targets.load(str(tmp_path / "mine.toml"))
+    assert replace(mine, name="x86_64") == targets.load("x86_64")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"summary = ",
+        b"",
+        b"\xff\xfe",
+        b"schedule = 3",
+        b"[[schedule]]\nlanes = 4\n",
+        b"colour = 'red'\n[[schedule]]\nlanes = 4\n",
+    ],
+)
+def test_damaged_profiles(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(text)
+    with refusal(UnsupportedError, "target profile 'mine' is damaged .*compare it with", 4):
+        targets.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("machine", "here"),
+    [("x86_64", True), ("AMD64", True), ("aarch64", False), ("arm64", False)],
+)
+def test_what_runs_here(machine: str, here: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    x86 = targets.load("x86_64")
+    assert x86.runs_here is here
+    assert replace(x86, machine="aarch64").runs_here is not here
+    assert not replace(x86, how="emulated").runs_here

@@ -195,6 +195,15 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     return arrays, config
 
 
+def _recurrence(kind: str | None, at: str, take: Callable[[str], Any]) -> Recurrence | None:
+    if kind is None:
+        return None
+    if kind not in _KINDS:
+        raise CheckpointError(f"{at}: unknown recurrence '{kind}'; allowed: {', '.join(_KINDS)}")
+    make, weight = _KINDS[kind]
+    return make(take(f"{at}.recurrent_{weight}"), take(f"{at}.delay"))
+
+
 def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
     left = dict(arrays)
 
@@ -208,17 +217,9 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
 
     layers = []
     for i, entry in enumerate(config["layers"]):
-        recurrence: Recurrence | None = None
-        if entry["recurrence"] is not None:
-            if entry["recurrence"] not in _KINDS:
-                raise CheckpointError(
-                    f"layer {i}: unknown recurrence '{entry['recurrence']}'; "
-                    f"allowed: {', '.join(_KINDS)}"
-                )
-            make, weight = _KINDS[entry["recurrence"]]
-            recurrence = make(take(f"layers.{i}.recurrent_{weight}"), take(f"layers.{i}.delay"))
-        weight_, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
-        layers.append(Layer(weight_, bias, Lif(**entry["lif"]), recurrence))
+        recurrence = _recurrence(entry["recurrence"], f"layers.{i}", take)
+        weight, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
+        layers.append(Layer(weight, bias, Lif(**entry["lif"]), recurrence))
     readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
     if left:
         raise CheckpointError(

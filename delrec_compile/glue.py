@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.compose import Kernel
 from delrec_compile.export import LOOSE, golden_input
 from delrec_compile.freeze import exact
 from delrec_compile.network import Network
+
+if TYPE_CHECKING:
+    from delrec_compile.compose import Kernel
 
 CTYPES = {
     "float32": "float",

@@ -88,8 +88,7 @@ def read_graph(module: tvm.IRModule) -> Graph:
 # What each op's call returns: its type follows from its inputs. -----------------------------------
 
 
-def _row(like: Any, size: int) -> Any:
-    del like
+def _row(size: int) -> Any:
     return relax.TensorType((1, size), "float32")
 
 
@@ -98,9 +97,9 @@ def _dim(value: Any, axis: int) -> int:
 
 
 RESULTS: dict[str, Callable[[list[Any]], Any]] = {
-    "Linear": lambda i: _row(i[0], _dim(i[1], 0)),
-    "ConvDelay": lambda i: _row(i[0], _dim(i[0], 2)),
-    "DenseDelay": lambda i: _row(i[0], _dim(i[1], 0)),
+    "Linear": lambda i: _row(_dim(i[1], 0)),
+    "ConvDelay": lambda i: _row(_dim(i[0], 2)),
+    "DenseDelay": lambda i: _row(_dim(i[1], 0)),
     "DelayPush": lambda i: i[0].ty,
     "Lif": lambda i: relax.TupleType([i[0].ty, i[1].ty]),
     "LeakyIntegrator": lambda i: i[1].ty,
@@ -148,14 +147,14 @@ class _Reader:
             self.alias[var] = value.tuple_value
         elif isinstance(value, relax.Tuple | relax.Var):
             return
-        elif isinstance(value, tvm.ir.Call) and value.op.name == "relax.call_pure_packed":
+        elif _called(value) == "relax.call_pure_packed":
             name = str(value.args[0].global_symbol).removeprefix(PREFIX)
             self.made[var] = (name, list(value.args[1:-1]), json.loads(value.args[-1].value))
             self.order.append(var)
-        elif isinstance(value, tvm.ir.Call) and value.op.name == "relax.add":
+        elif _called(value) == "relax.add":
             self.made[var] = ("Add", list(value.args), {})
         else:
-            what = value.op.name if isinstance(value, tvm.ir.Call) else type(value).__name__
+            what = _called(value) or type(value).__name__
             raise UnsupportedError(
                 f"the graph uses '{what}', which has no event-driven form here; "
                 f"allowed: {', '.join(RESULTS)}, Add"
@@ -194,6 +193,10 @@ class _Reader:
             else DenseDelay(kernel, delay)
         )
         return _array(feed[1][1]), _array(feed[1][2]), recurrence
+
+
+def _called(value: Any) -> str:
+    return str(getattr(value.op, "name", value.op)) if isinstance(value, tvm.ir.Call) else ""
 
 
 def _array(value: Any) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -220,8 +221,11 @@ def test_no_compiler(tmp_path: Path, no_compiler: None) -> None:
         build(cases.network(NETWORK), out=tmp_path / "out")
 
 
-def test_a_dead_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_compiler(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call = child.call
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("log")))
     monkeypatch.setattr(child, "call", lambda *_, **__: call("test_child:die", signal_number=11))
     with refusal(CompilerCrash, "died with signal SIGSEGV", 9, tmp_path):
         build(cases.network(NETWORK), out=tmp_path / "out")

@@ -161,10 +161,30 @@ def test_op_modules_import_without_tvm() -> None:
 def test_documents_name_files_and_functions_that_exist(path: Path) -> None:
     """Links to files, and `module.function` of this package in backticks."""
     text = path.read_text()
-    for target in re.findall(r"\]\((?!http|#)([^)#]+)", text):
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)", re.sub(r"`[^`]*`", "", text)):
         assert (path.parent / target).exists(), target
     for module, attribute in re.findall(r"`delrec_compile\.(\w+)\.(\w+)[`(]", text):
         assert hasattr(importlib.import_module(f"delrec_compile.{module}"), attribute), attribute
+
+
+def pipeline() -> list[list[str]]:
+    lines = (ROOT / "docs" / "pipeline.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+    return rows[2:]
+
+
+@pytest.mark.parametrize("row", pipeline(), ids=lambda row: row[0])
+def test_the_pipeline_table_is_true(row: list[str]) -> None:
+    """Each call of the table is defined in the files beside it."""
+    _, calls, places, _ = row
+    text = ""
+    for place in re.findall(r"`([^`]+)`", places):
+        found = [*PACKAGE.glob(place), *ROOT.glob(place)]
+        found = [f for p in found for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
+        assert found, place
+        text += "".join(f.read_text() for f in found)
+    for call in re.findall(r"(\w+)\(", calls.replace("network.step", "step")):
+        assert re.search(rf"(def|class) {call}\b", text), call
 
 
 def test_the_licence_is_whole() -> None:

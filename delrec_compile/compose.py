@@ -53,6 +53,7 @@ def tables_of(layers: Sequence[Layer], readout: Readout) -> dict[str, NDArray[An
     for i, layer in enumerate(layers):
         out[f"l{i}_weight"] = layer.weight.T
         out[f"l{i}_bias"] = layer.bias
+        out[f"l{i}_lif"] = lif.constants(layer.lif)
         r = layer.recurrence
         if isinstance(r, ConvDelay):
             out[f"l{i}_kernel"] = r.kernel
@@ -62,6 +63,7 @@ def tables_of(layers: Sequence[Layer], readout: Readout) -> dict[str, NDArray[An
             out[f"l{i}_delay"] = r.delay.astype(np.uint8 if r.depth <= 256 else np.uint16)
     out["out_weight"] = readout.weight.T
     out["out_bias"] = readout.bias
+    out["out_beta"] = np.array([readout.beta], np.float32)
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
 
 
@@ -138,14 +140,13 @@ class _Composer:
     def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> Events:
         e, n, v = self.e, layer.size, self.at[f"l{i}_v"]
         before, start = self._recurrence(i, layer)
-        m = e.buffer(n)
+        spikes = e.events(n)
+        e.clear(spikes)
 
-        def finish(value: Any, at: int, lanes: int) -> None:
-            lif.emit_fire(e, layer.lif, value, v, m, at, lanes)
+        def finish(value: Any, at: Any, lanes: int) -> None:
+            lif.emit(e, self.at[f"l{i}_lif"], value, v, spikes, at, lanes)
 
         linear.emit(e, n, before, self.at[f"l{i}_bias"], feed, finish, start)
-        spikes = e.events(n)
-        e.list_active(spikes, n, lambda at, lanes: lif.fires(e, layer.lif, m, at, lanes))
         if layer.recurrence is not None:
             ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
             depth = layer.recurrence.depth
@@ -171,8 +172,8 @@ class _Composer:
         e, n, v = self.e, self.readout.size, self.at["out_v"]
         base = e.bind(t * n)
 
-        def finish(value: Any, at: int, lanes: int) -> None:
-            leaked = lif.emit_leak(e, self.readout.beta, v, at, lanes)
+        def finish(value: Any, at: Any, lanes: int) -> None:
+            leaked = lif.emit_leak(e, self.at["out_beta"][0], v, at, lanes)
             e.store(v, at, lanes, leaked + value)
             e.store(self.y, base + at, lanes, e.load(v, at, lanes))
 

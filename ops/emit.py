@@ -16,6 +16,7 @@ from delrec_compile.errors import UnsupportedError
 
 LISTS = ("compress", "scan")
 NARROWEST = 8
+UNROLLED = 32
 
 
 @dataclass(frozen=True)
@@ -80,20 +81,44 @@ class Emitter:
             "float32" if lanes == 1 else f"float32x{lanes}", f"llvm.arithmetic.fence.{kind}", value
         )
 
-    def blocks(self, n: int) -> Iterator[tuple[int, int]]:
-        """(start, lanes) that cover 0 .. n, the rest in narrower blocks."""
-        at, lanes = 0, self.schedule.lanes
+    def blocks(self, n: int) -> Iterator[tuple[Any, int]]:
+        """(start, lanes) that cover 0 .. n, the rest in narrower blocks.
+
+        A few blocks are written out; many become a loop, in which the caller's body stands once.
+        """
+        lanes = self.schedule.lanes
+        whole = n // lanes
+        if whole > UNROLLED:
+            with tir.serial(whole) as b:
+                yield b * lanes, lanes
+        else:
+            yield from ((b * lanes, lanes) for b in range(whole))
+        yield from self._rest(whole * lanes, n)
+
+    def tiles(self, n: int) -> Iterator[list[tuple[Any, int]]]:
+        """The blocks in groups that fill the registers; more than one group becomes a loop."""
+        lanes = self.schedule.lanes
+        width = lanes * self.schedule.registers
+        whole = n // width
+        inside = range(0, width, lanes)
+        if whole > 1:
+            with tir.serial(whole) as b:
+                yield [(b * width + at, lanes) for at in inside]
+        elif whole == 1:
+            yield [(at, lanes) for at in inside]
+        start = whole * width
+        rest = [(at, lanes) for at in range(start, n - lanes + 1, lanes)]
+        rest += self._rest(start + len(rest) * lanes, n)
+        for k in range(0, len(rest), self.schedule.registers):
+            yield rest[k : k + self.schedule.registers]
+
+    def _rest(self, at: int, n: int) -> Iterator[tuple[int, int]]:
+        lanes = self.schedule.lanes
         while at < n:
             while lanes > n - at:
                 lanes //= 2
             yield at, lanes
             at += lanes
-
-    def tiles(self, n: int) -> Iterator[list[tuple[int, int]]]:
-        """The blocks in groups that fit the register file."""
-        blocks = list(self.blocks(n))
-        for i in range(0, len(blocks), self.schedule.registers):
-            yield blocks[i : i + self.schedule.registers]
 
     def register(self, lanes: int, value: Any) -> Any:
         """One vector, read and written whole only: the compiler keeps it in a register."""
@@ -114,31 +139,46 @@ class Emitter:
         with tir.serial(events.count[0]) as i:
             yield self.bind(tir.cast(events.index[i], "int32"))
 
+    def clear(self, events: Events) -> None:
+        self.store(events.count, 0, 1, tir.int32(0))
+
     def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
         """Lists, ascending, every i below n for which active(i, 1) holds, without branches."""
-        self.store(events.count, 0, 1, tir.int32(0))
-        if self.schedule.events == "compress":
-            for at, lanes in self.blocks(n):
-                if lanes >= NARROWEST:
-                    self._append_packed(events, active(at, lanes), at, lanes)
-                else:
-                    for i in range(at, at + lanes):
-                        self._append(events, active(i, 1), tir.int32(i))
-        else:
+        self.clear(events)
+        if self.schedule.events == "scan":
             with tir.serial(n) as i:
-                self._append(events, active(i, 1), i)
+                self._append_one(events, active(i, 1), i)
+            return
+        for at, lanes in self.blocks(n):
+            self._append_block(events, active, at, lanes)
 
-    def _append(self, events: Events, active: Any, i: Any) -> None:
-        self.store(events.index, events.count[0], 1, tir.cast(i, str(events.index.dtype)))
+    def append(
+        self, events: Events, active: Callable[[int, int], Any], at: Any, lanes: int
+    ) -> None:
+        """Appends at + q for each q below lanes for which active(q, 1) holds."""
+        if self.schedule.events == "compress" and lanes >= NARROWEST:
+            self._append_packed(events, active(0, lanes), at, lanes)
+            return
+        for q in range(lanes):
+            self._append_one(events, active(q, 1), at + q)
+
+    def _append_block(self, events: Events, active: Any, at: Any, lanes: int) -> None:
+        self.append(events, lambda q, width: active(at + q, width), at, lanes)
+
+    def _append_one(self, events: Events, active: Any, i: Any) -> None:
+        element = str(events.index.dtype)
+        number = tir.int32(i) if isinstance(i, int) else i
+        self.store(events.index, events.count[0], 1, tir.cast(number, element))
         self.store(events.count, 0, 1, events.count[0] + tir.cast(active, "int32"))
 
-    def _append_packed(self, events: Events, active: Any, at: int, lanes: int) -> None:
+    def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
         element = str(events.index.dtype)
         kind, wide = f"v{lanes}i{element[4:]}", f"{element}x{lanes}"
+        first = tir.int32(at) if isinstance(at, int) else at
         packed = tir.call_llvm_pure_intrin(
             wide,
             f"llvm.experimental.vector.compress.{kind}",
-            tir.cast(tir.ramp(tir.int32(at), 1, lanes), wide),
+            tir.cast(tir.ramp(first, 1, lanes), wide),
             active,
             tir.broadcast(tir.cast(tir.int32(0), element), lanes),
         )

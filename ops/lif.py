@@ -26,7 +26,7 @@ from delrec_compile.errors import NetworkError
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.emit import Emitter, Events
 
 F32 = NDArray[np.float32]
 
@@ -95,19 +95,28 @@ Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
 """
 
 
-def emit_leak(e: Emitter, beta: float, v: Any, at: int, lanes: int) -> Any:
+def constants(lif: Lif) -> F32:
+    """beta, threshold, v_reset: what `emit` reads. A table, because C text prints float literals
+    with seven digits."""
+    return np.array([lif.beta, lif.threshold, lif.v_reset], np.float32)
+
+
+def emit_leak(e: Emitter, beta: Any, v: Any, at: Any, lanes: int) -> Any:
     """beta * v of one block, rounded before it is added to anything."""
-    return e.rounded(e.load(v, at, lanes) * e.splat(e.T.float32(beta), lanes), lanes)
+    return e.rounded(e.load(v, at, lanes) * e.splat(beta, lanes), lanes)
 
 
-def emit_fire(e: Emitter, lif: Lif, current: Any, v: Any, m: Any, at: int, lanes: int) -> None:
-    """One block: reads v, writes the membrane m before the reset and v after it."""
-    T = e.T
-    e.store(m, at, lanes, emit_leak(e, lif.beta, v, at, lanes) + current)
-    block = e.load(m, at, lanes)
-    below = block < e.splat(T.float32(lif.threshold), lanes)
-    e.store(v, at, lanes, T.Select(below, block, e.splat(T.float32(lif.v_reset), lanes)))
+def emit(e: Emitter, lif: Any, current: Any, v: Any, spikes: Events, at: Any, lanes: int) -> None:
+    """One block: leak, add the current, append the spikes to the list, reset.
 
+    lif: the table of `constants`. v: (N,), updated in place.
+    """
+    m = e.register(lanes, emit_leak(e, lif[0], v, at, lanes) + current)
 
-def fires(e: Emitter, lif: Lif, m: Any, at: Any, lanes: int) -> Any:
-    return e.load(m, at, lanes) >= e.splat(e.T.float32(lif.threshold), lanes)
+    def fires(q: int, width: int) -> Any:
+        return e.load(m, q, width) >= e.splat(lif[1], width)
+
+    e.append(spikes, fires, at, lanes)
+    block = e.load(m, 0, lanes)
+    below = block < e.splat(lif[1], lanes)
+    e.store(v, at, lanes, e.T.Select(below, block, e.splat(lif[2], lanes)))

@@ -42,9 +42,15 @@ class Kernel:
 
 
 def compose(
-    layers: Sequence[Layer], readout: Readout, schedule: Schedule, *, trace: bool
+    layers: Sequence[Layer],
+    readout: Readout,
+    schedule: Schedule,
+    *,
+    trace: bool,
+    generator: str = "llvm",
 ) -> Kernel:
-    return _Composer(layers, readout, schedule, trace).kernel()
+    """generator: `llvm`, or `c` for C text."""
+    return _Composer(layers, readout, Emitter(schedule, generator), trace).kernel()
 
 
 def tables_of(layers: Sequence[Layer], readout: Readout) -> dict[str, NDArray[Any]]:
@@ -84,10 +90,10 @@ def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, 
 
 class _Composer:
     def __init__(
-        self, layers: Sequence[Layer], readout: Readout, schedule: Schedule, trace: bool
+        self, layers: Sequence[Layer], readout: Readout, emitter: Emitter, trace: bool
     ) -> None:
         self.layers, self.readout, self.trace = tuple(layers), readout, trace
-        self.e = Emitter(schedule)
+        self.e = emitter
         self.tables = tables_of(layers, readout)
         self.state = state_of(layers, readout)
         self.neurons = sum(layer.size for layer in layers)

@@ -54,8 +54,11 @@ class Events:
 class Emitter:
     """Emits TIR into the function that is open in the IR builder."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, generator: str = "llvm") -> None:
         self.schedule = schedule
+        self.generator = generator
+        # TVM's C text knows no other scope
+        self.near = "global" if generator == "c" else "local"
         self.T = tir
 
     def buffer(self, n: int, dtype: str = "float32") -> Any:
@@ -75,7 +78,12 @@ class Emitter:
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
 
     def rounded(self, value: Any, lanes: int) -> Any:
-        """The value rounded to float32 before it is used: not to be contracted with a sum."""
+        """The value rounded to float32 before it is used: not to be contracted with a sum.
+
+        LLVM contracts by default, so it needs a fence; C is compiled with contraction off.
+        """
+        if self.generator == "c":
+            return value
         kind = "f32" if lanes == 1 else f"v{lanes}f32"
         return tir.call_llvm_pure_intrin(
             "float32" if lanes == 1 else f"float32x{lanes}", f"llvm.arithmetic.fence.{kind}", value
@@ -122,7 +130,7 @@ class Emitter:
 
     def register(self, lanes: int, value: Any) -> Any:
         """One vector, read and written whole only: the compiler keeps it in a register."""
-        r = tir.alloc_buffer((lanes,), "float32", scope="local")
+        r = tir.alloc_buffer((lanes,), "float32", scope=self.near)
         self.store(r, 0, lanes, value)
         return r
 
@@ -131,7 +139,7 @@ class Emitter:
         widest = n - 1
         element = "uint8" if widest < 1 << 8 else "uint16" if widest < 1 << 16 else "uint32"
         index = self.buffer(n + self.schedule.lanes, element)
-        return Events(index, tir.alloc_buffer((1,), "int32", scope="local"))
+        return Events(index, tir.alloc_buffer((1,), "int32", scope=self.near))
 
     @contextmanager
     def each(self, events: Events) -> Iterator[Any]:

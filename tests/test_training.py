@@ -197,7 +197,7 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
         "--epochs 160 --seed 0 -o conv_delay_256.safetensors"
     )
     assert "--kernel" not in TrainConfig(recurrence="dense").command()
-    assert "--dropout 0.1" in TrainConfig(dropout=0.1).command()
+    assert "--set dropout=0.1" in TrainConfig(dropout=0.1).command()
 
 
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)

@@ -1,0 +1,1 @@
+"""The networks and words that ship with the package."""

@@ -20,7 +20,7 @@ from delrec_compile import checkpoint, child, targets, toolchain
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.export import export, golden_hash
 from delrec_compile.freeze import grids
-from delrec_compile.glue import c_name, render
+from delrec_compile.glue import c_name
 from delrec_compile.network import Network
 
 SCHEMA = "delrec.artifact/1"
@@ -36,8 +36,10 @@ class Artifact:
     manifest: dict[str, Any]
 
     @property
-    def library(self) -> Path:
-        return self.path / str(self.manifest["library"])
+    def library(self) -> Path | None:
+        """The shared library; None where the artifact is C sources."""
+        name = self.manifest["library"]
+        return self.path / str(name) if name else None
 
     @property
     def archive(self) -> Path:
@@ -80,7 +82,7 @@ def build(
         export(network, stage / "model.onnx", unroll=unroll)
         progress(f"compiling for {profile.name} with TVM")
         facts = child.call(
-            "delrec_compile.build:compile_library",
+            "delrec_compile.assemble:assemble",
             stage=str(stage),
             target=target if target.endswith(".toml") else profile.name,
             name=name,
@@ -107,8 +109,9 @@ def load_artifact(path: Path | str) -> Artifact:
     try:
         manifest = json.loads((path / "manifest.json").read_text())
         files = dict(manifest["files"])
-        if manifest["schema"] != SCHEMA or manifest["library"] not in files:
-            raise ValueError(f"schema '{manifest['schema']}', needed '{SCHEMA}' and a library")
+        main = manifest["library"] or f"src/{manifest['name']}.c"
+        if manifest["schema"] != SCHEMA or main not in files:
+            raise ValueError(f"schema '{manifest['schema']}', needed '{SCHEMA}' and its main file")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not an artifact of this project (manifest.json: {error}); "
@@ -147,64 +150,6 @@ def _replaceable(out: Path) -> bool:
     return isinstance(manifest, dict) and manifest.get("schema") == SCHEMA
 
 
-def compile_library(
-    stage: str, target: str, name: str, unroll: int, cpu: str | None, dump: str | None
-) -> dict[str, Any]:
-    """In the child: network.safetensors of the stage -> lib/<name>.so and include/<name>.h."""
-    from delrec_compile.codegen import pick, write_object
-    from delrec_compile.lower import lower
-
-    root = Path(stage)
-    network = checkpoint.load(root / "network.safetensors")
-    llvm, schedule = pick(targets.load(target), cpu)
-    semantic = export(network, form="semantic")
-    kernels = lower(semantic, schedule, dump=Path(dump) if dump else None)
-    for folder in ("lib", "include"):
-        (root / folder).mkdir()
-    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
-        work = Path(temporary)
-        functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
-        write_object(functions, llvm, work / "kernels.o")
-        for file, text in render(network, kernels["run"], name, unroll).items():
-            (work / file).write_text(text)
-        _link(work, name, root / "lib" / f"lib{name}.so")
-        shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
-    size = kernels["run"].state
-    return {
-        "llvm": llvm,
-        "schedule": vars(schedule),
-        "state": {n: {"elements": s, "dtype": d} for n, (s, d) in size.items()},
-    }
-
-
-def _link(work: Path, name: str, library: Path) -> None:
-    exports = work / "exports.map"
-    entries = ("reset", "step", "run", "trace", "state_bytes", "self_test")
-    exports.write_text("{ global: " + " ".join(f"{name}_{e};" for e in entries) + " local: *; };\n")
-    flags: list[str | Path] = [
-        "-std=c11",
-        "-O1",
-        "-fPIC",
-        "-ffp-contract=off",
-        "-Wall",
-        "-Wextra",
-        "-I",
-        work,
-    ]
-    toolchain.run_cc(*flags, "-c", work / f"{name}.c", "-o", work / "glue.o")
-    toolchain.run_cc(
-        "-shared",
-        f"-Wl,--version-script={exports}",
-        "-Wl,--build-id=none",
-        "-Wl,--gc-sections",
-        "-s",
-        work / "glue.o",
-        work / "kernels.o",
-        "-o",
-        library,
-    )
-
-
 def _manifest(
     network: Network,
     stage: Path,
@@ -227,8 +172,6 @@ def _manifest(
         "exact_grids": list(grids(network)),
         "source_sha256": checkpoint.digest(network),
         "golden_sha256": golden_hash(network),
-        "library": f"lib/lib{name}.so",
-        "library_bytes": (stage / "lib" / f"lib{name}.so").stat().st_size,
         **facts,
         "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
         "files": {file: _sha256(stage / file) for file in files},

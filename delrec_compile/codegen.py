@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +27,50 @@ def write_object(functions: Mapping[str, Any], target: Mapping[str, Any], path: 
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target(dict(target)), pipeline=_plain_pipeline())
     built.write_to_file(str(path))
+
+
+def c_text(functions: Mapping[str, Any]) -> str:
+    """The functions as freestanding C99 that includes stdint.h and stdbool.h only."""
+    module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
+    built = tirx.build(module, target=tvm.target.Target("c"), pipeline=_plain_pipeline())
+    return _C_HEAD + _qualified(_without_runtime(str(built.inspect_source())))
+
+
+_C_HEAD = """#include <stdbool.h>
+#include <stdint.h>
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+"""
+
+
+def _without_runtime(text: str) -> str:
+    """Drops TVM's own headers, its context, and its export marks."""
+    text = re.sub(r"^(//|#).*\n|^void\* __tvm_ffi__library_ctx.*\n", "", text, flags=re.M)
+    text = re.sub(r'^extern "C"\n', "", text, flags=re.M)
+    return re.sub(r"^TVM_DLL [^;{]*;\n", "", text, flags=re.M).replace("TVM_DLL ", "")
+
+
+def _qualified(text: str) -> str:
+    """Adds restrict to every pointer parameter, and const to those never stored to.
+
+    TVM's C text carries neither, and without them each store forces a reload of the tables.
+    """
+
+    def signature(match: re.Match[str]) -> str:
+        name, parameters, body = match.groups()
+        out = []
+        for parameter in parameters.split(", "):
+            if "* " not in parameter:
+                out.append(parameter)
+                continue
+            kind, variable = parameter.rsplit("* ", 1)
+            stored = re.search(rf"(?<!\w){re.escape(variable)}\[[^=;]*\] = ", body)
+            out.append(f"{'' if stored else 'const '}{kind} *restrict {variable}")
+        return f"void {name}(\n    " + ",\n    ".join(out) + f")\n{{{body}"
+
+    return re.sub(r"void (\w+)\(([^)]*)\) \{(.*?^\}\n)", signature, text, flags=re.M | re.S)
 
 
 def raw_pointers(function: Any) -> Any:
@@ -110,6 +155,10 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
     from tvm.target import codegen
 
     llvm = dict(target.llvm)
+    if target.generator == "c":
+        if cpu is not None:
+            raise UnsupportedError(f"target '{target.name}' is C text: a --cpu does not apply")
+        return {"kind": "c"}, Schedule(**target.schedules[0].values)
     if cpu is not None:
         llvm["mcpu"] = cpu
     if llvm.get("mcpu") == "host":

@@ -48,9 +48,10 @@ def compose(
     *,
     trace: bool,
     generator: str = "llvm",
+    counts: str = "float32",
 ) -> Kernel:
-    """generator: `llvm`, or `c` for C text."""
-    return _Composer(layers, readout, Emitter(schedule, generator), trace).kernel()
+    """generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8."""
+    return _Composer(layers, readout, Emitter(schedule, generator), trace, counts).kernel()
 
 
 def tables_of(layers: Sequence[Layer], readout: Readout) -> dict[str, NDArray[Any]]:
@@ -90,8 +91,9 @@ def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, 
 
 class _Composer:
     def __init__(
-        self, layers: Sequence[Layer], readout: Readout, emitter: Emitter, trace: bool
+        self, layers: Sequence[Layer], readout: Readout, emitter: Emitter, trace: bool, counts: str
     ) -> None:
+        self.counts = counts
         self.layers, self.readout, self.trace = tuple(layers), readout, trace
         self.e = emitter
         self.tables = tables_of(layers, readout)
@@ -103,17 +105,18 @@ class _Composer:
             tir.func_name("kernel")
             tir.func_attr({"tirx.noalias": True})
             self._arguments()
-            with tir.serial(self.steps) as t:
+            with self.e.loop("t", self.steps) as t:
                 self._step(t)
         inputs, outputs = self.layers[0].inputs, self.readout.size
         return Kernel(builder.get(), self.tables, self.state, inputs, outputs, self.neurons)
 
     def _arguments(self) -> None:
         # x and y come from the caller and may lie at any address; tables and state are aligned
-        def loose(name: str) -> Any:
-            return tir.arg(name, tir.buffer((1 << 30,), "float32", align=4))
+        def loose(name: str, dtype: str, align: int) -> Any:
+            return tir.arg(name, tir.buffer((1 << 30,), dtype, align=align))
 
-        self.x, self.y = loose("x"), loose("y")
+        self.x = loose("x", self.counts, 4 if self.counts == "float32" else 1)
+        self.y = loose("y", "float32", 4)
         if self.trace:
             self.spikes = tir.arg("spikes", tir.buffer((1 << 30,), "uint8", align=1))
         self.steps = tir.arg("steps", tir.int32())
@@ -125,14 +128,15 @@ class _Composer:
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.at["clock"]
-        base = e.bind(t * self.layers[0].inputs)
+        base = t * self.layers[0].inputs
         active = e.events(self.layers[0].inputs)
+        zero = tir.cast(tir.int32(0), self.counts)
         e.list_active(
             active,
             self.layers[0].inputs,
-            lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(tir.float32(0), lanes),
+            lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
         )
-        counts: Any = lambda j: self.x[base + j]  # noqa: E731
+        counts: Any = lambda j: tir.cast(self.x[base + j], "float32")  # noqa: E731
         first = 0
         for i, layer in enumerate(self.layers):
             feed = linear.Rows(active, self.at[f"l{i}_weight"], counts)
@@ -170,13 +174,13 @@ class _Composer:
         if isinstance(r, DenseDelay):
             return [linear.Rows(arrivals, self.at[f"l{i}_recurrent"])], None
         taps = len(r.kernel)
-        current = e.buffer(layer.size + taps - 1)
+        current = e.buffer("current", layer.size + taps - 1)
         conv_delay.emit(e, arrivals, self.at[f"l{i}_kernel"], taps, current, layer.size)
         return [], lambda at, lanes: e.load(current, taps // 2 + at, lanes)
 
     def _readout(self, t: Any, spikes: Events) -> None:
         e, n, v = self.e, self.readout.size, self.at["out_v"]
-        base = e.bind(t * n)
+        base = t * n
 
         def finish(value: Any, at: Any, lanes: int) -> None:
             leaked = lif.emit_leak(e, self.at["out_beta"][0], v, at, lanes)
@@ -187,7 +191,7 @@ class _Composer:
         linear.emit(e, n, [], self.at["out_bias"], rows, finish)
 
     def _record(self, spikes: Events, base: Any, n: int) -> None:
-        with tir.serial(n) as i:
+        with self.e.loop("i", n) as i:
             self.e.store(self.spikes, base + i, 1, tir.uint8(0))
         with self.e.each(spikes) as j:
             self.e.store(self.spikes, base + j, 1, tir.uint8(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,42 @@ def c_name(text: str) -> str:
     return name if name and not name[0].isdigit() else f"n_{name}"
 
 
-def render(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str, str]:
-    """File name -> text."""
-    facts = {
+LIBRARY = {"{name}.h": "glue.h.in", "{name}.c": "glue.c.in"}
+SOURCES = {
+    "include/{name}.h": "c_source.h.in",
+    "src/{name}.c": "c_source.c.in",
+    "src/{name}_tables.h": "c_tables.h.in",
+    "src/{name}_tables.c": "c_tables.c.in",
+    "test/{name}_test.h": "c_test.h.in",
+    "test/{name}_selftest.c": "c_selftest.c.in",
+    "test/main.c": "c_main.c.in",
+    "Makefile": "c_makefile.in",
+    "CMakeLists.txt": "c_cmake.in",
+    "library.json": "c_platformio.json.in",
+    "zephyr/module.yml": "c_zephyr_module.in",
+    "zephyr/CMakeLists.txt": "c_zephyr_cmake.in",
+}
+
+
+def render(
+    network: Network,
+    kernel: Kernel,
+    name: str,
+    unroll: int,
+    templates: Mapping[str, str] = LIBRARY,
+) -> dict[str, str]:
+    """File name -> text. templates: LIBRARY or SOURCES."""
+    facts = _facts(network, kernel, name, unroll)
+    folder = resources.files("delrec_compile.targets")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return {
+        file.format(name=name): environment.from_string((folder / source).read_text()).render(facts)
+        for file, source in templates.items()
+    }
+
+
+def _facts(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str, Any]:
+    return {
         "name": name,
         "macro": name.upper(),
         "guard": f"{name.upper()}_H",
@@ -51,18 +85,12 @@ def render(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str
             {"name": n, "size": size, "ctype": CTYPES[dtype]}
             for n, (size, dtype) in kernel.state.items()
         ],
+        "state_bytes": sum(s * np.dtype(d).itemsize for s, d in kernel.state.values()),
         "tables": [
             {"name": n, "size": a.size, "ctype": CTYPES[str(a.dtype)], "body": c_array(a)}
             for n, a in kernel.tables.items()
         ],
         "golden": _golden(network),
-    }
-    folder = resources.files("delrec_compile.targets")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    templates = {end: (folder / f"glue.{end}.in").read_text() for end in ("h", "c")}
-    return {
-        f"{name}.{end}": environment.from_string(text).render(facts)
-        for end, text in templates.items()
     }
 
 

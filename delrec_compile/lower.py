@@ -43,11 +43,19 @@ class Graph:
 
 
 def lower(
-    model: onnx.ModelProto, schedule: Schedule, *, dump: Path | None = None
+    model: onnx.ModelProto,
+    schedule: Schedule,
+    *,
+    generator: str = "llvm",
+    counts: str = "float32",
+    dump: Path | None = None,
 ) -> dict[str, Kernel]:
-    """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model."""
+    """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model.
+
+    generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8.
+    """
     value: Any = model
-    for i, (name, phase) in enumerate(phases(schedule)):
+    for i, (name, phase) in enumerate(phases(schedule, generator, counts)):
         value = phase(value)
         if dump is not None:
             dump.mkdir(parents=True, exist_ok=True)
@@ -56,18 +64,23 @@ def lower(
     return kernels
 
 
-def phases(schedule: Schedule) -> list[tuple[str, Callable[[Any], Any]]]:
-    return [
-        ("import", to_relax),
-        ("read", read_graph),
-        (
-            "compose",
-            lambda g: {
-                "run": compose(g.layers, g.readout, schedule, trace=False),
-                "trace": compose(g.layers, g.readout, schedule, trace=True),
-            },
-        ),
-    ]
+def phases(
+    schedule: Schedule, generator: str = "llvm", counts: str = "float32"
+) -> list[tuple[str, Callable[[Any], Any]]]:
+    def composed(graph: Graph) -> dict[str, Kernel]:
+        return {
+            name: compose(
+                graph.layers,
+                graph.readout,
+                schedule,
+                trace=trace,
+                generator=generator,
+                counts=counts,
+            )
+            for name, trace in (("run", False), ("trace", True))
+        }
+
+    return [("import", to_relax), ("read", read_graph), ("compose", composed)]
 
 
 def to_relax(model: onnx.ModelProto) -> tvm.IRModule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.assemble import ENTRIES, library_of
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
 
@@ -37,14 +39,11 @@ class Session:
     def __init__(self, artifact: Artifact | Path | str) -> None:
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         m = self.artifact.manifest
-        try:
-            self._lib = ctypes.CDLL(str(self.artifact.library.absolute()))
-        except OSError as error:
-            raise InputError(f"{self.artifact.library} does not load here: {error}") from error
+        self._lib = self._open(m["name"])
         self._entry = {e: getattr(self._lib, f"{m['name']}_{e}") for e in ENTRIES}
         self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
         self._state_at = ctypes.c_void_p(self._state.ctypes.data)
-        self.x = aligned(m["steps_per_call"] * m["inputs"], np.float32)
+        self.x = aligned(m["steps_per_call"] * m["inputs"], np.dtype(m["counts"]))
         self.x = self.x.reshape(-1, m["inputs"])
         self.y = aligned(m["steps_per_call"] * m["outputs"], np.float32)
         self.y = self.y.reshape(-1, m["outputs"])
@@ -52,6 +51,17 @@ class Session:
             self._entry["step"], self._state_at, pointer(self.x), pointer(self.y)
         )
         self.reset()
+
+    def _open(self, name: str) -> ctypes.CDLL:
+        """The artifact's library; of C sources, one that is compiled now."""
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            library = self.artifact.library
+            if library is None:
+                library = library_of(self.artifact.path, name, Path(folder))
+            try:
+                return ctypes.CDLL(str(library.absolute()))
+            except OSError as error:
+                raise InputError(f"{library} does not load here: {error}") from error
 
     def reset(self) -> None:
         """Starts a fresh stream."""
@@ -66,7 +76,10 @@ class Session:
         return self.y
 
     def run(self, x: F32) -> F32:
-        """x: (T, inputs) float32, read in place. Returns (T, outputs); the state goes on."""
+        """x: (T, inputs), read in place when of the library's own dtype. Returns (T, outputs).
+
+        The state goes on from the step before.
+        """
         x = self._checked(x)
         y = np.empty((len(x), self.y.shape[1]), np.float32)
         self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
@@ -107,10 +120,7 @@ class Session:
     def _checked(self, x: F32) -> F32:
         if x.ndim != 2 or x.shape[1] != self.x.shape[1]:
             raise DataError(f"x has shape {list(x.shape)}; [steps, {self.x.shape[1]}] is needed")
-        return np.ascontiguousarray(x, np.float32)
-
-
-ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
+        return np.ascontiguousarray(x, self.x.dtype)
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:

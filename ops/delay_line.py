@@ -86,7 +86,7 @@ def emit_push(
     mask, width = planes(depth) - 1, words(n)
     with e.each(spikes) as j:
         plane = T.bitwise_and(clock + 1 + T.cast(delay[j], "int32"), mask)
-        at = e.bind(plane * width + T.shift_right(j, 5))
+        at = e.bind("at", plane * width + T.shift_right(j, 5))
         bit = T.shift_left(T.uint32(1), T.cast(T.bitwise_and(j, WORD - 1), "uint32"))
         e.store(ring, at, 1, T.bitwise_or(ring[at], bit))
 
@@ -95,7 +95,7 @@ def emit_read(e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n
     """The neurons whose spikes arrive at this step; their plane is cleared."""
     T = e.T
     width = words(n)
-    base = e.bind(T.bitwise_and(clock, planes(depth) - 1) * width)
+    base = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1) * width)
 
     def bit_set(at: Any, lanes: int) -> Any:
         bits = T.bitwise_and(at, WORD - 1)
@@ -107,5 +107,5 @@ def emit_read(e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n
         return T.bitwise_and(T.broadcast(word, lanes), select) != T.broadcast(T.uint32(0), lanes)
 
     e.list_active(arrivals, n, bit_set)
-    with T.serial(width) as w:
+    with e.loop("w", width) as w:
         e.store(ring, base + w, 1, T.uint32(0))

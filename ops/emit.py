@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.errors import UnsupportedError
@@ -61,12 +62,17 @@ class Emitter:
         self.near = "global" if generator == "c" else "local"
         self.T = tir
 
-    def buffer(self, n: int, dtype: str = "float32") -> Any:
-        return tir.alloc_buffer((n,), dtype, scope="global")
+    def buffer(self, name: str, n: int, dtype: str = "float32") -> Any:
+        return IRBuilder.name(name, tir.alloc_buffer((n,), dtype, scope="global"))
 
-    def bind(self, value: Any) -> Any:
+    def bind(self, name: str, value: Any) -> Any:
         """A scalar that is computed once."""
-        return tir.bind(value)
+        return IRBuilder.name(name, tir.bind(value))
+
+    @contextmanager
+    def loop(self, name: str, n: Any) -> Iterator[Any]:
+        with tir.serial(n) as i:
+            yield IRBuilder.name(name, i)
 
     def splat(self, value: Any, lanes: int) -> Any:
         return value if lanes == 1 else tir.broadcast(value, lanes)
@@ -97,7 +103,7 @@ class Emitter:
         lanes = self.schedule.lanes
         whole = n // lanes
         if whole > UNROLLED:
-            with tir.serial(whole) as b:
+            with self.loop("block", whole) as b:
                 yield b * lanes, lanes
         else:
             yield from ((b * lanes, lanes) for b in range(whole))
@@ -110,7 +116,7 @@ class Emitter:
         whole = n // width
         inside = range(0, width, lanes)
         if whole > 1:
-            with tir.serial(whole) as b:
+            with self.loop("tile", whole) as b:
                 yield [(b * width + at, lanes) for at in inside]
         elif whole == 1:
             yield [(at, lanes) for at in inside]
@@ -130,7 +136,7 @@ class Emitter:
 
     def register(self, lanes: int, value: Any) -> Any:
         """One vector, read and written whole only: the compiler keeps it in a register."""
-        r = tir.alloc_buffer((lanes,), "float32", scope=self.near)
+        r = IRBuilder.name("acc", tir.alloc_buffer((lanes,), "float32", scope=self.near))
         self.store(r, 0, lanes, value)
         return r
 
@@ -138,14 +144,15 @@ class Emitter:
         """An event list with room for n events."""
         widest = n - 1
         element = "uint8" if widest < 1 << 8 else "uint16" if widest < 1 << 16 else "uint32"
-        index = self.buffer(n + self.schedule.lanes, element)
-        return Events(index, tir.alloc_buffer((1,), "int32", scope=self.near))
+        index = self.buffer("events", n + self.schedule.lanes, element)
+        count = tir.alloc_buffer((1,), "int32", scope=self.near)
+        return Events(index, IRBuilder.name("count", count))
 
     @contextmanager
     def each(self, events: Events) -> Iterator[Any]:
         """A loop over the events; gives the index of each."""
-        with tir.serial(events.count[0]) as i:
-            yield self.bind(tir.cast(events.index[i], "int32"))
+        with self.loop("i", events.count[0]) as i:
+            yield self.bind("j", tir.cast(events.index[i], "int32"))
 
     def clear(self, events: Events) -> None:
         self.store(events.count, 0, 1, tir.int32(0))
@@ -154,7 +161,7 @@ class Emitter:
         """Lists, ascending, every i below n for which active(i, 1) holds, without branches."""
         self.clear(events)
         if self.schedule.events == "scan":
-            with tir.serial(n) as i:
+            with self.loop("i", n) as i:
                 self._append_one(events, active(i, 1), i)
             return
         for at, lanes in self.blocks(n):

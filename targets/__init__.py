@@ -3,7 +3,8 @@
 A profile holds
 
 - `summary`, `how` ("native"), `machine`, `numeric`, `tools`: what it is and what it needs;
-- `[llvm]`: TVM's target; mcpu "host" means the CPU found here;
+- `form`: the artifact, a `library` (the default) or C `sources`;
+- `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
 """
 
@@ -35,7 +36,8 @@ class Choice:
 class Target:
     """A device profile.
 
-    how: how it runs here. machine: the host it runs on natively. tools: what a build needs.
+    how: how it runs here. machine: the host it runs on natively, or `any`. tools: what a build
+    needs. form: `library` or `sources`. llvm: TVM's target, empty where TVM writes C text.
     """
 
     name: str
@@ -44,13 +46,19 @@ class Target:
     machine: str
     numeric: tuple[str, ...]
     tools: tuple[str, ...]
-    llvm: dict[str, Any]
-    schedules: tuple[Choice, ...] = field(default=())
+    schedules: tuple[Choice, ...]
+    llvm: dict[str, Any] = field(default_factory=dict)
+    form: str = "library"
 
     @property
     def runs_here(self) -> bool:
         here = platform.machine().lower()
-        return self.how == "native" and ALIASES.get(here, here) == self.machine
+        return self.how == "native" and self.machine in ("any", ALIASES.get(here, here))
+
+    @property
+    def generator(self) -> str:
+        """What writes the kernels: `llvm`, or TVM's C text."""
+        return "llvm" if self.llvm else "c"
 
 
 def names() -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 from delrec_compile import checkpoint, targets
-from delrec_compile.build import Artifact, compile_library
+from delrec_compile.assemble import assemble
+from delrec_compile.build import Artifact
 from delrec_compile.export import export
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import read_model
@@ -50,29 +51,31 @@ def runs(cpu: str) -> bool:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """`compiled(network, unroll=1, cpu=None)`: a session on its library, made in this process."""
+    """`compiled(network, unroll=1, cpu=None, target=...)`: a session, made in this process."""
     if not runs("x86-64"):
         pytest.skip("the compiled library does not run on this machine")
-    made: dict[tuple[str, int, str | None], Artifact] = {}
+    made: dict[tuple[str, int, str | None, str], Artifact] = {}
 
-    def make(network: Network, unroll: int = 1, cpu: str | None = None) -> Session:
-        key = (checkpoint.digest(network), unroll, cpu)
+    def make(
+        network: Network, unroll: int = 1, cpu: str | None = None, target: str = TARGET
+    ) -> Session:
+        key = (checkpoint.digest(network), unroll, cpu, target)
         if key not in made:
-            made[key] = _library(network, unroll, cpu, tmp_path_factory.mktemp(network.name))
+            stage = tmp_path_factory.mktemp(network.name)
+            made[key] = _artifact(network, unroll, cpu, target, stage)
         return Session(made[key])
 
     return make
 
 
-def _library(network: Network, unroll: int, cpu: str | None, stage: Path) -> Artifact:
+def _artifact(network: Network, unroll: int, cpu: str | None, target: str, stage: Path) -> Artifact:
     checkpoint.save(network, stage / "network.safetensors")
-    facts = compile_library(str(stage), TARGET, network.name, unroll, cpu, None)
+    facts = assemble(str(stage), target, network.name, unroll, cpu, None)
     manifest = {
         "name": network.name,
         "steps_per_call": unroll,
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "library": f"lib/lib{network.name}.so",
         **facts,
     }
     return Artifact(stage, manifest)

@@ -21,7 +21,8 @@ from conftest import Compile
 from helpers import refusal, tree
 
 from delrec_compile import checkpoint, child, glue, toolchain
-from delrec_compile.build import Artifact, build, compile_library, install, load_artifact, staging
+from delrec_compile.assemble import assemble
+from delrec_compile.build import Artifact, build, install, load_artifact, staging
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
@@ -62,8 +63,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds without a child, which is slower to start than to compile."""
 
     def call(function: str, **arguments: Any) -> Any:
-        assert function == "delrec_compile.build:compile_library"
-        return json.loads(json.dumps(compile_library(**arguments)))
+        assert function == "delrec_compile.assemble:assemble"
+        return json.loads(json.dumps(assemble(**arguments)))
 
     monkeypatch.setattr(child, "call", call)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import checkpoint, parity
+from delrec_compile import checkpoint, parity, toolchain
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
@@ -239,11 +239,18 @@ def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, words):
 
 
 def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, words, tmp_path, repository):
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler, "a C compiler is needed to compile the example"
     folder = artifacts["conv_delay_256"]
     program = tmp_path / "example"
-    command = [compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-O2", "-I", folder / "include"]
+    command = [
+        *toolchain.cc(),
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-O2",
+        "-I",
+        folder / "include",
+    ]
     library = folder / "lib" / "libconv_delay_256.so"
     rpath = f"-Wl,-rpath,{folder / 'lib'}"
     subprocess.run(
@@ -274,7 +281,7 @@ def test_code_for_another_cpu_is_noticed_not_died_of(artifacts, tmp_path):
         size + reset + entries.replace("int conv_delay_256_reset(void) { __builtin_trap(); }\n", "")
     )
     library = folder / "lib" / "libconv_delay_256.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", source, "-o", library], check=True)
+    subprocess.run([*toolchain.cc(), "-shared", "-fPIC", "-O1", source, "-o", library], check=True)
     _sign(folder, library)
     assert runs_here(load_artifact(folder)) is False
     assert runs_here(load_artifact(artifacts["conv_delay_256"])) is True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 Kernels = dict[str, "Kernel"]
+Machine = tuple[dict[str, Any], str]  # TVM's target, and the triple of the C compiler
 
 
 def assemble(
@@ -43,9 +44,10 @@ def assemble(
         counts=counts,
         dump=Path(dump) if dump else None,
     )
-    facts = FORMS[profile.form](root, network, kernels, name, unroll, llvm)
+    facts = FORMS[profile.form](root, network, kernels, name, unroll, (llvm, profile.triple))
     return {
         "form": profile.form,
+        "machine": profile.machine,
         "counts": counts,
         "llvm": llvm,
         "schedule": vars(schedule),
@@ -64,10 +66,12 @@ def library_of(sources: Path, name: str, folder: Path) -> Path:
 
 
 def _library(
-    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, llvm: dict[str, Any]
+    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, machine: Machine
 ) -> dict[str, Any]:
     """lib/lib<name>.so and include/<name>.h."""
     from delrec_compile.codegen import write_object
+
+    llvm, triple = machine
 
     for folder in ("lib", "include"):
         (root / folder).mkdir()
@@ -78,18 +82,18 @@ def _library(
         write_object(functions, llvm, work / "kernels.o")
         for file, text in render(network, kernels["run"], name, unroll).items():
             (work / file).write_text(text)
-        _link(work, name, library)
+        _link(work, name, library, triple)
         shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
     return {"library": f"lib/lib{name}.so", "library_bytes": library.stat().st_size}
 
 
 def _sources(
-    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, llvm: dict[str, Any]
+    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, machine: Machine
 ) -> dict[str, Any]:
     """include/, src/, test/ and what builds them."""
     from delrec_compile.codegen import c_text
 
-    del llvm
+    del machine
     files = render(network, kernels["run"], name, unroll, SOURCES)
     run, trace = (f"{name}_kernel_{k}" for k in ("run", "trace"))
     files[f"src/{name}_kernel.c"] = c_text({run: kernels["run"].function})
@@ -104,11 +108,11 @@ FORMS: dict[str, Callable[..., dict[str, Any]]] = {"library": _library, "sources
 COUNTS = {"library": "float32", "sources": "uint8"}
 
 
-def _link(work: Path, name: str, library: Path) -> None:
+def _link(work: Path, name: str, library: Path, triple: str) -> None:
     exports = work / "exports.map"
     exports.write_text("{ global: " + " ".join(f"{name}_{e};" for e in ENTRIES) + " local: *; };\n")
     source, glue = work / f"{name}.c", work / "glue.o"
-    toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue)
+    toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
     toolchain.run_cc(
         "-shared",
         f"-Wl,--version-script={exports}",
@@ -119,4 +123,5 @@ def _link(work: Path, name: str, library: Path) -> None:
         work / "kernels.o",
         "-o",
         library,
+        cross=triple,
     )

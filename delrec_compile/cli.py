@@ -95,9 +95,8 @@ def build(
     rows = report.parity_rows(proof.checks)
     show(report.table("parity with PyTorch", report.PARITY_COLUMNS, rows))
     if proof.check is None:
-        show(
-            f"built for {artifact.manifest['llvm']['mcpu']}, which this CPU cannot run: not checked here"
-        )
+        machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
+        show(f"built for {machine}, which this machine cannot run: not checked, not timed")
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     show_next(f"delrec-compile bench {artifact.path}")
@@ -295,7 +294,7 @@ def targets(as_json: Json = False) -> None:
     for name in profiles.names():
         profile = profiles.load(name)
         lacks = missing(profile)
-        fix = toolchain.MEND if lacks else ""
+        fix = {"zig": toolchain.MEND_CROSS}.get(lacks[0], toolchain.MEND) if lacks else ""
         rows.append(
             {
                 "name": name,

@@ -33,12 +33,12 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     found = [_package(name) for name in PACKAGES]
-    return [*found, _tvm_ffi(), _compiler(), _espeak()]
+    return [*found, _tvm_ffi(), _compiler(), _zig(), _espeak()]
 
 
 def missing(target: Target) -> list[str]:
     """Tools that a build for the target needs and this machine lacks."""
-    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler}
+    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler, "zig": _zig}
     return [tool for tool in target.tools if not probes[tool]().ok]
 
 
@@ -71,6 +71,15 @@ def _compiler() -> Finding:
     except ToolchainError:
         return Finding("C compiler", False, "none found", "build", toolchain.MEND)
     return Finding("C compiler", True, " ".join(command), "build")
+
+
+def _zig() -> Finding:
+    try:
+        version = importlib.metadata.version("ziglang")
+    except importlib.metadata.PackageNotFoundError:
+        fix = toolchain.MEND_CROSS
+        return Finding("ziglang", False, "not installed", "build for other machines", fix)
+    return Finding("ziglang", True, version, "build for other machines")
 
 
 def _espeak() -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, child
+from delrec_compile import checkpoint, child, targets
 from delrec_compile.bench import QUICK, Bench, bench
 from delrec_compile.build import Artifact, Progress
 from delrec_compile.errors import CompilerCrash, ParityError
@@ -85,10 +85,13 @@ def prove(
 
 
 def runs_here(artifact: Artifact) -> bool:
-    """Runs the library's self-test in a child process; False when this CPU lacks an instruction.
+    """Runs the library's self-test in a child process.
 
-    Raises ParityError when the golden vectors come out wrong.
+    False when it is for another machine, or this CPU lacks an instruction. Raises ParityError when
+    the golden vectors come out wrong.
     """
+    if not targets.is_here(artifact.manifest["machine"]):
+        return False
     try:
         passed = child.call("delrec_compile.prove:self_tested", path=str(artifact.path))
     except CompilerCrash as error:

@@ -43,7 +43,7 @@ class Session:
         self._entry = {e: getattr(self._lib, f"{m['name']}_{e}") for e in ENTRIES}
         self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
         self._state_at = ctypes.c_void_p(self._state.ctypes.data)
-        self.x = aligned(m["steps_per_call"] * m["inputs"], np.dtype(m["counts"]))
+        self.x = aligned(m["steps_per_call"] * m["inputs"], np.dtype(m.get("counts", "float32")))
         self.x = self.x.reshape(-1, m["inputs"])
         self.y = aligned(m["steps_per_call"] * m["outputs"], np.float32)
         self.y = self.y.reshape(-1, m["outputs"])

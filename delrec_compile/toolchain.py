@@ -13,13 +13,21 @@ from pathlib import Path
 from delrec_compile.errors import CompilerCrash, ToolchainError
 
 MEND = "pip install 'delrec-compile[cross]' (or: apt-get install gcc)"
+MEND_CROSS = "pip install 'delrec-compile[cross]'"
 
 
-def cc() -> list[str]:
+def cc(cross: str = "") -> list[str]:
     """The command of the host's C compiler: $CC, cc, gcc, clang, or the one in the ziglang wheel.
 
-    Raises ToolchainError with the line that mends it.
+    cross: another machine's triple, such as `aarch64-linux-gnu.2.17`; the ziglang wheel compiles
+    for it. Raises ToolchainError with the line that mends it.
     """
+    if cross:
+        if importlib.util.find_spec("ziglang") is None:
+            raise ToolchainError(
+                f"no compiler for {cross}: the ziglang wheel is missing; {MEND_CROSS}"
+            )
+        return [sys.executable, "-m", "ziglang", "cc", "-target", cross]
     for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
         if command and shutil.which(command[0]):
             return command
@@ -28,9 +36,9 @@ def cc() -> list[str]:
     raise ToolchainError(f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {MEND}")
 
 
-def run_cc(*arguments: str | Path) -> None:
+def run_cc(*arguments: str | Path, cross: str = "") -> None:
     """Runs the compiler. Raises CompilerCrash with its first error."""
-    command = [*cc(), *map(str, arguments)]
+    command = [*cc(cross), *map(str, arguments)]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

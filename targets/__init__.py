@@ -4,6 +4,7 @@ A profile holds
 
 - `summary`, `how` ("native"), `machine`, `numeric`, `tools`: what it is and what it needs;
 - `form`: the artifact, a `library` (the default) or C `sources`;
+- `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
 """
@@ -37,7 +38,8 @@ class Target:
     """A device profile.
 
     how: how it runs here. machine: the host it runs on natively, or `any`. tools: what a build
-    needs. form: `library` or `sources`. llvm: TVM's target, empty where TVM writes C text.
+    needs. form: `library` or `sources`. cross: zig's triple,
+    for another machine than this one. llvm: TVM's target, empty where TVM writes C text.
     """
 
     name: str
@@ -49,16 +51,27 @@ class Target:
     schedules: tuple[Choice, ...]
     llvm: dict[str, Any] = field(default_factory=dict)
     form: str = "library"
+    cross: str = ""
 
     @property
     def runs_here(self) -> bool:
-        here = platform.machine().lower()
-        return self.how == "native" and self.machine in ("any", ALIASES.get(here, here))
+        return self.how == "native" and is_here(self.machine)
+
+    @property
+    def triple(self) -> str:
+        """What the C compiler compiles for: empty where this machine is the target."""
+        return "" if is_here(self.machine) else self.cross
 
     @property
     def generator(self) -> str:
         """What writes the kernels: `llvm`, or TVM's C text."""
         return "llvm" if self.llvm else "c"
+
+
+def is_here(machine: str) -> bool:
+    """Whether `machine` is the one this runs on; `any` is everywhere."""
+    here = platform.machine().lower()
+    return machine in ("any", ALIASES.get(here, here))
 
 
 def names() -> tuple[str, ...]:

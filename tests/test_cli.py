@@ -145,7 +145,8 @@ def test_inspect_targets_doctor():
     assert "past_l1_hist" in ok("inspect", "dense_delay_256")
     told = json.loads(ok("targets", "--json"))
     ready = {t["name"]: t["ready"] for t in told["targets"]}
-    assert ready == {"portable_c": True, "x86_64": True}
+    assert all(ready.values())
+    assert set(ready) >= {"arm_cpu", "arm_cpu_v7", "portable_c", "x86_64"}
     assert "x86_64" in ok("targets")
     done = cli("doctor", "--json")
     assert done.returncode in (0, 5)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile import checkpoint, targets, toolchain
+from delrec_compile import checkpoint, cross, targets, toolchain
 from delrec_compile.export import export
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.network import Network
@@ -16,10 +17,22 @@ from delrec_compile.network import Network
 if TYPE_CHECKING:
     from delrec_compile.compose import Kernel
 
+# where a program for a system with virtual memory is put: anywhere will do
+SPACE = cross.MemoryMap(
+    "virtual memory", cross.Region(0x400000, 1 << 24), cross.Region(0x4000000, 1 << 26)
+)
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 Kernels = dict[str, "Kernel"]
-Machine = tuple[dict[str, Any], str]  # TVM's target, and the triple of the C compiler
+
+
+@dataclass(frozen=True)
+class Machine:
+    """llvm: TVM's target. triple: of the C compiler, empty for this machine. core: its emulator."""
+
+    llvm: dict[str, Any]
+    triple: str
+    core: str
 
 
 def assemble(
@@ -44,7 +57,8 @@ def assemble(
         counts=counts,
         dump=Path(dump) if dump else None,
     )
-    facts = FORMS[profile.form](root, network, kernels, name, unroll, (llvm, profile.triple))
+    machine = Machine(llvm, profile.triple, profile.core)
+    facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
     return {
         "form": profile.form,
         "machine": profile.machine,
@@ -71,20 +85,20 @@ def _library(
     """lib/lib<name>.so and include/<name>.h."""
     from delrec_compile.codegen import write_object
 
-    llvm, triple = machine
-
     for folder in ("lib", "include"):
         (root / folder).mkdir()
     library = root / "lib" / f"lib{name}.so"
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         work = Path(temporary)
         functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
-        write_object(functions, llvm, work / "kernels.o")
+        write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(network, kernels["run"], name, unroll).items():
             (work / file).write_text(text)
-        _link(work, name, library, triple)
+        _link(work, name, library, machine.triple)
+        image = _image(work, name, root, machine) if machine.triple and machine.core else None
         shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
-    return {"library": f"lib/lib{name}.so", "library_bytes": library.stat().st_size}
+    facts = {"library": f"lib/lib{name}.so", "library_bytes": library.stat().st_size}
+    return {**facts, "image": image, "core": machine.core if image else None}
 
 
 def _sources(
@@ -108,13 +122,67 @@ FORMS: dict[str, Callable[..., dict[str, Any]]] = {"library": _library, "sources
 COUNTS = {"library": "float32", "sources": "uint8"}
 
 
+def _image(work: Path, name: str, root: Path, machine: Machine) -> str:
+    """test/<name>.elf: the objects of the library, linked as a program that an emulator can run."""
+    core = cross.CORES[machine.core]
+    objects = [work / f"{part}.o" for part in ("glue", "kernels", "alone")]
+    (root / "test").mkdir()
+    image = root / "test" / f"{name}.elf"
+    keep = [f"{name}_{entry}" for entry in ENTRIES]
+    cross.link_bare(objects, image, SPACE, core.triple, core.cpu, keep=keep)
+    return str(image.relative_to(root))
+
+
+# what compilers call without being asked to; so that the library needs no other, not even a C
+# library, and an emulator can run it alone
+ALONE = """#include <stddef.h>
+#define HIDDEN __attribute__((visibility("hidden")))
+
+HIDDEN void *memset(void *to, int value, size_t size)
+{
+    unsigned char *bytes = to;
+    while (size-- > 0) {
+        *bytes++ = (unsigned char)value;
+    }
+    return to;
+}
+
+HIDDEN void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    unsigned char *bytes = to;
+    const unsigned char *source = from;
+    while (size-- > 0) {
+        *bytes++ = *source++;
+    }
+    return to;
+}
+
+#ifdef __arm__
+HIDDEN void __aeabi_unwind_cpp_pr0(void)
+{
+}
+
+HIDDEN void __aeabi_unwind_cpp_pr1(void)
+{
+}
+#endif
+"""
+
+
 def _link(work: Path, name: str, library: Path, triple: str) -> None:
     exports = work / "exports.map"
     exports.write_text("{ global: " + " ".join(f"{name}_{e};" for e in ENTRIES) + " local: *; };\n")
     source, glue = work / f"{name}.c", work / "glue.o"
     toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
+    alone: list[str | Path] = []
+    if triple:
+        (work / "alone.c").write_text(ALONE)
+        flags = ("-O2", "-fno-builtin", *FLAGS, "-c", work / "alone.c", "-o", work / "alone.o")
+        toolchain.run_cc(*flags, cross=triple)
+        alone = ["-nostdlib", work / "alone.o"]
     toolchain.run_cc(
         "-shared",
+        *alone,
         f"-Wl,--version-script={exports}",
         "-Wl,--build-id=none",
         "-Wl,--gc-sections",

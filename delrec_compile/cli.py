@@ -84,7 +84,7 @@ def build(
             progress=say,
         )
         proof = prove(artifact, words, limit=limit, progress=say)
-    text = report.markdown(facts, proof.checks, proof.bench)
+    text = report.markdown(facts, proof)
     checkpoint.write_whole(artifact.path / "report.md", text.encode())
     told = report.build_facts(artifact, facts, proof)
     if as_json:
@@ -97,6 +97,8 @@ def build(
     if proof.check is None:
         machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
         show(f"built for {machine}, which this machine cannot run: not checked, not timed")
+    if proof.emulated:
+        show(report.emulated_line(proof.emulated))
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     show_next(f"delrec-compile bench {artifact.path}")

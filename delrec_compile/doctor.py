@@ -33,12 +33,12 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     found = [_package(name) for name in PACKAGES]
-    return [*found, _tvm_ffi(), _compiler(), _zig(), _espeak()]
+    return [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _espeak()]
 
 
 def missing(target: Target) -> list[str]:
     """Tools that a build for the target needs and this machine lacks."""
-    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler, "zig": _zig}
+    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler, "zig": _zig, "emulator": _emulator}
     return [tool for tool in target.tools if not probes[tool]().ok]
 
 
@@ -80,6 +80,16 @@ def _zig() -> Finding:
         fix = toolchain.MEND_CROSS
         return Finding("ziglang", False, "not installed", "build for other machines", fix)
     return Finding("ziglang", True, version, "build for other machines")
+
+
+def _emulator() -> Finding:
+    needed, fix = "proof of builds for other machines", "pip install 'delrec-compile[emu]'"
+    for package in ("unicorn", "pyelftools"):
+        try:
+            version = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return Finding("emulator", False, f"{package} is not installed", needed, fix)
+    return Finding("emulator", True, f"unicorn, pyelftools {version}", needed)
 
 
 def _espeak() -> Finding:

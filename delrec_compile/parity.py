@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from delrec_compile import checkpoint
+from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.freeze import exact
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import load_model
 from delrec_compile.ops.leaky_readout import decide
-from delrec_compile.run import OnnxRunner, Runner, TorchRunner, batches, fitting
-from delrec_compile.session import Session, Trace
+from delrec_compile.run import OnnxRunner, Runner, TorchRunner, artifact_runner, batches, fitting
+from delrec_compile.session import Trace
 
 # float32 error of a sum of some hundred terms, relative to a threshold of 1
 FLOAT_ERROR = 1e-5
@@ -102,10 +103,11 @@ def check(
     """Checks an artifact folder against its own frozen network, or an ONNX file against `network`."""
     path = Path(path)
     if path.is_dir():
-        session = Session(path)
+        artifact = load_artifact(path)
         network = network or checkpoint.load(path / "network.safetensors")
-        target = str(session.artifact.manifest["target"])
-        return compare(network, session, words, target=target, progress=progress)
+        target = str(artifact.manifest["target"])
+        runner = artifact_runner(artifact)
+        return compare(network, runner, words, target=target, progress=progress)
     model = load_model(path)
     network = network or _source(model.facts["source_sha256"], path)
     return compare(network, OnnxRunner(model), words, target="onnxruntime", progress=progress)

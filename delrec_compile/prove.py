@@ -10,23 +10,29 @@ from typing import Any
 
 from delrec_compile import checkpoint, child, targets
 from delrec_compile.bench import QUICK, Bench, bench
-from delrec_compile.build import Artifact, Progress
+from delrec_compile.build import Artifact, Progress, load_artifact
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.parity import check as check_parity
+from delrec_compile.parity import compare
 from delrec_compile.run import first, read_words
 from delrec_compile.session import Session
 
 SCHEMA = "delrec.measured/1"
+EMULATED_WORDS = 5
 
 
 @dataclass(frozen=True)
 class Proof:
-    """check, onnxruntime: as `Parity.as_dict()`. check and bench: None where nothing could be run."""
+    """check, onnxruntime: as `Parity.as_dict()`. check and bench: None where nothing could be run.
+
+    emulated: instructions per step (mean, worst), stack_bytes and how, where an emulator ran it.
+    """
 
     check: dict[str, Any] | None
     onnxruntime: dict[str, Any]
     bench: Bench | None
     machine: dict[str, str]
+    emulated: dict[str, Any] | None = None
 
     @property
     def checks(self) -> list[dict[str, Any]]:
@@ -38,6 +44,7 @@ class Proof:
             "check": self.check,
             "onnxruntime": self.onnxruntime,
             "bench": self.bench.as_dict() if self.bench else None,
+            "emulated": self.emulated,
             "machine": self.machine,
         }
 
@@ -58,7 +65,7 @@ def prove(
     progress("checking spikes against PyTorch")
     network = str(artifact.path / "network.safetensors")
 
-    def compare(path: Path) -> dict[str, Any]:
+    def checked_child(path: Path) -> dict[str, Any]:
         found: dict[str, Any] = child.call(
             "delrec_compile.prove:checked",
             path=str(path),
@@ -69,12 +76,22 @@ def prove(
         return found
 
     native = runs_here(artifact)
-    check = compare(artifact.path) if native else None
-    result = None
+    check = checked_child(artifact.path) if native else None
+    emulation, result = None, None
+    if not native and artifact.manifest.get("image"):
+        progress(f"running {artifact.manifest['core']} code in an emulator")
+        emulation = child.call(
+            "delrec_compile.prove:emulated",
+            path=str(artifact.path),
+            words=words,
+            limit=limit or EMULATED_WORDS,
+        )
+        check = emulation.pop("check")
     if timed and native:
         progress("timing beside PyTorch and ONNX Runtime")
         result = bench(artifact.path, words, rows=QUICK, rounds=9)
-    proof = Proof(check, compare(artifact.path / "model.onnx"), result, machine())
+    onnx = checked_child(artifact.path / "model.onnx")
+    proof = Proof(check, onnx, result, machine(), emulation)
     text = json.dumps(proof.as_dict(), indent=2) + "\n"
     checkpoint.write_whole(artifact.path / "measured.json", text.encode())
     for found in proof.checks:
@@ -106,6 +123,27 @@ def runs_here(artifact: Artifact) -> bool:
 def self_tested(path: str) -> bool:
     """In the child: whether the golden vectors come out as recorded."""
     return Session(path).self_test()
+
+
+def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
+    """In the child: parity of an artifact for another machine, and what its steps cost there."""
+    from delrec_compile.emulate import HOW
+    from delrec_compile.emulated import EmulatedRunner
+
+    artifact = load_artifact(path)
+    runner = EmulatedRunner(artifact)
+    if not runner.self_test():
+        raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
+    network = checkpoint.load(artifact.path / "network.safetensors")
+    chosen = first(read_words(words), limit)
+    found = compare(network, runner, chosen, target=str(artifact.manifest["target"]))
+    return {
+        "check": found.as_dict(),
+        "how": HOW[artifact.manifest["core"]],
+        "instructions_per_step": sum(runner.instructions) / len(runner.instructions),
+        "worst_instructions": max(runner.instructions),
+        "stack_bytes": runner.stack_bytes,
+    }
 
 
 def checked(path: str, network: str | None, words: str, limit: int | None) -> dict[str, Any]:

@@ -90,6 +90,13 @@ def bench_rows(bench: Bench) -> Rows:
         yield (ENGINES[row.name], f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
 
 
+def emulated_line(cost: dict[str, Any]) -> str:
+    return (
+        f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
+        f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
+    )
+
+
 def finding_rows(findings: Iterable[Finding]) -> Rows:
     for f in findings:
         yield (f.name, "ok" if f.ok else "missing", f.detail, f.needed_for, f.fix)
@@ -97,7 +104,7 @@ def finding_rows(findings: Iterable[Finding]) -> Rows:
 
 def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict[str, Any]:
     """What `build --json` says."""
-    root = artifact.path
+    root, cost = artifact.path, proof.emulated
     return {
         "artifact": str(root),
         "archive": str(artifact.archive),
@@ -108,9 +115,10 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         "onnxruntime": proof.onnxruntime,
         "latency": {
             "us_per_step": proof.bench.rows[0].us_per_step if proof.bench else None,
-            "instructions_per_step": None,
-            "how": "native",
+            "instructions_per_step": cost["instructions_per_step"] if cost else None,
+            "how": "emulated" if cost else "native" if proof.bench else None,
         },
+        "emulated": cost,
         "bench": proof.bench.as_dict() if proof.bench else None,
         "flash_bytes": None,
         "ram_bytes": None,
@@ -119,10 +127,13 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
     }
 
 
-def markdown(facts: dict[str, Any], checks: Sequence[dict[str, Any]], bench: Bench | None) -> str:
+def markdown(facts: dict[str, Any], proof: Proof) -> str:
     """report.md of an artifact."""
+    checks, bench = proof.checks, proof.bench
     parts = [f"# {facts['name']}", *network_lines(facts), "", "## Parity with PyTorch", ""]
     parts += _markdown_table(PARITY_COLUMNS, parity_rows(checks))
+    if proof.emulated is not None:
+        parts += ["", emulated_line(proof.emulated)]
     if bench is not None:
         w = bench.workload
         parts += ["", "## Latency", ""]

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint
+from delrec_compile import checkpoint, targets
+from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events, load_events, load_words
-from delrec_compile.errors import DataError
+from delrec_compile.errors import DataError, InputError
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import StepModel, load_model
 from delrec_compile.ops.leaky_readout import decide
@@ -146,13 +147,31 @@ class Opened:
     dt_ms: float
 
 
+def artifact_runner(artifact: Artifact) -> Runner:
+    """The artifact's own code: native where it is for this machine, else in an emulator.
+
+    Raises InputError where there is neither.
+    """
+    m = artifact.manifest
+    if targets.is_here(m["machine"]):
+        return Session(artifact)
+    if m.get("image"):
+        from delrec_compile.emulated import EmulatedRunner
+
+        return EmulatedRunner(artifact)
+    raise InputError(
+        f"{artifact.path} is built for {m['machine']} and has no program for an emulator; "
+        "copy it to such a machine and run it there"
+    )
+
+
 def open_runner(path: Path | str) -> Opened:
     """A runner for an artifact folder, or for an ONNX file in ONNX Runtime."""
     path = Path(path)
     if path.is_dir():
-        session = Session(path)
+        runner = artifact_runner(load_artifact(path))
         net = checkpoint.load(path / "network.safetensors")
-        return Opened(session, net.inputs, net.readout.decision, net.labels, net.dt_ms)
+        return Opened(runner, net.inputs, net.readout.decision, net.labels, net.dt_ms)
     model = load_model(path)
     return Opened(OnnxRunner(model), model.inputs, model.decision, model.labels, model.dt_ms)
 

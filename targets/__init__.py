@@ -2,9 +2,10 @@
 
 A profile holds
 
-- `summary`, `how` ("native"), `machine`, `numeric`, `tools`: what it is and what it needs;
+- `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: what it is and what it needs;
 - `form`: the artifact, a `library` (the default) or C `sources`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
+- `core`: the emulator's name of the processor, where this machine is another;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
 """
@@ -37,9 +38,9 @@ class Choice:
 class Target:
     """A device profile.
 
-    how: how it runs here. machine: the host it runs on natively, or `any`. tools: what a build
-    needs. form: `library` or `sources`. cross: zig's triple,
-    for another machine than this one. llvm: TVM's target, empty where TVM writes C text.
+    how: how it runs on a machine of another kind. machine: its own, or `any`. tools: what a build
+    needs. form: `library` or `sources`. cross: zig's triple, where this machine is another. core:
+    what emulates it there. llvm: TVM's target, empty where TVM writes C text.
     """
 
     name: str
@@ -52,10 +53,11 @@ class Target:
     llvm: dict[str, Any] = field(default_factory=dict)
     form: str = "library"
     cross: str = ""
+    core: str = ""
 
     @property
     def runs_here(self) -> bool:
-        return self.how == "native" and is_here(self.machine)
+        return is_here(self.machine)
 
     @property
     def triple(self) -> str:

@@ -1,0 +1,285 @@
+"""Quantising: a frozen float network -> its integer form, by itself or calibrated on words.
+
+Without words a neuron's scale is its largest weight over the largest integer, and weights are
+rounded to nearest. With words, the mean and covariance of what each layer takes in decide:
+
+- a weight is rounded knowing the errors of those rounded before it (LDLQ, arXiv 2307.13304): the
+  error of the current on the words is made small, not that of each weight;
+- several scales are tried per neuron, and the one with the smallest error of the current is kept;
+- what is left of the mean error, at the steps at which the neuron is near to firing, goes into
+  the bias.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.data.events import Events
+from delrec_compile.errors import DataError
+from delrec_compile.integer import IntegerNetwork, weight_type
+from delrec_compile.integer_layers import (
+    F64,
+    LIMIT,
+    MOST_FRACTION,
+    ONE,
+    IntegerConv,
+    IntegerDense,
+    IntegerLayer,
+    IntegerReadout,
+    Ints,
+)
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
+
+CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
+DAMPING = 0.01  # of the mean variance, added to every variance
+NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
+FLOOR = 1e-4  # weight of all other steps
+MOST_WORDS = 512
+TOPS = {"int16": 32767, "int8": 127}  # symmetric: the lowest value is not used
+BATCH = 64
+LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
+ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Of what a layer takes in on real words, arriving spikes of dense_delay last.
+
+    covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
+    """
+
+    covariance: F64
+    near: F64
+
+
+def quantise(network: Network, numeric: str, words: Events | None = None) -> IntegerNetwork:
+    """The integer form of a frozen network. numeric: 'int16' or 'int8'.
+
+    words: real words to calibrate on, of training or validation; MOST_WORDS of them at most are
+    used, evenly spaced. Equal arguments give equal networks.
+    """
+    weight_type(numeric)
+    if words is None:
+        return _made(network, numeric, None)
+    if words.channels != network.inputs or not len(words):
+        raise DataError(
+            f"{len(words)} words of {words.channels} channels; to calibrate on, at least one of "
+            f"{network.inputs} channels is needed"
+        )
+    return _made(network, numeric, observe(network, words))
+
+
+def observe(network: Network, words: Events) -> list[Moments]:
+    """Moments of the inputs of each layer and of the readout, on the words.
+
+    The spikes are those of the plain int16 form, nearly the float ones.
+    """
+    used = min(len(words), MOST_WORDS)
+    counts = words.counts[np.arange(used) * len(words) // used]
+    running = quantise(network, "int16")
+    sums = [_Sums(part) for _, part, _ in running.parts()]
+    for start in range(0, used, BATCH):
+        batch = counts[start : start + BATCH]
+        state = running.reset(len(batch))
+        for x in batch.transpose(1, 0, 2):
+            taken: list[Any] = [running.counts(x)]
+            _, after = running.step(x, state, [taken.append] * len(running.layers))
+            for i, (inputs, total) in enumerate(zip(taken, sums, strict=True)):
+                total.add(inputs, state.get(f"l{i}_v"), state.get(f"l{i}_hist"))
+            state = after
+    return [total.moments() for total in sums]
+
+
+class _Sums:
+    """Running sums over the steps of one layer, or of the readout."""
+
+    def __init__(self, part: IntegerLayer | IntegerReadout) -> None:
+        self.layer = part if isinstance(part, IntegerLayer) else None
+        r = part.recurrence if isinstance(part, IntegerLayer) else None
+        self.dense = r if isinstance(r, IntegerDense) else None
+        n = part.inputs + (self.dense.size if self.dense else 0)
+        self.products, self.near = np.zeros((n + 1, n + 1)), np.zeros((part.size, n + 1))
+
+    def add(self, inputs: F64, v: Ints | None, hist: Ints | None) -> None:
+        row = [inputs, np.ones((len(inputs), 1))]
+        if self.dense is not None and hist is not None:
+            row.insert(1, self.dense.arriving(hist))
+        z = np.concatenate(row, axis=1)
+        self.products += z.T @ z
+        if self.layer is None or v is None:
+            self.near += z.sum(axis=0)
+            return
+        width = NEAR * (self.layer.threshold - self.layer.v_reset.astype(np.int64))
+        off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
+        self.near += (np.exp(-0.5 * off**2) + FLOOR).T @ z
+
+    def moments(self) -> Moments:
+        mean = self.products[-1, :-1] / self.products[-1, -1]
+        second = self.products[:-1, :-1] / self.products[-1, -1]
+        return Moments(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])
+
+
+def _made(network: Network, numeric: str, moments: list[Moments] | None) -> IntegerNetwork:
+    notes = {**network.notes, "calibrated": moments is not None}
+    known: list[Any] = moments or [None] * (len(network.layers) + 1)
+    layers = tuple(
+        _layer(layer, numeric, network.max_input if i == 0 else 1, known[i])
+        for i, layer in enumerate(network.layers)
+    )
+    return IntegerNetwork(
+        layers,
+        _readout(network.readout, numeric, known[-1]),
+        numeric,
+        dt_ms=network.dt_ms,
+        max_input=network.max_input,
+        labels=network.labels,
+        name=network.name,
+        notes=notes,
+    )
+
+
+def _layer(layer: Layer, numeric: str, max_input: int, moments: Moments | None) -> IntegerLayer:
+    beta, r = _q15(layer.lif.beta), layer.recurrence
+    counts = np.full(layer.inputs, max_input)
+    if isinstance(r, DenseDelay):
+        counts = np.append(counts, np.ones(r.size, np.int64))
+    other = np.abs(layer.bias.astype(np.float64))
+    if isinstance(r, ConvDelay):
+        other = other + r.largest_current()
+    ends = max(abs(layer.lif.threshold), abs(layer.lif.v_reset))
+    rows = _Rows(_weights(layer), counts, np.maximum(other, ends), beta)
+    units, scale, drift = _rounded(rows, numeric, moments)
+    fraction = rows.fraction(units, scale, drift)
+    unit = np.ldexp(scale, -fraction)
+    return IntegerLayer(
+        units[:, : layer.inputs],
+        np.rint((layer.bias + drift) / unit).astype(np.int32),
+        np.ceil(layer.lif.threshold / unit).astype(np.int32),
+        np.rint(layer.lif.v_reset / unit).astype(np.int32),
+        beta,
+        fraction,
+        scale,
+        _recurrence(r, units[:, layer.inputs :], unit, numeric),
+    )
+
+
+def _readout(readout: Readout, numeric: str, moments: Moments | None) -> IntegerReadout:
+    other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
+    rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
+    units, scale, drift = _rounded(rows, numeric, moments)
+    fraction = rows.fraction(units, scale, drift)
+    bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
+    return IntegerReadout(units, bias, rows.beta, fraction, scale, readout.decision)
+
+
+def _recurrence(
+    r: Recurrence | None, units: Ints, unit: F64, numeric: str
+) -> IntegerConv | IntegerDense | None:
+    if isinstance(r, DenseDelay):
+        return IntegerDense(units, r.delay)
+    if not isinstance(r, ConvDelay):
+        return None
+    # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
+    kind = np.int16 if numeric == "int8" else np.int32
+    top = TOPS["int16"] if numeric == "int8" else (1 << 31) - 1
+    taps = r.kernel.astype(np.float64)[:, None] / unit
+    excess = np.abs(taps).max() / top
+    shift = max(0, math.ceil(math.log2(excess))) if excess > 0 else 0
+    return IntegerConv(np.rint(np.ldexp(taps, -shift)).astype(kind), r.delay, shift)
+
+
+def _weights(part: Layer | Readout) -> F64:
+    """The weights that share a neuron's scale: (out, in), or (out, in + N) with dense_delay."""
+    weight = part.weight.astype(np.float64)
+    r = part.recurrence if isinstance(part, Layer) else None
+    return np.hstack([weight, r.weight]) if isinstance(r, DenseDelay) else weight
+
+
+def _q15(beta: float) -> int:
+    return int(np.rint(beta * ONE))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Weights (out, in) that share a scale per row, and what bounds a neuron's sums.
+
+    counts: (in,), the largest value of each input. other: (out,), the size of all else that a step
+    adds, at least that of the threshold.
+    """
+
+    weight: F64
+    counts: Any
+    other: F64
+    beta: int
+
+    @property
+    def lasting(self) -> float:
+        """How many times what a step adds a membrane can hold; LASTING at most."""
+        return min(ONE / max(ONE - self.beta, 1), LASTING)
+
+    def least(self) -> F64:
+        """The smallest scale of each row at which its sums have room, whatever its weights."""
+        worst = (np.abs(self.weight) @ self.counts + self.other) * self.lasting
+        return np.asarray(np.maximum(worst / ROOM, float(np.finfo(np.float32).tiny)))
+
+    def fraction(self, units: Ints, scale: F64, drift: F64) -> int:
+        """The most fractional bits with which what a membrane can hold stays below half the limit.
+
+        Half: the rounding of bias, threshold and kernel comes on top, at most half a unit each.
+        """
+        worst = np.abs(units.astype(np.float64)) @ self.counts
+        worst = (worst + (self.other + np.abs(drift)) / scale).max() * self.lasting
+        return max(0, min(MOST_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
+
+
+def _rounded(rows: _Rows, numeric: str, moments: Moments | None) -> tuple[Ints, F64, F64]:
+    """Whole numbers (out, in), the scale of each row, and what its bias must make up for."""
+    kind, top = weight_type(numeric), TOPS[numeric]
+    largest, least = np.abs(rows.weight).max(axis=1), rows.least()
+    scale = np.maximum(largest / top, least)
+    if moments is None:
+        units = np.clip(np.rint(rows.weight / scale[:, None]), -top, top)
+        return units.astype(kind), scale, np.zeros(len(scale))
+    feedback = _feedback(moments.covariance)
+    best, units = _ldlq(rows.weight, scale, top, feedback)
+    for clip in CLIPS[1:]:
+        tried = np.maximum(largest * clip / top, least)
+        error, candidate = _ldlq(rows.weight, tried, top, feedback)
+        better = error < best
+        best, scale = np.where(better, error, best), np.where(better, tried, scale)
+        units[better] = candidate[better]
+    drift = ((rows.weight - units * scale[:, None]) * moments.near).sum(axis=1)
+    return units.astype(kind), scale, drift
+
+
+def _feedback(covariance: F64) -> tuple[Any, F64, F64]:
+    """(order, L, d): e C e^T = sum_j d[j] (e_j + sum_{k<j} L[j, k] e_k)^2, columns in `order`."""
+    n = len(covariance)
+    variance = np.diagonal(covariance)
+    order = np.argsort(-variance, kind="stable")
+    left = covariance[np.ix_(order, order)] + np.eye(n) * (DAMPING * variance.mean() + 1e-12)
+    lower, d = np.zeros((n, n)), np.zeros(n)
+    for j in range(n - 1, -1, -1):
+        d[j] = left[j, j]
+        lower[j, :j] = left[j, :j] / d[j]
+        left[:j, :j] -= np.outer(lower[j, :j], left[j, :j])
+    return order, lower, d
+
+
+def _ldlq(rows: F64, scale: F64, top: int, feedback: tuple[Any, F64, F64]) -> tuple[F64, F64]:
+    """Error of the current per row, and the rows in whole units of their scale."""
+    order, lower, d = feedback
+    units = np.zeros_like(rows)
+    # columns as rows, so that each step reads and writes in one piece
+    weight = np.ascontiguousarray(rows[:, order].T)
+    wanted, error = weight.copy(), np.zeros(len(rows))
+    for j in range(len(order)):
+        q = np.clip(np.rint(wanted[j] / scale), -top, top)
+        error += d[j] * (wanted[j] - q * scale) ** 2
+        wanted[j + 1 :] += np.outer(lower[j + 1 :, j], weight[j] - q * scale)
+        units[:, order[j]] = q
+    return error, units

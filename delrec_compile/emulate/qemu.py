@@ -1,0 +1,151 @@
+"""Whole boards in qemu-system-arm, where it is installed: start-up code, real memory, real MVE."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from delrec_compile.cross import CORES, MemoryMap, Region, compile_c, link_bare
+from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
+
+TOOL = "qemu-system-arm"
+TIMEOUT_S = 60.0
+FAULT = 70  # exit status of startup.c
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Board:
+    """An emulated board. ticks: of SysTick per instruction, or None where there is no SysTick.
+
+    shift: an instruction lasts 2^shift ns.
+    """
+
+    name: str
+    core: str
+    memory: MemoryMap
+    shift: int | None
+    ticks: float | None
+
+    @property
+    def how(self) -> str:
+        return f"emulated ({TOOL}, {self.name})"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """status: what main returned. output: what was printed by semihosting."""
+
+    status: int
+    output: str
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """instructions: of the self-test, or None on a board that cannot count."""
+
+    passed: bool
+    instructions: int | None
+
+
+def boards() -> dict[str, Board]:
+    """The boards of targets/cortex_m/boards.toml."""
+    table = tomllib.loads((_folder() / "boards.toml").read_text(encoding="utf-8"))
+    return {name: _board(name, **facts) for name, facts in table.items()}
+
+
+def _board(
+    name: str,
+    core: str,
+    flash: list[int],
+    ram: list[int],
+    clock_mhz: float | None = None,
+    shift: int | None = None,
+) -> Board:
+    code, data = (Region(origin, size * KB) for origin, size in (flash, ram))
+    ticks = None if clock_mhz is None or shift is None else 2**shift * clock_mhz / 1000
+    return Board(name, core, MemoryMap(name, code, data), shift, ticks)
+
+
+def load_board(name: str) -> Board:
+    known = boards()
+    if name not in known:
+        raise UnsupportedError(
+            f"unknown board '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}"
+        )
+    return known[name]
+
+
+def available() -> bool:
+    return shutil.which(TOOL) is not None
+
+
+def run_image(elf: Path, board: str, *, timeout_s: float = TIMEOUT_S) -> Ran:
+    """Runs a bare image from reset to its semihosting exit.
+
+    Raises ToolchainError, UnsupportedError; DeviceError for a fault or after `timeout_s` seconds.
+    """
+    where = load_board(board)
+    if not available():
+        raise ToolchainError(f"{TOOL} is missing; apt-get install {TOOL}")
+    line = [TOOL, "-M", board, "-display", "none", "-serial", "null", "-monitor", "none"]
+    line += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
+    if where.shift is not None:
+        line += ["-icount", f"shift={where.shift}"]
+    try:
+        done = subprocess.run(
+            line,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"{elf.name} on {board} took more than {timeout_s:g} s") from error
+    if done.returncode in {FAULT, 1} or done.returncode < 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        if done.returncode != 1 or last.startswith(TOOL):
+            raise DeviceError(f"{elf.name} on {board} ended with a fault: {last}")
+    return Ran(done.returncode, done.stderr)
+
+
+def link_self_test(objects: Sequence[Path], symbol: str, board: str, folder: Path) -> Path:
+    """Objects with `int symbol(void)` -> an image for a board that runs it, in `folder`.
+
+    Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
+    """
+    where = load_board(board)
+    core = CORES[where.core]
+    parts = []
+    for name in ("startup", "self_test"):
+        source, out = Path(str(_folder() / f"{name}.c")), folder / f"{board}-{name}.o"
+        parts.append(compile_c([source], out, core.triple, core.cpu, [f"-DSELF_TEST={symbol}"]))
+    image = folder / f"{board}.elf"
+    keep = ("Reset_Handler",)
+    return link_bare([*parts, *objects], image, where.memory, core.triple, core.cpu, keep=keep)
+
+
+def self_test(
+    objects: Sequence[Path], symbol: str, board: str, folder: Path, timeout_s: float = TIMEOUT_S
+) -> SelfTest:
+    """Links, runs and counts `int symbol(void)`, which is 0 when all is well."""
+    image = link_self_test(objects, symbol, board, folder)
+    ran = run_image(image, board, timeout_s=timeout_s)
+    ticks = load_board(board).ticks
+    found = re.search(r"^ticks (\d+)$", ran.output, re.MULTILINE)
+    if found is None:
+        raise DeviceError(f"{image.name} on {board} ended with {ran.status} before it was done")
+    count = None if ticks is None else round(int(found[1]) / ticks)
+    return SelfTest(ran.status == 0, count)
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("delrec_compile.targets") / "cortex_m"))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile import checkpoint, cross, targets, toolchain
+from delrec_compile import bare, checkpoint, cross, targets, toolchain
+from delrec_compile.bare import ENTRIES
 from delrec_compile.export import export
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.network import Network
@@ -17,22 +18,21 @@ from delrec_compile.network import Network
 if TYPE_CHECKING:
     from delrec_compile.compose import Kernel
 
-# where a program for a system with virtual memory is put: anywhere will do
-SPACE = cross.MemoryMap(
-    "virtual memory", cross.Region(0x400000, 1 << 24), cross.Region(0x4000000, 1 << 26)
-)
-ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 Kernels = dict[str, "Kernel"]
 
 
 @dataclass(frozen=True)
 class Machine:
-    """llvm: TVM's target. triple: of the C compiler, empty for this machine. core: its emulator."""
+    """llvm: TVM's target. triple: of the C compiler, empty for this machine. core: its emulator.
+
+    memory: of a chip without an operating system.
+    """
 
     llvm: dict[str, Any]
     triple: str
     core: str
+    memory: cross.MemoryMap | None = None
 
 
 def assemble(
@@ -57,12 +57,16 @@ def assemble(
         counts=counts,
         dump=Path(dump) if dump else None,
     )
-    machine = Machine(llvm, profile.triple, profile.core)
+    memory = bare.memory_map(profile.memory)
+    machine = Machine(llvm, profile.triple, profile.core, memory)
     facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
     return {
         "form": profile.form,
         "machine": profile.machine,
         "counts": counts,
+        "clock_mhz": profile.clock_mhz,
+        "board": profile.board,
+        "memory": profile.memory,
         "llvm": llvm,
         "schedule": vars(schedule),
         "state": {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()},
@@ -104,10 +108,9 @@ def _library(
 def _sources(
     root: Path, network: Network, kernels: Kernels, name: str, unroll: int, machine: Machine
 ) -> dict[str, Any]:
-    """include/, src/, test/ and what builds them."""
+    """include/, src/, test/ and what builds them; for a chip, the program in its memory too."""
     from delrec_compile.codegen import c_text
 
-    del machine
     files = render(network, kernels["run"], name, unroll, SOURCES)
     run, trace = (f"{name}_kernel_{k}" for k in ("run", "trace"))
     files[f"src/{name}_kernel.c"] = c_text({run: kernels["run"].function})
@@ -115,7 +118,12 @@ def _sources(
     for file, text in files.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text)
-    return {"library": None, "library_bytes": None}
+    facts: dict[str, Any] = {"library": None, "library_bytes": None, "image": None, "core": None}
+    if not machine.core:
+        return facts
+    with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+        chip = bare.Chip(machine.core, machine.memory)
+        return {**facts, **bare.program(root, name, chip, Path(work))}
 
 
 FORMS: dict[str, Callable[..., dict[str, Any]]] = {"library": _library, "sources": _sources}
@@ -129,7 +137,7 @@ def _image(work: Path, name: str, root: Path, machine: Machine) -> str:
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
     keep = [f"{name}_{entry}" for entry in ENTRIES]
-    cross.link_bare(objects, image, SPACE, core.triple, core.cpu, keep=keep)
+    cross.link_bare(objects, image, bare.SPACE, core.triple, core.cpu, keep=keep)
     return str(image.relative_to(root))
 
 

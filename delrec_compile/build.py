@@ -75,7 +75,7 @@ def build(
     name = c_name(network.name)
     out = _named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
     vacant(out, force)
-    toolchain.cc(profile.triple)
+    toolchain.cc(profile.triple or profile.core)
     with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")

@@ -5,21 +5,38 @@ The emulator counts instructions exactly. They are not cycles.
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.assemble import SPACE
+from delrec_compile.bare import SPACE, Chip, memory_map, trace_program
 from delrec_compile.build import Artifact
+from delrec_compile.emulate import Machine, open_machine
 from delrec_compile.errors import DeviceError
 from delrec_compile.session import Trace
 
 F32 = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Buffers:
+    """Addresses of one stream's state, input, output and spikes."""
+
+    state: int
+    x: int
+    y: int
+    spikes: int = 0
+
+
 class EmulatedRunner:
     """Runs every word with `_trace`, and again with `_run`, whose outputs must be the same bits.
+
+    `_run` is called in the program that the artifact ships, in the chip's own memory; `_trace`, for
+    a chip, in one that is linked now and has more room.
 
     instructions: of `_run`, one figure per step so far. stack_bytes: the deepest so far.
     """
@@ -27,33 +44,30 @@ class EmulatedRunner:
     name = "emulated"
 
     def __init__(self, artifact: Artifact) -> None:
-        from delrec_compile.emulate import open_machine
-
         m = artifact.manifest
         self.prefix, self.counts = m["name"], np.dtype(m["counts"])
         self.sizes = [
             s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
         ]
-        self.machine = open_machine(artifact.path / m["image"], m["core"], SPACE)
         self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
-        self.state = self.machine.alloc(self._call("state_bytes"))
-        self.x = self.machine.alloc(self.inputs * self.counts.itemsize)
-        self.y = self.machine.alloc(self.outputs * 4)
-        self.spikes = self.machine.alloc(sum(self.sizes))
+        self.chip = Chip(str(m["core"]), memory_map(m.get("memory") or {}))
+        self.program = self._open(artifact.path / m["image"], self.chip.memory)
+        self.at = self._variables() if m.get("form") == "sources" else self._allocated(self.program)
+        self.tracer = self.program if m.get("form") == "library" else self._tracer(artifact.path)
+        self.seen = self._allocated(self.tracer)
         self.instructions: list[int] = []
         self.stack_bytes = 0
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the emulated machine."""
-        return self._call("self_test") == 0
+        return self._call(self.program, "self_test") == 0
 
     def trace(self, x: F32) -> Trace:
         ys, fired = [], []
         for b in range(x.shape[1]):
             word = np.ascontiguousarray(x[:, b], self.counts)
-            y, spikes = self._word(word, traced=True)
-            again, _ = self._word(word, traced=False)
-            if not np.array_equal(y, again):
+            y, spikes = self._traced(word)
+            if not np.array_equal(y, self._run(word)):
                 raise DeviceError("the tracing kernel and the plain one differ: report this")
             ys.append(y)
             fired.append(spikes)
@@ -61,28 +75,49 @@ class EmulatedRunner:
         split = np.split(every, np.cumsum(self.sizes)[:-1], axis=2)
         return Trace(np.stack(ys, axis=1), tuple(split))
 
-    def _word(self, word: NDArray[Any], *, traced: bool) -> tuple[F32, NDArray[np.uint8]]:
-        self._call("reset", self.state)
+    def _open(self, image: Path, memory: Any) -> Machine:
+        if image.suffix == ".wasm":
+            return open_machine(image, self.chip.core)
+        return open_machine(image, self.chip.core, memory or SPACE)
+
+    def _tracer(self, root: Path) -> Machine:
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+            return self._open(trace_program(root, self.prefix, self.chip, Path(work)), SPACE)
+
+    def _variables(self) -> Buffers:
+        """The buffers that a program for a chip has instead of a heap."""
+        names = ("test_state", "test_x", "test_y")
+        return Buffers(*(self.program.address(f"{self.prefix}_{name}") for name in names))
+
+    def _allocated(self, machine: Machine) -> Buffers:
+        sizes = [self._call(machine, "state_bytes"), self.inputs * self.counts.itemsize]
+        return Buffers(*(machine.alloc(n) for n in (*sizes, self.outputs * 4, sum(self.sizes))))
+
+    def _traced(self, word: NDArray[Any]) -> tuple[F32, NDArray[np.uint8]]:
+        machine, at = self.tracer, self.seen
+        self._call(machine, "reset", at.state)
         y = np.empty((len(word), self.outputs), np.float32)
-        spikes = np.zeros((len(word), sum(self.sizes)), np.uint8)
+        spikes = np.empty((len(word), sum(self.sizes)), np.uint8)
         for t, row in enumerate(word):
-            self.machine.write(self.x, row.tobytes())
-            if traced:
-                self._call("trace", self.state, self.x, 1, self.y, self.spikes)
-                raw = self.machine.read(self.spikes, spikes.shape[1])
-                spikes[t] = np.frombuffer(raw, np.uint8)
-            else:
-                self._count("run", self.state, self.x, 1, self.y)
-            raw = self.machine.read(self.y, self.outputs * 4)
-            y[t] = np.frombuffer(raw, "<f4")
+            machine.write(at.x, row.tobytes())
+            self._call(machine, "trace", at.state, at.x, 1, at.y, at.spikes)
+            spikes[t] = np.frombuffer(machine.read(at.spikes, spikes.shape[1]), np.uint8)
+            y[t] = np.frombuffer(machine.read(at.y, self.outputs * 4), "<f4")
         return y, spikes
 
-    def _call(self, entry: str, *arguments: int) -> int:
-        return self.machine.call(f"{self.prefix}_{entry}", *arguments).result
+    def _run(self, word: NDArray[Any]) -> F32:
+        machine, at = self.program, self.at
+        self._call(machine, "reset", at.state)
+        y = np.empty((len(word), self.outputs), np.float32)
+        for t, row in enumerate(word):
+            machine.write(at.x, row.tobytes())
+            done = machine.call(f"{self.prefix}_run", at.state, at.x, 1, at.y)
+            if done.result != 0:
+                raise DeviceError(f"run answered {done.result} in the emulator")
+            self.instructions.append(done.instructions)
+            self.stack_bytes = max(self.stack_bytes, done.stack_bytes)
+            y[t] = np.frombuffer(machine.read(at.y, self.outputs * 4), "<f4")
+        return y
 
-    def _count(self, entry: str, *arguments: int) -> None:
-        done = self.machine.call(f"{self.prefix}_{entry}", *arguments)
-        if done.result != 0:
-            raise DeviceError(f"{entry} answered {done.result} in the emulator")
-        self.instructions.append(done.instructions)
-        self.stack_bytes = max(self.stack_bytes, done.stack_bytes)
+    def _call(self, machine: Machine, entry: str, *arguments: int) -> int:
+        return machine.call(f"{self.prefix}_{entry}", *arguments).result

@@ -78,7 +78,7 @@ def prove(
     native = runs_here(artifact)
     check = checked_child(artifact.path) if native else None
     emulation, result = None, None
-    if not native and artifact.manifest.get("image"):
+    if not native and artifact.manifest.get("core"):
         progress(f"running {artifact.manifest['core']} code in an emulator")
         emulation = child.call(
             "delrec_compile.prove:emulated",

@@ -155,7 +155,7 @@ def artifact_runner(artifact: Artifact) -> Runner:
     m = artifact.manifest
     if targets.is_here(m["machine"]):
         return Session(artifact)
-    if m.get("image"):
+    if m.get("core"):
         from delrec_compile.emulated import EmulatedRunner
 
         return EmulatedRunner(artifact)

@@ -5,7 +5,9 @@ A profile holds
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: what it is and what it needs;
 - `form`: the artifact, a `library` (the default) or C `sources`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
-- `core`: the emulator's name of the processor, where this machine is another;
+- `core`: the processor in the words of `delrec_compile.cross`, where this machine is another;
+- `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
+  the `stack` in KB; `clock_mhz` of that chip, and the `board` of QEMU that has the same memory;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
 """
@@ -54,6 +56,9 @@ class Target:
     form: str = "library"
     cross: str = ""
     core: str = ""
+    clock_mhz: float | None = None
+    board: str = ""
+    memory: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs_here(self) -> bool:

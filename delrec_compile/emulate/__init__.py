@@ -26,7 +26,8 @@ HOW = {
     "cortex_m55": "emulated (unicorn, Cortex-M33F: code built without MVE only)",
     "aarch64": "emulated (unicorn, Cortex-A72)",
     "armv7": "emulated (unicorn, Cortex-A7)",
-    "riscv32": "emulated (unicorn, RV32)",
+    "rv32imac": "emulated (unicorn, RV32)",
+    "rv32imafc": "emulated (unicorn, RV32)",
     "riscv64": "emulated (unicorn, RV64)",
     "wasm32": "emulated (wasmtime; instructions are its fuel)",
 }
@@ -50,6 +51,10 @@ class Machine(Protocol):
 
     def alloc(self, size: int, align: int = 64) -> int:
         """Address of `size` zeroed bytes of RAM. Raises BudgetError when the RAM is full."""
+        ...
+
+    def address(self, symbol: str) -> int:
+        """Where a variable of the program lies. Raises UnsupportedError for an unknown symbol."""
         ...
 
     def write(self, address: int, raw: bytes) -> None:

@@ -129,6 +129,7 @@ ISAS = {
     "cortex_m55": _m(arm_const.UC_CPU_ARM_CORTEX_M33),
     "armv7": _arm(UC_MODE_ARM, arm_const.UC_CPU_ARM_CORTEX_A7, fpu=True),
     "aarch64": _arm64(),
-    "riscv32": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
+    "rv32imac": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
+    "rv32imafc": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "riscv64": _riscv(UC_MODE_RISCV64, riscv_const.UC_CPU_RISCV64_ANY, 8),
 }

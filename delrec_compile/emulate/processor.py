@@ -120,6 +120,9 @@ class Processor:
         self._uc.mem_write(address, bytes(size))
         return address
 
+    def address(self, symbol: str) -> int:
+        return self.image.symbol(symbol)
+
     def write(self, address: int, raw: bytes) -> None:
         try:
             self._uc.mem_write(address, bytes(raw))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from delrec_compile.cross import CORES, MemoryMap, Region, compile_c, link_bare
+from delrec_compile.bare import start_up
+from delrec_compile.cross import CORES, MemoryMap, Region, link_bare
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
 
 TOOL = "qemu-system-arm"
@@ -124,10 +125,7 @@ def link_self_test(objects: Sequence[Path], symbol: str, board: str, folder: Pat
     """
     where = load_board(board)
     core = CORES[where.core]
-    parts = []
-    for name in ("startup", "self_test"):
-        source, out = Path(str(_folder() / f"{name}.c")), folder / f"{board}-{name}.o"
-        parts.append(compile_c([source], out, core.triple, core.cpu, [f"-DSELF_TEST={symbol}"]))
+    parts = start_up(core, symbol, folder)
     image = folder / f"{board}.elf"
     keep = ("Reset_Handler",)
     return link_bare([*parts, *objects], image, where.memory, core.triple, core.cpu, keep=keep)

@@ -59,6 +59,12 @@ class WasmMachine:
         self.write(address, bytes(size))
         return address
 
+    def address(self, symbol: str) -> int:
+        found = self._export(symbol)
+        if not isinstance(found, wasmtime.Global):
+            raise UnsupportedError(f"'{symbol}' of {self.path} is no variable")
+        return int(found.value(self._store))
+
     def write(self, address: int, raw: bytes) -> None:
         self._checked(address, len(raw), "write")
         self._memory.write(self._store, raw, address)

@@ -1,0 +1,125 @@
+"""C sources of an artifact -> programs for its chip: what runs in an emulator and fits its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from delrec_compile.cross import CORES, KB, Core, MemoryMap, Region, compile_c, link_bare, sizes
+from delrec_compile.errors import UnsupportedError, did_you_mean
+
+ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
+# what a test program has instead of a heap
+BUFFERS = ("test_state", "test_x", "test_y")
+# where a program for a system with virtual memory is put, or one that need not fit a chip
+SPACE = MemoryMap("virtual memory", Region(0x400000, 1 << 24), Region(0x4000000, 1 << 26))
+
+
+@dataclass(frozen=True)
+class Chip:
+    """core: a key of `cross.CORES`. memory: of the chip, or None where programs have no addresses."""
+
+    core: str
+    memory: MemoryMap | None
+
+    @property
+    def tools(self) -> Core:
+        if self.core not in CORES:
+            raise UnsupportedError(
+                f"unknown core '{self.core}'{did_you_mean(self.core, CORES)}; "
+                f"allowed: {', '.join(CORES)}"
+            )
+        return CORES[self.core]
+
+
+def memory_map(facts: dict[str, Any]) -> MemoryMap | None:
+    """The [memory] table of a target profile or a manifest: chip, flash and ram [address, KB]."""
+    if not facts:
+        return None
+    try:
+        flash, ram = (Region(int(at), int(kb) * KB) for at, kb in (facts["flash"], facts["ram"]))
+        return MemoryMap(str(facts["chip"]), flash, ram, int(facts.get("stack", 4)) * KB)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnsupportedError(
+            f"[memory] of the target profile is damaged ({error!r}); "
+            'needed: chip = "name", flash = [address, KB], ram = [address, KB]'
+        ) from error
+
+
+def program(root: Path, name: str, chip: Chip, work: Path) -> dict[str, Any]:
+    """test/<name>.elf: the artifact's sources with their self-test, at the chip's own addresses.
+
+    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. Returns what the manifest
+    says of it. Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
+    """
+    entries = [f"{name}_{e}" for e in (*ENTRIES, *BUFFERS, "step_events") if e != "trace"]
+    facts = {"core": chip.core, "flash_bytes": None, "ram_bytes": None}
+    if chip.memory is None:
+        module = root / "lib" / f"{name}.wasm"
+        module.parent.mkdir()
+        _wasm(_sources(root, name), root, module, chip, entries)
+        return {**facts, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
+    image = root / "test" / f"{name}.elf"
+    objects = [_object(source, root, chip, work) for source in _sources(root, name)]
+    if chip.core.startswith("cortex_m"):
+        objects += start_up(chip.tools, f"{name}_self_test", work)
+        entries.append("Reset_Handler")
+    core = chip.tools
+    link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=entries)
+    found = sizes(image)
+    return {
+        **facts,
+        "image": str(image.relative_to(root)),
+        "flash_bytes": found.flash,
+        "ram_bytes": found.ram,
+    }
+
+
+def trace_program(root: Path, name: str, chip: Chip, work: Path) -> Path:
+    """The same sources with the tracing kernel beside them, in a space where everything fits."""
+    sources = [*_sources(root, name), root / "test" / f"{name}_trace.c"]
+    entries = [f"{name}_{e}" for e in ENTRIES]
+    if chip.memory is None:
+        return _wasm(sources, root, work / f"{name}.wasm", chip, entries)
+    core, image = chip.tools, work / f"{name}-trace.elf"
+    objects = [_object(source, root, chip, work) for source in sources]
+    return link_bare(objects, image, SPACE, core.triple, core.cpu, keep=entries)
+
+
+def start_up(core: Core, self_test: str, work: Path) -> list[Path]:
+    """Objects that start a Cortex-M from reset, run the self-test and exit with its verdict."""
+    folder = resources.files("delrec_compile.targets") / "cortex_m"
+    out = []
+    for part in ("startup", "self_test"):
+        source = Path(str(folder / f"{part}.c"))
+        flags = [f"-DSELF_TEST={self_test}"]
+        out.append(compile_c([source], work / f"{part}.o", core.triple, core.cpu, flags))
+    return out
+
+
+def _sources(root: Path, name: str) -> list[Path]:
+    return [*sorted(root.glob("src/*.c")), root / "test" / f"{name}_selftest.c"]
+
+
+def _includes(root: Path) -> list[str]:
+    return [f"-I{root / part}" for part in ("include", "src", "test")]
+
+
+def _object(source: Path, root: Path, chip: Chip, work: Path) -> Path:
+    core = chip.tools
+    return compile_c([source], work / f"{source.stem}.o", core.triple, core.cpu, _includes(root))
+
+
+def _wasm(
+    sources: Sequence[Path], root: Path, out: Path, chip: Chip, entries: Sequence[str]
+) -> Path:
+    core = chip.tools
+    exports = [f"-Wl,--export={entry}" for entry in entries]
+    return compile_c(sources, out, core.triple, core.cpu, [*_includes(root), *exports])
+
+
+def _bytes(path: Path) -> int:
+    return path.stat().st_size

@@ -32,7 +32,7 @@ def write_object(functions: Mapping[str, Any], target: Mapping[str, Any], path: 
 def c_text(functions: Mapping[str, Any]) -> str:
     """The functions as freestanding C99 that includes stdint.h and stdbool.h only."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
-    built = tirx.build(module, target=tvm.target.Target("c"), pipeline=_plain_pipeline())
+    built = tirx.build(module, target=tvm.target.Target("c"), pipeline=_plain_pipeline(False))
     return _C_HEAD + _qualified(_without_runtime(str(built.inspect_source())))
 
 
@@ -60,17 +60,34 @@ def _qualified(text: str) -> str:
 
     def signature(match: re.Match[str]) -> str:
         name, parameters, body = match.groups()
+        body, written = _windows(body)
         out = []
         for parameter in parameters.split(", "):
             if "* " not in parameter:
                 out.append(parameter)
                 continue
             kind, variable = parameter.rsplit("* ", 1)
-            stored = re.search(rf"(?<!\w){re.escape(variable)}\[[^=;]*\] = ", body)
+            stored = variable in written or _stored(variable, body)
             out.append(f"{'' if stored else 'const '}{kind} *restrict {variable}")
         return f"void {name}(\n    " + ",\n    ".join(out) + f")\n{{{body}"
 
     return re.sub(r"void (\w+)\(([^)]*)\) \{(.*?^\}\n)", signature, text, flags=re.M | re.S)
+
+
+def _stored(variable: str, body: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(variable)}\[[^=;]*\] = ", body) is not None
+
+
+def _windows(body: str) -> tuple[str, set[str]]:
+    """Pointers into buffers become const unless stored to; also returns what is stored to so."""
+    written = set()
+    for kind, window, whole in re.findall(r"(\w+)\* (\w+) = \(\w+\*\)\(&\((\w+)\[", body):
+        stored = _stored(window, body)
+        plain = f"{kind}* {window} = ({kind}*)(&({whole}["
+        body = body.replace(plain, f"{'' if stored else 'const '}{kind} *{window} = (&({whole}[")
+        if stored:
+            written.add(whole)
+    return body, written
 
 
 def raw_pointers(function: Any) -> Any:
@@ -95,9 +112,13 @@ def raw_pointers(function: Any) -> Any:
     return plain.with_attr("calling_conv", _C_CALLING_CONVENTION)
 
 
-def _plain_pipeline() -> str:
-    """TVM's own s_tir pipeline, with `raw_pointers` in place of its packed calling convention."""
-    name = "delrec_plain_c"
+def _plain_pipeline(shared: bool = True) -> str:
+    """TVM's own s_tir pipeline, with `raw_pointers` in place of its packed calling convention.
+
+    shared: common subexpressions get a name. Not in C text: a C compiler finds them itself, and
+    where `i + 3` is a variable it no longer sees a base with the offset 3.
+    """
+    name = "delrec_plain_shared" if shared else "delrec_plain"
 
     @tvm.transform.module_pass(opt_level=0, name="RawPointers")  # type: ignore[untyped-decorator]
     def plain_c(module: tvm.IRModule, _: Any) -> tvm.IRModule:
@@ -127,7 +148,7 @@ def _plain_pipeline() -> str:
                 t.StmtSimplify(),
                 t.RemoveNoOp(),
                 s.RewriteUnsafeSelect(),
-                t.CommonSubexprElim(),
+                *([t.CommonSubexprElim()] if shared else []),
                 t.VerifyMemory(),
                 plain_c,
             ]

@@ -153,8 +153,11 @@ class _Composer:
         spikes = e.events(n)
         e.clear(spikes)
 
-        def finish(value: Any, at: Any, lanes: int) -> None:
-            lif.emit(e, self.at[f"l{i}_lif"], value, v, spikes, at, lanes)
+        def finish(base: Any, size: int) -> linear.Finish:
+            part, constants = e.window(v, base, size), self.at[f"l{i}_lif"]
+            return lambda value, at, lanes: lif.emit(
+                e, constants, value, part, spikes, base, at, lanes
+            )
 
         linear.emit(e, n, before, self.at[f"l{i}_bias"], feed, finish, start)
         if layer.recurrence is not None:
@@ -164,7 +167,7 @@ class _Composer:
         return spikes
 
     def _recurrence(self, i: int, layer: Layer) -> tuple[list[linear.Rows], Any]:
-        """Rows to add before the bias, or blocks of a ready current to start from."""
+        """Rows to add before the bias, or a ready current to start from."""
         r, e = layer.recurrence, self.e
         if r is None:
             return [], None
@@ -176,16 +179,20 @@ class _Composer:
         taps = len(r.kernel)
         current = e.buffer("current", layer.size + taps - 1)
         conv_delay.emit(e, arrivals, self.at[f"l{i}_kernel"], taps, current, layer.size)
-        return [], lambda at, lanes: e.load(current, taps // 2 + at, lanes)
+        return [], e.window(current, taps // 2, layer.size)
 
     def _readout(self, t: Any, spikes: Events) -> None:
-        e, n, v = self.e, self.readout.size, self.at["out_v"]
-        base = t * n
+        e, n, v, beta = self.e, self.readout.size, self.at["out_v"], self.at["out_beta"][0]
 
-        def finish(value: Any, at: Any, lanes: int) -> None:
-            leaked = lif.emit_leak(e, self.at["out_beta"][0], v, at, lanes)
-            e.store(v, at, lanes, leaked + value)
-            e.store(self.y, base + at, lanes, e.load(v, at, lanes))
+        def finish(base: Any, size: int) -> linear.Finish:
+            part, y = e.window(v, base, size), e.window(self.y, t * n + base, size)
+
+            def take(value: Any, at: int, lanes: int) -> None:
+                m = e.register(lanes, lif.emit_leak(e, beta, part, at, lanes) + value)
+                e.store(part, at, lanes, e.load(m, 0, lanes))
+                e.store(y, at, lanes, e.load(m, 0, lanes))
+
+            return take
 
         rows = linear.Rows(spikes, self.at["out_weight"])
         linear.emit(e, n, [], self.at["out_bias"], rows, finish)

@@ -106,6 +106,23 @@ def emit_read(e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n
         select = T.shift_left(ones, T.cast(T.ramp(bits, 1, lanes), f"uint32x{lanes}"))
         return T.bitwise_and(T.broadcast(word, lanes), select) != T.broadcast(T.uint32(0), lanes)
 
-    e.list_active(arrivals, n, bit_set)
+    if e.schedule.events == "branch":
+        _emit_bytes(e, arrivals, ring, base, n)
+    else:
+        e.list_active(arrivals, n, bit_set)
     with e.loop("w", width) as w:
         e.store(ring, base + w, 1, T.uint32(0))
+
+
+def _emit_bytes(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
+    """Lists the bits that are set, skipping bytes without one. Bits above n are never set."""
+    T = e.T
+    e.clear(arrivals)
+    with e.loop("byte", (n + 7) // 8) as k:
+        shift = T.cast(T.bitwise_and(k, 3) * 8, "uint32")
+        word = T.shift_right(ring[base + T.shift_right(k, 2)], shift)
+        bits = e.bind("bits", T.bitwise_and(word, T.uint32(255)))
+        with e.when(bits != T.uint32(0)), e.loop("q", 8) as q:
+            bit = T.bitwise_and(T.shift_right(bits, T.cast(q, "uint32")), T.uint32(1))
+            with e.when(bit != T.uint32(0)):
+                e.append_always(arrivals, k * 8 + q)

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "scan")
+LISTS = ("compress", "scan", "branch")
 NARROWEST = 8
 UNROLLED = 32
 
@@ -26,7 +27,8 @@ class Schedule:
 
     lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
     events: how an event list is built; `compress` packs indices with the device's vector compress,
-    `scan` appends one at a time without branches.
+    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing
+    by a branch, where it skips the work that silence does not need.
     """
 
     lanes: int = 8
@@ -52,6 +54,14 @@ class Events:
     count: Any
 
 
+@dataclass(frozen=True)
+class Window:
+    """A part of a buffer. `Emitter.load` and `store` count from its start."""
+
+    buffer: Any
+    start: Any
+
+
 class Emitter:
     """Emits TIR into the function that is open in the IR builder."""
 
@@ -74,14 +84,52 @@ class Emitter:
         with tir.serial(n) as i:
             yield IRBuilder.name(name, i)
 
+    @contextmanager
+    def when(self, condition: Any) -> Iterator[None]:
+        """What is emitted inside happens only when the condition holds."""
+        with tir.If(condition), tir.Then():
+            yield
+
+    @contextmanager
+    def otherwise(self, condition: Any, then: Callable[[], None]) -> Iterator[None]:
+        """`then` happens when the condition holds; else what is emitted inside."""
+        with tir.If(condition):
+            with tir.Then():
+                then()
+            with tir.Else():
+                yield
+
     def splat(self, value: Any, lanes: int) -> Any:
         return value if lanes == 1 else tir.broadcast(value, lanes)
 
     def load(self, buffer: Any, at: Any, lanes: int) -> Any:
+        if isinstance(buffer, Window):
+            buffer, at = buffer.buffer, buffer.start + at
         return buffer[at] if lanes == 1 else buffer[tir.ramp(at, 1, lanes)]
 
     def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None:
+        if isinstance(buffer, Window):
+            buffer, at = buffer.buffer, buffer.start + at
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
+
+    def window(self, buffer: Any, start: Any, size: int) -> Window:
+        """`size` elements of a buffer from `start` on.
+
+        In C text it is a pointer: a C compiler then reads them at constant offsets from it, where
+        of `8 * i + 3` it makes an index of its own for each.
+        """
+        if isinstance(buffer, Window):
+            buffer, start = buffer.buffer, buffer.start + start
+        if self.generator != "c" or isinstance(start, int):
+            return Window(buffer, start)
+        dtype = str(buffer.dtype)
+        kind = PointerType(PrimType(dtype), "global")
+        pointer = self._named("at", tir.bind(tir.address_of(buffer[start]), kind))
+        view = tir.decl_buffer((size,), dtype, data=pointer, scope="global")
+        return Window(self._named("window", view), 0)
+
+    def _named(self, name: str, thing: Any) -> Any:
+        return IRBuilder.name(name, thing)
 
     def rounded(self, value: Any, lanes: int) -> Any:
         """The value rounded to float32 before it is used: not to be contracted with a sum.
@@ -158,9 +206,9 @@ class Emitter:
         self.store(events.count, 0, 1, tir.int32(0))
 
     def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
-        """Lists, ascending, every i below n for which active(i, 1) holds, without branches."""
+        """Lists, ascending, every i below n for which active(i, 1) holds."""
         self.clear(events)
-        if self.schedule.events == "scan":
+        if self.schedule.events != "compress":
             with self.loop("i", n) as i:
                 self._append_one(events, active(i, 1), i)
             return
@@ -181,10 +229,22 @@ class Emitter:
         self.append(events, lambda q, width: active(at + q, width), at, lanes)
 
     def _append_one(self, events: Events, active: Any, i: Any) -> None:
-        element = str(events.index.dtype)
-        number = tir.int32(i) if isinstance(i, int) else i
-        self.store(events.index, events.count[0], 1, tir.cast(number, element))
+        if self.schedule.events == "branch":
+            with self.when(active):
+                self.append_always(events, i)
+            return
+        self._put(events, i)
         self.store(events.count, 0, 1, events.count[0] + tir.cast(active, "int32"))
+
+    def append_always(self, events: Events, i: Any) -> None:
+        """Appends i."""
+        self._put(events, i)
+        self.store(events.count, 0, 1, events.count[0] + 1)
+
+    def _put(self, events: Events, i: Any) -> None:
+        number = tir.int32(i) if isinstance(i, int) else i
+        value = tir.cast(number, str(events.index.dtype))
+        self.store(events.index, events.count[0], 1, value)
 
     def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
         element = str(events.index.dtype)

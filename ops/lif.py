@@ -106,17 +106,37 @@ def emit_leak(e: Emitter, beta: Any, v: Any, at: Any, lanes: int) -> Any:
     return e.rounded(e.load(v, at, lanes) * e.splat(beta, lanes), lanes)
 
 
-def emit(e: Emitter, lif: Any, current: Any, v: Any, spikes: Events, at: Any, lanes: int) -> None:
+def emit(
+    e: Emitter, lif: Any, current: Any, v: Any, spikes: Events, base: Any, at: int, lanes: int
+) -> None:
     """One block: leak, add the current, append the spikes to the list, reset.
 
-    lif: the table of `constants`. v: (N,), updated in place.
+    lif: the table of `constants`. v: the membranes from neuron `base` on, updated in place.
     """
     m = e.register(lanes, emit_leak(e, lif[0], v, at, lanes) + current)
+    if e.schedule.events == "branch":
+        for q in range(lanes):
+            _emit_branch(e, lif, m[q], v, spikes, base, at + q)
+        return
 
     def fires(q: int, width: int) -> Any:
         return e.load(m, q, width) >= e.splat(lif[1], width)
 
-    e.append(spikes, fires, at, lanes)
+    e.append(spikes, fires, base + at, lanes)
     block = e.load(m, 0, lanes)
     below = block < e.splat(lif[1], lanes)
     e.store(v, at, lanes, e.T.Select(below, block, e.splat(lif[2], lanes)))
+
+
+def _emit_branch(
+    e: Emitter, lif: Any, m: Any, v: Any, spikes: Events, base: Any, at: int
+) -> None:
+    """One neuron; one that stays below its threshold costs one comparison."""
+
+    def keep() -> None:
+        e.store(v, at, 1, m)
+
+    with e.otherwise(m < lif[1], keep):
+        e.store(v, at, 1, lif[2])
+        with e.when(m >= lif[1]):
+            e.append_always(spikes, base + at)

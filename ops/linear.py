@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from delrec_compile.ops.emit import Emitter, Events
 
 F32 = NDArray[np.float32]
+# takes the value of a block: (value, offset from the base of its tile, lanes)
+Finish = Callable[[Any, int, int], None]
 
 
 def reference(x: F32, weight: F32, bias: F32, start: F32 | None = None) -> F32:
@@ -56,42 +58,72 @@ class Rows:
     counts: Any = None
 
 
+@dataclass(frozen=True)
+class Tile:
+    """Outputs that are summed together. blocks: (offset from the base, lanes)."""
+
+    base: Any
+    size: int
+    blocks: tuple[tuple[int, int], ...]
+
+    @staticmethod
+    def of(places: list[tuple[Any, int]]) -> Tile:
+        widths = [lanes for _, lanes in places]
+        offsets = [sum(widths[:k]) for k in range(len(widths))]
+        return Tile(places[0][0], sum(widths), tuple(zip(offsets, widths, strict=True)))
+
+
 def emit(
     e: Emitter,
     n: int,
     before: list[Rows],
     bias: Any,
     after: Rows,
-    finish: Callable[[Any, int, int], None],
-    start: Callable[[int, int], Any] | None = None,
+    finish: Callable[[Any, int], Finish],
+    start: Any = None,
 ) -> None:
     """Sums of n outputs, held in registers: start + rows `before` + bias + rows `after`.
 
-    finish(value, at, lanes) takes each finished block.
+    start: (n,), a current to begin with. finish(base, size) is called once per tile, for what takes
+    its finished blocks: outputs base to base + size.
     """
-    for tile in e.tiles(n):
-        acc = [e.register(lanes, _begin(e, bias, start, before, at, lanes)) for at, lanes in tile]
+    for places in e.tiles(n):
+        tile = Tile.of(places)
+        take = finish(tile.base, tile.size)
+        acc = _begin(e, tile, bias, start, not before)
         for rows in before:
             _emit_rows(e, rows, tile, acc, n)
         if before:
-            for (at, lanes), a in zip(tile, acc, strict=True):
-                e.store(a, 0, lanes, e.load(a, 0, lanes) + e.load(bias, at, lanes))
+            _add(e, tile, acc, e.window(bias, tile.base, tile.size))
         _emit_rows(e, after, tile, acc, n)
-        for (at, lanes), a in zip(tile, acc, strict=True):
-            finish(e.load(a, 0, lanes), at, lanes)
+        for (at, lanes), a in zip(tile.blocks, acc, strict=True):
+            take(e.load(a, 0, lanes), at, lanes)
 
 
-def _begin(e: Emitter, bias: Any, start: Any, before: list[Rows], at: int, lanes: int) -> Any:
-    if before:
-        return e.splat(e.T.float32(0), lanes)
-    value = e.load(bias, at, lanes)
-    return value if start is None else start(at, lanes) + value
+def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[Any]:
+    """Registers that hold 0, or the bias; and the current to begin with."""
+    wholes = [b for b in (start, bias if biased else None) if b is not None]
+    parts = [e.window(b, tile.base, tile.size) for b in wholes]
+    out = []
+    for at, lanes in tile.blocks:
+        values = [e.load(part, at, lanes) for part in parts]
+        out.append(e.register(lanes, sum(values[1:], values[0]) if values else _zero(e, lanes)))
+    return out
 
 
-def _emit_rows(e: Emitter, rows: Rows, tile: list[tuple[int, int]], acc: list[Any], n: int) -> None:
+def _zero(e: Emitter, lanes: int) -> Any:
+    return e.splat(e.T.float32(0), lanes)
+
+
+def _add(e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None) -> None:
+    for (at, lanes), a in zip(tile.blocks, acc, strict=True):
+        value = e.load(row, at, lanes)
+        if count is not None:
+            value = value * e.splat(count, lanes)
+        e.store(a, 0, lanes, e.load(a, 0, lanes) + value)
+
+
+def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     with e.each(rows.events) as j:
-        for (at, lanes), a in zip(tile, acc, strict=True):
-            row = e.load(rows.weight, j * n + at, lanes)
-            if rows.counts is not None:
-                row = row * e.splat(rows.counts(j), lanes)
-            e.store(a, 0, lanes, e.load(a, 0, lanes) + row)
+        count = None if rows.counts is None else rows.counts(j)
+        _add(e, tile, acc, e.window(rows.weight, j * n + tile.base, tile.size), count)

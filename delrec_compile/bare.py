@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -89,12 +89,33 @@ def trace_program(root: Path, name: str, chip: Chip, work: Path) -> Path:
     return link_bare(objects, image, SPACE, core.triple, core.cpu, keep=entries)
 
 
+def replay_program(root: Path, name: str, chip: Chip, sizes: Mapping[str, int], work: Path) -> Path:
+    """A board's program that replays recorded input: see targets/cortex_m/replay.c."""
+    if chip.memory is None:
+        raise UnsupportedError(f"'{chip.core}' has no board with memory to replay on")
+    core, here = chip.tools, _folder()
+    defines = [f"-DNAME={name}", f'-DHEADER="{name}_test.h"']
+    defines += [f"-D{what}={size}" for what, size in sizes.items()]
+    sources = [*_sources(root, name), root / "test" / f"{name}_trace.c"]
+    objects = [_object(source, root, chip, work) for source in sources]
+    for part in ("startup", "replay"):
+        flags = [*defines, f"-I{root / 'include'}", f"-I{root / 'test'}"]
+        out = work / f"{part}.o"
+        objects.append(compile_c([here / f"{part}.c"], out, core.triple, core.cpu, flags))
+    image = work / f"{name}-replay.elf"
+    keep = ["Reset_Handler"]
+    return link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=keep)
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("delrec_compile.targets") / "cortex_m"))
+
+
 def start_up(core: Core, self_test: str, work: Path) -> list[Path]:
     """Objects that start a Cortex-M from reset, run the self-test and exit with its verdict."""
-    folder = resources.files("delrec_compile.targets") / "cortex_m"
     out = []
     for part in ("startup", "self_test"):
-        source = Path(str(folder / f"{part}.c"))
+        source = _folder() / f"{part}.c"
         flags = [f"-DSELF_TEST={self_test}"]
         out.append(compile_c([source], work / f"{part}.o", core.triple, core.cpu, flags))
     return out

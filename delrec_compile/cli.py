@@ -97,11 +97,13 @@ def build(
     if proof.check is None:
         machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
         show(f"built for {machine}, which this machine cannot run: not checked, not timed")
+    if size := report.size_line(artifact.manifest):
+        show(size)
     if proof.emulated:
         show(report.emulated_line(proof.emulated))
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
-    show_next(f"delrec-compile bench {artifact.path}")
+    show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
 
 
 @app.command()

@@ -7,7 +7,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from delrec_compile import toolchain
@@ -33,13 +33,12 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     found = [_package(name) for name in PACKAGES]
-    return [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _espeak()]
+    return [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu(), _espeak()]
 
 
 def missing(target: Target) -> list[str]:
     """Tools that a build for the target needs and this machine lacks."""
-    probes: dict[str, Callable[[], Finding]] = {"cc": _compiler, "zig": _zig, "emulator": _emulator}
-    return [tool for tool in target.tools if not probes[tool]().ok]
+    return [tool for tool in target.tools if not PROBES[tool]().ok]
 
 
 def _package(name: str) -> Finding:
@@ -83,13 +82,30 @@ def _zig() -> Finding:
 
 
 def _emulator() -> Finding:
-    needed, fix = "proof of builds for other machines", "pip install 'delrec-compile[emu]'"
-    for package in ("unicorn", "pyelftools"):
+    return _packages("emulator", ("unicorn", "pyelftools"), "proof of builds for other machines")
+
+
+def _wasmtime() -> Finding:
+    return _packages("wasmtime", ("wasmtime",), "proof of builds for WebAssembly")
+
+
+def _packages(name: str, packages: Sequence[str], needed: str) -> Finding:
+    found = []
+    for package in packages:
         try:
-            version = importlib.metadata.version(package)
+            found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            return Finding("emulator", False, f"{package} is not installed", needed, fix)
-    return Finding("emulator", True, f"unicorn, pyelftools {version}", needed)
+            fix = "pip install 'delrec-compile[emu]'"
+            return Finding(name, False, f"{package} is not installed", needed, fix)
+    return Finding(name, True, ", ".join(found), needed)
+
+
+def _qemu() -> Finding:
+    path, needed = shutil.which("qemu-system-arm"), "proof of builds for Cortex-M55"
+    if path is None:
+        fix = "apt-get install qemu-system-arm"
+        return Finding("qemu", False, "qemu-system-arm not found", needed, fix)
+    return Finding("qemu", True, path, needed)
 
 
 def _espeak() -> Finding:
@@ -97,3 +113,12 @@ def _espeak() -> Finding:
     if path is None:
         return Finding("espeak-ng", False, "not found", "data synth", "apt-get install espeak-ng")
     return Finding("espeak-ng", True, path, "data synth")
+
+
+PROBES: dict[str, Callable[[], Finding]] = {
+    "cc": _compiler,
+    "zig": _zig,
+    "emulator": _emulator,
+    "wasmtime": _wasmtime,
+    "qemu": _qemu,
+}

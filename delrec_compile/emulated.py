@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.bare import SPACE, Chip, memory_map, trace_program
 from delrec_compile.build import Artifact
-from delrec_compile.emulate import Machine, open_machine
+from delrec_compile.emulate import HOW, Machine, open_machine
 from delrec_compile.errors import DeviceError
 from delrec_compile.session import Trace
 
@@ -45,6 +45,7 @@ class EmulatedRunner:
 
     def __init__(self, artifact: Artifact) -> None:
         m = artifact.manifest
+        self.how = HOW[str(m["core"])]
         self.prefix, self.counts = m["name"], np.dtype(m["counts"])
         self.sizes = [
             s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")

@@ -14,7 +14,7 @@ from delrec_compile.build import Artifact, Progress, load_artifact
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.parity import check as check_parity
 from delrec_compile.parity import compare
-from delrec_compile.run import first, read_words
+from delrec_compile.run import emulated_runner, first, read_words
 from delrec_compile.session import Session
 
 SCHEMA = "delrec.measured/1"
@@ -25,7 +25,8 @@ EMULATED_WORDS = 5
 class Proof:
     """check, onnxruntime: as `Parity.as_dict()`. check and bench: None where nothing could be run.
 
-    emulated: instructions per step (mean, worst), stack_bytes and how, where an emulator ran it.
+    emulated: instructions per step (mean, worst), stack_bytes and how, where an emulator ran it;
+    and the time that they take at the clock of the profile, were each a cycle: an estimate.
     """
 
     check: dict[str, Any] | None
@@ -127,22 +128,25 @@ def self_tested(path: str) -> bool:
 
 def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
     """In the child: parity of an artifact for another machine, and what its steps cost there."""
-    from delrec_compile.emulate import HOW
-    from delrec_compile.emulated import EmulatedRunner
-
     artifact = load_artifact(path)
-    runner = EmulatedRunner(artifact)
+    runner = emulated_runner(artifact)
     if not runner.self_test():
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
     chosen = first(read_words(words), limit)
     found = compare(network, runner, chosen, target=str(artifact.manifest["target"]))
+    mean = sum(runner.instructions) / len(runner.instructions)
+    clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
     return {
         "check": found.as_dict(),
-        "how": HOW[artifact.manifest["core"]],
-        "instructions_per_step": sum(runner.instructions) / len(runner.instructions),
+        "how": runner.how,
+        "instructions_per_step": mean,
         "worst_instructions": max(runner.instructions),
         "stack_bytes": runner.stack_bytes,
+        "clock_mhz": clock,
+        # no emulator here models cycles: one per instruction is the best case of these cores
+        "estimated_us": mean / clock if clock else None,
+        "estimated_share_of_dt": mean / clock / dt_us if clock else None,
     }
 
 

@@ -91,9 +91,26 @@ def bench_rows(bench: Bench) -> Rows:
 
 
 def emulated_line(cost: dict[str, Any]) -> str:
-    return (
+    text = (
         f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
         f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
+    )
+    if cost["estimated_us"] is None:
+        return text
+    return (
+        f"{text}; estimate at {cost['clock_mhz']:g} MHz and one cycle each: "
+        f"~{cost['estimated_us']:,.0f} us, {cost['estimated_share_of_dt']:.1%} of a step"
+    )
+
+
+def size_line(manifest: dict[str, Any]) -> str | None:
+    """What a program for a chip takes of it."""
+    if manifest.get("ram_bytes") is None:
+        return None
+    flash, ram = manifest["memory"]["flash"][1] * 1024, manifest["memory"]["ram"][1] * 1024
+    return (
+        f"{manifest['memory']['chip']}: {manifest['flash_bytes']:,} of {flash:,} bytes of flash, "
+        f"{manifest['ram_bytes']:,} of {ram:,} bytes of RAM, without stack"
     )
 
 
@@ -120,8 +137,8 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         },
         "emulated": cost,
         "bench": proof.bench.as_dict() if proof.bench else None,
-        "flash_bytes": None,
-        "ram_bytes": None,
+        "flash_bytes": artifact.manifest.get("flash_bytes"),
+        "ram_bytes": artifact.manifest.get("ram_bytes"),
         "library_bytes": artifact.manifest["library_bytes"],
         "state_bytes": facts["state_bytes"]["artifact"],
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,14 @@ from delrec_compile.onnx_model import StepModel, load_model
 from delrec_compile.ops.leaky_readout import decide
 from delrec_compile.session import Session, Trace
 
+if TYPE_CHECKING:
+    from delrec_compile.emulated import EmulatedRunner
+    from delrec_compile.emulated_board import BoardRunner
+
 F32 = NDArray[np.float32]
 BATCH = 64
 WORDS = "words"
+ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's boards only
 
 
 class Runner(Protocol):
@@ -156,13 +161,22 @@ def artifact_runner(artifact: Artifact) -> Runner:
     if targets.is_here(m["machine"]):
         return Session(artifact)
     if m.get("core"):
-        from delrec_compile.emulated import EmulatedRunner
-
-        return EmulatedRunner(artifact)
+        return emulated_runner(artifact)
     raise InputError(
         f"{artifact.path} is built for {m['machine']} and has no program for an emulator; "
         "copy it to such a machine and run it there"
     )
+
+
+def emulated_runner(artifact: Artifact) -> EmulatedRunner | BoardRunner:
+    """One core in an emulator of its instructions, or a board where those need one."""
+    if artifact.manifest["core"] in ON_BOARD:
+        from delrec_compile.emulated_board import BoardRunner
+
+        return BoardRunner(artifact)
+    from delrec_compile.emulated import EmulatedRunner
+
+    return EmulatedRunner(artifact)
 
 
 def open_runner(path: Path | str) -> Opened:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.assemble import ENTRIES, library_of
+from delrec_compile.assemble import library_of
+from delrec_compile.bare import ENTRIES
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
 

@@ -128,9 +128,7 @@ def emit(
     e.store(v, at, lanes, e.T.Select(below, block, e.splat(lif[2], lanes)))
 
 
-def _emit_branch(
-    e: Emitter, lif: Any, m: Any, v: Any, spikes: Events, base: Any, at: int
-) -> None:
+def _emit_branch(e: Emitter, lif: Any, m: Any, v: Any, spikes: Events, base: Any, at: int) -> None:
     """One neuron; one that stays below its threshold costs one comparison."""
 
     def keep() -> None:

@@ -245,7 +245,7 @@ def test_a_board_that_hangs_or_faults(text: str, why: str, tmp_path: Path) -> No
 
 
 def test_boards_are_known_by_name(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="'netduino'; did you mean 'netduinoplus2'"):
+    with pytest.raises(UnsupportedError, match="'netduino'; did you mean 'netduino2'"):
         qemu.load_board("netduino")
     small = MemoryMap("x", Region(0, 1 << 10), Region(0x20000000, 1 << 10))
     assert qemu.load_board("microbit").memory != small

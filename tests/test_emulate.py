@@ -82,7 +82,6 @@ BOARD = MemoryMap("a board", Region(0x08000000, 128 << 10), Region(0x20000000, 1
 BUILDS = {
     **{c: c for c in emulate.HOW if c in CORES},
     "cortex_m55": "cortex_m33",
-    "riscv32": "rv32imafc",
 }
 Built = Callable[[str], Path]
 
@@ -231,7 +230,7 @@ def step(machine: Processor, code: bytes, at: int) -> int:
     """Bytes of the instruction at an offset."""
     if machine.core.startswith("cortex"):
         return 4 if code[at + 1] >> 3 >= 0b11101 else 2
-    if machine.core.startswith("riscv"):
+    if machine.core.startswith(("rv32", "riscv")):
         return 4 if code[at] & 3 == 3 else 2
     return 4
 
@@ -270,7 +269,7 @@ def test_a_stack_that_meets_the_variables_is_an_error(built: Built) -> None:
         ("cortex_m4", 0x08000000, "write to read-only memory: 1 bytes at 0x8000000"),
         ("cortex_m7", 0x0, "write outside of memory: 1 bytes at 0x0"),
         ("aarch64", 0x1000, "write outside of memory: 1 bytes at 0x1000"),
-        ("riscv32", 0x1000, "write outside of memory: 1 bytes at 0x1000"),
+        ("rv32imac", 0x1000, "write outside of memory: 1 bytes at 0x1000"),
         ("wasm32", 0xFFFFFF00, "out of bounds memory access"),
     ],
 )
@@ -322,8 +321,8 @@ def test_a_program_elsewhere_is_refused(built: Built, tmp_path: Path) -> None:
         open_machine(elf, "cortex_m4", other)
     with pytest.raises(InputError, match="must start at a multiple of 4096"):
         open_machine(elf, "cortex_m4", odd)
-    with pytest.raises(InputError, match="is code for EM_ARM, not for riscv32"):
-        open_machine(elf, "riscv32")
+    with pytest.raises(InputError, match="is code for EM_ARM, not for rv32imac"):
+        open_machine(elf, "rv32imac")
     junk = tmp_path / "junk.elf"
     junk.write_bytes(b"no program")
     for core in ("cortex_m4", "wasm32"):

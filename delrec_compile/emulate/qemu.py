@@ -87,8 +87,10 @@ def available() -> bool:
     return shutil.which(TOOL) is not None
 
 
-def run_image(elf: Path, board: str, *, timeout_s: float = TIMEOUT_S) -> Ran:
-    """Runs a bare image from reset to its semihosting exit.
+def run_image(
+    elf: Path, board: str, *, timeout_s: float = TIMEOUT_S, folder: Path | None = None
+) -> Ran:
+    """Runs a bare image from reset to its semihosting exit. folder: where it opens files.
 
     Raises ToolchainError, UnsupportedError; DeviceError for a fault or after `timeout_s` seconds.
     """
@@ -96,7 +98,7 @@ def run_image(elf: Path, board: str, *, timeout_s: float = TIMEOUT_S) -> Ran:
     if not available():
         raise ToolchainError(f"{TOOL} is missing; apt-get install {TOOL}")
     line = [TOOL, "-M", board, "-display", "none", "-serial", "null", "-monitor", "none"]
-    line += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf)]
+    line += ["-semihosting-config", "enable=on,target=native", "-kernel", str(elf.absolute())]
     if where.shift is not None:
         line += ["-icount", f"shift={where.shift}"]
     try:
@@ -108,6 +110,7 @@ def run_image(elf: Path, board: str, *, timeout_s: float = TIMEOUT_S) -> Ran:
             errors="replace",
             timeout=timeout_s,
             check=False,
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{elf.name} on {board} took more than {timeout_s:g} s") from error

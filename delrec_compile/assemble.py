@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from delrec_compile import bare, checkpoint, cross, targets, toolchain
 from delrec_compile.bare import ENTRIES
 from delrec_compile.export import export
+from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.network import Network
 
@@ -55,6 +56,7 @@ def assemble(
         schedule,
         generator=profile.generator,
         counts=counts,
+        grids=grids(network),
         dump=Path(dump) if dump else None,
     )
     memory = bare.memory_map(profile.memory)

@@ -15,7 +15,7 @@ from tvm.ir import PointerType, PrimType
 from tvm.tirx.buffer import is_buffer_var
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.ops.emit import Schedule
+from delrec_compile.ops.schedule import Schedule
 from delrec_compile.targets import Target
 
 # any value but the default keeps TVM from wrapping the function in its packed calling convention

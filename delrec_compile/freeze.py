@@ -20,21 +20,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.network import Layer, Network, Recurrence
+from delrec_compile.network import DenseDelay, Layer, Network, Recurrence
 
 F32 = NDArray[np.float32]
 MANTISSA = 24
 FINEST = 40
+UNITS_MOST = (1 << 15) - 1
 
 
 def snap(network: Network) -> Network:
     """The same network with each layer's weights rounded to the finest grid with exact sums.
 
+    A weight row is at most 2^15 - 1 units of its grid, so that it can be held in 16 bits.
+
     Raises NetworkError when a layer's sums are so large that no grid below the threshold is left.
     """
     layers = []
     for i, layer in enumerate(network.layers):
-        q = _finest(_bound(layer.weight, layer.bias, _max_input(network, i), layer.recurrence))
+        bound = _bound(layer.weight, layer.bias, _max_input(network, i), layer.recurrence)
+        q = min(_finest(bound), *(_widest(row) for row in _rows(layer)))
         if 2.0**-q > abs(layer.lif.threshold) / 64:
             raise NetworkError(
                 f"layer {i}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact float32 "
@@ -46,7 +50,7 @@ def snap(network: Network) -> Network:
             recurrence = replace(recurrence, **on_grid)
         layers.append(Layer(_round(layer.weight, q), _round(layer.bias, q), layer.lif, recurrence))
     out = network.readout
-    q = _finest(_bound(out.weight, out.bias, 1, None))
+    q = min(_finest(_bound(out.weight, out.bias, 1, None)), _widest(out.weight))
     readout = replace(out, weight=_round(out.weight, q), bias=_round(out.bias, q))
     return replace(network, layers=tuple(layers), readout=readout)
 
@@ -82,6 +86,17 @@ def _bound(weight: F32, bias: F32, max_input: int, recurrence: Recurrence | None
 def _finest(bound: float) -> int:
     # one bit is left for what rounding adds to the bound
     return min(MANTISSA - 1 - math.ceil(math.log2(max(bound, 2.0**-FINEST))), FINEST)
+
+
+def _rows(layer: Layer) -> list[F32]:
+    r = layer.recurrence
+    return [layer.weight, r.weight] if isinstance(r, DenseDelay) else [layer.weight]
+
+
+def _widest(rows: F32) -> int:
+    """The finest grid on which the weights have 16 bits."""
+    largest = float(np.abs(rows.astype(np.float64)).max())
+    return math.floor(math.log2(UNITS_MOST / max(largest, 2.0**-FINEST)))
 
 
 def _round(array: F32, q: int) -> F32:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CTYPES = {
     "float32": "float",
+    "int16": "int16_t",
     "int32": "int32_t",
     "uint8": "uint8_t",
     "uint16": "uint16_t",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compose import Kernel, compose
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
-from delrec_compile.ops.emit import Schedule
+from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
 ATTRIBUTES = ("beta", "threshold", "v_reset", "pads")
@@ -48,14 +48,15 @@ def lower(
     *,
     generator: str = "llvm",
     counts: str = "float32",
+    grids: Sequence[int | None] = (),
     dump: Path | None = None,
 ) -> dict[str, Kernel]:
     """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model.
 
-    generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8.
+    generator, counts, grids: as in `compose`.
     """
     value: Any = model
-    for i, (name, phase) in enumerate(phases(schedule, generator, counts)):
+    for i, (name, phase) in enumerate(phases(schedule, generator, counts, grids)):
         value = phase(value)
         if dump is not None:
             dump.mkdir(parents=True, exist_ok=True)
@@ -65,8 +66,13 @@ def lower(
 
 
 def phases(
-    schedule: Schedule, generator: str = "llvm", counts: str = "float32"
+    schedule: Schedule,
+    generator: str = "llvm",
+    counts: str = "float32",
+    grids: Sequence[int | None] = (),
 ) -> list[tuple[str, Callable[[Any], Any]]]:
+    """The phases of the lowering, in order; each takes what the one before it made."""
+
     def composed(graph: Graph) -> dict[str, Kernel]:
         return {
             name: compose(
@@ -76,6 +82,7 @@ def phases(
                 trace=trace,
                 generator=generator,
                 counts=counts,
+                grids=grids,
             )
             for name, trace in (("run", False), ("trace", True))
         }

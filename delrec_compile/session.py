@@ -18,6 +18,7 @@ from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
 
 F32 = NDArray[np.float32]
+MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Session:
         """`steps_per_call` time steps. Returns the buffer y, which the next call overwrites."""
         if x.size != self.x.size:
             raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is needed")
-        self.x[:] = x
+        self.x[:] = counts(x)
         self.step_in_place()
         return self.y
 
@@ -121,7 +122,16 @@ class Session:
     def _checked(self, x: F32) -> F32:
         if x.ndim != 2 or x.shape[1] != self.x.shape[1]:
             raise DataError(f"x has shape {list(x.shape)}; [steps, {self.x.shape[1]}] is needed")
-        return np.ascontiguousarray(x, self.x.dtype)
+        return np.ascontiguousarray(counts(x), self.x.dtype)
+
+
+def counts(x: NDArray[Any]) -> NDArray[Any]:
+    """x, when all of it are counts. Raises DataError."""
+    if not ((x >= 0) & (x <= MOST) & (x == np.rint(x))).all():
+        raise DataError(
+            f"x holds a value that is no count; whole numbers from 0 to {MOST} are needed"
+        )
+    return x
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:

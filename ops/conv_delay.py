@@ -98,7 +98,7 @@ def emit(e: Emitter, arrivals: Events, kernel: Any, taps: int, current: Any, n: 
     taps are added in ascending k, because arrivals come in ascending j.
     """
     for at, lanes in e.blocks(n + taps - 1):
-        e.store(current, at, lanes, e.splat(e.T.float32(0), lanes))
+        e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
     with e.each(arrivals) as j:
         for q in range(taps):
             e.store(current, j + q, 1, current[j + q] + kernel[taps - 1 - q])

@@ -14,36 +14,10 @@ from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.ops.schedule import Schedule
 
-LISTS = ("compress", "scan", "branch")
 NARROWEST = 8
 UNROLLED = 32
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Choices of a device, held in its target profile.
-
-    lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
-    events: how an event list is built; `compress` packs indices with the device's vector compress,
-    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing
-    by a branch, where it skips the work that silence does not need.
-    """
-
-    lanes: int = 8
-    registers: int = 8
-    events: str = "scan"
-
-    def __post_init__(self) -> None:
-        for name in ("lanes", "registers"):
-            value = getattr(self, name)
-            if value < 1 or value & (value - 1):
-                raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
-        if self.events not in LISTS:
-            raise UnsupportedError(
-                f"schedule: events = '{self.events}'; allowed: {', '.join(LISTS)}"
-            )
 
 
 @dataclass(frozen=True)
@@ -101,6 +75,27 @@ class Emitter:
 
     def splat(self, value: Any, lanes: int) -> Any:
         return value if lanes == 1 else tir.broadcast(value, lanes)
+
+    def cast(self, value: Any, dtype: str, lanes: int) -> Any:
+        return tir.cast(value, dtype if lanes == 1 else f"{dtype}x{lanes}")
+
+    def zero(self, dtype: str, lanes: int) -> Any:
+        return self.splat(tir.cast(tir.int32(0), dtype), lanes)
+
+    def add_pair(self, low: Any, high: Any, row: Any, at: Any, count: Any) -> None:
+        """Adds a pair of blocks of a row, times the count, to the registers `low` and `high`."""
+        lanes = self.schedule.lanes
+        both = self.load(row, at, 2 * lanes)
+        for acc, shift in ((low, 0), (high, 16)):
+            factor = self.splat(tir.shift_left(tir.cast(count, "int32"), shift), lanes)
+            total = tir.call_llvm_pure_intrin(
+                f"int32x{lanes}",
+                "llvm.x86.avx512.vpdpwssd.512",
+                self.load(acc, 0, lanes),
+                both,
+                tir.reinterpret(f"int16x{2 * lanes}", factor),
+            )
+            self.store(acc, 0, lanes, total)
 
     def load(self, buffer: Any, at: Any, lanes: int) -> Any:
         if isinstance(buffer, Window):
@@ -182,9 +177,9 @@ class Emitter:
             yield at, lanes
             at += lanes
 
-    def register(self, lanes: int, value: Any) -> Any:
+    def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any:
         """One vector, read and written whole only: the compiler keeps it in a register."""
-        r = IRBuilder.name("acc", tir.alloc_buffer((lanes,), "float32", scope=self.near))
+        r = IRBuilder.name("acc", tir.alloc_buffer((lanes,), dtype, scope=self.near))
         self.store(r, 0, lanes, value)
         return r
 

@@ -50,7 +50,8 @@ Linear (x, weight, bias) => (current)
 class Rows:
     """A sum of weight rows: one row per event, times its count where counts are given.
 
-    weight: flat (in * n,), one row per input. counts: (in,), or None when every event counts 1.
+    weight: flat (in * n,), one row per input, float32 or int16. counts: count of an input, in the
+    type of the sums (float32, int32); None when every event counts 1.
     """
 
     events: Events
@@ -72,6 +73,10 @@ class Tile:
         offsets = [sum(widths[:k]) for k in range(len(widths))]
         return Tile(places[0][0], sum(widths), tuple(zip(offsets, widths, strict=True)))
 
+    def pairs(self, lanes: int) -> int:
+        """How many blocks, from the first on, are pairs of whole ones."""
+        return sum(width == lanes for _, width in self.blocks) // 2 * 2
+
 
 def emit(
     e: Emitter,
@@ -83,6 +88,8 @@ def emit(
     start: Any = None,
 ) -> None:
     """Sums of n outputs, held in registers: start + rows `before` + bias + rows `after`.
+
+    They are float32, or int32 where the bias is.
 
     start: (n,), a current to begin with. finish(base, size) is called once per tile, for what takes
     its finished blocks: outputs base to base + size.
@@ -102,25 +109,32 @@ def emit(
 
 def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[Any]:
     """Registers that hold 0, or the bias; and the current to begin with."""
+    dtype = str(bias.dtype)
     wholes = [b for b in (start, bias if biased else None) if b is not None]
     parts = [e.window(b, tile.base, tile.size) for b in wholes]
     out = []
     for at, lanes in tile.blocks:
         values = [e.load(part, at, lanes) for part in parts]
-        out.append(e.register(lanes, sum(values[1:], values[0]) if values else _zero(e, lanes)))
+        value = sum(values[1:], values[0]) if values else e.zero(dtype, lanes)
+        out.append(e.register(lanes, value, dtype))
     return out
 
 
-def _zero(e: Emitter, lanes: int) -> Any:
-    return e.splat(e.T.float32(0), lanes)
-
-
 def _add(e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None) -> None:
-    for (at, lanes), a in zip(tile.blocks, acc, strict=True):
+    whole = tile.pairs(e.schedule.lanes) if _paired(e, row) else 0
+    for k in range(0, whole, 2):
+        e.add_pair(acc[k], acc[k + 1], row, tile.blocks[k][0], 1 if count is None else count)
+    for (at, lanes), a in zip(tile.blocks[whole:], acc[whole:], strict=True):
         value = e.load(row, at, lanes)
+        if str(row.buffer.dtype) == "int16":
+            value = e.cast(value, "int32", lanes)
         if count is not None:
             value = value * e.splat(count, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + value)
+
+
+def _paired(e: Emitter, row: Any) -> bool:
+    return e.schedule.rows == "pairs" and str(row.buffer.dtype) == "int16"
 
 
 def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:

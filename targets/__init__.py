@@ -9,7 +9,7 @@ A profile holds
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
   the `stack` in KB; `clock_mhz` of that chip, and the `board` of QEMU that has the same memory;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
-- `[[schedule]]`: choices of `ops.emit.Schedule`; the first whose CPU features are there is used.
+- `[[schedule]]`: choices of `ops.schedule.Schedule`; the first whose CPU features are there is used.
 """
 
 from __future__ import annotations

@@ -18,9 +18,11 @@ from tvm.script.ir_builder import IRBuilder
 
 from delrec_compile import targets
 from delrec_compile.codegen import pick
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import DataError, UnsupportedError
+from delrec_compile.freeze import grids
 from delrec_compile.network import ConvDelay, Layer, Lif, Network, Readout
-from delrec_compile.ops.emit import Emitter, Schedule
+from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops.schedule import Schedule
 from delrec_compile.run import OnnxRunner, TorchRunner
 from delrec_compile.session import Session, aligned, pointer
 
@@ -129,29 +131,44 @@ def test_the_clock_may_turn_over(compiled: Compile) -> None:
     np.testing.assert_array_equal(session.run(x), want)
 
 
-def leaky(beta: float, n: int = 64) -> Network:
-    """Neurons that never fire, driven by their own input: m = beta * v + x, off any grid."""
-    layer = Layer(np.eye(n), np.zeros(n), Lif(beta, threshold=1e30))
+def leaky(beta: float, weight: float, n: int = 64) -> Network:
+    """Neurons that never fire, driven by their own input: m = beta * v + weight * x."""
+    layer = Layer(weight * np.eye(n), np.zeros(n), Lif(beta, threshold=1e30))
     return Network((layer,), Readout(np.zeros((n, n)), np.zeros(n), beta), name=f"leaky_{n}")
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.1234567], ids=["units", "float32"])
 @pytest.mark.parametrize("cpu", [None, "x86-64-v3"])
-def test_the_leak_is_rounded_before_the_sum(cpu: str | None, compiled: Compile) -> None:
+def test_the_leak_is_rounded_before_the_sum(
+    cpu: str | None, weight: float, compiled: Compile
+) -> None:
     """A fused multiply-add on `beta * v` would show in the last bit of some membrane."""
     if cpu is not None and not runs(cpu):
         pytest.skip(f"{cpu} code does not run on this machine")
-    network = leaky(0.7310586)
+    network = leaky(0.7310586, weight)
+    assert (grids(network)[0] is None) == (weight != 1.0)
     session = compiled(network, cpu=cpu)
     rng = np.random.default_rng(5)
-    x = rng.gamma(1.0, size=(50, network.inputs)).astype(np.float32)
+    x = rng.integers(0, 30, size=(50, network.inputs)).astype(np.float32)
     session.run(x)
     have = session._state[: network.inputs * 4].view(np.float32)
     state, fused = network.reset(), np.zeros(network.inputs)
     for row in x:
         _, state = network.step(row[None], state)
-        fused = np.float32(np.float64(np.float32(0.7310586)) * fused + row)
+        fused = np.float32(np.float64(np.float32(0.7310586)) * fused + np.float32(weight) * row)
     np.testing.assert_array_equal(have, state["l0_v"][0])
     assert (fused != state["l0_v"][0]).any()
+
+
+@pytest.mark.parametrize("value", [0.5, 40_000, -1, float("nan"), float("inf")])
+def test_what_is_no_count_is_refused(value: float, compiled: Compile) -> None:
+    network = leaky(0.5, 1.0, 4)
+    session = compiled(network)
+    x = np.zeros((3, 4), np.float32)
+    x[2, 1] = value
+    for call in (session.run, lambda x: session.step(x[2:]), lambda x: session.trace(x[:, None])):
+        with pytest.raises(DataError, match="x holds a value that is no count; whole numbers from"):
+            call(x)
 
 
 def test_a_single_neuron_gains_nothing_from_its_padding(compiled: Compile) -> None:
@@ -182,9 +199,13 @@ def test_only_the_c_entry_points_are_exported(compiled: Compile) -> None:
 def test_the_schedule_follows_the_cpu() -> None:
     target = targets.load("x86_64")
     assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "scan")
-    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "scan")
+    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "scan", "units")
     llvm, schedule = pick(target, "znver4")
-    assert (schedule, llvm["mattr"]) == (Schedule(16, 16, "compress"), ["-prefer-256-bit"])
+    assert (schedule, llvm["mattr"]) == (
+        Schedule(16, 16, "compress", "pairs"),
+        ["-prefer-256-bit"],
+    )
+    assert pick(target, "icelake-client")[1].rows == "pairs"
     assert pick(target)[0]["mcpu"] not in ("host", "native", "generic")
 
 

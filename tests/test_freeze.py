@@ -62,7 +62,11 @@ def test_snapping_moves_a_weight_by_half_a_grid_step_at_most() -> None:
     for old, new, grid in pairs:
         assert np.abs(old - new).max() <= 2.0 ** -(grid + 1)
         assert (new * 2.0**grid % 1 == 0).all()
-    assert 10 <= q < q_out <= 20
+    assert 10 <= q <= 20
+    assert 10 <= q_out <= 20
+    rows = [after.layers[0].weight, after.layers[0].recurrence.weight]  # type: ignore[union-attr]
+    assert max(np.abs(row).max() for row in rows) * 2.0**q < 2**15
+    assert np.abs(after.readout.weight).max() * 2.0**q_out < 2**15
 
 
 def test_snapping_twice_changes_nothing() -> None:

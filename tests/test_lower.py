@@ -15,7 +15,7 @@ from onnx import helper
 from delrec_compile.compose import state_of
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.lower import lower, phases, read_graph, to_relax
-from delrec_compile.ops.emit import Schedule
+from delrec_compile.ops.schedule import Schedule
 
 Exported = Callable[..., onnx.ModelProto]
 

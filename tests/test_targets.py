@@ -11,7 +11,7 @@ from helpers import refusal
 
 from delrec_compile import targets
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.ops.emit import Schedule
+from delrec_compile.ops.schedule import Schedule
 
 
 def test_the_folder_is_the_list() -> None:

@@ -1,0 +1,53 @@
+"""What differs from device to device in how a step is computed, and never in what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from delrec_compile.errors import UnsupportedError
+
+LISTS = ("compress", "scan", "branch")
+ROWS = ("float32", "units", "pairs")
+PAIRED_LANES = 16
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Choices of a device, held in its target profile.
+
+    lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
+    events: how an event list is built; `compress` packs indices with the device's vector compress,
+    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing
+    by a branch, where it skips the work that silence does not need. rows: how weight rows are held
+    and added, as `float32` or, where a layer's weights are whole numbers of a power-of-two unit
+    below 2^15, as `units`: 16-bit integers, added in 32 bits; `pairs` are units of two blocks side
+    by side, for a device that multiplies and adds pairs in one instruction (VNNI, 16 lanes). The
+    sums are the same bits.
+    """
+
+    lanes: int = 8
+    registers: int = 8
+    events: str = "scan"
+    rows: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("lanes", "registers"):
+            value = getattr(self, name)
+            if value < 1 or value & (value - 1):
+                raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
+        for name, allowed in (("events", LISTS), ("rows", ROWS)):
+            if getattr(self, name) not in allowed:
+                raise UnsupportedError(
+                    f"schedule: {name} = '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
+                )
+        if self.rows == "pairs" and (self.lanes != PAIRED_LANES or self.registers < 2):
+            raise UnsupportedError(
+                f"schedule: rows = 'pairs' needs lanes = {PAIRED_LANES} and registers of 2 or more"
+            )
+
+    def order(self, n: int) -> list[int]:
+        """Which output each place of a weight row of n holds."""
+        whole = n // (2 * self.lanes) * 2 * self.lanes if self.rows == "pairs" else 0
+        pairs = range(0, whole, 2 * self.lanes)
+        out = [at + q + side for at in pairs for q in range(self.lanes) for side in (0, self.lanes)]
+        return [*out, *range(whole, n)]

@@ -26,6 +26,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
 from delrec_compile.compose import Kernel, compose
+from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
 from delrec_compile.ops.emit import Schedule
@@ -52,7 +53,8 @@ def lower(
 ) -> dict[str, Kernel]:
     """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model.
 
-    generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8.
+    generator: `llvm`, `c` for C text, or `cuda` for a GPU. counts: dtype of the inputs, float32 or
+    uint8.
     """
     value: Any = model
     for i, (name, phase) in enumerate(phases(schedule, generator, counts)):
@@ -68,6 +70,9 @@ def phases(
     schedule: Schedule, generator: str = "llvm", counts: str = "float32"
 ) -> list[tuple[str, Callable[[Any], Any]]]:
     def composed(graph: Graph) -> dict[str, Kernel]:
+        if generator == "cuda":
+            parts = (graph.layers, graph.readout, schedule)
+            return {n: compose_gpu(*parts, trace=n == "trace") for n in ("run", "trace")}
         return {
             name: compose(
                 graph.layers,

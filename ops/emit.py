@@ -16,7 +16,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "scan", "branch")
+LISTS = ("compress", "scan", "branch", "ballot")
 NARROWEST = 8
 UNROLLED = 32
 
@@ -25,10 +25,11 @@ UNROLLED = 32
 class Schedule:
     """Choices of a device, held in its target profile.
 
-    lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
-    events: how an event list is built; `compress` packs indices with the device's vector compress,
-    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing
-    by a branch, where it skips the work that silence does not need.
+    lanes: float32 lanes of a vector, or most threads of a GPU's block; a power of two. registers:
+    accumulators held across row sums. events: how an event list is built; `compress` packs indices
+    with the device's vector compress, `scan` appends one at a time without branches, `branch` with
+    one: for cores that lose nothing by a branch, where it skips the work that silence does not
+    need; `ballot` is the vote of a GPU's warps.
     """
 
     lanes: int = 8
@@ -63,7 +64,12 @@ class Window:
 
 
 class Emitter:
-    """Emits TIR into the function that is open in the IR builder."""
+    """Emits TIR into the function that is open in the IR builder.
+
+    stride: from one lane of a tile to the next.
+    """
+
+    stride = 1
 
     def __init__(self, schedule: Schedule, generator: str = "llvm") -> None:
         self.schedule = schedule

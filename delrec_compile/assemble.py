@@ -1,4 +1,4 @@
-"""Kernels + glue -> the files of an artifact: a shared library, or C sources. Runs in a child."""
+"""Kernels + glue -> the files of an artifact: library, C sources, or GPU code. Runs in a child."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile import bare, checkpoint, cross, targets, toolchain
+from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.export import export
 from delrec_compile.freeze import grids
@@ -128,8 +129,19 @@ def _sources(
         return {**facts, **bare.program(root, name, chip, Path(work))}
 
 
-FORMS: dict[str, Callable[..., dict[str, Any]]] = {"library": _library, "sources": _sources}
-COUNTS = {"library": "float32", "sources": "uint8"}
+def _cuda(
+    root: Path, network: Network, kernels: Any, name: str, unroll: int, machine: Machine
+) -> dict[str, Any]:
+    del unroll
+    return assemble_cuda(root, network, kernels, name, str(machine.llvm["arch"]))
+
+
+FORMS: dict[str, Callable[..., dict[str, Any]]] = {
+    "library": _library,
+    "sources": _sources,
+    "cuda": _cuda,
+}
+COUNTS = {"library": "float32", "sources": "uint8", "cuda": "float32"}
 
 
 def _image(work: Path, name: str, root: Path, machine: Machine) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile import checkpoint, child
+from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, UsageError
 from delrec_compile.run import fitting, read_words
@@ -35,6 +36,7 @@ NAMES = (
 QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
 SLICE_S = 0.004
 MODULE = "delrec_compile.bench:measure"
+GPU_MODULE = "delrec_compile.bench_gpu:measure"
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,18 @@ def bench(
         raise UsageError(f"rounds is {rounds}; at least 1 is needed")
     chosen = tuple(n for n in NAMES if n in rows or n == "ours")
     raw = child.call(
-        MODULE, artifact=str(artifact), words=str(words), rows=list(chosen), rounds=rounds
+        _module(artifact),
+        artifact=str(artifact),
+        words=str(words),
+        rows=list(chosen),
+        rounds=rounds,
     )
     return Bench(tuple(Row(**r) for r in raw["rows"]), raw["workload"])
+
+
+def _module(artifact: Path | str) -> str:
+    form = load_artifact(artifact).manifest.get("form")
+    return GPU_MODULE if form == "cuda" else MODULE
 
 
 def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str, Any]:

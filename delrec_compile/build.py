@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, child, targets, toolchain
+from delrec_compile import checkpoint, child, nvrtc, targets, toolchain
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.export import export, golden_hash
 from delrec_compile.freeze import grids
@@ -61,8 +61,9 @@ def build(
     """Exports, compiles in a child process, links and packs the artifact.
 
     out: folder, by default `<network>-<target>`. unroll: time steps per call of `step`. cpu: LLVM
-    name of the CPU in place of the one found here, such as `x86-64-v3`. dump: where each phase of
-    the lowering is written. Raises UnsupportedError, InputError, ToolchainError, CompilerCrash.
+    name of the CPU in place of the one found here, such as `x86-64-v3`, or a GPU's architecture.
+    dump: where each phase of the lowering is written. Raises UnsupportedError, InputError,
+    ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)
     if numeric not in profile.numeric:
@@ -76,6 +77,8 @@ def build(
     out = _named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
     vacant(out, force)
     toolchain.cc(profile.triple or profile.core)
+    if profile.generator == "cuda":
+        nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
     with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")

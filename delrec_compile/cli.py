@@ -53,7 +53,8 @@ def build(
     numeric: Annotated[str, typer.Option(help="Numbers inside: float32.")] = "float32",
     unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
     cpu: Annotated[
-        str | None, typer.Option(help="LLVM's CPU name, such as x86-64-v3; else the one here.")
+        str | None,
+        typer.Option(help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
     ] = None,
     words: Words = "words",
     limit: Limit = None,
@@ -259,8 +260,9 @@ def bench(
         return
     w = result.workload
     show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
+    where = w.get("device", "batch 1, one thread")
     show(
-        f"batch 1, one thread, {w['steps']} steps per word; inputs {w['input_density']:.1%} active, "
+        f"{where}, {w['steps']} steps per word; inputs {w['input_density']:.1%} active, "
         f"hidden neurons {w['hidden_rate']:.1%}"
     )
     show_next("delrec-compile inspect")
@@ -290,7 +292,7 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
 @app.command()
 def targets(as_json: Json = False) -> None:
     """List the targets and whether this machine can build for them."""
-    from delrec_compile import report, toolchain
+    from delrec_compile import nvrtc, report, toolchain
     from delrec_compile import targets as profiles
     from delrec_compile.doctor import missing
 
@@ -298,7 +300,11 @@ def targets(as_json: Json = False) -> None:
     for name in profiles.names():
         profile = profiles.load(name)
         lacks = missing(profile)
-        fix = {"zig": toolchain.MEND_CROSS}.get(lacks[0], toolchain.MEND) if lacks else ""
+        fix = (
+            {"zig": toolchain.MEND_CROSS, "cuda": nvrtc.MEND}.get(lacks[0], toolchain.MEND)
+            if lacks
+            else ""
+        )
         rows.append(
             {
                 "name": name,

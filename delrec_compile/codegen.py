@@ -14,6 +14,7 @@ from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 from tvm.tirx.buffer import is_buffer_var
 
+from delrec_compile import nvrtc
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.targets import Target
@@ -170,12 +171,16 @@ def _plain_pipeline(shared: bool = True) -> str:
 def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedule]:
     """TVM's target for the CPU, and the first schedule of the profile whose features it has.
 
-    cpu: LLVM's name of it; by default the profile's own, or the CPU found here. LLVM takes an
-    unknown name in silence and means the oldest CPU, so names are checked. Raises UnsupportedError.
+    cpu: LLVM's name of it, or a GPU's architecture; by default the profile's own, or the CPU found
+    here. LLVM takes an unknown name in silence and means the oldest CPU, so names are checked.
+    Raises UnsupportedError.
     """
     from tvm.target import codegen
 
     llvm = dict(target.llvm)
+    if target.generator == "cuda":
+        arch = nvrtc.known_arch(nvrtc.find(), cpu or target.arch)
+        return {"kind": "cuda", "arch": arch}, Schedule(**target.schedules[0].values)
     if target.generator == "c":
         if cpu is not None:
             raise UnsupportedError(f"target '{target.name}' is C text: a --cpu does not apply")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from delrec_compile import toolchain
+from delrec_compile import nvrtc, toolchain
 from delrec_compile.errors import ToolchainError
 from delrec_compile.targets import Target
 
@@ -33,7 +33,8 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     found = [_package(name) for name in PACKAGES]
-    return [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu(), _espeak()]
+    found = [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
+    return [*found, _cuda(), _espeak()]
 
 
 def missing(target: Target) -> list[str]:
@@ -108,6 +109,15 @@ def _qemu() -> Finding:
     return Finding("qemu", True, path, needed)
 
 
+def _cuda() -> Finding:
+    name, needed = "CUDA compiler", "build for GPUs (runs without one)"
+    try:
+        found = nvrtc.find()
+    except ToolchainError:
+        return Finding(name, False, "neither NVRTC nor nvcc", needed, nvrtc.MEND)
+    return Finding(name, True, found.name, needed)
+
+
 def _espeak() -> Finding:
     path = shutil.which("espeak-ng")
     if path is None:
@@ -121,4 +131,5 @@ PROBES: dict[str, Callable[[], Finding]] = {
     "emulator": _emulator,
     "wasmtime": _wasmtime,
     "qemu": _qemu,
+    "cuda": _cuda,
 }

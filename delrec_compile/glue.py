@@ -28,6 +28,7 @@ CTYPES = {
 }
 # of x, y or spikes in one call: what a 32-bit index reaches
 MOST_ELEMENTS = (1 << 31) - 1
+TABLE_ALIGN = 256
 
 
 def c_name(text: str) -> str:
@@ -37,6 +38,7 @@ def c_name(text: str) -> str:
 
 
 LIBRARY = {"{name}.h": "glue.h.in", "{name}.c": "glue.c.in"}
+CUDA = {"include/{name}.h": "cuda_host.h.in", "src/{name}_host.c": "cuda_host.c.in"}
 SOURCES = {
     "include/{name}.h": "c_source.h.in",
     "src/{name}.c": "c_source.c.in",
@@ -60,7 +62,7 @@ def render(
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
 ) -> dict[str, str]:
-    """File name -> text. templates: LIBRARY or SOURCES."""
+    """File name -> text. templates: LIBRARY, SOURCES or CUDA."""
     facts = _facts(network, kernel, name, unroll)
     folder = resources.files("delrec_compile.targets")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -81,18 +83,49 @@ def _facts(network: Network, kernel: Kernel, name: str, unroll: int) -> dict[str
         "neurons": kernel.neurons,
         "unroll": unroll,
         "max_steps": MOST_ELEMENTS // max(kernel.inputs, kernel.outputs, kernel.neurons),
+        "max_streams": MOST_ELEMENTS // max(s for s, _ in kernel.state.values()),
+        "threads": getattr(kernel, "threads", 1),
+        "table_bytes": len(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
         "state": [
-            {"name": n, "size": size, "ctype": CTYPES[dtype]}
+            {
+                "name": n,
+                "size": size,
+                "ctype": CTYPES[dtype],
+                "bytes": size * np.dtype(dtype).itemsize,
+            }
             for n, (size, dtype) in kernel.state.items()
         ],
         "state_bytes": sum(s * np.dtype(d).itemsize for s, d in kernel.state.values()),
         "tables": [
-            {"name": n, "size": a.size, "ctype": CTYPES[str(a.dtype)], "body": c_array(a)}
-            for n, a in kernel.tables.items()
+            {
+                "name": n,
+                "size": a.size,
+                "ctype": CTYPES[str(a.dtype)],
+                "body": c_array(a),
+                "offset": at,
+            }
+            for (n, a), at in zip(
+                kernel.tables.items(), table_offsets(kernel.tables).values(), strict=True
+            )
         ],
         "golden": _golden(network),
     }
+
+
+def table_offsets(tables: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Where each table lies in `table_file`."""
+    at, out = 0, {}
+    for name, table in tables.items():
+        out[name] = at
+        at += -(-table.nbytes // TABLE_ALIGN) * TABLE_ALIGN
+    return out
+
+
+def table_file(tables: Mapping[str, NDArray[Any]]) -> bytes:
+    """The tables one after another, little-endian, each at a multiple of TABLE_ALIGN bytes."""
+    raw = [t.astype(t.dtype.newbyteorder("<")).tobytes() for t in tables.values()]
+    return b"".join(r + bytes(-len(r) % TABLE_ALIGN) for r in raw)
 
 
 def c_array(values: NDArray[Any]) -> str:

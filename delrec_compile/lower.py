@@ -26,6 +26,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
 from delrec_compile.compose import Kernel, compose
+from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
 from delrec_compile.ops.schedule import Schedule
@@ -53,7 +54,7 @@ def lower(
 ) -> dict[str, Kernel]:
     """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model.
 
-    generator, counts, grids: as in `compose`.
+    generator, counts, grids: as in `compose`; generator `cuda` is a GPU.
     """
     value: Any = model
     for i, (name, phase) in enumerate(phases(schedule, generator, counts, grids)):
@@ -74,6 +75,9 @@ def phases(
     """The phases of the lowering, in order; each takes what the one before it made."""
 
     def composed(graph: Graph) -> dict[str, Kernel]:
+        if generator == "cuda":
+            parts = (graph.layers, graph.readout, schedule)
+            return {n: compose_gpu(*parts, trace=n == "trace") for n in ("run", "trace")}
         return {
             name: compose(
                 graph.layers,

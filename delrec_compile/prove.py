@@ -11,6 +11,7 @@ from typing import Any
 from delrec_compile import checkpoint, child, targets
 from delrec_compile.bench import QUICK, Bench, bench
 from delrec_compile.build import Artifact, Progress, load_artifact
+from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.parity import check as check_parity
 from delrec_compile.parity import compare
@@ -19,6 +20,7 @@ from delrec_compile.session import Session
 
 SCHEMA = "delrec.measured/1"
 EMULATED_WORDS = 5
+GPU_WORDS = 64
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,21 @@ def prove(
         )
         return found
 
-    native = runs_here(artifact)
+    gpu = artifact.manifest.get("form") == "cuda"
+    native = not gpu and runs_here(artifact)
     check = checked_child(artifact.path) if native else None
     emulation, result = None, None
-    if not native and artifact.manifest.get("core"):
+    if gpu:
+        emulation = child.call(
+            "delrec_compile.prove:on_gpu",
+            path=str(artifact.path),
+            words=words,
+            limit=limit or GPU_WORDS,
+            timeout_s=cuda.TIMEOUT_S,
+        )
+        check = emulation.pop("check")
+        native = emulation["how"] != cuda.HOW
+    elif not native and artifact.manifest.get("core"):
         progress(f"running {artifact.manifest['core']} code in an emulator")
         emulation = child.call(
             "delrec_compile.prove:emulated",
@@ -124,6 +137,18 @@ def runs_here(artifact: Artifact) -> bool:
 def self_tested(path: str) -> bool:
     """In the child: whether the golden vectors come out as recorded."""
     return Session(path).self_test()
+
+
+def on_gpu(path: str, words: str, limit: int) -> dict[str, Any]:
+    """In the child: parity of a GPU's artifact, on the GPU, or emulated where there is none."""
+    from delrec_compile.session_gpu import GpuSession
+
+    session = GpuSession(path)
+    if not session.self_test():
+        raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
+    network = checkpoint.load(session.artifact.path / "network.safetensors")
+    found = compare(network, session, first(read_words(words), limit), target="cuda")
+    return {"check": found.as_dict(), "how": session.how, "instructions_per_step": None}
 
 
 def emulated(path: str, words: str, limit: int) -> dict[str, Any]:

@@ -20,6 +20,9 @@ ENGINES = {
     "authors_conv": "PyTorch eager, the authors' conv training form",
     "onnxruntime": "ONNX Runtime, IO binding",
     "tvm_default": "TVM's default build",
+    "ours_host": "compiled, with copies from and to the host",
+    "torch_graph": "PyTorch eager, the whole word as one CUDA graph",
+    "torch_compile": "PyTorch, torch.compile of the step, the word as one CUDA graph",
 }
 Rows = Iterable[Sequence[str]]
 
@@ -87,10 +90,14 @@ BENCH_COLUMNS = ("engine", "us per step", "times ours")
 
 def bench_rows(bench: Bench) -> Rows:
     for row in bench.rows:
-        yield (ENGINES[row.name], f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
+        kind, _, streams = row.name.partition("@")
+        name = ENGINES[kind] + (f", {streams} streams" if streams else "")
+        yield (name, f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
 
 
 def emulated_line(cost: dict[str, Any]) -> str:
+    if cost["instructions_per_step"] is None:
+        return f"run on {cost['how']}" if "device" in cost["how"] else str(cost["how"])
     text = (
         f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
         f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
@@ -133,7 +140,7 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         "latency": {
             "us_per_step": proof.bench.rows[0].us_per_step if proof.bench else None,
             "instructions_per_step": cost["instructions_per_step"] if cost else None,
-            "how": "emulated" if cost else "native" if proof.bench else None,
+            "how": _how(proof),
         },
         "emulated": cost,
         "bench": proof.bench.as_dict() if proof.bench else None,
@@ -142,6 +149,12 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         "library_bytes": artifact.manifest["library_bytes"],
         "state_bytes": facts["state_bytes"]["artifact"],
     }
+
+
+def _how(proof: Proof) -> str | None:
+    if proof.emulated:
+        return "device" if proof.emulated["how"].startswith("device") else "emulated"
+    return "native" if proof.bench else None
 
 
 def markdown(facts: dict[str, Any], proof: Proof) -> str:
@@ -155,7 +168,7 @@ def markdown(facts: dict[str, Any], proof: Proof) -> str:
         w = bench.workload
         parts += ["", "## Latency", ""]
         parts += [
-            f"Batch {w['batch']}, one thread, medians of interleaved runs; inputs "
+            f"{w.get('device', 'Batch 1, one thread')}, medians of interleaved runs; inputs "
             f"{w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}.",
             "",
             *_markdown_table(BENCH_COLUMNS, bench_rows(bench)),

@@ -158,6 +158,10 @@ def artifact_runner(artifact: Artifact) -> Runner:
     Raises InputError where there is neither.
     """
     m = artifact.manifest
+    if m.get("form") == "cuda":
+        from delrec_compile.session_gpu import GpuSession
+
+        return GpuSession(artifact)
     if targets.is_here(m["machine"]):
         return Session(artifact)
     if m.get("core"):

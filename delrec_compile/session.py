@@ -41,6 +41,10 @@ class Session:
     def __init__(self, artifact: Artifact | Path | str) -> None:
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         m = self.artifact.manifest
+        if m.get("form") == "cuda":
+            raise InputError(
+                f"{self.artifact.path} is for a GPU; GpuSession of session_gpu runs it"
+            )
         self._lib = self._open(m["name"])
         self._entry = {e: getattr(self._lib, f"{m['name']}_{e}") for e in ENTRIES}
         self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)

@@ -36,9 +36,27 @@ def cc(cross: str = "") -> list[str]:
     raise ToolchainError(f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {MEND}")
 
 
+def cxx() -> list[str]:
+    """The command of the host's C++ compiler: $CXX, c++, g++, clang++, or the ziglang wheel's."""
+    for command in (shlex.split(os.environ.get("CXX", "")), ["c++"], ["g++"], ["clang++"]):
+        if command and shutil.which(command[0]):
+            return command
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "c++"]
+    raise ToolchainError(f"no C++ compiler found (looked for $CXX, c++, g++, clang++); {MEND}")
+
+
 def run_cc(*arguments: str | Path, cross: str = "") -> None:
     """Runs the compiler. Raises CompilerCrash with its first error."""
-    command = [*cc(cross), *map(str, arguments)]
+    _run([*cc(cross), *map(str, arguments)])
+
+
+def run_cxx(*arguments: str | Path) -> None:
+    """Runs the C++ compiler. Raises CompilerCrash with its first error."""
+    _run([*cxx(), *map(str, arguments)])
+
+
+def _run(command: list[str]) -> None:
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
 
 F32 = NDArray[np.float32]
 
@@ -102,3 +103,17 @@ def emit(e: Emitter, arrivals: Events, kernel: Any, taps: int, current: Any, n: 
     with e.each(arrivals) as j:
         for q in range(taps):
             e.store(current, j + q, 1, current[j + q] + kernel[taps - 1 - q])
+
+
+def emit_gpu(e: GpuEmitter, arrivals: Marked, kernel: Any, taps: int, at: Any) -> Any:
+    """I[at], gathered from the mask of the arriving spikes, its taps in ascending k."""
+    T = e.T
+    current = e.register(1, T.float32(0))
+    with e.loop("k", taps) as k:
+        bit = at + k - taps // 2 + arrivals.lead * delay_line.WORD
+        word = arrivals.mask[T.shift_right(bit, 5)]
+        shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
+        arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
+        with e.when(arrives):
+            e.store(current, 0, 1, current[0] + kernel[k])
+    return current[0]

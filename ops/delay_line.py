@@ -5,7 +5,7 @@
 As explicit state it is the spike history, newest first: `hist[l] = S(t - 1 - l)`, `depth` rows.
 Inside an artifact it is a ring of bit planes (a calendar queue): a spike of neuron j at step t sets
 one bit in plane `t + 1 + delay[j]`; step t reads and clears one plane. The cost follows the spikes,
-not the delay.
+not the delay. On a GPU each neuron's thread keeps the neuron's own column of that ring.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
 
 F32 = NDArray[np.float32]
 WORD = 32
@@ -126,3 +127,42 @@ def _emit_bytes(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> N
             bit = T.bitwise_and(T.shift_right(bits, T.cast(q, "uint32")), T.uint32(1))
             with e.when(bit != T.uint32(0)):
                 e.append_always(arrivals, k * 8 + q)
+
+
+def columns(depth: int, n: int) -> int:
+    """32-bit words of the GPU's ring: per neuron one bit per plane, word by word of all neurons."""
+    return words(planes(depth)) * n
+
+
+def emit_gpu_read(
+    e: GpuEmitter, arrivals: Marked, ring: Any, clock: Any, depth: int, n: int
+) -> None:
+    """Flags the neurons whose spikes arrive at this step; their bit is cleared."""
+    T = e.T
+    plane = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1))
+    bit = e.bind("bit", T.shift_left(T.uint32(1), _low(T, plane)))
+    for i, _ in e.blocks(n):
+        at = T.shift_right(plane, 5) * n + i
+        word = e.bind("word", e.load(ring, at, 1))
+        arrives = T.bitwise_and(word, bit) != T.uint32(0)
+        e.store(arrivals.flag, i, 1, T.cast(arrives, "uint8"))
+        with e.when(arrives):
+            e.store(ring, at, 1, T.bitwise_xor(word, bit))
+
+
+def emit_gpu_push(
+    e: GpuEmitter, spikes: Marked, delay: Any, ring: Any, clock: Any, depth: int, n: int
+) -> None:
+    """Every flagged neuron sets its bit in plane (clock + 1 + delay)."""
+    T = e.T
+    for i, _ in e.blocks(n):
+        with e.when(spikes.flag[i] != T.uint8(0)):
+            arrival = T.bitwise_and(clock + 1 + T.cast(delay[i], "int32"), planes(depth) - 1)
+            plane = e.bind("plane", arrival)
+            at = e.bind("at", T.shift_right(plane, 5) * n + i)
+            bit = T.shift_left(T.uint32(1), _low(T, plane))
+            e.store(ring, at, 1, T.bitwise_or(e.load(ring, at, 1), bit))
+
+
+def _low(T: Any, plane: Any) -> Any:
+    return T.cast(T.bitwise_and(plane, WORD - 1), "uint32")

@@ -37,7 +37,12 @@ class Window:
 
 
 class Emitter:
-    """Emits TIR into the function that is open in the IR builder."""
+    """Emits TIR into the function that is open in the IR builder.
+
+    stride: from one lane of a tile to the next.
+    """
+
+    stride = 1
 
     def __init__(self, schedule: Schedule, generator: str = "llvm") -> None:
         self.schedule = schedule

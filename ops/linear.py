@@ -68,9 +68,9 @@ class Tile:
     blocks: tuple[tuple[int, int], ...]
 
     @staticmethod
-    def of(places: list[tuple[Any, int]]) -> Tile:
+    def of(places: list[tuple[Any, int]], stride: int) -> Tile:
         widths = [lanes for _, lanes in places]
-        offsets = [sum(widths[:k]) for k in range(len(widths))]
+        offsets = [sum(widths[:k]) * stride for k in range(len(widths))]
         return Tile(places[0][0], sum(widths), tuple(zip(offsets, widths, strict=True)))
 
     def pairs(self, lanes: int) -> int:
@@ -95,7 +95,7 @@ def emit(
     its finished blocks: outputs base to base + size.
     """
     for places in e.tiles(n):
-        tile = Tile.of(places)
+        tile = Tile.of(places, e.stride)
         take = finish(tile.base, tile.size)
         acc = _begin(e, tile, bias, start, not before)
         for rows in before:

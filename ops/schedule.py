@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "scan", "branch")
+LISTS = ("compress", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
 PAIRED_LANES = 16
 
@@ -15,14 +15,16 @@ PAIRED_LANES = 16
 class Schedule:
     """Choices of a device, held in its target profile.
 
-    lanes: float32 lanes of a vector, a power of two. registers: accumulators held across row sums.
-    events: how an event list is built; `compress` packs indices with the device's vector compress,
-    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing
-    by a branch, where it skips the work that silence does not need. rows: how weight rows are held
-    and added, as `float32` or, where a layer's weights are whole numbers of a power-of-two unit
-    below 2^15, as `units`: 16-bit integers, added in 32 bits; `pairs` are units of two blocks side
-    by side, for a device that multiplies and adds pairs in one instruction (VNNI, 16 lanes). The
-    sums are the same bits.
+    lanes: float32 lanes of a vector, or most threads of a GPU's block; a power of two.
+    registers: accumulators held across row sums.
+    events: how an event list is built. `compress` packs indices with the device's vector compress,
+    `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
+    a branch, where it skips the work that silence does not need. `ballot` is the vote of a GPU's
+    warps.
+    rows: how weight rows are held and added. `float32`; or, where a layer's weights are whole
+    numbers of a power-of-two unit below 2^15, `units`: 16-bit integers, added in 32 bits. `pairs`
+    are units of two blocks side by side, for a device that multiplies and adds pairs in one
+    instruction (VNNI, 16 lanes). The sums are the same bits.
     """
 
     lanes: int = 8

@@ -3,7 +3,8 @@
 A profile holds
 
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: what it is and what it needs;
-- `form`: the artifact, a `library` (the default) or C `sources`;
+- `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
+- `arch`: the GPU's architecture, such as sm_80, for the form `cuda`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
 - `core`: the processor in the words of `delrec_compile.cross`, where this machine is another;
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
@@ -41,8 +42,9 @@ class Target:
     """A device profile.
 
     how: how it runs on a machine of another kind. machine: its own, or `any`. tools: what a build
-    needs. form: `library` or `sources`. cross: zig's triple, where this machine is another. core:
-    what emulates it there. llvm: TVM's target, empty where TVM writes C text.
+    needs. form: `library`, `sources` or `cuda`. cross: zig's triple, where this machine is another.
+    core: what emulates it there. arch: of a GPU. llvm: TVM's target, empty where TVM writes C or
+    CUDA text.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Target:
     clock_mhz: float | None = None
     board: str = ""
     memory: dict[str, Any] = field(default_factory=dict)
+    arch: str = ""
 
     @property
     def runs_here(self) -> bool:
@@ -71,8 +74,8 @@ class Target:
 
     @property
     def generator(self) -> str:
-        """What writes the kernels: `llvm`, or TVM's C text."""
-        return "llvm" if self.llvm else "c"
+        """What writes the kernels: `llvm`, or TVM's C or CUDA text."""
+        return "cuda" if self.arch else "llvm" if self.llvm else "c"
 
 
 def is_here(machine: str) -> bool:

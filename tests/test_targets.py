@@ -26,7 +26,7 @@ def test_every_profile_is_whole(name: str) -> None:
     assert target.name == name
     assert target.summary
     assert target.numeric
-    assert target.generator in ("llvm", "c")
+    assert target.generator in ("llvm", "c", "cuda")
     assert target.llvm.get("kind", "llvm") == "llvm"
     assert target.schedules[-1].features == (), "the last schedule must fit every CPU"
     for choice in target.schedules:

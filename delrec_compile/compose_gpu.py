@@ -1,0 +1,229 @@
+"""Layers -> one GPU kernel: a block per stream, the loop over time steps inside, state in place.
+
+    kernel(x, y, [spikes,] steps, streams, tables ..., state ...)
+
+x: (steps, streams, inputs) counts. y: (steps, streams, outputs). spikes, in the tracing form only:
+(steps, streams, neurons). State is that of all streams, stream after stream in each array.
+
+A step has two syncs for what arrives from outside and from the delay lines, and two per layer:
+one between the vote on the spikes and their list, one before the list is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.compose import CLOCK_MASK, Kernel, tables_of
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
+from delrec_compile.ops import conv_delay, delay_line, lif, linear
+from delrec_compile.ops.emit import Window
+from delrec_compile.ops.emit_gpu import WARP, Computed, GpuEmitter, Marked
+from delrec_compile.ops.schedule import Schedule
+
+SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
+
+
+@dataclass(frozen=True)
+class GpuKernel(Kernel):
+    """state: of one stream. threads: of a block. shared_bytes: what a block needs."""
+
+    threads: int
+    shared_bytes: int
+
+
+def compose_gpu(
+    layers: Sequence[Layer], readout: Readout, schedule: Schedule, *, trace: bool
+) -> GpuKernel:
+    """Raises UnsupportedError when the layers are too wide for a block's shared memory."""
+    return _Composer(tuple(layers), readout, schedule, trace).kernel()
+
+
+def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, str]]:
+    """One stream's state."""
+    out: dict[str, tuple[int, str]] = {}
+    for i, layer in enumerate(layers):
+        out[f"l{i}_v"] = (layer.size, "float32")
+        if layer.recurrence is not None:
+            out[f"l{i}_ring"] = (
+                delay_line.columns(layer.recurrence.depth, layer.size),
+                "uint32",
+            )
+    out["out_v"] = (readout.size, "float32")
+    out["clock"] = (1, "int32")
+    return out
+
+
+def threads_for(widest: int, most: int) -> int:
+    """A power of two of threads, whole warps, enough for one neuron each where `most` allows it."""
+    return min(most, max(WARP, 1 << (widest - 1).bit_length()))
+
+
+class _Composer:
+    def __init__(
+        self, layers: tuple[Layer, ...], readout: Readout, schedule: Schedule, trace: bool
+    ) -> None:
+        self.layers, self.readout, self.trace = layers, readout, trace
+        widest = max(readout.size, *(layer.size for layer in layers))
+        self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
+        self.tables = tables_of(layers, readout, schedule)
+        self.state = state_of(layers, readout)
+        self.neurons = sum(layer.size for layer in layers)
+
+    def kernel(self) -> GpuKernel:
+        e = self.e
+        with IRBuilder() as builder, tir.prim_func(s_tir=True):
+            tir.func_name("kernel")
+            tir.func_attr({"tirx.noalias": True})
+            self._arguments()
+            with (
+                tir.launch_thread("blockIdx.x", self.streams) as stream,
+                tir.launch_thread("threadIdx.x", e.threads) as thread,
+            ):
+                self.stream, e.thread = stream, thread
+                self._body()
+        if e.shared_bytes > SHARED_BYTES:
+            raise UnsupportedError(
+                f"the network needs {e.shared_bytes} bytes of a GPU block's shared memory; "
+                f"allowed: {SHARED_BYTES}; build narrower layers"
+            )
+        return GpuKernel(
+            builder.get(),
+            self.tables,
+            self.state,
+            self.layers[0].inputs,
+            self.readout.size,
+            self.neurons,
+            e.threads,
+            e.shared_bytes,
+        )
+
+    def _arguments(self) -> None:
+        def pointer(name: str, dtype: str) -> Any:
+            return tir.arg(name, tir.buffer((1 << 30,), dtype))
+
+        self.x, self.y = pointer("x", "float32"), pointer("y", "float32")
+        if self.trace:
+            self.spikes = pointer("spikes", "uint8")
+        self.steps = tir.arg("steps", tir.int32())
+        self.streams = tir.arg("streams", tir.int32())
+        self.at: dict[str, Any] = {
+            name: tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
+            for name, table in self.tables.items()
+        }
+        self.all = {name: pointer(name, dtype) for name, (_, dtype) in self.state.items()}
+
+    def _body(self) -> None:
+        e = self.e
+        for name, (size, _) in self.state.items():
+            self.at[name] = Window(self.all[name], self.stream * size)
+        inputs = self.layers[0].inputs
+        self.active = e.marked("x", inputs)
+        self.counts = e.shared("counts", inputs, "float32")
+        self.arrivals: dict[int, Marked] = {}
+        for i, layer in enumerate(self.layers):
+            r = layer.recurrence
+            if r is not None:
+                reach = len(r.kernel) // 2 if isinstance(r, ConvDelay) else 0
+                dense = isinstance(r, DenseDelay)
+                name = f"l{i}_arriving"
+                self.arrivals[i] = e.marked(name, layer.size, reach, listed=dense)
+        self.fired = [e.marked(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
+        clock = self.at["clock"]
+        start = e.bind("start", e.load(clock, 0, 1))
+        with e.loop("t", self.steps) as t:
+            self.now = e.bind("now", tir.bitwise_and(start + t, CLOCK_MASK))
+            self._step(e.bind("row", t * self.streams + self.stream))
+        # no thread still reads the clock: a run has at least one step, and a step has syncs
+        with e.when(e.thread == 0):
+            e.store(clock, 0, 1, tir.bitwise_and(start + self.steps, CLOCK_MASK))
+
+    def _step(self, row: Any) -> None:
+        e = self.e
+        self._arrive(row)
+        active = self.active
+        counts: Any = lambda j: self.counts[j]  # noqa: E731
+        first = 0
+        for i, layer in enumerate(self.layers):
+            feed = linear.Rows(active, self.at[f"l{i}_weight"], counts)
+            self._layer(i, layer, feed)
+            active, counts = self.fired[i], None
+            if self.trace:
+                for at, _ in e.blocks(layer.size):
+                    e.store(self.spikes, row * self.neurons + first + at, 1, active.flag[at])
+                first += layer.size
+            self._publish([active])
+        self._readout(row, active)
+
+    def _arrive(self, row: Any) -> None:
+        """Lists of the active inputs and of the spikes that arrive, for all layers at once."""
+        e, inputs = self.e, self.layers[0].inputs
+        for at, _ in e.blocks(inputs):
+            count = e.bind("count", self.x[row * inputs + at])
+            e.store(self.counts, at, 1, count)
+            e.store(self.active.flag, at, 1, tir.cast(count > tir.float32(0), "uint8"))
+        for i, arrivals in self.arrivals.items():
+            r = self.layers[i].recurrence
+            assert r is not None
+            delay_line.emit_gpu_read(
+                e, arrivals, self.at[f"l{i}_ring"], self.now, r.depth, self.layers[i].size
+            )
+        for marked in (self.active, *self.arrivals.values()):
+            e.vote(marked)
+        e.sync()
+        e.gather(self.active)
+        for i, arrivals in self.arrivals.items():
+            if isinstance(self.layers[i].recurrence, DenseDelay):
+                e.gather(arrivals)
+        e.sync()
+
+    def _publish(self, fired: list[Marked]) -> None:
+        for marked in fired:
+            self.e.vote(marked)
+        self.e.sync()
+        for marked in fired:
+            self.e.gather(marked)
+        self.e.sync()
+
+    def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> None:
+        e, n, r = self.e, layer.size, layer.recurrence
+        before: list[linear.Rows] = []
+        start = None
+        if isinstance(r, DenseDelay):
+            before = [linear.Rows(self.arrivals[i], self.at[f"l{i}_recurrent"])]
+        elif isinstance(r, ConvDelay):
+            kernel, taps = self.at[f"l{i}_kernel"], len(r.kernel)
+            start = Computed(lambda at: conv_delay.emit_gpu(e, self.arrivals[i], kernel, taps, at))
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            part, table = e.window(self.at[f"l{i}_v"], base, size), self.at[f"l{i}_lif"]
+            return lambda value, at, lanes: lif.emit(
+                e, table, value, part, self.fired[i], base, at, lanes
+            )
+
+        linear.emit(e, n, before, self.at[f"l{i}_bias"], feed, finish, start)
+        if r is not None:
+            ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
+            delay_line.emit_gpu_push(e, self.fired[i], delay, ring, self.now, r.depth, n)
+
+    def _readout(self, row: Any, spikes: Marked) -> None:
+        e, n, v = self.e, self.readout.size, self.at["out_v"]
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            part, y = e.window(v, base, size), e.window(self.y, row * n + base, size)
+
+            def take(value: Any, at: int, lanes: int) -> None:
+                leaked = lif.emit_leak(e, self.at["out_leak"][0], part, at, lanes)
+                m = e.register(lanes, leaked + value)
+                e.store(part, at, lanes, e.load(m, 0, lanes))
+                e.store(y, at, lanes, e.load(m, 0, lanes))
+
+            return take
+
+        rows = linear.Rows(spikes, self.at["out_weight"])
+        linear.emit(e, n, [], self.at["out_bias"], rows, finish)

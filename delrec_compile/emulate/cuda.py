@@ -1,0 +1,48 @@
+"""The GPU driver without a GPU: the generated CUDA source compiled for this CPU, as it stands.
+
+Threads of a block are fibers; a barrier or a warp's vote switches between them. What runs is the
+text of the kernels, not the PTX or the cubin that were made of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from delrec_compile import toolchain
+
+HOW = "emulated (CUDA source on this CPU, no GPU)"
+TIMEOUT_S = 300.0
+TEMPLATE = "cuda_emulator.cc.in"
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w", "-shared")
+
+
+def write_driver(source: Path, kernels: Sequence[str], folder: Path) -> Path:
+    """A shared library with the entry points of libcuda that runs the kernels of a .cu file."""
+    text = (resources.files("delrec_compile.targets") / TEMPLATE).read_text()
+    template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
+    file, library = folder / "cuda_emulator.cc", folder / "libdelrec_cuda.so"
+    file.write_text(template.render(file=str(source.absolute()), kernels=list(kernels)))
+    toolchain.run_cxx(*FLAGS, file, "-o", library)
+    return library
+
+
+def set_order(driver: ctypes.CDLL, seed: int) -> None:
+    """Which threads run first: 0 is in their order, any other number shuffles them."""
+    driver.delrec_emulator_order(ctypes.c_uint(seed))
+
+
+def gpu() -> str | None:
+    """The name of the first GPU; None where there is none, or no driver."""
+    try:
+        cu = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return None
+    device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    if cu.cuInit(0) != 0 or cu.cuDeviceGet(ctypes.byref(device), 0) != 0:
+        return None
+    return name.value.decode() if cu.cuDeviceGetName(name, 256, device) == 0 else None

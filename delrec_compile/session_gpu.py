@@ -1,0 +1,142 @@
+"""A network compiled for GPUs, called from Python: ctypes on its host library, many streams at once.
+
+The same library runs on a GPU, or, where there is none, on the emulated driver.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.emulate import cuda
+from delrec_compile.errors import CompilerCrash, DataError, DeviceError, InputError
+from delrec_compile.session import Trace, pointer
+
+F32 = NDArray[np.float32]
+WHY = {-1: "arguments that make no sense", -2: "no CUDA driver", -3: "other outputs"}
+
+
+class GpuSession:
+    """Streams of a network, side by side. They are opened when the first call says how many.
+
+    name: `gpu` or `emulated`. how: in words. emulated: None is to look whether there is a GPU.
+    """
+
+    def __init__(self, artifact: Artifact | Path | str, *, emulated: bool | None = None) -> None:
+        self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+        m = self.artifact.manifest
+        found = cuda.gpu() if not emulated else None
+        if found is None and emulated is False:
+            raise DeviceError("no GPU here; it can be emulated: see docs/cuda.md")
+        self.prefix, self.streams = str(m["name"]), 0
+        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
+        self.name, self.how = ("gpu", f"device ({found})") if found else ("emulated", cuda.HOW)
+        self.sizes = [
+            s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
+        ]
+        library = self.artifact.library
+        assert library is not None
+        try:
+            self._lib = ctypes.CDLL(str(library.absolute()))
+        except OSError as error:
+            raise InputError(f"{library} does not load here: {error}") from error
+        self._gpu = ctypes.c_void_p()
+        self.driver: ctypes.CDLL | None = None
+        if not found:
+            self.emulate(self.artifact.path / "lib" / f"{self.prefix}.cu")
+
+    def emulate(self, source: Path) -> None:
+        """Runs these kernels on the CPU from now on."""
+        self.close()
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            path = cuda.write_driver(source, self.artifact.manifest["kernels"], Path(folder))
+            self.driver = ctypes.CDLL(str(path))
+            self._check("driver", str(path).encode())
+
+    def open(self, streams: int) -> None:
+        """Fresh streams, in place of those before."""
+        self.close()
+        out = ctypes.c_void_p()
+        self._check("open", ctypes.byref(out), ctypes.c_int(0), ctypes.c_int32(streams))
+        self._gpu, self.streams = out, streams
+
+    def close(self) -> None:
+        """Frees what the GPU holds."""
+        if self._gpu:
+            self._entry("close")(self._gpu)
+        self._gpu, self.streams = ctypes.c_void_p(), 0
+
+    def reset(self) -> None:
+        """Starts all streams anew."""
+        self._check("reset", self._gpu)
+
+    def run(self, x: F32) -> F32:
+        """x: (T, streams, inputs). Returns (T, streams, outputs). The state goes on."""
+        x = self._checked(x)
+        y = np.empty((*x.shape[:2], self.outputs), np.float32)
+        self._check("run", self._gpu, pointer(x), ctypes.c_int32(len(x)), pointer(y))
+        return y
+
+    def run_device(self, x: int, steps: int, y: int, stream: int = 0) -> None:
+        """As `run`, on addresses of GPU memory, queued on a CUDA stream."""
+        address = ctypes.c_uint64
+        self._check(
+            "run_device",
+            self._gpu,
+            address(x),
+            ctypes.c_int32(steps),
+            address(y),
+            ctypes.c_void_p(stream),
+        )
+
+    def trace(self, x: F32) -> Trace:
+        """From a fresh state: outputs and spikes; the plain kernel must give the same outputs."""
+        if self.streams == x.shape[1]:
+            self.reset()
+        else:
+            self.open(x.shape[1])
+        x = self._checked(x)
+        y = np.empty((*x.shape[:2], self.outputs), np.float32)
+        spikes = np.empty((*x.shape[:2], sum(self.sizes)), np.uint8)
+        steps = ctypes.c_int32(len(x))
+        self._check("trace", self._gpu, pointer(x), steps, pointer(y), pointer(spikes))
+        self.reset()
+        if not np.array_equal(self.run(x), y):
+            raise CompilerCrash("the tracing kernel and the plain one differ: report this")
+        return Trace(y, tuple(np.split(spikes, np.cumsum(self.sizes)[:-1], axis=2)))
+
+    def self_test(self) -> bool:
+        """Runs the golden vectors, on two streams."""
+        code = int(self._entry("self_test")(ctypes.c_int(0)))
+        if code not in (0, -3):
+            raise self._error("self_test", code)
+        return code == 0
+
+    def _checked(self, x: F32) -> F32:
+        if x.ndim != 3 or x.shape[1:] != (self.streams, self.inputs):
+            raise DataError(
+                f"x has shape {list(x.shape)}; [steps, {self.streams}, {self.inputs}] is needed"
+            )
+        return np.ascontiguousarray(x, np.float32)
+
+    def _entry(self, name: str) -> Any:
+        return getattr(self._lib, f"{self.prefix}_{name}")
+
+    def _check(self, name: str, *arguments: Any) -> None:
+        code = int(self._entry(name)(*arguments))
+        if code != 0:
+            raise self._error(name, code)
+
+    def _error(self, name: str, code: int) -> DeviceError:
+        why = WHY.get(code, f"the driver's error {code}")
+        return DeviceError(f"{self.prefix}_{name} failed on {self.how}: {why}")
+
+    def __del__(self) -> None:
+        if getattr(self, "_gpu", None):
+            self.close()

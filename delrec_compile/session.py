@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,26 @@ class Session:
         self.step_in_place()
         return self.y
 
+    def bind(self, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
+        """Calls without arguments that read and write your arrays in place, for the least overhead.
+
+        x: (calls, steps_per_call, inputs), or (calls, inputs) for one step per call, of the dtype of
+        `self.x`, whole counts; y: the same with outputs, float32; both C-contiguous. Returns one call
+        per first index. Use x and y as rings: fill x[k], call k, read y[k].
+        """
+        for name, array, like in (("x", x, self.x), ("y", y, self.y)):
+            fits = array.size == len(array) * like.size and array.dtype == like.dtype
+            if not fits or not array.flags.c_contiguous or len(x) != len(y):
+                raise DataError(
+                    f"{name} has shape {list(array.shape)} of {array.dtype}; needed: a contiguous "
+                    f"[calls, {', '.join(map(str, like.shape))}] of {like.dtype}"
+                )
+        step = self._entry["step"]
+        return [
+            functools.partial(step, self._state_at, pointer(a), pointer(b))
+            for a, b in zip(x, y, strict=True)
+        ]
+
     def run(self, x: F32) -> F32:
         """x: (T, inputs), read in place when of the library's own dtype. Returns (T, outputs).
 
@@ -88,8 +109,12 @@ class Session:
         """
         x = self._checked(x)
         y = np.empty((len(x), self.y.shape[1]), np.float32)
-        self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
+        self.run_in_place(x, y)
         return y
+
+    def run_in_place(self, x: NDArray[Any], y: F32) -> None:
+        """`run` between arrays of yours, of the dtypes of `self.x` and `self.y`, unchecked."""
+        self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the library."""

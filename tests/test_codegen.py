@@ -160,6 +160,23 @@ def test_the_leak_is_rounded_before_the_sum(
     assert (fused != state["l0_v"][0]).any()
 
 
+@pytest.mark.parametrize("unroll", [1, 3])
+def test_bound_calls_give_the_outputs_of_run(unroll: int, compiled: Compile) -> None:
+    session = compiled(cases.network("mixed"), unroll=unroll)
+    counts = cases.counts(cases.CASES["mixed"])[:30, 0]
+    x = counts.reshape(-1, unroll, counts.shape[1]).copy()
+    y = np.full((len(x), unroll, session.y.shape[1]), 9, np.float32)
+    for call in session.bind(x, y):
+        assert call() == 0
+    session.reset()
+    np.testing.assert_array_equal(y.reshape(30, -1), session.run(counts))
+    for wrong in (x.astype(np.float64), x[:, :, 1:], x[::2]):
+        with pytest.raises(DataError, match="x has shape .*; needed: a contiguous"):
+            session.bind(wrong, y)
+    with pytest.raises(DataError, match="y has shape"):
+        session.bind(x, y[:, :, 1:])
+
+
 @pytest.mark.parametrize("value", [0.5, 40_000, -1, float("nan"), float("inf")])
 def test_what_is_no_count_is_refused(value: float, compiled: Compile) -> None:
     network = leaky(0.5, 1.0, 4)

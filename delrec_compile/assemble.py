@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile import bare, checkpoint, cross, targets, toolchain
+from delrec_compile import bare, checkpoint, cross, integer_file, targets, toolchain
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.export import export
 from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
+from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 
 if TYPE_CHECKING:
-    from delrec_compile.compose import Kernel
+    from delrec_compile.composer import Kernel
 
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 Kernels = dict[str, "Kernel"]
+AnyNetwork = Network | IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -42,24 +45,40 @@ def assemble(
 ) -> dict[str, Any]:
     """network.safetensors of the stage -> the files of the target's form beside it.
 
-    Returns what the manifest says of them.
+    Where the stage has an integer network, that is what is compiled. Returns what the manifest says
+    of them.
     """
     from delrec_compile.codegen import pick
+    from delrec_compile.compose_integer import compose_integer
     from delrec_compile.lower import lower
 
     root = Path(stage)
     profile = targets.load(target)
-    network = checkpoint.load(root / "network.safetensors")
     llvm, schedule = pick(profile, cpu)
-    counts = COUNTS[profile.form]
-    kernels = lower(
-        export(network, form="semantic"),
-        schedule,
-        generator=profile.generator,
-        counts=counts,
-        grids=grids(network),
-        dump=Path(dump) if dump else None,
-    )
+    counts, whole = COUNTS[profile.form], root / integer_file.NAME
+    network: AnyNetwork
+    if whole.exists():
+        network = integer_file.load(whole)
+        kernels = {
+            kernel: compose_integer(
+                network,
+                schedule,
+                trace=kernel == "trace",
+                generator=profile.generator,
+                counts=counts,
+            )
+            for kernel in ("run", "trace")
+        }
+    else:
+        network = checkpoint.load(root / "network.safetensors")
+        kernels = lower(
+            export(network, form="semantic"),
+            schedule,
+            generator=profile.generator,
+            counts=counts,
+            grids=grids(network),
+            dump=Path(dump) if dump else None,
+        )
     memory = bare.memory_map(profile.memory)
     machine = Machine(llvm, profile.triple, profile.core, memory)
     facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
@@ -87,7 +106,12 @@ def library_of(sources: Path, name: str, folder: Path) -> Path:
 
 
 def _library(
-    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, machine: Machine
+    root: Path,
+    network: AnyNetwork,
+    kernels: Kernels,
+    name: str,
+    unroll: int,
+    machine: Machine,
 ) -> dict[str, Any]:
     """lib/lib<name>.so and include/<name>.h."""
     from delrec_compile.codegen import write_object
@@ -109,7 +133,12 @@ def _library(
 
 
 def _sources(
-    root: Path, network: Network, kernels: Kernels, name: str, unroll: int, machine: Machine
+    root: Path,
+    network: AnyNetwork,
+    kernels: Kernels,
+    name: str,
+    unroll: int,
+    machine: Machine,
 ) -> dict[str, Any]:
     """include/, src/, test/ and what builds them; for a chip, the program in its memory too."""
     from delrec_compile.codegen import c_text
@@ -130,9 +159,16 @@ def _sources(
 
 
 def _cuda(
-    root: Path, network: Network, kernels: Any, name: str, unroll: int, machine: Machine
+    root: Path,
+    network: AnyNetwork,
+    kernels: Any,
+    name: str,
+    unroll: int,
+    machine: Machine,
 ) -> dict[str, Any]:
     del unroll
+    if isinstance(network, IntegerNetwork):
+        raise UnsupportedError(f"cuda has no numeric mode '{network.numeric}'; allowed: float32")
     return assemble_cuda(root, network, kernels, name, str(machine.llvm["arch"]))
 
 

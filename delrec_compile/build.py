@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, child, nvrtc, targets, toolchain
+from delrec_compile import checkpoint, child, integer_file, nvrtc, targets, toolchain
+from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.export import export, golden_hash
 from delrec_compile.freeze import grids
 from delrec_compile.glue import c_name
 from delrec_compile.network import Network
+from delrec_compile.quantise import quantise
 
 SCHEMA = "delrec.artifact/1"
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
@@ -52,6 +54,7 @@ def build(
     out: Path | str | None = None,
     *,
     numeric: str = "float32",
+    calibrate: Events | None = None,
     unroll: int = 1,
     cpu: str | None = None,
     force: bool = False,
@@ -60,7 +63,9 @@ def build(
 ) -> Artifact:
     """Exports, compiles in a child process, links and packs the artifact.
 
-    out: folder, by default `<network>-<target>`. unroll: time steps per call of `step`. cpu: LLVM
+    out: folder, by default `<network>-<target>`. numeric: float32, int16 or int8; the integer modes
+    are calibrated on words of training or validation, if given. unroll: time steps per call of
+    `step`. cpu: LLVM
     name of the CPU in place of the one found here, such as `x86-64-v3`, or a GPU's architecture.
     dump: where each phase of the lowering is written. Raises UnsupportedError, InputError,
     ToolchainError, CompilerCrash.
@@ -74,7 +79,7 @@ def build(
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
-    out = _named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
+    out = _named(Path(out) if out is not None else Path(_default(name, profile.name, numeric)))
     vacant(out, force)
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
@@ -83,6 +88,12 @@ def build(
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")
         export(network, stage / "model.onnx", unroll=unroll)
+        golden = golden_hash(network)
+        if numeric != "float32":
+            progress(f"quantising to {numeric}")
+            whole = quantise(network, numeric, calibrate)
+            integer_file.save(whole, stage / integer_file.NAME)
+            golden = golden_hash(whole)
         progress(f"compiling for {profile.name} with TVM")
         facts = child.call(
             "delrec_compile.assemble:assemble",
@@ -93,13 +104,17 @@ def build(
             cpu=cpu,
             dump=str(dump) if dump else None,
         )
-        manifest = _manifest(network, stage, profile.name, numeric, name, unroll, facts)
+        manifest = _manifest(network, stage, profile.name, numeric, name, unroll, golden, facts)
         progress("packing")
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
         install(stage, out)
     artifact = Artifact(out, manifest)
     checkpoint.write_whole(artifact.archive, _tar(out))
     return artifact
+
+
+def _default(name: str, target: str, numeric: str) -> str:
+    return f"{name}-{target}" if numeric == "float32" else f"{name}-{target}-{numeric}"
 
 
 def _named(out: Path) -> Path:
@@ -160,6 +175,7 @@ def _manifest(
     numeric: str,
     name: str,
     unroll: int,
+    golden: str,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     files = sorted(str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file())
@@ -174,7 +190,7 @@ def _manifest(
         "outputs": network.outputs,
         "exact_grids": list(grids(network)),
         "source_sha256": checkpoint.digest(network),
-        "golden_sha256": golden_hash(network),
+        "golden_sha256": golden,
         **facts,
         "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
         "files": {file: _sha256(stage / file) for file in files},

@@ -44,7 +44,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     raw = to_bytes(
         arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
     )
-    write_whole(path, _canonical(raw))
+    write_whole(path, canonical(raw))
     return path
 
 
@@ -54,7 +54,7 @@ def load(source: Path | str) -> Network:
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
     """
     path = _locate(source)
-    arrays, meta = _open(path)
+    arrays, meta = open_file(path)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is a safetensors file, but not a network of this project "
@@ -91,7 +91,7 @@ def writable(path: Path) -> None:
         raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _canonical(raw: bytes) -> bytes:
+def canonical(raw: bytes) -> bytes:
     """The same file with its header in sorted order: safetensors shuffles the metadata."""
     start = 8 + int.from_bytes(raw[:8], "little")
     header = json.dumps(json.loads(raw[8:start]), sort_keys=True, separators=(",", ":")).encode()
@@ -147,7 +147,8 @@ def _is_pickle(path: Path) -> bool:
     return path.suffix in PICKLES or head == b"PK\x03\x04" or opens_stream
 
 
-def _open(path: Path) -> tuple[Arrays, dict[str, str]]:
+def open_file(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a safetensors file. Raises CheckpointError."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -50,7 +50,11 @@ def build(
     model: Model = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
-    numeric: Annotated[str, typer.Option(help="Numbers inside: float32.")] = "float32",
+    numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
+    ] = None,
     unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
     cpu: Annotated[
         str | None,
@@ -69,6 +73,7 @@ def build(
     from delrec_compile.build import build as build_artifact
     from delrec_compile.inspect import inspect as facts_of
     from delrec_compile.prove import prove
+    from delrec_compile.run import read_words
 
     network = checkpoint.load(model)
     facts = facts_of(network)
@@ -78,6 +83,7 @@ def build(
             target,
             out,
             numeric=numeric,
+            calibrate=read_words(calibrate) if calibrate else None,
             unroll=unroll,
             cpu=cpu,
             force=force,

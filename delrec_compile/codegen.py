@@ -16,6 +16,7 @@ from tvm.tirx.buffer import is_buffer_var
 
 from delrec_compile import nvrtc
 from delrec_compile.errors import UnsupportedError, did_you_mean
+from delrec_compile.ops import byte_rows
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.targets import Target
 
@@ -34,7 +35,8 @@ def c_text(functions: Mapping[str, Any]) -> str:
     """The functions as freestanding C99 that includes stdint.h and stdbool.h only."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target("c"), pipeline=_plain_pipeline(False))
-    return _C_HEAD + _qualified(_without_runtime(str(built.inspect_source())))
+    text = _qualified(_without_runtime(str(built.inspect_source())))
+    return _C_HEAD + (byte_rows.C_TEXT if "add_even_bytes(" in text else "") + text
 
 
 _C_HEAD = """#include <stdbool.h>

@@ -18,7 +18,8 @@ from typing import Any
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compose import CLOCK_MASK, Kernel, tables_of
+from delrec_compile.compose import tables_of
+from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
 from delrec_compile.ops import conv_delay, delay_line, lif, linear

@@ -21,6 +21,7 @@ from onnx import helper, numpy_helper
 from delrec_compile import checkpoint
 from delrec_compile.errors import ModelError, ParityError, UnsupportedError
 from delrec_compile.freeze import exact
+from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_graph import semantic_graph
 from delrec_compile.onnx_model import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
@@ -61,16 +62,19 @@ def export(
     return model
 
 
-def golden_input(network: Network, steps: int = CHECK_STEPS) -> NDArray[np.float32]:
+def golden_input(
+    network: Network | IntegerNetwork, steps: int = CHECK_STEPS
+) -> NDArray[np.float32]:
     """Fixed pseudo-random counts, (steps, 1, inputs): what golden hashes and self-tests run on."""
     r = np.random.Generator(np.random.PCG64(0))
     counts = r.poisson(0.25, (steps, 1, network.inputs))
     return np.minimum(counts, network.max_input).astype(np.float32)
 
 
-def golden_hash(network: Network) -> str:
+def golden_hash(network: Network | IntegerNetwork) -> str:
     """sha256 of the reference outputs on the golden input."""
-    state, h = network.reset(), hashlib.sha256()
+    state: Any = network.reset()
+    h = hashlib.sha256()
     for x in golden_input(network):
         y, state = network.step(x, state)
         h.update(y.astype("<f4").tobytes())

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from tvm import relax
 from tvm.relax.frontend.onnx import onnx_frontend
 
-from delrec_compile.compose import Kernel, compose
+from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu
+from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
 from delrec_compile.ops.schedule import Schedule

@@ -8,20 +8,29 @@ membrane was within the stated float error of the threshold; what follows it is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
-from delrec_compile.build import load_artifact
+from delrec_compile import checkpoint, integer_file
+from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.freeze import exact
+from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import load_model
 from delrec_compile.ops.leaky_readout import decide
-from delrec_compile.run import OnnxRunner, Runner, TorchRunner, artifact_runner, batches, fitting
+from delrec_compile.run import (
+    OnnxRunner,
+    ReferenceRunner,
+    Runner,
+    TorchRunner,
+    artifact_runner,
+    batches,
+    fitting,
+)
 from delrec_compile.session import Trace
 
 # float32 error of a sum of some hundred terms, relative to a threshold of 1
@@ -30,18 +39,22 @@ FLOAT_ERROR = 1e-5
 
 @dataclass(frozen=True)
 class First:
-    """Where two engines part. margin: |membrane - threshold| in the reference."""
+    """Where two engines part. margin: |membrane - threshold| in a float reference."""
 
     sequence: int
     step: int
     layer: int
     neuron: int
-    margin: float
+    margin: float | None
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Verdict over all sequences. first: the first difference of the first sequence that has one."""
+    """Verdict over all sequences. first: the first difference of the first sequence that has one.
+
+    against_float: of an integer form, what its numbers cost: the accuracy of the float network on
+    the same words, and the spikes and classes in which the two differ.
+    """
 
     target: str
     reference: str
@@ -55,6 +68,7 @@ class Parity:
     classes_differing: int
     accuracy: float
     passed: bool
+    against_float: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -71,6 +85,7 @@ class Parity:
             "membrane": {"max_abs_error": self.max_abs_error},
             "classes": {"compared": self.sequences, "differing": self.classes_differing},
             "accuracy": self.accuracy,
+            "against_float": self.against_float,
             "passed": self.passed,
         }
 
@@ -93,6 +108,35 @@ def compare(
     return tally.verdict(target or runner.name, len(words), words.steps)
 
 
+def compare_integer(
+    whole: IntegerNetwork,
+    network: Network,
+    runner: Runner,
+    words: Events,
+    *,
+    target: str = "",
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Parity:
+    """Runs the words through the integer reference and through `runner`: every bit must agree.
+
+    The float network runs too, to tell what the integers cost.
+    """
+    reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, words))
+    tally, cost = _Tally(network, True, "integer"), _Tally(network, True)
+    for at, x in batches(words):
+        want, got = reference.trace(x), runner.trace(x)
+        tally.add(at.start, want, got, [], words.labels[at])
+        cost.add(at.start, got, float_runner.trace(x), [], words.labels[at])
+        progress(at.stop, len(words))
+    against = {
+        "accuracy": cost.right / len(words),
+        "spikes_differing": cost.differing,
+        "classes_differing": cost.wrong_classes,
+    }
+    found = tally.verdict(target or runner.name, len(words), words.steps)
+    return replace(found, against_float=against)
+
+
 def check(
     path: Path | str,
     words: Events,
@@ -105,12 +149,26 @@ def check(
     if path.is_dir():
         artifact = load_artifact(path)
         network = network or checkpoint.load(path / "network.safetensors")
-        target = str(artifact.manifest["target"])
         runner = artifact_runner(artifact)
-        return compare(network, runner, words, target=target, progress=progress)
+        return compare_artifact(artifact, network, runner, words, progress)
     model = load_model(path)
     network = network or _source(model.facts["source_sha256"], path)
     return compare(network, OnnxRunner(model), words, target="onnxruntime", progress=progress)
+
+
+def compare_artifact(
+    artifact: Artifact,
+    network: Network,
+    runner: Runner,
+    words: Events,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Parity:
+    """Compares with the reference of the artifact's numeric mode. network: its float form."""
+    target = str(artifact.manifest["target"])
+    if artifact.manifest["numeric"] == "float32":
+        return compare(network, runner, words, target=target, progress=progress)
+    whole = integer_file.load(artifact.path / integer_file.NAME)
+    return compare_integer(whole, network, runner, words, target=target, progress=progress)
 
 
 def fitted(network: Network, words: Events) -> Network:
@@ -136,8 +194,8 @@ def _source(digest: str, path: Path) -> Network:
 
 
 class _Tally:
-    def __init__(self, network: Network, strict: bool) -> None:
-        self.network, self.strict = network, strict
+    def __init__(self, network: Network, strict: bool, reference: str = "torch") -> None:
+        self.network, self.strict, self.reference = network, strict, reference
         self.compared = self.differing = self.split = self.explained = 0
         self.wrong_classes = self.right = 0
         self.first: First | None = None
@@ -162,9 +220,10 @@ class _Tally:
         )
         neuron = int(np.argmax(unlike[layer][step, b]))
         threshold = self.network.layers[layer].lif.threshold
-        margin = abs(float(membranes[layer][step, b, neuron]) - threshold)
+        margin = abs(float(membranes[layer][step, b, neuron]) - threshold) if membranes else None
         self.split += 1
-        if not self.strict and margin <= FLOAT_ERROR * max(1.0, abs(threshold)):
+        near = margin is not None and margin <= FLOAT_ERROR * max(1.0, abs(threshold))
+        if not self.strict and near:
             self.explained += 1
         if self.first is None:
             self.first = First(start + b, step, layer, neuron, margin)
@@ -176,7 +235,7 @@ class _Tally:
         close = self.worst == 0.0 if self.strict else self.split > 0 or self.worst < 1e-3
         return Parity(
             target=target,
-            reference="torch",
+            reference=self.reference,
             sequences=sequences,
             steps=steps,
             spikes_compared=self.compared,

@@ -14,7 +14,7 @@ from delrec_compile.build import Artifact, Progress, load_artifact
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.parity import check as check_parity
-from delrec_compile.parity import compare
+from delrec_compile.parity import compare, compare_artifact
 from delrec_compile.run import emulated_runner, first, read_words
 from delrec_compile.session import Session
 
@@ -159,7 +159,7 @@ def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
     chosen = first(read_words(words), limit)
-    found = compare(network, runner, chosen, target=str(artifact.manifest["target"]))
+    found = compare_artifact(artifact, network, runner, chosen)
     mean = sum(runner.instructions) / len(runner.instructions)
     clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
     return {
@@ -184,13 +184,15 @@ def checked(path: str, network: str | None, words: str, limit: int | None) -> di
 def describe_difference(parity: dict[str, Any]) -> str:
     """One line on a failed check."""
     first, spikes = parity["spikes"]["first"], parity["spikes"]
+    reference = "PyTorch" if parity["reference"] == "torch" else "the integer reference"
     if first is None:
         worst = parity["membrane"]["max_abs_error"]
-        return f"{parity['target']} differs from PyTorch: membranes by {worst:.3g}, no spike"
+        return f"{parity['target']} differs from {reference}: membranes by {worst:.3g}, no spike"
+    margin = "" if first["margin"] is None else f" (margin {first['margin']:.3g})"
     return (
-        f"{parity['target']} differs from PyTorch in {spikes['differing']} of {spikes['compared']} "
-        f"spikes, first at sequence {first['sequence']}, step {first['step']}, layer "
-        f"{first['layer']}, neuron {first['neuron']} (margin {first['margin']:.3g})"
+        f"{parity['target']} differs from {reference} in {spikes['differing']} of "
+        f"{spikes['compared']} spikes, first at sequence {first['sequence']}, step {first['step']}, "
+        f"layer {first['layer']}, neuron {first['neuron']}{margin}"
     )
 
 

@@ -15,6 +15,7 @@ from delrec_compile import checkpoint, targets
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events, load_events, load_words
 from delrec_compile.errors import DataError, InputError
+from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import StepModel, load_model
 from delrec_compile.ops.leaky_readout import decide
@@ -41,15 +42,16 @@ class Runner(Protocol):
 
 
 class ReferenceRunner:
-    """The plain NumPy reference."""
+    """The plain NumPy reference of a float or an integer network."""
 
     name = "reference"
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network | IntegerNetwork) -> None:
         self.network = network
 
     def trace(self, x: F32) -> Trace:
-        state, ys = self.network.reset(x.shape[1]), []
+        state: Any = self.network.reset(x.shape[1])
+        ys = []
         spikes: list[list[F32]] = [[] for _ in self.network.layers]
         for row in x:
             y, state = self.network.step(row, state, spikes=[s.append for s in spikes])

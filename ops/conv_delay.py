@@ -98,11 +98,30 @@ def emit(e: Emitter, arrivals: Events, kernel: Any, taps: int, current: Any, n: 
     current: (pad + n + pad,). Each arrival adds the flipped kernel around its own place. A neuron's
     taps are added in ascending k, because arrivals come in ascending j.
     """
-    for at, lanes in e.blocks(n + taps - 1):
-        e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
+    _clear(e, current, n + taps - 1)
     with e.each(arrivals) as j:
         for q in range(taps):
             e.store(current, j + q, 1, current[j + q] + kernel[taps - 1 - q])
+
+
+def emit_rows(
+    e: Emitter, arrivals: Events, rows: Any, taps: int, current: Any, n: int, unit: int
+) -> None:
+    """As `emit`, with a kernel of its own for each receiving neuron, in whole numbers of `unit`.
+
+    rows: (n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
+    """
+    T = e.T
+    _clear(e, current, n + taps - 1)
+    with e.each(arrivals) as j:
+        for q in range(taps):
+            tap = T.cast(rows[j * taps + q], "int32")
+            e.store(current, j + q, 1, current[j + q] + (tap * unit if unit > 1 else tap))
+
+
+def _clear(e: Emitter, current: Any, size: int) -> None:
+    for at, lanes in e.blocks(size):
+        e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
 
 
 def emit_gpu(e: GpuEmitter, arrivals: Marked, kernel: Any, taps: int, at: Any) -> Any:

@@ -5,7 +5,7 @@ What differs from device to device is a Schedule; no op knows a target's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -87,18 +87,25 @@ class Emitter:
     def zero(self, dtype: str, lanes: int) -> Any:
         return self.splat(tir.cast(tir.int32(0), dtype), lanes)
 
-    def add_pair(self, low: Any, high: Any, row: Any, at: Any, count: Any) -> None:
-        """Adds a pair of blocks of a row, times the count, to the registers `low` and `high`."""
-        lanes = self.schedule.lanes
-        both = self.load(row, at, 2 * lanes)
-        for acc, shift in ((low, 0), (high, 16)):
-            factor = self.splat(tir.shift_left(tir.cast(count, "int32"), shift), lanes)
+    def add_group(self, group: Sequence[Any], row: Any, at: Any, count: Any) -> None:
+        """Adds blocks of a row that lie side by side, times the count, to a register each.
+
+        Two blocks of int16, or four of int8 with a count below 256.
+        """
+        lanes, size = self.schedule.lanes, len(group)
+        bits = 32 // size
+        blocks = self.load(row, at, size * lanes)
+        for k, acc in enumerate(group):
+            factor = self.splat(tir.shift_left(tir.cast(count, "int32"), k * bits), lanes)
+            factor = tir.reinterpret(f"int{bits}x{size * lanes}", factor)
+            name, factors = (
+                ("vpdpwssd", (blocks, factor)) if size == 2 else ("vpdpbusd", (factor, blocks))
+            )
             total = tir.call_llvm_pure_intrin(
                 f"int32x{lanes}",
-                "llvm.x86.avx512.vpdpwssd.512",
+                f"llvm.x86.avx512.{name}.512",
                 self.load(acc, 0, lanes),
-                both,
-                tir.reinterpret(f"int16x{2 * lanes}", factor),
+                *factors,
             )
             self.store(acc, 0, lanes, total)
 
@@ -193,8 +200,10 @@ class Emitter:
         widest = n - 1
         element = "uint8" if widest < 1 << 8 else "uint16" if widest < 1 << 16 else "uint32"
         index = self.buffer("events", n + self.schedule.lanes, element)
-        count = tir.alloc_buffer((1,), "int32", scope=self.near)
-        return Events(index, IRBuilder.name("count", count))
+        return Events(index, self.counter("count"))
+
+    def counter(self, name: str) -> Any:
+        return IRBuilder.name(name, tir.alloc_buffer((1,), "int32", scope=self.near))
 
     @contextmanager
     def each(self, events: Events) -> Iterator[Any]:

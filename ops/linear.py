@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from delrec_compile.ops.emit import Emitter, Events
 
 F32 = NDArray[np.float32]
+BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
 # takes the value of a block: (value, offset from the base of its tile, lanes)
 Finish = Callable[[Any, int, int], None]
 
@@ -50,7 +51,7 @@ Linear (x, weight, bias) => (current)
 class Rows:
     """A sum of weight rows: one row per event, times its count where counts are given.
 
-    weight: flat (in * n,), one row per input, float32 or int16. counts: count of an input, in the
+    weight: flat (in * n,), one row per input, float32, int16 or int8. counts: count of an input, in the
     type of the sums (float32, int32); None when every event counts 1.
     """
 
@@ -73,9 +74,9 @@ class Tile:
         offsets = [sum(widths[:k]) * stride for k in range(len(widths))]
         return Tile(places[0][0], sum(widths), tuple(zip(offsets, widths, strict=True)))
 
-    def pairs(self, lanes: int) -> int:
-        """How many blocks, from the first on, are pairs of whole ones."""
-        return sum(width == lanes for _, width in self.blocks) // 2 * 2
+    def groups(self, lanes: int, size: int) -> int:
+        """How many blocks, from the first on, are in groups of `size` whole ones."""
+        return sum(width == lanes for _, width in self.blocks) // size * size
 
 
 def emit(
@@ -89,10 +90,9 @@ def emit(
 ) -> None:
     """Sums of n outputs, held in registers: start + rows `before` + bias + rows `after`.
 
-    They are float32, or int32 where the bias is.
-
-    start: (n,), a current to begin with. finish(base, size) is called once per tile, for what takes
-    its finished blocks: outputs base to base + size.
+    They are float32, or int32 where the bias is, or where it is None. start: (n,), a current to begin
+    with. finish(base, size) is called once per tile, for what takes its finished blocks: outputs
+    base to base + size.
     """
     for places in e.tiles(n):
         tile = Tile.of(places, e.stride)
@@ -100,7 +100,7 @@ def emit(
         acc = _begin(e, tile, bias, start, not before)
         for rows in before:
             _emit_rows(e, rows, tile, acc, n)
-        if before:
+        if before and bias is not None:
             _add(e, tile, acc, e.window(bias, tile.base, tile.size))
         _emit_rows(e, after, tile, acc, n)
         for (at, lanes), a in zip(tile.blocks, acc, strict=True):
@@ -109,7 +109,7 @@ def emit(
 
 def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[Any]:
     """Registers that hold 0, or the bias; and the current to begin with."""
-    dtype = str(bias.dtype)
+    dtype = "int32" if bias is None else str(bias.dtype)
     wholes = [b for b in (start, bias if biased else None) if b is not None]
     parts = [e.window(b, tile.base, tile.size) for b in wholes]
     out = []
@@ -121,20 +121,18 @@ def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[
 
 
 def _add(e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None) -> None:
-    whole = tile.pairs(e.schedule.lanes) if _paired(e, row) else 0
-    for k in range(0, whole, 2):
-        e.add_pair(acc[k], acc[k + 1], row, tile.blocks[k][0], 1 if count is None else count)
+    kind = str(row.buffer.dtype)
+    size = e.schedule.group(BITS.get(kind, 32))
+    whole = tile.groups(e.schedule.lanes, size) if size > 1 else 0
+    for k in range(0, whole, size):
+        e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
     for (at, lanes), a in zip(tile.blocks[whole:], acc[whole:], strict=True):
         value = e.load(row, at, lanes)
-        if str(row.buffer.dtype) == "int16":
+        if kind in BITS:
             value = e.cast(value, "int32", lanes)
         if count is not None:
             value = value * e.splat(count, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + value)
-
-
-def _paired(e: Emitter, row: Any) -> bool:
-    return e.schedule.rows == "pairs" and str(row.buffer.dtype) == "int16"
 
 
 def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:

@@ -8,6 +8,7 @@ from delrec_compile.errors import UnsupportedError
 
 LISTS = ("compress", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
+BYTES = ("wide", "words")
 PAIRED_LANES = 16
 
 
@@ -25,31 +26,43 @@ class Schedule:
     numbers of a power-of-two unit below 2^15, `units`: 16-bit integers, added in 32 bits. `pairs`
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI, 16 lanes). The sums are the same bits.
+    bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
+    `words`, four at a time in two 32-bit words, for cores without vectors.
     """
 
     lanes: int = 8
     registers: int = 8
     events: str = "scan"
     rows: str = "float32"
+    bytes: str = "wide"
 
     def __post_init__(self) -> None:
         for name in ("lanes", "registers"):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
-        for name, allowed in (("events", LISTS), ("rows", ROWS)):
+        for name, allowed in (("events", LISTS), ("rows", ROWS), ("bytes", BYTES)):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(
                     f"schedule: {name} = '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        if self.rows == "pairs" and (self.lanes != PAIRED_LANES or self.registers < 2):
+        if self.rows == "pairs" and (self.lanes != PAIRED_LANES or self.registers < 4):
             raise UnsupportedError(
-                f"schedule: rows = 'pairs' needs lanes = {PAIRED_LANES} and registers of 2 or more"
+                f"schedule: rows = 'pairs' needs lanes = {PAIRED_LANES} and registers of 4 or more"
             )
 
-    def order(self, n: int) -> list[int]:
-        """Which output each place of a weight row of n holds."""
-        whole = n // (2 * self.lanes) * 2 * self.lanes if self.rows == "pairs" else 0
-        pairs = range(0, whole, 2 * self.lanes)
-        out = [at + q + side for at in pairs for q in range(self.lanes) for side in (0, self.lanes)]
+    def group(self, bits: int) -> int:
+        """How many blocks of weights of so many bits lie side by side."""
+        return 32 // bits if self.rows == "pairs" and bits in (8, 16) else 1
+
+    def order(self, n: int, bits: int) -> list[int]:
+        """Which output each place of a row of n weights of so many bits holds."""
+        size = self.group(bits) * self.lanes
+        whole = n // size * size
+        out = [
+            at + q + block
+            for at in range(0, whole, size)
+            for q in range(self.lanes)
+            for block in range(0, size, self.lanes)
+        ]
         return [*out, *range(whole, n)]

@@ -171,7 +171,7 @@ def test_bound_calls_give_the_outputs_of_run(unroll: int, compiled: Compile) -> 
     session.reset()
     np.testing.assert_array_equal(y.reshape(30, -1), session.run(counts))
     for wrong in (x.astype(np.float64), x[:, :, 1:], x[::2]):
-        with pytest.raises(DataError, match="x has shape .*; needed: a contiguous"):
+        with pytest.raises(DataError, match=r"x has shape .*; needed: a contiguous"):
             session.bind(wrong, y)
     with pytest.raises(DataError, match="y has shape"):
         session.bind(x, y[:, :, 1:])

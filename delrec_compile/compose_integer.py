@@ -1,0 +1,200 @@
+"""An integer network -> one TIR function: the step of `integer`, in whole numbers throughout.
+
+See `composer` for its arguments; membranes are int32, y is float32. What a sum of weight rows is
+held in is the schedule's choice; the sums are whole numbers, so it changes no bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.composer import Composer, Incoming, Kernel, Tables, delay_table, state_of
+from delrec_compile.integer import IntegerNetwork
+from delrec_compile.integer_layers import (
+    IntegerConv,
+    IntegerDense,
+    IntegerLayer,
+    IntegerReadout,
+    Ints,
+)
+from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
+from delrec_compile.ops.byte_rows import ByteRows
+from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops.integer_lif import LIMIT, Neurons
+from delrec_compile.ops.schedule import Schedule
+
+
+def compose_integer(
+    network: IntegerNetwork,
+    schedule: Schedule,
+    *,
+    trace: bool,
+    generator: str = "llvm",
+    counts: str = "float32",
+) -> Kernel:
+    """generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8."""
+    return _Composer(
+        network.layers,
+        network.readout,
+        Emitter(schedule, generator),
+        trace=trace,
+        counts=counts,
+        tables=tables_of(network, schedule),
+        state=state_of(network.layers, network.readout, "int32"),
+        max_input=network.max_input,
+    ).kernel()
+
+
+def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
+    """The constants as the kernel reads them: weight rows by sending neuron."""
+    out: dict[str, Ints] = {}
+    for i, layer in enumerate(network.layers):
+        out[f"l{i}_weight"] = _rows(layer.weight, schedule)
+        out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
+        if not isinstance(_reset(layer), int):
+            out[f"l{i}_reset"] = layer.v_reset
+        r = layer.recurrence
+        if isinstance(r, IntegerConv):
+            out[f"l{i}_kernel"] = _scattered(r.kernel)
+        elif isinstance(r, IntegerDense):
+            out[f"l{i}_recurrent"] = _rows(r.weight, schedule)
+        if r is not None:
+            out[f"l{i}_delay"] = delay_table(r)
+    readout = network.readout
+    out["out_weight"] = _rows(readout.weight, schedule)
+    out["out_bias"], out["out_unit"] = readout.bias, readout.unit
+    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
+
+
+def _in_words(weight: Ints, schedule: Schedule) -> bool:
+    return schedule.bytes == "words" and weight.dtype == np.int8
+
+
+def _rows(weight: Ints, schedule: Schedule) -> Ints:
+    if _in_words(weight, schedule):
+        return byte_rows.pack(weight.T)
+    return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
+
+
+def _scattered(kernel: Ints) -> Ints:
+    """kernel: (K, N) by receiving neuron. Returns (N, K): what a spike of j adds to j - pad + q."""
+    taps, n = kernel.shape
+    out = np.zeros((n, taps), kernel.dtype)
+    for q in range(taps):
+        to = np.arange(n) + q - taps // 2
+        inside = (to >= 0) & (to < n)
+        out[inside, q] = kernel[taps - 1 - q, to[inside]]
+    return out
+
+
+def _reset(layer: IntegerLayer) -> int | NDArray[np.int32]:
+    """The reset of all neurons, where they share one."""
+    first = int(layer.v_reset[0])
+    return first if (layer.v_reset == first).all() else layer.v_reset
+
+
+class _Composer(Composer):
+    def __init__(self, *parts: Any, max_input: int, **rest: Any) -> None:
+        super().__init__(*parts, **rest)
+        self.max_input = max_input
+
+    def count_of(self, x: Any) -> Any:
+        return tir.min(tir.cast(x, "int32"), self.max_input)
+
+    def fire(self, i: int, incoming: Incoming, arrivals: Events | None, spikes: Events) -> None:
+        e, layer = self.e, self.layers[i]
+        r, v, n = layer.recurrence, self.at[f"l{i}_v"], layer.size
+        current = self._conv(i, r, arrivals) if isinstance(r, IntegerConv) else None
+        most = self.max_input if i == 0 else 1
+        constants = [self.at[f"l{i}_{what}"] for what in ("bias", "threshold")]
+        reset, clamps = _reset(layer), layer.clamps(most)
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            part = e.window(v, base, size)
+            bias, threshold = (e.window(c, base, size) for c in constants)
+            after = (
+                reset if isinstance(reset, int) else e.window(self.at[f"l{i}_reset"], base, size)
+            )
+            neurons = Neurons(layer.beta, bias, threshold, after, clamps)
+            side = None if current is None else e.window(current, base, size)
+
+            def take(value: Any, at: int, lanes: int) -> None:
+                total = value * e.splat(tir.int32(1 << layer.fraction), lanes)
+                if side is not None:
+                    total = total + e.load(side, at, lanes)
+                integer_lif.emit(e, neurons, total, part, spikes, base, at, lanes)
+
+            return take
+
+        rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], most)]
+        if isinstance(r, IntegerDense) and arrivals is not None:
+            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
+        self._sum(n, rows, finish)
+
+    def _sum(
+        self,
+        n: int,
+        rows: list[tuple[Incoming, Ints, Any, int]],
+        finish: Callable[[Any, int], linear.Finish],
+    ) -> None:
+        """rows: what comes in, the weights, their table, and the largest count of an event."""
+        e = self.e
+        if not _in_words(rows[0][1], e.schedule):
+            one, *others = (linear.Rows(c.events, table, c.count) for c, _, table, _ in rows)
+            linear.emit(e, n, others, None, one, finish)
+            return
+        worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
+        fits = bool(np.max(worst) <= byte_rows.MOST)
+        made = []
+        for c, weight, table, most in rows:
+            parts = None
+            # parts of one kind of rows alone are counted; where all fit, none are needed
+            if not fits or c.count is not None:
+                limit = byte_rows.MOST // max(1, int(np.abs(weight.astype(np.int64)).max()))
+                inputs = weight.shape[1]
+                parts = byte_rows.emit_parts(e, c.events, c.count, inputs, most, limit)
+            made.append(ByteRows(c.events, table, c.count, parts))
+        byte_rows.emit(e, n, made, finish)
+
+    def _conv(self, i: int, r: IntegerConv, arrivals: Events | None) -> Any:
+        """The recurrent current of each neuron, in membrane units."""
+        e, taps = self.e, len(r.kernel)
+        assert arrivals is not None
+        current = e.buffer("current", r.size + taps - 1, "int32")
+        conv_delay.emit_rows(
+            e, arrivals, self.at[f"l{i}_kernel"], taps, current, r.size, 1 << r.shift
+        )
+        return e.window(current, taps // 2, r.size)
+
+    def read_out(self, t: Any, incoming: Incoming) -> None:
+        e, n = self.e, self.readout.size
+        readout: IntegerReadout = self.readout
+        parts = [self.at["out_v"], self.at["out_bias"], self.at["out_unit"]]
+        clamps = readout.clamps()
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            v, bias, unit = (e.window(part, base, size) for part in parts)
+            y = e.window(self.y, t * n + base, size)
+
+            def take(value: Any, at: int, lanes: int) -> None:
+                old = e.register(lanes, e.load(v, at, lanes), "int32")
+                leaked = integer_lif.emit_leak(e, readout.beta, e.load(old, 0, lanes), lanes)
+                total = leaked + value * e.splat(tir.int32(1 << readout.fraction), lanes)
+                m = e.register(lanes, total + e.load(bias, at, lanes), "int32")
+                new = e.load(m, 0, lanes)
+                if clamps:
+                    low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
+                    new = tir.min(tir.max(new, low), high)
+                    e.store(m, 0, lanes, new)
+                    new = e.load(m, 0, lanes)
+                e.store(v, at, lanes, new)
+                e.store(y, at, lanes, e.cast(new, "float32", lanes) * e.load(unit, at, lanes))
+
+            return take
+
+        self._sum(n, [(incoming, readout.weight, self.at["out_weight"], 1)], finish)

@@ -1,0 +1,38 @@
+"""Integer networks in files: safetensors, with the description as JSON in the metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from delrec_compile.checkpoint import canonical, open_file, write_whole
+from delrec_compile.errors import CheckpointError, NetworkError
+from delrec_compile.integer import IntegerNetwork, assemble
+
+FORMAT = "delrec.integer/1"
+NAME = "integer.safetensors"
+
+
+def save(network: IntegerNetwork, path: Path) -> Path:
+    """Writes the network, whole or not at all."""
+    from safetensors.numpy import save as to_bytes
+
+    arrays, config = network.describe()
+    meta = {"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
+    write_whole(path, canonical(to_bytes(arrays, metadata=meta)))
+    return path
+
+
+def load(path: Path) -> IntegerNetwork:
+    """Raises CheckpointError for a file that is missing, damaged, or no integer network."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; build the artifact again")
+    arrays, meta = open_file(path)
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is no integer network (format '{meta.get('format', 'none')}', needed '{FORMAT}')"
+        )
+    try:
+        return assemble(arrays, json.loads(meta["config"]))
+    except (NetworkError, ValueError) as error:
+        raise CheckpointError(f"{path}: {error}; build the artifact again") from error

@@ -20,13 +20,17 @@ class Limit:
     """A kind of budget.
 
     figures: keys of a row of `compare`; the first that has a value is judged. can: whether a target
-    can have one at all. text: a value with its unit.
+    can have one at all. unit: a value with its unit. what: what it is of.
     """
 
     option: str
     figures: tuple[str, ...]
     can: Callable[[Target], bool]
-    text: Callable[[float], str]
+    unit: Callable[[float], str]
+    what: str
+
+    def text(self, value: float) -> str:
+        return f"{self.unit(value)} {self.what}"
 
     def figure(self, row: Mapping[str, Any]) -> tuple[str, float] | None:
         """The judged key and its value; None where the row has none."""
@@ -57,23 +61,24 @@ LIMITS = {
         "--max-us",
         ("us_per_step", "estimated_us"),
         lambda t: t.runs_here or t.clock_mhz is not None,
-        lambda v: f"{v:,.4g} us per step",
+        lambda v: f"{v:,.{0 if v >= 1000 else 2}f} us",
+        "per step",
     ),
     "max_instructions": Limit(
         "--max-instructions",
         ("instructions_per_step",),
         lambda t: bool(t.core) and not t.runs_here,
-        lambda v: f"{v:,.0f} instructions per step",
+        lambda v: f"{v:,.0f} instructions",
+        "per step",
     ),
     "max_flash": Limit(
         "--max-flash",
         ("flash_bytes",),
         lambda t: t.form == "sources" and bool(t.core),
-        lambda v: f"{size(v)} of flash",
+        size,
+        "of flash",
     ),
-    "max_ram": Limit(
-        "--max-ram", ("ram_bytes",), lambda t: bool(t.memory), lambda v: f"{size(v)} of RAM"
-    ),
+    "max_ram": Limit("--max-ram", ("ram_bytes",), lambda t: bool(t.memory), size, "of RAM"),
 }
 
 
@@ -112,10 +117,10 @@ class Budgets:
 def _miss(row: Mapping[str, Any], limit: Limit, found: tuple[str, float], most: float) -> Miss:
     key, value = found
     about = "~" if key.startswith("estimated") else ""
+    allowed, over = (limit.unit(v) for v in (most, value - most))
     text = (
-        f"{row['target']} {row['numeric']}: {about}{limit.text(value)}, over {limit.option} "
-        f"{limit.text(most).split(' per ')[0].split(' of ')[0]} by "
-        f"{limit.text(value - most).split(' per ')[0].split(' of ')[0]} ({value / most - 1:.1%})"
+        f"{row['target']} {row['numeric']}: {about}{limit.text(value)}, over {limit.option} {allowed} "
+        f"by {over} ({value / most - 1:.1%})"
     )
     return Miss(row["target"], row["numeric"], limit.option, value, most, text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -135,4 +136,4 @@ def flash(
     for line in plan.setup:
         print(f"once, where {plan.tool} does not know {plan.device} yet: {line}")
     print(plan.line)
-    show_next(f"delrec-compile flash {plan.artifact} --yes")
+    show_next(f"delrec-compile flash {shlex.quote(str(plan.artifact))} --yes")

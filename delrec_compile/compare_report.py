@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from delrec_compile import report
@@ -37,7 +38,11 @@ tr.failed td { background: #fbe3e4; } tr.skipped td { color: #777; } tr.peer td 
 
 
 def table(found: Comparison) -> Table:
-    return report.table(f"{found.network} on {len(found.rows)} targets", COLUMNS, _cells(found))
+    title = f"{found.network} on {len(found.rows)} targets"
+    out = report.table(title, COLUMNS, _cells(found))
+    out.box, out.pad_edge = box.SIMPLE_HEAD, False
+    out.columns[0].no_wrap = True
+    return out
 
 
 def lines(found: Comparison) -> Iterator[str]:
@@ -133,7 +138,8 @@ def _cost(row: Row) -> str:
 
 
 def _share(share: float, about: bool = False) -> str:
-    return f"{'~' if about else ''}{share:.2%}"
+    shown = f"{share:.1%}" if share >= 0.01 else f"{share * 100:.2g}%"
+    return f"{'~' if about else ''}{shown}"
 
 
 def _ratio(ratio: float) -> str:

@@ -225,15 +225,17 @@ def _proven(row: Row, artifact: Artifact, proof: Proof, dt_ms: float) -> Row:
     if cost is None:
         return replace(row, how="native", engine="native, one thread")
     mean, clock = cost.get("instructions_per_step"), row.clock_mhz
+    worst = cost.get("worst_instructions")
     estimate = mean * CYCLES_PER_INSTRUCTION / clock if mean and clock else None
     return replace(
         row,
         how="device" if cost["how"].startswith("device") else "emulated",
         engine=cost["how"],
         instructions_per_step=mean,
-        worst_instructions=cost.get("worst_instructions"),
+        worst_instructions=worst,
         stack_bytes=cost.get("stack_bytes") or row.stack_bytes,
         estimated_us=estimate,
+        estimated_worst_us=worst * CYCLES_PER_INSTRUCTION / clock if worst and clock else None,
         share_of_dt=estimate / dt_ms / 1000 if estimate else None,
     )
 

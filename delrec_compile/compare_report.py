@@ -134,6 +134,8 @@ def _cost(row: Row) -> str:
         text += f", {row.stack_bytes:,} bytes of stack"
     if row.estimated_us is not None:
         text += f"; ~{row.estimated_us:,.0f} us at {row.clock_mhz:g} MHz"
+        if row.estimated_worst_us is not None:
+            text += f", ~{row.estimated_worst_us:,.0f} us at most"
     return text
 
 

@@ -20,7 +20,8 @@ class Row:
     """A target with a numeric mode; None is what is not known of it.
 
     how: native, emulated or device; engine: the same in words. us_per_step: measured here.
-    estimated_us: mean instructions at the clock of the profile, CYCLES_PER_INSTRUCTION each.
+    estimated_us: mean instructions at the clock of the profile, CYCLES_PER_INSTRUCTION each; and
+    estimated_worst_us the most.
     share_of_dt: of a time step of the network. ratio_to_pytorch: how many times faster than eager
     PyTorch, native only. skipped: why it was not run, and what mends it. failed: what went wrong.
     ram_bytes: without stack. reused: the artifact was there.
@@ -35,6 +36,7 @@ class Row:
     worst_instructions: int | None = None
     clock_mhz: float | None = None
     estimated_us: float | None = None
+    estimated_worst_us: float | None = None
     share_of_dt: float | None = None
     flash_bytes: int | None = None
     ram_bytes: int | None = None

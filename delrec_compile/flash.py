@@ -109,7 +109,7 @@ def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> 
     if not (found.path / image).is_file():
         raise InputError(f"{found.path / image} is missing; build the artifact again")
     name = str(m["target"])
-    facts = targets.load(name).flash if name in targets.names() else {}
+    facts = m.get("flash") or (targets.load(name).flash if name in targets.names() else {})
     tool = str(facts.get("tool", ""))
     if not facts or "device" not in facts or tool not in TOOLS:
         raise UnsupportedError(

@@ -53,6 +53,7 @@ def _current(artifact: Artifact, network: Network, profile: Target, numeric: str
         and m.get("numeric") == numeric
         and m.get("steps_per_call") == 1
         and m.get("memory", {}) == profile.memory
+        and m.get("flash", {}) == profile.flash
         and m.get("clock_mhz") == profile.clock_mhz
         and m.get("tools") == {tool: importlib.metadata.version(tool) for tool in TOOLS}
     )

@@ -16,6 +16,8 @@ from test_cli import COMMAND, cli, refused
 
 import delrec_compile
 from delrec_compile import checkpoint, compare_report, kept, targets, toolchain
+from delrec_compile.bench import Bench
+from delrec_compile.bench import Row as BenchRow
 from delrec_compile.budgets import LIMITS, Budgets, parse_size
 from delrec_compile.build import load_artifact
 from delrec_compile.compare import chosen_targets
@@ -31,6 +33,7 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
+from delrec_compile.prove import Proof
 from delrec_compile.terminal import show
 
 NAME = "conv3"
@@ -182,6 +185,7 @@ def test_an_emulated_row_gives_instructions_and_an_estimate(chips):
     assert "Cortex-M4" in row.engine
     assert row.worst_instructions >= row.instructions_per_step > 100
     assert row.estimated_us == pytest.approx(row.instructions_per_step / 168)
+    assert row.estimated_worst_us == pytest.approx(row.worst_instructions / 168)
     assert row.share_of_dt == pytest.approx(row.estimated_us / 10_000)
     assert row.us_per_step is row.ratio_to_pytorch is None
     assert row.flash_bytes > row.ram_bytes > 0
@@ -257,6 +261,32 @@ def test_an_error_of_one_target_is_its_row(
     assert one.error().exit_code == code
     if code == 6:
         assert one.rows[0].check["passed"] is False
+
+
+def test_a_device_is_timed_on_itself(found, network, arguments, monkeypatch):
+    module = sys.modules["delrec_compile.compare"]
+    passed = found.rows[0].check
+    proof = Proof(passed, passed, None, {}, {"how": "device (a GPU)"})
+    monkeypatch.setattr(module, "prove", lambda *_, **__: proof)
+    timed = Bench((BenchRow("ours@1", 7.5, 0.0, 1.0),), {})
+    monkeypatch.setattr(module, "bench", lambda *_, **__: timed)
+    row = compare_targets(network, ["x86_64"], limit=1, **arguments).rows[0]
+    assert (row.how, row.engine, row.us_per_step) == ("device", "device (a GPU)", 7.5)
+    assert row.share_of_dt == pytest.approx(7.5 / 10_000)
+    assert row.ratio_to_pytorch is None
+
+
+def test_a_failed_timing_is_told(found, network, arguments, monkeypatch):
+    def call(*_, **__):
+        raise CompilerCrash("it died")
+
+    module = sys.modules["delrec_compile.compare"]
+    passed = Proof(found.rows[0].check, {}, None, {})
+    monkeypatch.setattr(module, "prove", lambda *_, **__: passed)
+    monkeypatch.setattr(module.child, "call", call)
+    one = compare_targets(network, ["x86_64"], limit=1, **arguments)
+    assert one.rows[0].failed == "not timed: it died"
+    assert one.error().exit_code == 9
 
 
 def test_exit_codes_in_order():

@@ -64,6 +64,9 @@ def test_commands(tmp_path):
     assert plan.line == f"picotool load --ser E66 --verify --execute {image}"
     plan = flash_command(artifact(tmp_path, "riscv32"))
     assert plan.line == f"probe-rs download --chip esp32c3 {image}"
+    own = {"tool": "probe-rs", "device": "STM32F446RETx"}
+    plan = flash_command(artifact(tmp_path, "mine", flash=own))
+    assert plan.line == f"probe-rs download --chip STM32F446RETx {image}"
     plan = flash_command(artifact(tmp_path, board_image=None, image_flash=ELF))
     assert plan.image == tmp_path / ELF
 

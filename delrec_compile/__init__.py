@@ -6,6 +6,7 @@ artifact = delrec_compile.build(net)         # C library, no runtime
 session = delrec_compile.Session(artifact)   # call it from Python
 delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside the peers
+delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from delrec_compile.bench import bench
+    from delrec_compile.budgets import Budgets
     from delrec_compile.build import Artifact, build, load_artifact
+    from delrec_compile.compare import compare
     from delrec_compile.export import export
     from delrec_compile.freeze import snap
     from delrec_compile.network import Network
@@ -32,12 +35,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Artifact": "build",
+    "Budgets": "budgets",
     "Network": "network",
     "Session": "session",
     "TrainConfig": "training",
     "bench": "bench",
     "build": "build",
     "check": "parity",
+    "compare": "compare",
     "export": "export",
     "load_artifact": "build",
     "prove": "prove",
@@ -49,12 +54,14 @@ _HOMES = {
 
 __all__ = [
     "Artifact",
+    "Budgets",
     "Network",
     "Session",
     "TrainConfig",
     "bench",
     "build",
     "check",
+    "compare",
     "export",
     "load",
     "load_artifact",

@@ -89,6 +89,7 @@ def assemble(
         "clock_mhz": profile.clock_mhz,
         "board": profile.board,
         "memory": profile.memory,
+        "flash": profile.flash,
         "llvm": llvm,
         "schedule": vars(schedule),
         "state": {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()},

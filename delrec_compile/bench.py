@@ -105,7 +105,7 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
     peers = {name: _peer(name, session, network) for name in rows}
     x = [np.ascontiguousarray(c, np.float32) for c in events.counts[:rounds]]
     _agree(peers, x[0], network)
-    times = _interleave({name: p.word for name, p in peers.items()}, x)
+    times = interleave({name: p.word for name, p in peers.items()}, x)
     ours = statistics.median(times["ours"])
     made = [
         Row(name, m, _spread(t), m / ours)
@@ -141,7 +141,7 @@ def _agree(peers: dict[str, Any], x: NDArray[np.float32], network: Any) -> None:
             raise ParityError(f"bench: {name} computes other outputs (off by {worst:.3g})")
 
 
-def _interleave(
+def interleave(
     words: dict[str, Callable[[NDArray[np.float32]], Any]], x: list[NDArray[np.float32]]
 ) -> dict[str, list[float]]:
     """Microseconds per step, one figure per engine and word."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
 from delrec_compile.errors import DelrecError, UsageError, did_you_mean
 from delrec_compile.terminal import print_json, saying, show, show_next
@@ -352,6 +353,8 @@ def doctor(as_json: Json = False) -> None:
         show_next("delrec-compile build")
 
 
+app.command()(compare)
+app.command()(flash)
 app.command()(train)
 
 

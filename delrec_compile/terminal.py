@@ -67,3 +67,15 @@ def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
         yield lambda done, total, note: progress.update(
             task, completed=done, total=total, note=note
         )
+
+
+@contextmanager
+def counting(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on a terminal, else a line on stderr for each part: step(done, total, text)."""
+    if sys.stderr.isatty():
+        with bar(title) as step:
+            yield step
+        return
+    yield lambda done, total, note: print(
+        f"[{min(done + 1, total)}/{total}] {note}", file=sys.stderr, flush=True
+    )

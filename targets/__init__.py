@@ -9,6 +9,8 @@ A profile holds
 - `core`: the processor in the words of `delrec_compile.cross`, where this machine is another;
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
   the `stack` in KB; `clock_mhz` of that chip, and the `board` of QEMU that has the same memory;
+- `[flash]`: how a program gets onto that chip: the `tool` (see `delrec_compile.flash`), the tool's
+  name of the `device`, and `pack = true` where the tool must fetch what it knows of it;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: choices of `ops.schedule.Schedule`; the first whose CPU features are there is used.
 """
@@ -62,6 +64,7 @@ class Target:
     board: str = ""
     memory: dict[str, Any] = field(default_factory=dict)
     arch: str = ""
+    flash: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs_here(self) -> bool:

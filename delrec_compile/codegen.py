@@ -44,6 +44,13 @@ _C_HEAD = """#include <stdbool.h>
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #endif
+#if defined(__GNUC__)
+#define MOSTLY(x) __builtin_expect((x), 1)
+#define SELDOM(x) __builtin_expect((x), 0)
+#else
+#define MOSTLY(x) (x)
+#define SELDOM(x) (x)
+#endif
 
 """
 
@@ -78,7 +85,7 @@ def _qualified(text: str) -> str:
 
 
 def _stored(variable: str, body: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(variable)}\[[^=;]*\] = ", body) is not None
+    return re.search(rf"(?<!\w){re.escape(variable)}\[[^=;\n]*\] = ", body) is not None
 
 
 def _windows(body: str) -> tuple[str, set[str]]:

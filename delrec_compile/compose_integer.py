@@ -28,6 +28,9 @@ from delrec_compile.ops.emit import Emitter, Events
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
 from delrec_compile.ops.schedule import Schedule
 
+# what comes in, the weights, their table, and the largest count of an event
+RowSum = tuple[Incoming, Ints, Any, int]
+
 
 def compose_integer(
     network: IntegerNetwork,
@@ -108,45 +111,91 @@ class _Composer(Composer):
 
     def fire(self, i: int, incoming: Incoming, arrivals: Events | None, spikes: Events) -> None:
         e, layer = self.e, self.layers[i]
-        r, v, n = layer.recurrence, self.at[f"l{i}_v"], layer.size
+        r, n = layer.recurrence, layer.size
+        rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], self._most(i))]
+        if isinstance(r, IntegerDense) and arrivals is not None:
+            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
+        if _in_words(layer.weight, e.schedule):
+            self._fire_apart(i, rows, arrivals, spikes)
+            return
         current = self._conv(i, r, arrivals) if isinstance(r, IntegerConv) else None
-        most = self.max_input if i == 0 else 1
-        constants = [self.at[f"l{i}_{what}"] for what in ("bias", "threshold")]
-        reset, clamps = _reset(layer), layer.clamps(most)
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part = e.window(v, base, size)
-            bias, threshold = (e.window(c, base, size) for c in constants)
-            after = (
-                reset if isinstance(reset, int) else e.window(self.at[f"l{i}_reset"], base, size)
-            )
-            neurons = Neurons(layer.beta, bias, threshold, after, clamps)
+            part, neurons = e.window(self.at[f"l{i}_v"], base, size), self._neurons(i, base, size)
             side = None if current is None else e.window(current, base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
-                total = value * e.splat(tir.int32(1 << layer.fraction), lanes)
-                if side is not None:
-                    total = total + e.load(side, at, lanes)
+                total = value if side is None else value + e.load(side, at, lanes)
                 integer_lif.emit(e, neurons, total, part, spikes, base, at, lanes)
 
             return take
 
-        rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], most)]
-        if isinstance(r, IntegerDense) and arrivals is not None:
-            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
-        self._sum(n, rows, finish)
+        self._sum(n, rows, finish, layer.fraction)
+
+    def _most(self, i: int) -> int:
+        return self.max_input if i == 0 else 1
+
+    def _neurons(self, i: int, base: Any, size: int, biased: bool = True) -> Neurons:
+        e, layer, reset = self.e, self.layers[i], _reset(self.layers[i])
+
+        def part(name: str) -> Any:
+            return e.window(self.at[f"l{i}_{name}"], base, size)
+
+        return Neurons(
+            layer.beta,
+            part("bias") if biased else None,
+            part("threshold"),
+            reset if isinstance(reset, int) else part("reset"),
+            layer.clamps(self._most(i)),
+        )
+
+    def _fire_apart(
+        self, i: int, rows: list[RowSum], arrivals: Events | None, spikes: Events
+    ) -> None:
+        """First all currents, then all neurons: each loop has the few pointers that it needs."""
+        e, layer = self.e, self.layers[i]
+        r, n = layer.recurrence, layer.size
+        pad = len(r.kernel) // 2 if isinstance(r, IntegerConv) else 0
+        current = e.buffer("current", n + 2 * pad, "int32")
+        for q in range(pad):
+            e.store(current, q, 1, tir.int32(0))
+            e.store(current, pad + n + q, 1, tir.int32(0))
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            to = e.window(current, pad + base, size)
+            bias = e.window(self.at[f"l{i}_bias"], base, size)
+
+            def take(value: Any, at: int, lanes: int) -> None:
+                e.store(to, at, lanes, value + e.load(bias, at, lanes))
+
+            return take
+
+        self._sum(n, rows, finish, layer.fraction)
+        if isinstance(r, IntegerConv) and arrivals is not None:
+            taps, unit = len(r.kernel), 1 << r.shift
+            conv_delay.scatter(e, arrivals, self.at[f"l{i}_kernel"], taps, current, unit)
+        for base, size in e.runs(n, e.schedule.neurons):
+            part, neurons = (
+                e.window(self.at[f"l{i}_v"], base, size),
+                self._neurons(i, base, size, False),
+            )
+            here = e.window(current, pad + base, size)
+            for k in range(size):
+                integer_lif.emit(e, neurons, e.load(here, k, 1), part, spikes, base, k, 1)
 
     def _sum(
         self,
         n: int,
-        rows: list[tuple[Incoming, Ints, Any, int]],
+        rows: list[RowSum],
         finish: Callable[[Any, int], linear.Finish],
+        fraction: int,
     ) -> None:
-        """rows: what comes in, the weights, their table, and the largest count of an event."""
+        """Sums of n outputs over all rows, in membrane units."""
         e = self.e
         if not _in_words(rows[0][1], e.schedule):
             one, *others = (linear.Rows(c.events, table, c.count) for c, _, table, _ in rows)
-            linear.emit(e, n, others, None, one, finish)
+            scaled = self._scaled(finish, fraction)
+            linear.emit(e, n, others, None, one, scaled)
             return
         worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
         fits = bool(np.max(worst) <= byte_rows.MOST)
@@ -159,7 +208,18 @@ class _Composer(Composer):
                 inputs = weight.shape[1]
                 parts = byte_rows.emit_parts(e, c.events, c.count, inputs, most, limit)
             made.append(ByteRows(c.events, table, c.count, parts))
-        byte_rows.emit(e, n, made, finish)
+        byte_rows.emit(e, n, made, finish, fraction)
+
+    def _scaled(
+        self, finish: Callable[[Any, int], linear.Finish], fraction: int
+    ) -> Callable[[Any, int], linear.Finish]:
+        """`finish`, given sums of weight units."""
+
+        def made(base: Any, size: int) -> linear.Finish:
+            take, unit = finish(base, size), tir.int32(1 << fraction)
+            return lambda value, at, lanes: take(value * self.e.splat(unit, lanes), at, lanes)
+
+        return made
 
     def _conv(self, i: int, r: IntegerConv, arrivals: Events | None) -> Any:
         """The recurrent current of each neuron, in membrane units."""
@@ -184,8 +244,7 @@ class _Composer(Composer):
             def take(value: Any, at: int, lanes: int) -> None:
                 old = e.register(lanes, e.load(v, at, lanes), "int32")
                 leaked = integer_lif.emit_leak(e, readout.beta, e.load(old, 0, lanes), lanes)
-                total = leaked + value * e.splat(tir.int32(1 << readout.fraction), lanes)
-                m = e.register(lanes, total + e.load(bias, at, lanes), "int32")
+                m = e.register(lanes, leaked + value + e.load(bias, at, lanes), "int32")
                 new = e.load(m, 0, lanes)
                 if clamps:
                     low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
@@ -197,4 +256,6 @@ class _Composer(Composer):
 
             return take
 
-        self._sum(n, [(incoming, readout.weight, self.at["out_weight"], 1)], finish)
+        self._sum(
+            n, [(incoming, readout.weight, self.at["out_weight"], 1)], finish, readout.fraction
+        )

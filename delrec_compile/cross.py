@@ -93,6 +93,7 @@ COMPILE = (
     "-std=c11",
     "-O2",
     "-g0",
+    "-fno-unroll-loops",
     "-ffp-contract=off",
     "-ffunction-sections",
     "-fdata-sections",

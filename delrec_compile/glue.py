@@ -11,7 +11,14 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.export import LOOSE, golden_input
+from delrec_compile.export import (
+    GOLDEN_FACTOR,
+    GOLDEN_LIMITS,
+    GOLDEN_SEED,
+    GOLDEN_TERM,
+    LOOSE,
+    golden_input,
+)
 from delrec_compile.freeze import exact
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
@@ -146,6 +153,14 @@ def same_bits(network: Network | IntegerNetwork) -> bool:
     return isinstance(network, IntegerNetwork) or exact(network)
 
 
+def _bits_hash(y: NDArray[Any]) -> int:
+    """FNV-1a over float32 values, word by word; -0 as 0."""
+    out = 0x811C9DC5
+    for word in (y.astype(np.float32) + np.float32(0)).ravel().view(np.uint32).tolist():
+        out = ((out ^ word) * 0x01000193) & 0xFFFFFFFF
+    return out
+
+
 def _golden(network: Network | IntegerNetwork) -> dict[str, Any]:
     x = golden_input(network)
     state, ys = network.reset(), []
@@ -156,5 +171,12 @@ def _golden(network: Network | IntegerNetwork) -> dict[str, Any]:
         "steps": len(x),
         "input": c_array(x.astype(np.uint8).reshape(-1)),
         "output": c_array(np.concatenate(ys).astype(np.float32)),
+        "exact": same_bits(network),
+        "hash": f"{_bits_hash(np.concatenate(ys)):#010x}u",
+        "seed": f"{GOLDEN_SEED}u",
+        "factor": f"{GOLDEN_FACTOR}u",
+        "term": f"{GOLDEN_TERM}u",
+        "limits": [f"{limit}u" for limit in GOLDEN_LIMITS],
+        "most": network.max_input,
         "tolerance": "0.0f" if same_bits(network) else f"{LOOSE}f",
     }

@@ -69,12 +69,13 @@ def pack(rows: NDArray[np.int8]) -> NDArray[np.uint32]:
 class Parts:
     """Events in parts whose sums fit in 16 bits: part k is the events start[k] to start[k + 1].
 
-    counts: of each part in all. count: how many parts.
+    totals: the counts of each part in all. count: how many parts. own: the count of each event.
     """
 
     start: Any
-    counts: Any
+    totals: Any
     count: Any
+    own: Any
 
 
 @dataclass(frozen=True)
@@ -103,100 +104,128 @@ def emit_parts(
     room = inputs * most // (limit - most + 1) + 2
     parts = Parts(
         e.buffer("start", room + 1, "int32"),
-        e.buffer("counts", room, "int32"),
+        e.buffer("totals", room, "int32"),
         e.counter("parts"),
+        e.buffer("own", inputs, "uint8" if most < 256 else "uint16"),
     )
     e.store(parts.count, 0, 1, T.int32(0))
     e.store(parts.start, 0, 1, T.int32(0))
-    e.store(parts.counts, 0, 1, T.int32(0))
+    e.store(parts.totals, 0, 1, T.int32(0))
     with e.loop("i", events.count[0]) as i:
         own = T.int32(1) if count is None else count(T.cast(events.index[i], "int32"))
         own = e.bind("own", own)
+        e.store(parts.own, i, 1, T.cast(own, str(parts.own.dtype)))
         here = parts.count[0]
-        with e.when(parts.counts[here] + own > limit):
+        with e.when(parts.totals[here] + own > limit):
             e.store(parts.start, here + 1, 1, i)
-            e.store(parts.counts, here + 1, 1, T.int32(0))
+            e.store(parts.totals, here + 1, 1, T.int32(0))
             e.store(parts.count, 0, 1, here + 1)
-        e.store(parts.counts, parts.count[0], 1, parts.counts[parts.count[0]] + own)
+        e.store(parts.totals, parts.count[0], 1, parts.totals[parts.count[0]] + own)
     e.store(parts.count, 0, 1, parts.count[0] + 1)
     e.store(parts.start, parts.count[0], 1, events.count[0])
     return parts
 
 
-def emit(e: Emitter, n: int, rows: list[ByteRows], finish: Callable[[Any, int], Finish]) -> None:
-    """Sums of n outputs, int32; finish as in `linear.emit`, one output at a time."""
+def emit(
+    e: Emitter,
+    n: int,
+    rows: list[ByteRows],
+    finish: Callable[[Any, int], Finish],
+    shift: int,
+) -> None:
+    """Sums of n outputs times 2^shift, int32; finish as in `linear.emit`, one output at a time."""
     every = -(-n // BYTES)
-    width = max(1, e.schedule.registers // 2)
+    width = e.schedule.words
     whole = n // (BYTES * width)
     if whole > 1:
         with e.loop("tile", whole) as b:
-            _emit_tile(e, rows, every, b * width, width, BYTES * width, finish)
+            _emit_tile(e, rows, Tile(every, b * width, width, BYTES * width, shift), finish)
     elif whole == 1:
-        _emit_tile(e, rows, every, 0, width, BYTES * width, finish)
+        _emit_tile(e, rows, Tile(every, 0, width, BYTES * width, shift), finish)
     for word in range(whole * width, every, width):
         outputs = min(n - word * BYTES, width * BYTES)
-        _emit_tile(e, rows, every, word, -(-outputs // BYTES), outputs, finish)
+        _emit_tile(e, rows, Tile(every, word, -(-outputs // BYTES), outputs, shift), finish)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Words `word` to `word + width` of rows of `every` words, and the outputs that they hold."""
+
+    every: int
+    word: Any
+    width: int
+    outputs: int
+    shift: int
 
 
 def _emit_tile(
-    e: Emitter,
-    rows: list[ByteRows],
-    every: int,
-    word: Any,
-    width: int,
-    outputs: int,
-    finish: Callable[[Any, int], Finish],
+    e: Emitter, rows: list[ByteRows], tile: Tile, finish: Callable[[Any, int], Finish]
 ) -> None:
-    """Words `word` to `word + width` of each row, and the outputs that they hold."""
-    take = finish(word * BYTES, outputs)
+    take = finish(tile.word * BYTES, tile.outputs)
+
+    def taken(values: list[Any]) -> None:
+        for k, value in enumerate(values):
+            take(value, k, 1)
+
+    parts = rows[0].parts
+    if all(r.parts is None for r in rows):
+        taken(_sum_whole(e, rows, tile))
+    elif parts is not None and len(rows) == 1:
+        with e.otherwise(parts.count[0] == 1, lambda: taken(_sum_part(e, rows[0], parts, 0, tile))):
+            taken(_sum_parts(e, rows, tile))
+    else:
+        taken(_sum_parts(e, rows, tile))
+
+
+def _sum_whole(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
+    """All rows at once: their sums fit in 16 bits together."""
+    counts = [r.events.count[0] for r in rows]
+    acc = _zeros(e, tile)
+    for r in rows:
+        with e.each(r.events) as j:
+            _add(e, acc, e.window(r.words, j * tile.every + tile.word, tile.width), None)
+    return _outputs(e, acc, sum(counts[1:], counts[0]), tile)
+
+
+def _sum_part(e: Emitter, r: ByteRows, parts: Parts, p: Any, tile: Tile) -> list[Any]:
+    T = e.T
+    acc = _zeros(e, tile)
+    first = e.bind("first", parts.start[p])
+    with e.loop("i", parts.start[p + 1] - first) as i:
+        j = e.bind("j", T.cast(r.events.index[first + i], "int32"))
+        count = None
+        if r.count is not None:
+            count = e.bind("count", T.cast(parts.own[first + i], "uint32"))
+        _add(e, acc, e.window(r.words, j * tile.every + tile.word, tile.width), count)
+    return _outputs(e, acc, parts.totals[p], tile)
+
+
+def _sum_parts(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
+    """Part by part, added in 32 bits."""
+    sums = e.buffer("sums", tile.outputs, "int32")
     together = [r for r in rows if r.parts is None]
-    sums = e.buffer("sums", outputs, "int32") if len(together) < len(rows) else None
-    if sums is not None:
-        for k in range(outputs):
-            e.store(sums, k, 1, e.T.int32(0))
+    start = _sum_whole(e, together, tile) if together else [e.T.int32(0)] * tile.outputs
+    for k, value in enumerate(start):
+        e.store(sums, k, 1, value)
     for r in rows:
         if r.parts is not None:
-            _emit_in_parts(e, r, r.parts, every, word, width, outputs, sums)
-    acc = _zeros(e, width) if together else []
-    for r in together:
-        with e.each(r.events) as j:
-            _add(e, acc, e.window(r.words, j * every + word, width), r, j)
-    total = (
-        sum((r.events.count[0] for r in together[1:]), together[0].events.count[0]) if acc else 0
-    )
-    values = _outputs(e, acc, total) if acc else [e.T.int32(0)] * outputs
-    for k in range(outputs):
-        take(values[k] if sums is None else sums[k] + values[k], k, 1)
+            with e.loop("part", r.parts.count[0]) as p:
+                for k, value in enumerate(_sum_part(e, r, r.parts, p, tile)):
+                    e.store(sums, k, 1, sums[k] + value)
+    return [sums[k] for k in range(tile.outputs)]
 
 
-def _emit_in_parts(
-    e: Emitter,
-    r: ByteRows,
-    parts: Parts,
-    every: int,
-    word: Any,
-    width: int,
-    outputs: int,
-    sums: Any,
-) -> None:
-    with e.loop("part", parts.count[0]) as p:
-        acc = _zeros(e, width)
-        first = e.bind("first", parts.start[p])
-        with e.loop("i", parts.start[p + 1] - first) as i:
-            j = e.bind("j", e.T.cast(r.events.index[first + i], "int32"))
-            _add(e, acc, e.window(r.words, j * every + word, width), r, j)
-        for k, value in enumerate(_outputs(e, acc, parts.counts[p])[:outputs]):
-            e.store(sums, k, 1, sums[k] + value)
-
-
-def _zeros(e: Emitter, width: int) -> list[tuple[Any, Any]]:
+def _zeros(e: Emitter, tile: Tile) -> list[tuple[Any, Any]]:
+    """Two sums per word."""
     zero = e.T.uint32(0)
-    return [(e.register(1, zero, "uint32"), e.register(1, zero, "uint32")) for _ in range(width)]
+    return [
+        (e.register(1, zero, "uint32"), e.register(1, zero, "uint32")) for _ in range(tile.width)
+    ]
 
 
-def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Window, r: ByteRows, j: Any) -> None:
+def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Window, count: Any) -> None:
+    """Adds a row, or `count` times the row."""
     T = e.T
-    count = None if r.count is None else e.bind("count", T.cast(r.count(j), "uint32"))
     for k, (even, odd) in enumerate(acc):
         word = e.load(row, k, 1)
         if count is None:
@@ -209,15 +238,20 @@ def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Window, r: ByteRows, j: An
             e.store(odd, 0, 1, odd[0] + high * count)
 
 
-def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any) -> list[Any]:
-    """The outputs of the words, in order. total: the counts that were added."""
-    T = e.T
+def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile) -> list[Any]:
+    """The outputs of the words, in order, times 2^shift. total: the counts that were added.
+
+    The product is what is left of shifting down 16 places: `both - low` has no bit below them.
+    The biases go last: until then sums with and without carries between the halves differ.
+    """
+    T, down = e.T, 16 - tile.shift
     biases = e.bind("biases", T.cast(total, "uint32") * T.uint32(BIASES))
     out = []
     for pair in acc:
         for halves in pair:
             both = e.bind("both", halves[0] - biases)
-            low = e.bind("low", T.cast(T.cast(both, "int16"), "int32"))
-            out.append(low)
-            out.append(T.shift_right(T.cast(both - T.cast(low, "uint32"), "int32"), 16))
-    return out
+            top = T.cast(T.shift_left(both, T.uint32(16)), "int32")
+            out.append(e.bind("low", T.shift_right(top, down)))
+            low = T.cast(T.cast(T.cast(both, "int16"), "int32"), "uint32")
+            out.append(e.bind("high", T.shift_right(T.cast(both - low, "int32"), down)))
+    return out[: tile.outputs]

@@ -111,8 +111,13 @@ def emit_rows(
 
     rows: (n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
     """
-    T = e.T
     _clear(e, current, n + taps - 1)
+    scatter(e, arrivals, rows, taps, current, unit)
+
+
+def scatter(e: Emitter, arrivals: Events, rows: Any, taps: int, current: Any, unit: int) -> None:
+    """Adds the rows of the arriving spikes to what `current` holds already."""
+    T = e.T
     with e.each(arrivals) as j:
         for q in range(taps):
             tap = T.cast(rows[j * taps + q], "int32")

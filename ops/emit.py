@@ -65,18 +65,24 @@ class Emitter:
 
     @contextmanager
     def when(self, condition: Any) -> Iterator[None]:
-        """What is emitted inside happens only when the condition holds."""
-        with tir.If(condition), tir.Then():
+        """What is emitted inside happens only when the condition, which seldom holds, does."""
+        with tir.If(self._expected(condition, 0)), tir.Then():
             yield
 
     @contextmanager
     def otherwise(self, condition: Any, then: Callable[[], None]) -> Iterator[None]:
-        """`then` happens when the condition holds; else what is emitted inside."""
-        with tir.If(condition):
+        """`then` happens when the condition holds, as it mostly does; else what is emitted inside."""
+        with tir.If(self._expected(condition, 1)):
             with tir.Then():
                 then()
             with tir.Else():
                 yield
+
+    def _expected(self, condition: Any, value: int) -> Any:
+        """C compilers else compute both sides of a short branch, at the cost of both."""
+        if self.generator != "c":
+            return condition
+        return tir.call_extern("bool", "SELDOM" if value == 0 else "MOSTLY", condition)
 
     def splat(self, value: Any, lanes: int) -> Any:
         return value if lanes == 1 else tir.broadcast(value, lanes)
@@ -180,6 +186,16 @@ class Emitter:
         rest += self._rest(start + len(rest) * lanes, n)
         for k in range(0, len(rest), self.schedule.registers):
             yield rest[k : k + self.schedule.registers]
+
+    def runs(self, n: int, size: int) -> Iterator[tuple[Any, int]]:
+        """(start, size) that cover 0 .. n: a loop over whole runs, then the rest."""
+        if n >= 2 * size:
+            with self.loop("run", n // size) as b:
+                yield b * size, size
+        elif n >= size:
+            yield 0, size
+        if n % size:
+            yield n - n % size, n % size
 
     def _rest(self, at: int, n: int) -> Iterator[tuple[int, int]]:
         lanes = self.schedule.lanes

@@ -27,7 +27,8 @@ LIMIT = 1 << 30
 class Neurons:
     """Constants of a tile of neurons, from its base on.
 
-    reset: a number, or (N,). clamps: whether -2^30 is within reach.
+    bias: None where the current has it already. reset: a number, or (N,). clamps: whether -2^30 is
+    within reach.
     """
 
     beta: int
@@ -65,12 +66,15 @@ def emit(
 ) -> None:
     """One block: leak, add the current, append the spikes to the list, reset.
 
-    current: int32, without the bias. v: the membranes from neuron `base` on, updated in place.
+    current: int32. v: the membranes from neuron `base` on, updated in place.
     """
     T = e.T
     old = e.register(lanes, e.load(v, at, lanes), "int32")
     leaked = emit_leak(e, neurons.beta, e.load(old, 0, lanes), lanes)
-    m = e.register(lanes, leaked + current + e.load(neurons.bias, at, lanes), "int32")
+    total = leaked + current
+    if neurons.bias is not None:
+        total = total + e.load(neurons.bias, at, lanes)
+    m = e.register(lanes, total, "int32")
     if e.schedule.events == "branch":
         for q in range(lanes):
             _emit_branch(e, neurons, m[q], v, spikes, base, at + q)

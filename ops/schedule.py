@@ -28,6 +28,8 @@ class Schedule:
     instruction (VNNI, 16 lanes). The sums are the same bits.
     bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
     `words`, four at a time in two 32-bit words, for cores without vectors.
+    words, neurons: of a row of bytes, and of the neurons after it, how many are written out in one
+    turn of a loop: more are faster, and more code.
     """
 
     lanes: int = 8
@@ -35,12 +37,19 @@ class Schedule:
     events: str = "scan"
     rows: str = "float32"
     bytes: str = "wide"
+    words: int = 2
+    neurons: int = 2
 
     def __post_init__(self) -> None:
         for name in ("lanes", "registers"):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
+        for name in ("words", "neurons"):
+            if getattr(self, name) < 1:
+                raise UnsupportedError(
+                    f"schedule: {name} = {getattr(self, name)}; 1 or more is needed"
+                )
         for name, allowed in (("events", LISTS), ("rows", ROWS), ("bytes", BYTES)):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(

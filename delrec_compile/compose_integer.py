@@ -115,7 +115,7 @@ class _Composer(Composer):
         rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], self._most(i))]
         if isinstance(r, IntegerDense) and arrivals is not None:
             rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
-        if _in_words(layer.weight, e.schedule):
+        if e.schedule.bytes == "memory" or _in_words(layer.weight, e.schedule):
             self._fire_apart(i, rows, arrivals, spikes)
             return
         current = self._conv(i, r, arrivals) if isinstance(r, IntegerConv) else None
@@ -174,6 +174,10 @@ class _Composer(Composer):
         if isinstance(r, IntegerConv) and arrivals is not None:
             taps, unit = len(r.kernel), 1 << r.shift
             conv_delay.scatter(e, arrivals, self.at[f"l{i}_kernel"], taps, current, unit)
+        if e.schedule.bytes == "memory":
+            neurons, here = self._neurons(i, 0, n, False), e.window(current, pad, n)
+            integer_lif.emit_in_loops(e, n, neurons, here, self.at[f"l{i}_v"], spikes)
+            return
         for base, size in e.runs(n, e.schedule.neurons):
             part, neurons = (
                 e.window(self.at[f"l{i}_v"], base, size),
@@ -192,13 +196,16 @@ class _Composer(Composer):
     ) -> None:
         """Sums of n outputs over all rows, in membrane units."""
         e = self.e
+        worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
+        fits = bool(np.max(worst) <= byte_rows.MOST)
         if not _in_words(rows[0][1], e.schedule):
             one, *others = (linear.Rows(c.events, table, c.count) for c, _, table, _ in rows)
             scaled = self._scaled(finish, fraction)
-            linear.emit(e, n, others, None, one, scaled)
+            if e.schedule.bytes == "memory":
+                linear.emit_in_memory(e, n, [*others, one], scaled, fits)
+            else:
+                linear.emit(e, n, others, None, one, scaled)
             return
-        worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
-        fits = bool(np.max(worst) <= byte_rows.MOST)
         made = []
         for c, weight, table, most in rows:
             parts = None

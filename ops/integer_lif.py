@@ -90,6 +90,25 @@ def emit(
     e.store(v, at, lanes, T.Select(stays, kept, _reset(e, neurons, at, lanes)))
 
 
+def emit_in_loops(
+    e: Emitter, n: int, neurons: Neurons, current: Any, v: Any, spikes: Events
+) -> None:
+    """All neurons: a loop that C compilers turn into vectors, and one that looks for spikes.
+
+    current: (n,), with the bias. neurons: of all of them.
+    """
+    with e.loop("k", n) as k:
+        old = e.load(v, k, 1)
+        m = emit_leak(e, neurons.beta, old, 1) + e.load(current, k, 1)
+        e.store(v, k, 1, _clamped(e, neurons, m, 1))
+    for base, size in e.runs(n, e.schedule.neurons):
+        here, limits = e.window(v, base, size), e.window(neurons.threshold, base, size)
+        for k in range(size):
+            with e.when(e.load(here, k, 1) >= e.load(limits, k, 1)):
+                e.store(v, base + k, 1, _reset(e, neurons, base + k, 1))
+                e.append_always(spikes, base + k)
+
+
 def _emit_branch(
     e: Emitter, neurons: Neurons, m: Any, v: Any, spikes: Events, base: Any, at: int
 ) -> None:
@@ -105,7 +124,7 @@ def _clamped(e: Emitter, neurons: Neurons, m: Any, lanes: int) -> Any:
     return e.T.max(m, e.splat(e.T.int32(-LIMIT), lanes)) if neurons.clamps else m
 
 
-def _reset(e: Emitter, neurons: Neurons, at: int, lanes: int) -> Any:
+def _reset(e: Emitter, neurons: Neurons, at: Any, lanes: int) -> Any:
     if isinstance(neurons.reset, int):
         return e.splat(e.T.int32(neurons.reset), lanes)
     return e.load(neurons.reset, at, lanes)

@@ -8,7 +8,7 @@ from delrec_compile.errors import UnsupportedError
 
 LISTS = ("compress", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
-BYTES = ("wide", "words")
+BYTES = ("wide", "words", "memory")
 PAIRED_LANES = 16
 
 
@@ -27,7 +27,8 @@ class Schedule:
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI, 16 lanes). The sums are the same bits.
     bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
-    `words`, four at a time in two 32-bit words, for cores without vectors.
+    `words`, four at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each
+    in memory, row after row: loops that a C compiler turns into vector instructions.
     words, neurons: of a row of bytes, and of the neurons after it, how many are written out in one
     turn of a loop: more are faster, and more code.
     """

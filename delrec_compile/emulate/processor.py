@@ -60,7 +60,8 @@ class Processor:
         self._top = ram.end & ~15
         self._floor = self._top - (memory.stack if memory else RESERVE)
         used = [s.end for s in self.image.segments if ram.origin <= s.address < ram.end]
-        self._free = max(used, default=ram.origin)
+        # a program of `cross.link_bare` names the end of its variables; its stack lies above
+        self._free = self.image.symbols.get("__bss_end__", max(used, default=ram.origin))
         for register, value in self.isa.setup.items():
             self._uc.reg_write(register, self._uc.reg_read(register) | value)
         self._painted = self._top

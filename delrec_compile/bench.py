@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, child
+from delrec_compile import checkpoint, child, integer_file
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, UsageError
-from delrec_compile.run import fitting, read_words
+from delrec_compile.run import ReferenceRunner, fitting, read_words
 from delrec_compile.session import Session
 
 NAMES = (
@@ -104,7 +104,7 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
     events = fitting(read_words(words), network.inputs)
     peers = {name: _peer(name, session, network) for name in rows}
     x = [np.ascontiguousarray(c, np.float32) for c in events.counts[:rounds]]
-    _agree(peers, x[0], network)
+    _agree(peers, x[0], network, session)
     times = interleave({name: p.word for name, p in peers.items()}, x)
     ours = statistics.median(times["ours"])
     made = [
@@ -130,12 +130,16 @@ def _peer(name: str, session: Session, network: Any) -> Any:
     return made[name]()
 
 
-def _agree(peers: dict[str, Any], x: NDArray[np.float32], network: Any) -> None:
-    """Refuses to time an engine whose outputs differ; a twin is compared with its own reference."""
+def _agree(peers: dict[str, Any], x: NDArray[np.float32], network: Any, session: Session) -> None:
+    """Refuses to time an engine whose outputs differ from those of its own reference."""
     from delrec_compile.peers import TorchEager
 
     for name, peer in peers.items():
-        same = TorchEager(getattr(peer, "network", network)).word(x)
+        if name.startswith("ours") and session.artifact.manifest["numeric"] != "float32":
+            whole = integer_file.load(session.artifact.path / integer_file.NAME)
+            same = ReferenceRunner(whole).trace(x[:, None]).y[:, 0]
+        else:
+            same = TorchEager(getattr(peer, "network", network)).word(x)
         worst = float(np.abs(peer.word(x) - same).max())
         if not worst < 1e-3:
             raise ParityError(f"bench: {name} computes other outputs (off by {worst:.3g})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from delrec_compile.network import Network
 
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
+    from delrec_compile.ops.schedule import Schedule
 
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 Kernels = dict[str, "Kernel"]
@@ -49,7 +50,6 @@ def assemble(
     of them.
     """
     from delrec_compile.codegen import pick
-    from delrec_compile.compose_integer import compose_integer
     from delrec_compile.lower import lower
 
     root = Path(stage)
@@ -59,16 +59,7 @@ def assemble(
     network: AnyNetwork
     if whole.exists():
         network = integer_file.load(whole)
-        kernels = {
-            kernel: compose_integer(
-                network,
-                schedule,
-                trace=kernel == "trace",
-                generator=profile.generator,
-                counts=counts,
-            )
-            for kernel in ("run", "trace")
-        }
+        kernels = _integer_kernels(network, schedule, profile.generator, counts)
     else:
         network = checkpoint.load(root / "network.safetensors")
         kernels = lower(
@@ -94,6 +85,36 @@ def assemble(
         "schedule": vars(schedule),
         "state": {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()},
         **facts,
+    }
+
+
+def likewise(root: Path, network: IntegerNetwork, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """An integer network compiled with the schedule and for the CPU of an artifact of this machine.
+
+    Writes into `root`; returns the manifest of what it made.
+    """
+    from delrec_compile.ops.schedule import Schedule
+
+    llvm, counts = manifest["llvm"], manifest["counts"]
+    generator = "c" if llvm["kind"] == "c" else "llvm"
+    kernels = _integer_kernels(network, Schedule(**manifest["schedule"]), generator, counts)
+    name, unroll = manifest["name"], manifest["steps_per_call"]
+    form = FORMS[manifest["form"]]
+    facts = form(root, network, kernels, name, unroll, Machine(llvm, "", ""))
+    state = {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()}
+    return {**manifest, "numeric": network.numeric, "state": state, **facts}
+
+
+def _integer_kernels(
+    network: IntegerNetwork, schedule: Schedule, generator: str, counts: str
+) -> Kernels:
+    from delrec_compile.compose_integer import compose_integer
+
+    return {
+        kernel: compose_integer(
+            network, schedule, trace=kernel == "trace", generator=generator, counts=counts
+        )
+        for kernel in ("run", "trace")
     }
 
 

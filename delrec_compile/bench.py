@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, child, integer_file
+from delrec_compile import checkpoint, child
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, UsageError
@@ -27,6 +27,7 @@ from delrec_compile.session import Session
 NAMES = (
     "ours",
     "ours_python",
+    "ours_int8",
     "torch_eager",
     "authors_dense",
     "authors_conv",
@@ -35,6 +36,7 @@ NAMES = (
 )
 QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
 SLICE_S = 0.004
+CLOSE = 1e-3  # of float32 outputs
 MODULE = "delrec_compile.bench:measure"
 GPU_MODULE = "delrec_compile.bench_gpu:measure"
 
@@ -104,7 +106,7 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
     events = fitting(read_words(words), network.inputs)
     peers = {name: _peer(name, session, network) for name in rows}
     x = [np.ascontiguousarray(c, np.float32) for c in events.counts[:rounds]]
-    _agree(peers, x[0], network, session)
+    _agree(peers, x[0], network)
     times = interleave({name: p.word for name, p in peers.items()}, x)
     ours = statistics.median(times["ours"])
     made = [
@@ -121,6 +123,7 @@ def _peer(name: str, session: Session, network: Any) -> Any:
     made: dict[str, Callable[[], Any]] = {
         "ours": lambda: peers.Ours(session),
         "ours_python": lambda: peers.OursPython(session),
+        "ours_int8": lambda: peers.OursInt8(session, network),
         "torch_eager": lambda: peers.TorchEager(network),
         "authors_dense": lambda: peers.Authors(peers.twin(network, "dense_delay"), name),
         "authors_conv": lambda: peers.Authors(peers.twin(network, "conv_delay"), name),
@@ -130,18 +133,21 @@ def _peer(name: str, session: Session, network: Any) -> Any:
     return made[name]()
 
 
-def _agree(peers: dict[str, Any], x: NDArray[np.float32], network: Any, session: Session) -> None:
-    """Refuses to time an engine whose outputs differ from those of its own reference."""
+def _agree(peers: dict[str, Any], x: NDArray[np.float32], network: Any) -> None:
+    """Refuses to time an engine whose outputs differ.
+
+    A twin is compared with its own reference, an integer form with the integer one, bit for bit.
+    """
     from delrec_compile.peers import TorchEager
 
     for name, peer in peers.items():
-        if name.startswith("ours") and session.artifact.manifest["numeric"] != "float32":
-            whole = integer_file.load(session.artifact.path / integer_file.NAME)
-            same = ReferenceRunner(whole).trace(x[:, None]).y[:, 0]
+        whole = getattr(peer, "whole", None)
+        if whole is not None:
+            same, limit = ReferenceRunner(whole).trace(x[:, None]).y[:, 0], 0.0
         else:
-            same = TorchEager(getattr(peer, "network", network)).word(x)
+            same, limit = TorchEager(getattr(peer, "network", network)).word(x), CLOSE
         worst = float(np.abs(peer.word(x) - same).max())
-        if not worst < 1e-3:
+        if not worst <= limit:
             raise ParityError(f"bench: {name} computes other outputs (off by {worst:.3g})")
 
 

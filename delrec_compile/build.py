@@ -22,6 +22,7 @@ from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.export import export, golden_hash
 from delrec_compile.freeze import grids
 from delrec_compile.glue import c_name
+from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.quantise import quantise
 
@@ -42,6 +43,13 @@ class Artifact:
         """The shared library; None where the artifact is C sources."""
         name = self.manifest["library"]
         return self.path / str(name) if name else None
+
+    @property
+    def integer(self) -> IntegerNetwork | None:
+        """What the artifact computes in int16 or int8; None in float32."""
+        if self.manifest.get("numeric", "float32") == "float32":
+            return None
+        return integer_file.load(self.path / integer_file.NAME)
 
     @property
     def archive(self) -> Path:

@@ -92,7 +92,7 @@ def build(
             progress=say,
         )
         proof = prove(artifact, words, limit=limit, progress=say)
-    text = report.markdown(facts, proof)
+    text = report.markdown(artifact, facts, proof)
     checkpoint.write_whole(artifact.path / "report.md", text.encode())
     told = report.build_facts(artifact, facts, proof)
     if as_json:
@@ -101,7 +101,8 @@ def build(
     show(report.network_table(facts), *report.network_lines(facts), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
     rows = report.parity_rows(proof.checks)
-    show(report.table("parity with PyTorch", report.PARITY_COLUMNS, rows))
+    show(report.table(report.parity_title(proof.checks), report.PARITY_COLUMNS, rows))
+    show(*report.integer_lines(artifact.manifest["numeric"], proof.checks))
     if proof.check is None:
         machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
         show(f"built for {machine}, which this machine cannot run: not checked, not timed")
@@ -202,7 +203,7 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare every spike with PyTorch; exit 6 when they differ."""
+    """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
     from delrec_compile import child, report
     from delrec_compile.errors import ParityError
     from delrec_compile.prove import describe_difference
@@ -219,9 +220,9 @@ def check(
     if as_json:
         print_json("check", **parity)
     else:
-        show(
-            report.table("parity with PyTorch", report.PARITY_COLUMNS, report.parity_rows([parity]))
-        )
+        rows = report.parity_rows([parity])
+        show(report.table(report.parity_title([parity]), report.PARITY_COLUMNS, rows))
+        show(*report.integer_lines("integer form", [parity]))
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:

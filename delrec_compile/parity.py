@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint, integer_file
+from delrec_compile import checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.freeze import exact
@@ -165,9 +165,9 @@ def compare_artifact(
 ) -> Parity:
     """Compares with the reference of the artifact's numeric mode. network: its float form."""
     target = str(artifact.manifest["target"])
-    if artifact.manifest["numeric"] == "float32":
+    whole = artifact.integer
+    if whole is None:
         return compare(network, runner, words, target=target, progress=progress)
-    whole = integer_file.load(artifact.path / integer_file.NAME)
     return compare_integer(whole, network, runner, words, target=target, progress=progress)
 
 

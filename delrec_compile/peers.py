@@ -6,7 +6,9 @@ Every peer computes the same outputs; `bench` checks that before it times one.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from delrec_compile import integer_file
+from delrec_compile.assemble import likewise
+from delrec_compile.build import Artifact
 from delrec_compile.export import export
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
+from delrec_compile.quantise import quantise
 from delrec_compile.run import onnx_session
 from delrec_compile.session import Session
 from delrec_compile.step import Step
@@ -39,12 +45,27 @@ class Ours:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.whole = session.artifact.integer
 
     def word(self, x: F32) -> F32:
         self.session.reset()
         y = np.empty((len(x), self.session.y.shape[1]), np.float32)
         self.session.run_in_place(np.ascontiguousarray(x, self.session.x.dtype), y)
         return y
+
+
+class OursInt8(Ours):
+    """The same network in int8, compiled now as the artifact was."""
+
+    name = "ours_int8"
+
+    def __init__(self, session: Session, network: Network) -> None:
+        whole = quantise(network, "int8")
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            root = Path(folder)
+            integer_file.save(whole, root / integer_file.NAME)
+            manifest = likewise(root, whole, session.artifact.manifest)
+            super().__init__(Session(Artifact(root, manifest)))
 
 
 class OursPython:
@@ -54,6 +75,7 @@ class OursPython:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.whole = session.artifact.integer
         self.x = self.y = np.empty((0, 0, 0), np.float32)
         self.steps: list[Callable[[], int]] = []
 

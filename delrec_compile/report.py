@@ -15,6 +15,7 @@ from delrec_compile.prove import Proof
 ENGINES = {
     "ours": "compiled, loop over time inside",
     "ours_python": "compiled, one call per step from Python",
+    "ours_int8": "compiled in int8, loop over time inside",
     "torch_eager": "PyTorch eager, frozen network",
     "authors_dense": "PyTorch eager, the authors' dense training form",
     "authors_conv": "PyTorch eager, the authors' conv training form",
@@ -71,18 +72,41 @@ def network_lines(facts: dict[str, Any]) -> list[str]:
     ]
 
 
+PARITY_TITLE = "parity with PyTorch"
 PARITY_COLUMNS = ("engine", "spikes compared", "differing", "worst membrane error", "accuracy")
 
 
 def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
     for c in checks:
         yield (
-            c["target"],
+            c["target"] + (", to integer reference" if c["reference"] == "integer" else ""),
             f"{c['spikes']['compared']:,}",
             f"{c['spikes']['differing']:,}",
             f"{c['membrane']['max_abs_error']:.3g}",
             f"{c['accuracy']:.1%}",
         )
+
+
+def parity_title(checks: Iterable[dict[str, Any]]) -> str:
+    return "parity" if any(c["reference"] != "torch" for c in checks) else PARITY_TITLE
+
+
+def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
+    """What whole numbers cost on the words checked; nothing of float32."""
+    out = []
+    for c in checks:
+        cost = c.get("against_float")
+        if cost is None:
+            continue
+        spikes = c["spikes"]["compared"]
+        out.append(
+            f"{numeric}: {c['accuracy']:.1%} of {c['sequences']:,} words right, float32 "
+            f"{cost['accuracy']:.1%}; {cost['classes_differing']:,} classes and "
+            f"{cost['spikes_differing']:,} of {spikes:,} spikes "
+            f"({cost['spikes_differing'] / spikes:.3%}) differ from float32"
+        )
+        out.append(f"{numeric} is in integer.safetensors and the code; model.onnx is float32")
+    return out
 
 
 BENCH_COLUMNS = ("engine", "us per step", "times ours")
@@ -157,11 +181,15 @@ def _how(proof: Proof) -> str | None:
     return "native" if proof.bench else None
 
 
-def markdown(facts: dict[str, Any], proof: Proof) -> str:
+def markdown(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> str:
     """report.md of an artifact."""
     checks, bench = proof.checks, proof.bench
-    parts = [f"# {facts['name']}", *network_lines(facts), "", "## Parity with PyTorch", ""]
+    title = parity_title(checks)
+    title = title[0].upper() + title[1:]
+    parts = [f"# {facts['name']}", *network_lines(facts), "", f"## {title}", ""]
     parts += _markdown_table(PARITY_COLUMNS, parity_rows(checks))
+    if costs := integer_lines(str(artifact.manifest["numeric"]), checks):
+        parts += ["", *costs]
     if proof.emulated is not None:
         parts += ["", emulated_line(proof.emulated)]
     if bench is not None:

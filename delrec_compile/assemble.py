@@ -81,6 +81,8 @@ def assemble(
         "board": profile.board,
         "memory": profile.memory,
         "flash": profile.flash,
+        # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
+        "board_image": facts["image"] if profile.flash else None,
         "llvm": llvm,
         "schedule": vars(schedule),
         "state": {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()},

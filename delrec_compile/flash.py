@@ -24,8 +24,6 @@ from delrec_compile.errors import (
 )
 
 TIMEOUT_S = 300.0
-# keys of the manifest that hold a program which starts from reset
-IMAGES = ("board_image", "image_flash")
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> 
     """
     found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     m = found.manifest
-    image = next((str(m[key]) for key in IMAGES if m.get(key)), None)
+    image = m.get("board_image")
     if image is None:
         raise UnsupportedError(
             f"{found.path} (target {m['target']}) holds no program that starts from reset; "

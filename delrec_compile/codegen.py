@@ -143,7 +143,7 @@ def _plain_pipeline(shared: bool = True) -> str:
                 s.LowerInitBlock(),
                 s.PlanAndUpdateBufferAllocationLocation(),
                 s.ConvertBlocksToOpaque(),
-                s.CompactBufferAllocation(),
+                # not CompactBufferAllocation: it cuts off what is reached through a window alone
                 s.LowerMatchBuffer(),
                 s.StmtSimplify(),
                 s.LowerOpaqueBlock(),

@@ -251,7 +251,9 @@ def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile) -> 
         for halves in pair:
             both = e.bind("both", halves[0] - biases)
             top = T.cast(T.shift_left(both, T.uint32(16)), "int32")
-            out.append(e.bind("low", T.shift_right(top, down)))
-            low = T.cast(T.cast(T.cast(both, "int16"), "int32"), "uint32")
-            out.append(e.bind("high", T.shift_right(T.cast(both - low, "int32"), down)))
+            out.append(e.register(1, T.shift_right(top, down), "int32")[0])
+            # a variable: gcc else warns of the sign of a cast within a cast
+            low = e.register(1, T.cast(T.cast(both, "int16"), "int32"), "int32")
+            rest = T.cast(both - T.cast(low[0], "uint32"), "int32")
+            out.append(e.register(1, T.shift_right(rest, down), "int32")[0])
     return out[: tile.outputs]

@@ -17,7 +17,7 @@ from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile import checkpoint, integer_file, targets, toolchain
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build, load_artifact
 from delrec_compile.emulate import qemu
@@ -137,6 +137,24 @@ def test_random_networks(seed: int, assembled: Assembled) -> None:
             target = form if form in targets.names() else "portable_c"
             artifact = assembled(network, numeric, target, **FORMS[form])
             agree(Session(artifact), whole, np.minimum(x, 255))
+
+
+@pytest.mark.parametrize("form", ["portable_c", "words", "memory"])
+@pytest.mark.parametrize("name", ["mixed", "both_layers", "delay_300"])
+def test_the_c_is_strict_and_stays_in_its_memory(
+    name: str, form: str, assembled: Assembled, tmp_path: Path
+) -> None:
+    """No warning, and no finding of the sanitizers, in the self-test of int8."""
+    artifact = assembled(cases.network(name), "int8", "portable_c", **FORMS[form])
+    root = artifact.path
+    files = [*root.glob("src/*.c"), *root.glob("test/*.c")]
+    include = [f"-I{root / part}" for part in ("include", "src", "test")]
+    strict = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+    sanitize = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    out = tmp_path / "selftest"
+    toolchain.run_cc("-std=c99", "-O2", *strict, *sanitize, *include, *files, "-o", out)
+    done = subprocess.run([out], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_words_hold_every_byte() -> None:

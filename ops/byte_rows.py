@@ -246,14 +246,17 @@ def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile) -> 
     """
     T, down = e.T, 16 - tile.shift
     biases = e.bind("biases", T.cast(total, "uint32") * T.uint32(BIASES))
-    out = []
-    for pair in acc:
-        for halves in pair:
-            both = e.bind("both", halves[0] - biases)
-            top = T.cast(T.shift_left(both, T.uint32(16)), "int32")
-            out.append(e.register(1, T.shift_right(top, down), "int32")[0])
-            # a variable: gcc else warns of the sign of a cast within a cast
-            low = e.register(1, T.cast(T.cast(both, "int16"), "int32"), "int32")
-            rest = T.cast(both - T.cast(low[0], "uint32"), "int32")
-            out.append(e.register(1, T.shift_right(rest, down), "int32")[0])
-    return out[: tile.outputs]
+    out: list[Any] = []
+    for halves in (half for pair in acc for half in pair):
+        if len(out) == tile.outputs:
+            break
+        both = e.bind("both", halves[0] - biases)
+        top = T.cast(T.shift_left(both, T.uint32(16)), "int32")
+        out.append(e.register(1, T.shift_right(top, down), "int32")[0])
+        if len(out) == tile.outputs:
+            break
+        # a variable: gcc else warns of the sign of a cast within a cast
+        low = e.register(1, T.cast(T.cast(both, "int16"), "int32"), "int32")
+        rest = T.cast(both - T.cast(low[0], "uint32"), "int32")
+        out.append(e.register(1, T.shift_right(rest, down), "int32")[0])
+    return out

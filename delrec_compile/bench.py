@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, child
+from delrec_compile import checkpoint, child, targets
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events
-from delrec_compile.errors import ParityError, UsageError
+from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.run import ReferenceRunner, fitting, read_words
 from delrec_compile.session import Session
 
@@ -71,7 +71,8 @@ def bench(
 ) -> Bench:
     """Times the artifact's network in every named engine, in a child process.
 
-    rows: names out of NAMES; `ours` is always measured. rounds: words run, one per round.
+    rows: names out of NAMES; `ours` is always measured. rounds: words run, one per round. Raises
+    UnsupportedError for code of another machine.
     """
     for name in rows:
         if name not in NAMES:
@@ -90,8 +91,15 @@ def bench(
 
 
 def _module(artifact: Path | str) -> str:
-    form = load_artifact(artifact).manifest.get("form")
-    return GPU_MODULE if form == "cuda" else MODULE
+    m = load_artifact(artifact).manifest
+    if m.get("form") == "cuda":
+        return GPU_MODULE
+    if not targets.is_here(m["machine"]):
+        raise UnsupportedError(
+            f"{artifact} is built for {m['machine']}, and only code of this machine can be timed; "
+            "'delrec-compile compare' counts its instructions"
+        )
+    return MODULE
 
 
 def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str, Any]:

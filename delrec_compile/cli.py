@@ -230,7 +230,7 @@ def check(
             show(
                 "the differing spikes are explained: each lies within float error of the threshold"
             )
-        show_next(f"delrec-compile bench {path}" if path.is_dir() else "delrec-compile build")
+        show_next(f"delrec-compile run {path}" if path.is_dir() else "delrec-compile build")
 
 
 @app.command()

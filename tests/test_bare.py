@@ -166,5 +166,8 @@ def test_the_command_tells_flash_ram_and_instructions(tmp_path: Path) -> None:
     assert told["latency"]["us_per_step"] is None
     assert told["flash_bytes"] > 433_000
     assert told["ram_bytes"] > 3_000
+    refused = subprocess.run([*command, "bench", tmp_path / "a"], capture_output=True, text=True)
+    assert refused.returncode == 4
+    assert "is built for cortex_m33, and only code of this machine can be timed" in refused.stderr
     report = (tmp_path / "a" / "report.md").read_text()
     assert "one cycle each: ~" in report

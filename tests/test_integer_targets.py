@@ -35,7 +35,7 @@ from delrec_compile.targets import Choice
 CHIPS = [t for t in targets.names() if targets.load(t).core]
 FORMS = {  # every way in which a host can add integer rows
     "x86_64": {},
-    "portable_c": {},
+    "wide": {"bytes": "wide", "events": "scan"},
     "words": {"bytes": "words", "events": "branch", "words": 3, "neurons": 4},
     "one word": {"bytes": "words", "words": 1, "neurons": 1},
     "memory": {"bytes": "memory", "events": "branch", "neurons": 4},
@@ -139,7 +139,7 @@ def test_random_networks(seed: int, assembled: Assembled) -> None:
             agree(Session(artifact), whole, np.minimum(x, 255))
 
 
-@pytest.mark.parametrize("form", ["portable_c", "words", "memory"])
+@pytest.mark.parametrize("form", ["wide", "words", "memory"])
 @pytest.mark.parametrize("name", ["mixed", "both_layers", "delay_300"])
 def test_the_c_is_strict_and_stays_in_its_memory(
     name: str, form: str, assembled: Assembled, tmp_path: Path

@@ -205,7 +205,7 @@ def test_unknown_words(tmp_path: Path) -> None:
     network = cases.network(NETWORK)
     for options, message in (
         ({"target": "x86-64"}, "unknown target 'x86-64'; did you mean 'x86_64'"),
-        ({"numeric": "int8"}, "'x86_64' has no numeric mode 'int8'; allowed: float32"),
+        ({"numeric": "int4"}, "'x86_64' has no numeric mode 'int4'; allowed: float32, int16, int8"),
         ({"unroll": 0}, "--unroll 0: at least 1"),
     ):
         with refusal(UnsupportedError, message, 4, tmp_path):

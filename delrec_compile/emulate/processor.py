@@ -61,7 +61,9 @@ class Processor:
         self._floor = self._top - (memory.stack if memory else RESERVE)
         used = [s.end for s in self.image.segments if ram.origin <= s.address < ram.end]
         # a program of `cross.link_bare` names the end of its variables; its stack lies above
-        self._free = self.image.symbols.get("__bss_end__", max(used, default=ram.origin))
+        end = self.image.symbols.get("__bss_end__", 0)
+        inside = ram.origin <= end < ram.end
+        self._free = end if inside else max(used, default=ram.origin)
         for register, value in self.isa.setup.items():
             self._uc.reg_write(register, self._uc.reg_read(register) | value)
         self._painted = self._top

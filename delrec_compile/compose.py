@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tvm.tirx.script import builder as tir
 
 from delrec_compile.composer import Composer, Incoming, Kernel, delay_table, state_of
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
 from delrec_compile.ops import conv_delay, lif, linear
 from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule
 
 UNITS_MOST = (1 << 15) - 1
@@ -38,6 +38,7 @@ def compose(
     grids: of `freeze.grids`, for schedules that hold rows as `units`; without them none can.
     """
     units = () if schedule.rows == "float32" else grids
+    first = _holders(layers, readout, schedule, units)[0]
     return _Composer(
         layers,
         readout,
@@ -46,6 +47,7 @@ def compose(
         counts=counts,
         tables=tables_of(layers, readout, schedule, units),
         state=state_of(layers, readout),
+        group=_group(layers[0], first, schedule),
     ).kernel()
 
 
@@ -56,7 +58,8 @@ def tables_of(
     out: dict[str, NDArray[Any]] = {}
     held = _holders(layers, readout, schedule, grids)
     for i, (layer, hold) in enumerate(zip(layers, held, strict=False)):
-        out[f"l{i}_weight"] = hold.rows(layer.weight.T)
+        group = _group(layer, hold, schedule) if i == 0 else 1
+        out[f"l{i}_weight"] = hold.rows(layer.weight.T, group)
         out[f"l{i}_bias"] = hold.sums(layer.bias)
         out[f"l{i}_lif"] = np.append(lif.constants(layer.lif), hold.unit)
         r = layer.recurrence
@@ -87,10 +90,12 @@ class _Holder:
         """One value, the worth of a unit; none for float32."""
         return np.array([] if self.q is None else [2.0**-self.q], np.float32)
 
-    def rows(self, values: NDArray[np.float32]) -> NDArray[Any]:
+    def rows(self, values: NDArray[np.float32], group: int = 1) -> NDArray[Any]:
+        """group: as in `linear.Rows`."""
         if self.q is None:
             return values
-        return np.ldexp(values, self.q).astype(np.int16)[:, list(self.order)]
+        units = np.ldexp(values, self.q).astype(np.int16)
+        return linear.side_by_side(units, group) if group > 1 else units[:, list(self.order)]
 
     def sums(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values if self.q is None else np.ldexp(values, self.q).astype(np.int32)
@@ -111,13 +116,18 @@ def _holders(
     return out
 
 
+def _group(layer: Layer, hold: _Holder, schedule: Schedule) -> int:
+    """Inputs whose rows lie side by side in the first layer."""
+    return 1 if hold.q is None else schedule.inputs(16, layer.size, UNITS_MOST)
+
+
 class _Composer(Composer):
     """The float32 form."""
 
-    def count_of(self, x: Any) -> Any:
-        return tir.cast(x, str(self.tables["l0_bias"].dtype))
+    def count_of(self, x: Any, lanes: int = 1) -> Any:
+        return self.e.cast(x, str(self.tables["l0_bias"].dtype), lanes)
 
-    def fire(self, i: int, incoming: Incoming, arrivals: Events | None, spikes: Events) -> None:
+    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
         e, n, v = self.e, self.layers[i].size, self.at[f"l{i}_v"]
         before, start = self._recurrence(i, arrivals)
         constants = self.at[f"l{i}_lif"]
@@ -131,7 +141,7 @@ class _Composer(Composer):
 
             return take
 
-        rows = linear.Rows(incoming.events, self.at[f"l{i}_weight"], incoming.count)
+        rows = linear.Rows(incoming.events, self.at[f"l{i}_weight"], incoming.count, incoming.group)
         linear.emit(e, n, before, self.at[f"l{i}_bias"], rows, finish, start)
 
     def _current(self, value: Any, lanes: int, unit: Any) -> Any:
@@ -140,16 +150,22 @@ class _Composer(Composer):
             return value
         return self.e.cast(value, "float32", lanes) * self.e.splat(unit, lanes)
 
-    def _recurrence(self, i: int, arrivals: Events | None) -> tuple[list[linear.Rows], Any]:
+    def _recurrence(self, i: int, arrivals: Any) -> tuple[list[linear.Rows], Any]:
         """Rows to add before the bias, or a ready current to start from."""
         r, e, n = self.layers[i].recurrence, self.e, self.layers[i].size
         if arrivals is None:
             return [], None
         if isinstance(r, DenseDelay):
             return [linear.Rows(arrivals, self.at[f"l{i}_recurrent"])], None
-        taps = len(r.kernel)
+        taps, kernel = len(r.kernel), self.at[f"l{i}_kernel"]
+        if isinstance(arrivals, Shifted):
+
+            def tap(k: int, _: Any, lanes: int) -> Any:
+                return e.splat(kernel[k], lanes)
+
+            return [], arrivals.current(e, tap)
         current = e.buffer("current", n + taps - 1, str(self.tables[f"l{i}_bias"].dtype))
-        conv_delay.emit(e, arrivals, self.at[f"l{i}_kernel"], taps, current, n)
+        conv_delay.emit(e, arrivals, kernel, taps, current, n)
         return [], e.window(current, taps // 2, n)
 
     def read_out(self, t: Any, incoming: Incoming) -> None:

@@ -23,8 +23,8 @@ from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
 from delrec_compile.ops import conv_delay, delay_line, lif, linear
-from delrec_compile.ops.emit import Window
-from delrec_compile.ops.emit_gpu import WARP, Computed, GpuEmitter, Marked
+from delrec_compile.ops.emit import Computed, Window
+from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
 from delrec_compile.ops.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
@@ -199,7 +199,11 @@ class _Composer:
             before = [linear.Rows(self.arrivals[i], self.at[f"l{i}_recurrent"])]
         elif isinstance(r, ConvDelay):
             kernel, taps = self.at[f"l{i}_kernel"], len(r.kernel)
-            start = Computed(lambda at: conv_delay.emit_gpu(e, self.arrivals[i], kernel, taps, at))
+            start = Computed(
+                lambda base, at, _: conv_delay.emit_gpu(
+                    e, self.arrivals[i], kernel, taps, base + at
+                )
+            )
 
         def finish(base: Any, size: int) -> linear.Finish:
             part, table = e.window(self.at[f"l{i}_v"], base, size), self.at[f"l{i}_lif"]

@@ -26,10 +26,12 @@ from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.ops.emit import Emitter, Events
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
+from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule
 
 # what comes in, the weights, their table, and the largest count of an event
 RowSum = tuple[Incoming, Ints, Any, int]
+TYPES = {2: np.int16, 4: np.int8}  # of rows that lie side by side
 
 
 def compose_integer(
@@ -48,6 +50,7 @@ def compose_integer(
         trace=trace,
         counts=counts,
         tables=tables_of(network, schedule),
+        group=_group(network.layers[0].weight, schedule, network.max_input),
         state=state_of(network.layers, network.readout, "int32"),
         max_input=network.max_input,
     ).kernel()
@@ -57,13 +60,18 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron."""
     out: dict[str, Ints] = {}
     for i, layer in enumerate(network.layers):
-        out[f"l{i}_weight"] = _rows(layer.weight, schedule)
+        most = network.max_input if i == 0 else 1
+        out[f"l{i}_weight"] = _rows(layer.weight, schedule, most)
         out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
         if not isinstance(_reset(layer), int):
             out[f"l{i}_reset"] = layer.v_reset
         r = layer.recurrence
         if isinstance(r, IntegerConv):
-            out[f"l{i}_kernel"] = _scattered(r.kernel)
+            out[f"l{i}_kernel"] = (
+                np.left_shift(r.kernel.astype(np.int32), r.shift)
+                if schedule.taps == "planes"
+                else _scattered(r.kernel)
+            )
         elif isinstance(r, IntegerDense):
             out[f"l{i}_recurrent"] = _rows(r.weight, schedule)
         if r is not None:
@@ -78,9 +86,25 @@ def _in_words(weight: Ints, schedule: Schedule) -> bool:
     return schedule.bytes == "words" and weight.dtype == np.int8
 
 
-def _rows(weight: Ints, schedule: Schedule) -> Ints:
+def _group(weight: Ints, schedule: Schedule, most: int) -> int:
+    """Rows that lie side by side in a table of inputs that count up to `most`."""
+    return schedule.inputs(8 * weight.itemsize, len(weight), most) if most > 1 else 1
+
+
+def _narrow(weight: Ints, schedule: Schedule, most: int) -> bool:
+    """Whether sums of 16 bits hold rows that count 1 each."""
+    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() < 1 << 15
+    return schedule.narrows and weight.dtype == np.int8 and most == 1 and bool(fits)
+
+
+def _rows(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
+    group = _group(weight, schedule, most)
     if _in_words(weight, schedule):
         return byte_rows.pack(weight.T)
+    if group > 1:
+        return linear.side_by_side(weight.T, group).astype(TYPES[group])
+    if _narrow(weight, schedule, most):
+        return weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
 
 
@@ -106,10 +130,11 @@ class _Composer(Composer):
         super().__init__(*parts, **rest)
         self.max_input = max_input
 
-    def count_of(self, x: Any) -> Any:
-        return tir.min(tir.cast(x, "int32"), self.max_input)
+    def count_of(self, x: Any, lanes: int = 1) -> Any:
+        most = self.e.splat(tir.int32(self.max_input), lanes)
+        return tir.min(self.e.cast(x, "int32", lanes), most)
 
-    def fire(self, i: int, incoming: Incoming, arrivals: Events | None, spikes: Events) -> None:
+    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
         e, layer = self.e, self.layers[i]
         r, n = layer.recurrence, layer.size
         rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], self._most(i))]
@@ -149,9 +174,7 @@ class _Composer(Composer):
             layer.clamps(self._most(i)),
         )
 
-    def _fire_apart(
-        self, i: int, rows: list[RowSum], arrivals: Events | None, spikes: Events
-    ) -> None:
+    def _fire_apart(self, i: int, rows: list[RowSum], arrivals: Any, spikes: Events) -> None:
         """First all currents, then all neurons: each loop has the few pointers that it needs."""
         e, layer = self.e, self.layers[i]
         r, n = layer.recurrence, layer.size
@@ -199,7 +222,10 @@ class _Composer(Composer):
         worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
         fits = bool(np.max(worst) <= byte_rows.MOST)
         if not _in_words(rows[0][1], e.schedule):
-            one, *others = (linear.Rows(c.events, table, c.count) for c, _, table, _ in rows)
+            one, *others = (
+                linear.Rows(c.events, t, c.count, c.group, _narrow(w, e.schedule, most))
+                for c, w, t, most in rows
+            )
             scaled = self._scaled(finish, fraction)
             if e.schedule.bytes == "memory":
                 linear.emit_in_memory(e, n, [*others, one], scaled, fits)
@@ -228,14 +254,18 @@ class _Composer(Composer):
 
         return made
 
-    def _conv(self, i: int, r: IntegerConv, arrivals: Events | None) -> Any:
+    def _conv(self, i: int, r: IntegerConv, arrivals: Any) -> Any:
         """The recurrent current of each neuron, in membrane units."""
-        e, taps = self.e, len(r.kernel)
+        e, taps, kernel = self.e, len(r.kernel), self.at[f"l{i}_kernel"]
+        if isinstance(arrivals, Shifted):
+
+            def tap(k: int, first: Any, lanes: int) -> Any:
+                return e.load(kernel, k * r.size + first, lanes)
+
+            return arrivals.current(e, tap)
         assert arrivals is not None
         current = e.buffer("current", r.size + taps - 1, "int32")
-        conv_delay.emit_rows(
-            e, arrivals, self.at[f"l{i}_kernel"], taps, current, r.size, 1 << r.shift
-        )
+        conv_delay.emit_rows(e, arrivals, kernel, taps, current, r.size, 1 << r.shift)
         return e.window(current, taps // 2, r.size)
 
     def read_out(self, t: Any, incoming: Incoming) -> None:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.ops import delay_line
-from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops import delay_line, plane_taps
+from delrec_compile.ops.emit import BY_TABLE, Emitter, Events, places
 
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
@@ -68,10 +68,14 @@ def delay_table(recurrence: Any) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Incoming:
-    """What a layer or the readout takes in. count: of an event, as int32; None: each counts 1."""
+    """What a layer or the readout takes in. count: of an event, as int32; None: each counts 1.
+
+    group: inputs to an event, their counts side by side in its int32.
+    """
 
     events: Events
     count: Callable[[Any], Any] | None = None
+    group: int = 1
 
 
 class Composer(ABC):
@@ -87,22 +91,29 @@ class Composer(ABC):
         counts: str,
         tables: Tables,
         state: dict[str, tuple[int, str]],
+        group: int = 1,
     ) -> None:
         self.layers, self.readout, self.trace = tuple(layers), readout, trace
+        if emitter.schedule.events in BY_TABLE:
+            tables = {**tables, "places": places()}
         self.e, self.counts, self.tables, self.state = emitter, counts, tables, state
         self.neurons = sum(layer.size for layer in layers)
+        self.group = group  # inputs side by side in the rows of the first layer
 
     @abstractmethod
-    def fire(self, i: int, incoming: Incoming, arrivals: Events | None, spikes: Events) -> None:
-        """Sums the currents of layer i, updates its membranes, appends to its spikes."""
+    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
+        """Sums the currents of layer i, updates its membranes, appends to its spikes.
+
+        arrivals: Events, or Shifted of a conv recurrence; None without one.
+        """
 
     @abstractmethod
     def read_out(self, t: Any, incoming: Incoming) -> None:
         """Updates the readout and writes the outputs of step t."""
 
-    def count_of(self, x: Any) -> Any:
-        """An input as a count."""
-        return tir.cast(x, "int32")
+    def count_of(self, x: Any, lanes: int = 1) -> Any:
+        """Inputs as counts."""
+        return self.e.cast(x, "int32", lanes)
 
     def kernel(self) -> Kernel:
         with IRBuilder() as builder, tir.prim_func(s_tir=True):
@@ -129,18 +140,12 @@ class Composer(ABC):
             self.at[name] = tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
         for name, (size, dtype) in self.state.items():
             self.at[name] = tir.arg(name, tir.buffer((size,), dtype))
+        self.e.places = self.at.get("places")
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.at["clock"]
         base = t * self.layers[0].inputs
-        active = e.events(self.layers[0].inputs)
-        zero = e.zero(self.counts, 1)
-        e.list_active(
-            active,
-            self.layers[0].inputs,
-            lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
-        )
-        incoming = Incoming(active, lambda j: self.count_of(self.x[base + j]))
+        incoming = self._grouped(base) if self.group > 1 else self._counted(base)
         first = 0
         for i, layer in enumerate(self.layers):
             incoming = Incoming(self._layer(i, layer, incoming))
@@ -150,13 +155,46 @@ class Composer(ABC):
         self.read_out(t, incoming)
         e.store(clock, 0, 1, tir.bitwise_and(clock[0] + 1, CLOCK_MASK))
 
+    def _counted(self, base: Any) -> Incoming:
+        """The inputs of a step as events."""
+        e, n = self.e, self.layers[0].inputs
+        active, zero = e.events(n), e.zero(self.counts, 1)
+        e.list_active(
+            active, n, lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes)
+        )
+        return Incoming(active, lambda j: self.count_of(self.x[base + j]))
+
+    def _grouped(self, base: Any) -> Incoming:
+        """The inputs of a step as events of `group` inputs, side by side in one int32."""
+        e, n, group = self.e, self.layers[0].inputs, self.group
+        kind, words = f"int{32 // group}", -(-n // group)
+        wide = group * e.schedule.lanes
+        room = -(-n // wide) * wide
+        packed, counts = e.buffer("packed", room, kind), e.buffer("counts", room // group, "int32")
+        if n < room:
+            e.store(packed, room - wide, wide, e.zero(kind, wide))
+        for at, lanes in e.blocks(n):
+            value = self.count_of(e.load(self.x, base + at, lanes), lanes)
+            e.store(packed, at, lanes, e.cast(value, kind, lanes))
+        for at in range(0, room, wide):
+            value = tir.reinterpret(f"int32x{e.schedule.lanes}", e.load(packed, at, wide))
+            e.store(counts, at // group, e.schedule.lanes, value)
+        active = e.events(words)
+        e.list_active(
+            active, words, lambda at, lanes: e.load(counts, at, lanes) != e.zero("int32", lanes)
+        )
+        return Incoming(active, lambda j: counts[j], group)
+
     def _layer(self, i: int, layer: Any, incoming: Incoming) -> Events:
         e, n, r = self.e, layer.size, layer.recurrence
-        arrivals = None
+        arrivals: Any = None
         if r is not None:
-            arrivals = e.events(n)
             ring, clock = self.at[f"l{i}_ring"], self.at["clock"][0]
-            delay_line.emit_read(e, arrivals, ring, clock, r.depth, n)
+            if e.schedule.taps == "planes" and r.kind == "conv_delay":
+                arrivals = plane_taps.emit_read(e, ring, clock, r.depth, r.kernel.shape[0], n)
+            else:
+                arrivals = e.events(n)
+                delay_line.emit_read(e, arrivals, ring, clock, r.depth, n)
         spikes = e.events(n)
         e.clear(spikes)
         self.fire(i, incoming, arrivals, spikes)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter, Events, Window
+    from delrec_compile.ops.emit import Emitter, Events
     from delrec_compile.ops.linear import Finish
 
 BYTES = 4
@@ -223,7 +223,7 @@ def _zeros(e: Emitter, tile: Tile) -> list[tuple[Any, Any]]:
     ]
 
 
-def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Window, count: Any) -> None:
+def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Any, count: Any) -> None:
     """Adds a row, or `count` times the row."""
     T = e.T
     for k, (even, odd) in enumerate(acc):

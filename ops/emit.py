@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
@@ -17,6 +19,10 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.ops.schedule import Schedule
 
 NARROWEST = 8
+BY_TABLE = ("movemask", "table")
+PLACES = 8
+MASKED = (4, 8)
+HALF = 8  # lanes of a device whose pairs are added by AVX2
 UNROLLED = 32
 
 
@@ -36,6 +42,26 @@ class Window:
     start: Any
 
 
+@dataclass(frozen=True)
+class Computed:
+    """What is read like a buffer, and is computed where it is read.
+
+    read(start, at, lanes): the elements from start + at on.
+    """
+
+    read: Callable[[Any, Any, int], Any]
+    start: Any = 0
+
+
+def places() -> NDArray[np.uint8]:
+    """(256 * 8,): for each mask of 8 bits, where its bits are, ascending, then zeros."""
+    out = np.zeros((1 << PLACES, PLACES), np.uint8)
+    for mask in range(1 << PLACES):
+        at = [bit for bit in range(PLACES) if mask >> bit & 1]
+        out[mask, : len(at)] = at
+    return out.reshape(-1)
+
+
 class Emitter:
     """Emits TIR into the function that is open in the IR builder.
 
@@ -50,6 +76,7 @@ class Emitter:
         # TVM's C text knows no other scope
         self.near = "global" if generator == "c" else "local"
         self.T = tir
+        self.places: Any = None  # the table of `places`, of lists that need it
 
     def buffer(self, name: str, n: int, dtype: str = "float32") -> Any:
         return IRBuilder.name(name, tir.alloc_buffer((n,), dtype, scope="global"))
@@ -104,18 +131,35 @@ class Emitter:
         for k, acc in enumerate(group):
             factor = self.splat(tir.shift_left(tir.cast(count, "int32"), k * bits), lanes)
             factor = tir.reinterpret(f"int{bits}x{size * lanes}", factor)
-            name, factors = (
-                ("vpdpwssd", (blocks, factor)) if size == 2 else ("vpdpbusd", (factor, blocks))
-            )
-            total = tir.call_llvm_pure_intrin(
-                f"int32x{lanes}",
-                f"llvm.x86.avx512.{name}.512",
-                self.load(acc, 0, lanes),
-                *factors,
-            )
-            self.store(acc, 0, lanes, total)
+            self._dot(acc, blocks, factor, size)
+
+    def add_products(self, acc: Any, row: Any, at: Any, counts: Any, size: int) -> None:
+        """Adds to a register a block of `size` rows that lie side by side, times a count each.
+
+        counts: of the rows, packed into one int32: two of 16 bits, or four below 256 of 8.
+        """
+        lanes, bits = self.schedule.lanes, 32 // size
+        blocks = self.load(row, at * size, size * lanes)
+        factors = tir.reinterpret(f"int{bits}x{size * lanes}", self.splat(counts, lanes))
+        self._dot(acc, blocks, factors, size)
+
+    def _dot(self, acc: Any, blocks: Any, factors: Any, size: int) -> None:
+        lanes = self.schedule.lanes
+        if lanes == HALF:
+            both = tir.call_llvm_pure_intrin("int32x8", "llvm.x86.avx2.pmadd.wd", blocks, factors)
+            self.store(acc, 0, lanes, self.load(acc, 0, lanes) + both)
+            return
+        name, pair = (
+            ("vpdpwssd", (blocks, factors)) if size == 2 else ("vpdpbusd", (factors, blocks))
+        )
+        total = tir.call_llvm_pure_intrin(
+            f"int32x{lanes}", f"llvm.x86.avx512.{name}.512", self.load(acc, 0, lanes), *pair
+        )
+        self.store(acc, 0, lanes, total)
 
     def load(self, buffer: Any, at: Any, lanes: int) -> Any:
+        if isinstance(buffer, Computed):
+            return buffer.read(buffer.start, at, lanes)
         if isinstance(buffer, Window):
             buffer, at = buffer.buffer, buffer.start + at
         return buffer[at] if lanes == 1 else buffer[tir.ramp(at, 1, lanes)]
@@ -125,12 +169,14 @@ class Emitter:
             buffer, at = buffer.buffer, buffer.start + at
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
 
-    def window(self, buffer: Any, start: Any, size: int) -> Window:
+    def window(self, buffer: Any, start: Any, size: int) -> Window | Computed:
         """`size` elements of a buffer from `start` on.
 
         In C text it is a pointer: a C compiler then reads them at constant offsets from it, where
         of `8 * i + 3` it makes an index of its own for each.
         """
+        if isinstance(buffer, Computed):
+            return Computed(buffer.read, buffer.start + start)
         if isinstance(buffer, Window):
             buffer, start = buffer.buffer, buffer.start + start
         if self.generator != "c" or isinstance(start, int):
@@ -215,7 +261,7 @@ class Emitter:
         """An event list with room for n events."""
         widest = n - 1
         element = "uint8" if widest < 1 << 8 else "uint16" if widest < 1 << 16 else "uint32"
-        index = self.buffer("events", n + self.schedule.lanes, element)
+        index = self.buffer("events", n + max(self.schedule.lanes, PLACES), element)
         return Events(index, self.counter("count"))
 
     def counter(self, name: str) -> Any:
@@ -233,7 +279,7 @@ class Emitter:
     def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
         """Lists, ascending, every i below n for which active(i, 1) holds."""
         self.clear(events)
-        if self.schedule.events != "compress":
+        if self.schedule.events not in ("compress", *BY_TABLE):
             with self.loop("i", n) as i:
                 self._append_one(events, active(i, 1), i)
             return
@@ -246,6 +292,9 @@ class Emitter:
         """Appends at + q for each q below lanes for which active(q, 1) holds."""
         if self.schedule.events == "compress" and lanes >= NARROWEST:
             self._append_packed(events, active(0, lanes), at, lanes)
+            return
+        if self.schedule.events in BY_TABLE and lanes in MASKED:
+            self._append_placed(events, active(0, lanes), at, lanes)
             return
         for q in range(lanes):
             self._append_one(events, active(q, 1), at + q)
@@ -270,6 +319,29 @@ class Emitter:
         number = tir.int32(i) if isinstance(i, int) else i
         value = tir.cast(number, str(events.index.dtype))
         self.store(events.index, events.count[0], 1, value)
+
+    def _append_placed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
+        """The mask of a block picks the places of its active elements from a table."""
+        bits = self.bind("bits", self._mask_bits(active, lanes))
+        element = str(events.index.dtype)
+        places = self.cast(self.load(self.places, bits * PLACES, PLACES), element, PLACES)
+        first = self.splat(tir.cast(tir.int32(at) if isinstance(at, int) else at, element), PLACES)
+        self.store(events.index, events.count[0], PLACES, places + first)
+        self.store(events.count, 0, 1, events.count[0] + tir.popcount(bits))
+
+    def _mask_bits(self, active: Any, lanes: int) -> Any:
+        """One bit per lane."""
+        if self.schedule.events == "movemask":
+            ones = tir.Select(active, self.splat(tir.int32(-1), lanes), self.zero("int32", lanes))
+            name = "sse.movmsk.ps" if lanes == 4 else "avx.movmsk.ps.256"
+            signs = tir.reinterpret(f"float32x{lanes}", ones)
+            return tir.call_llvm_pure_intrin("int32", f"llvm.x86.{name}", signs)
+        powers = tir.cast(
+            tir.shift_left(self.splat(tir.int32(1), lanes), tir.ramp(0, 1, lanes)), f"uint8x{lanes}"
+        )
+        chosen = tir.Select(active, powers, self.zero("uint8", lanes))
+        total = tir.call_llvm_pure_intrin("uint8", f"llvm.vector.reduce.add.v{lanes}i8", chosen)
+        return tir.cast(total, "int32")
 
     def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
         element = str(events.index.dtype)

@@ -26,14 +26,6 @@ ALIGNED = 64
 
 
 @dataclass(frozen=True)
-class Computed:
-    """What is read like a buffer, and is computed where it is read. read(at): the element."""
-
-    read: Callable[[Any], Any]
-    start: Any = 0
-
-
-@dataclass(frozen=True)
 class Marked(Events):
     """An event list with its bit mask and its flags, all in shared memory.
 
@@ -60,16 +52,6 @@ class GpuEmitter(Emitter):
         size = n * np.dtype(dtype).itemsize
         self.shared_bytes += -(-size // ALIGNED) * ALIGNED
         return IRBuilder.name(name, tir.alloc_buffer((n,), dtype, scope="shared"))
-
-    def window(self, buffer: Any, start: Any, size: int) -> Any:
-        if isinstance(buffer, Computed):
-            return Computed(buffer.read, buffer.start + start)
-        return super().window(buffer, start, size)
-
-    def load(self, buffer: Any, at: Any, lanes: int) -> Any:
-        if isinstance(buffer, Computed):
-            return buffer.read(buffer.start + at)
-        return super().load(buffer, at, lanes)
 
     def rounded(self, value: Any, lanes: int) -> Any:
         """A product that no compiler contracts, whatever its flags."""

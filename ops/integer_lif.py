@@ -84,10 +84,8 @@ def emit(
         return e.load(m, q, width) >= e.load(neurons.threshold, at + q, width)
 
     e.append(spikes, fires, base + at, lanes)
-    block = e.load(m, 0, lanes)
-    stays = block < e.load(neurons.threshold, at, lanes)
-    kept = _clamped(e, neurons, block, lanes)
-    e.store(v, at, lanes, T.Select(stays, kept, _reset(e, neurons, at, lanes)))
+    kept = _clamped(e, neurons, e.load(m, 0, lanes), lanes)
+    e.store(v, at, lanes, T.Select(fires(0, lanes), _reset(e, neurons, at, lanes), kept))
 
 
 def emit_in_loops(

@@ -52,12 +52,24 @@ class Rows:
     """A sum of weight rows: one row per event, times its count where counts are given.
 
     weight: flat (in * n,), one row per input, float32, int16 or int8. counts: count of an input, in the
-    type of the sums (float32, int32); None when every event counts 1.
+    type of the sums (float32, int32); None when every event counts 1. group: so many rows lie side by
+    side, output by output, and an event is all of them, its count one int32 of theirs. narrow: rows
+    of int8 that count 1 each and whose sums fit in 16 bits.
     """
 
     events: Events
     weight: Any
     counts: Any = None
+    group: int = 1
+    narrow: bool = False
+
+
+def side_by_side(rows: NDArray[Any], group: int) -> NDArray[Any]:
+    """rows: (in, n). Returns (in / group rounded up, n, group), as `Rows.group` reads them."""
+    inputs, n = rows.shape
+    padded = np.zeros((-(-inputs // group) * group, n), rows.dtype)
+    padded[:inputs] = rows
+    return padded.reshape(-1, group, n).transpose(0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -143,12 +155,17 @@ def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[
     return out
 
 
-def _add(e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None) -> None:
+def _add(
+    e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None, first: int | None = None
+) -> None:
+    """Adds a row to the registers, or to those from `first` on, block by block."""
     kind = str(row.buffer.dtype)
     size = e.schedule.group(BITS.get(kind, 32))
-    whole = tile.groups(e.schedule.lanes, size) if size > 1 else 0
-    for k in range(0, whole, size):
-        e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
+    whole = first or 0
+    if first is None and size > 1:
+        whole = tile.groups(e.schedule.lanes, size)
+        for k in range(0, whole, size):
+            e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
     for (at, lanes), a in zip(tile.blocks[whole:], acc[whole:], strict=True):
         value = e.load(row, at, lanes)
         if kind in BITS:
@@ -159,6 +176,31 @@ def _add(e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None) ->
 
 
 def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
+    if rows.narrow:
+        _emit_narrow(e, rows, tile, acc, n)
+        return
+    size = rows.group
     with e.each(rows.events) as j:
         count = None if rows.counts is None else rows.counts(j)
-        _add(e, tile, acc, e.window(rows.weight, j * n + tile.base, tile.size), count)
+        row = e.window(rows.weight, (j * n + tile.base) * size, tile.size * size)
+        if size == 1:
+            _add(e, tile, acc, row, count)
+        else:
+            for (at, _), a in zip(tile.blocks, acc, strict=True):
+                e.add_products(a, row, at, count, size)
+
+
+def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
+    """Sums of 16 bits, two blocks to a register, added to those of 32 bits in the end."""
+    lanes = e.schedule.lanes
+    whole = tile.groups(lanes, 2)
+    sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, whole, 2)]
+    with e.each(rows.events) as j:
+        row = e.window(rows.weight, j * n + tile.base, tile.size)
+        for k, narrow in enumerate(sums):
+            value = e.cast(e.load(row, tile.blocks[2 * k][0], 2 * lanes), "int16", 2 * lanes)
+            e.store(narrow, 0, 2 * lanes, e.load(narrow, 0, 2 * lanes) + value)
+        _add(e, tile, acc, row, first=whole)
+    for k, a in enumerate(acc[:whole]):
+        part = e.load(sums[k // 2], k % 2 * lanes, lanes)
+        e.store(a, 0, lanes, e.load(a, 0, lanes) + e.cast(part, "int32", lanes))

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "scan", "branch", "ballot")
+LISTS = ("compress", "movemask", "table", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
 BYTES = ("wide", "words", "memory")
-PAIRED_LANES = 16
+TAPS = ("scatter", "planes")
+VNNI = 16  # lanes of a device whose pairs are added by VNNI
+VECTOR = 4  # least lanes of a device with vectors
+PAIRED_LANES = (8, VNNI)
+WORD = 32  # neurons in a word of a bit plane
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Schedule:
     lanes: float32 lanes of a vector, or most threads of a GPU's block; a power of two.
     registers: accumulators held across row sums.
     events: how an event list is built. `compress` packs indices with the device's vector compress,
+    `movemask` (SSE, AVX) and `table` look up the places of a block's mask in a table,
     `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
     a branch, where it skips the work that silence does not need. `ballot` is the vote of a GPU's
     warps.
@@ -29,6 +34,8 @@ class Schedule:
     bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
     `words`, four at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each
     in memory, row after row: loops that a C compiler turns into vector instructions.
+    taps: how a conv recurrence is added. `scatter`: each arriving spike adds the kernel around its
+    place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
     words, neurons: of a row of bytes, and of the neurons after it, how many are written out in one
     turn of a loop: more are faster, and more code.
     """
@@ -38,6 +45,7 @@ class Schedule:
     events: str = "scan"
     rows: str = "float32"
     bytes: str = "wide"
+    taps: str = "scatter"
     words: int = 2
     neurons: int = 2
 
@@ -51,19 +59,43 @@ class Schedule:
                 raise UnsupportedError(
                     f"schedule: {name} = {getattr(self, name)}; 1 or more is needed"
                 )
-        for name, allowed in (("events", LISTS), ("rows", ROWS), ("bytes", BYTES)):
+        for name, allowed in (
+            ("events", LISTS),
+            ("rows", ROWS),
+            ("bytes", BYTES),
+            ("taps", TAPS),
+        ):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(
                     f"schedule: {name} = '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        if self.rows == "pairs" and (self.lanes != PAIRED_LANES or self.registers < 4):
+        if self.rows == "pairs" and (self.lanes not in PAIRED_LANES or self.registers < 4):
             raise UnsupportedError(
-                f"schedule: rows = 'pairs' needs lanes = {PAIRED_LANES} and registers of 4 or more"
+                "schedule: rows = 'pairs' needs lanes of 8 or 16, and registers of 4 or more"
+            )
+        if self.taps == "planes" and self.lanes * self.registers % WORD:
+            raise UnsupportedError(
+                f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; "
+                f"lanes * registers is {self.lanes * self.registers}"
             )
 
     def group(self, bits: int) -> int:
         """How many blocks of weights of so many bits lie side by side."""
-        return 32 // bits if self.rows == "pairs" and bits in (8, 16) else 1
+        return 32 // bits if self.rows == "pairs" and self.lanes == VNNI and bits < 32 else 1
+
+    def inputs(self, bits: int, outputs: int, most: int) -> int:
+        """How many inputs' rows lie side by side: weights of so many bits, counts up to `most`.
+
+        Four of 8 bits, two of 16.
+        """
+        if self.rows != "pairs" or bits == 32 or outputs % self.lanes or most >= 1 << 15:
+            return 1
+        return 4 if bits == 8 and most < 1 << 8 and self.lanes == VNNI else 2
+
+    @property
+    def narrows(self) -> bool:
+        """Whether rows of int8 that count 1 are added in 16 bits."""
+        return self.rows != "float32" and self.lanes >= VECTOR
 
     def order(self, n: int, bits: int) -> list[int]:
         """Which output each place of a row of n weights of so many bits holds."""

@@ -215,11 +215,11 @@ def test_only_the_c_entry_points_are_exported(compiled: Compile) -> None:
 
 def test_the_schedule_follows_the_cpu() -> None:
     target = targets.load("x86_64")
-    assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "scan")
-    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "scan", "units")
+    assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "movemask", taps="planes")
+    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "pairs", taps="planes")
     llvm, schedule = pick(target, "znver4")
     assert (schedule, llvm["mattr"]) == (
-        Schedule(16, 16, "compress", "pairs"),
+        Schedule(16, 8, "compress", "pairs", taps="planes"),
         ["-prefer-256-bit"],
     )
     assert pick(target, "icelake-client")[1].rows == "pairs"
@@ -240,7 +240,7 @@ def test_a_profile_with_a_wrong_schedule_is_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="lanes = 3; a power of two"):
         pick(changed(lanes=3))
-    with pytest.raises(UnsupportedError, match="events = 'magic'; allowed: compress, scan"):
+    with pytest.raises(UnsupportedError, match="events = 'magic'; allowed: compress, movemask"):
         pick(changed(events="magic"))
     with pytest.raises(UnsupportedError, match="allowed: lanes, registers, events"):
         pick(changed(lines=8))

@@ -114,9 +114,9 @@ def _integer_kernels(
 
     return {
         kernel: compose_integer(
-            network, schedule, trace=kernel == "trace", generator=generator, counts=counts
+            network, schedule, kernel=kernel, generator=generator, counts=counts
         )
-        for kernel in ("run", "trace")
+        for kernel in schedule.kernels
     }
 
 
@@ -147,7 +147,7 @@ def _library(
         work = Path(temporary)
         functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
         write_object(functions, machine.llvm, work / "kernels.o")
-        for file, text in render(network, kernels["run"], name, unroll).items():
+        for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
         _link(work, name, library, machine.triple)
         image = _image(work, name, root, machine) if machine.triple and machine.core else None
@@ -167,7 +167,7 @@ def _sources(
     """include/, src/, test/ and what builds them; for a chip, the program in its memory too."""
     from delrec_compile.codegen import c_text
 
-    files = render(network, kernels["run"], name, unroll, SOURCES)
+    files = render(network, kernels, name, unroll, SOURCES)
     run, trace = (f"{name}_kernel_{k}" for k in ("run", "trace"))
     files[f"src/{name}_kernel.c"] = c_text({run: kernels["run"].function})
     files[f"test/{name}_trace.c"] = c_text({trace: kernels["trace"].function})

@@ -40,7 +40,7 @@ def assemble_cuda(
     (lib / f"{name}.ptx").write_text(device.ptx)
     (lib / f"{name}.cubin").write_bytes(device.cubin)
     (lib / f"{name}.weights").write_bytes(table_file(run.tables))
-    for file, text in render(network, run, name, 1, CUDA).items():
+    for file, text in render(network, {"run": run}, name, 1, CUDA).items():
         (root / file).parent.mkdir(exist_ok=True)
         (root / file).write_text(text)
     library = lib / f"lib{name}.so"

@@ -6,19 +6,20 @@ grid where every sum is exact they are the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.composer import Composer, Incoming, Kernel, delay_table, state_of
+from delrec_compile.composer import Composer, Incoming, Kernel, Moment, delay_table, state_of
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
 from delrec_compile.ops import conv_delay, lif, linear
-from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops.emit import Emitter
 from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule
+from delrec_compile.sequence import body_of
 
 UNITS_MOST = (1 << 15) - 1
 
@@ -28,12 +29,13 @@ def compose(
     readout: Readout,
     schedule: Schedule,
     *,
-    trace: bool,
+    kernel: str = "run",
     generator: str = "llvm",
     counts: str = "float32",
     grids: Sequence[int | None] = (),
 ) -> Kernel:
-    """generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8.
+    """kernel: of `Schedule.kernels`. generator: `llvm`, or `c` for C text. counts: dtype of the
+    inputs, float32 or uint8.
 
     grids: of `freeze.grids`, for schedules that hold rows as `units`; without them none can.
     """
@@ -42,13 +44,13 @@ def compose(
     return _Composer(
         layers,
         readout,
-        Emitter(schedule, generator),
-        trace=trace,
+        Emitter(schedule.of(kernel), generator),
+        trace=kernel == "trace",
         counts=counts,
         tables=tables_of(layers, readout, schedule, units),
         state=state_of(layers, readout),
         group=_group(layers[0], first, schedule),
-    ).kernel()
+    ).kernel(body_of(kernel, schedule))
 
 
 def tables_of(
@@ -127,22 +129,37 @@ class _Composer(Composer):
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         return self.e.cast(x, str(self.tables["l0_bias"].dtype), lanes)
 
-    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
+    @property
+    def sum_types(self) -> list[str]:
+        return [str(self.tables[f"l{i}_bias"].dtype) for i in range(len(self.layers))]
+
+    def rows(self, i: int, incoming: Incoming) -> linear.Rows:
+        return linear.Rows(incoming.events, self.at[f"l{i}_weight"], incoming.count, incoming.group)
+
+    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
         e, n, v = self.e, self.layers[i].size, self.at[f"l{i}_v"]
-        before, start = self._recurrence(i, arrivals)
+        one = at(None) if steps is None else None
+        before, start = self._recurrence(i, None if one is None else one.arrivals)
         constants = self.at[f"l{i}_lif"]
 
-        def finish(base: Any, size: int) -> linear.Finish:
-            part = e.window(v, base, size)
+        def sums(step: Any) -> linear.Sums:
+            now = one or at(step)
 
-            def take(value: Any, at: int, lanes: int) -> None:
-                current = self._current(value, lanes, constants[3])
-                lif.emit(e, constants, current, part, spikes, base, at, lanes)
+            def finish(base: Any, size: int) -> linear.Finish:
+                part = e.window(v, base, size)
 
-            return take
+                def take(value: Any, at: int, lanes: int) -> None:
+                    current = self._current(value, lanes, constants[3])
+                    lif.emit(e, constants, current, part, now.spikes, base, at, lanes)
 
-        rows = linear.Rows(incoming.events, self.at[f"l{i}_weight"], incoming.count, incoming.group)
-        linear.emit(e, n, before, self.at[f"l{i}_bias"], rows, finish, start)
+                return take
+
+            rows = self.rows(i, now.incoming) if now.feed is None else None
+            begin = [s for s in (start, now.feed) if s is not None]
+            bias = self.at[f"l{i}_bias"]
+            return linear.Sums(self.sum_types[i], finish, rows, before, bias, begin)
+
+        linear.emit(e, n, sums, steps)
 
     def _current(self, value: Any, lanes: int, unit: Any) -> Any:
         """A sum as float32. Of units it is exact: below 2^24 of them, times a power of two."""
@@ -182,5 +199,6 @@ class _Composer(Composer):
 
             return take
 
-        rows = linear.Rows(incoming.events, self.at["out_weight"])
-        linear.emit(e, n, [], self.at["out_bias"], rows, finish)
+        rows, bias = linear.Rows(incoming.events, self.at["out_weight"]), self.at["out_bias"]
+        sums = linear.Sums(str(self.tables["out_bias"].dtype), finish, rows, bias=bias)
+        linear.emit(e, n, lambda _: sums)

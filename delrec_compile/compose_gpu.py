@@ -211,7 +211,9 @@ class _Composer:
                 e, table, value, part, self.fired[i], base, at, lanes
             )
 
-        linear.emit(e, n, before, self.at[f"l{i}_bias"], feed, finish, start)
+        begin = [] if start is None else [start]
+        sums = linear.Sums("float32", finish, feed, before, self.at[f"l{i}_bias"], begin)
+        linear.emit(e, n, lambda _: sums)
         if r is not None:
             ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
             delay_line.emit_gpu_push(e, self.fired[i], delay, ring, self.now, r.depth, n)
@@ -231,4 +233,5 @@ class _Composer:
             return take
 
         rows = linear.Rows(spikes, self.at["out_weight"])
-        linear.emit(e, n, [], self.at["out_bias"], rows, finish)
+        sums = linear.Sums("float32", finish, rows, bias=self.at["out_bias"])
+        linear.emit(e, n, lambda _: sums)

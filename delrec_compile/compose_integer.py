@@ -10,10 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.composer import Composer, Incoming, Kernel, Tables, delay_table, state_of
+from delrec_compile.composer import (
+    Composer,
+    Incoming,
+    Kernel,
+    Moment,
+    state_of,
+)
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.integer_layers import (
     IntegerConv,
@@ -22,107 +27,42 @@ from delrec_compile.integer_layers import (
     IntegerReadout,
     Ints,
 )
+from delrec_compile.integer_tables import group_of, in_words, is_narrow, reset_of, tables_of
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
-from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops.event_lists import Events
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
 from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule
+from delrec_compile.sequence import body_of
 
 # what comes in, the weights, their table, and the largest count of an event
 RowSum = tuple[Incoming, Ints, Any, int]
-TYPES = {2: np.int16, 4: np.int8}  # of rows that lie side by side
 
 
 def compose_integer(
     network: IntegerNetwork,
     schedule: Schedule,
     *,
-    trace: bool,
+    kernel: str = "run",
     generator: str = "llvm",
     counts: str = "float32",
 ) -> Kernel:
-    """generator: `llvm`, or `c` for C text. counts: dtype of the inputs, float32 or uint8."""
+    """kernel: of `Schedule.kernels`. generator: `llvm`, or `c` for C text. counts: dtype of the
+    inputs, float32 or uint8.
+    """
     return _Composer(
         network.layers,
         network.readout,
-        Emitter(schedule, generator),
-        trace=trace,
+        Emitter(schedule.of(kernel), generator),
+        trace=kernel == "trace",
         counts=counts,
         tables=tables_of(network, schedule),
-        group=_group(network.layers[0].weight, schedule, network.max_input),
+        group=group_of(network.layers[0].weight, schedule, network.max_input),
         state=state_of(network.layers, network.readout, "int32"),
         max_input=network.max_input,
-    ).kernel()
-
-
-def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
-    """The constants as the kernel reads them: weight rows by sending neuron."""
-    out: dict[str, Ints] = {}
-    for i, layer in enumerate(network.layers):
-        most = network.max_input if i == 0 else 1
-        out[f"l{i}_weight"] = _rows(layer.weight, schedule, most)
-        out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
-        if not isinstance(_reset(layer), int):
-            out[f"l{i}_reset"] = layer.v_reset
-        r = layer.recurrence
-        if isinstance(r, IntegerConv):
-            out[f"l{i}_kernel"] = (
-                np.left_shift(r.kernel.astype(np.int32), r.shift)
-                if schedule.taps == "planes"
-                else _scattered(r.kernel)
-            )
-        elif isinstance(r, IntegerDense):
-            out[f"l{i}_recurrent"] = _rows(r.weight, schedule)
-        if r is not None:
-            out[f"l{i}_delay"] = delay_table(r)
-    readout = network.readout
-    out["out_weight"] = _rows(readout.weight, schedule)
-    out["out_bias"], out["out_unit"] = readout.bias, readout.unit
-    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
-
-
-def _in_words(weight: Ints, schedule: Schedule) -> bool:
-    return schedule.bytes == "words" and weight.dtype == np.int8
-
-
-def _group(weight: Ints, schedule: Schedule, most: int) -> int:
-    """Rows that lie side by side in a table of inputs that count up to `most`."""
-    return schedule.inputs(8 * weight.itemsize, len(weight), most) if most > 1 else 1
-
-
-def _narrow(weight: Ints, schedule: Schedule, most: int) -> bool:
-    """Whether sums of 16 bits hold rows that count 1 each."""
-    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() < 1 << 15
-    return schedule.narrows and weight.dtype == np.int8 and most == 1 and bool(fits)
-
-
-def _rows(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
-    group = _group(weight, schedule, most)
-    if _in_words(weight, schedule):
-        return byte_rows.pack(weight.T)
-    if group > 1:
-        return linear.side_by_side(weight.T, group).astype(TYPES[group])
-    if _narrow(weight, schedule, most):
-        return weight.T
-    return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
-
-
-def _scattered(kernel: Ints) -> Ints:
-    """kernel: (K, N) by receiving neuron. Returns (N, K): what a spike of j adds to j - pad + q."""
-    taps, n = kernel.shape
-    out = np.zeros((n, taps), kernel.dtype)
-    for q in range(taps):
-        to = np.arange(n) + q - taps // 2
-        inside = (to >= 0) & (to < n)
-        out[inside, q] = kernel[taps - 1 - q, to[inside]]
-    return out
-
-
-def _reset(layer: IntegerLayer) -> int | NDArray[np.int32]:
-    """The reset of all neurons, where they share one."""
-    first = int(layer.v_reset[0])
-    return first if (layer.v_reset == first).all() else layer.v_reset
+    ).kernel(body_of(kernel, schedule))
 
 
 class _Composer(Composer):
@@ -134,16 +74,53 @@ class _Composer(Composer):
         most = self.e.splat(tir.int32(self.max_input), lanes)
         return tir.min(self.e.cast(x, "int32", lanes), most)
 
-    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
+    @property
+    def sum_types(self) -> list[str]:
+        return ["int32"] * len(self.layers)
+
+    def rows(self, i: int, incoming: Incoming) -> linear.Rows:
+        return self._rows_of(self._row_sum(i, incoming))
+
+    def _row_sum(self, i: int, incoming: Incoming) -> RowSum:
+        return incoming, self.layers[i].weight, self.at[f"l{i}_weight"], self._most(i)
+
+    def _rows_of(self, part: RowSum) -> linear.Rows:
+        c, weight, table, most = part
+        narrow = is_narrow(weight, self.e.schedule, most)
+        return linear.Rows(c.events, table, c.count, c.group, narrow)
+
+    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
         e, layer = self.e, self.layers[i]
-        r, n = layer.recurrence, layer.size
-        rows = [(incoming, layer.weight, self.at[f"l{i}_weight"], self._most(i))]
-        if isinstance(r, IntegerDense) and arrivals is not None:
-            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
-        if e.schedule.bytes == "memory" or _in_words(layer.weight, e.schedule):
-            self._fire_apart(i, rows, arrivals, spikes)
+        if self._apart(layer):
+            self._fire_apart(i, at(None))
             return
-        current = self._conv(i, r, arrivals) if isinstance(r, IntegerConv) else None
+        one = at(None) if steps is None else None
+        r, arrivals = layer.recurrence, None if one is None else one.arrivals
+        current = None
+        if isinstance(r, IntegerConv) and arrivals is not None:
+            current = self._conv(i, r, arrivals)
+
+        def sums(step: Any) -> linear.Sums:
+            now = one or at(step)
+            finish = self._scaled(self._finish(i, current, now.spikes), layer.fraction)
+            rows = self.rows(i, now.incoming) if now.feed is None else None
+            begin = [] if now.feed is None else [now.feed]
+            return linear.Sums("int32", finish, rows, self._recurrent(i, arrivals), start=begin)
+
+        linear.emit(e, layer.size, sums, steps)
+
+    def _apart(self, layer: IntegerLayer) -> bool:
+        return self.e.schedule.bytes == "memory" or in_words(layer.weight, self.e.schedule)
+
+    def _recurrent(self, i: int, arrivals: Any) -> list[linear.Rows]:
+        r = self.layers[i].recurrence
+        if arrivals is None or not isinstance(r, IntegerDense):
+            return []
+        return [self._rows_of((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))]
+
+    def _finish(self, i: int, current: Any, spikes: Events) -> Callable[[Any, int], linear.Finish]:
+        """What takes sums in membrane units. current: the recurrent one, or None."""
+        e = self.e
 
         def finish(base: Any, size: int) -> linear.Finish:
             part, neurons = e.window(self.at[f"l{i}_v"], base, size), self._neurons(i, base, size)
@@ -155,13 +132,13 @@ class _Composer(Composer):
 
             return take
 
-        self._sum(n, rows, finish, layer.fraction)
+        return finish
 
     def _most(self, i: int) -> int:
         return self.max_input if i == 0 else 1
 
     def _neurons(self, i: int, base: Any, size: int, biased: bool = True) -> Neurons:
-        e, layer, reset = self.e, self.layers[i], _reset(self.layers[i])
+        e, layer, reset = self.e, self.layers[i], reset_of(self.layers[i])
 
         def part(name: str) -> Any:
             return e.window(self.at[f"l{i}_{name}"], base, size)
@@ -174,10 +151,13 @@ class _Composer(Composer):
             layer.clamps(self._most(i)),
         )
 
-    def _fire_apart(self, i: int, rows: list[RowSum], arrivals: Any, spikes: Events) -> None:
+    def _fire_apart(self, i: int, now: Moment) -> None:
         """First all currents, then all neurons: each loop has the few pointers that it needs."""
-        e, layer = self.e, self.layers[i]
-        r, n = layer.recurrence, layer.size
+        e, layer, arrivals = self.e, self.layers[i], now.arrivals
+        r, n, spikes = layer.recurrence, layer.size, now.spikes
+        rows = [self._row_sum(i, now.incoming)]
+        if isinstance(r, IntegerDense) and arrivals is not None:
+            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
         pad = len(r.kernel) // 2 if isinstance(r, IntegerConv) else 0
         current = e.buffer("current", n + 2 * pad, "int32")
         for q in range(pad):
@@ -221,16 +201,14 @@ class _Composer(Composer):
         e = self.e
         worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
         fits = bool(np.max(worst) <= byte_rows.MOST)
-        if not _in_words(rows[0][1], e.schedule):
-            one, *others = (
-                linear.Rows(c.events, t, c.count, c.group, _narrow(w, e.schedule, most))
-                for c, w, t, most in rows
-            )
+        if not in_words(rows[0][1], e.schedule):
+            one, *others = (self._rows_of(part) for part in rows)
             scaled = self._scaled(finish, fraction)
             if e.schedule.bytes == "memory":
                 linear.emit_in_memory(e, n, [*others, one], scaled, fits)
             else:
-                linear.emit(e, n, others, None, one, scaled)
+                sums = linear.Sums("int32", scaled, one, others)
+                linear.emit(e, n, lambda _: sums)
             return
         made = []
         for c, weight, table, most in rows:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,14 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.ops import delay_line, plane_taps
-from delrec_compile.ops.emit import BY_TABLE, Emitter, Events, places
+from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops.event_lists import BY_TABLE, Events, places
+from delrec_compile.ops.linear import Rows
 
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
 Tables = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,32 @@ def delay_table(recurrence: Any) -> NDArray[Any]:
 class Incoming:
     """What a layer or the readout takes in. count: of an event, as int32; None: each counts 1.
 
-    group: inputs to an event, their counts side by side in its int32.
+    group: inputs to an event, their counts side by side in its int32. packed: where these are.
     """
 
     events: Events
     count: Callable[[Any], Any] | None = None
     group: int = 1
+    packed: Any = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a layer fires on at a step, and the list that its spikes are appended to.
+
+    arrivals: Events, or Shifted of a conv recurrence; None without one. feed: sums of what comes in,
+    where they were made before; None: they are made from `incoming`.
+    """
+
+    incoming: Incoming
+    spikes: Events
+    arrivals: Any = None
+    feed: Any = None
+
+
+def always(value: T) -> Callable[[Any], T]:
+    """The same at every step."""
+    return lambda _: value
 
 
 class Composer(ABC):
@@ -101,11 +124,20 @@ class Composer(ABC):
         self.group = group  # inputs side by side in the rows of the first layer
 
     @abstractmethod
-    def fire(self, i: int, incoming: Incoming, arrivals: Any, spikes: Events) -> None:
+    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
         """Sums the currents of layer i, updates its membranes, appends to its spikes.
 
-        arrivals: Events, or Shifted of a conv recurrence; None without one.
+        at: what it fires on at a step. steps: as in `linear.emit`, of a layer without recurrence.
         """
+
+    @abstractmethod
+    def rows(self, i: int, incoming: Incoming) -> Rows:
+        """What comes in to layer i as weight rows."""
+
+    @property
+    @abstractmethod
+    def sum_types(self) -> list[str]:
+        """What the sums of each layer are held in."""
 
     @abstractmethod
     def read_out(self, t: Any, incoming: Incoming) -> None:
@@ -115,13 +147,17 @@ class Composer(ABC):
         """Inputs as counts."""
         return self.e.cast(x, "int32", lanes)
 
-    def kernel(self) -> Kernel:
+    def kernel(self, body: Callable[[Composer], None] | None = None) -> Kernel:
+        """body: emits all steps; by default one after the other."""
         with IRBuilder() as builder, tir.prim_func(s_tir=True):
             tir.func_name("kernel")
             tir.func_attr({"tirx.noalias": True})
             self._arguments()
-            with self.e.loop("t", self.steps) as t:
-                self._step(t)
+            if body is not None:
+                body(self)
+            else:
+                with self.e.loop("t", self.steps) as t:
+                    self._step(t)
         inputs, outputs = self.layers[0].inputs, self.readout.size
         return Kernel(builder.get(), self.tables, self.state, inputs, outputs, self.neurons)
 
@@ -144,33 +180,67 @@ class Composer(ABC):
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.at["clock"]
-        base = t * self.layers[0].inputs
-        incoming = self._grouped(base) if self.group > 1 else self._counted(base)
+        incoming = self.input_lists(None)(None, t)
+        self.list_inputs(incoming, t)
         first = 0
         for i, layer in enumerate(self.layers):
-            incoming = Incoming(self._layer(i, layer, incoming))
+            moment = Moment(incoming, e.events(layer.size), self.arrive(i, clock[0]))
+            e.clear(moment.spikes)
+            self.fire(i, always(moment))
+            self.leave(i, moment.spikes, clock[0])
+            incoming = Incoming(moment.spikes)
             if self.trace:
-                self._record(incoming.events, t * self.neurons + first, layer.size)
+                self._record(moment.spikes, t * self.neurons + first, layer.size)
                 first += layer.size
         self.read_out(t, incoming)
         e.store(clock, 0, 1, tir.bitwise_and(clock[0] + 1, CLOCK_MASK))
 
-    def _counted(self, base: Any) -> Incoming:
-        """The inputs of a step as events."""
-        e, n = self.e, self.layers[0].inputs
-        active, zero = e.events(n), e.zero(self.counts, 1)
-        e.list_active(
-            active, n, lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes)
-        )
-        return Incoming(active, lambda j: self.count_of(self.x[base + j]))
-
-    def _grouped(self, base: Any) -> Incoming:
-        """The inputs of a step as events of `group` inputs, side by side in one int32."""
+    def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
+        """Room for the inputs of so many steps, or of one: by its number, and by its step of x."""
         e, n, group = self.e, self.layers[0].inputs, self.group
-        kind, words = f"int{32 // group}", -(-n // group)
-        wide = group * e.schedule.lanes
-        room = -(-n // wide) * wide
-        packed, counts = e.buffer("packed", room, kind), e.buffer("counts", room // group, "int32")
+        words, room = -(-n // group), self._packed // group
+        lists = e.lists(words, many) if many else always(e.events(words))
+        counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
+
+        def at(k: Any, t: Any) -> Incoming:
+            if counts is None:
+                base = t * n
+                return Incoming(lists(k), lambda j: self.count_of(self.x[base + j]))
+            own: Any = e.window(counts, 0 if k is None else k * room, room)
+            return Incoming(lists(k), lambda j: own[j], group, own)
+
+        return at
+
+    @property
+    def _packed(self) -> int:
+        """Inputs, rounded up to whole vectors of packed counts."""
+        n: int = self.layers[0].inputs
+        wide = self.group * self.e.schedule.lanes
+        return -(-n // wide) * wide
+
+    def list_inputs(self, incoming: Incoming, t: Any) -> None:
+        """Lists the inputs of step t."""
+        e, n, base = self.e, self.layers[0].inputs, t * self.layers[0].inputs
+        if incoming.group == 1:
+            zero = e.zero(self.counts, 1)
+            e.list_active(
+                incoming.events,
+                n,
+                lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
+            )
+            return
+        self._pack(incoming.packed, base)
+        e.list_active(
+            incoming.events,
+            -(-n // self.group),
+            lambda at, lanes: e.load(incoming.packed, at, lanes) != e.zero("int32", lanes),
+        )
+
+    def _pack(self, counts: Any, base: Any) -> None:
+        """The inputs from `base` on, `group` of them side by side in each int32 of counts."""
+        e, n, group, room = self.e, self.layers[0].inputs, self.group, self._packed
+        kind, wide = f"int{32 // group}", group * e.schedule.lanes
+        packed = e.buffer("packed", room, kind)
         if n < room:
             e.store(packed, room - wide, wide, e.zero(kind, wide))
         for at, lanes in e.blocks(n):
@@ -179,29 +249,25 @@ class Composer(ABC):
         for at in range(0, room, wide):
             value = tir.reinterpret(f"int32x{e.schedule.lanes}", e.load(packed, at, wide))
             e.store(counts, at // group, e.schedule.lanes, value)
-        active = e.events(words)
-        e.list_active(
-            active, words, lambda at, lanes: e.load(counts, at, lanes) != e.zero("int32", lanes)
-        )
-        return Incoming(active, lambda j: counts[j], group)
 
-    def _layer(self, i: int, layer: Any, incoming: Incoming) -> Events:
-        e, n, r = self.e, layer.size, layer.recurrence
-        arrivals: Any = None
+    def arrive(self, i: int, clock: Any) -> Any:
+        """What arrives at layer i at a step; None without a recurrence."""
+        e, n, r = self.e, self.layers[i].size, self.layers[i].recurrence
+        if r is None:
+            return None
+        ring = self.at[f"l{i}_ring"]
+        if e.schedule.taps == "planes" and r.kind == "conv_delay":
+            return plane_taps.emit_read(e, ring, clock, r.depth, r.kernel.shape[0], n)
+        arrivals = e.events(n)
+        delay_line.emit_read(e, arrivals, ring, clock, r.depth, n)
+        return arrivals
+
+    def leave(self, i: int, spikes: Events, clock: Any) -> None:
+        """Sends the spikes of layer i on their delayed way back to it."""
+        r = self.layers[i].recurrence
         if r is not None:
-            ring, clock = self.at[f"l{i}_ring"], self.at["clock"][0]
-            if e.schedule.taps == "planes" and r.kind == "conv_delay":
-                arrivals = plane_taps.emit_read(e, ring, clock, r.depth, r.kernel.shape[0], n)
-            else:
-                arrivals = e.events(n)
-                delay_line.emit_read(e, arrivals, ring, clock, r.depth, n)
-        spikes = e.events(n)
-        e.clear(spikes)
-        self.fire(i, incoming, arrivals, spikes)
-        if r is not None:
-            delay = self.at[f"l{i}_delay"]
-            delay_line.emit_push(e, spikes, delay, ring, clock, r.depth, n)
-        return spikes
+            ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
+            delay_line.emit_push(self.e, spikes, delay, ring, clock, r.depth, self.layers[i].size)
 
     def _record(self, spikes: Events, base: Any, n: int) -> None:
         with self.e.loop("i", n) as i:

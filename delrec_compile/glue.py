@@ -38,6 +38,7 @@ CTYPES = {
 # of x, y or spikes in one call: what a 32-bit index reaches
 MOST_ELEMENTS = (1 << 31) - 1
 TABLE_ALIGN = 256
+HOISTED_FROM = 4  # steps in one call from which on a sequence kernel is used
 
 
 def c_name(text: str) -> str:
@@ -66,13 +67,14 @@ SOURCES = {
 
 def render(
     network: Network | IntegerNetwork,
-    kernel: Kernel,
+    kernels: Mapping[str, Any],
     name: str,
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
 ) -> dict[str, str]:
     """File name -> text. templates: LIBRARY, SOURCES or CUDA."""
-    facts = _facts(network, kernel, name, unroll)
+    facts = _facts(network, kernels["run"], name, unroll)
+    facts |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     folder = resources.files("delrec_compile.targets")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return {

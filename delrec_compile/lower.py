@@ -53,7 +53,7 @@ def lower(
     grids: Sequence[int | None] = (),
     dump: Path | None = None,
 ) -> dict[str, Kernel]:
-    """Kernels `run` (plain) and `trace` (also writes the spikes) of a semantic one-step model.
+    """The kernels of the schedule, by name, of a semantic one-step model.
 
     generator, counts, grids: as in `compose`; generator `cuda` is a GPU.
     """
@@ -80,16 +80,16 @@ def phases(
             parts = (graph.layers, graph.readout, schedule)
             return {n: compose_gpu(*parts, trace=n == "trace") for n in ("run", "trace")}
         return {
-            name: compose(
+            kernel: compose(
                 graph.layers,
                 graph.readout,
                 schedule,
-                trace=trace,
+                kernel=kernel,
                 generator=generator,
                 counts=counts,
                 grids=grids,
             )
-            for name, trace in (("run", False), ("trace", True))
+            for kernel in schedule.kernels
         }
 
     return [("import", to_relax), ("read", read_graph), ("compose", composed)]

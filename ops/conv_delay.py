@@ -20,8 +20,9 @@ from delrec_compile.ops import checks, delay_line
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
+    from delrec_compile.ops.event_lists import Events
 
 F32 = NDArray[np.float32]
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
+    from delrec_compile.ops.event_lists import Events
 
 F32 = NDArray[np.float32]
 WORD = 32

@@ -16,7 +16,8 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.ops.delay_line import WORD, words
-from delrec_compile.ops.emit import Emitter, Events
+from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops.event_lists import Events
 from delrec_compile.ops.schedule import Schedule
 
 WARP = 32

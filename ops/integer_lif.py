@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.event_lists import Events
 
 Q = 15
 ONE = 1 << Q

@@ -26,7 +26,8 @@ from delrec_compile.errors import NetworkError
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.event_lists import Events
 
 F32 = NDArray[np.float32]
 

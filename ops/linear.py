@@ -8,7 +8,7 @@ In TIR it is event-driven: only the rows of active inputs are read, with the sum
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.event_lists import Events
 
 F32 = NDArray[np.float32]
 BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
@@ -91,32 +92,48 @@ class Tile:
         return sum(width == lanes for _, width in self.blocks) // size * size
 
 
-def emit(
-    e: Emitter,
-    n: int,
-    before: list[Rows],
-    bias: Any,
-    after: Rows,
-    finish: Callable[[Any, int], Finish],
-    start: Any = None,
-) -> None:
-    """Sums of n outputs, held in registers: start + rows `before` + bias + rows `after`.
+@dataclass(frozen=True)
+class Sums:
+    """What is summed, in this order: start + rows `before` + bias + rows `after`.
 
-    They are float32, or int32 where the bias is, or where it is None. start: (n,), a current to begin
-    with. finish(base, size) is called once per tile, for what takes its finished blocks: outputs
-    base to base + size.
+    start: (n,) currents to begin with. finish(base, size) is called once per tile, for what takes its
+    finished blocks: outputs base to base + size. dtype: of the sums.
+    """
+
+    dtype: str
+    finish: Callable[[Any, int], Finish]
+    after: Rows | None = None
+    before: Sequence[Rows] = ()
+    bias: Any = None
+    start: Sequence[Any] = ()
+
+
+def emit(e: Emitter, n: int, sums: Callable[[Any], Sums], steps: Any = None) -> None:
+    """Sums of n outputs, held in registers tile by tile.
+
+    sums: of a step. steps: how many time steps are summed per tile, whose weights then stay near;
+    None: the one step sums(None).
     """
     for places in e.tiles(n):
         tile = Tile.of(places, e.stride)
-        take = finish(tile.base, tile.size)
-        acc = _begin(e, tile, bias, start, not before)
-        for rows in before:
-            _emit_rows(e, rows, tile, acc, n)
-        if before and bias is not None:
-            _add(e, tile, acc, e.window(bias, tile.base, tile.size))
-        _emit_rows(e, after, tile, acc, n)
-        for (at, lanes), a in zip(tile.blocks, acc, strict=True):
-            take(e.load(a, 0, lanes), at, lanes)
+        if steps is None:
+            _emit_tile(e, sums(None), tile, n)
+        else:
+            with e.loop("s", steps) as s:
+                _emit_tile(e, sums(s), tile, n)
+
+
+def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:
+    take = sums.finish(tile.base, tile.size)
+    acc = _begin(e, sums, tile)
+    for rows in sums.before:
+        _emit_rows(e, rows, tile, acc, n)
+    if sums.before and sums.bias is not None:
+        _add(e, tile, acc, e.window(sums.bias, tile.base, tile.size))
+    if sums.after is not None:
+        _emit_rows(e, sums.after, tile, acc, n)
+    for (at, lanes), a in zip(tile.blocks, acc, strict=True):
+        take(e.load(a, 0, lanes), at, lanes)
 
 
 def emit_in_memory(
@@ -142,16 +159,15 @@ def emit_in_memory(
         finish(k, 1)(e.T.cast(sums[k], "int32"), 0, 1)
 
 
-def _begin(e: Emitter, tile: Tile, bias: Any, start: Any, biased: bool) -> list[Any]:
-    """Registers that hold 0, or the bias; and the current to begin with."""
-    dtype = "int32" if bias is None else str(bias.dtype)
-    wholes = [b for b in (start, bias if biased else None) if b is not None]
-    parts = [e.window(b, tile.base, tile.size) for b in wholes]
+def _begin(e: Emitter, sums: Sums, tile: Tile) -> list[Any]:
+    """Registers that hold what the sums begin with."""
+    bias = [sums.bias] if sums.bias is not None and not sums.before else []
+    parts = [e.window(b, tile.base, tile.size) for b in (*sums.start, *bias)]
     out = []
     for at, lanes in tile.blocks:
         values = [e.load(part, at, lanes) for part in parts]
-        value = sum(values[1:], values[0]) if values else e.zero(dtype, lanes)
-        out.append(e.register(lanes, value, dtype))
+        value = sum(values[1:], values[0]) if values else e.zero(sums.dtype, lanes)
+        out.append(e.register(lanes, value, sums.dtype))
     return out
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.ops.delay_line import WORD, planes, words
-from delrec_compile.ops.emit import Computed
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.emit import Computed, Emitter
 
 # the tap k of the neurons from `first` on: (k, first, lanes)
 Tap = Callable[[int, Any, int], Any]
@@ -33,6 +32,7 @@ class Shifted:
 
     def current(self, e: Emitter, tap: Tap) -> Computed:
         """The recurrent current, computed where it is read."""
+        from delrec_compile.ops.emit import Computed
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             first = e.T.shift_right(start, 5) + at // WORD

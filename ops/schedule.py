@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delrec_compile.errors import UnsupportedError
 
@@ -36,6 +36,8 @@ class Schedule:
     in memory, row after row: loops that a C compiler turns into vector instructions.
     taps: how a conv recurrence is added. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
+    chunk: so many steps of a sequence go through a layer at a time, in tiles of `tile` accumulators,
+    whose weights stay in the nearest cache. 0: sequences go step by step.
     words, neurons: of a row of bytes, and of the neurons after it, how many are written out in one
     turn of a loop: more are faster, and more code.
     """
@@ -48,9 +50,11 @@ class Schedule:
     taps: str = "scatter"
     words: int = 2
     neurons: int = 2
+    chunk: int = 0
+    tile: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("lanes", "registers"):
+        for name in ("lanes", "registers", "tile"):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
                 raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
@@ -78,6 +82,15 @@ class Schedule:
                 f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; "
                 f"lanes * registers is {self.lanes * self.registers}"
             )
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """What is compiled: `run` goes step by step, `trace` writes the spikes too."""
+        return ("run", "trace", "sequence") if self.chunk else ("run", "trace")
+
+    def of(self, kernel: str) -> Schedule:
+        """The schedule that a kernel is emitted with."""
+        return replace(self, registers=self.tile) if kernel == "sequence" else self
 
     def group(self, bits: int) -> int:
         """How many blocks of weights of so many bits lie side by side."""

@@ -1,0 +1,83 @@
+"""The constants of an integer network, as its kernel reads them under a schedule."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.composer import Tables, delay_table
+from delrec_compile.integer import IntegerNetwork
+from delrec_compile.integer_layers import IntegerConv, IntegerDense, IntegerLayer, Ints
+from delrec_compile.ops import byte_rows, linear
+from delrec_compile.ops.schedule import Schedule
+
+TYPES = {2: np.int16, 4: np.int8}  # of rows that lie side by side
+
+
+def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
+    """The constants as the kernel reads them: weight rows by sending neuron."""
+    out: dict[str, Ints] = {}
+    for i, layer in enumerate(network.layers):
+        most = network.max_input if i == 0 else 1
+        out[f"l{i}_weight"] = rows_of(layer.weight, schedule, most)
+        out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
+        if not isinstance(reset_of(layer), int):
+            out[f"l{i}_reset"] = layer.v_reset
+        r = layer.recurrence
+        if isinstance(r, IntegerConv):
+            out[f"l{i}_kernel"] = (
+                np.left_shift(r.kernel.astype(np.int32), r.shift)
+                if schedule.taps == "planes"
+                else scattered(r.kernel)
+            )
+        elif isinstance(r, IntegerDense):
+            out[f"l{i}_recurrent"] = rows_of(r.weight, schedule)
+        if r is not None:
+            out[f"l{i}_delay"] = delay_table(r)
+    readout = network.readout
+    out["out_weight"] = rows_of(readout.weight, schedule)
+    out["out_bias"], out["out_unit"] = readout.bias, readout.unit
+    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
+
+
+def in_words(weight: Ints, schedule: Schedule) -> bool:
+    return schedule.bytes == "words" and weight.dtype == np.int8
+
+
+def group_of(weight: Ints, schedule: Schedule, most: int) -> int:
+    """Rows that lie side by side in a table of inputs that count up to `most`."""
+    return schedule.inputs(8 * weight.itemsize, len(weight), most) if most > 1 else 1
+
+
+def is_narrow(weight: Ints, schedule: Schedule, most: int) -> bool:
+    """Whether sums of 16 bits hold rows that count 1 each."""
+    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() < 1 << 15
+    return schedule.narrows and weight.dtype == np.int8 and most == 1 and bool(fits)
+
+
+def rows_of(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
+    group = group_of(weight, schedule, most)
+    if in_words(weight, schedule):
+        return byte_rows.pack(weight.T)
+    if group > 1:
+        return linear.side_by_side(weight.T, group).astype(TYPES[group])
+    if is_narrow(weight, schedule, most):
+        return weight.T
+    return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
+
+
+def scattered(kernel: Ints) -> Ints:
+    """kernel: (K, N) by receiving neuron. Returns (N, K): what a spike of j adds to j - pad + q."""
+    taps, n = kernel.shape
+    out = np.zeros((n, taps), kernel.dtype)
+    for q in range(taps):
+        to = np.arange(n) + q - taps // 2
+        inside = (to >= 0) & (to < n)
+        out[inside, q] = kernel[taps - 1 - q, to[inside]]
+    return out
+
+
+def reset_of(layer: IntegerLayer) -> int | NDArray[np.int32]:
+    """The reset of all neurons, where they share one."""
+    first = int(layer.v_reset[0])
+    return first if (layer.v_reset == first).all() else layer.v_reset

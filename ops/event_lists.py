@@ -1,0 +1,187 @@
+"""Event lists: which of many are active, ascending, built in the way that the device does best."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.ops.schedule import Schedule
+
+NARROWEST = 8
+BY_TABLE = ("movemask", "table")
+PLACES = 8
+MASKED = (4, 8)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Indices of what is active, ascending: index[0 : count[0]]."""
+
+    index: Any
+    count: Any
+
+
+def places() -> NDArray[np.uint8]:
+    """(256 * 8,): for each mask of 8 bits, where its bits are, ascending, then zeros."""
+    out = np.zeros((1 << PLACES, PLACES), np.uint8)
+    for mask in range(1 << PLACES):
+        at = [bit for bit in range(PLACES) if mask >> bit & 1]
+        out[mask, : len(at)] = at
+    return out.reshape(-1)
+
+
+def _index_type(n: int) -> str:
+    """Of the indices below n."""
+    return "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
+
+
+class EventLists(ABC):
+    """The part of the emitter that makes and reads event lists.
+
+    places: the table of `places`, of lists that need it.
+    """
+
+    schedule: Schedule
+    near: str
+    places: Any = None
+
+    @abstractmethod
+    def buffer(self, name: str, n: int, dtype: str = "float32") -> Any: ...
+    @abstractmethod
+    def bind(self, name: str, value: Any) -> Any: ...
+    @abstractmethod
+    def loop(self, name: str, n: Any) -> AbstractContextManager[Any]: ...
+    @abstractmethod
+    def when(self, condition: Any) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def splat(self, value: Any, lanes: int) -> Any: ...
+    @abstractmethod
+    def cast(self, value: Any, dtype: str, lanes: int) -> Any: ...
+    @abstractmethod
+    def zero(self, dtype: str, lanes: int) -> Any: ...
+    @abstractmethod
+    def load(self, buffer: Any, at: Any, lanes: int) -> Any: ...
+    @abstractmethod
+    def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None: ...
+    @abstractmethod
+    def window(self, buffer: Any, start: Any, size: int) -> Any: ...
+    @abstractmethod
+    def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
+
+    def events(self, n: int) -> Events:
+        """An event list with room for n events."""
+        return Events(self.buffer("events", self._room(n), _index_type(n)), self.counter("count"))
+
+    def lists(self, n: int, many: int) -> Callable[[Any], Events]:
+        """So many event lists with room for n events each, by their number."""
+        room = self._room(n)
+        index = self.buffer("events", many * room, _index_type(n))
+        count = self.buffer("counts", many, "int32")
+        return lambda k: Events(self.window(index, k * room, room), self.window(count, k, 1))
+
+    def _room(self, n: int) -> int:
+        return n + max(self.schedule.lanes, PLACES)
+
+    def counter(self, name: str) -> Any:
+        return IRBuilder.name(name, tir.alloc_buffer((1,), "int32", scope=self.near))
+
+    @contextmanager
+    def each(self, events: Events) -> Iterator[Any]:
+        """A loop over the events; gives the index of each."""
+        with self.loop("i", events.count[0]) as i:
+            yield self.bind("j", tir.cast(events.index[i], "int32"))
+
+    def clear(self, events: Events) -> None:
+        self.store(events.count, 0, 1, tir.int32(0))
+
+    def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
+        """Lists, ascending, every i below n for which active(i, 1) holds."""
+        self.clear(events)
+        if self.schedule.events not in ("compress", *BY_TABLE):
+            with self.loop("i", n) as i:
+                self._append_one(events, active(i, 1), i)
+            return
+        for at, lanes in self.blocks(n):
+            self._append_block(events, active, at, lanes)
+
+    def append(
+        self, events: Events, active: Callable[[int, int], Any], at: Any, lanes: int
+    ) -> None:
+        """Appends at + q for each q below lanes for which active(q, 1) holds."""
+        if self.schedule.events == "compress" and lanes >= NARROWEST:
+            self._append_packed(events, active(0, lanes), at, lanes)
+            return
+        if self.schedule.events in BY_TABLE and lanes in MASKED:
+            self._append_placed(events, active(0, lanes), at, lanes)
+            return
+        for q in range(lanes):
+            self._append_one(events, active(q, 1), at + q)
+
+    def _append_block(self, events: Events, active: Any, at: Any, lanes: int) -> None:
+        self.append(events, lambda q, width: active(at + q, width), at, lanes)
+
+    def _append_one(self, events: Events, active: Any, i: Any) -> None:
+        if self.schedule.events == "branch":
+            with self.when(active):
+                self.append_always(events, i)
+            return
+        self._put(events, i)
+        self.store(events.count, 0, 1, events.count[0] + tir.cast(active, "int32"))
+
+    def append_always(self, events: Events, i: Any) -> None:
+        """Appends i."""
+        self._put(events, i)
+        self.store(events.count, 0, 1, events.count[0] + 1)
+
+    def _put(self, events: Events, i: Any) -> None:
+        number = tir.int32(i) if isinstance(i, int) else i
+        value = tir.cast(number, str(events.index.dtype))
+        self.store(events.index, events.count[0], 1, value)
+
+    def _append_placed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
+        """The mask of a block picks the places of its active elements from a table."""
+        bits = self.bind("bits", self._mask_bits(active, lanes))
+        element = str(events.index.dtype)
+        places = self.cast(self.load(self.places, bits * PLACES, PLACES), element, PLACES)
+        first = self.splat(tir.cast(tir.int32(at) if isinstance(at, int) else at, element), PLACES)
+        self.store(events.index, events.count[0], PLACES, places + first)
+        self.store(events.count, 0, 1, events.count[0] + tir.popcount(bits))
+
+    def _mask_bits(self, active: Any, lanes: int) -> Any:
+        """One bit per lane."""
+        if self.schedule.events == "movemask":
+            ones = tir.Select(active, self.splat(tir.int32(-1), lanes), self.zero("int32", lanes))
+            name = "sse.movmsk.ps" if lanes == 4 else "avx.movmsk.ps.256"
+            signs = tir.reinterpret(f"float32x{lanes}", ones)
+            return tir.call_llvm_pure_intrin("int32", f"llvm.x86.{name}", signs)
+        powers = tir.cast(
+            tir.shift_left(self.splat(tir.int32(1), lanes), tir.ramp(0, 1, lanes)), f"uint8x{lanes}"
+        )
+        chosen = tir.Select(active, powers, self.zero("uint8", lanes))
+        total = tir.call_llvm_pure_intrin("uint8", f"llvm.vector.reduce.add.v{lanes}i8", chosen)
+        return tir.cast(total, "int32")
+
+    def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
+        element = str(events.index.dtype)
+        kind, wide = f"v{lanes}i{element[4:]}", f"{element}x{lanes}"
+        first = tir.int32(at) if isinstance(at, int) else at
+        packed = tir.call_llvm_pure_intrin(
+            wide,
+            f"llvm.experimental.vector.compress.{kind}",
+            tir.cast(tir.ramp(first, 1, lanes), wide),
+            active,
+            tir.broadcast(tir.cast(tir.int32(0), element), lanes),
+        )
+        self.store(events.index, events.count[0], lanes, packed)
+        added = tir.call_llvm_pure_intrin(
+            element, f"llvm.vector.reduce.add.{kind}", tir.cast(active, wide)
+        )
+        self.store(events.count, 0, 1, events.count[0] + tir.cast(added, "int32"))

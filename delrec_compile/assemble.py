@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from delrec_compile import bare, checkpoint, cross, integer_file, targets, toolchain
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from delrec_compile.ops.schedule import Schedule
 
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
+STATE_ALIGN = 64  # bytes, of the members of a library's state struct
+BATCH = "run_batch"  # the entry of many streams, of libraries only
 Kernels = dict[str, "Kernel"]
 AnyNetwork = Network | IntegerNetwork
 
@@ -85,9 +89,21 @@ def assemble(
         "board_image": facts["image"] if profile.flash else None,
         "llvm": llvm,
         "schedule": vars(schedule),
-        "state": {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()},
+        "state": _state(kernels["run"], profile.form),
         **facts,
     }
+
+
+def _state(kernel: Kernel, form: str) -> dict[str, Any]:
+    """The members of a stream's state struct: elements, type, and bytes from its start."""
+    at, out = 0, {}
+    for name, (elements, dtype) in kernel.state.items():
+        size = np.dtype(dtype).itemsize
+        align = STATE_ALIGN if form == "library" else size
+        at = -(-at // align) * align
+        out[name] = {"elements": elements, "dtype": dtype, "offset": at}
+        at += elements * size
+    return out
 
 
 def likewise(root: Path, network: IntegerNetwork, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +119,7 @@ def likewise(root: Path, network: IntegerNetwork, manifest: Mapping[str, Any]) -
     name, unroll = manifest["name"], manifest["steps_per_call"]
     form = FORMS[manifest["form"]]
     facts = form(root, network, kernels, name, unroll, Machine(llvm, "", ""))
-    state = {n: {"elements": s, "dtype": d} for n, (s, d) in kernels["run"].state.items()}
+    state = _state(kernels["run"], manifest["form"])
     return {**manifest, "numeric": network.numeric, "state": state, **facts}
 
 
@@ -253,7 +269,8 @@ HIDDEN void __aeabi_unwind_cpp_pr1(void)
 
 def _link(work: Path, name: str, library: Path, triple: str) -> None:
     exports = work / "exports.map"
-    exports.write_text("{ global: " + " ".join(f"{name}_{e};" for e in ENTRIES) + " local: *; };\n")
+    entries = " ".join(f"{name}_{e};" for e in (*ENTRIES, BATCH))
+    exports.write_text(f"{{ global: {entries} local: *; }};\n")
     source, glue = work / f"{name}.c", work / "glue.o"
     toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
     alone: list[str | Path] = []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.assemble import library_of
+from delrec_compile.assemble import BATCH, library_of
 from delrec_compile.bare import ENTRIES
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
@@ -31,16 +33,22 @@ class Trace:
 
 
 class Session:
-    """One stream of a compiled network, in this process.
+    """Streams of a compiled network, in this process; one, unless `streams` says more.
 
-    x and y are the buffers that `step_in_place` reads and writes, (steps_per_call, inputs) and
-    (steps_per_call, outputs); filling x yourself saves the copy.
+    streams: independent ones, side by side in memory. threads: that share a batch among them. x and y
+    are the buffers that `step_in_place` reads and writes, (steps_per_call, inputs) and
+    (steps_per_call, outputs), with several streams (streams, ...) of that; filling x yourself saves
+    the copy.
     """
 
     name = "artifact"
 
-    def __init__(self, artifact: Artifact | Path | str) -> None:
+    def __init__(self, artifact: Artifact | Path | str, streams: int = 1, threads: int = 1) -> None:
+        for what, number in (("streams", streams), ("threads", threads)):
+            if number < 1:
+                raise DataError(f"{what} is {number}; at least 1 is needed")
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+        self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
         if m.get("form") == "cuda":
             raise InputError(
@@ -48,15 +56,21 @@ class Session:
             )
         self._lib = self._open(m["name"])
         self._entry = {e: getattr(self._lib, f"{m['name']}_{e}") for e in ENTRIES}
-        self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
+        self._entry[BATCH] = getattr(self._lib, f"{m['name']}_{BATCH}", None)
+        self._size = int(self._entry["state_bytes"]())
+        self._state = aligned(streams * self._size, np.uint8)
         self._state_at = ctypes.c_void_p(self._state.ctypes.data)
-        self.x = aligned(m["steps_per_call"] * m["inputs"], np.dtype(m.get("counts", "float32")))
-        self.x = self.x.reshape(-1, m["inputs"])
-        self.y = aligned(m["steps_per_call"] * m["outputs"], np.float32)
-        self.y = self.y.reshape(-1, m["outputs"])
-        self.step_in_place = functools.partial(
+        lead = () if streams == 1 else (streams,)
+        steps, dtype = m["steps_per_call"], np.dtype(m.get("counts", "float32"))
+        self.x = aligned(streams * steps * m["inputs"], dtype)
+        self.x = self.x.reshape(*lead, -1, m["inputs"])
+        self.y = aligned(streams * steps * m["outputs"], np.float32)
+        self.y = self.y.reshape(*lead, -1, m["outputs"])
+        self.step_in_place: Callable[[], Any] = functools.partial(
             self._entry["step"], self._state_at, pointer(self.x), pointer(self.y)
         )
+        if streams > 1:
+            self.step_in_place = functools.partial(self.run_in_place, self.x, self.y)
         self.reset()
 
     def _open(self, name: str) -> ctypes.CDLL:
@@ -70,15 +84,53 @@ class Session:
             except OSError as error:
                 raise InputError(f"{library} does not load here: {error}") from error
 
-    def reset(self) -> None:
-        """Starts a fresh stream."""
-        self._entry["reset"](self._state_at)
+    def reset(self, stream: int | None = None) -> None:
+        """Starts a stream afresh, or all of them."""
+        for b in range(self.streams) if stream is None else [self._known(stream)]:
+            self._entry["reset"](self._at(b))
+
+    def state(self, stream: int = 0) -> dict[str, NDArray[Any]]:
+        """A copy of what a stream remembers, by the names of the manifest's `state`."""
+        return {name: view.copy() for name, view in self._views(stream).items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]], stream: int = 0) -> None:
+        """Puts back what `state` gave, into any stream of the same network and target."""
+        views = self._views(stream)
+        if set(state) != set(views):
+            raise DataError(f"the state has {', '.join(sorted(state))}; needed: {', '.join(views)}")
+        for name, view in views.items():
+            new = np.asarray(state[name])
+            if new.shape != view.shape or new.dtype != view.dtype:
+                raise DataError(
+                    f"state '{name}' is {list(new.shape)} of {new.dtype}; "
+                    f"needed: {list(view.shape)} of {view.dtype}"
+                )
+        for name, view in views.items():
+            view[:] = state[name]
+
+    def _views(self, stream: int) -> dict[str, NDArray[Any]]:
+        """The members of a stream's state struct."""
+        own = self._state[self._known(stream) * self._size :]
+        out = {}
+        for name, s in self._variables():
+            dtype = np.dtype(s["dtype"])
+            size = s["elements"] * dtype.itemsize
+            out[name] = own[s["offset"] : s["offset"] + size].view(dtype)
+        return out
+
+    def _known(self, stream: int) -> int:
+        if not 0 <= stream < self.streams:
+            raise DataError(f"stream {stream} of {self.streams}; they count from 0")
+        return stream
+
+    def _at(self, stream: int) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self._state.ctypes.data + stream * self._size)
 
     def step(self, x: F32) -> F32:
         """`steps_per_call` time steps. Returns the buffer y, which the next call overwrites."""
         if x.size != self.x.size:
             raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is needed")
-        self.x[:] = counts(x)
+        self.x[:] = counts(x).reshape(self.x.shape)
         self.step_in_place()
         return self.y
 
@@ -105,22 +157,53 @@ class Session:
     def run(self, x: F32) -> F32:
         """x: (T, inputs), read in place when of the library's own dtype. Returns (T, outputs).
 
-        The state goes on from the step before.
+        With several streams (streams, T, inputs) and (streams, T, outputs). The states go on from the
+        step before.
         """
         x = self._checked(x)
-        y = np.empty((len(x), self.y.shape[1]), np.float32)
+        y = np.empty((*x.shape[:-1], self.y.shape[-1]), np.float32)
         self.run_in_place(x, y)
         return y
 
     def run_in_place(self, x: NDArray[Any], y: F32) -> None:
         """`run` between arrays of yours, of the dtypes of `self.x` and `self.y`, unchecked."""
-        self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
+        if self.streams == 1:
+            self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
+        elif self.threads == 1:
+            self._run_some(x, y, 0, self.streams)
+        else:
+            self._share(x, y)
+
+    def _run_some(self, x: NDArray[Any], y: F32, first: int, last: int) -> None:
+        """Streams first to last, without the interpreter's lock."""
+        steps, batch = ctypes.c_int32(x.shape[1]), self._entry[BATCH]
+        if batch is not None:
+            parts = (pointer(x[first]), steps, pointer(y[first]))
+            batch(self._at(first), ctypes.c_int32(last - first), *parts)
+            return
+        for b in range(first, last):
+            self._entry["run"](self._at(b), pointer(x[b]), steps, pointer(y[b]))
+
+    def _share(self, x: NDArray[Any], y: F32) -> None:
+        edges = [round(k * self.streams / self.threads) for k in range(self.threads + 1)]
+        runs = [
+            self._pool.submit(self._run_some, x, y, *part) for part in itertools.pairwise(edges)
+        ]
+        for r in runs:
+            r.result()
+
+    @functools.cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads)
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the library."""
         return int(self._entry["self_test"]()) == 0
 
     def trace(self, x: F32) -> Trace:
+        """x: (T, words, inputs), each word from a fresh start. Of sessions of one stream."""
+        if self.streams > 1:
+            raise DataError("a session of several streams has no trace; open one without streams")
         ys, fired = [], []
         sizes = [
             s["elements"] for n, s in self._variables() if n.startswith("l") and n.endswith("_v")
@@ -148,9 +231,11 @@ class Session:
     def _variables(self) -> list[tuple[str, Any]]:
         return list(self.artifact.manifest["state"].items())
 
-    def _checked(self, x: F32) -> F32:
-        if x.ndim != 2 or x.shape[1] != self.x.shape[1]:
-            raise DataError(f"x has shape {list(x.shape)}; [steps, {self.x.shape[1]}] is needed")
+    def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
+        lead, inputs = ([] if self.streams == 1 else [self.streams]), self.x.shape[-1]
+        if x.ndim != len(lead) + 2 or [*x.shape[: len(lead)], x.shape[-1]] != [*lead, inputs]:
+            needed = ", ".join(map(str, [*lead, "steps", inputs]))
+            raise DataError(f"x has shape {list(x.shape)}; [{needed}] is needed")
         return np.ascontiguousarray(counts(x), self.x.dtype)
 
 

@@ -39,7 +39,8 @@ def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path:
     symbols = {s.split()[-1].split("@")[0]: s.split()[-2] for s in out.splitlines()}
     assert not {n for n, kind in symbols.items() if kind == "U"}
     assert {n for n, kind in symbols.items() if kind == "T"} == {
-        f"conv_delay_256_{e}" for e in ("reset", "step", "run", "trace", "state_bytes", "self_test")
+        f"conv_delay_256_{e}"
+        for e in ("reset", "step", "run", "trace", "state_bytes", "self_test", "run_batch")
     }
     proof = prove(artifact, limit=2)
     assert proof.check is not None

@@ -202,7 +202,7 @@ def test_only_the_c_entry_points_are_exported(compiled: Compile) -> None:
     out = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True).stdout
     defined = {line.split()[-1] for line in out.splitlines() if " T " in line}
     undefined = {line.split()[-1] for line in out.splitlines() if re.search(r"^\s+[Uw] ", line)}
-    entries = ("reset", "step", "run", "trace", "state_bytes", "self_test")
+    entries = ("reset", "step", "run", "trace", "state_bytes", "self_test", "run_batch")
     assert defined == {f"mixed_{entry}" for entry in entries}
     assert not [name for name in undefined if "tvm" in name.lower()]
     assert {name.split("@")[0] for name in undefined if "GLIBC" in name} <= {

@@ -16,7 +16,16 @@ from delrec_compile.onnx_graph import FUNCTIONS
 from delrec_compile.ops import delay_line, leaky_readout, lif, linear
 
 RNG = np.random.default_rng(11)
-NO_ONNX = {"plane_taps", "byte_rows", "checks", "emit", "emit_gpu", "integer_lif", "schedule"}
+NO_ONNX = {
+    "event_lists",
+    "plane_taps",
+    "byte_rows",
+    "checks",
+    "emit",
+    "emit_gpu",
+    "integer_lif",
+    "schedule",
+}
 
 
 def history(batch: int, depth: int, n: int) -> np.ndarray:

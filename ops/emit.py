@@ -17,7 +17,7 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.ops.event_lists import EventLists
 from delrec_compile.ops.schedule import Schedule
 
-HALF = 8  # lanes of a device whose pairs are added by AVX2
+MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # by lanes; more have VNNI
 UNROLLED = 32
 
 
@@ -129,8 +129,9 @@ class Emitter(EventLists):
 
     def _dot(self, acc: Any, blocks: Any, factors: Any, size: int) -> None:
         lanes = self.schedule.lanes
-        if lanes == HALF:
-            both = tir.call_llvm_pure_intrin("int32x8", "llvm.x86.avx2.pmadd.wd", blocks, factors)
+        if lanes in MULTIPLY_ADD:
+            name = f"llvm.x86.{MULTIPLY_ADD[lanes]}.pmadd.wd"
+            both = tir.call_llvm_pure_intrin(f"int32x{lanes}", name, blocks, factors)
             self.store(acc, 0, lanes, self.load(acc, 0, lanes) + both)
             return
         name, pair = (

@@ -12,7 +12,7 @@ BYTES = ("wide", "words", "memory")
 TAPS = ("scatter", "planes")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # least lanes of a device with vectors
-PAIRED_LANES = (8, VNNI)
+PAIRED_LANES = (4, 8, VNNI)
 WORD = 32  # neurons in a word of a bit plane
 
 
@@ -30,7 +30,7 @@ class Schedule:
     rows: how weight rows are held and added. `float32`; or, where a layer's weights are whole
     numbers of a power-of-two unit below 2^15, `units`: 16-bit integers, added in 32 bits. `pairs`
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
-    instruction (VNNI, 16 lanes). The sums are the same bits.
+    instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
     bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
     `words`, four at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each
     in memory, row after row: loops that a C compiler turns into vector instructions.
@@ -75,12 +75,13 @@ class Schedule:
                 )
         if self.rows == "pairs" and (self.lanes not in PAIRED_LANES or self.registers < 4):
             raise UnsupportedError(
-                "schedule: rows = 'pairs' needs lanes of 8 or 16, and registers of 4 or more"
+                "schedule: rows = 'pairs' needs lanes of 4, 8 or 16, and registers of 4 or more"
             )
-        if self.taps == "planes" and self.lanes * self.registers % WORD:
+        tiles = [self.registers, *([self.tile] if self.chunk else [])]
+        if self.taps == "planes" and any(self.lanes * t % WORD for t in tiles):
             raise UnsupportedError(
-                f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; "
-                f"lanes * registers is {self.lanes * self.registers}"
+                f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; lanes times "
+                f"registers, and times tile, is {', '.join(str(self.lanes * t) for t in tiles)}"
             )
 
     @property

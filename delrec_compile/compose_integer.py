@@ -31,7 +31,7 @@ from delrec_compile.integer_tables import group_of, in_words, is_narrow, reset_o
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.event_lists import Events
+from delrec_compile.ops.emit_lists import Events
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
 from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule

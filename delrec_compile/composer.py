@@ -21,7 +21,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.ops import delay_line, plane_taps
 from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.event_lists import BY_TABLE, Events, places
+from delrec_compile.ops.emit_lists import BY_TABLE, Events, places
 from delrec_compile.ops.linear import Rows
 
 # the clock turns over before an int32 does; every ring divides its period

@@ -15,7 +15,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.composer import CLOCK_MASK, Composer, Incoming, Moment
 from delrec_compile.ops import linear
-from delrec_compile.ops.event_lists import Events
+from delrec_compile.ops.emit_lists import Events
 from delrec_compile.ops.schedule import Schedule
 
 Inputs = Callable[[Any], Incoming]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.event_lists import Events
+    from delrec_compile.ops.emit_lists import Events
     from delrec_compile.ops.linear import Finish
 
 BYTES = 4

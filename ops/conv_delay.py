@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
-    from delrec_compile.ops.event_lists import Events
+    from delrec_compile.ops.emit_lists import Events
 
 F32 = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.ops.event_lists import EventLists
+from delrec_compile.ops.emit_lists import EventLists
 from delrec_compile.ops.schedule import Schedule
 
 MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # by lanes; more have VNNI

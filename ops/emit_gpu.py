@@ -17,7 +17,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.ops.delay_line import WORD, words
 from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.event_lists import Events
+from delrec_compile.ops.emit_lists import Events
 from delrec_compile.ops.schedule import Schedule
 
 WARP = 32

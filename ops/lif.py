@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.event_lists import Events
+    from delrec_compile.ops.emit_lists import Events
 
 F32 = NDArray[np.float32]
 

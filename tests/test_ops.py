@@ -17,12 +17,12 @@ from delrec_compile.ops import delay_line, leaky_readout, lif, linear
 
 RNG = np.random.default_rng(11)
 NO_ONNX = {
-    "event_lists",
     "plane_taps",
     "byte_rows",
     "checks",
     "emit",
     "emit_gpu",
+    "emit_lists",
     "integer_lif",
     "schedule",
 }

@@ -33,7 +33,8 @@ def tables(network: Network) -> str:
     """The header that hand_written.c includes."""
     first, second = network.layers
     r, readout = second.recurrence, network.readout
-    assert isinstance(r, ConvDelay) and first.recurrence is None
+    assert isinstance(r, ConvDelay)
+    assert first.recurrence is None
     wide = np.zeros((readout.weight.shape[1], PADDED), np.float32)
     wide[:, : readout.size] = readout.weight.T
     bias = np.zeros(PADDED, np.float32)

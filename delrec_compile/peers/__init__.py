@@ -1,0 +1,1 @@
+"""What the compiled network is measured against: the same network in other engines."""

@@ -1,0 +1,197 @@
+"""ONNX Runtime on all steps at once: products over time, the rest in Scan or in calls per chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import TensorProto
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import ConvDelay, Layer, Network, Readout
+from delrec_compile.peers.onnx_parts import Graph, bound, window_of
+from delrec_compile.peers.onnx_step import OnnxExported
+from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, recurrent_weight
+from delrec_compile.peers.window import History
+
+BITS = 63  # steps of history that one packed word holds
+UNROLL = 10
+
+
+class _Sequence(Peer):
+    """Inputs and outputs of all steps in two arrays; `calls` are made in order."""
+
+    name = "onnxruntime_sequence"
+
+    def __init__(self, network: Network, work: Workload) -> None:
+        self.work = work
+        self.tail = (work.batch,) if work.batch > 1 else ()
+        self.x = np.zeros((work.steps, network.inputs, *self.tail), np.float32)
+        self.y = np.zeros((work.steps, network.outputs, *self.tail), np.float32)
+        self.calls: list[Callable[[], None]] = []
+
+    def take(self, x: F32) -> None:
+        self.x[:] = x[:, 0] if self.work.batch == 1 else x.transpose(0, 2, 1)
+
+    def run(self) -> None:
+        for call in self.calls:
+            call()
+
+    def read(self) -> F32:
+        return self.y[:, None] if self.work.batch == 1 else self.y.transpose(0, 2, 1)
+
+
+class OnnxScan(_Sequence):
+    """One graph and one call: a product over time per layer, then a Scan; spikes packed in a word."""
+
+    form = "products over time, a Scan per layer"
+
+    def __init__(self, network: Network, work: Workload) -> None:
+        if network.max_delay >= BITS:
+            raise UnsupportedError(f"a packed history holds {BITS} steps of delay at most")
+        super().__init__(network, work)
+        graph = Graph(work)
+        z = graph.input("x", self.x)
+        for layer in network.layers:
+            z = scan(graph, layer, graph.feed_over_time(z, -layer.weight, -layer.bias), work)
+        graph.output(read_out(graph, network.readout, z, work), "y", self.y)
+        self.calls = [bound(graph.session(), {"x": self.x, "y": self.y})]
+
+
+class OnnxChunks(_Sequence):
+    """Layer by layer: products over time, then calls for as many steps as are known ahead."""
+
+    form = "products over time, window"
+
+    def __init__(self, network: Network, work: Workload) -> None:
+        super().__init__(network, work)
+        graph, arrays, pad = Graph(work), {"x": self.x}, 0
+        z = graph.input("x", self.x)
+        for layer in network.layers:
+            # cells beside the neurons of the layer before are zero, and so are their weights
+            wide = np.pad(layer.weight, ((0, 0), (pad, pad)))
+            current, pad = graph.feed_over_time(z, -wide, -layer.bias), 0
+            if layer.recurrence is None:
+                z = scan(graph, layer, current, work)
+                continue
+            # spikes of many steps lie apart in a padded history: in a batch one step at a time
+            ahead = Workload("step", work.batch, work.steps) if self.tail else work
+            h = History(layer, ahead, padded=bool(self.tail))
+            fed = np.zeros((h.chunks * h.ahead, h.n, *self.tail), np.float32)
+            graph.output(current, "fed", fed[: work.steps])
+            self.calls.append(bound(graph.session(), {**arrays, "fed": fed[: work.steps]}))
+            self._add_chunks(layer, h, fed)
+            spikes = h.rows[h.depth : h.depth + work.steps]
+            graph, arrays, pad = Graph(work), {"spikes": spikes}, h.pad
+            z = graph.input("spikes", spikes)
+        r = network.readout
+        wide = Readout(np.pad(r.weight, ((0, 0), (pad, pad))), r.bias, r.beta)
+        graph.output(read_out(graph, wide, z, work), "y", self.y)
+        self.calls.append(bound(graph.session(), {**arrays, "y": self.y}))
+
+    def _add_chunks(self, layer: Layer, h: History, fed: F32) -> None:
+        """Calls of a layer with recurrence, `ahead` steps each. fed: (T, N[, batch]), negated."""
+        shape = (h.n, *self.tail) if self.tail else (1, h.n)
+        u = [np.zeros(shape, np.float32) for _ in range(2)]
+
+        def arrays(c: int) -> dict[str, F32]:
+            at = slice(c * h.ahead, (c + 1) * h.ahead)
+            rows = h.rows[h.depth :, h.pad : h.pad + h.n]
+            steps = {"fed": fed[at], "_s": rows[at]} if not self.tail else {}
+            if self.tail:
+                steps = {"fed": fed[c], "_s": rows[c]}
+            return {**steps, "u": u[c % 2], "_u": u[1 - c % 2], "w": window_of(h, c)}
+
+        graph, first = Graph(self.work), arrays(0)
+        for name in ("fed", "u", "w"):
+            graph.input(name, first[name])
+        current = graph.arriving(h, "w", "fed")
+        if h.ahead == 1:
+            spikes, last = graph.fire(layer, "u", current)
+        else:
+            spikes, last = steps_of(graph, layer, current, h.ahead)
+        graph.output(spikes, "_s", first["_s"])
+        graph.output(last, "_u", first["_u"])
+        session = graph.session()
+        self.calls.append(lambda: u[0].fill(0))
+        self.calls += [bound(session, arrays(c)) for c in range(h.chunks)]
+
+
+def steps_of(graph: Graph, layer: Layer, currents: str, steps: int) -> tuple[str, str]:
+    """currents: (steps, N), negated; `u` is an input. Returns spikes (steps, N) and the last u."""
+    rows = graph.split(currents, steps)
+    u, fired = "u", []
+    for row in rows:
+        spikes, u = graph.fire(layer, u, row)
+        fired.append(spikes)
+    return graph.add("Concat", *fired, axis=0), u
+
+
+def scan(graph: Graph, layer: Layer, currents: str, work: Workload) -> str:
+    """currents: (T, N[, batch]), negated. Returns the spikes, of the same shape."""
+    shape = (layer.size, work.batch) if work.batch > 1 else (1, layer.size)
+    body = Graph(work, f"b{len(graph.nodes)}_")
+    current = "current"
+    axis = body.constant(np.array([0], np.int64))
+    if graph.row:
+        current = body.add("Unsqueeze", current, axis)
+    if layer.recurrence is not None:
+        current = _packed(body, layer, current)
+    spikes, u = body.fire(layer, "u", current)
+    states = [(graph.constant(np.zeros(shape, np.float32)), "u", u)]
+    if layer.recurrence is not None:
+        word = body.add("Cast", spikes, to=TensorProto.UINT64)
+        one = body.constant(np.uint64(1))
+        past = body.add("BitwiseOr", body.add("BitShift", "past", one, direction="LEFT"), word)
+        states.append((graph.constant(np.zeros(shape, np.uint64)), "past", past))
+    if graph.row:
+        spikes = body.add("Squeeze", spikes, axis)
+    return graph.scan(body, states, currents, ("current", spikes))
+
+
+def _packed(body: Graph, layer: Layer, current: str) -> str:
+    """current (1, N) or (N, batch) plus the recurrent one, from `past`: bit d is d steps ago."""
+    r = layer.recurrence
+    assert r is not None
+    weight = -recurrent_weight(r)
+    delay = r.delay.astype(np.uint64)
+    delay = delay[None] if body.row else delay[:, None]
+    shifted = body.add("BitShift", "past", body.constant(delay), direction="RIGHT")
+    bit = body.add("BitwiseAnd", shifted, body.constant(np.uint64(1)))
+    g = body.add("Cast", bit, to=TensorProto.FLOAT)
+    if not isinstance(r, ConvDelay):
+        a, b = (g, body.constant(weight)) if body.row else (body.constant(weight), g)
+        return body.add("Gemm", a, b, current, transB=int(body.row))
+    taps, pad = len(weight), len(weight) // 2
+    if body.row:
+        one = body.constant(np.array([1], np.int64))
+        kernel = body.constant(weight[None, None])
+        mixed = body.add("Conv", body.add("Unsqueeze", g, one), kernel, pads=[pad, pad])
+        return body.add("Add", body.add("Squeeze", mixed, one), current)
+    padded = body.add("Pad", g, body.constant(np.array([pad, 0, pad, 0], np.int64)))
+    for k in range(taps):
+        ends = [body.constant(np.array([v], np.int64)) for v in (k, k + layer.size, 0)]
+        tap = body.add("Slice", padded, *ends)
+        current = body.add("Add", current, body.add("Mul", tap, body.constant(weight[k])))
+    return current
+
+
+def read_out(graph: Graph, readout: Readout, spikes: str, work: Workload) -> str:
+    """spikes: (T, N[, batch]). The leaking sum of all steps as one product over time."""
+    currents = graph.feed_over_time(spikes, readout.weight, readout.bias)
+    leak = graph.constant(leak_over_time(readout.beta, work.steps))
+    if graph.row:
+        return graph.add("MatMul", leak, currents)
+    flat = graph.constant(np.array([work.steps, -1], np.int64))
+    shape = graph.constant(np.array([work.steps, readout.size, work.batch], np.int64))
+    return graph.add("Reshape", graph.add("MatMul", leak, graph.add("Reshape", currents, flat)), shape)
+
+
+def onnxruntime_sequence(network: Network, work: Workload) -> list[Peer]:
+    """The forms of `onnxruntime_sequence` that this network and workload allow."""
+    made: list[Peer] = [OnnxChunks(network, work)]
+    if network.max_delay < BITS:
+        made.append(OnnxScan(network, work))
+    if work.batch == 1 and work.steps % UNROLL == 0:
+        made.append(OnnxExported(network, work, UNROLL))
+    return made

@@ -21,12 +21,19 @@ from delrec_compile.peers.window import History
 from delrec_compile.run import onnx_session
 
 
-class Graph:
-    """Nodes in order; every result has a name of its own. prefix: for the body of a Scan."""
+F32_TYPE = np.dtype(np.float32)
 
-    def __init__(self, work: Workload, prefix: str = "") -> None:
-        self.prefix = prefix
-        self.row = work.batch == 1
+
+class Graph:
+    """Nodes in order; every result has a name of its own.
+
+    prefix: of the names in the body of a Scan. row: products take a stream as a row (T, N), as they
+    always do at batch 1, not as a column.
+    """
+
+    def __init__(self, work: Workload, prefix: str = "", *, row: bool = False) -> None:
+        self.work, self.prefix = work, prefix
+        self.row = row or work.batch == 1
         self.nodes: list[Any] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self.inputs: dict[str, tuple[int, ...]] = {}
@@ -62,6 +69,9 @@ class Graph:
         self.constants[name] = np.ascontiguousarray(value)
         return name
 
+    def shape(self, *sizes: int) -> str:
+        return self.constant(np.array(sizes, np.int64))
+
     def session(self) -> Any:
         return onnx_session(self._model().SerializeToString())
 
@@ -73,12 +83,14 @@ class Graph:
         states: the first value here, its name in the body, its next value there. row: the name of
         x[t] in the body, and of the result there.
         """
-        value = helper.make_tensor_value_info
-        words = {n for first, *names in states for n in names if self._is_word(first)}
+        kinds = {n: self.constants[first].dtype for first, *names in states for n in names}
+        if any(row[1] in n.output and n.op_type == "LessOrEqual" for n in body.nodes):
+            kinds[row[1]] = np.dtype(bool)
 
         def values(names: Sequence[str]) -> list[Any]:
-            kinds = [TensorProto.UINT64 if n in words else TensorProto.FLOAT for n in names]
-            return [value(n, kind, None) for n, kind in zip(names, kinds, strict=True)]
+            types = [helper.np_dtype_to_tensor_dtype(kinds.get(n, F32_TYPE)) for n in names]
+            pairs = zip(names, types, strict=True)
+            return [helper.make_tensor_value_info(n, kind, None) for n, kind in pairs]
 
         graph = helper.make_graph(
             body.nodes,
@@ -94,9 +106,6 @@ class Graph:
             helper.make_node("Scan", inputs, [*last, name], body=graph, num_scan_inputs=1)
         )
         return name
-
-    def _is_word(self, name: str) -> bool:
-        return name in self.constants and self.constants[name].dtype == np.uint64
 
     def _model(self) -> Any:
         def values(shapes: dict[str, tuple[int, ...]]) -> list[Any]:
@@ -129,8 +138,8 @@ class Graph:
         return self.add("Add", product, self.constant(bias[:, None]))
 
     def leak(self, beta: float, v: str, current: str) -> str:
-        """beta * v + current, of rows (1, n)."""
-        if self.row:
+        """beta * v + current; outside of a Scan, rows (1, n)."""
+        if self.row and not self.prefix:
             return self.add("Gemm", self.constant(np.full((1, 1), beta, np.float32)), v, current)
         return self.add("Add", self.add("Mul", v, self.constant(np.float32(beta))), current)
 
@@ -140,13 +149,18 @@ class Graph:
         m = self.leak(lif.beta, u, current)
         fires = self.add("LessOrEqual", m, self.constant(np.float32(-lif.threshold)))
         spikes = self.add("Cast", fires, to=TensorProto.FLOAT)
+        return spikes, self.reset(layer, m)
+
+    def reset(self, layer: Layer, m: str) -> str:
+        """The negated membrane after the reset of what fired."""
+        lif = layer.lif
         if lif.v_reset == 0:
-            return spikes, self.add("ThresholdedRelu", m, alpha=-lif.threshold)
+            return self.add("ThresholdedRelu", m, alpha=-lif.threshold)
         above = self.add("Greater", m, self.constant(np.float32(-lif.threshold)))
-        return spikes, self.add("Where", above, m, self.constant(np.float32(-lif.v_reset)))
+        return self.add("Where", above, m, self.constant(np.float32(-lif.v_reset)))
 
     def arriving(self, history: History, window: str, current: str) -> str:
-        """current (ahead, N) or (ahead * N, batch) plus the recurrent one, negated.
+        """current (ahead, N), or of one step (N, batch), plus the recurrent one, negated.
 
         window: as `window_of` shapes it.
         """
@@ -157,29 +171,20 @@ class Graph:
             g = self.add("GatherElements", window, self.constant(h.row_of()), axis=0)
             if weight.ndim == 2:
                 return self.add("Gemm", g, self.constant(weight), current, transB=1)
-            one = self.constant(np.array([1], np.int64))
+            one = self.shape(1)
             pads = [h.taps // 2, h.taps // 2]
             mixed = self.add(
                 "Conv", self.add("Unsqueeze", g, one), self.constant(weight[None, None]), pads=pads
             )
             return self.add("Add", self.add("Squeeze", mixed, one), current)
+        assert h.ahead == 1
         g = self.add("Gather", window, self.constant(h.at()), axis=0)
         if weight.ndim == 2:
-            return self.add("Add", self._columns(weight, g, h), current)
-        flat = self.add("Reshape", g, self.constant(np.array([h.taps, -1], np.int64)))
-        row = self.add("Reshape", current, self.constant(np.array([1, -1], np.int64)))
+            return self.add("Gemm", self.constant(weight), g, current)
+        flat = self.add("Reshape", g, self.shape(h.taps, -1))
+        row = self.add("Reshape", current, self.shape(1, -1))
         mixed = self.add("Gemm", self.constant(weight[None]), flat, row)
-        shape = np.array([h.ahead * h.n, h.rows.shape[2]], np.int64)
-        return self.add("Reshape", mixed, self.constant(shape))
-
-    def _columns(self, weight: F32, g: str, h: History) -> str:
-        """weight @ g for each step ahead; g and the result: (ahead * N, batch)."""
-        if h.ahead == 1:
-            return self.add("MatMul", self.constant(weight), g)
-        shape = self.constant(np.array([h.ahead, h.n, h.rows.shape[2]], np.int64))
-        product = self.add("MatMul", self.constant(weight), self.add("Reshape", g, shape))
-        flat = np.array([h.ahead * h.n, h.rows.shape[2]], np.int64)
-        return self.add("Reshape", product, self.constant(flat))
+        return self.add("Reshape", mixed, self.shape(h.n, -1))
 
 
 def window_of(history: History, chunk: int) -> F32:
@@ -189,12 +194,12 @@ def window_of(history: History, chunk: int) -> F32:
 
 
 def bound(session: Any, arrays: dict[str, NDArray[Any]]) -> Callable[[], None]:
-    """A call of the session on these arrays, in place. They must outlive it."""
+    """A call of the session on these arrays, in place; it keeps them alive."""
     binding = session.io_binding()
     names = {i.name for i in session.get_inputs()}
     for name, a in arrays.items():
         assert a.flags.c_contiguous
         bind = binding.bind_input if name in names else binding.bind_output
         bind(name, "cpu", 0, a.dtype.type, a.shape, a.ctypes.data)
-    run = session.run_with_iobinding
-    return lambda: run(binding)
+    run, kept = session.run_with_iobinding, (binding, arrays)
+    return lambda: run(kept[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto
@@ -10,11 +11,11 @@ from onnx import TensorProto
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Network, Readout
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
-from delrec_compile.peers.onnx_step import OnnxExported
+from delrec_compile.peers.onnx_step import OnnxExported, OnnxWindow
 from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, recurrent_weight
 from delrec_compile.peers.window import History
 
-BITS = 63  # steps of history that one packed word holds
+BITS = 64  # steps ahead that one packed word holds
 UNROLL = 10
 
 
@@ -42,20 +43,39 @@ class _Sequence(Peer):
 
 
 class OnnxScan(_Sequence):
-    """One graph and one call: a product over time per layer, then a Scan; spikes packed in a word."""
+    """One graph and one call: a product over time per layer, then a Scan; arrivals packed in a word.
+
+    Streams lie one below the other: (T * batch, N).
+    """
 
     form = "products over time, a Scan per layer"
 
     def __init__(self, network: Network, work: Workload) -> None:
         if network.max_delay >= BITS:
-            raise UnsupportedError(f"a packed history holds {BITS} steps of delay at most")
+            raise UnsupportedError(f"a packed word holds {BITS} steps of delay at most")
         super().__init__(network, work)
-        graph = Graph(work)
+        rows = work.steps * work.batch
+        self.x = np.zeros((rows, network.inputs), np.float32)
+        self.y = np.zeros((work.steps, work.batch * network.outputs), np.float32)
+        graph = Graph(work, row=True)
         z = graph.input("x", self.x)
         for layer in network.layers:
-            z = scan(graph, layer, graph.feed_over_time(z, -layer.weight, -layer.bias), work)
-        graph.output(read_out(graph, network.readout, z, work), "y", self.y)
+            current = graph.feed(z, -layer.weight, -layer.bias)
+            shape = (1, 1, work.batch, layer.size)
+            currents = graph.add("Reshape", current, graph.shape(work.steps, *shape))
+            spikes = scan(graph, layer, currents, shape)
+            z = graph.add("Reshape", spikes, graph.shape(rows, layer.size))
+        currents = graph.feed(z, network.readout.weight, network.readout.bias)
+        currents = graph.add("Reshape", currents, graph.shape(work.steps, -1))
+        leak = graph.constant(leak_over_time(network.readout.beta, work.steps))
+        graph.output(graph.add("MatMul", leak, currents), "y", self.y)
         self.calls = [bound(graph.session(), {"x": self.x, "y": self.y})]
+
+    def take(self, x: F32) -> None:
+        self.x[:] = x.reshape(self.x.shape)
+
+    def read(self) -> F32:
+        return self.y.reshape(self.work.steps, self.work.batch, -1)
 
 
 class OnnxChunks(_Sequence):
@@ -72,7 +92,7 @@ class OnnxChunks(_Sequence):
             wide = np.pad(layer.weight, ((0, 0), (pad, pad)))
             current, pad = graph.feed_over_time(z, -wide, -layer.bias), 0
             if layer.recurrence is None:
-                z = scan(graph, layer, current, work)
+                z = scan(graph, layer, current, (layer.size, *self.tail))
                 continue
             # spikes of many steps lie apart in a padded history: in a batch one step at a time
             ahead = Workload("step", work.batch, work.steps) if self.tail else work
@@ -127,53 +147,44 @@ def steps_of(graph: Graph, layer: Layer, currents: str, steps: int) -> tuple[str
     return graph.add("Concat", *fired, axis=0), u
 
 
-def scan(graph: Graph, layer: Layer, currents: str, work: Workload) -> str:
-    """currents: (T, N[, batch]), negated. Returns the spikes, of the same shape."""
-    shape = (layer.size, work.batch) if work.batch > 1 else (1, layer.size)
-    body = Graph(work, f"b{len(graph.nodes)}_")
-    current = "current"
-    axis = body.constant(np.array([0], np.int64))
-    if graph.row:
-        current = body.add("Unsqueeze", current, axis)
-    if layer.recurrence is not None:
-        current = _packed(body, layer, current)
-    spikes, u = body.fire(layer, "u", current)
-    states = [(graph.constant(np.zeros(shape, np.float32)), "u", u)]
-    if layer.recurrence is not None:
-        word = body.add("Cast", spikes, to=TensorProto.UINT64)
-        one = body.constant(np.uint64(1))
-        past = body.add("BitwiseOr", body.add("BitShift", "past", one, direction="LEFT"), word)
-        states.append((graph.constant(np.zeros(shape, np.uint64)), "past", past))
-    if graph.row:
-        spikes = body.add("Squeeze", spikes, axis)
-    return graph.scan(body, states, currents, ("current", spikes))
+def scan(graph: Graph, layer: Layer, currents: str, shape: tuple[int, ...]) -> str:
+    """currents: (T, *shape), negated. Returns the spikes, of the same shape.
+
+    With recurrence, shape is (1, 1, streams, N), as Conv takes it.
+    """
+    threshold = np.float32(-layer.lif.threshold)
+    membrane = (graph.constant(np.zeros(shape, np.float32)), "u")
+    body = Graph(graph.work, f"b{len(graph.nodes)}_")
+    if layer.recurrence is None:
+        m = body.leak(layer.lif.beta, "u", "row")
+        found = graph.scan(body, [(*membrane, body.reset(layer, m))], currents, ("row", m))
+        found = graph.add("LessOrEqual", found, graph.constant(threshold))
+        return graph.add("Cast", found, to=TensorProto.FLOAT)
+    word = np.uint32 if int(layer.recurrence.delay.max()) < 32 else np.uint64
+    m = body.leak(layer.lif.beta, "u", _arriving(body, layer, word))
+    fires = body.add("LessOrEqual", m, body.constant(threshold))
+    bits = np.left_shift(word(1), layer.recurrence.delay.astype(word))
+    coming = body.add("BitShift", "due", body.constant(word(1)), direction="RIGHT")
+    sent = body.add("Where", fires, body.constant(bits), body.constant(word(0)))
+    due = body.add("BitwiseOr", coming, sent)
+    calendar = (graph.constant(np.zeros(shape, word)), "due", due)
+    states = [(*membrane, body.reset(layer, m)), calendar]
+    found = graph.scan(body, states, currents, ("row", fires))
+    return graph.add("Cast", found, to=TensorProto.FLOAT)
 
 
-def _packed(body: Graph, layer: Layer, current: str) -> str:
-    """current (1, N) or (N, batch) plus the recurrent one, from `past`: bit d is d steps ago."""
+def _arriving(body: Graph, layer: Layer, word: type[np.unsignedinteger[Any]]) -> str:
+    """`row` plus the recurrent current, negated, of what `due` has in its lowest bit."""
     r = layer.recurrence
     assert r is not None
     weight = -recurrent_weight(r)
-    delay = r.delay.astype(np.uint64)
-    delay = delay[None] if body.row else delay[:, None]
-    shifted = body.add("BitShift", "past", body.constant(delay), direction="RIGHT")
-    bit = body.add("BitwiseAnd", shifted, body.constant(np.uint64(1)))
-    g = body.add("Cast", bit, to=TensorProto.FLOAT)
+    now = body.add("BitwiseAnd", "due", body.constant(word(1)))
+    g = body.add("Cast", now, to=TensorProto.FLOAT)
     if not isinstance(r, ConvDelay):
-        a, b = (g, body.constant(weight)) if body.row else (body.constant(weight), g)
-        return body.add("Gemm", a, b, current, transB=int(body.row))
-    taps, pad = len(weight), len(weight) // 2
-    if body.row:
-        one = body.constant(np.array([1], np.int64))
-        kernel = body.constant(weight[None, None])
-        mixed = body.add("Conv", body.add("Unsqueeze", g, one), kernel, pads=[pad, pad])
-        return body.add("Add", body.add("Squeeze", mixed, one), current)
-    padded = body.add("Pad", g, body.constant(np.array([pad, 0, pad, 0], np.int64)))
-    for k in range(taps):
-        ends = [body.constant(np.array([v], np.int64)) for v in (k, k + layer.size, 0)]
-        tap = body.add("Slice", padded, *ends)
-        current = body.add("Add", current, body.add("Mul", tap, body.constant(weight[k])))
-    return current
+        return body.add("Add", body.add("MatMul", g, body.constant(weight.T)), "row")
+    pad = len(weight) // 2
+    mixed = body.add("Conv", g, body.constant(weight[None, None, None]), pads=[0, pad, 0, pad])
+    return body.add("Add", mixed, "row")
 
 
 def read_out(graph: Graph, readout: Readout, spikes: str, work: Workload) -> str:
@@ -182,9 +193,9 @@ def read_out(graph: Graph, readout: Readout, spikes: str, work: Workload) -> str
     leak = graph.constant(leak_over_time(readout.beta, work.steps))
     if graph.row:
         return graph.add("MatMul", leak, currents)
-    flat = graph.constant(np.array([work.steps, -1], np.int64))
-    shape = graph.constant(np.array([work.steps, readout.size, work.batch], np.int64))
-    return graph.add("Reshape", graph.add("MatMul", leak, graph.add("Reshape", currents, flat)), shape)
+    flat = graph.add("Reshape", currents, graph.shape(work.steps, -1))
+    shape = graph.shape(work.steps, readout.size, work.batch)
+    return graph.add("Reshape", graph.add("MatMul", leak, flat), shape)
 
 
 def onnxruntime_sequence(network: Network, work: Workload) -> list[Peer]:
@@ -192,6 +203,8 @@ def onnxruntime_sequence(network: Network, work: Workload) -> list[Peer]:
     made: list[Peer] = [OnnxChunks(network, work)]
     if network.max_delay < BITS:
         made.append(OnnxScan(network, work))
-    if work.batch == 1 and work.steps % UNROLL == 0:
+    if work.batch > 1:
+        made.append(OnnxWindow(network, work))
+    elif work.steps % UNROLL == 0:
         made.append(OnnxExported(network, work, UNROLL))
     return made

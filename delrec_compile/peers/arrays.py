@@ -51,7 +51,8 @@ class Arrays(Peer):
 
     def _by_step(self) -> None:
         last = self.zero
-        for t, z in enumerate(self.x):
+        for t in range(len(self.x)):
+            z: F32 = self.x[t]
             for layer in self.layers:
                 z = layer.step(z, t)
             np.dot(self.w, z, out=self.current)
@@ -88,7 +89,8 @@ class _Layer:
         if self.history.weight is not None:
             self.current += self._arriving(t)[0]
         self._fire(self.current, t)
-        return self.spikes[t]
+        spikes: F32 = self.spikes[t]
+        return spikes
 
     def over_time(self, x: F32) -> None:
         """x: (T, inputs[, batch])."""
@@ -111,10 +113,10 @@ class _Layer:
         h, shape = self.history, (self.history.ahead, *self.v.shape)
         np.take(self.windows[chunk], self.at, axis=0, out=self.g, mode="clip")
         if self.back.ndim == 1:
-            return np.dot(self.back, self.g.reshape(h.taps, -1)).reshape(shape)
+            mixed: F32 = np.dot(self.back, self.g.reshape(h.taps, -1))
+            return mixed.reshape(shape)
         g = self.g.reshape(shape)
-        back: F32 = g @ self.back.T if g.ndim == 2 else self.back @ g
-        return back
+        return g @ self.back.T if g.ndim == 2 else self.back @ g
 
     def _fire(self, current: F32, t: int) -> None:
         self.v *= self.beta
@@ -126,3 +128,8 @@ class _Layer:
 
 def _column(bias: F32, work: Workload) -> F32:
     return bias if work.batch == 1 else bias[:, None]
+
+
+def numpy(network: Network, work: Workload) -> list[Peer]:
+    """The form of `numpy`."""
+    return [Arrays(network, work)]

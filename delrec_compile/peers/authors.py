@@ -137,12 +137,16 @@ class _Running:
         return mixed.view(batch, slots, n).permute(0, 2, 1)
 
 
-def authors(network: Network, name: str, work: Workload) -> list[Authors]:
-    """The forms of `authors_dense` or `authors_conv`."""
-    kind = {"authors_dense": "dense_delay", "authors_conv": "conv_delay"}[name]
-    forms = FORMS_OF_CONV if kind == "conv_delay" else ("matrix product over slots",)
-    other = twin(network, kind)
-    return [Authors(other, name, work, form) for form in forms]
+def authors_dense(network: Network, work: Workload) -> list[Peer]:
+    """The form with a matrix, on the network's delays."""
+    other = twin(network, "dense_delay")
+    return [Authors(other, "authors_dense", work, "matrix product over slots")]
+
+
+def authors_conv(network: Network, work: Workload) -> list[Peer]:
+    """The forms with a kernel, on the network's delays."""
+    other = twin(network, "conv_delay")
+    return [Authors(other, "authors_conv", work, form) for form in FORMS_OF_CONV]
 
 
 def twin(network: Network, kind: str) -> Network:

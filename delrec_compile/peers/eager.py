@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from delrec_compile.network import Layer, Network
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time
+from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, written
 from delrec_compile.peers.window import History
 from delrec_compile.step import Step
 
@@ -104,7 +103,7 @@ class _Layer:
         self.w, self.b = torch.from_numpy(layer.weight.copy()), column(layer.bias, work)
         self.history = h = History(layer, work)
         self.spikes = torch.from_numpy(h.spikes)
-        self.fired = list(self.spikes)
+        self.fired: list[Tensor] = list(self.spikes)
         self.u = torch.zeros_like(self.spikes[0])
         self.current = torch.zeros_like(self.u)
         if h.weight is not None:
@@ -147,7 +146,7 @@ class _Layer:
     def _fire(self, current: Tensor, t: int) -> None:
         u = self.u.mul_(self.lif.beta).sub_(current)
         torch.le(u, -self.lif.threshold, out=self.fired[t])
-        functional.threshold_(u, -self.lif.threshold, -self.lif.v_reset)
+        torch.threshold_(u, -self.lif.threshold, -self.lif.v_reset)
 
 
 def column(bias: F32, work: Workload) -> Tensor:
@@ -168,4 +167,5 @@ def over_time(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
 def torch_eager(network: Network, work: Workload) -> list[Peer]:
     """The forms of `torch_eager`."""
-    return [TorchEager(network), TorchInPlace(network, work)]
+    plain: list[Peer] = [TorchEager(network)]
+    return [*plain, TorchInPlace(network, work)] if written(network) else plain

@@ -71,8 +71,8 @@ class Library(Peer):
                 x = torch.stack(
                     [self._step(neuron, line, c, t) for t, c in enumerate(currents.unbind())]
                 )
-        currents = self.out(x)
-        return (self.leak @ currents.flatten(1)).view(currents.shape)
+        out: Tensor = self.out(x)
+        return (self.leak @ out.flatten(1)).view(out.shape)
 
     def _by_step(self, x: Tensor) -> Tensor:
         y, ys = torch.zeros(self.work.batch, self.out.out_features), []
@@ -182,3 +182,13 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ToolchainError(f"{name.split('.')[0]} is not installed; {MEND}") from error
+
+
+def spikingjelly(network: Network, work: Workload) -> list[Peer]:
+    """The form of `spikingjelly`."""
+    return [SpikingJelly(network, work)]
+
+
+def snntorch(network: Network, work: Workload) -> list[Peer]:
+    """The form of `snntorch`."""
+    return [SnnTorch(network, work)]

@@ -20,7 +20,6 @@ from delrec_compile.peers.peer import F32, Workload
 from delrec_compile.peers.window import History
 from delrec_compile.run import onnx_session
 
-
 F32_TYPE = np.dtype(np.float32)
 
 

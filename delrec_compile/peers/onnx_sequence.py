@@ -105,8 +105,8 @@ class OnnxChunks(_Sequence):
             graph, arrays, pad = Graph(work), {"spikes": spikes}, h.pad
             z = graph.input("spikes", spikes)
         r = network.readout
-        wide = Readout(np.pad(r.weight, ((0, 0), (pad, pad))), r.bias, r.beta)
-        graph.output(read_out(graph, wide, z, work), "y", self.y)
+        last = Readout(np.pad(r.weight, ((0, 0), (pad, pad))), r.bias, r.beta)
+        graph.output(read_out(graph, last, z, work), "y", self.y)
         self.calls.append(bound(graph.session(), {**arrays, "y": self.y}))
 
     def _add_chunks(self, layer: Layer, h: History, fed: F32) -> None:

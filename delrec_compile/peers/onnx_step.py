@@ -10,8 +10,9 @@ import numpy as np
 from delrec_compile.export import export
 from delrec_compile.network import Network
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
-from delrec_compile.peers.peer import F32, Peer, Workload
+from delrec_compile.peers.peer import F32, Peer, Workload, written
 from delrec_compile.peers.window import History
+from delrec_compile.run import onnx_session
 
 
 class OnnxExported(Peer):
@@ -21,8 +22,6 @@ class OnnxExported(Peer):
     form = "the exported step"
 
     def __init__(self, network: Network, work: Workload, unroll: int = 1) -> None:
-        from delrec_compile.run import onnx_session
-
         if unroll > 1:
             self.name, self.form = "onnxruntime_sequence", f"the exported step, unrolled {unroll}"
         session = onnx_session(export(network, unroll=unroll).SerializeToString())
@@ -67,9 +66,7 @@ class OnnxWindow(Peer):
         self.histories = [History(la, one, padded=bool(tail)) for la in network.layers]
         self.x = np.zeros((work.steps, network.inputs, *tail), np.float32)
         self.y = np.zeros((work.steps + 1, network.outputs, *tail), np.float32)
-        self.u = [
-            [np.zeros((h.n, *tail), np.float32) for _ in range(2)] for h in self.histories
-        ]
+        self.u = [[np.zeros((h.n, *tail), np.float32) for _ in range(2)] for h in self.histories]
         self.calls = self._calls(network)
 
     def _calls(self, network: Network) -> list[Callable[[], None]]:
@@ -123,4 +120,5 @@ class OnnxWindow(Peer):
 
 def onnxruntime(network: Network, work: Workload) -> list[Peer]:
     """The forms of `onnxruntime`."""
-    return [OnnxExported(network, work), OnnxWindow(network, work)]
+    plain: list[Peer] = [OnnxExported(network, work)]
+    return [*plain, OnnxWindow(network, work)] if written(network) else plain

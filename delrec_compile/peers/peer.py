@@ -69,6 +69,16 @@ def known(recurrence: Recurrence) -> None:
         raise UnsupportedError(f"no form of this engine is written for '{recurrence.kind}'")
 
 
+def written(network: Network) -> bool:
+    """Whether every recurrence has a form written for the engines here."""
+    try:
+        for _, r in network.recurrences():
+            known(r)
+    except UnsupportedError:
+        return False
+    return True
+
+
 def recurrent_weight(recurrence: Recurrence) -> F32:
     """The kernel (K,) or the matrix (N, N)."""
     known(recurrence)

@@ -51,3 +51,8 @@ class TvmDefault(Peer):
 
     def read(self) -> F32:
         return np.stack([y.numpy() for y in self.y])
+
+
+def tvm_default(network: Network, work: Workload) -> list[Peer]:
+    """The form of `tvm_default`."""
+    return [TvmDefault(network, work)]

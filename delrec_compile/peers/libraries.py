@@ -7,6 +7,7 @@ spikes of all steps.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,9 @@ def _tensor(value: Any) -> Tensor:
 
 def _module(name: str) -> Any:
     try:
-        return importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the library itself calls when imported
+            return importlib.import_module(name)
     except ImportError as error:
         raise ToolchainError(f"{name.split('.')[0]} is not installed; {MEND}") from error
 

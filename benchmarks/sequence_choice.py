@@ -65,7 +65,9 @@ def main() -> float:
                 row = [ratio(pair, density, n) for n in LENGTHS]
                 worst = max(worst, *row)
                 print(f"{density:8.0%} dense " + "".join(f"{r:7.2f}" for r in row))
-    print(f"worst choice: {worst:.2f}x the time of the other one (sequences from {HOISTED_FROM} on)")
+    print(
+        f"worst choice: {worst:.2f}x the time of the other one (sequences from {HOISTED_FROM} on)"
+    )
     return worst
 
 

@@ -233,7 +233,9 @@ def test_a_twin_has_the_other_recurrence_on_the_same_delays():
 
 
 def test_unknown_rows_and_forms_are_refused(artifacts):
-    with pytest.raises(UsageError, match="unknown engine 'onnx_runtime'; did you mean 'onnxruntime'"):
+    with pytest.raises(
+        UsageError, match="unknown engine 'onnx_runtime'; did you mean 'onnxruntime'"
+    ):
         bench_of.bench(artifacts["conv_delay_256"], rows=("onnx_runtime",))
     with pytest.raises(UsageError, match="at least 1"):
         bench_of.bench(artifacts["conv_delay_256"], rounds=0)

@@ -16,7 +16,7 @@ from delrec_compile.data.events import save_words
 STEPS, WORDS = 100, 256
 FEW = ("ours", "ours_int8", "torch_eager", "authors_dense", "authors_conv", "onnxruntime")
 OVER_TIME = (*FEW, "onnxruntime_sequence")
-BUNDLED = ("conv_delay_256", "dense_delay_256")
+QUICK = ("conv_delay_256", "delay", "rate")
 Say = Callable[[str], None]
 
 
@@ -42,59 +42,47 @@ class Study:
 
 
 def studies(quick: bool = False) -> tuple[Study, ...]:
-    """All studies; quick: a few engines and points, for CI."""
-    return (*_tables(quick), *_scaling(quick))
+    """All studies; quick: a few of them, with few engines and points, for CI."""
+    made = (*_tables(quick), *_scaling(quick))
+    return tuple(s for s in made if s.name in QUICK) if quick else made
 
 
 def _tables(quick: bool) -> Iterator[Study]:
-    rows = OVER_TIME if quick else None
     streams = 32 if quick else 256
-    nets: dict[str, Size | str] = {n: n for n in BUNDLED[: 1 if quick else 2]}
-    nets["rate_5"] = Size()
-    for name, network in nets.items():
-        what = "random weights, 5 % of the hidden neurons active" if name == "rate_5" else name
+    nets: dict[str, tuple[str, Size | str]] = {
+        "conv_delay_256": ("the bundled conv_delay_256", "conv_delay_256"),
+        "rate_5": ("random weights, 5 % of the hidden neurons active", Size()),
+        "dense_delay_256": ("the bundled dense_delay_256", "dense_delay_256"),
+    }
+    for name, (title, network) in nets.items():
         points = []
         for form in FORMS:
             batch = streams if form == "batch" else None
-            some = rows and tuple(r for r in rows if form != "step" or r != "onnxruntime_sequence")
-            points.append(Point(form, network, form, batch, some))
-        yield Study(name, what, "form", tuple(points))
+            few = quick or name == "dense_delay_256"
+            rows = (FEW if form == "step" else OVER_TIME) if few else None
+            points.append(Point(form, network, form, batch, rows))
+        yield Study(name, title, "form", tuple(points))
 
 
 def _scaling(quick: bool) -> Iterator[Study]:
     base = Size()
 
-    def steps(values: tuple[float, ...], make: Callable[[Any], Size]) -> tuple[Point, ...]:
+    def study(
+        name: str, title: str, over: str, values: tuple[int, ...], make: Callable[[Any], Size]
+    ) -> Study:
         chosen = (values[0], values[-1]) if quick else values
-        return tuple(Point(v, make(v), rows=FEW) for v in chosen)
+        return Study(name, title, over, tuple(Point(v, make(v), rows=FEW) for v in chosen))
 
-    neurons = (64, 128, 256, 512) if quick else (64, 128, 256, 512, 1024)
-    yield Study(
-        "neurons",
-        "neurons per layer",
-        "neurons",
-        steps(neurons, lambda n: replace(base, neurons=n)),
+    sizes, delays, widths = (64, 128, 256, 512, 1024), (8, 30, 62, 126, 250), (1, 3, 5, 9, 15)
+    yield study("neurons", "layer size", "neurons", sizes, lambda n: replace(base, neurons=n))
+    yield study(
+        "delay", "longest delay", "steps", delays, lambda d: replace(base, delays=(d // 3, d))
     )
-    yield Study(
-        "delay",
-        "longest delay",
-        "steps",
-        steps((8, 30, 62, 126, 250), lambda d: replace(base, delays=(d // 3, d))),
-    )
-    yield Study("taps", "kernel", "taps", steps((1, 3, 5, 9, 15), lambda k: replace(base, taps=k)))
-    yield Study(
-        "rate",
-        "hidden neurons active per step",
-        "%",
-        steps((1, 2, 5, 10, 20), lambda r: replace(base, rate=r / 100)),
-    )
-    batches = (1, 16) if quick else (1, 4, 16, 64, 256)
-    yield Study(
-        "batch",
-        "streams at once",
-        "streams",
-        tuple(Point(b, base, "batch" if b > 1 else "sequence", b, OVER_TIME) for b in batches),
-    )
+    yield study("taps", "kernel", "taps", widths, lambda k: replace(base, taps=k))
+    yield study("rate", "activity", "%", (1, 2, 5, 10, 20), lambda r: replace(base, rate=r / 100))
+    forms = {1: "sequence", 4: "batch", 16: "batch", 64: "batch", 256: "batch"}
+    points = tuple(Point(b, base, form, b, OVER_TIME) for b, form in forms.items())
+    yield Study("batch", "batch", "streams", points)
 
 
 def measure(study: Study, folder: Path, rounds: int | None, say: Say) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import Network
+from delrec_compile.peers.eager import WIDE
 from delrec_compile.peers.functional import (
     Block,
     Front,
@@ -135,5 +136,5 @@ def aot_inductor(network: Network, work: Workload) -> list[Peer]:
 def _peer(name: str, network: Network, work: Workload, compiled: Compile) -> Peer:
     if not any(shutil.which(c) for c in ("g++", "clang++", "c++")):
         raise ToolchainError("a C++ compiler is needed: apt-get install g++")
-    kind = CompiledSequence if work.hoists else CompiledStep
+    kind = CompiledSequence if work.hoists and work.batch < WIDE else CompiledStep
     return kind(name, network, work, compiled)

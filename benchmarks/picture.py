@@ -12,7 +12,10 @@ from delrec_compile.bench import NAMES
 WIDTH, HEIGHT, COLUMNS = 460, 300, 2
 LEFT, TOP, RIGHT, BOTTOM = 60, 40, 130, 40
 OURS = "#d62728"
-COLOURS = ("#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#7f7f7f", "#bcbd22", "#17becf", "#e377c2")
+COLOURS = (
+    *("#1f77b4", "#ff7f0e", "#9467bd", "#8c564b", "#2ca02c", "#7f7f7f", "#17becf"),
+    *("#e377c2", "#bcbd22", "#3b5998", "#006d5b", "#a0522d", "#5f9ea0"),
+)
 Results = dict[str, dict[str, Any]]
 
 
@@ -21,7 +24,7 @@ def draw(results: Results) -> str:
     panels = []
     for study in results.values():
         if study["over"] == "form":
-            panels += [_bars(study["title"], point) for point in study["points"]]
+            panels += [_bars(study["study"], point) for point in study["points"]]
         else:
             panels.append(_lines(study))
     rows = math.ceil(len(panels) / COLUMNS)
@@ -38,7 +41,7 @@ def draw(results: Results) -> str:
 
 def colour(name: str) -> str:
     """One colour per engine; ours stand out."""
-    return OURS if name == "ours" else COLOURS[NAMES.index(name) % len(COLOURS)]
+    return OURS if name == "ours" else COLOURS[NAMES.index(name) - 1]
 
 
 def _bars(title: str, point: dict[str, Any]) -> list[str]:

@@ -17,10 +17,12 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile import toolchain
-from delrec_compile.bench import interleave
+from delrec_compile.bench import inputs, interleave
 from delrec_compile.glue import c_array
 from delrec_compile.network import ConvDelay, Network
 from delrec_compile.ops import delay_line
+from delrec_compile.peers.ours import Ours
+from delrec_compile.peers.peer import F32, Peer
 from delrec_compile.run import read_words
 from delrec_compile.session import pointer
 
@@ -72,46 +74,39 @@ def tables(network: Network) -> str:
     return "\n".join(lines) + "\n"
 
 
-class HandWritten:
+class HandWritten(Peer):
     """The C of this folder, compiled for the network."""
+
+    name = "by hand"
 
     def __init__(self, network: Network, folder: Path) -> None:
         (folder / "hand_written_tables.h").write_text(tables(network))
         library = folder / "hand.so"
         toolchain.run_cc(*FLAGS, "-I", folder, HERE / "hand_written.c", "-o", library)
-        self.library, self.outputs = ctypes.CDLL(str(library)), network.outputs
+        self.library, self.columns = ctypes.CDLL(str(library)), network.outputs
 
-    def word(self, x: np.ndarray) -> np.ndarray:
-        y = np.empty((len(x), self.outputs), np.float32)
+    def take(self, x: F32) -> None:
+        self.x = np.ascontiguousarray(x[:, 0])
+        self.y = np.empty((len(x), self.columns), np.float32)
+
+    def run(self) -> None:
         self.library.hand_reset()
-        self.library.hand_run(pointer(x), ctypes.c_int32(len(x)), pointer(y))
-        return y
+        self.library.hand_run(pointer(self.x), ctypes.c_int32(len(self.x)), pointer(self.y))
+
+    def read(self) -> F32:
+        return self.y[:, None]
 
 
 def main(rounds: int = 40) -> dict[str, float]:
     network = delrec_compile.load("conv_delay_256")
-    words = read_words("words").counts
-    x = [np.ascontiguousarray(words[i], np.float32) for i in range(rounds)]
+    x = inputs(read_words("words"), 1, rounds)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = delrec_compile.build(network, out=Path(folder) / "out")
-        ours = delrec_compile.Session(artifact)
+        ours = Ours(delrec_compile.Session(artifact))
         hand = HandWritten(network, Path(folder))
-
-        def run(word: np.ndarray) -> np.ndarray:
-            ours.reset()
-            return ours.run(word)
-
         for word in x[:5]:
-            assert np.array_equal(hand.word(word), run(word)), "the outputs differ"
-        y = np.empty((len(x[0]), network.outputs), np.float32)
-
-        def loop(word: np.ndarray) -> None:
-            ours.run_in_place(word, y)
-
-        def by_hand(word: np.ndarray) -> None:
-            hand.library.hand_run(pointer(word), ctypes.c_int32(len(word)), pointer(y))
-
-        times = interleave({"compiled": loop, "by hand": by_hand}, x)
+            assert np.array_equal(hand.outputs(word), ours.outputs(word)), "the outputs differ"
+        times = interleave({"compiled": ours, "by hand": hand}, x)
     found = {name: statistics.median(t) for name, t in times.items()}
     ratio = statistics.median(
         a / b for a, b in zip(times["compiled"], times["by hand"], strict=True)

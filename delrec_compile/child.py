@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,16 @@ main(sys.argv[1], sys.argv[2])
 """
 
 
-def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
+def call(
+    function: str,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    environment: Mapping[str, str] | None = None,
+    **arguments: Any,
+) -> Any:
     """Calls `module:function(**arguments)` in a fresh interpreter; arguments and result are JSON.
 
+    environment: variables that a library reads before any code of the function runs.
     Errors of this package come back as themselves. Raises CompilerCrash when the child dies or
     hangs, with the last line it printed and the log's place.
     """
@@ -39,6 +47,7 @@ def call(function: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> An
             done = subprocess.run(
                 [sys.executable, "-P", "-c", BOOT, str(task), str(result)],
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",

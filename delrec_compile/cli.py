@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
-from delrec_compile.errors import DelrecError, UsageError, did_you_mean
+from delrec_compile.errors import DelrecError
 from delrec_compile.terminal import print_json, saying, show, show_next
 
 app = typer.Typer(
@@ -240,39 +240,40 @@ def bench(
     ] = None,
     words: Words = "words",
     rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="Words timed per engine.")] = 25,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(help="step: one call per step; sequence: whole words; batch: many at once."),
+    ] = "step",
+    batch: Annotated[int | None, typer.Option(min=1, help="Streams of --form batch [256].")] = None,
     as_json: Json = False,
 ) -> None:
     """Time an artifact beside its peers, interleaved, on one thread."""
     import tempfile
 
     from delrec_compile import checkpoint, report
-    from delrec_compile.bench import NAMES
     from delrec_compile.bench import bench as measure
+    from delrec_compile.bench import names_for, streams
     from delrec_compile.build import build as build_artifact
 
-    chosen = tuple(r.strip() for r in rows.split(",") if r.strip()) or NAMES
-    for name in chosen:
-        if name not in NAMES:
-            raise UsageError(
-                f"unknown engine '{name}'{did_you_mean(name, NAMES)}; allowed: {', '.join(NAMES)}"
-            )
+    named = tuple(r.strip() for r in rows.split(",") if r.strip()) or None
+    chosen = names_for(form, named)
+    streams(form, batch)
     with tempfile.TemporaryDirectory() as folder, saying() as say:
         if path is None:
             path = Path(folder) / "artifact"
             build_artifact(checkpoint.load(DEFAULT), out=path, progress=say)
-        say(f"timing {len(chosen)} engines")
-        result = measure(path, words, rows=chosen, rounds=rounds)
+        compiled = {"torch_compile", "aot_inductor"} & set(chosen)
+        patience = "; PyTorch compiles its own forms first: a minute or two" if compiled else ""
+        say(f"timing {len(chosen)} engines{patience}")
+        result = measure(path, words, rows=named, rounds=rounds, form=form, batch=batch)
     if as_json:
         print_json("bench", **result.as_dict())
         return
-    w = result.workload
     show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
-    where = w.get("device", "batch 1, one thread")
-    show(
-        f"{where}, {w['steps']} steps per word; inputs {w['input_density']:.1%} active, "
-        f"hidden neurons {w['hidden_rate']:.1%}"
-    )
+    show(report.bench_line(result))
     show_next("delrec-compile inspect")
 
 

@@ -17,13 +17,18 @@ ENGINES = {
     "ours_python": "compiled, one call per step from Python",
     "ours_int8": "compiled in int8, loop over time inside",
     "torch_eager": "PyTorch eager, frozen network",
+    "torch_compile": "PyTorch, torch.compile",
+    "aot_inductor": "PyTorch, AOTInductor",
     "authors_dense": "PyTorch eager, the authors' dense training form",
     "authors_conv": "PyTorch eager, the authors' conv training form",
-    "onnxruntime": "ONNX Runtime, IO binding",
+    "numpy": "NumPy",
+    "onnxruntime": "ONNX Runtime, one call per step",
+    "onnxruntime_sequence": "ONNX Runtime, its best form over time",
     "tvm_default": "TVM's default build",
+    "spikingjelly": "SpikingJelly",
+    "snntorch": "snnTorch",
     "ours_host": "compiled, with copies from and to the host",
     "torch_graph": "PyTorch eager, the whole word as one CUDA graph",
-    "torch_compile": "PyTorch, torch.compile of the step, the word as one CUDA graph",
 }
 Rows = Iterable[Sequence[str]]
 
@@ -117,6 +122,22 @@ def bench_rows(bench: Bench) -> Rows:
         kind, _, streams = row.name.partition("@")
         name = ENGINES[kind] + (f", {streams} streams" if streams else "")
         yield (name, f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
+    for kind, why in bench.skipped.items():
+        yield (ENGINES[kind], "-", f"skipped: {why}")
+
+
+def bench_line(bench: Bench) -> str:
+    """What was run."""
+    w = bench.workload
+    what = {
+        "step": "one step at a time, one stream",
+        "sequence": "whole words at once, one stream",
+        "batch": f"whole words of {w['batch']} streams at once; us are of all streams",
+    }
+    return (
+        f"{w.get('device') or what[w['form']] + ', one thread'}, {w['steps']} steps per word; "
+        f"inputs {w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}"
+    )
 
 
 def emulated_line(cost: dict[str, Any]) -> str:

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delrec_compile import checkpoint
-from delrec_compile.bench import interleave
+from delrec_compile.bench import fastest, inputs, interleave
 from delrec_compile.run import TorchRunner, first, fitting, read_words
 from delrec_compile.session import Session
 
-F32 = NDArray[np.float32]
 MODULE = "delrec_compile.side_by_side:measure"
 ROUNDS = (9, 25)  # at least, at most
-
-
-class Native:
-    """A compiled network in its loop over time; every word lies ready in the library's own dtype."""
-
-    def __init__(self, session: Session, words: list[F32]) -> None:
-        self.session = session
-        self.own = {id(w): np.ascontiguousarray(w, session.x.dtype) for w in words}
-
-    def word(self, x: F32) -> F32:
-        self.session.reset()
-        return self.session.run(self.own[id(x)])
 
 
 def measure(network: str, artifacts: dict[str, str], words: str, limit: int | None) -> Any:
@@ -43,19 +28,20 @@ def measure(network: str, artifacts: dict[str, str], words: str, limit: int | No
     import torch
 
     from delrec_compile import peers
+    from delrec_compile.peers.ours import Ours
+    from delrec_compile.peers.peer import Peer, Workload
 
     torch.set_num_threads(1)
     net = checkpoint.load(network)
     events = first(fitting(read_words(words), net.inputs), limit)
     rounds = min(max(len(events), ROUNDS[0]), ROUNDS[1])
-    x = [np.ascontiguousarray(events.counts[i % len(events)], np.float32) for i in range(rounds)]
-    engines: dict[str, Callable[[F32], Any]] = {
-        key: Native(Session(path), x).word for key, path in artifacts.items()
-    }
-    engines["torch_eager"] = peers.TorchEager(net).word
-    engines["onnxruntime"] = peers.OnnxRuntime(net).word
+    x = inputs(events, 1, rounds)
+    engines: dict[str, Peer] = {key: Ours(Session(path)) for key, path in artifacts.items()}
+    for name in ("torch_eager", "onnxruntime"):
+        forms = peers.peers(name, net, Workload("step", 1, events.steps))
+        engines[name], _ = fastest(forms, x)
     times = interleave(engines, x)
-    spikes = TorchRunner(net).trace(np.stack(x, axis=1)).spikes
+    spikes = TorchRunner(net).trace(np.concatenate(x, axis=1)).spikes
     workload = {
         "form": "step",
         "batch": 1,

@@ -1,30 +1,67 @@
 """The benchmark: that peers compute the same, that rows are complete, and the ratios it must show."""
 
+import importlib
+import sys
+
+import cases
 import numpy as np
 import pytest
 
 from delrec_compile import checkpoint, peers
-from delrec_compile.bench import NAMES, bench
-from delrec_compile.errors import UsageError
-from delrec_compile.run import read_words
-from delrec_compile.session import Session
+from delrec_compile.bench import NAMES, fastest, inputs, interleave, names_for, streams
+from delrec_compile.build import load_artifact
+from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
+from delrec_compile.peers import authors, window
+from delrec_compile.peers.eager import TorchEager
+from delrec_compile.peers.peer import Workload, leak_over_time
+from delrec_compile.run import TorchRunner, read_words
+
+bench_of = importlib.import_module(
+    "delrec_compile.bench"
+)  # the package has a function of that name
+STEP = Workload("step", 1, 80)
+FORMS = {"step": STEP, "sequence": Workload("sequence", 1, 80), "batch": Workload("batch", 6, 80)}
+# without those that a C++ compiler takes minutes over: they have a test of their own
+QUICK = [n for n in peers.ENGINES if n not in ("torch_compile", "aot_inductor")]
+
+
+def words(batch: int) -> np.ndarray:
+    return inputs(read_words("words"), batch, 1)[0]
 
 
 @pytest.fixture(scope="module")
 def measured(artifacts):
-    return bench(artifacts["conv_delay_256"], rounds=9)
+    rows = (
+        "ours_python",
+        "ours_int8",
+        "torch_eager",
+        "authors_dense",
+        "onnxruntime",
+        "tvm_default",
+    )
+    return bench_of.bench(artifacts["conv_delay_256"], rows=rows, rounds=9)
 
 
 def test_every_engine_is_a_row_with_its_ratio(measured):
-    assert tuple(r.name for r in measured.rows) == NAMES
+    assert {r.name for r in measured.rows} == {
+        *("ours", "ours_python", "ours_int8", "torch_eager"),
+        *("authors_dense", "onnxruntime", "tvm_default"),
+    }
     ours = measured.rows[0]
     assert ours.ratio_to_ours == 1.0
     for row in measured.rows:
         assert row.us_per_step > 0
+        assert row.form
         assert row.ratio_to_ours == pytest.approx(row.us_per_step / ours.us_per_step)
     assert measured.workload["batch"] == 1
     assert 0 < measured.workload["hidden_rate"] < 0.5
     assert 0 < measured.workload["input_density"] < 0.5
+
+
+def test_the_fastest_form_of_an_engine_is_the_one_that_counts(measured):
+    row = next(r for r in measured.rows if r.name == "onnxruntime")
+    assert len(row.forms) == 2
+    assert row.form == min(row.forms, key=row.forms.get)
 
 
 def test_the_compiled_step_is_far_ahead_of_its_peers(measured):
@@ -32,32 +69,183 @@ def test_the_compiled_step_is_far_ahead_of_its_peers(measured):
     ratio = {r.name: r.ratio_to_ours for r in measured.rows}
     assert ratio["authors_dense"] > 125
     assert ratio["onnxruntime"] > 12
+    assert ratio["torch_eager"] > 30
     assert ratio["authors_dense"] / ratio["ours_python"] > 50
     assert ratio["onnxruntime"] / ratio["ours_python"] > 6
 
 
-@pytest.mark.parametrize("name", ["conv_delay_256", "dense_delay_256"])
-def test_peers_compute_the_reference_on_their_network(name, artifacts):
-    network = checkpoint.load(name)
-    x = read_words("words").counts[11].astype(np.float32)
-    want = peers.TorchEager(network).word(x)
-    assert np.abs(want).max() > 0
-    kind = {"conv_delay_256": "authors_conv", "dense_delay_256": "authors_dense"}[name]
-    session = Session(artifacts[name])
-    made = (
-        peers.Ours(session),
-        peers.OursPython(session),
-        peers.Authors(network, kind),
-        peers.OnnxRuntime(network),
+@pytest.mark.parametrize("form", ["sequence", "batch"])
+def test_whole_words_are_faster_than_the_best_peer_over_time(form, artifacts):
+    batch = 8 if form == "batch" else None
+    rows = ("torch_eager", "onnxruntime_sequence")
+    found = bench_of.bench(artifacts["conv_delay_256"], rows=rows, rounds=3, form=form, batch=batch)
+    ratio = {r.name: r.ratio_to_ours for r in found.rows}
+    assert ratio["onnxruntime_sequence"] > 3
+    assert ratio["torch_eager"] > 3
+    assert found.workload["form"] == form
+    assert found.workload["batch"] == (batch or 1)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("model", ["conv_delay_256", "dense_delay_256"])
+def test_every_form_of_every_engine_computes_the_reference(model, name, form):
+    network, work = checkpoint.load(model), FORMS[form]
+    x = words(work.batch)
+    for peer in forms_of(name, network, work):
+        want = TorchRunner(peer.network or network).trace(x).y
+        assert np.abs(want).max() > 0
+        for _ in range(2):  # the second run starts from a fresh state
+            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+
+
+def forms_of(name, network, work):
+    try:
+        return peers.peers(name, network, work)
+    except ToolchainError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ours_is_the_reference_bit_for_bit_in_every_form(form, artifacts):
+    artifact, work = load_artifact(artifacts["conv_delay_256"]), FORMS[form]
+    network = checkpoint.load("conv_delay_256")
+    x = words(work.batch)
+    want = TorchRunner(network).trace(x).y
+    for name in ("ours", "ours_python") if form == "step" else ("ours",):
+        (peer,) = peers.make(name, artifact, network, work)
+        assert np.array_equal(peer.outputs(x), want)
+        assert np.array_equal(peer.outputs(x), want)
+
+
+@pytest.mark.parametrize("case", cases.EXACT)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["torch_eager", "numpy", "onnxruntime", "onnxruntime_sequence"])
+def test_forms_hold_for_other_networks(name, form, case):
+    """Kernels of other widths, no recurrence, several of them, delays with slack, other resets."""
+    network = cases.network(case)
+    work = Workload(form, FORMS[form].batch, 40)
+    r = np.random.default_rng(3)
+    x = r.integers(0, cases.CASES[case].counts + 1, (40, work.batch, network.inputs)).astype(
+        np.float32
     )
-    for peer in made:
-        assert np.array_equal(peer.word(x), want), peer.name
-        assert np.array_equal(peer.word(x), want), f"{peer.name}, second word"
-    assert np.allclose(peers.TvmDefault(network).word(x), want, atol=1e-4)
+    want = TorchRunner(network).trace(x).y
+    try:
+        forms = peers.peers(name, network, work)
+    except UnsupportedError as error:
+        assert "no form of this engine" in str(error)  # noqa: PT017
+        return
+    for peer in forms:
+        assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
 
 
-def test_unknown_rows_are_refused(artifacts):
-    with pytest.raises(UsageError, match="unknown peer 'onnx'"):
-        bench(artifacts["conv_delay_256"], rows=("onnx",))
+@pytest.mark.parametrize("name", ["torch_compile", "aot_inductor"])
+def test_what_torch_compiles_computes_the_reference(name):
+    network = cases.network("both_layers")
+    x = np.ones((40, 1, network.inputs), np.float32)
+    want = TorchRunner(network).trace(x).y
+    for form in ("step", "sequence"):
+        for peer in forms_of(name, network, Workload(form, 1, 40)):
+            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+
+
+def test_without_a_cxx_compiler_the_row_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ToolchainError, match="apt-get install g"):
+        peers.peers("aot_inductor", cases.network("both_layers"), STEP)
+
+
+def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifacts, monkeypatch):
+    monkeypatch.setitem(sys.modules, "snntorch", None)
+    network = checkpoint.load("conv_delay_256")
+    artifact = load_artifact(artifacts["conv_delay_256"])
+    x = [words(1)]
+    names = ["ours", "snntorch"]
+    engines, _, skipped = bench_of._engines(names, artifact, network, STEP, x)
+    assert list(engines) == ["ours"]
+    assert "pip install 'delrec-compile[bench]'" in skipped["snntorch"]
+    row = bench_of.Bench((), {}, skipped).as_dict()["rows"][0]
+    assert row["name"] == "snntorch"
+    assert row["us_per_step"] is None
+    assert row["skipped"] == skipped["snntorch"]
+    again = bench_of.parsed({"rows": [row], "workload": {}})
+    assert again.rows == ()
+    assert again.skipped == skipped
+
+
+class Wrong(TorchEager):
+    """Computes something else."""
+
+    def read(self):
+        return super().read() + 1.0
+
+
+def test_an_engine_that_computes_something_else_is_not_timed(artifacts, monkeypatch):
+    network = checkpoint.load("conv_delay_256")
+    artifact = load_artifact(artifacts["conv_delay_256"])
+    monkeypatch.setattr(peers, "make", lambda *_: [Wrong(network)])
+    engines, _, skipped = bench_of._engines(["numpy"], artifact, network, STEP, [words(1)])
+    assert not engines
+    assert "its outputs differ" in skipped["numpy"]
+    wrong = Wrong(network)
+    wrong.name = "ours"
+    monkeypatch.setattr(peers, "make", lambda *_: [wrong])
+    with pytest.raises(ParityError, match="ours computes other outputs"):
+        bench_of._engines(["ours"], artifact, network, STEP, [words(1)])
+
+
+def test_times_are_taken_of_every_engine_on_every_word():
+    network = cases.network("both_layers")
+    x = [np.ones((5, 1, network.inputs), np.float32) for _ in range(2)]
+    plain = TorchEager(network)
+    times = interleave({"a": plain, "b": TorchEager(network)}, x)
+    assert {n: len(t) for n, t in times.items()} == {"a": 2, "b": 2}
+    assert min(t for ts in times.values() for t in ts) > 0
+    assert fastest([plain], x) == (plain, {})
+
+
+def test_a_window_reads_what_the_delay_line_says():
+    network = cases.network("both_layers")
+    layer = next(la for la in network.layers if la.recurrence is not None)
+    history = window.History(layer, STEP)
+    r = np.random.default_rng(0)
+    spikes = (r.random((80, layer.size)) < 0.3).astype(np.float32)
+    history.spikes[:] = spikes
+    t = 60
+    read = history.window(t).ravel()[history.at()].reshape(history.taps, -1)
+    middle = read[history.taps // 2]
+    late = spikes[t - 1 - layer.recurrence.delay, np.arange(layer.size)]
+    assert np.array_equal(middle, late)
+
+
+def test_the_leak_over_time_is_the_readout():
+    leak = leak_over_time(0.5, 4)
+    assert leak.tolist() == [[1, 0, 0, 0], [0.5, 1, 0, 0], [0.25, 0.5, 1, 0], [0.125, 0.25, 0.5, 1]]
+
+
+def test_a_twin_has_the_other_recurrence_on_the_same_delays():
+    network = checkpoint.load("conv_delay_256")
+    dense = authors.twin(network, "dense_delay")
+    assert [r.kind for _, r in dense.recurrences()] == ["dense_delay"]
+    for (_, a), (_, b) in zip(network.recurrences(), dense.recurrences(), strict=True):
+        assert np.array_equal(a.delay, b.delay)
+
+
+def test_unknown_rows_and_forms_are_refused(artifacts):
+    with pytest.raises(
+        UsageError, match="unknown engine 'onnx_runtime'; did you mean 'onnxruntime'"
+    ):
+        bench_of.bench(artifacts["conv_delay_256"], rows=("onnx_runtime",))
     with pytest.raises(UsageError, match="at least 1"):
-        bench(artifacts["conv_delay_256"], rounds=0)
+        bench_of.bench(artifacts["conv_delay_256"], rounds=0)
+    with pytest.raises(UsageError, match="unknown form 'all'; allowed: step, sequence, batch"):
+        names_for("all", None)
+    with pytest.raises(UsageError, match="'ours_python' has no form 'batch'"):
+        names_for("batch", ("ours_python",))
+    with pytest.raises(UsageError, match="add --form batch"):
+        streams("step", 8)
+    with pytest.raises(UsageError, match="at least 2 streams"):
+        streams("batch", 1)
+    assert streams("batch", None) == 256
+    assert names_for("step", None) == tuple(n for n in NAMES if n != "onnxruntime_sequence")

@@ -1,0 +1,1 @@
+"""One command that times the compiled network beside its peers: `python -m benchmarks`."""

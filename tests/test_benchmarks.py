@@ -1,0 +1,132 @@
+"""`python -m benchmarks`: networks of a chosen rate, its studies, its results, its picture."""
+
+import json
+import statistics
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import picture, studies, tables
+from benchmarks.networks import Size, poisson_words, random_network
+from delrec_compile.bench import FORMS, NAMES, inputs, interleave
+from delrec_compile.freeze import exact
+from delrec_compile.network import DenseDelay
+from delrec_compile.peers.ours import OursStep
+from delrec_compile.run import TorchRunner
+
+SMALL = Size(neurons=40, delays=(2, 9), rate=0.1, inputs=30, outputs=4)
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.2])
+def test_a_random_network_fires_at_the_rate_asked_for(rate):
+    network = random_network(Size(neurons=96, delays=(3, 12), rate=rate, inputs=50))
+    counts = poisson_words(64, 80, 50, seed=1).counts
+    x = np.ascontiguousarray(counts.transpose(1, 0, 2), np.float32)
+    for spikes in TorchRunner(network).trace(x).spikes:
+        assert spikes[20:].mean() == pytest.approx(rate, rel=0.25)
+    assert exact(network)
+    assert network.max_delay == 12
+
+
+def test_a_random_network_can_have_a_dense_recurrence():
+    network = random_network(Size(neurons=24, delays=(1, 4), recurrence="dense", inputs=10))
+    (recurrence,) = [r for _, r in network.recurrences()]
+    assert isinstance(recurrence, DenseDelay)
+
+
+def test_inputs_have_the_density_of_the_method():
+    assert (poisson_words(64, 50, 140).counts > 0).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_cost_of_a_step_does_not_grow_with_the_delay(compiled):
+    """Delays up to 250 steps beside delays up to 8, interleaved."""
+    long, short = ((83, 250), (2, 8))
+    made = {str(d): OursStep(compiled(random_network(Size(delays=d)))) for d in (long, short)}
+    times = interleave(made, inputs(poisson_words(15, 400, 140), 1, 15))
+    ratio = [a / b for a, b in zip(times[str(long)], times[str(short)], strict=True)]
+    assert statistics.median(ratio) < 1.4
+
+
+def test_studies_are_what_the_documents_say():
+    every = {s.name: s for s in studies.studies()}
+    assert [p.form for p in every["conv_delay_256"].points] == list(FORMS)
+    assert [p.rows for p in every["conv_delay_256"].points] == [None] * 3
+    assert [p.value for p in every["delay"].points] == [8, 30, 62, 126, 250]
+    assert [p.value for p in every["neurons"].points] == [64, 128, 256, 512, 1024]
+    assert {s.name for s in studies.studies(quick=True)} < set(every)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A small study in two forms, really measured."""
+    rows = ("ours", "onnxruntime", "torch_eager")
+    forms = (
+        studies.Point("step", SMALL, rows=rows),
+        studies.Point("batch", SMALL, "batch", 4, rows),
+    )
+    small = studies.Study("rate_5", "a small network", "form", forms)
+    grow = studies.Study(
+        "batch",
+        "batch",
+        "streams",
+        tuple(studies.Point(b, SMALL, "batch", b, rows) for b in (2, 8)),
+    )
+    out = tmp_path_factory.mktemp("results")
+    command.run([small, grow], out, rounds=2)
+    return out
+
+
+def test_results_are_json_with_their_machine_and_workload(results):
+    facts = json.loads((results / "rate_5.json").read_text())
+    assert facts["schema"] == "delrec.benchmarks/1"
+    assert set(facts["machine"]) == {"cpu", "system", "python"}
+    for point, form, batch in zip(facts["points"], ("step", "batch"), (1, 4), strict=True):
+        assert (point["workload"]["form"], point["workload"]["batch"]) == (form, batch)
+        assert point["network"]["neurons"] == 40
+        ratio = {r["name"]: r["ratio_to_ours"] for r in point["rows"]}
+        assert set(ratio) == {"ours", "onnxruntime", "torch_eager"}
+        assert ratio["onnxruntime"] > 3
+        assert ratio["torch_eager"] > 3
+
+
+def test_the_picture_and_the_tables_show_every_figure(results):
+    found = command.results(results)
+    assert list(found) == ["rate_5", "batch"]
+    root = ElementTree.fromstring(picture.draw(found))
+    space = "{http://www.w3.org/2000/svg}"
+    assert len(root.findall(f"{space}g")) == 3  # two of bars, one of lines
+    assert len(root.findall(f".//{space}polyline")) == 3
+    text = tables.markdown(found)
+    ours = next(r for r in found["batch"]["points"][1]["rows"] if r["name"] == "ours")
+    assert f"{ours['us_per_step']:.2f} (1.0x)" in text
+    assert "| 8 streams |" in text
+    assert "100 steps of 4 streams" in text
+
+
+def test_an_engine_that_is_missing_is_left_out_of_the_picture_and_named_in_the_table(results):
+    found = command.results(results)
+    rows = found["rate_5"]["points"][0]["rows"]
+    why = "snntorch is not installed; pip install 'delrec-compile[bench]'"
+    empty = dict.fromkeys(("us_per_step", "spread", "ratio_to_ours"))
+    rows.append({"name": "snntorch", **empty, "skipped": why})
+    assert "| snnTorch | not installed |" in tables.markdown(found)
+    assert "snntorch" not in picture.draw(found)
+
+
+def test_the_command_draws_what_is_there(results, capsys):
+    assert command.main(["--draw", "--out", str(results)]) == 0
+    assert (results / "picture.svg").read_text().startswith("<svg")
+    assert "| compiled, loop over time inside |" in capsys.readouterr().out
+
+
+def test_the_command_refuses_what_it_cannot_do(tmp_path, capsys):
+    assert command.main(["--only", "speed", "--out", str(tmp_path)]) == 2
+    assert "unknown study 'speed'; allowed: conv_delay_256" in capsys.readouterr().err
+    assert command.main(["--draw", "--out", str(tmp_path)]) == 3
+    assert "holds no results" in capsys.readouterr().err
+
+
+def test_every_engine_has_its_own_colour():
+    assert len({picture.colour(n) for n in NAMES}) == len(NAMES)

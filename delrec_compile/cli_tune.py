@@ -94,7 +94,7 @@ def show_found(found: Any) -> None:
     from delrec_compile import report
 
     names = [("shipped", found.shipped), ("best", found.best)]
-    knobs = list(found.shipped["schedule"])
+    knobs = list(found.space)
     columns = ("", f"{found.unit} per step", *knobs)
     rows = [
         (name, f"{s['cost']:,.2f}", *(str(s["schedule"][knob]) for knob in knobs))

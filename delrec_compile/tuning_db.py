@@ -52,9 +52,12 @@ def _state(found: Contents, last: Mapping[str, Any] | None) -> str:
 
 
 def _network(workload: Mapping[str, Any]) -> str:
-    """As `140-256-256-20`."""
-    shapes = [re.findall(r"\d+", p["weight"].split("[")[1]) for p in workload["parts"]]
-    return "-".join([shapes[0][1], *(shape[0] for shape in shapes)])
+    """As `140-256-256-20 ConvDelay`."""
+    parts = workload.get("parts", [])
+    shapes = [re.findall(r"\d+", p["weight"].split("[")[1]) for p in parts]
+    sizes = "-".join([*(shape[1] for shape in shapes[:1]), *(shape[0] for shape in shapes)])
+    kinds = [p["recurrence"]["is"] for p in parts if "recurrence" in p]
+    return " ".join([sizes, *dict.fromkeys(kinds)])
 
 
 def damages(store: Store) -> list[dict[str, Any]]:

@@ -33,7 +33,8 @@ class Tuned:
     """What a run of `tune` found.
 
     unit: of costs per step, `us` or `instructions`. speedup: shipped over best, 1.0 where nothing
-    beats what is shipped. trials: measured now, known from before, failed now. size: of the space.
+    beats what is shipped. trials: measured now, known from before, failed now. space: the values
+    of each choice that were searched; size: schedules in it.
     """
 
     target: str
@@ -45,6 +46,7 @@ class Tuned:
     best: dict[str, Any]
     speedup: float
     trials: dict[str, int]
+    space: dict[str, Any]
     size: int
     ended: str
     seconds: float
@@ -74,7 +76,8 @@ class Run:
     def __init__(self, store: Store, limits: Limits, command: str, progress: Progress) -> None:
         self.store, self.limits, self.command, self.progress = store, limits, command, progress
         self.start = time.monotonic()
-        self.measured = self.failed = 0
+        self.known: dict[Frozen, float | None] = {}
+        self.size = self.before = self.measured = self.failed = 0
 
     def through(self, labs: list[Warm]) -> Tuned:
         self.progress(0, 0, "building and checking what is shipped")
@@ -177,6 +180,7 @@ class Run:
             best=best,
             speedup=1 / best["ratio"],
             trials={"measured": self.measured, "known": self.before, "failed": self.failed},
+            space=dict(self.space.knobs),
             size=self.size,
             ended=ended,
             seconds=time.monotonic() - self.start,

@@ -94,10 +94,15 @@ def show_found(found: Any) -> None:
     from delrec_compile import report
 
     names = [("shipped", found.shipped), ("best", found.best)]
-    knobs = list(found.space)
-    columns = ("", f"{found.unit} per step", *knobs)
+    knobs, digits = list(found.space), 2 if found.unit == "us" else 0
+    forms = {"steps": f"{found.unit} per step", "sequence": "in sequences"}
+    columns = ("", *(forms[f] for f in found.shipped["costs"]), *knobs)
     rows = [
-        (name, f"{s['cost']:,.2f}", *(str(s["schedule"][knob]) for knob in knobs))
+        (
+            name,
+            *(f"{cost:,.{digits}f}" for cost in s["costs"].values()),
+            *(str(s["schedule"][knob]) for knob in knobs),
+        )
         for name, s in names
     ]
     show(report.table(f"{found.target} on {found.cpu}, {found.numeric}", columns, rows))

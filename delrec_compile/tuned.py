@@ -2,8 +2,9 @@
 
 Winners come from the user's store, then from `targets/tuned/`, which holds one TOML file per winner
 that was exported. A winner counts only for what it was measured on: the target, the CPU, the numeric
-mode, the shape of the network, and the code that makes kernels; and only against the schedule that
-the profile still has. The store also asks for the same version of TVM.
+mode and the shape of the network; and only against the schedule that the profile still has. The
+store also asks for the same version of TVM and the same code that makes kernels. An exported file,
+which is read by people and replaced with the profiles, does not.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from delrec_compile.targets import Target
 from delrec_compile.tuning_store import Key, Record, Store
 
 # what turns a schedule into a kernel
-CODE = ("ops/*.py", "compose*.py", "codegen.py", "integer_layers.py")
+CODE = ("ops/*.py", "compose*.py", "codegen.py", "integer_*.py", "sequence.py")
 FOLDER = "tuned"
-SAME = ("target", "cpu", "numeric", "code", "workload")
+SAME = ("target", "cpu", "numeric", "workload")
 # origins of a schedule
 PROFILE, STORE, SHIPPED = "profile", "store", "targets/tuned"
 
@@ -65,9 +66,12 @@ def _winners(key: Key, db: Path | str | None) -> Iterator[tuple[str, Record]]:
     if found.key == key:
         for winner in reversed(found.all("winner")):
             yield STORE, winner
-    for file in exported():
-        if all(file.get("key", {}).get(name) == getattr(key, name) for name in SAME):
-            yield SHIPPED, file
+    yield from ((SHIPPED, file) for file in exported() if fits(file, key))
+
+
+def fits(file: Mapping[str, Any], key: Key) -> bool:
+    """Whether an exported winner is for what the key says."""
+    return all(file.get("key", {}).get(name) == getattr(key, name) for name in SAME)
 
 
 @functools.cache

@@ -101,10 +101,10 @@ def _best(store: Store) -> Iterator[tuple[Key, dict[str, Any]]]:
 
 def _toml(key: Key, winner: Mapping[str, Any]) -> str:
     """A winner as `tuned.exported` reads it."""
-    facts = ("ratio", "cost", "shipped_cost", "unit", "how")
+    facts = ("ratio", "unit", "how")
     lines = ["# Made by:", f"#     {winner['command']}", "#     delrec-compile db export", ""]
     lines += [f"{name} = {json.dumps(winner[name])}" for name in facts]
-    for name in ("schedule", "shipped"):
+    for name in ("schedule", "shipped", "costs", "shipped_costs"):
         lines += ["", f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in winner[name].items())]
     parts = asdict(key)
     workload = parts.pop("workload")

@@ -22,8 +22,9 @@ SEARCH = "delrec_compile.tuning_search:Search"
 MINUTES = 10.0
 FIRST_S, POINT_S = 600.0, 120.0
 FINALISTS, ROUNDS = 4, 45
-# natively a winner must be this much faster, and in so many of the rounds; instructions are exact
-GAIN, WINS = 0.98, 0.75
+# natively a winner must be this much faster, and in so many of the rounds, and no form of it may be
+# slower but by noise; instructions are exact
+GAIN, WINS, NO_WORSE = 0.98, 0.75, 1.01
 Progress = Callable[[int, int, str], None]
 Frozen = tuple[tuple[str, Any], ...]
 
@@ -32,9 +33,11 @@ Frozen = tuple[tuple[str, Any], ...]
 class Tuned:
     """What a run of `tune` found.
 
-    unit: of costs per step, `us` or `instructions`. speedup: shipped over best, 1.0 where nothing
-    beats what is shipped. trials: measured now, known from before, failed now. space: the values
-    of each choice that were searched; size: schedules in it.
+    shipped, best: a `schedule`, and its `costs` per step by form: `steps` one after the other, and
+    natively also `sequence`, many in one call. unit: `us` or `instructions`. speedup: shipped over
+    best, the geometric mean of the forms; 1.0 where nothing beats what is shipped. trials: measured
+    now, known from before, failed now. space: the values of each choice that were searched; size:
+    schedules in it.
     """
 
     target: str
@@ -83,7 +86,7 @@ class Run:
         self.progress(0, 0, "building and checking what is shipped")
         f = labs[0].call("facts", timeout_s=FIRST_S)
         self.key, self.facts = Key(**f["key"]), f
-        self.space = space_of(f["generator"], f["features"], self.key.numeric, f["shipped"])
+        self.space = space_of(**f["space"], numeric=self.key.numeric)
         self.size = sum(1 for _ in self.space.points())
         if self.store.path(self.key).exists():
             bad = self.store.mend(self.store.path(self.key), self.key)
@@ -91,7 +94,8 @@ class Run:
                 self._say(f"{bad} damaged lines of the store went into quarantine")
         self.known = known(self.store.read(self.key).all("trial"), self.space)
         self.before = len(self.known)
-        self._measure(labs, [dict(self.space.shipped)])
+        seeds = [seed for seed in f["seeds"] if self.space.index(seed) is not None]
+        self._measure(labs, [dict(self.space.shipped), *seeds])
         ended = self._search(labs)
         return self._finish(labs[0], ended)
 
@@ -154,17 +158,17 @@ class Run:
 
     def _finish(self, lab: Warm, ended: str) -> Tuned:
         """The best points against the shipped schedule, side by side; the winner into the store."""
-        shipped = {"schedule": self.space.shipped, "cost": self.facts["cost"]}
-        best = {**shipped, "ratio": 1.0}
+        shipped = {"schedule": self.space.shipped, "costs": self.facts["costs"]}
+        best = {**shipped, "ratio": 1.0, "ratios": dict.fromkeys(self.facts["costs"], 1.0)}
         finalists = self._finalists()
         if finalists:
             self._say(f"measuring the best {len(finalists)} side by side with what is shipped")
             best = self._final(lab, finalists) or best
-        shipped["cost"] = best["cost"] / best["ratio"]
+        shipped["costs"] = {f: c / best["ratios"][f] for f, c in best["costs"].items()}
         winner = {
             **best,
             "shipped": self.space.shipped,
-            "shipped_cost": shipped["cost"],
+            "shipped_costs": shipped["costs"],
             "unit": self.facts["unit"],
             "how": self.facts["how"],
             "command": self.command,
@@ -194,11 +198,11 @@ class Run:
     def _final(self, lab: Warm, points: list[Point]) -> dict[str, Any] | None:
         found = lab.call("compare", schedules=points, rounds=ROUNDS, timeout_s=FIRST_S)
         native = self.facts["unit"] == "us"
-        most, least = (GAIN, WINS) if native else (1.0, 1.0)
+        most, least, each = (GAIN, WINS, NO_WORSE) if native else (1.0, 1.0, 1.0)
         passed = [
-            {"schedule": p, "cost": f["cost"], "ratio": f["ratio"]}
+            {"schedule": p, **{name: f[name] for name in ("costs", "ratio", "ratios")}}
             for p, f in zip(points, found, strict=True)
-            if f["ratio"] < most and f["wins"] >= least
+            if f["ratio"] < most and f["wins"] >= least and max(f["ratios"].values()) <= each
         ]
         return min(passed, key=lambda b: b["ratio"], default=None)
 

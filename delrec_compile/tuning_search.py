@@ -51,11 +51,12 @@ class Search:
         knobs: dict[str, Sequence[Any]],
         shipped: Point,
         numeric: str,
+        features: Sequence[str],
         workload: str,
         seed: int = 1,
     ) -> None:
         fixed = {name: tuple(values) for name, values in knobs.items()}
-        self.space = Space(fixed, shipped, numeric)
+        self.space = Space(fixed, shipped, numeric, tuple(features))
         self.module = _meaning(workload)
         self.model = _Model(self.space)
         self.seen = ms.database.MemoryDatabase()

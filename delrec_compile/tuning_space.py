@@ -1,4 +1,4 @@
-"""What `tune` searches: the choices of a Schedule that a generator, a CPU and a numeric mode have.
+"""What `tune` searches: the choices of a Schedule that a generator, a CPU and a network have.
 
 A point is a whole Schedule as a dict. Choices that do nothing beside others stay as they are
 shipped, so that no two points make the same code.
@@ -16,26 +16,50 @@ from delrec_compile.ops.schedule import Schedule
 
 Point = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
-COMPRESS = {"avx512vbmi2", "avx512vl"}  # CPUs with a vector compress of bytes
-PAIRS = {"avx512vnni", "avx512bw"}
+# (choice, its value, lanes) -> features of LLVM that a CPU needs for it; with other lanes it does
+# nothing, or is none
+NEEDS = {
+    ("events", "compress", 8): {"avx512vbmi2", "avx512vl"},
+    ("events", "compress", 16): {"avx512vbmi2", "avx512vl"},
+    ("events", "compress", 32): {"avx512vbmi2", "avx512vl"},
+    ("events", "movemask", 4): {"sse2"},
+    ("events", "movemask", 8): {"avx"},
+    ("events", "table", 4): set(),
+    ("events", "table", 8): set(),
+    ("rows", "pairs", 8): {"avx2"},
+    ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
+}
+BOUND = {key[:2] for key in NEEDS}
 
 
 @dataclass(frozen=True)
 class Space:
-    """knobs: values by field of Schedule. shipped: the point that a build has without tuning."""
+    """knobs: values by field of Schedule. shipped: the point that a build has without tuning.
+
+    features: of the CPU, in LLVM's words.
+    """
 
     knobs: dict[str, tuple[Any, ...]]
     shipped: Point
     numeric: str
+    features: tuple[str, ...] = ()
 
     def allows(self, point: Mapping[str, Any]) -> bool:
-        """Whether the point is a Schedule that no other point of the space repeats."""
+        """Whether the CPU has the point, and no other one of the space repeats it."""
+        if point == self.shipped:
+            return True
         try:
-            Schedule(**point)
+            schedule = Schedule(**point)
+            for kernel in schedule.kernels:
+                schedule.of(kernel)
         except UnsupportedError:
             return False
-        shipped = self.shipped
-        return all(point[name] == shipped[name] for name in idle(point, self.numeric))
+        for choice in BOUND:
+            if point[choice[0]] == choice[1]:
+                needed = NEEDS.get((*choice, point["lanes"]))
+                if needed is None or not needed <= set(self.features):
+                    return False
+        return all(point[name] == self.shipped[name] for name in idle(point, self.numeric))
 
     def points(self) -> Iterator[Point]:
         """Every point."""
@@ -60,38 +84,53 @@ class Space:
 
 def idle(point: Mapping[str, Any], numeric: str) -> tuple[str, ...]:
     """Choices that the others leave without effect."""
+    whole = () if point["chunk"] else ("tile",)
     if numeric == "int8" and point["bytes"] == "words":
-        return ("registers",)
+        return ("registers", *whole)
     if numeric != "float32" and point["bytes"] == "memory":
-        return ("registers", "words")
-    return ("words", "neurons")
+        return ("registers", "words", *whole)
+    return ("words", "neurons", *whole)
 
 
 def space_of(
-    generator: str, features: Collection[str], numeric: str, shipped: Mapping[str, Any]
+    generator: str,
+    features: Collection[str],
+    shipped: Mapping[str, Any],
+    *,
+    numeric: str = "float32",
+    conv: bool = True,
+    sequences: bool = True,
 ) -> Space:
-    """The space of a target. features: of its CPU, in LLVM's words. Raises UnsupportedError."""
+    """The space of a target.
+
+    conv: whether the network has a convolutional recurrence. sequences: whether many steps in one
+    call are measured. Raises UnsupportedError.
+    """
     if generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
-    whole = numeric != "float32"
-    knobs = _vectors(set(features), whole) if generator == "llvm" else _text(numeric)
-    if whole and shipped["rows"] == "units":  # in whole numbers all rows are
-        knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != "float32")
+    knobs = _vectors() if generator == "llvm" else _text(numeric)
+    if numeric == "int16":  # whose rows are 16-bit integers in any case
+        same = "float32" if shipped["rows"] == "units" else "units"
+        knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
     if numeric == "int16" and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
+    for name, used in (("taps", conv), ("chunk", sequences), ("tile", sequences)):
+        if not used:
+            knobs.pop(name, None)
     own = {name: tuple(dict.fromkeys((shipped[name], *values))) for name, values in knobs.items()}
-    return Space(
-        {name: values for name, values in own.items() if len(values) > 1}, dict(shipped), numeric
-    )
+    free = {name: values for name, values in own.items() if len(values) > 1}
+    return Space(free, dict(shipped), numeric, tuple(features))
 
 
-def _vectors(features: set[str], whole: bool) -> dict[str, tuple[Any, ...]]:
-    rows = ["float32"] if whole else ["float32", "units"]
+def _vectors() -> dict[str, tuple[Any, ...]]:
     return {
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
-        "events": ("scan", "branch", *(["compress"] if features >= COMPRESS else [])),
-        "rows": (*rows, *(["pairs"] if features >= PAIRS else [])),
+        "events": ("scan", "branch", "table", "movemask", "compress"),
+        "rows": ("float32", "units", "pairs"),
+        "taps": ("scatter", "planes"),
+        "chunk": (0, 16, 32, 64),
+        "tile": (4, 8, 16),
     }
 
 

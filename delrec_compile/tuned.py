@@ -55,9 +55,10 @@ def choose(key: Key, own: Schedule, db: Path | str | None) -> Chosen:
         if winner.get("shipped") != vars(own):
             continue
         try:
-            return Chosen(Schedule(**winner["schedule"]), own, origin, float(winner["ratio"]))
+            schedule, ratio = Schedule(**winner["schedule"]), float(winner["ratio"])
         except (KeyError, TypeError, ValueError, UnsupportedError):
             continue
+        return Chosen(own, own) if schedule == own else Chosen(schedule, own, origin, ratio)
     return Chosen(own, own)
 
 

@@ -7,6 +7,7 @@ session = delrec_compile.Session(artifact)   # call it from Python
 delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside the peers
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
+delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from delrec_compile.run import read_words, run
     from delrec_compile.session import Session
     from delrec_compile.training import TrainConfig, train
+    from delrec_compile.tune import tune
 
 __version__ = "0.1.0"
 
@@ -50,6 +52,7 @@ _HOMES = {
     "run": "run",
     "snap": "freeze",
     "train": "training",
+    "tune": "tune",
 }
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "save",
     "snap",
     "train",
+    "tune",
 ]
 
 

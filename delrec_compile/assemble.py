@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile import bare, checkpoint, cross, integer_file, targets, toolchain
+from delrec_compile import bare, checkpoint, cross, integer_file, targets, toolchain, tuned
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
@@ -46,32 +46,42 @@ class Machine:
 
 
 def assemble(
-    stage: str, target: str, name: str, unroll: int, cpu: str | None, dump: str | None
+    stage: str,
+    target: str,
+    name: str,
+    unroll: int,
+    cpu: str | None,
+    dump: str | None,
+    db: str | None = None,
+    schedule: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """network.safetensors of the stage -> the files of the target's form beside it.
 
-    Where the stage has an integer network, that is what is compiled. Returns what the manifest says
-    of them.
+    Where the stage has an integer network, that is what is compiled. db: the store of tuned
+    schedules to look into; None: the profile's own is taken. schedule: in place of both. Returns
+    what the manifest says of them.
     """
     from delrec_compile.codegen import pick
     from delrec_compile.lower import lower
+    from delrec_compile.ops.schedule import Schedule
 
     root = Path(stage)
     profile = targets.load(target)
-    llvm, schedule = pick(profile, cpu)
+    llvm, own = pick(profile, cpu)
     counts, whole = COUNTS[profile.form], root / integer_file.NAME
-    network: AnyNetwork
-    if whole.exists():
-        network = integer_file.load(whole)
-        kernels = _integer_kernels(network, schedule, profile.generator, counts)
+    floats = checkpoint.load(root / "network.safetensors")
+    network: AnyNetwork = integer_file.load(whole) if whole.exists() else floats
+    found = tuned.choose(tuned.key_of(profile, llvm, network), own, db) if db else None
+    chosen = Schedule(**schedule) if schedule else found.schedule if found else own
+    if isinstance(network, IntegerNetwork):
+        kernels = _integer_kernels(network, chosen, profile.generator, counts)
     else:
-        network = checkpoint.load(root / "network.safetensors")
         kernels = lower(
-            export(network, form="semantic"),
-            schedule,
+            export(floats, form="semantic"),
+            chosen,
             generator=profile.generator,
             counts=counts,
-            grids=grids(network),
+            grids=grids(floats),
             dump=Path(dump) if dump else None,
         )
     memory = bare.memory_map(profile.memory)
@@ -88,7 +98,8 @@ def assemble(
         # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
         "board_image": facts["image"] if profile.flash else None,
         "llvm": llvm,
-        "schedule": vars(schedule),
+        "schedule": vars(chosen),
+        "tuning": found.as_dict() if found else None,
         "state": _state(kernels["run"], profile.form),
         **facts,
     }

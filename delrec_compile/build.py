@@ -25,6 +25,7 @@ from delrec_compile.glue import c_name
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.quantise import quantise
+from delrec_compile.tuning_store import Store
 
 SCHEMA = "delrec.artifact/1"
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
@@ -65,6 +66,8 @@ def build(
     calibrate: Events | None = None,
     unroll: int = 1,
     cpu: str | None = None,
+    tuned: bool = True,
+    db: Path | str | None = None,
     force: bool = False,
     dump: Path | None = None,
     progress: Progress = lambda _: None,
@@ -75,6 +78,7 @@ def build(
     are calibrated on words of training or validation, if given. unroll: time steps per call of
     `step`. cpu: LLVM
     name of the CPU in place of the one found here, such as `x86-64-v3`, or a GPU's architecture.
+    tuned: take the schedule that `tune` found for this, if it did. db: the store it is kept in.
     dump: where each phase of the lowering is written. Raises UnsupportedError, InputError,
     ToolchainError, CompilerCrash.
     """
@@ -111,6 +115,7 @@ def build(
             unroll=unroll,
             cpu=cpu,
             dump=str(dump) if dump else None,
+            db=str(Store(db).folder) if tuned else None,
         )
         manifest = _manifest(network, stage, profile.name, numeric, name, unroll, golden, facts)
         progress("packing")

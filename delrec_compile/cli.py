@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
+from delrec_compile.cli_tune import Db, db_app, tune
 from delrec_compile.errors import DelrecError
 from delrec_compile.terminal import print_json, saying, show, show_next
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(db_app, name="db")
 
 Model = Annotated[
     str,
@@ -61,6 +63,8 @@ def build(
         str | None,
         typer.Option(help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
     ] = None,
+    tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
+    db: Db = None,
     words: Words = "words",
     limit: Limit = None,
     dump: Annotated[
@@ -87,6 +91,8 @@ def build(
             calibrate=read_words(calibrate) if calibrate else None,
             unroll=unroll,
             cpu=cpu,
+            tuned=tuned,
+            db=db,
             force=force,
             dump=dump,
             progress=say,
@@ -106,6 +112,8 @@ def build(
     if proof.check is None:
         machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
         show(f"built for {machine}, which this machine cannot run: not checked, not timed")
+    if line := report.schedule_line(artifact.manifest):
+        show(line)
     if size := report.size_line(artifact.manifest):
         show(size)
     if proof.emulated:
@@ -358,6 +366,7 @@ def doctor(as_json: Json = False) -> None:
 app.command()(compare)
 app.command()(flash)
 app.command()(train)
+app.command()(tune)
 
 
 def main() -> None:

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, targets
+from delrec_compile import checkpoint, targets, tuned
 from delrec_compile.build import TOOLS, Artifact, Progress, build, load_artifact
 from delrec_compile.errors import InputError
 from delrec_compile.glue import c_name
 from delrec_compile.network import Network
+from delrec_compile.ops.schedule import Schedule
 from delrec_compile.prove import machine
 from delrec_compile.targets import Target
 
@@ -25,12 +26,13 @@ def artifact_for(
     out: Path | str = OUT,
     *,
     rebuild: bool = False,
+    db: Path | str | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[Artifact, bool]:
     """The artifact kept in `out`, or a new one; and whether it was there.
 
     It is taken when its files are whole and it was made of this network, for this target and CPU,
-    with these tools.
+    with these tools and the schedule that a build would have now. db: the store of tuned schedules.
     """
     profile = targets.load(target)
     folder = Path(out) / f"{c_name(network.name)}-{profile.name}-{numeric}"
@@ -40,12 +42,15 @@ def artifact_for(
             found = load_artifact(folder)
         except InputError:
             found = None
-        if found is not None and _current(found, network, profile, numeric):
+        if found is not None and _current(found, network, profile, numeric, db):
             return found, True
-    return build(network, target, folder, numeric=numeric, force=True, progress=progress), False
+    made = build(network, target, folder, numeric=numeric, db=db, force=True, progress=progress)
+    return made, False
 
 
-def _current(artifact: Artifact, network: Network, profile: Target, numeric: str) -> bool:
+def _current(
+    artifact: Artifact, network: Network, profile: Target, numeric: str, db: Path | str | None
+) -> bool:
     m = artifact.manifest
     same = (
         m.get("source_sha256") == checkpoint.digest(network)
@@ -57,10 +62,20 @@ def _current(artifact: Artifact, network: Network, profile: Target, numeric: str
         and m.get("clock_mhz") == profile.clock_mhz
         and m.get("tools") == {tool: importlib.metadata.version(tool) for tool in TOOLS}
     )
-    if not same or profile.llvm.get("mcpu") != "host":
-        return same
-    here = measured(artifact).get("machine", machine())
-    return bool(here.get("cpu") == machine()["cpu"])
+    if same and profile.llvm.get("mcpu") == "host":
+        same = measured(artifact).get("machine", machine()).get("cpu") == machine()["cpu"]
+    return same and _schedule(m, profile, artifact.integer or network, db) == m.get("schedule")
+
+
+def _schedule(
+    m: dict[str, Any], profile: Target, network: Any, db: Path | str | None
+) -> dict[str, Any] | None:
+    """The schedule that a build would have now; the profile's is the one that was used last."""
+    own = (m.get("tuning") or {}).get("own", m.get("schedule"))
+    if own is None:
+        return None
+    key = tuned.key_of(profile, m.get("llvm", {}), network)
+    return vars(tuned.choose(key, Schedule(**own), db).schedule)
 
 
 def measured(artifact: Artifact) -> dict[str, Any]:

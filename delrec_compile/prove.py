@@ -198,9 +198,8 @@ def describe_difference(parity: dict[str, Any]) -> str:
 
 def machine() -> dict[str, str]:
     """The machine that figures were measured on."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text().splitlines()
-        cpu = next((s.split(":")[1].strip() for s in lines if s.startswith("model name")), cpu)
-    return {"cpu": cpu, "system": platform.system(), "python": platform.python_version()}
+    return {
+        "cpu": targets.cpu_name(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }

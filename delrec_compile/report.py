@@ -11,6 +11,7 @@ from delrec_compile.bench import Bench
 from delrec_compile.build import Artifact
 from delrec_compile.doctor import Finding
 from delrec_compile.prove import Proof
+from delrec_compile.tuned import PROFILE, STORE
 
 ENGINES = {
     "ours": "compiled, loop over time inside",
@@ -166,6 +167,18 @@ def size_line(manifest: dict[str, Any]) -> str | None:
     )
 
 
+def schedule_line(manifest: dict[str, Any]) -> str | None:
+    """Where a tuned schedule comes from; nothing of the profile's own."""
+    tuning = manifest.get("tuning")
+    if tuning is None or tuning["origin"] == PROFILE:
+        return None
+    places = {STORE: "the store of tuned schedules"}
+    return (
+        f"schedule from {places.get(tuning['origin'], tuning['origin'])}: when tuned, "
+        f"{1 / tuning['ratio']:.2f}x as fast as the profile's own"
+    )
+
+
 def finding_rows(findings: Iterable[Finding]) -> Rows:
     for f in findings:
         yield (f.name, "ok" if f.ok else "missing", f.detail, f.needed_for, f.fix)
@@ -192,6 +205,8 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         "flash_bytes": artifact.manifest.get("flash_bytes"),
         "ram_bytes": artifact.manifest.get("ram_bytes"),
         "library_bytes": artifact.manifest["library_bytes"],
+        "schedule": artifact.manifest["schedule"],
+        "tuning": artifact.manifest.get("tuning"),
         "state_bytes": facts["state_bytes"]["artifact"],
     }
 
@@ -213,6 +228,8 @@ def markdown(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> str:
         parts += ["", *costs]
     if proof.emulated is not None:
         parts += ["", emulated_line(proof.emulated)]
+    if line := schedule_line(artifact.manifest):
+        parts += ["", line]
     if bench is not None:
         w = bench.workload
         parts += ["", "## Latency", ""]

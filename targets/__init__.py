@@ -87,6 +87,14 @@ def is_here(machine: str) -> bool:
     return machine in ("any", ALIASES.get(here, here))
 
 
+def cpu_name() -> str:
+    """The processor of this machine, as it names itself."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = (s.split(":")[1].strip() for s in lines if s.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
 def names() -> tuple[str, ...]:
     return tuple(sorted(path.name.removesuffix(".toml") for path in _files()))
 

@@ -7,6 +7,9 @@ import os
 # small networks run fastest on one thread; set before torch starts its pool, and for children
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# no schedule that someone tuned on this machine; for children too
+os.environ["DELREC_DB"] = os.devnull + "/no-store"
+
 from collections.abc import Callable
 from pathlib import Path
 

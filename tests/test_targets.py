@@ -79,3 +79,10 @@ def test_what_runs_here(machine: str, here: bool, monkeypatch: pytest.MonkeyPatc
     x86 = targets.load("x86_64")
     assert x86.runs_here is here
     assert replace(x86, machine="aarch64").runs_here is not here
+
+
+@pytest.mark.parametrize("name", targets.names())
+def test_every_schedule_has_all_its_kernels(name: str) -> None:
+    for choice in targets.load(name).schedules:
+        schedule = Schedule(**choice.values)
+        assert [schedule.of(kernel).lanes for kernel in schedule.kernels]

@@ -1,0 +1,89 @@
+"""`tune`: finds the schedule that is fastest for one network on one target, and keeps it.
+
+A point that was measured before is not measured again. At the end the best points meet the shipped
+schedule once more, side by side; only one that is faster there becomes the winner, which `build`
+takes from then on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile.data.events import Events
+from delrec_compile.errors import UnsupportedError, UsageError
+from delrec_compile.network import Network
+from delrec_compile.quantise import quantise
+from delrec_compile.tuning_run import Limits, Progress, Run, Tuned
+from delrec_compile.tuning_store import Store
+from delrec_compile.warm import Warm
+
+LAB = "delrec_compile.tuning_lab:Lab"
+MOST_JOBS = 4
+
+
+def tune(
+    network: Network,
+    target: str = "x86_64",
+    *,
+    numeric: str = "float32",
+    calibrate: Events | None = None,
+    cpu: str | None = None,
+    words: str = "words",
+    db: Path | str | None = None,
+    limits: Limits | None = None,
+    jobs: int | None = None,
+    command: str = "",
+    progress: Progress = lambda *_: None,
+) -> Tuned:
+    """Searches schedules for the target, and keeps the winner in the store `db`.
+
+    cpu: as in `build`. words: what is run. jobs: points that are built and run at once, where
+    they run in an emulator. command: what is noted beside the winner. Raises
+    UnsupportedError, UsageError, and what `build` raises.
+    """
+    profile = _tunable(target, numeric)
+    with tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder:
+        checkpoint.save(network, Path(folder) / "network.safetensors")
+        if numeric != "float32":
+            whole = quantise(network, numeric, calibrate)
+            integer_file.save(whole, Path(folder) / integer_file.NAME)
+        facts = {"root": folder, "target": target, "cpu": cpu, "words": str(words)}
+        run = Run(Store(db), limits or Limits(), command, progress)
+        with _labs(facts, _at_once(profile, jobs)) as labs:
+            return run.through(labs)
+
+
+def _tunable(target: str, numeric: str) -> targets.Target:
+    profile = targets.load(target)
+    if numeric not in profile.numeric:
+        raise UnsupportedError(
+            f"target '{profile.name}' has no numeric mode '{numeric}'; "
+            f"allowed: {', '.join(profile.numeric)}"
+        )
+    if profile.generator == "cuda":
+        raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
+    if not profile.runs_here and not profile.core:
+        raise UnsupportedError(
+            f"code of '{profile.name}' runs neither here nor in an emulator; "
+            "tune on such a machine, or name one with --device"
+        )
+    return profile
+
+
+def _at_once(profile: targets.Target, jobs: int | None) -> int:
+    """Native code is timed alone."""
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"--jobs {jobs}: at least 1 is needed")
+    return 1 if profile.runs_here else jobs or min(os.cpu_count() or 1, MOST_JOBS)
+
+
+@contextlib.contextmanager
+def _labs(facts: dict[str, Any], jobs: int) -> Iterator[list[Warm]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(Warm(LAB, **facts)) for _ in range(max(1, jobs))]

@@ -1,0 +1,242 @@
+"""Where a point of `tune` is built, proven and measured. Runs in a child process that stays warm.
+
+A point is built as a whole artifact. Before its cost counts, its self-test must pass, and outputs
+and spikes must be those of the shipped schedule, bit for bit, on every word. Native code is then
+timed in turns with the shipped schedule, in a few steps per call and in whole words; what counts is
+the ratio. Code for another machine runs in an emulator, and its cost is instructions, which are
+exact.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile import checkpoint, integer_file, targets, tuned
+from delrec_compile.assemble import assemble
+from delrec_compile.build import Artifact
+from delrec_compile.errors import ParityError
+from delrec_compile.glue import HOISTED_FROM, same_bits
+from delrec_compile.run import ReferenceRunner, artifact_runner, fitting, read_words
+from delrec_compile.session import Session, Trace
+
+WORDS = {"native": 9, "emulated": 1}
+FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
+STEPS, SEQUENCE = "steps", "sequence"
+ONLY_SEQUENCES = ("chunk", "tile")  # choices of a schedule
+ROUND_S = 0.001
+F32 = NDArray[np.float32]
+# by form: what a step costs, or a ratio of costs
+Costs = dict[str, float]
+
+
+class Lab:
+    """root: a folder with network.safetensors, and the integer network where one is tuned.
+
+    words: where inputs come from. `self.how` is `native` or `emulated`.
+    """
+
+    def __init__(self, root: str, target: str, cpu: str | None, words: str) -> None:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        self.root, self.target, self.cpu = Path(root), target, cpu
+        self.profile = targets.load(target)
+        self.how = "native" if self.profile.runs_here else "emulated"
+        network = checkpoint.load(self.root / "network.safetensors")
+        events = fitting(read_words(words), network.inputs)
+        counts = events.counts[: WORDS[self.how], : events.steps // FEW * FEW or None]
+        self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
+        whole = self.root / integer_file.NAME
+        self.network: Any = integer_file.load(whole) if whole.exists() else network
+        self.shipped = _Candidate(self._build(None), self.how, self.x)
+        self._known_good()
+
+    def facts(self) -> dict[str, Any]:
+        """What the driver must know: the key, the space, what is shipped, and its costs."""
+        m = self.shipped.artifact.manifest
+        key = tuned.key_of(self.profile, m["llvm"], self.network)
+        return {
+            "key": vars(key),
+            "space": {
+                "generator": self.profile.generator,
+                "features": _features(m["llvm"]) if self.profile.generator == "llvm" else [],
+                "shipped": m["schedule"],
+                "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
+                "sequences": self.how == "native",
+            },
+            "seeds": [e["schedule"] for e in tuned.exported() if tuned.fits(e, key)],
+            "costs": self.shipped.costs(self.x),
+            "unit": "us" if self.how == "native" else "instructions",
+            "how": self.how if self.how == "native" else self.shipped.runner.how,
+        }
+
+    def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
+        """As `compare`, of one. Raises ParityError, BudgetError, .."""
+        return self.compare([schedule], rounds=len(self.x))[0]
+
+    def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
+        """Points and the shipped schedule side by side, in turns.
+
+        Of each point: `costs` and `ratios` to the shipped schedule by form, `ratio` of all forms
+        (their geometric mean), `wins` (the share of rounds in which the point was faster).
+        """
+        own = self.shipped.artifact.manifest["schedule"]
+        with self._candidates(schedules) as made:
+            if self.how == "emulated":
+                turns = [[c.costs(self.x) for c in (self.shipped, *made)]]
+            else:
+                words = [self.x[i % len(self.x)] for i in range(rounds)]
+                turns = [[c.costs([x]) for c in (self.shipped, *made)] for x in words]
+            return [
+                summary(
+                    [turn[i] for turn in turns], [turn[0] for turn in turns], same_steps(own, s)
+                )
+                for i, s in enumerate(schedules, 1)
+            ]
+
+    def _build(self, schedule: Mapping[str, Any] | None) -> Artifact:
+        stage = Path(tempfile.mkdtemp(dir=self.root, prefix="point-"))
+        for file in self.root.glob("*.safetensors"):
+            shutil.copy(file, stage / file.name)
+        few = FEW if self.how == "native" else 1
+        facts = assemble(str(stage), self.target, "tuned", few, self.cpu, None, schedule=schedule)
+        sizes = {"inputs": self.network.inputs, "outputs": self.network.outputs}
+        fixed = {"name": "tuned", "steps_per_call": few, "dt_ms": self.network.dt_ms}
+        return Artifact(stage, {**fixed, **sizes, **facts})
+
+    @contextmanager
+    def _candidates(self, schedules: list[dict[str, Any]]) -> Iterator[list[_Candidate]]:
+        made: list[_Candidate] = []
+        built: list[Artifact] = []
+        try:
+            for schedule in schedules:
+                built.append(self._build(schedule))
+                made.append(_Candidate(built[-1], self.how, self.x))
+                for mine, good in zip(made[-1].traces, self.shipped.traces, strict=True):
+                    if not _same(mine, good):
+                        raise ParityError("other outputs or spikes than the shipped schedule")
+            yield made
+        finally:
+            for artifact in built:
+                shutil.rmtree(artifact.path, ignore_errors=True)
+
+    def _known_good(self) -> None:
+        """The shipped schedule itself against the reference, where all forms have the same bits."""
+        if same_bits(self.network):
+            good = ReferenceRunner(self.network).trace(self.x[0][:, None])
+            if not _same(self.shipped.traces[0], good):
+                raise ParityError(
+                    f"the shipped schedule of {self.target} differs from the reference"
+                )
+
+
+class _Candidate:
+    """A built point, its self-test passed, with what it computed of every word."""
+
+    def __init__(self, artifact: Artifact, how: str, words: Sequence[F32]) -> None:
+        self.artifact = artifact
+        runner: Any = artifact_runner(artifact)
+        self.runner = runner
+        if not self.runner.self_test():
+            raise ParityError("the self-test fails")
+        self.traces = [self.runner.trace(x[:, None]) for x in words]
+        self.native = how == "native"
+        if self.native:
+            for x, trace in zip(words, self.traces, strict=True):
+                if not np.array_equal(_in_steps(self.runner, x), trace.y[:, 0]):
+                    raise ParityError("a few steps per call and whole words differ")
+
+    def costs(self, words: Sequence[F32]) -> Costs:
+        """Of one step, by form: the median of the words."""
+        if not self.native:
+            return {STEPS: statistics.fmean(self.runner.instructions)}
+        found = [_times(self.runner, x) for x in words]
+        return {form: statistics.median(f[form] for f in found) for form in (STEPS, SEQUENCE)}
+
+
+def summary(mine: list[Costs], shipped: list[Costs], steps_are_same: bool) -> dict[str, Any]:
+    """What `Lab.compare` says of a point; mine and shipped: of each turn.
+
+    steps_are_same: it has the code of the shipped schedule where steps come one by one.
+    """
+    forms = list(shipped[0])
+    turns = [{f: m[f] / s[f] for f in forms} for m, s in zip(mine, shipped, strict=True)]
+    if steps_are_same:
+        turns = [{**turn, STEPS: 1.0} for turn in turns]
+    ratios = {f: statistics.median(turn[f] for turn in turns) for f in forms}
+    means = [statistics.geometric_mean(turn.values()) for turn in turns]
+    return {
+        "costs": {f: ratios[f] * statistics.median(s[f] for s in shipped) for f in forms},
+        "ratios": ratios,
+        "ratio": statistics.geometric_mean(ratios.values()),
+        "wins": statistics.fmean(m < 1 for m in means),
+    }
+
+
+def same_steps(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two schedules differ only in what sequences use."""
+    return all(a[name] == b[name] for name in a if name not in ONLY_SEQUENCES)
+
+
+def _features(llvm: Mapping[str, Any]) -> list[str]:
+    import tvm
+    from tvm.target import codegen
+
+    return [str(f) for f in codegen.llvm_get_cpu_features(tvm.target.Target(dict(llvm)))]
+
+
+def _times(session: Session, x: F32) -> Costs:
+    """Microseconds per step of a word, of this thread's own time."""
+    own = np.ascontiguousarray(x, session.x.dtype)
+    y = np.empty((len(x), session.y.shape[1]), np.float32)
+    few = _few(session, own, y)
+
+    def steps() -> None:
+        for call in few:
+            call()
+
+    forms: dict[str, Callable[[], None]] = {
+        STEPS: steps,
+        SEQUENCE: lambda: session.run_in_place(own, y),
+    }
+    return {form: _time(session, run) / len(x) for form, run in forms.items()}
+
+
+def _time(session: Session, run: Callable[[], None]) -> float:
+    session.reset()
+    run()
+    repeats, start = 0, time.thread_time_ns()
+    while time.thread_time_ns() - start < ROUND_S * 1e9:
+        run()
+        repeats += 1
+    return (time.thread_time_ns() - start) / repeats / 1e3
+
+
+def _few(session: Session, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
+    """Calls that go through a word between them; its length is a multiple of FEW."""
+    return session.bind(x.reshape(-1, FEW, x.shape[1]), y.reshape(-1, FEW, y.shape[1]))
+
+
+def _in_steps(session: Session, x: F32) -> F32:
+    own = np.ascontiguousarray(x, session.x.dtype)
+    y = np.empty((len(x), session.y.shape[1]), np.float32)
+    session.reset()
+    for call in _few(session, own, y):
+        call()
+    return y
+
+
+def _same(a: Trace, b: Trace) -> bool:
+    """-0 is 0; everything else is compared as it is."""
+    return np.array_equal(a.y, b.y) and all(
+        np.array_equal(mine, good) for mine, good in zip(a.spikes, b.spikes, strict=True)
+    )

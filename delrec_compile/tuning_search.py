@@ -1,0 +1,236 @@
+"""The search of `tune`: TVM's MetaSchedule over our own template. Runs in a child process.
+
+The module to tune stands for the step: one block that says what is computed by the digest of its
+workload. The template samples every knob of the space and notes it on that block; what a note means
+is known to whoever builds the point. So a trace is a point, and a point a trace.
+
+Proposals come from MetaSchedule's evolutionary search, with a mutation that changes one knob, and a
+cost model that learns from every measurement which values of knobs, and which pairs of values, cost.
+MetaSchedule's own builder and runner are not used: see `tuning_lab`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from numpy.typing import NDArray
+
+# TVM imports all its hardware intrinsics here, which takes 24 s and which no template of ours uses
+_UNUSED = "tvm.s_tir.tensor_intrin"
+sys.modules.setdefault(_UNUSED, types.ModuleType(_UNUSED))
+
+from tvm.ir.utils import derived_object  # noqa: E402
+from tvm.s_tir import Schedule as Trial  # noqa: E402
+from tvm.s_tir import meta_schedule as ms  # noqa: E402
+from tvm.s_tir.meta_schedule.cost_model import PyCostModel  # noqa: E402
+from tvm.s_tir.meta_schedule.mutator import PyMutator  # noqa: E402
+from tvm.s_tir.meta_schedule.postproc import PyPostproc  # noqa: E402
+from tvm.s_tir.meta_schedule.runner import RunnerResult  # noqa: E402
+from tvm.script import tirx as T  # noqa: E402, N812
+
+from delrec_compile.tuning_space import Point, Space  # noqa: E402
+
+BLOCK, NOTE = "step", "delrec."
+BATCH = 8
+POPULATION = 128
+RIDGE = 1.0
+FAILED = 1e9  # a ratio
+
+
+class Search:
+    """Proposes points, learns from their costs."""
+
+    def __init__(
+        self,
+        knobs: dict[str, Sequence[Any]],
+        shipped: Point,
+        numeric: str,
+        features: Sequence[str],
+        workload: str,
+        seed: int = 1,
+    ) -> None:
+        fixed = {name: tuple(values) for name, values in knobs.items()}
+        self.space = Space(fixed, shipped, numeric, tuple(features))
+        self.module = _meaning(workload)
+        self.model = _Model(self.space)
+        self.seen = ms.database.MemoryDatabase()
+        self.workload = self.seen.commit_workload(self.module)
+        space = ms.space_generator.ScheduleFn(
+            lambda trial: _sample(self.space, trial),
+            sch_rules=[],
+            postprocs=[_Allowed(self.space)],
+            mutator_probs={_Mutation(np.random.default_rng(seed)): 1.0},
+        )
+        self.context = ms.TuneContext(
+            self.module,
+            target=tvm.target.Target({"kind": "llvm", "num-cores": 1}),
+            space_generator=space,
+            search_strategy=ms.search_strategy.EvolutionarySearch(
+                population_size=POPULATION, init_min_unmeasured=BATCH
+            ),
+            num_threads=1,  # the template and the mutation are Python
+            rand_state=seed,
+        )
+        self.asked: list[Any] = []
+        self.started = False
+
+    def learn(self, points: list[Point], ratios: list[float | None]) -> None:
+        """Takes in measurements from elsewhere, before the first proposal. None: it failed."""
+        for point, ratio in zip(points, ratios, strict=True):
+            at = self.space.index(point)
+            if at is not None and ratio is not None:
+                trial = Trial(self.module)
+                _sample(self.space, trial, at)
+                self._keep(trial, ratio)
+                self.model.add(at, ratio)
+        self.model.fit()
+
+    def propose(self) -> list[Point]:
+        """The next points to measure; none when there is none left."""
+        if not self.started:
+            self.context.pre_tuning(1 << 30, BATCH, None, self.seen, self.model)
+            self.started = True
+        self.asked = list(self.context.generate_measure_candidates() or [])
+        return [self.space.point(_values(self.space, c.sch)) for c in self.asked]
+
+    def report(self, ratios: list[float | None]) -> None:
+        """What the proposed points cost, in their order. None: it failed."""
+        for candidate, ratio in zip(self.asked, ratios, strict=True):
+            if ratio is not None:
+                self._keep(candidate.sch, ratio)
+                self.model.add(_choices(self.space, candidate.sch), ratio)
+        self.model.fit()
+        results = [RunnerResult([FAILED if r is None else r], None) for r in ratios]
+        self.context.notify_runner_results(self.asked, results)
+
+    def _keep(self, trial: Any, ratio: float) -> None:
+        record = ms.database.TuningRecord(trial.trace, self.workload, [ratio], self.context.target)
+        self.seen.commit_tuning_record(record)
+
+
+def _meaning(workload: str) -> tvm.IRModule:
+    @T.prim_func(s_tir=True)  # type: ignore[untyped-decorator]
+    def step(x: T.Buffer((1,), "float32"), y: T.Buffer((1,), "float32")):  # type: ignore[no-untyped-def,valid-type]
+        with T.sblock("step"):
+            T.reads(x[0])
+            T.writes(y[0])
+            y[0] = x[0]
+
+    named = step.with_attr("global_symbol", "main").with_attr(f"{NOTE}workload", workload)
+    return tvm.IRModule({"main": named})
+
+
+def _sample(space: Space, trial: Any, decided: Sequence[int] | None = None) -> None:
+    """The template: every knob is sampled, or takes what is decided, and is noted on the block."""
+    block = trial.get_sblock(BLOCK)
+    for i, (name, values) in enumerate(space.knobs.items()):
+        n = len(values)
+        choice = trial.sample_categorical(
+            list(range(n)), [1 / n] * n, None if decided is None else decided[i]
+        )
+        trial.annotate(block, NOTE + name, choice)
+
+
+def _choices(space: Space, trial: Any) -> list[int]:
+    notes = trial.get(trial.get_sblock(BLOCK)).annotations
+    return [int(notes[NOTE + name]) for name in space.knobs]
+
+
+def _values(space: Space, trial: Any) -> list[Any]:
+    return [
+        values[k] for values, k in zip(space.knobs.values(), _choices(space, trial), strict=True)
+    ]
+
+
+@derived_object
+class _Allowed(PyPostproc):  # type: ignore[misc]
+    """Refuses points that are none, before anything is built."""
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+
+    def _initialize_with_tune_context(self, context: Any) -> None:
+        pass
+
+    def apply(self, trial: Any) -> bool:
+        return self.space.allows(self.space.point(_values(self.space, trial)))
+
+    def clone(self) -> _Allowed:
+        return _Allowed(self.space)
+
+
+@derived_object
+class _Mutation(PyMutator):  # type: ignore[misc]
+    """Gives one knob another value."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        super().__init__()
+        self.random = random
+
+    def _initialize_with_tune_context(self, context: Any) -> None:
+        pass
+
+    def apply(self, trace: Any, _: Any) -> Any:
+        sampled = [i for i in trace.insts if i.kind.name == "SampleCategorical"]
+        one = sampled[self.random.integers(len(sampled))]
+        n, old = len(one.attrs[0]), int(trace.get_decision(one))
+        new = (old + 1 + int(self.random.integers(n - 1))) % n
+        return trace.with_decision(one, new, True)
+
+    def clone(self) -> _Mutation:
+        return _Mutation(self.random)
+
+
+@derived_object
+class _Model(PyCostModel):  # type: ignore[misc]
+    """log ratio = a weight per value of a knob and per pair of values, by ridge regression."""
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        self.x: list[NDArray[np.float64]] = []
+        self.y: list[float] = []
+        self.weight: NDArray[np.float64] | None = None
+        self.mean = 0.0
+
+    def add(self, at: Sequence[int], ratio: float) -> None:
+        self.x.append(self._features(at))
+        self.y.append(math.log(ratio))
+
+    def fit(self) -> None:
+        if self.y:
+            x, y = np.stack(self.x), np.array(self.y)
+            self.mean = float(y.mean())
+            # as many unknowns as measurements, not as features
+            kernel = x @ x.T + RIDGE * np.eye(len(x))
+            self.weight = x.T @ np.linalg.solve(kernel, y - self.mean)
+
+    def _features(self, at: Sequence[int]) -> NDArray[np.float64]:
+        one = np.concatenate(
+            [np.eye(len(v))[k] for v, k in zip(self.space.knobs.values(), at, strict=True)]
+        )
+        pairs = np.outer(one, one)[np.triu_indices(len(one), 1)]
+        return np.concatenate([one, pairs])
+
+    def load(self, path: str) -> None:
+        raise NotImplementedError(path)
+
+    def save(self, path: str) -> None:
+        raise NotImplementedError(path)
+
+    def update(self, context: Any, candidates: Any, results: Any) -> None:
+        """`Search.report` does it, which knows failures from slow points."""
+
+    def predict(self, context: Any, candidates: Any) -> NDArray[np.float64]:
+        """Higher is better, above 0."""
+        if self.weight is None:
+            return np.ones(len(candidates))
+        x = np.stack([self._features(_choices(self.space, c.sch)) for c in candidates])
+        return np.exp(-(x @ self.weight + self.mean))

@@ -1,0 +1,168 @@
+"""An object in a child process that stays: its imports are paid once, and its death is an error.
+
+Calls and answers are lines of JSON. The child lives in a session of its own, so that an interrupt
+at the terminal leaves it whole; it ends when its parent closes it, dies, or a call takes too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from types import TracebackType
+from typing import IO, Any
+
+from delrec_compile import errors
+from delrec_compile.errors import CompilerCrash, DelrecError
+
+TIMEOUT_S = 900.0
+GRACE_S = 5.0  # by which a child that hangs ends itself later than its parent would end it
+BOOT = """
+import json, sys
+work = json.loads(sys.stdin.buffer.readline())
+sys.path[:] = work["path"]
+from delrec_compile.warm import main
+main(work)
+"""
+
+
+class Warm:
+    """`Warm("module:Class", **arguments)`: methods of that class by `call`.
+
+    The child starts with the first call, and again with the first one after its death. Closes as a
+    context manager.
+    """
+
+    def __init__(self, factory: str, **arguments: Any) -> None:
+        self.work = {"factory": factory, "arguments": arguments, "path": sys.path}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    def __enter__(self) -> Warm:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def call(self, method: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
+        """Errors of this package come back as themselves. Raises CompilerCrash when the child dies."""
+        process = self._process or self._start()
+        line = {"method": method, "arguments": arguments, "timeout_s": timeout_s + GRACE_S}
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(line).encode() + b"\n")
+            process.stdin.flush()
+            raw = self._answer(process, timeout_s, method)
+        except BrokenPipeError:
+            raw = b""
+        except BaseException:
+            self.close()
+            raise
+        if not raw:
+            raise CompilerCrash(self._epitaph(process, method))
+        answer = json.loads(raw)
+        if "error" in answer:
+            raise getattr(errors, answer["error"], DelrecError)(answer["message"])
+        return answer["value"]
+
+    def close(self) -> None:
+        """Ends the child and what it started."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._log = tempfile.TemporaryFile(prefix="delrec-")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", BOOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(self.work).encode() + b"\n")
+        return self._process
+
+    def _answer(self, process: subprocess.Popen[bytes], timeout_s: float, method: str) -> bytes:
+        """One line; empty when the child died. Raises CompilerCrash when it takes too long."""
+        assert process.stdout is not None
+        fd, end, raw = process.stdout.fileno(), time.monotonic() + timeout_s, b""
+        while not raw.endswith(b"\n"):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([fd], [], [], left)[0]:
+                raise CompilerCrash(f"{method} took more than {timeout_s:.0f} s and was ended")
+            part = os.read(fd, 1 << 16)
+            if not part:
+                return b""
+            raw += part
+        return raw
+
+    def _epitaph(self, process: subprocess.Popen[bytes], method: str) -> str:
+        code = process.wait()
+        names = {int(s): s.name for s in signal.Signals}
+        how = f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"
+        assert self._log is not None
+        self._log.seek(0)
+        said = self._log.read().decode(errors="replace")
+        self.close()
+        handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(said)
+        last = (said.strip().splitlines() or ["no message"])[-1]
+        return f"the process of {method} died with {how} ({last}); its log: {log}"
+
+
+def main(work: dict[str, Any]) -> None:
+    """The child's side: one answer per line, until there is no parent any more."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what compilers print is no answer
+    made: Any = None
+    for raw in sys.stdin.buffer:
+        asked = json.loads(raw)
+        faulthandler.dump_traceback_later(asked["timeout_s"], exit=True)
+        try:
+            if made is None:
+                made = _class(work["factory"])(**work["arguments"])
+            answer = {"value": getattr(made, asked["method"])(**asked["arguments"])}
+        except DelrecError as error:
+            answer = {"error": type(error).__name__, "message": str(error)}
+        except Exception as error:
+            traceback.print_exc()
+            said = (str(error).strip().splitlines() or ["no message"])[-1]
+            text = f"{asked['method']} failed: {type(error).__name__}: {said}"
+            answer = {"error": "CompilerCrash", "message": text}
+        faulthandler.cancel_dump_traceback_later()
+        try:
+            answers.write(json.dumps(answer).encode() + b"\n")
+            answers.flush()
+        except BrokenPipeError:
+            return
+
+
+def _class(factory: str) -> Any:
+    module, name = factory.split(":")
+    return getattr(importlib.import_module(module), name)

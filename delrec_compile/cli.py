@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from delrec_compile import cli_devices
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
+from delrec_compile.cli_devices import Devices, devices_app
 from delrec_compile.errors import DelrecError, UsageError, did_you_mean
 from delrec_compile.terminal import print_json, saying, show, show_next
 
@@ -25,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(devices_app, name="devices")
 
 Model = Annotated[
     str,
@@ -201,9 +204,13 @@ def check(
     network: Annotated[
         str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
     ] = None,
+    device: Devices = None,
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
+    if device:
+        cli_devices.check_devices(path, device, words, limit, as_json)
+        return
     from delrec_compile import child, report
     from delrec_compile.errors import ParityError
     from delrec_compile.prove import describe_difference
@@ -241,9 +248,13 @@ def bench(
     words: Words = "words",
     rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Words timed per engine.")] = 25,
+    device: Devices = None,
     as_json: Json = False,
 ) -> None:
-    """Time an artifact beside its peers, interleaved, on one thread."""
+    """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
+    if device:
+        cli_devices.bench_devices(path, device, words, rows, rounds, as_json)
+        return
     import tempfile
 
     from delrec_compile import checkpoint, report

@@ -15,6 +15,7 @@ from delrec_compile import cli_devices
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
 from delrec_compile.cli_devices import Devices, devices_app
+from delrec_compile.devices import parse_all
 from delrec_compile.errors import DelrecError, UsageError, did_you_mean
 from delrec_compile.terminal import print_json, saying, show, show_next
 
@@ -64,6 +65,7 @@ def build(
         str | None,
         typer.Option(help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
     ] = None,
+    device: Devices = None,
     words: Words = "words",
     limit: Limit = None,
     dump: Annotated[
@@ -81,6 +83,7 @@ def build(
 
     network = checkpoint.load(model)
     facts = facts_of(network)
+    chosen = parse_all(device or [])
     with saying() as say:
         artifact = build_artifact(
             network,
@@ -95,11 +98,13 @@ def build(
             progress=say,
         )
         proof = prove(artifact, words, limit=limit, progress=say)
+        remote = cli_devices.proven_on(artifact.path, chosen, words, limit, say)
     text = report.markdown(artifact, facts, proof)
     checkpoint.write_whole(artifact.path / "report.md", text.encode())
-    told = report.build_facts(artifact, facts, proof)
+    told = {**report.build_facts(artifact, facts, proof), **remote}
     if as_json:
         print_json("build", **told)
+        cli_devices.judge(remote)
         return
     show(report.network_table(facts), *report.network_lines(facts), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
@@ -115,6 +120,7 @@ def build(
         show(report.emulated_line(proof.emulated))
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
+    cli_devices.show_proven(remote)
     show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
 
 

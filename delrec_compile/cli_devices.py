@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from delrec_compile.cli_data import Json
-from delrec_compile.devices import TRACKER_PORT, parse_all, parse_tracker
+from delrec_compile.devices import TRACKER_PORT, Device, parse_all, parse_tracker
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.terminal import print_json, saying, show, show_next
 
@@ -24,6 +25,7 @@ Devices = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback are open.")]
 LOOPBACK = "127.0.0.1"
+ROUNDS = 9
 CHECKED = ("device", "machine", "host", "spikes compared", "differing", "worst error", "accuracy")
 TIMED = ("device", "machine", "host", "us per step", "spread", "times the first")
 
@@ -157,6 +159,29 @@ def bench_devices(
     show_next(f"delrec-compile check {path or 'ARTIFACT'} --device {chosen[0]}")
 
 
+def proven_on(
+    path: Path, devices: Sequence[Device], words: str, limit: int | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """`build --device`: parity and times on every machine, as `devices` and `rows`; or nothing."""
+    if not devices:
+        return {}
+    from delrec_compile.devices_run import bench_on, check_on
+
+    say(f"checking spikes on {', '.join(map(str, devices))}")
+    found = check_on(path, devices, words, limit)
+    say(f"timing on {', '.join(map(str, devices))}")
+    times = bench_on(path, devices, words, ROUNDS)
+    return {"devices": found["devices"], "on_devices": times}
+
+
+def show_proven(found: dict[str, Any]) -> None:
+    """What `proven_on` found. Raises ParityError for a machine that differs."""
+    if found:
+        show_checks(found)
+        show_times(found["on_devices"])
+        judge(found)
+
+
 def show_checks(found: dict[str, Any]) -> None:
     """The table of `check_on`."""
     from delrec_compile import report
@@ -200,7 +225,7 @@ def judge(found: dict[str, Any]) -> None:
     """Raises ParityError for the first machine that differs."""
     from delrec_compile.prove import describe_difference
 
-    for row in found["devices"]:
+    for row in found.get("devices", ()):
         if not row["passed"]:
             raise ParityError(f"{row['device']}: {describe_difference(row)}")
 

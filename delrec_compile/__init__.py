@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from delrec_compile.budgets import Budgets
     from delrec_compile.build import Artifact, build, load_artifact
     from delrec_compile.compare import compare
+    from delrec_compile.devices_run import bench_on, check_on
     from delrec_compile.export import export
     from delrec_compile.freeze import snap
     from delrec_compile.network import Network
@@ -42,8 +43,10 @@ _HOMES = {
     "Session": "session",
     "TrainConfig": "training",
     "bench": "bench",
+    "bench_on": "devices_run",
     "build": "build",
     "check": "parity",
+    "check_on": "devices_run",
     "compare": "compare",
     "export": "export",
     "load_artifact": "build",
@@ -62,8 +65,10 @@ __all__ = [
     "Session",
     "TrainConfig",
     "bench",
+    "bench_on",
     "build",
     "check",
+    "check_on",
     "compare",
     "export",
     "load",

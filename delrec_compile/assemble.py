@@ -164,7 +164,7 @@ def _library(
     unroll: int,
     machine: Machine,
 ) -> dict[str, Any]:
-    """lib/lib<name>.so and include/<name>.h."""
+    """lib/lib<name>.so, the same objects as lib/lib<name>.a, and include/<name>.h."""
     from delrec_compile.codegen import write_object
 
     for folder in ("lib", "include"):
@@ -177,10 +177,17 @@ def _library(
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
         _link(work, name, library, machine.triple)
+        static = library.with_suffix(".a")
+        toolchain.archive([work / "glue.o", work / "kernels.o"], static, cross=machine.triple)
         image = _image(work, name, root, machine) if machine.triple and machine.core else None
         shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
-    facts = {"library": f"lib/lib{name}.so", "library_bytes": library.stat().st_size}
-    return {**facts, "image": image, "core": machine.core if image else None}
+    return {
+        "library": f"lib/lib{name}.so",
+        "library_bytes": library.stat().st_size,
+        "static_library": f"lib/lib{name}.a",
+        "image": image,
+        "core": machine.core if image else None,
+    }
 
 
 def _sources(

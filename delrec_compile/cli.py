@@ -11,9 +11,12 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from delrec_compile import cli_devices
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
+from delrec_compile.cli_devices import Devices, devices_app
 from delrec_compile.cli_tune import Db, db_app, tune
+from delrec_compile.devices import parse_all
 from delrec_compile.errors import DelrecError
 from delrec_compile.terminal import print_json, saying, show, show_next
 
@@ -27,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(db_app, name="db")
+app.add_typer(devices_app, name="devices")
 
 Model = Annotated[
     str,
@@ -65,6 +69,7 @@ def build(
     ] = None,
     tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
     db: Db = None,
+    device: Devices = None,
     words: Words = "words",
     limit: Limit = None,
     dump: Annotated[
@@ -82,6 +87,7 @@ def build(
 
     network = checkpoint.load(model)
     facts = facts_of(network)
+    chosen = parse_all(device or [])
     with saying() as say:
         artifact = build_artifact(
             network,
@@ -98,11 +104,13 @@ def build(
             progress=say,
         )
         proof = prove(artifact, words, limit=limit, progress=say)
+        remote = cli_devices.proven_on(artifact.path, chosen, words, limit, say)
     text = report.markdown(artifact, facts, proof)
     checkpoint.write_whole(artifact.path / "report.md", text.encode())
-    told = report.build_facts(artifact, facts, proof)
+    told = {**report.build_facts(artifact, facts, proof), **remote}
     if as_json:
         print_json("build", **told)
+        cli_devices.judge(remote)
         return
     show(report.network_table(facts), *report.network_lines(facts), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
@@ -120,6 +128,7 @@ def build(
         show(report.emulated_line(proof.emulated))
     if proof.bench:
         show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
+    cli_devices.show_proven(remote)
     show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
 
 
@@ -209,9 +218,13 @@ def check(
     network: Annotated[
         str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
     ] = None,
+    device: Devices = None,
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
+    if device:
+        cli_devices.check_devices(path, device, words, limit, as_json)
+        return
     from delrec_compile import child, report
     from delrec_compile.errors import ParityError
     from delrec_compile.prove import describe_difference
@@ -256,9 +269,13 @@ def bench(
         typer.Option(help="step: one call per step; sequence: whole words; batch: many at once."),
     ] = "step",
     batch: Annotated[int | None, typer.Option(min=1, help="Streams of --form batch [256].")] = None,
+    device: Devices = None,
     as_json: Json = False,
 ) -> None:
-    """Time an artifact beside its peers, interleaved, on one thread."""
+    """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
+    if device:
+        cli_devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
+        return
     import tempfile
 
     from delrec_compile import checkpoint, report

@@ -34,7 +34,7 @@ def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     found = [_package(name) for name in PACKAGES]
     found = [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
-    return [*found, _cuda(), _espeak()]
+    return [*found, _cuda(), _espeak(), _rpc(), _ssh()]
 
 
 def missing(target: Target) -> list[str]:
@@ -90,13 +90,18 @@ def _wasmtime() -> Finding:
     return _packages("wasmtime", ("wasmtime",), "proof of builds for WebAssembly")
 
 
-def _packages(name: str, packages: Sequence[str], needed: str) -> Finding:
+def _rpc() -> Finding:
+    packages = ("tornado", "psutil", "cloudpickle")
+    return _packages("RPC", packages, "--device rpc://, devices tracker and serve", "rpc")
+
+
+def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu") -> Finding:
     found = []
     for package in packages:
         try:
             found.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
-            fix = "pip install 'delrec-compile[emu]'"
+            fix = f"pip install 'delrec-compile[{extra}]'"
             return Finding(name, False, f"{package} is not installed", needed, fix)
     return Finding(name, True, ", ".join(found), needed)
 
@@ -123,6 +128,13 @@ def _espeak() -> Finding:
     if path is None:
         return Finding("espeak-ng", False, "not found", "data synth", "apt-get install espeak-ng")
     return Finding("espeak-ng", True, path, "data synth")
+
+
+def _ssh() -> Finding:
+    path, needed = shutil.which("ssh"), "--device ssh://"
+    if path is None:
+        return Finding("ssh", False, "not found", needed, "apt-get install openssh-client")
+    return Finding("ssh", True, path, needed)
 
 
 PROBES: dict[str, Callable[[], Finding]] = {

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
@@ -54,6 +55,16 @@ def run_cc(*arguments: str | Path, cross: str = "") -> None:
 def run_cxx(*arguments: str | Path) -> None:
     """Runs the C++ compiler. Raises CompilerCrash with its first error."""
     _run([*cxx(), *map(str, arguments)])
+
+
+def archive(objects: Sequence[Path], out: Path, *, cross: str = "") -> None:
+    """Objects -> a static library, the same bytes each time. Raises ToolchainError, CompilerCrash."""
+    command = ["ar"]
+    if cross or shutil.which("ar") is None:
+        if importlib.util.find_spec("ziglang") is None:
+            raise ToolchainError(f"no archiver found (looked for ar, ziglang); {MEND}")
+        command = [sys.executable, "-m", "ziglang", "ar"]
+    _run([*command, "rcsD", str(out), *map(str, objects)])
 
 
 def _run(command: list[str]) -> None:

@@ -105,6 +105,7 @@ def test_the_manifest_says_what_was_built(twice: tuple[Artifact, Artifact]) -> N
     assert all(isinstance(q, int) for q in m["exact_grids"])
     assert set(m["files"]) == {
         "include/mixed.h",
+        "lib/libmixed.a",
         "lib/libmixed.so",
         "model.onnx",
         "network.safetensors",

@@ -1,0 +1,234 @@
+"""The commands about other machines: devices, its tracker and server, and --device of others."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delrec_compile.cli_data import Json
+from delrec_compile.devices import TRACKER_PORT, Device, parse_all, parse_tracker
+from delrec_compile.errors import DeviceError, ParityError, UsageError
+from delrec_compile.terminal import print_json, saying, show, show_next
+
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device", help="Run there: rpc://host:port/key, ssh://user@host, local. Repeatable."
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback are open.")]
+LOOPBACK = "127.0.0.1"
+ROUNDS = 9
+CHECKED = ("device", "machine", "host", "spikes compared", "differing", "worst error", "accuracy")
+TIMED = ("device", "machine", "host", "us per step", "spread", "times the first")
+
+devices_app = typer.Typer(help="Machines to run on: list them, offer this one.")
+
+
+@devices_app.callback(invoke_without_command=True)
+def devices(
+    context: typer.Context,
+    tracker: Annotated[
+        str | None, typer.Option(help="host:port of a TVM tracker; else TVM_TRACKER_HOST.")
+    ] = None,
+    device: Devices = None,
+    as_json: Json = False,
+) -> None:
+    """List this machine, a tracker's and those of ssh; exit 8 when one that is asked fails."""
+    if context.invoked_subcommand:
+        return
+    from delrec_compile import devices_list, report
+
+    asked = parse_all(device or [])
+    where = parse_tracker(tracker) if tracker else devices_list.default_tracker()
+    with saying() as say:
+        say("asking")
+        found = devices_list.devices(where, asked)
+    if as_json:
+        print_json("devices", devices=[asdict(f) for f in found])
+    else:
+        rows = [(f.device, f.state, f.machine or "-", f.detail) for f in found]
+        show(report.table("devices", ("device", "state", "machine", "detail"), rows))
+    lost = [f for f in found if f.state == "not reached"]
+    if lost:
+        raise DeviceError(f"{lost[0].device} {lost[0].detail}")
+    if not as_json:
+        show_next(f"delrec-compile bench --device {found[-1].device}")
+
+
+@devices_app.command("tracker")
+def tracker_command(
+    host: Host = LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = TRACKER_PORT,
+    as_json: Json = False,
+) -> None:
+    """Run TVM's tracker here, which lends out the machines that 'devices serve' offers."""
+    from delrec_compile import devices_serve
+
+    def ready(at: int) -> None:
+        _started(as_json, "tracker", host, at, f"tracker on {host}:{at}")
+        if not as_json:
+            _next(f"delrec-compile devices serve --tracker {host}:{at} --key NAME")
+
+    devices_serve.tracker(host, port, ready)
+
+
+@devices_app.command("serve")
+def serve_command(
+    key: Annotated[str, typer.Option(help="Name of this kind of machine, such as pi4.")],
+    tracker: Annotated[str, typer.Option(help="host:port of the tracker.")] = LOOPBACK,
+    host: Host = LOOPBACK,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="By default the first free from 9090.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Offer this machine through TVM's server. RPC runs any code that is sent to it."""
+    from delrec_compile import devices_serve
+
+    at = parse_tracker(tracker)
+    place = f"{at[0]}:{at[1]}"
+
+    def ready(port: int) -> None:
+        _started(as_json, "serve", host, port, f"{key} on {host}:{port}, of tracker {place}")
+        if not as_json:
+            _next(f"delrec-compile check ARTIFACT --device rpc://{place}/{key}")
+
+    devices_serve.server(key, at, host, port, ready, lambda text: print(text, file=sys.stderr))
+
+
+def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
+    from delrec_compile.devices_serve import warning
+
+    print(f"warning: {warning(host)}", file=sys.stderr, flush=True)
+    if as_json:
+        facts = {"schema": f"delrec.devices-{verb}/1", "host": host, "port": port}
+        print(json.dumps(facts), flush=True)
+    else:
+        print(f"{text}; Ctrl-C ends it", flush=True)
+
+
+def _next(command: str) -> None:
+    print(f"next: {command}", flush=True)
+
+
+def check_devices(
+    path: Path, urls: list[str], words: str, limit: int | None, as_json: bool
+) -> None:
+    """`check --device`: exit 6 when any machine computes other bits."""
+    from delrec_compile.devices_run import check_on
+
+    chosen = parse_all(urls)
+    with saying() as say:
+        say(f"checking spikes on {', '.join(map(str, chosen))}")
+        found = check_on(path, chosen, words, limit)
+    if as_json:
+        print_json("check", **found)
+    else:
+        show_checks(found)
+    judge(found)
+    if not as_json:
+        show_next(f"delrec-compile bench {path} --device {chosen[0]}")
+
+
+def bench_devices(
+    path: Path | None, urls: list[str], words: str, rows: str, rounds: int, as_json: bool
+) -> None:
+    """`bench --device`: the native loop over time on every machine."""
+    from delrec_compile import build, load
+    from delrec_compile.devices_run import bench_on
+
+    chosen = parse_all(urls)
+    if rows.strip(" ,") not in ("", "ours"):
+        raise UsageError(f"--rows {rows}: with --device there is one row per device, 'ours'")
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
+        artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
+        say(f"timing on {', '.join(map(str, chosen))}")
+        found = bench_on(artifact, chosen, words, rounds)
+    if as_json:
+        print_json("bench", **found)
+        return
+    show_times(found)
+    show_next(f"delrec-compile check {path or 'ARTIFACT'} --device {chosen[0]}")
+
+
+def proven_on(
+    path: Path, devices: Sequence[Device], words: str, limit: int | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """`build --device`: parity and times on every machine, as `devices` and `rows`; or nothing."""
+    if not devices:
+        return {}
+    from delrec_compile.devices_run import bench_on, check_on
+
+    say(f"checking spikes on {', '.join(map(str, devices))}")
+    found = check_on(path, devices, words, limit)
+    say(f"timing on {', '.join(map(str, devices))}")
+    times = bench_on(path, devices, words, ROUNDS)
+    return {"devices": found["devices"], "on_devices": times}
+
+
+def show_proven(found: dict[str, Any]) -> None:
+    """What `proven_on` found. Raises ParityError for a machine that differs."""
+    if found:
+        show_checks(found)
+        show_times(found["on_devices"])
+        judge(found)
+
+
+def show_checks(found: dict[str, Any]) -> None:
+    """The table of `check_on`."""
+    from delrec_compile import report
+
+    rows = [
+        (
+            *_place(f),
+            f"{f['spikes']['compared']:,}",
+            f"{f['spikes']['differing']:,}",
+            f"{f['membrane']['max_abs_error']:.3g}",
+            f"{f['accuracy']:.1%}",
+        )
+        for f in found["devices"]
+    ]
+    show(report.table(report.parity_title(found["devices"]), CHECKED, rows))
+
+
+def show_times(found: dict[str, Any]) -> None:
+    """The table of `bench_on`."""
+    from delrec_compile import report
+
+    rows = [
+        (
+            *_place(f),
+            f"{f['us_per_step']:.2f}",
+            f"{f['spread']:.0%}",
+            f"{f['ratio_to_ours']:.1f}x",
+        )
+        for f in found["rows"]
+    ]
+    show(report.table("latency", TIMED, rows))
+    w = found["workload"]
+    show(
+        f"compiled, loop over time inside, one stream, CPU time of {w['words']} words of "
+        f"{w['steps']} steps; inputs {w['input_density']:.1%} active, "
+        f"hidden neurons {w['hidden_rate']:.1%}"
+    )
+
+
+def judge(found: dict[str, Any]) -> None:
+    """Raises ParityError for the first machine that differs."""
+    from delrec_compile.prove import describe_difference
+
+    for row in found.get("devices", ()):
+        if not row["passed"]:
+            raise ParityError(f"{row['device']}: {describe_difference(row)}")
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["device"].partition("?")[0], row["machine"], row["host"]

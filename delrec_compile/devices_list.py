@@ -1,0 +1,114 @@
+"""The machines that can be named: this one, those of a TVM tracker, those of ssh's configuration."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from delrec_compile import child, targets
+from delrec_compile.devices import LOCAL, TRACKER_PORT, Device, parse, parse_tracker
+from delrec_compile.devices_ssh import hello
+from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError
+
+CONFIG = Path("~/.ssh/config")
+SUMMARY_S = 60.0
+KEYWORD = re.compile(r"\s*(host|match|include)(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """device: what `--device` takes. state: ready, busy, not asked, or not reached.
+
+    machine: where it is known. detail: how many there are, or why it is not reached.
+    """
+
+    device: str
+    state: str
+    machine: str | None
+    detail: str
+
+
+def devices(
+    tracker: tuple[str, int] | None, ask: Sequence[Device] = (), config: Path = CONFIG
+) -> list[Found]:
+    """This machine, the keys of the tracker, ssh's hosts; those of `ask` are connected to.
+
+    Raises DeviceError where the tracker is not reached.
+    """
+    here = platform.machine()
+    out = [Found(LOCAL.url, "ready", targets.ALIASES.get(here.lower(), here), platform.node())]
+    out += of_tracker(*tracker) if tracker else []
+    asked = {device.url: device for device in ask}
+    names = [f"ssh://{name}" for name in ssh_hosts(config)]
+    out += [Found(url, "not asked", None, "of ssh's configuration") for url in names]
+    with ThreadPoolExecutor(max(1, len(asked))) as pool:
+        answers = {found.device: found for found in pool.map(_asked, asked.values())}
+    out = [answers.pop(found.device, found) for found in out]
+    return [*out, *answers.values()]
+
+
+def default_tracker(environment: Mapping[str, str] = os.environ) -> tuple[str, int] | None:
+    """What TVM's own tools take: TVM_TRACKER_HOST and TVM_TRACKER_PORT."""
+    host = environment.get("TVM_TRACKER_HOST")
+    if not host:
+        return None
+    return parse_tracker(f"{host}:{environment.get('TVM_TRACKER_PORT', TRACKER_PORT)}")
+
+
+def of_tracker(host: str, port: int) -> list[Found]:
+    """One entry per key. Raises DeviceError where no tracker answers."""
+    try:
+        keys = child.call(
+            "delrec_compile.devices_rpc:summary", host=host, port=port, timeout_s=SUMMARY_S
+        )
+    except CompilerCrash as error:
+        raise DeviceError(f"tracker {host}:{port} does not answer: {error}") from error
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return [
+        Found(
+            f"rpc://{place}/{k['key']}",
+            "ready" if k["free"] else "busy",
+            None,
+            f"{k['free']} of {k['total']} free, {k['waiting']} waiting",
+        )
+        for k in keys
+    ]
+
+
+def ssh_hosts(config: Path = CONFIG) -> list[str]:
+    """The names in ssh's configuration that are no patterns, in their order."""
+    try:
+        lines = config.expanduser().read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    out: dict[str, None] = {}
+    for line in lines:
+        said = KEYWORD.fullmatch(line)
+        if said is None or said[1].lower() != "host":
+            continue
+        for name in said[2].split("#")[0].replace('"', " ").split():
+            if re.fullmatch(r"\w[\w.-]*", name):
+                out[name] = None
+    return list(out)
+
+
+def _asked(device: Device) -> Found:
+    try:
+        if device.kind == "rpc":
+            near = of_tracker(device.host, device.port)
+            where = parse(device.url.partition("?")[0])
+            found = [f for f in near if parse(f.device).key == where.key]
+            if not found:
+                raise DeviceError("no machine has this key")
+            return Found(device.url, found[0].state, None, found[0].detail)
+        if device.kind == "local":
+            return devices(None, config=Path(os.devnull))[0]
+        told = hello(device)
+        return Found(device.url, "ready", told["machine"], told["host"])
+    except DelrecError as error:
+        return Found(device.url, "not reached", None, str(error).removeprefix(f"{device} "))

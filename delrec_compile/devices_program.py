@@ -1,0 +1,117 @@
+"""An artifact -> what runs whole words of it on another machine: a program, or a library for RPC.
+
+Both hold the artifact's own objects (or its C sources, compiled now) and `targets/device/`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from delrec_compile import targets, toolchain
+from delrec_compile.build import Artifact
+from delrec_compile.devices import Device
+from delrec_compile.errors import (
+    CompilerCrash,
+    DeviceError,
+    InputError,
+    UnsupportedError,
+)
+
+# what `uname -m` says -> zig's words for its processor, and for the baseline of it
+PROCESSORS = {
+    "x86_64": ("x86_64-linux", "", "x86_64"),
+    "aarch64": ("aarch64-linux", "", "generic"),
+    "armv7l": ("arm-linux", "eabihf", "cortex_a7"),
+    "riscv64": ("riscv64-linux", "", "generic_rv64+m+a+c+f+d"),
+    "i686": ("x86-linux", "", "i686"),
+}
+GLIBC = "2.17"
+# machines that run code for others too
+ALSO = {"armv7l": ("armv8l", "aarch64"), "i686": ("i386", "i586", "x86_64")}
+CTYPES = {"float32": "float", "uint8": "uint8_t"}
+FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=off")
+FOLDER = "device"
+
+
+def machine_for(artifact: Artifact, device: Device, found: str) -> str:
+    """The key of PROCESSORS to compile for. found: the machine there, or empty where it is unknown.
+
+    Raises UnsupportedError for an artifact that no such machine can run, DeviceError for a wrong one.
+    """
+    m = artifact.manifest
+    wanted, there = str(m["machine"]), targets.ALIASES.get(found, found)
+    if m.get("form") == "cuda":
+        raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run code of CPUs")
+    if wanted == "any":
+        wanted = there
+    if wanted not in PROCESSORS:
+        what = f"{artifact.path} is built for {wanted}" if wanted else f"{device}: unknown machine"
+        raise UnsupportedError(
+            f"{what}; machines that can be reached this way: {', '.join(PROCESSORS)}"
+        )
+    if there and there != wanted and there not in ALSO.get(wanted, ()):
+        raise DeviceError(
+            f"{device} is {found}, and {artifact.path} is built for {wanted}; "
+            f"build it for the target of that machine ('delrec-compile targets' lists them)"
+        )
+    return wanted
+
+
+def program(artifact: Artifact, machine: str, out: Path) -> Path:
+    """A static program that runs words (see targets/device/main.c), for Linux on any such machine."""
+    triple, abi, cpu = PROCESSORS[machine]
+    zig = importlib.util.find_spec("ziglang") is not None
+    if targets.is_here(machine):
+        try:
+            return _compile(artifact, "main.c", out, ["-static", "-s"], "")
+        except CompilerCrash:  # systems without a static C library
+            if not zig:
+                raise
+    flags = ["-static", "-s", f"-mcpu={cpu}", "-fno-sanitize=undefined"]
+    return _compile(artifact, "main.c", out, flags, f"{triple}-musl{abi}")
+
+
+def rpc_library(artifact: Artifact, machine: str, out: Path) -> Path:
+    """A shared library whose functions have TVM's calling convention: targets/device/rpc.c."""
+    from tvm_ffi import libinfo
+
+    includes = dict.fromkeys((libinfo.find_include_path(), libinfo.find_dlpack_include_path()))
+    flags = ["-shared", "-s", *(f"-I{folder}" for folder in includes)]
+    if targets.is_here(machine):
+        return _compile(artifact, "rpc.c", out, flags, "")
+    triple, abi, cpu = PROCESSORS[machine]
+    flags += [f"-mcpu={cpu}", "-fno-sanitize=undefined"]
+    return _compile(artifact, "rpc.c", out, flags, f"{triple}-gnu{abi}.{GLIBC}")
+
+
+def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], triple: str) -> Path:
+    m, root = artifact.manifest, artifact.path
+    name, sources = m["name"], m.get("form") == "sources"
+    header = f"{name}_test.h" if sources else f"{name}.h"
+    neurons = sum(
+        s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
+    )
+    sizes = {"INPUTS": m["inputs"], "OUTPUTS": m["outputs"], "NEURONS": neurons}
+    defines = [f"-DNAME={name}", f'-DHEADER="{header}"', f"-DCOUNT={CTYPES[m['counts']]}"]
+    defines += [f"-D{what}={size}" for what, size in sizes.items()]
+    parts = (
+        [*root.glob("src/*.c"), *root.glob(f"test/{name}_*.c")] if sources else [_static(root, m)]
+    )
+    folder = Path(str(resources.files("delrec_compile.targets") / FOLDER))
+    includes = [f"-I{root / part}" for part in ("include", "src", "test")]
+    with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+        made = Path(work) / out.name
+        files = [folder / source, *sorted(parts)]
+        toolchain.run_cc(*FLAGS, *defines, *includes, *flags, *files, "-o", made, cross=triple)
+        out.write_bytes(made.read_bytes())
+    return out
+
+
+def _static(root: Path, manifest: dict[str, object]) -> Path:
+    name = manifest.get("static_library")
+    if not name:
+        raise InputError(f"{root} has no static library: it is of an older version; build it again")
+    return root / str(name)

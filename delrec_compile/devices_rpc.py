@@ -1,0 +1,234 @@
+"""A compiled network on a machine of a TVM tracker: TVM's own client, server and protocol.
+
+Made and used in a child process: TVM's client waits without a limit, and can die by signal.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.build import Artifact
+from delrec_compile.devices import Device
+from delrec_compile.devices_program import machine_for, rpc_library
+from delrec_compile.devices_words import SLICE_US, Shape, refused
+from delrec_compile.errors import DelrecError, DeviceError, ParityError, ToolchainError
+from delrec_compile.session import Trace
+
+F32 = NDArray[np.float32]
+MEND = "pip install 'delrec-compile[rpc]'"
+CONNECT_S = 10.0
+POLL_S = 0.5
+MOST_BYTES = 64 << 20  # of one call's arrays
+TRIPLE = "target.llvm_get_system_triple"  # only servers that hold TVM's compiler know it
+
+
+@dataclass(frozen=True)
+class Key:
+    """A name at a tracker, and the machines behind it."""
+
+    key: str
+    total: int
+    free: int
+    waiting: int
+
+
+class RpcRunner:
+    """Runs words on a free machine of the key, which it holds until it is closed.
+
+    machine: what it says it is, or what the artifact is for where it does not say.
+    """
+
+    def __init__(self, artifact: Artifact, device: Device) -> None:
+        self.device, self.name = device, str(device)
+        self.shape = Shape.of(artifact)
+        self.remote = _request(device)
+        self.host = device.key
+        found = self._asked()
+        self.machine = machine_for(artifact, device, found)
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work, _told(device):
+            file = f"delrec-{secrets.token_hex(8)}.so"
+            library = rpc_library(artifact, self.machine, Path(work) / file)
+            self.remote.upload(str(library))
+            self.module = self.remote.load_module(file)
+            self.cpu = self.remote.cpu()
+            if int(self.module["self_test"]()) != 0:
+                raise ParityError(f"{device}: the self-test fails there; build the artifact again")
+
+    def trace(self, x: F32) -> Trace:
+        """x: (T, batch, inputs). Every word is traced, run again and compared there."""
+        words, shape = self.shape.checked(x.transpose(1, 0, 2)), self.shape
+        ys, fired = [], []
+        for part in self._parts(words):
+            y = np.empty((*part.shape[:2], shape.outputs), np.float32)
+            spikes = np.empty((*part.shape[:2], shape.neurons), np.uint8)
+            with _told(self.device):
+                sent = [self._sent(a) for a in (part, y, spikes)]
+                refused(int(self.module["trace"](*sent)))
+                ys.append(sent[1].numpy())
+                fired.append(sent[2].numpy())
+        return shape.trace(np.concatenate(ys), np.concatenate(fired))
+
+    def times(self, x: NDArray[Any]) -> list[float]:
+        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
+        out: list[float] = []
+        for part in self._parts(self.shape.checked(x)):
+            y = np.empty((part.shape[1], self.shape.outputs), np.float32)
+            with _told(self.device):
+                sent = [self._sent(a) for a in (part, y, np.zeros(len(part)))]
+                refused(int(self.module["times"](*sent, SLICE_US * 1000)))
+                out += (sent[2].numpy() / 1e3).tolist()
+        return out
+
+    def _parts(self, words: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """As many words at once as make a reasonable message."""
+        widest = self.shape.inputs * words.itemsize + self.shape.outputs * 4 + self.shape.neurons
+        most = max(1, MOST_BYTES // (widest * max(1, words.shape[1])))
+        for start in range(0, len(words), most):
+            yield words[start : start + most]
+
+    def _sent(self, array: NDArray[Any]) -> Any:
+        import tvm
+
+        return tvm.runtime.tensor(np.ascontiguousarray(array), self.cpu)
+
+    def _asked(self) -> str:
+        """The machine there, or nothing where it cannot tell."""
+        try:
+            triple = str(self.remote.get_function(TRIPLE)())
+        except Exception:
+            return ""
+        return triple.partition("-")[0]
+
+
+def summary(host: str, port: int) -> list[dict[str, Any]]:
+    """In a child: the keys of a tracker, as dictionaries."""
+    return [asdict(k) for k in keys(host, port)]
+
+
+def keys(host: str, port: int) -> list[Key]:
+    """What a tracker has. Raises DeviceError where there is none."""
+    tracker = _tracker(f"tracker {host}:{port}", host, port)
+    try:
+        return _keys(tracker.summary())
+    except Exception as error:
+        raise DeviceError(f"tracker {host}:{port}: {_line(error)}") from error
+    finally:
+        tracker.close()
+
+
+def client() -> Any:
+    """tvm.rpc. Raises ToolchainError with the line that mends it."""
+    try:
+        import tornado  # noqa: F401
+        from tvm import rpc
+        from tvm.rpc import tracker  # noqa: F401
+    except ImportError as error:
+        raise ToolchainError(f"RPC needs a package that is missing ({error}); {MEND}") from error
+    return rpc
+
+
+def _tracker(what: str, host: str, port: int) -> Any:
+    """A connected tracker; TVM itself would try again for a minute."""
+    rpc = client()
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_S) as probe:
+            probe.settimeout(CONNECT_S)
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer"
+        raise DeviceError(
+            f"{what} is not reached: {why}; start one there with 'delrec-compile devices tracker'"
+        ) from error
+    before = socket.getdefaulttimeout()
+    try:
+        socket.setdefaulttimeout(CONNECT_S)
+        return rpc.connect_tracker(host, port)
+    except Exception as error:
+        raise DeviceError(f"{what} is no TVM tracker: {_line(error)}") from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _keys(summary: dict[str, Any]) -> list[Key]:
+    totals: dict[str, int] = {}
+    for server in summary["server_info"]:
+        key = str(server["key"]).partition(":")[2]
+        totals[key] = totals.get(key, 0) + 1
+    queues = summary["queue_info"]
+    return [
+        Key(key, totals[key], int(queues.get(key, {}).get("free", 0)), _waiting(queues, key))
+        for key in sorted(totals)
+    ]
+
+
+def _waiting(queues: dict[str, Any], key: str) -> int:
+    return int(queues.get(key, {}).get("pending", 0))
+
+
+def _request(device: Device) -> Any:
+    """A session on a machine of the key, once one is free."""
+    tracker = _tracker(str(device), device.host, device.port)
+    end = time.monotonic() + device.timeout_s
+    with _told(device):
+        while True:
+            found = {k.key: k for k in _keys(tracker.summary())}
+            if device.key not in found:
+                there = ", ".join(found) or "none; 'delrec-compile devices serve' adds one"
+                raise DeviceError(f"{device}: no machine has this key; keys there: {there}")
+            if found[device.key].free:
+                break
+            if time.monotonic() > end:
+                count = found[device.key].total
+                raise DeviceError(
+                    f"{device}: all {count} machines of the key were busy for "
+                    f"{device.timeout_s:g} s; wait, or allow more with ?timeout="
+                )
+            time.sleep(POLL_S)
+        # another client may have been faster: then this waits for its turn
+        tracker._sock.settimeout(device.timeout_s)
+        return tracker.request(device.key, session_timeout=device.timeout_s, max_retry=1)
+
+
+@contextmanager
+def _told(device: Device) -> Iterator[None]:
+    """What TVM raises, as one line."""
+    try:
+        yield
+    except DelrecError:
+        raise
+    except Exception as error:
+        raise DeviceError(f"{device}: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """The line of TVM's message that says what happened."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    said = [s for s in lines if "rror" in s and "Traceback" not in s] or lines
+    text = said[-1] if said else type(error).__name__
+    for word, meaning in MEANINGS.items():
+        if word in str(error):
+            return f"{meaning} ({text})"
+    return text
+
+
+# what TVM's messages hold -> what that means
+MEANINGS = {
+    "timed out": "no machine was free, or it did not answer in time; see ?timeout=",
+    "RPCSessionTimeoutError": "it took longer than allowed; see ?timeout=",
+    "wrong ELF class": "the artifact is for another machine",
+    "invalid ELF header": "the artifact is for another machine",
+    "cannot open shared object": "the artifact does not load there; is it for another machine?",
+    "Cannot request": "its server is dead or not reached from here",
+    "Connection refused": "its server is dead or not reached from here",
+    "closed by": "its server died",
+}

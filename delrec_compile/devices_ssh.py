@@ -1,0 +1,145 @@
+"""A compiled network on a machine with a shell: the system's ssh carries a static program there.
+
+One connection sends the program with the words behind it, runs it, brings the answer back, and
+removes it. Nothing else is needed there, and nothing stays.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.build import Artifact
+from delrec_compile.devices import Device
+from delrec_compile.devices_program import machine_for, program
+from delrec_compile.devices_words import Shape, packed, unpacked
+from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, UsageError
+from delrec_compile.session import Trace
+
+F32 = NDArray[np.float32]
+MEND = "apt-get install openssh-client"
+CONNECT_S = 10
+SSH_FAILED = 255  # ssh's own exit code
+FOLDER = "/tmp"
+MARK = "delrec:"
+# what a shell's exit code says of the program
+CODES = {
+    71: "no folder could be made in {folder}; name another with ?dir=",
+    72: "the program could not be written to {folder}; name another folder with ?dir=",
+    126: "the program cannot be run from {folder}; name a folder that allows it with ?dir=",
+    127: "a command is missing there",
+    132: "the processor there lacks an instruction: build with --cpu for it",
+    137: "the program was killed there: is the memory enough?",
+    139: "the program died there (SIGSEGV): report this",
+}
+
+
+class SshRunner:
+    """Runs words on the device. machine: what it says it is, or what an emulator there is asked for."""
+
+    def __init__(self, artifact: Artifact, device: Device) -> None:
+        self.device, self.name = device, str(device)
+        self.shape = Shape.of(artifact)
+        self.folder = _plain(device, "dir", FOLDER)
+        self.prefix = _plain(device, "run", "")
+        found = hello(device)
+        # an emulator there runs code of a machine that only the artifact knows
+        machine = machine_for(artifact, device, "" if self.prefix else found["machine"])
+        self.machine = machine if self.prefix else found["machine"]
+        self.host = found["host"]
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+            self.program = program(artifact, machine, Path(work) / "program").read_bytes()
+
+    def trace(self, x: F32) -> Trace:
+        """x: (T, batch, inputs). Every word is traced, run again and compared there."""
+        words = self.shape.checked(x.transpose(1, 0, 2))
+        y, spikes, _ = self._answer(packed(words, traced=len(words), timed=0))
+        return self.shape.trace(y, spikes)
+
+    def times(self, x: NDArray[Any]) -> list[float]:
+        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
+        sent = packed(self.shape.checked(x), traced=0, timed=len(x))
+        return [ns / 1e3 for ns in self._answer(sent)[2]]
+
+    def _answer(self, sent: bytes) -> tuple[F32, NDArray[np.uint8], list[float]]:
+        place = f"{self.folder}/delrec-{secrets.token_hex(8)}"
+        script = (
+            f'd="{place}"; umask 077; mkdir "$d" || exit 71; '
+            'trap "rm -rf \\"$d\\"" EXIT; trap "exit 129" HUP INT TERM PIPE; '
+            'cat > "$d/program" && chmod 700 "$d/program" || exit 72; '
+            f'{self.prefix} "$d/program" "$d/program" {len(self.program)}'
+        )
+        said = ssh(self.device, script, self.program + sent, self.device.timeout_s)
+        try:
+            return unpacked(said, sent, self.shape)
+        except DelrecError as error:
+            raise type(error)(f"{self.device}: {error}") from error
+
+
+def hello(device: Device) -> dict[str, str]:
+    """machine and host, as `uname` there has them. Raises DeviceError."""
+    said = ssh(device, f"echo {MARK} $(uname -m) $(uname -n)", b"", CONNECT_S * 3)
+    found = re.search(rf"^{MARK} (\S+) (\S+)", said.decode("utf-8", "replace"), re.MULTILINE)
+    if found is None:
+        raise DeviceError(f"{device} has no shell that answers; a POSIX 'sh' is needed")
+    return {"machine": found[1], "host": found[2]}
+
+
+def ssh(device: Device, script: str, given: bytes, timeout_s: float) -> bytes:
+    """What a script without single quotes prints there, given its input. Raises DeviceError."""
+    try:
+        done = subprocess.run(
+            [*command(device), f"exec sh -c '{script}'"],
+            input=given,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(f"{device}: nothing within {timeout_s:g} s") from error
+    if done.returncode == 0:
+        return done.stdout
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+    last = " ".join(lines[-1].split())
+    if done.returncode == SSH_FAILED:
+        raise DeviceError(
+            f"{device} is not reached: {last}; "
+            f"'{shlex.join([*command(device), 'true'])}' must work without a question"
+        )
+    why = CODES.get(done.returncode, f"exit code {done.returncode}")
+    folder = device.options.get("dir", FOLDER)
+    raise DeviceError(f"{device}: {why.format(folder=folder)} ({last})")
+
+
+def command(device: Device) -> list[str]:
+    """ssh to the device, which never asks. Raises ToolchainError where there is no ssh."""
+    if shutil.which("ssh") is None:
+        raise ToolchainError(f"ssh is not installed; {MEND}")
+    line = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}"]
+    line += ["-o", "ServerAliveInterval=15", "-o", "LogLevel=ERROR"]
+    if config := device.options.get("config"):
+        line += ["-F", config]
+    if device.port:
+        line += ["-p", str(device.port)]
+    if device.user:
+        line += ["-l", device.user]
+    return [*line, "--", device.host]
+
+
+def _plain(device: Device, option: str, default: str) -> str:
+    """An option's text as it may stand in a shell's command."""
+    text = device.options.get(option, default)
+    if not re.fullmatch(r"[\w./ +=,:@%-]*", text):
+        raise UsageError(
+            f"device '{device}': option '{option}' may hold letters, digits, spaces and ./+=,:@%-_"
+        )
+    return text

@@ -19,15 +19,14 @@ from delrec_compile.export import export
 from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.integer import IntegerNetwork
+from delrec_compile.link import FLAGS, link
 from delrec_compile.network import Network
 
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
     from delrec_compile.ops.schedule import Schedule
 
-FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 STATE_ALIGN = 64  # bytes, of the members of a library's state struct
-BATCH = "run_batch"  # the entry of many streams, of libraries only
 Kernels = dict[str, "Kernel"]
 AnyNetwork = Network | IntegerNetwork
 
@@ -176,7 +175,7 @@ def _library(
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
-        _link(work, name, library, machine.triple)
+        link(work, name, library, machine.triple)
         static = library.with_suffix(".a")
         toolchain.archive([work / "glue.o", work / "kernels.o"], static, cross=machine.triple)
         image = _image(work, name, root, machine) if machine.triple and machine.core else None
@@ -247,66 +246,3 @@ def _image(work: Path, name: str, root: Path, machine: Machine) -> str:
     keep = [f"{name}_{entry}" for entry in ENTRIES]
     cross.link_bare(objects, image, bare.SPACE, core.triple, core.cpu, keep=keep)
     return str(image.relative_to(root))
-
-
-# what compilers call without being asked to; so that the library needs no other, not even a C
-# library, and an emulator can run it alone
-ALONE = """#include <stddef.h>
-#define HIDDEN __attribute__((visibility("hidden")))
-
-HIDDEN void *memset(void *to, int value, size_t size)
-{
-    unsigned char *bytes = to;
-    while (size-- > 0) {
-        *bytes++ = (unsigned char)value;
-    }
-    return to;
-}
-
-HIDDEN void *memcpy(void *restrict to, const void *restrict from, size_t size)
-{
-    unsigned char *bytes = to;
-    const unsigned char *source = from;
-    while (size-- > 0) {
-        *bytes++ = *source++;
-    }
-    return to;
-}
-
-#ifdef __arm__
-HIDDEN void __aeabi_unwind_cpp_pr0(void)
-{
-}
-
-HIDDEN void __aeabi_unwind_cpp_pr1(void)
-{
-}
-#endif
-"""
-
-
-def _link(work: Path, name: str, library: Path, triple: str) -> None:
-    exports = work / "exports.map"
-    entries = " ".join(f"{name}_{e};" for e in (*ENTRIES, BATCH))
-    exports.write_text(f"{{ global: {entries} local: *; }};\n")
-    source, glue = work / f"{name}.c", work / "glue.o"
-    toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
-    alone: list[str | Path] = []
-    if triple:
-        (work / "alone.c").write_text(ALONE)
-        flags = ("-O2", "-fno-builtin", *FLAGS, "-c", work / "alone.c", "-o", work / "alone.o")
-        toolchain.run_cc(*flags, cross=triple)
-        alone = ["-nostdlib", work / "alone.o"]
-    toolchain.run_cc(
-        "-shared",
-        *alone,
-        f"-Wl,--version-script={exports}",
-        "-Wl,--build-id=none",
-        "-Wl,--gc-sections",
-        "-s",
-        glue,
-        work / "kernels.o",
-        "-o",
-        library,
-        cross=triple,
-    )

@@ -1,0 +1,74 @@
+"""The glue and the kernels -> a shared library that needs nothing but, at most, a C library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from delrec_compile import toolchain
+from delrec_compile.bare import ENTRIES
+
+FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
+BATCH = "run_batch"  # the entry of many streams, of libraries only
+
+# what compilers call without being asked to; so that the library needs no other, not even a C
+# library, and an emulator can run it alone
+ALONE = """#include <stddef.h>
+#define HIDDEN __attribute__((visibility("hidden")))
+
+HIDDEN void *memset(void *to, int value, size_t size)
+{
+    unsigned char *bytes = to;
+    while (size-- > 0) {
+        *bytes++ = (unsigned char)value;
+    }
+    return to;
+}
+
+HIDDEN void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    unsigned char *bytes = to;
+    const unsigned char *source = from;
+    while (size-- > 0) {
+        *bytes++ = *source++;
+    }
+    return to;
+}
+
+#ifdef __arm__
+HIDDEN void __aeabi_unwind_cpp_pr0(void)
+{
+}
+
+HIDDEN void __aeabi_unwind_cpp_pr1(void)
+{
+}
+#endif
+"""
+
+
+def link(work: Path, name: str, library: Path, triple: str) -> None:
+    """Compiles <name>.c of the folder to glue.o, and links it with kernels.o."""
+    exports = work / "exports.map"
+    entries = " ".join(f"{name}_{e};" for e in (*ENTRIES, BATCH))
+    exports.write_text(f"{{ global: {entries} local: *; }};\n")
+    source, glue = work / f"{name}.c", work / "glue.o"
+    toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
+    alone: list[str | Path] = []
+    if triple:
+        (work / "alone.c").write_text(ALONE)
+        flags = ("-O2", "-fno-builtin", *FLAGS, "-c", work / "alone.c", "-o", work / "alone.o")
+        toolchain.run_cc(*flags, cross=triple)
+        alone = ["-nostdlib", work / "alone.o"]
+    toolchain.run_cc(
+        "-shared",
+        *alone,
+        f"-Wl,--version-script={exports}",
+        "-Wl,--build-id=none",
+        "-Wl,--gc-sections",
+        "-s",
+        glue,
+        work / "kernels.o",
+        "-o",
+        library,
+        cross=triple,
+    )

@@ -17,8 +17,8 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile import toolchain
-from delrec_compile.bench import inputs, interleave
 from delrec_compile.glue import c_array
+from delrec_compile.interleaved import inputs, interleave
 from delrec_compile.network import ConvDelay, Network
 from delrec_compile.ops import delay_line
 from delrec_compile.peers.ours import Ours

@@ -7,34 +7,27 @@ compare between machines or runs.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile import checkpoint, child, targets
-from delrec_compile.build import Artifact, load_artifact
-from delrec_compile.data.events import Events
+from delrec_compile.build import load_artifact
 from delrec_compile.errors import (
-    ParityError,
-    ToolchainError,
     UnsupportedError,
     UsageError,
     did_you_mean,
 )
-from delrec_compile.freeze import exact
+from delrec_compile.interleaved import engines_for, inputs, interleave
 from delrec_compile.network import Network
-from delrec_compile.run import ReferenceRunner, TorchRunner, fitting, read_words
-
-if TYPE_CHECKING:
-    from delrec_compile.peers.peer import Peer, Workload
+from delrec_compile.peers.peer import Workload
+from delrec_compile.run import TorchRunner, fitting, read_words
 
 F32 = NDArray[np.float32]
-Wanted = dict[int, tuple[Any, F32]]  # by the id of a network, which is kept with its outputs
 FORMS = ("step", "sequence", "batch")
 STREAMS = 256  # of form `batch`, when none are asked for
 ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
@@ -56,11 +49,6 @@ NAMES = (
 )
 ONLY = {"ours_python": ("step",), "onnxruntime_sequence": ("sequence", "batch")}
 QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
-SLICE_NS = 4_000_000
-LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches
-PILOT = 3  # words on which the forms of an engine are compared
-CLOSE = 1e-3  # of float32 outputs
-DIFFERING = 0.02  # of a batch: streams in which another order of a sum may flip a spike
 TIMEOUT_S = 3600.0
 MODULE = "delrec_compile.bench:measure"
 GPU_MODULE = "delrec_compile.bench_gpu:measure"
@@ -190,15 +178,13 @@ def measure(
     """In the child: builds the peers, proves that they agree, times them."""
     import torch
 
-    from delrec_compile.peers.peer import Workload
-
     torch.set_num_threads(1)
     built = load_artifact(artifact)
     network = checkpoint.load(built.path / "network.safetensors")
     events = fitting(read_words(words), network.inputs)
     work = Workload(form, batch, events.steps)
     x = inputs(events, batch, rounds)
-    engines, forms, skipped = _engines(rows, built, network, work, x)
+    engines, forms, skipped = engines_for(rows, built, network, work, x)
     times = interleave(engines, x)
     ours = statistics.median(times["ours"])
     made = [
@@ -207,94 +193,6 @@ def measure(
         for m in [statistics.median(t)]
     ]
     return Bench(tuple(made), _workload(network, work, x), skipped).as_dict()
-
-
-def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
-    """One array (T, batch, inputs) per round: a word each, or the same batch every time."""
-
-    def words(first: int) -> F32:
-        at = np.arange(first, first + batch) % len(events)
-        return np.ascontiguousarray(events.counts[at].transpose(1, 0, 2), np.float32)
-
-    return [words(0)] * rounds if batch > 1 else [words(i) for i in range(rounds)]
-
-
-def _engines(
-    rows: list[str], artifact: Artifact, network: Network, work: Workload, x: list[F32]
-) -> tuple[dict[str, Peer], dict[str, dict[str, float]], dict[str, str]]:
-    """Each engine in its fastest form that agrees, what its forms took, and what is left out."""
-    from delrec_compile import peers
-
-    engines: dict[str, Peer] = {}
-    forms: dict[str, dict[str, float]] = {}
-    skipped: dict[str, str] = {}
-    wanted: Wanted = {}
-    for name in rows:
-        try:
-            made = peers.make(name, artifact, network, work)
-            agreeing = [p for p in made if _agrees(p, x[0], network, wanted)]
-        except (UnsupportedError, ToolchainError) as error:
-            skipped[name] = str(error)
-            continue
-        if not agreeing:
-            skipped[name] = "rounding flips spikes here, so its outputs differ: not timed"
-            continue
-        engines[name], forms[name] = fastest(agreeing, x)
-    return engines, forms, skipped
-
-
-def _agrees(peer: Peer, x: F32, network: Network, wanted: Wanted) -> bool:
-    """Whether the engine computes what it must; wanted: outputs known by now, by network.
-
-    A twin is compared with its own reference, an integer form with the integer one, bit for bit.
-    Raises ParityError when it is our own engine that does not.
-    """
-    same = peer.whole or peer.network or network
-    if id(same) not in wanted:
-        runner = ReferenceRunner(peer.whole) if peer.whole else TorchRunner(peer.network or network)
-        wanted[id(same)] = same, runner.trace(x).y
-    off = np.abs(peer.outputs(x) - wanted[id(same)][1]).max(axis=(0, 2))
-    if not peer.name.startswith("ours"):
-        return bool((~(off <= CLOSE)).sum() <= DIFFERING * len(off))
-    limit = 0.0 if peer.whole or exact(network) else CLOSE
-    if not (off <= limit).all():
-        raise ParityError(f"bench: {peer.name} computes other outputs (off by {off.max():.3g})")
-    return True
-
-
-def fastest(forms: list[Peer], x: list[F32]) -> tuple[Peer, dict[str, float]]:
-    """The fastest of an engine's forms, and microseconds per step of each."""
-    if len(forms) == 1:
-        return forms[0], {}
-    few = x[:1] if x[0] is x[-1] else x[:PILOT]
-    times = interleave({p.form: p for p in forms}, few)
-    took = {form: statistics.median(t) for form, t in times.items()}
-    return min(forms, key=lambda p: took[p.form]), took
-
-
-def interleave(engines: Mapping[str, Peer], x: list[F32]) -> dict[str, list[float]]:
-    """Microseconds per step, one figure per engine and array of x (T, batch, inputs)."""
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    before: F32 | None = None
-    for word in x:
-        for name, engine in engines.items():
-            if word is not before:
-                engine.take(word)
-            spent, repeats = _timed(engine), 1
-            if spent < LONG_NS:
-                spent, repeats = 0, 0
-                while spent < SLICE_NS:
-                    spent += _timed(engine)
-                    repeats += 1
-            times[name].append(spent / repeats / len(word) / 1e3)
-        before = word
-    return times
-
-
-def _timed(engine: Peer) -> int:
-    start = time.thread_time_ns()
-    engine.run()
-    return time.thread_time_ns() - start
 
 
 def _spread(times: list[float]) -> float:

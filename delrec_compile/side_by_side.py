@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile import checkpoint
-from delrec_compile.bench import fastest, inputs, interleave
+from delrec_compile.interleaved import fastest, inputs, interleave
 from delrec_compile.run import TorchRunner, first, fitting, read_words
 from delrec_compile.session import Session
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from delrec_compile import checkpoint, peers
-from delrec_compile.bench import NAMES, fastest, inputs, interleave, names_for, streams
+from delrec_compile.bench import NAMES, names_for, streams
 from delrec_compile.build import load_artifact
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
+from delrec_compile.interleaved import engines_for, fastest, inputs, interleave
 from delrec_compile.peers import authors, window
 from delrec_compile.peers.eager import TorchEager
 from delrec_compile.peers.peer import Workload, leak_over_time
@@ -162,7 +163,7 @@ def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifa
     artifact = load_artifact(artifacts["conv_delay_256"])
     x = [words(1)]
     names = ["ours", "snntorch"]
-    engines, _, skipped = bench_of._engines(names, artifact, network, STEP, x)
+    engines, _, skipped = engines_for(names, artifact, network, STEP, x)
     assert list(engines) == ["ours"]
     assert "pip install 'delrec-compile[bench]'" in skipped["snntorch"]
     row = bench_of.Bench((), {}, skipped).as_dict()["rows"][0]
@@ -185,14 +186,14 @@ def test_an_engine_that_computes_something_else_is_not_timed(artifacts, monkeypa
     network = checkpoint.load("conv_delay_256")
     artifact = load_artifact(artifacts["conv_delay_256"])
     monkeypatch.setattr(peers, "make", lambda *_: [Wrong(network)])
-    engines, _, skipped = bench_of._engines(["numpy"], artifact, network, STEP, [words(1)])
+    engines, _, skipped = engines_for(["numpy"], artifact, network, STEP, [words(1)])
     assert not engines
     assert "its outputs differ" in skipped["numpy"]
     wrong = Wrong(network)
     wrong.name = "ours"
     monkeypatch.setattr(peers, "make", lambda *_: [wrong])
     with pytest.raises(ParityError, match="ours computes other outputs"):
-        bench_of._engines(["ours"], artifact, network, STEP, [words(1)])
+        engines_for(["ours"], artifact, network, STEP, [words(1)])
 
 
 def test_times_are_taken_of_every_engine_on_every_word():

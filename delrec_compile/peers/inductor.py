@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +111,7 @@ def torch_compile(network: Network, work: Workload) -> list[Peer]:
 
     def compiled(module: nn.Module, example: tuple[Tensor, ...]) -> Call:
         call: Call = torch.compile(module, dynamic=False, fullgraph=True, options=OPTIONS)
-        with torch.inference_mode():
+        with torch.inference_mode(), _quiet():
             one = isinstance(call(*example), Tensor)
         return (lambda *x: (call(*x),)) if one else call
 
@@ -122,7 +124,7 @@ def aot_inductor(network: Network, work: Workload) -> list[Peer]:
     def compiled(module: nn.Module, example: tuple[Tensor, ...]) -> Call:
         from torch import _inductor
 
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder, torch.no_grad():
+        with _quiet(), tempfile.TemporaryDirectory(prefix="delrec-") as folder, torch.no_grad():
             program = torch.export.export(module, example)
             path = _inductor.aoti_compile_and_package(
                 program, package_path=str(Path(folder) / "m.pt2"), inductor_configs=OPTIONS
@@ -131,6 +133,14 @@ def aot_inductor(network: Network, work: Workload) -> list[Peer]:
         return lambda *x: run(list(x))
 
     return [_peer("aot_inductor", network, work, compiled)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of what the compiler itself calls."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _peer(name: str, network: Network, work: Workload, compiled: Compile) -> Peer:

@@ -93,7 +93,8 @@ def show_found(found: Any) -> None:
     """A Tuned as a table and a verdict."""
     from delrec_compile import report
 
-    names = [("shipped", found.shipped), ("best", found.best)]
+    named = (("untuned", found.untuned), ("shipped", found.shipped), ("best", found.best))
+    names = [(name, point) for name, point in named if point]
     knobs, digits = list(found.space), 2 if found.unit == "us" else 0
     forms = {"steps": f"{found.unit} per step", "sequence": "in sequences"}
     columns = ("", *(forms[f] for f in found.shipped["costs"]), *knobs)
@@ -115,6 +116,8 @@ def show_found(found: Any) -> None:
         show(f"{found.speedup:.2f}x as fast as shipped, same bits: 'build' takes it from now on")
     else:
         show("nothing beats what is shipped: it stays")
+    if found.over_untuned:
+        show(f"{found.over_untuned:.2f}x as fast as untuned")
     show(f"kept in {found.store}")
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from delrec_compile.errors import DelrecError, UsageError
+from delrec_compile.errors import CompilerCrash, DelrecError, ParityError, UsageError
 from delrec_compile.tuning_space import Point, Space, space_of
 from delrec_compile.tuning_store import Key, Store
 from delrec_compile.warm import Warm
@@ -33,9 +33,11 @@ Frozen = tuple[tuple[str, Any], ...]
 class Tuned:
     """What a run of `tune` found.
 
-    shipped, best: a `schedule`, and its `costs` per step by form: `steps` one after the other, and
-    natively also `sequence`, many in one call. unit: `us` or `instructions`. speedup: shipped over
-    best, the geometric mean of the forms; 1.0 where nothing beats what is shipped. trials: measured
+    shipped, best, untuned (what a profile has that says nothing but the width of its vectors): a
+    `schedule`, and its `costs` per step by form: `steps` one after the other, and natively also
+    `sequence`, many in one call. unit: `us` or `instructions`. speedup: shipped over
+    best, the geometric mean of the forms; 1.0 where nothing beats what is shipped. over_untuned: the
+    same of untuned over best. trials: measured
     now, known from before, failed now. space: the values of each choice that were searched; size:
     schedules in it.
     """
@@ -47,7 +49,9 @@ class Tuned:
     unit: str
     shipped: dict[str, Any]
     best: dict[str, Any]
+    untuned: dict[str, Any] | None
     speedup: float
+    over_untuned: float | None
     trials: dict[str, int]
     space: dict[str, Any]
     size: int
@@ -92,10 +96,10 @@ class Run:
             bad = self.store.mend(self.store.path(self.key), self.key)
             if bad:
                 self._say(f"{bad} damaged lines of the store went into quarantine")
-        self.known = known(self.store.read(self.key).all("trial"), self.space)
+        self.known = known(self.store.read(self.key).all("trial"), self.space, f["how"])
         self.before = len(self.known)
-        seeds = [seed for seed in f["seeds"] if self.space.index(seed) is not None]
-        self._measure(labs, [dict(self.space.shipped), *seeds])
+        first = [self.space.shipped, self.space.untuned, *f["seeds"]]
+        self._measure(labs, [p for p in first if p and self.space.index(p) is not None])
         ended = self._search(labs)
         return self._finish(labs[0], ended)
 
@@ -116,7 +120,7 @@ class Run:
 
     def _measure(self, labs: list[Warm], points: Sequence[Point]) -> str:
         """Measures what is not known of the points; returns why no more may be, or nothing."""
-        new = [p for p in points if freeze(p) not in self.known]
+        new = [thaw(p) for p in dict.fromkeys(map(freeze, points)) if p not in self.known]
         for at in range(0, len(new), len(labs)):
             if why := self._over():
                 return why
@@ -125,7 +129,8 @@ class Run:
         return ""
 
     def _keep(self, record: dict[str, Any]) -> None:
-        self.store.append(self.key, {"trial": record})
+        same = {name: self.facts[name] for name in ("unit", "how")}
+        self.store.append(self.key, {"trial": {**record, **same}})
         self.known[freeze(record["schedule"])] = record.get("ratio")
         self.measured += 1
         self.failed += "error" in record
@@ -158,53 +163,62 @@ class Run:
 
     def _finish(self, lab: Warm, ended: str) -> Tuned:
         """The best points against the shipped schedule, side by side; the winner into the store."""
-        shipped = {"schedule": self.space.shipped, "costs": self.facts["costs"]}
-        best = {**shipped, "ratio": 1.0, "ratios": dict.fromkeys(self.facts["costs"], 1.0)}
-        finalists = self._finalists()
-        if finalists:
-            self._say(f"measuring the best {len(finalists)} side by side with what is shipped")
-            best = self._final(lab, finalists) or best
+        self._say("measuring the best side by side with what is shipped")
+        costs = self.facts["costs"]
+        shipped = {"schedule": self.space.shipped, "costs": costs, "ratio": 1.0}
+        shipped["ratios"] = dict.fromkeys(costs, 1.0)
+        plain, found = self.space.untuned, self._final(lab)
+        untuned = next((p for p in found if p["schedule"] == plain), None)
+        if plain == self.space.shipped:
+            untuned = shipped
+        best = min(filter(self._wins, found), key=lambda p: p["ratio"], default=shipped)
         shipped["costs"] = {f: c / best["ratios"][f] for f, c in best["costs"].items()}
-        winner = {
-            **best,
-            "shipped": self.space.shipped,
-            "shipped_costs": shipped["costs"],
-            "unit": self.facts["unit"],
-            "how": self.facts["how"],
-            "command": self.command,
-        }
-        self.store.append(self.key, {"winner": winner})
+        facts = {name: self.facts[name] for name in ("unit", "how")}
+        winner = {name: best[name] for name in ("schedule", "costs", "ratios", "ratio")}
+        winner |= {"shipped": self.space.shipped, "shipped_costs": shipped["costs"], **facts}
+        self.store.append(self.key, {"winner": {**winner, "command": self.command}})
         return Tuned(
             target=self.key.target,
             cpu=self.key.cpu,
             numeric=self.key.numeric,
-            how=self.facts["how"],
-            unit=self.facts["unit"],
             shipped=shipped,
             best=best,
+            untuned=untuned,
             speedup=1 / best["ratio"],
+            over_untuned=untuned["ratio"] / best["ratio"] if untuned else None,
             trials={"measured": self.measured, "known": self.before, "failed": self.failed},
             space=dict(self.space.knobs),
             size=self.size,
             ended=ended,
             seconds=time.monotonic() - self.start,
             store=str(self.store.path(self.key)),
+            **facts,
         )
 
-    def _finalists(self) -> list[Point]:
+    def _final(self, lab: Warm) -> list[dict[str, Any]]:
+        """The best points, and the untuned one, measured once more: each with its schedule."""
         good = sorted((r, p) for p, r in self.known.items() if r is not None and r < 1)
-        return [thaw(p) for _, p in good[:FINALISTS]]
+        points = [thaw(p) for _, p in good[:FINALISTS]]
+        plain = self.space.untuned
+        if plain and plain not in (*points, self.space.shipped) and self.known.get(freeze(plain)):
+            points.append(plain)
+        return self._side_by_side(lab, points)
 
-    def _final(self, lab: Warm, points: list[Point]) -> dict[str, Any] | None:
-        found = lab.call("compare", schedules=points, rounds=ROUNDS, timeout_s=FIRST_S)
+    def _side_by_side(self, lab: Warm, points: list[Point]) -> list[dict[str, Any]]:
+        if not points:
+            return []
+        try:
+            found = lab.call("compare", schedules=points, rounds=ROUNDS, timeout_s=FIRST_S)
+        except (CompilerCrash, ParityError):  # of one of them: the others are measured without it
+            alone = points if len(points) > 1 else []
+            return [found for point in alone for found in self._side_by_side(lab, [point])]
+        return [{"schedule": p, **f} for p, f in zip(points, found, strict=True)]
+
+    def _wins(self, found: dict[str, Any]) -> bool:
         native = self.facts["unit"] == "us"
         most, least, each = (GAIN, WINS, NO_WORSE) if native else (1.0, 1.0, 1.0)
-        passed = [
-            {"schedule": p, **{name: f[name] for name in ("costs", "ratio", "ratios")}}
-            for p, f in zip(points, found, strict=True)
-            if f["ratio"] < most and f["wins"] >= least and max(f["ratios"].values()) <= each
-        ]
-        return min(passed, key=lambda b: b["ratio"], default=None)
+        good = found["ratio"] < most and found["wins"] >= least
+        return bool(good and max(found["ratios"].values()) <= each)
 
 
 def freeze(point: Point) -> Frozen:
@@ -216,12 +230,14 @@ def thaw(frozen: Frozen) -> Point:
     return dict(frozen)
 
 
-def known(trials: Sequence[dict[str, Any]], space: Space) -> dict[Frozen, float | None]:
-    """Ratios by point; None of points that failed. The last measurement of a point counts."""
+def known(trials: Sequence[dict[str, Any]], space: Space, how: str) -> dict[Frozen, float | None]:
+    """Ratios by point, measured in the same way; None of points that failed. The last one counts."""
     out: dict[Frozen, float | None] = {}
     for trial in trials:
         point = trial.get("schedule")
-        if isinstance(point, dict) and space.index(point) is not None:
+        if not isinstance(point, dict) or trial.get("how") != how:
+            continue
+        if space.index(point) is not None:
             out[freeze(point)] = trial.get("ratio")
     return out
 

@@ -26,6 +26,7 @@ NEEDS = {
     ("events", "movemask", 8): {"avx"},
     ("events", "table", 4): set(),
     ("events", "table", 8): set(),
+    ("rows", "pairs", 4): {"sse2"},
     ("rows", "pairs", 8): {"avx2"},
     ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
 }
@@ -60,6 +61,14 @@ class Space:
                 if needed is None or not needed <= set(self.features):
                     return False
         return all(point[name] == self.shipped[name] for name in idle(point, self.numeric))
+
+    @property
+    def untuned(self) -> Point | None:
+        """What a profile has that says nothing but the width of its vectors; None: it is no point."""
+        plain = {**vars(Schedule(lanes=self.shipped["lanes"]))}
+        point = {**self.shipped, **{name: plain[name] for name in self.knobs}}
+        point |= {name: self.shipped[name] for name in idle(point, self.numeric)}
+        return point if self.index(point) is not None and self.allows(point) else None
 
     def points(self) -> Iterator[Point]:
         """Every point."""

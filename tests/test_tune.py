@@ -90,6 +90,15 @@ class DisappointingLab(FakeLab):
     final = 10.0
 
 
+class FickleLab(FakeLab):
+    """The best point crashes when it is measured once more."""
+
+    def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
+        if rounds > 1 and any(s == {**SEED, "registers": 4} for s in schedules):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().compare(schedules, rounds)
+
+
 class LopsidedLab(FakeLab):
     """Sequences get faster, steps slower."""
 
@@ -240,6 +249,26 @@ def test_exported_winners_are_tried_first(monkeypatch: pytest.MonkeyPatch, tmp_p
     found = tuned(tmp_path, trials=2)
     assert found.best["schedule"] == SEED
     assert [dict(s) for s in schedules(only(tmp_path))] == [SHIPPED, SEED]
+
+
+def test_a_crash_at_the_end_costs_one_point(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, "FickleLab")
+    found = tuned(tmp_path)
+    assert found.best["schedule"] != {**SEED, "registers": 4}
+    assert 2 < found.speedup < 2.5
+
+
+def test_what_was_measured_in_another_way_is_not_known(fake: None, tmp_path: Path) -> None:
+    tuned(tmp_path, trials=3)
+    found = read(only(tmp_path))
+    assert found.key is not None
+    trial = {"schedule": SEED, "ratio": 0.001, "unit": "instructions", "how": "emulated"}
+    Store(tmp_path).append(found.key, {"trial": trial})
+    again = tuned(tmp_path, trials=1)
+    assert again.trials["known"] == 3
+    assert again.speedup < 3
 
 
 def test_a_form_that_gets_slower_replaces_nothing(

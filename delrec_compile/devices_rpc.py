@@ -59,7 +59,7 @@ class RpcRunner:
         with tempfile.TemporaryDirectory(prefix="delrec-") as work, _told(device):
             file = f"delrec-{secrets.token_hex(8)}.so"
             library = rpc_library(artifact, self.machine, Path(work) / file)
-            self.remote.upload(str(library))
+            self.remote.upload(bytearray(library.read_bytes()), target=file)
             self.module = self.remote.load_module(file)
             self.cpu = self.remote.cpu()
             if int(self.module["self_test"]()) != 0:
@@ -118,9 +118,20 @@ def summary(host: str, port: int) -> list[dict[str, Any]]:
 
 def keys(host: str, port: int) -> list[Key]:
     """What a tracker has. Raises DeviceError where there is none."""
+    return _keys(_told_by(host, port))
+
+
+def offered(host: str, port: int, key: str) -> set[int]:
+    """The ports of a key's servers, as the tracker knows them. Raises DeviceError."""
+    servers = _told_by(host, port)["server_info"]
+    return {int(s["addr"][1]) for s in servers if s["key"] == f"server:{key}"}
+
+
+def _told_by(host: str, port: int) -> dict[str, Any]:
     tracker = _tracker(f"tracker {host}:{port}", host, port)
     try:
-        return _keys(tracker.summary())
+        summary: dict[str, Any] = tracker.summary()
+        return summary
     except Exception as error:
         raise DeviceError(f"tracker {host}:{port}: {_line(error)}") from error
     finally:

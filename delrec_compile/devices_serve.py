@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from delrec_compile.devices_rpc import client, keys
+from delrec_compile.devices_rpc import client, keys, offered
 from delrec_compile.errors import DeviceError, UsageError
 
 LOOPBACK = "127.0.0.1"
@@ -78,7 +79,7 @@ def server(
     if port is not None:
         _free(host, port)
         first, last = port, port + 1
-    named = None if host in EVERYWHERE else host
+    named, folder = None if host in EVERYWHERE else host, Path.cwd()
     threading.excepthook = lambda _: None
     while True:
         try:
@@ -87,10 +88,13 @@ def server(
             )
         except (OSError, ValueError) as error:
             raise DeviceError(f"{host}: {error}; name another with --host and --port") from error
-        ready(int(state.port))
+        first, last = int(state.port), int(state.port) + 1
+        while state.thread.is_alive() and first not in offered(*at, key):
+            time.sleep(POLL_S)
+        ready(first)
         _until_it_ends(state.thread)
         state.sock.close()
-        first, last = int(state.port), int(state.port) + 1
+        os.chdir(folder)  # where a session dies, the server stays in its deleted folder
         say("code that was sent here died, and the server with it; serving again")
 
 

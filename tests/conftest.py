@@ -19,6 +19,7 @@ import pytest
 import torch
 from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
 from hypothesis import HealthCheck, settings
+from remote_fixtures import shell, tracker  # noqa: F401
 
 from delrec_compile import checkpoint, targets
 from delrec_compile.assemble import assemble

@@ -80,6 +80,7 @@ def server(
         first, last = port, port + 1
     named = None if host in EVERYWHERE else host
     threading.excepthook = lambda _: None
+    home = os.getcwd()  # noqa: PTH109
     while True:
         try:
             state = PopenRPCServerState(
@@ -89,6 +90,7 @@ def server(
             raise DeviceError(f"{host}: {error}; name another with --host and --port") from error
         ready(int(state.port))
         _until_it_ends(state.thread)
+        os.chdir(home)  # TVM leaves the process in the folder of the session that died
         state.sock.close()
         first, last = int(state.port), int(state.port) + 1
         say("code that was sent here died, and the server with it; serving again")

@@ -120,10 +120,9 @@ def bench_on(
     """
     _folder(path)
     found = _each(devices, "timed", path=str(path), words=str(words), rounds=rounds)
-    workload = [f.pop("workload") for f in found].pop(0)
     ours = found[0]["us_per_step"]
     rows = [{"name": "ours", **f, "ratio_to_ours": f["us_per_step"] / ours} for f in found]
-    return {"rows": rows, "workload": workload}
+    return {"rows": rows, "workload": [row.pop("workload") for row in rows][-1]}
 
 
 def checked(path: str, url: str, words: str, limit: int | None) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def test_a_candidate_that_kills_its_server_is_one_failed_trial(
         return build(schedule)
 
     def deadly(self: Any, x: Any) -> Any:
-        if built and built[-1]["registers"] == 2 and self is not lab.shipped.runner:
+        if built and built[-1]["registers"] == 16 and self is not lab.shipped.runner:
             built.append(own)
             for process in sessions(server):
                 process.kill()
@@ -164,7 +164,7 @@ def test_a_candidate_that_kills_its_server_is_one_failed_trial(
     monkeypatch.setattr(lab, "_build", building)
     monkeypatch.setattr(tuning_remote.RemoteRunner, "trace", deadly)
     with pytest.raises(CompilerCrash, match="it failed where it ran: rpc://"):
-        lab.measure({**own, "registers": 2})
+        lab.measure({**own, "registers": 16})
     monkeypatch.undo()
     assert lab.measure(own)["ratio"] > 0
 

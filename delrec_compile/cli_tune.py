@@ -32,6 +32,9 @@ def tune(
         typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="LLVM's CPU name, such as x86-64-v3.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Measure there: rpc://host:port/key or ssh://user@host.")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 10.0,
     trials: Annotated[int | None, typer.Option(help="Stop after so many measurements.")] = None,
     jobs: Annotated[
@@ -52,7 +55,8 @@ def tune(
 
     network = checkpoint.load(model)
     facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": words, "db": db}
-    line = _line(model, target, numeric, cpu, minutes, trials)
+    facts["device"] = device
+    line = _line(model, target, numeric, cpu, device, minutes, trials)
     try:
         with counting("tuning") as step:
             found = search(
@@ -80,11 +84,18 @@ def tune(
 
 
 def _line(
-    model: str, target: str, numeric: str, cpu: str | None, minutes: float, trials: int | None
+    model: str,
+    target: str,
+    numeric: str,
+    cpu: str | None,
+    device: str | None,
+    minutes: float,
+    trials: int | None,
 ) -> str:
     """The command, as it is noted beside what it found."""
     line = f"delrec-compile tune {shlex.quote(model)} --target {target} --numeric {numeric}"
     line += f" --cpu {shlex.quote(cpu)}" if cpu else ""
+    line += f" --device {shlex.quote(device)}" if device else ""
     line += f" --trials {trials}" if trials else ""
     return f"{line} --minutes {minutes:g}"
 

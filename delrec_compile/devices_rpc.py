@@ -46,13 +46,14 @@ class Key:
 class RpcRunner:
     """Runs words on a free machine of the key, which it holds until it is closed.
 
-    machine: what it says it is, or what the artifact is for where it does not say.
+    machine: what it says it is, or what the artifact is for where it does not say. remote: a
+    `session` that is open, in which several artifacts lie side by side.
     """
 
-    def __init__(self, artifact: Artifact, device: Device) -> None:
+    def __init__(self, artifact: Artifact, device: Device, remote: Any = None) -> None:
         self.device, self.name = device, str(device)
         self.shape = Shape.of(artifact)
-        self.remote = _request(device)
+        self.remote = remote or session(device)
         self.host = device.key
         found = self._asked()
         self.machine = machine_for(artifact, device, found)
@@ -61,6 +62,7 @@ class RpcRunner:
             library = rpc_library(artifact, self.machine, Path(work) / file)
             self.remote.upload(bytearray(library.read_bytes()), target=file)
             self.module = self.remote.load_module(file)
+            self.remote.remove(file)
             self.cpu = self.remote.cpu()
             if int(self.module["self_test"]()) != 0:
                 raise ParityError(f"{device}: the self-test fails there; build the artifact again")
@@ -79,14 +81,17 @@ class RpcRunner:
                 fired.append(sent[2].numpy())
         return shape.trace(np.concatenate(ys), np.concatenate(fired))
 
-    def times(self, x: NDArray[Any]) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
+    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
+        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+
+        piece: steps in a call; 0: a word in one call.
+        """
         out: list[float] = []
         for part in self._parts(self.shape.checked(x)):
             y = np.empty((part.shape[1], self.shape.outputs), np.float32)
             with _told(self.device):
                 sent = [self._sent(a) for a in (part, y, np.zeros(len(part)))]
-                refused(int(self.module["times"](*sent, SLICE_US * 1000)))
+                refused(int(self.module["times"](*sent, SLICE_US * 1000, piece)))
                 out += (sent[2].numpy() / 1e3).tolist()
         return out
 
@@ -186,7 +191,7 @@ def _waiting(queues: dict[str, Any], key: str) -> int:
     return int(queues.get(key, {}).get("pending", 0))
 
 
-def _request(device: Device) -> Any:
+def session(device: Device) -> Any:
     """A session on a machine of the key, once one is free."""
     tracker = _tracker(str(device), device.host, device.port)
     end = time.monotonic() + device.timeout_s

@@ -41,7 +41,7 @@ class DeviceRunner(Protocol):
         """x: (T, batch, inputs) counts."""
         ...
 
-    def times(self, x: NDArray[Any]) -> list[float]:
+    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
         """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
         ...
 
@@ -63,9 +63,12 @@ class LocalRunner:
         y, spikes, _ = self._answer(packed(words, traced=len(words), timed=0))
         return self.shape.trace(y, spikes)
 
-    def times(self, x: NDArray[Any]) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
-        sent = packed(self.shape.checked(x), traced=0, timed=len(x))
+    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
+        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+
+        piece: steps in a call; 0: a word in one call.
+        """
+        sent = packed(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
         return [ns / 1e3 for ns in self._answer(sent)[2]]
 
     def _answer(self, sent: bytes) -> tuple[F32, NDArray[np.uint8], list[float]]:

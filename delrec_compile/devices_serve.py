@@ -81,6 +81,7 @@ def server(
         first, last = port, port + 1
     named, folder = None if host in EVERYWHERE else host, Path.cwd()
     threading.excepthook = lambda _: None
+    home = os.getcwd()  # noqa: PTH109
     while True:
         try:
             state = PopenRPCServerState(
@@ -93,6 +94,7 @@ def server(
             time.sleep(POLL_S)
         ready(first)
         _until_it_ends(state.thread)
+        os.chdir(home)  # TVM leaves the process in the folder of the session that died
         state.sock.close()
         os.chdir(folder)  # where a session dies, the server stays in its deleted folder
         say("code that was sent here died, and the server with it; serving again")

@@ -65,9 +65,12 @@ class SshRunner:
         y, spikes, _ = self._answer(packed(words, traced=len(words), timed=0))
         return self.shape.trace(y, spikes)
 
-    def times(self, x: NDArray[Any]) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
-        sent = packed(self.shape.checked(x), traced=0, timed=len(x))
+    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
+        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+
+        piece: steps in a call; 0: a word in one call.
+        """
+        sent = packed(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
         return [ns / 1e3 for ns in self._answer(sent)[2]]
 
     def _answer(self, sent: bytes) -> tuple[F32, NDArray[np.uint8], list[float]]:

@@ -15,7 +15,7 @@ from delrec_compile.session import Trace, counts
 
 F32 = NDArray[np.float32]
 MAGIC = 0x64726C32
-HEAD = struct.Struct("<I7i")  # magic, words, steps, traced, timed, slice in us, self-test, reserved
+HEAD = struct.Struct("<I7i")  # magic, words, steps, traced, timed, slice in us, self-test, piece
 WORD = 2  # bytes of a count
 CODES = {
     1: "the tracing kernel and the plain one differ",
@@ -61,9 +61,14 @@ class Shape:
         return Trace(y.transpose(1, 0, 2), tuple(np.ascontiguousarray(s) for s in each))
 
 
-def packed(x: NDArray[Any], traced: int, timed: int, slice_us: int = SLICE_US) -> bytes:
-    """The head and the words x (words, steps, inputs), of which the first are traced or timed."""
-    head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, 0)
+def packed(
+    x: NDArray[Any], traced: int, timed: int, slice_us: int = SLICE_US, piece: int = 0
+) -> bytes:
+    """The head and the words x (words, steps, inputs), of which the first are traced or timed.
+
+    piece: steps of a timed call; 0: all of a word.
+    """
+    head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, piece)
     return head + x.astype("<u2").tobytes()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from delrec_compile import checkpoint, integer_file, targets
 from delrec_compile.data.events import Events
+from delrec_compile.devices import parse
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import Network
 from delrec_compile.quantise import quantise
@@ -34,6 +35,7 @@ def tune(
     numeric: str = "float32",
     calibrate: Events | None = None,
     cpu: str | None = None,
+    device: str | None = None,
     words: str = "words",
     db: Path | str | None = None,
     limits: Limits | None = None,
@@ -43,24 +45,33 @@ def tune(
 ) -> Tuned:
     """Searches schedules for the target, and keeps the winner in the store `db`.
 
-    cpu: as in `build`. words: what is run. jobs: points that are built and run at once, where
+    cpu: as in `build`. device: where it is measured, `rpc://host:port/key` or `ssh://user@host`;
+    else here, or in an emulator. words: what is run. jobs: points that are built and run at once, where
     they run in an emulator. command: what is noted beside the winner. Raises
-    UnsupportedError, UsageError, and what `build` raises.
+    UnsupportedError, UsageError, DeviceError, and what `build` raises.
     """
-    profile = _tunable(target, numeric)
+    profile = _tunable(target, numeric, device)
     with tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder:
         checkpoint.save(network, Path(folder) / "network.safetensors")
         if numeric != "float32":
             whole = quantise(network, numeric, calibrate)
             integer_file.save(whole, Path(folder) / integer_file.NAME)
-        facts = {"root": folder, "target": target, "cpu": cpu, "words": str(words)}
+        facts = {
+            "root": folder,
+            "target": target,
+            "cpu": cpu,
+            "words": str(words),
+            "device": device,
+        }
         run = Run(Store(db), limits or Limits(), command, progress)
-        with _labs(facts, _at_once(profile, jobs)) as labs:
+        with _labs(facts, _at_once(profile, device, jobs)) as labs:
             return run.through(labs)
 
 
-def _tunable(target: str, numeric: str) -> targets.Target:
+def _tunable(target: str, numeric: str, device: str | None) -> targets.Target:
     profile = targets.load(target)
+    if device:
+        parse(device)
     if numeric not in profile.numeric:
         raise UnsupportedError(
             f"target '{profile.name}' has no numeric mode '{numeric}'; "
@@ -68,7 +79,7 @@ def _tunable(target: str, numeric: str) -> targets.Target:
         )
     if profile.generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
-    if not profile.runs_here and not profile.core:
+    if not device and not profile.runs_here and not profile.core:
         raise UnsupportedError(
             f"code of '{profile.name}' runs neither here nor in an emulator; "
             "tune on such a machine, or name one with --device"
@@ -76,11 +87,11 @@ def _tunable(target: str, numeric: str) -> targets.Target:
     return profile
 
 
-def _at_once(profile: targets.Target, jobs: int | None) -> int:
-    """Native code is timed alone."""
+def _at_once(profile: targets.Target, device: str | None, jobs: int | None) -> int:
+    """What is timed is timed alone."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
-    return 1 if profile.runs_here else jobs or min(os.cpu_count() or 1, MOST_JOBS)
+    return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MOST_JOBS)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import importlib.metadata
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
@@ -31,6 +31,7 @@ from delrec_compile.tuning_store import Key, Record, Store
 CODE = ("ops/*.py", "compose*.py", "codegen.py", "integer_*.py", "sequence.py")
 FOLDER = "tuned"
 SAME = ("target", "cpu", "numeric", "workload")
+TIMED = "us"
 # origins of a schedule
 PROFILE, STORE, SHIPPED = "profile", "store", "targets/tuned"
 
@@ -65,9 +66,14 @@ def choose(key: Key, own: Schedule, db: Path | str | None) -> Chosen:
 def _winners(key: Key, db: Path | str | None) -> Iterator[tuple[str, Record]]:
     found = Store(db).read(key)
     if found.key == key:
-        for winner in reversed(found.all("winner")):
-            yield STORE, winner
+        yield from ((STORE, winner) for winner in ranked(found.all("winner")))
     yield from ((SHIPPED, file) for file in exported() if fits(file, key))
+
+
+def ranked(winners: Iterable[Record]) -> list[Record]:
+    """The last first, and before all others what was timed: it says more than counted instructions."""
+    newest = list(winners)[::-1]
+    return sorted(newest, key=lambda w: w.get("unit") != TIMED)
 
 
 def fits(file: Mapping[str, Any], key: Key) -> bool:

@@ -24,7 +24,7 @@ def listing(store: Store) -> list[dict[str, Any]]:
 
 def _row(found: Contents) -> dict[str, Any]:
     key, trials, winners = found.key, found.all("trial"), found.all("winner")
-    last = winners[-1] if winners else None
+    last = next(iter(tuned.ranked(winners)), None)
     return {
         "file": found.path.name,
         "target": key and key.target,
@@ -94,9 +94,9 @@ def export(store: Store, out: Path, target: str | None, force: bool) -> list[Pat
 def _best(store: Store) -> Iterator[tuple[Key, dict[str, Any]]]:
     for path in store.files():
         found = read(path)
-        winners = found.all("winner")
-        if found.key and winners and winners[-1]["ratio"] < 1 and found.key.code == tuned.code():
-            yield found.key, winners[-1]
+        best = next(iter(tuned.ranked(found.all("winner"))), None)
+        if found.key and best and best["ratio"] < 1 and found.key.code == tuned.code():
+            yield found.key, best
 
 
 def _toml(key: Key, winner: Mapping[str, Any]) -> str:

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from delrec_compile import checkpoint, integer_file, targets, tuned
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
-from delrec_compile.errors import ParityError
+from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.glue import HOISTED_FROM, same_bits
 from delrec_compile.run import ReferenceRunner, artifact_runner, fitting, read_words
 from delrec_compile.session import Session, Trace
+from delrec_compile.tuning_remote import Remote
 
-WORDS = {"native": 9, "emulated": 1}
+WORDS = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
 STEPS, SEQUENCE = "steps", "sequence"
 ONLY_SEQUENCES = ("chunk", "tile")  # choices of a schedule
@@ -43,21 +44,25 @@ Costs = dict[str, float]
 class Lab:
     """root: a folder with network.safetensors, and the integer network where one is tuned.
 
-    words: where inputs come from. `self.how` is `native` or `emulated`.
+    words: where inputs come from. device: where points run; else here, natively or in an emulator.
     """
 
-    def __init__(self, root: str, target: str, cpu: str | None, words: str) -> None:
+    def __init__(
+        self, root: str, target: str, cpu: str | None, words: str, device: str | None = None
+    ) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         self.root, self.target, self.cpu = Path(root), target, cpu
         self.profile = targets.load(target)
-        self.how = "native" if self.profile.runs_here else "emulated"
+        self.remote = Remote(device) if device else None
+        here = "native" if self.profile.runs_here else "emulated"
+        self.how = "device" if device else here
         network = checkpoint.load(self.root / "network.safetensors")
         events = fitting(read_words(words), network.inputs)
         counts = events.counts[: WORDS[self.how], : events.steps // FEW * FEW or None]
         self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
         whole = self.root / integer_file.NAME
         self.network: Any = integer_file.load(whole) if whole.exists() else network
-        self.shipped = _Candidate(self._build(None), self.how, self.x)
+        self.shipped = self._opened(self._build(None))
         self._known_good()
 
     def facts(self) -> dict[str, Any]:
@@ -71,17 +76,29 @@ class Lab:
                 "features": _features(m["llvm"]) if self.profile.generator == "llvm" else [],
                 "shipped": m["schedule"],
                 "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
-                "sequences": self.how == "native",
+                "sequences": self.how != "emulated",
             },
             "seeds": [e["schedule"] for e in tuned.exported() if tuned.fits(e, key)],
             "costs": self.shipped.costs(self.x),
-            "unit": "us" if self.how == "native" else "instructions",
+            "unit": "instructions" if self.how == "emulated" else "us",
             "how": self.how if self.how == "native" else self.shipped.runner.how,
         }
 
     def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        """As `compare`, of one. Raises ParityError, BudgetError, .."""
-        return self.compare([schedule], rounds=len(self.x))[0]
+        """As `compare`, of one. Raises ParityError, BudgetError, CompilerCrash, ..
+
+        Raises DeviceError only where the device does not even run what is shipped: twice is a
+        point's own fault, once may be that of its session.
+        """
+        for _ in range(2):
+            try:
+                return self.compare([schedule], rounds=len(self.x))[0]
+            except DeviceError as error:
+                fault = CompilerCrash(f"it failed where it ran: {error}")
+                if self.remote is None:
+                    break
+                self._renew()
+        raise fault
 
     def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
         """Points and the shipped schedule side by side, in turns.
@@ -89,6 +106,8 @@ class Lab:
         Of each point: `costs` and `ratios` to the shipped schedule by form, `ratio` of all forms
         (their geometric mean), `wins` (the share of rounds in which the point was faster).
         """
+        if self.remote is not None and not self.remote.usable:
+            self._renew()
         own = self.shipped.artifact.manifest["schedule"]
         with self._candidates(schedules) as made:
             if self.how == "emulated":
@@ -113,6 +132,18 @@ class Lab:
         fixed = {"name": "tuned", "steps_per_call": few, "dt_ms": self.network.dt_ms}
         return Artifact(stage, {**fixed, **sizes, **facts})
 
+    def _opened(self, artifact: Artifact) -> _Candidate:
+        runner = self.remote.open(artifact) if self.remote else artifact_runner(artifact)
+        return _Candidate(artifact, runner, self.how, self.x)
+
+    def _renew(self) -> None:
+        """What is shipped, in a new session of the device. Raises DeviceError where it is gone."""
+        assert self.remote is not None
+        artifact = self.shipped.artifact
+        del self.shipped.runner
+        self.remote.close()
+        self.shipped = self._opened(artifact)
+
     @contextmanager
     def _candidates(self, schedules: list[dict[str, Any]]) -> Iterator[list[_Candidate]]:
         made: list[_Candidate] = []
@@ -120,7 +151,7 @@ class Lab:
         try:
             for schedule in schedules:
                 built.append(self._build(schedule))
-                made.append(_Candidate(built[-1], self.how, self.x))
+                made.append(self._opened(built[-1]))
                 for mine, good in zip(made[-1].traces, self.shipped.traces, strict=True):
                     if not _same(mine, good):
                         raise ParityError("other outputs or spikes than the shipped schedule")
@@ -142,10 +173,8 @@ class Lab:
 class _Candidate:
     """A built point, its self-test passed, with what it computed of every word."""
 
-    def __init__(self, artifact: Artifact, how: str, words: Sequence[F32]) -> None:
-        self.artifact = artifact
-        runner: Any = artifact_runner(artifact)
-        self.runner = runner
+    def __init__(self, artifact: Artifact, runner: Any, how: str, words: Sequence[F32]) -> None:
+        self.artifact, self.runner = artifact, runner
         if not self.runner.self_test():
             raise ParityError("the self-test fails")
         self.traces = [self.runner.trace(x[:, None]) for x in words]
@@ -157,6 +186,8 @@ class _Candidate:
 
     def costs(self, words: Sequence[F32]) -> Costs:
         """Of one step, by form: the median of the words."""
+        if hasattr(self.runner, "costs"):
+            return dict(self.runner.costs(words))
         if not self.native:
             return {STEPS: statistics.fmean(self.runner.instructions)}
         found = [_times(self.runner, x) for x in words]

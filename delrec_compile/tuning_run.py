@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from delrec_compile.errors import CompilerCrash, DelrecError, ParityError, UsageError
+from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
 from delrec_compile.tuning_space import Point, Space, space_of
 from delrec_compile.tuning_store import Key, Store
 from delrec_compile.warm import Warm
@@ -259,11 +259,16 @@ def together(labs: list[Warm], points: list[Point]) -> Iterator[dict[str, Any]]:
 
 
 def attempt(lab: Warm, point: Point) -> dict[str, Any]:
-    """The record of one trial; a refusal, a crash or a time-out is a record too."""
+    """The record of one trial; a refusal, a crash or a time-out is a record too.
+
+    Raises DeviceError for a device that is gone, which is no fault of the point.
+    """
     start = time.monotonic()
     record: dict[str, Any] = {"schedule": point}
     try:
         record.update(lab.call("measure", schedule=point, timeout_s=POINT_S))
+    except DeviceError:
+        raise
     except DelrecError as error:
         record["error"] = f"{type(error).__name__}: {error}"
     record["seconds"] = round(time.monotonic() - start, 3)

@@ -84,6 +84,13 @@ def cost_of(schedule: dict[str, Any]) -> float:
     return float(ratio)
 
 
+class CountingLab(FakeLab):
+    """The same in an emulator."""
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "unit": "instructions", "how": "emulated"}
+
+
 class DisappointingLab(FakeLab):
     """What was fast alone is slow side by side."""
 
@@ -277,6 +284,19 @@ def test_a_form_that_gets_slower_replaces_nothing(
     use(monkeypatch, "LopsidedLab")
     found = tuned(tmp_path, trials=12)
     assert found.best["schedule"] == SHIPPED
+
+
+def test_instructions_and_times_are_not_mixed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, "CountingLab")
+    tuned(tmp_path, trials=5)
+    use(monkeypatch, "FakeLab")
+    timed = tuned(tmp_path, trials=5)
+    assert timed.trials == {"measured": 5, "known": 0, "failed": 0}
+    units = [t["unit"] for t in read(only(tmp_path)).all("trial")]
+    assert units == ["instructions"] * 5 + ["us"] * 5
+    assert tuned(tmp_path, trials=1).trials["known"] == 5
 
 
 def test_what_is_slower_side_by_side_replaces_nothing(

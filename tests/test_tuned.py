@@ -135,6 +135,18 @@ def test_what_is_no_schedule_any_more_is_not_used(tmp_path: Path, no_exports: No
     assert (last.schedule, last.ratio) == (own, 1.0), "the last word counts"
 
 
+def test_what_was_timed_counts_more_than_what_was_counted(tmp_path: Path, no_exports: None) -> None:
+    key, own = key_and_own()
+    store = Store(tmp_path)
+    counted = {**winner(own, registers=16), "unit": "instructions"}
+    store.append(key, {"winner": counted})
+    assert tuned.choose(key, own, tmp_path).schedule.registers == 16
+    store.append(key, {"winner": winner(own, ratio=1.0)})
+    store.append(key, {"winner": counted})
+    assert tuned.choose(key, own, tmp_path).schedule == own, "on the device nothing was faster"
+    assert [w["unit"] for w in tuned.ranked([counted, winner(own)])] == ["us", "instructions"]
+
+
 def test_winners_are_exported_and_found_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ struct head {
     int32_t timed;  /* the first words, which are timed */
     int32_t slice_us;
     int32_t self_test;
-    int32_t reserved;
+    int32_t piece; /* steps of a timed call; 0: all of a word */
 };
 
 static int fail(const char *why)
@@ -82,7 +82,7 @@ static int answer(FILE *file, const struct head *head)
             fwrite(bits, 1, packed, stdout);
         }
         if (w < head->timed) {
-            ns[w] = time_word(x, head->steps, (int64_t)head->slice_us * 1000, y);
+            ns[w] = time_word(x, head->steps, head->piece, (int64_t)head->slice_us * 1000, y);
         }
     }
     fwrite(ns, sizeof *ns, (size_t)head->timed, stdout);

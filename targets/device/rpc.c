@@ -56,19 +56,21 @@ EXPORT int __tvm_ffi_trace(void *self, const TVMFFIAny *args, int32_t n, TVMFFIA
     return give(result, code);
 }
 
-/* (x, y [steps][OUTPUTS], ns [words] float64, slice in ns) -> 0 */
+/* (x, y [steps][OUTPUTS], ns [words] float64, slice in ns, steps of a call or 0) -> 0 */
 EXPORT int __tvm_ffi_times(void *self, const TVMFFIAny *args, int32_t n, TVMFFIAny *result)
 {
     (void)self;
-    if (n != 4) {
+    if (n != 5) {
         return give(result, REFUSED);
     }
     const int64_t *shape = tensor(&args[0])->shape;
     const int32_t steps = (int32_t)shape[1];
     const COUNT *x = data(&args[0]);
     double *ns = data(&args[2]);
+    const int32_t piece = (int32_t)args[4].v_int64;
     for (int64_t w = 0; w < shape[0]; w++) {
-        ns[w] = time_word(x + (ptrdiff_t)w * steps * INPUTS, steps, args[3].v_int64, data(&args[1]));
+        const COUNT *word = x + (ptrdiff_t)w * steps * INPUTS;
+        ns[w] = time_word(word, steps, piece, args[3].v_int64, data(&args[1]));
     }
     return give(result, 0);
 }

@@ -1,0 +1,116 @@
+"""Candidates of `tune` on another machine, several side by side. Used in the lab's child process.
+
+Into one session with a tracker's machine, candidates are loaded one after another. Sessions are
+short: a server ends one that is too old, and with it a candidate that hangs. A candidate that kills
+the process there takes its session along; the next one gets a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.build import Artifact
+from delrec_compile.devices import Device, parse
+from delrec_compile.devices_run import DeviceRunner, open_device
+from delrec_compile.errors import DeviceError
+from delrec_compile.glue import HOISTED_FROM
+from delrec_compile.session import Trace
+
+F32 = NDArray[np.float32]
+SESSION_S = 60.0  # after which a server ends a session
+YOUNG_S = 25.0  # until when a comparison is begun in one
+BACK_S, POLL_S = 30.0, 0.5
+# form -> steps in a call; 0: a word in one call
+PIECES = {"steps": HOISTED_FROM - 1, "sequence": 0}
+
+
+class Remote:
+    """A device, and what is open there. Raises UsageError for what names no device."""
+
+    def __init__(self, url: str) -> None:
+        self.device: Device = parse(url)
+        self.session: Any = None
+        self.since = 0.0
+        self.sessions = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether what is open there may be used for a comparison."""
+        young = self.session is not None and time.monotonic() - self.since < YOUNG_S
+        return self.device.kind != "rpc" or young
+
+    def open(self, artifact: Artifact) -> RemoteRunner:
+        """The artifact there, its self-test passed. Raises DeviceError, ParityError, .."""
+        with self.guarded():
+            return RemoteRunner(self, self._runner(artifact))
+
+    def close(self) -> None:
+        """Ends the session, once nobody holds what is loaded in it."""
+        self.session = None
+        gc.collect()
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """After an error of the device, its session is not used again."""
+        try:
+            yield
+        except DeviceError:
+            self.session = None
+            raise
+
+    def _runner(self, artifact: Artifact) -> DeviceRunner:
+        if self.device.kind != "rpc":
+            return open_device(artifact, self.device)
+        from delrec_compile.devices_rpc import RpcRunner
+
+        if self.session is None:
+            self.session = self._opened()
+            self.since = time.monotonic()
+            self.sessions += 1
+        return RpcRunner(artifact, self.device, self.session)
+
+    def _opened(self) -> Any:
+        """A session; a server whose process died under the last one needs a while to come back."""
+        from delrec_compile.devices_rpc import session
+
+        options = {**self.device.options, "timeout": str(min(SESSION_S, self.device.timeout_s))}
+        end = time.monotonic() + (BACK_S if self.sessions else 0)
+        while True:
+            try:
+                return session(replace(self.device, options=options))
+            except DeviceError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(POLL_S)
+
+
+class RemoteRunner:
+    """An artifact on a device."""
+
+    def __init__(self, remote: Remote, runner: DeviceRunner) -> None:
+        self.remote, self.runner = remote, runner
+        self.how = f"device ({remote.device}: {runner.host}, {runner.machine})"
+
+    def self_test(self) -> bool:
+        """It passed when this was opened."""
+        return True
+
+    def trace(self, x: F32) -> Trace:
+        """x: (T, batch, inputs). Each word is traced there, and run again in one call and in steps."""
+        with self.remote.guarded():
+            return self.runner.trace(x)
+
+    def costs(self, words: Sequence[F32]) -> dict[str, float]:
+        """Microseconds of CPU time per step, by form: the median of the words."""
+        x = np.stack(words)
+        with self.remote.guarded():
+            return {f: statistics.median(self.runner.times(x, n)) for f, n in PIECES.items()}

@@ -124,21 +124,22 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         line = [sshd, "-D", "-e", "-f", str(folder / "sshd")]
         server = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=log)
     try:
-        _listening(port, server)
+        listening(port, server)
         yield Shell(folder)
     finally:
         server.terminate()
         server.wait(timeout=10)
 
 
-def _listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Waits until a server answers."""
     for _ in range(600):
-        assert process.poll() is None, "sshd ended"
+        assert process.poll() is None, "the server ended"
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise AssertionError("sshd does not listen")
+    raise AssertionError("the server does not listen")
 
 
 class Command:

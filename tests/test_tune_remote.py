@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from helpers import refusal
-from remote_fixtures import free_port, listening, shell  # noqa: F401
+from remote_fixtures import Shell, free_port, listening
 from test_cli import cli
 
 import delrec_compile
@@ -236,8 +236,8 @@ def test_wrong_bits_there_never_count(lab: Lab, monkeypatch: pytest.MonkeyPatch)
         lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
 
 
-def test_over_ssh(place: Path, shell: Callable[..., str]) -> None:  # noqa: F811
-    lab = Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), shell())
+def test_over_ssh(place: Path, shell: Shell) -> None:
+    lab = Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), shell.url())
     facts = lab.facts()
     assert facts["how"].startswith("device (ssh://")
     assert set(facts["costs"]) == {"steps", "sequence"}

@@ -17,7 +17,7 @@ demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o out/$(MODEL)-$(TARGET)
 
 test: $(BIN)/.developer $(CROSS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(BIN)/.developer
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ is from before the process is made to its first membranes, with its files in the
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import statistics
 import subprocess
@@ -210,14 +211,19 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
 
 def _resident(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    most = next(s for s in lines if s.startswith("VmHWM:"))
-    return int(most.split()[1]) * KB
+    most = [s.split()[1] for s in lines if s.startswith("VmHWM:")]
+    if not most:
+        raise EOFError  # it is dead
+    return int(most[0]) * KB
 
 
 def _cpu_ms(pid: int) -> float:
-    """CPU time of all threads so far; 0 where the kernel does not count it."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+    """CPU time so far of all threads that live; 0 where the kernel does not count it."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            total += int(task.read_text().split()[0])
+    return total / 1e6
 
 
 def _epitaph(program: Program, code: int, log: bytes) -> str:

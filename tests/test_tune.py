@@ -58,7 +58,9 @@ class FakeLab:
 
     final = 1.0  # by which the final differs from what was measured before
 
-    def __init__(self, root: str, target: str, cpu: str | None, words: str) -> None:
+    def __init__(
+        self, root: str, target: str, cpu: str | None, words: str, device: str | None = None
+    ) -> None:
         self.asked: list[dict[str, Any]] = []
 
     def facts(self) -> dict[str, Any]:

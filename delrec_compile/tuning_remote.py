@@ -49,7 +49,18 @@ class Remote:
         return self.device.kind != "rpc" or young
 
     def open(self, artifact: Artifact) -> RemoteRunner:
-        """The artifact there, its self-test passed. Raises DeviceError, ParityError, .."""
+        """The artifact there, its self-test passed. Raises DeviceError, ParityError, ..
+
+        A tracker may hand out a server that has just died: a session that fails at once is
+        opened again.
+        """
+        before = self.sessions
+        try:
+            with self.guarded():
+                return RemoteRunner(self, self._runner(artifact))
+        except DeviceError:
+            if self.sessions == before:
+                raise
         with self.guarded():
             return RemoteRunner(self, self._runner(artifact))
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import cases
 import numpy as np
@@ -215,11 +216,12 @@ def test_only_the_c_entry_points_are_exported(compiled: Compile) -> None:
 
 def test_the_schedule_follows_the_cpu() -> None:
     target = targets.load("x86_64")
+    steps: Any = {"taps": "planes", "chunk": 32, "tile": 8}
     assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "movemask", taps="planes")
-    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "pairs", taps="planes")
+    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "pairs", **steps)
     llvm, schedule = pick(target, "znver4")
     assert (schedule, llvm["mattr"]) == (
-        Schedule(16, 8, "compress", "pairs", taps="planes"),
+        Schedule(16, 8, "compress", "pairs", **steps),
         ["-prefer-256-bit"],
     )
     assert pick(target, "icelake-client")[1].rows == "pairs"

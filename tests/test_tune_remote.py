@@ -81,17 +81,20 @@ def tracker() -> Iterator[int]:
 
 @pytest.fixture
 def server(tracker: int) -> Iterator[psutil.Process]:
-    from delrec_compile.devices_rpc import keys
+    from delrec_compile.devices_rpc import keys, offered
 
     process = started(SERVER.format(port=tracker))
+    end = time.monotonic() + 60
     try:
-        end = time.monotonic() + 60
         while not any(k.free for k in keys("127.0.0.1", tracker)):
             assert time.monotonic() < end, "no server came"
             time.sleep(0.2)
         yield psutil.Process(process.pid)
     finally:
         ended(process)
+        while offered("127.0.0.1", tracker, KEY):
+            assert time.monotonic() < end + 60, "the tracker still offers a server that ended"
+            time.sleep(0.05)
 
 
 def url(port: int) -> str:

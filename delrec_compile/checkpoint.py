@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network import RECURRENCES, Layer, Lif, Network, Readout, Recurrence
 
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "dense_delay_256")
-_KINDS: dict[str, tuple[Callable[..., Recurrence], str]] = {
-    "conv_delay": (ConvDelay, "kernel"),
-    "dense_delay": (DenseDelay, "weight"),
-}
+DELAY = "delay"  # its tensor, int16
 PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
 Arrays = dict[str, NDArray[Any]]
 
@@ -176,11 +173,12 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
         arrays[f"layers.{i}.weight"] = layer.weight
         arrays[f"layers.{i}.bias"] = layer.bias
         entry: dict[str, Any] = {"lif": asdict(layer.lif), "recurrence": None}
-        if layer.recurrence is not None:
-            entry["recurrence"] = layer.recurrence.kind
-            arrays[f"layers.{i}.delay"] = layer.recurrence.delay.astype(np.int16)
-            for name, value in layer.recurrence.weights.items():
-                arrays[f"layers.{i}.recurrent_{name}"] = value
+        r = layer.recurrence
+        if r is not None:
+            entry["recurrence"] = r.kind
+            entry |= {"facts": r.facts()} if r.facts() else {}
+            for name, value in r.arrays().items():
+                arrays[_recurrent(i, name)] = value.astype(np.int16) if name == DELAY else value
         layers.append(entry)
     out = network.readout
     arrays |= {"readout.weight": out.weight, "readout.bias": out.bias}
@@ -196,13 +194,22 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     return arrays, config
 
 
-def _recurrence(kind: str | None, at: str, take: Callable[[str], Any]) -> Recurrence | None:
+def _recurrent(layer: int, name: str) -> str:
+    return f"layers.{layer}.{name if name == DELAY else 'recurrent_' + name}"
+
+
+def _recurrence(entry: dict[str, Any], layer: int, take: Callable[[str], Any]) -> Recurrence | None:
+    kind = entry["recurrence"]
     if kind is None:
         return None
-    if kind not in _KINDS:
-        raise CheckpointError(f"{at}: unknown recurrence '{kind}'; allowed: {', '.join(_KINDS)}")
-    make, weight = _KINDS[kind]
-    return make(take(f"{at}.recurrent_{weight}"), take(f"{at}.delay"))
+    if kind not in RECURRENCES:
+        raise CheckpointError(
+            f"layers.{layer}: unknown recurrence '{kind}'; allowed: {', '.join(RECURRENCES)}"
+        )
+    made = RECURRENCES[kind]
+    facts = entry.get("facts", {})
+    arrays = {f.name: take(_recurrent(layer, f.name)) for f in fields(made) if f.name not in facts}
+    return made(**arrays, **facts)
 
 
 def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
@@ -218,7 +225,7 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
 
     layers = []
     for i, entry in enumerate(config["layers"]):
-        recurrence = _recurrence(entry["recurrence"], f"layers.{i}", take)
+        recurrence = _recurrence(entry, i, take)
         weight, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
         layers.append(Layer(weight, bias, Lif(**entry["lif"]), recurrence))
     readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])

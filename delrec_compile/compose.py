@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.composer import Composer, Incoming, Kernel, Moment, delay_table, state_of
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
-from delrec_compile.ops import conv_delay, lif, linear
+from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.network import Layer, Readout
+from delrec_compile.ops import lif, linear
 from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.plane_taps import Shifted
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.sequence import body_of
 
@@ -64,13 +63,9 @@ def tables_of(
         out[f"l{i}_weight"] = hold.rows(layer.weight.T, group)
         out[f"l{i}_bias"] = hold.sums(layer.bias)
         out[f"l{i}_lif"] = np.append(lif.constants(layer.lif), hold.unit)
-        r = layer.recurrence
-        if isinstance(r, ConvDelay):
-            out[f"l{i}_kernel"] = hold.sums(r.kernel)
-        elif isinstance(r, DenseDelay):
-            out[f"l{i}_recurrent"] = hold.rows(r.weight.T)
-        if r is not None:
-            out[f"l{i}_delay"] = delay_table(r)
+        if layer.recurrence is not None:
+            for name, table in layer.recurrence.tables(hold.rows, hold.sums).items():
+                out[f"l{i}_{name}"] = table
     out["out_weight"] = held[-1].rows(readout.weight.T)
     out["out_bias"] = held[-1].sums(readout.bias)
     out["out_leak"] = np.append(np.array([readout.beta], np.float32), held[-1].unit)
@@ -111,8 +106,8 @@ def _holders(
     out = []
     for part, q in zip(parts, grids or [None] * len(parts), strict=True):
         rows = [part.weight]
-        if isinstance(part, Layer) and isinstance(part.recurrence, DenseDelay):
-            rows.append(part.recurrence.weight)
+        if isinstance(part, Layer) and part.recurrence is not None:
+            rows += part.recurrence.rows
         fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= UNITS_MOST
         out.append(_Holder(q if fits else None, tuple(schedule.order(part.size, 16))))
     return out
@@ -169,21 +164,15 @@ class _Composer(Composer):
 
     def _recurrence(self, i: int, arrivals: Any) -> tuple[list[linear.Rows], Any]:
         """Rows to add before the bias, or a ready current to start from."""
-        r, e, n = self.layers[i].recurrence, self.e, self.layers[i].size
         if arrivals is None:
             return [], None
-        if isinstance(r, DenseDelay):
-            return [linear.Rows(arrivals, self.at[f"l{i}_recurrent"])], None
-        taps, kernel = len(r.kernel), self.at[f"l{i}_kernel"]
-        if isinstance(arrivals, Shifted):
-
-            def tap(k: int, _: Any, lanes: int) -> Any:
-                return e.splat(kernel[k], lanes)
-
-            return [], arrivals.current(e, tap)
-        current = e.buffer("current", n + taps - 1, str(self.tables[f"l{i}_bias"].dtype))
-        conv_delay.emit(e, arrivals, kernel, taps, current, n)
-        return [], e.window(current, taps // 2, n)
+        sums: tuple[list[linear.Rows], Any] = self.layers[i].recurrence.emit(
+            self.e,
+            arrivals,
+            lambda name: self.at[f"l{i}_{name}"],
+            str(self.tables[f"l{i}_bias"].dtype),
+        )
+        return sums
 
     def read_out(self, t: Any, incoming: Incoming) -> None:
         e, n, v, leak = self.e, self.readout.size, self.at["out_v"], self.at["out_leak"]

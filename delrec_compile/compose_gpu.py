@@ -11,7 +11,7 @@ one between the vote on the spikes and their list, one before the list is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +21,10 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.compose import tables_of
 from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Readout
-from delrec_compile.ops import conv_delay, delay_line, lif, linear
-from delrec_compile.ops.emit import Computed, Window
+from delrec_compile.network import Layer, Readout, Recurrence
+from delrec_compile.ops import lif, linear
+from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
+from delrec_compile.ops.emit import Window
 from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
 from delrec_compile.ops.schedule import Schedule
 
@@ -51,10 +52,7 @@ def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, 
     for i, layer in enumerate(layers):
         out[f"l{i}_v"] = (layer.size, "float32")
         if layer.recurrence is not None:
-            out[f"l{i}_ring"] = (
-                delay_line.columns(layer.recurrence.depth, layer.size),
-                "uint32",
-            )
+            out[f"l{i}_ring"] = (layer.recurrence.line.gpu_words(), "uint32")
     out["out_v"] = (readout.size, "float32")
     out["clock"] = (1, "int32")
     return out
@@ -126,14 +124,9 @@ class _Composer:
         inputs = self.layers[0].inputs
         self.active = e.marked("x", inputs)
         self.counts = e.shared("counts", inputs, "float32")
-        self.arrivals: dict[int, Marked] = {}
-        for i, layer in enumerate(self.layers):
-            r = layer.recurrence
-            if r is not None:
-                reach = len(r.kernel) // 2 if isinstance(r, ConvDelay) else 0
-                dense = isinstance(r, DenseDelay)
-                name = f"l{i}_arriving"
-                self.arrivals[i] = e.marked(name, layer.size, reach, listed=dense)
+        self.arrivals = {
+            i: gpu_arrivals(e, r.line, f"l{i}_arriving") for i, r in self._recurrences()
+        }
         self.fired = [e.marked(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
         clock = self.at["clock"]
         start = e.bind("start", e.load(clock, 0, 1))
@@ -159,6 +152,8 @@ class _Composer:
                     e.store(self.spikes, row * self.neurons + first + at, 1, active.flag[at])
                 first += layer.size
             self._publish([active])
+            if layer.recurrence is not None:
+                self._push(i, layer.recurrence)
         self._readout(row, active)
 
     def _arrive(self, row: Any) -> None:
@@ -168,20 +163,24 @@ class _Composer:
             count = e.bind("count", self.x[row * inputs + at])
             e.store(self.counts, at, 1, count)
             e.store(self.active.flag, at, 1, tir.cast(count > tir.float32(0), "uint8"))
-        for i, arrivals in self.arrivals.items():
-            r = self.layers[i].recurrence
-            assert r is not None
-            delay_line.emit_gpu_read(
-                e, arrivals, self.at[f"l{i}_ring"], self.now, r.depth, self.layers[i].size
-            )
-        for marked in (self.active, *self.arrivals.values()):
+        listed = [self.active]
+        voted = [self.active]
+        for i, r in self._recurrences():
+            arrivals = self.arrivals[i]
+            gpu_read(e, r.line, arrivals, self.at[f"l{i}_ring"], self.now)
+            voted += arrivals.heads
+            listed += [marked for marked in arrivals.heads if marked.index is not None]
+        for marked in voted:
             e.vote(marked)
         e.sync()
-        e.gather(self.active)
-        for i, arrivals in self.arrivals.items():
-            if isinstance(self.layers[i].recurrence, DenseDelay):
-                e.gather(arrivals)
+        for marked in listed:
+            e.gather(marked)
         e.sync()
+
+    def _recurrences(self) -> Iterator[tuple[int, Recurrence]]:
+        for i, layer in enumerate(self.layers):
+            if layer.recurrence is not None:
+                yield i, layer.recurrence
 
     def _publish(self, fired: list[Marked]) -> None:
         for marked in fired:
@@ -195,15 +194,8 @@ class _Composer:
         e, n, r = self.e, layer.size, layer.recurrence
         before: list[linear.Rows] = []
         start = None
-        if isinstance(r, DenseDelay):
-            before = [linear.Rows(self.arrivals[i], self.at[f"l{i}_recurrent"])]
-        elif isinstance(r, ConvDelay):
-            kernel, taps = self.at[f"l{i}_kernel"], len(r.kernel)
-            start = Computed(
-                lambda base, at, _: conv_delay.emit_gpu(
-                    e, self.arrivals[i], kernel, taps, base + at
-                )
-            )
+        if r is not None:
+            before, start = r.emit_gpu(e, self.arrivals[i], lambda name: self.at[f"l{i}_{name}"])
 
         def finish(base: Any, size: int) -> linear.Finish:
             part, table = e.window(self.at[f"l{i}_v"], base, size), self.at[f"l{i}_lif"]
@@ -214,9 +206,11 @@ class _Composer:
         begin = [] if start is None else [start]
         sums = linear.Sums("float32", finish, feed, before, self.at[f"l{i}_bias"], begin)
         linear.emit(e, n, lambda _: sums)
-        if r is not None:
-            ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
-            delay_line.emit_gpu_push(e, self.fired[i], delay, ring, self.now, r.depth, n)
+
+    def _push(self, i: int, r: Recurrence) -> None:
+        ring = self.at[f"l{i}_ring"]
+        at = lambda name: self.at[f"l{i}_{name}"]  # noqa: E731
+        gpu_push(self.e, r.line, self.fired[i], ring, self.now, at)
 
     def _readout(self, row: Any, spikes: Marked) -> None:
         e, n, v = self.e, self.readout.size, self.at["out_v"]

@@ -12,21 +12,10 @@ from typing import Any
 import numpy as np
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.composer import (
-    Composer,
-    Incoming,
-    Kernel,
-    Moment,
-    state_of,
-)
+from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
 from delrec_compile.integer import IntegerNetwork
-from delrec_compile.integer_layers import (
-    IntegerConv,
-    IntegerDense,
-    IntegerLayer,
-    IntegerReadout,
-    Ints,
-)
+from delrec_compile.integer_layers import IntegerLayer, IntegerReadout
+from delrec_compile.integer_recurrence import IntegerConv, IntegerDense, Ints
 from delrec_compile.integer_tables import group_of, in_words, is_narrow, reset_of, tables_of
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
@@ -116,7 +105,9 @@ class _Composer(Composer):
         r = self.layers[i].recurrence
         if arrivals is None or not isinstance(r, IntegerDense):
             return []
-        return [self._rows_of((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))]
+        return [
+            self._rows_of((Incoming(arrivals.read(0)), r.weight, self.at[f"l{i}_recurrent"], 1))
+        ]
 
     def _finish(self, i: int, current: Any, spikes: Events) -> Callable[[Any, int], linear.Finish]:
         """What takes sums in membrane units. current: the recurrent one, or None."""
@@ -157,8 +148,8 @@ class _Composer(Composer):
         r, n, spikes = layer.recurrence, layer.size, now.spikes
         rows = [self._row_sum(i, now.incoming)]
         if isinstance(r, IntegerDense) and arrivals is not None:
-            rows.append((Incoming(arrivals), r.weight, self.at[f"l{i}_recurrent"], 1))
-        pad = len(r.kernel) // 2 if isinstance(r, IntegerConv) else 0
+            rows.append((Incoming(arrivals.read(0)), r.weight, self.at[f"l{i}_recurrent"], 1))
+        pad = r.taps // 2 if isinstance(r, IntegerConv) else 0
         current = e.buffer("current", n + 2 * pad, "int32")
         for q in range(pad):
             e.store(current, q, 1, tir.int32(0))
@@ -175,8 +166,8 @@ class _Composer(Composer):
 
         self._sum(n, rows, finish, layer.fraction)
         if isinstance(r, IntegerConv) and arrivals is not None:
-            taps, unit = len(r.kernel), 1 << r.shift
-            conv_delay.scatter(e, arrivals, self.at[f"l{i}_kernel"], taps, current, unit)
+            kernel, unit = self.at[f"l{i}_kernel"], 1 << r.shift
+            conv_delay.scatter(e, arrivals, kernel, r.taps, current, n, unit)
         if e.schedule.bytes == "memory":
             neurons, here = self._neurons(i, 0, n, False), e.window(current, pad, n)
             integer_lif.emit_in_loops(e, n, neurons, here, self.at[f"l{i}_v"], spikes)
@@ -234,7 +225,7 @@ class _Composer(Composer):
 
     def _conv(self, i: int, r: IntegerConv, arrivals: Any) -> Any:
         """The recurrent current of each neuron, in membrane units."""
-        e, taps, kernel = self.e, len(r.kernel), self.at[f"l{i}_kernel"]
+        e, taps, kernel = self.e, r.taps, self.at[f"l{i}_kernel"]
         if isinstance(arrivals, Shifted):
 
             def tap(k: int, first: Any, lanes: int) -> Any:

@@ -14,12 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.ops import delay_line, plane_taps
 from delrec_compile.ops.emit import Emitter
 from delrec_compile.ops.emit_lists import BY_TABLE, Events, places
 from delrec_compile.ops.linear import Rows
@@ -53,20 +51,10 @@ def state_of(
     for i, layer in enumerate(layers):
         out[f"l{i}_v"] = (layer.size, membrane)
         if layer.recurrence is not None:
-            depth = layer.recurrence.depth
-            out[f"l{i}_ring"] = (
-                delay_line.planes(depth) * delay_line.words(layer.size),
-                "uint32",
-            )
+            out[f"l{i}_ring"] = (layer.recurrence.line.words(), "uint32")
     out["out_v"] = (readout.size, membrane)
     out["clock"] = (1, "int32")
     return out
-
-
-def delay_table(recurrence: Any) -> NDArray[Any]:
-    """The delays, in the smallest type."""
-    delay: NDArray[Any] = recurrence.delay
-    return delay.astype(np.uint8 if recurrence.depth <= 256 else np.uint16)
 
 
 @dataclass(frozen=True)
@@ -102,7 +90,7 @@ def always(value: T) -> Callable[[Any], T]:
 
 
 class Composer(ABC):
-    """Layers with `size`, `inputs` and `recurrence` (with `depth`, or None), and a readout."""
+    """Layers with `size`, `inputs` and `recurrence` (with `line`, or None), and a readout."""
 
     def __init__(
         self,
@@ -252,22 +240,15 @@ class Composer(ABC):
 
     def arrive(self, i: int, clock: Any) -> Any:
         """What arrives at layer i at a step; None without a recurrence."""
-        e, n, r = self.e, self.layers[i].size, self.layers[i].recurrence
-        if r is None:
-            return None
-        ring = self.at[f"l{i}_ring"]
-        if e.schedule.taps == "planes" and r.kind == "conv_delay":
-            return plane_taps.emit_read(e, ring, clock, r.depth, r.kernel.shape[0], n)
-        arrivals = e.events(n)
-        delay_line.emit_read(e, arrivals, ring, clock, r.depth, n)
-        return arrivals
+        r = self.layers[i].recurrence
+        return None if r is None else r.line.arrivals(self.e, self.at[f"l{i}_ring"], clock)
 
     def leave(self, i: int, spikes: Events, clock: Any) -> None:
         """Sends the spikes of layer i on their delayed way back to it."""
         r = self.layers[i].recurrence
         if r is not None:
-            ring, delay = self.at[f"l{i}_ring"], self.at[f"l{i}_delay"]
-            delay_line.emit_push(self.e, spikes, delay, ring, clock, r.depth, self.layers[i].size)
+            ring = self.at[f"l{i}_ring"]
+            r.line.push(self.e, spikes, ring, clock, lambda name: self.at[f"l{i}_{name}"])
 
     def _record(self, spikes: Events, base: Any, n: int) -> None:
         with self.e.loop("i", n) as i:

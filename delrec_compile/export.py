@@ -171,6 +171,8 @@ def _constant(node: onnx.NodeProto) -> NDArray[Any]:
         return np.asarray(numpy_helper.to_array(attribute.t))
     if attribute.name == "value_float":
         return np.array(attribute.f, np.float32)
+    if attribute.name == "value_ints":
+        return np.array(attribute.ints, np.int64)
     raise ModelError(f"constant '{node.output[0]}' has the unknown form '{attribute.name}'")
 
 

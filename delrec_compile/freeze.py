@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.network import DenseDelay, Layer, Network, Recurrence
+from delrec_compile.network import Layer, Network, Recurrence
 
 F32 = NDArray[np.float32]
 MANTISSA = 24
@@ -89,8 +89,7 @@ def _finest(bound: float) -> int:
 
 
 def _rows(layer: Layer) -> list[F32]:
-    r = layer.recurrence
-    return [layer.weight, r.weight] if isinstance(r, DenseDelay) else [layer.weight]
+    return [layer.weight, *(layer.recurrence.rows if layer.recurrence is not None else [])]
 
 
 def _widest(rows: F32) -> int:

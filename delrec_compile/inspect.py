@@ -8,7 +8,6 @@ from delrec_compile import checkpoint
 from delrec_compile.freeze import grids
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import StateVarIO, state_abi
-from delrec_compile.ops import delay_line
 
 
 def inspect(network: Network) -> dict[str, Any]:
@@ -28,9 +27,9 @@ def inspect(network: Network) -> dict[str, Any]:
             {
                 "neurons": layer.size,
                 "inputs": layer.inputs,
-                "recurrence": layer.recurrence.kind if layer.recurrence else None,
+                "recurrence": layer.recurrence.name if layer.recurrence else None,
                 "recurrent_parameters": layer.recurrence.parameters if layer.recurrence else 0,
-                "max_delay": int(layer.recurrence.delay.max()) if layer.recurrence else 0,
+                "max_delay": layer.recurrence.depth - 1 if layer.recurrence else 0,
                 "beta": layer.lif.beta,
                 "threshold": layer.lif.threshold,
                 "grid": q,
@@ -61,7 +60,7 @@ def state_bytes(network: Network) -> dict[str, int]:
     shown = sum(4 * _count(s.shape) for s in network.state())
     packed = 4 * (sum(layer.size for layer in network.layers) + network.outputs + 1)
     for _, r in network.recurrences():
-        packed += 4 * delay_line.planes(r.depth) * delay_line.words(r.size)
+        packed += 4 * r.line.words()
     return {"onnx": shown, "artifact": packed}
 
 

@@ -29,19 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
-from delrec_compile.integer_layers import (
-    F32,
-    F64,
-    LIMIT,
-    IntegerConv,
-    IntegerDense,
-    IntegerLayer,
-    IntegerReadout,
-    Ints,
-    whole,
-)
+from delrec_compile.integer_layers import F32, LIMIT, IntegerLayer, IntegerReadout
+from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints, whole
 from delrec_compile.network import MAX_INPUT, StateVar
-from delrec_compile.ops import delay_line
 
 State = dict[str, Ints]
 NUMERICS: dict[str, np.dtype[Any]] = {"int16": np.dtype(np.int16), "int8": np.dtype(np.int8)}
@@ -172,8 +162,8 @@ class IntegerNetwork:
             state += 4 * layer.size
             r = layer.recurrence
             if r is not None:
-                tables += r.size * (1 if r.depth <= 256 else 2)
-                state += 4 * delay_line.planes(r.depth) * delay_line.words(r.size)
+                tables += sum(table.nbytes for table in r.line.tables().values())
+                state += 4 * r.line.words()
             if isinstance(r, IntegerConv):
                 tables += r.kernel.nbytes
             elif isinstance(r, IntegerDense):

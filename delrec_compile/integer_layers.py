@@ -1,4 +1,4 @@
-"""The parts of an integer network: layers, recurrences and readout as plain whole-number arrays.
+"""The parts of an integer network: layers and readout as plain whole-number arrays.
 
 What they compute together is in `delrec_compile.integer`. Each is checked when it is made.
 """
@@ -6,110 +6,37 @@ What they compute together is in `delrec_compile.integer`. Each is checked when 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import checks
+from delrec_compile.integer_recurrence import (
+    F64,
+    I32,
+    I64,
+    WEIGHTS,
+    IntegerConv,
+    IntegerDense,
+    Ints,
+    product,
+    row_sums,
+    shaped,
+    whole,
+)
 from delrec_compile.ops.leaky_readout import DECISIONS
 
 F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
-Ints = NDArray[Any]
 
 Q = 15  # fractional bits of beta
 ONE = 1 << Q
 LIMIT = 1 << 30  # of a membrane, and of all that a step adds to it
 MOST_FRACTION = 15
-WEIGHTS = (np.dtype(np.int8), np.dtype(np.int16))
-KERNELS = (np.dtype(np.int16), np.dtype(np.int32))
 
 
 def leak(v: I64, beta: int) -> I64:
     """round(v * beta / 2^15), halves upwards: a 64-bit product and an arithmetic shift."""
     return (v * beta + (ONE >> 1)) >> Q
-
-
-def product(s: F64, weight: Ints) -> I64:
-    """s @ weight.T for whole numbers; in float64, which is exact below 2^53 and fast."""
-    return np.rint(s @ weight.T.astype(np.float64)).astype(np.int64)
-
-
-@dataclass(frozen=True, eq=False)
-class IntegerConv:
-    """kernel: (K, N) int16 or int32, by receiving neuron, in 2^shift membrane units. delay: (N,)."""
-
-    kernel: Ints
-    delay: I32
-    shift: int
-    kind: ClassVar[str] = "conv_delay"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delay", checks.delays(self.delay))
-        _array(self, "kernel", KERNELS, (None, self.size))
-        if len(self.kernel) % 2 == 0:
-            raise NetworkError(f"kernel has {len(self.kernel)} taps; an odd number is needed")
-        whole("shift", self.shift, 0, 30)
-
-    @property
-    def size(self) -> int:
-        return len(self.delay)
-
-    @property
-    def depth(self) -> int:
-        return int(self.delay.max()) + 1
-
-    def arriving(self, hist: Ints) -> F64:
-        """hist: (batch, depth, N), newest first. Returns g (batch, N)."""
-        return np.asarray(hist[:, self.delay, np.arange(self.size)], np.float64)
-
-    def bound(self, fraction: int) -> I64:
-        """(N,): the largest size of any partial sum, in membrane units."""
-        return np.asarray(np.abs(self.kernel.astype(np.int64)).sum(axis=0) << self.shift)
-
-    def current(self, g: F64, fraction: int) -> I64:
-        """g: (batch, N) arriving spikes. Returns (batch, N), in membrane units."""
-        taps, pad = len(self.kernel), len(self.kernel) // 2
-        around = np.pad(g, ((0, 0), (pad, pad))).astype(np.int64)
-        parts = [self.kernel[k] * around[:, k : k + self.size] for k in range(taps)]
-        return np.asarray(np.sum(parts, axis=0, dtype=np.int64) << self.shift)
-
-
-@dataclass(frozen=True, eq=False)
-class IntegerDense:
-    """weight: (N, N) [to, from], in the units of the layer's own weight. delay: (N,)."""
-
-    weight: Ints
-    delay: I32
-    kind: ClassVar[str] = "dense_delay"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "delay", checks.delays(self.delay))
-        _array(self, "weight", WEIGHTS, (self.size, self.size))
-
-    @property
-    def size(self) -> int:
-        return len(self.delay)
-
-    @property
-    def depth(self) -> int:
-        return int(self.delay.max()) + 1
-
-    def arriving(self, hist: Ints) -> F64:
-        """hist: (batch, depth, N), newest first. Returns g (batch, N)."""
-        return np.asarray(hist[:, self.delay, np.arange(self.size)], np.float64)
-
-    def bound(self, fraction: int) -> I64:
-        """(N,): the largest size of any partial sum, in membrane units."""
-        return row_sums(self.weight) << fraction
-
-    def current(self, g: F64, fraction: int) -> I64:
-        """g: (batch, N) arriving spikes. Returns (batch, N), in membrane units."""
-        return product(g, self.weight) << fraction
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +59,7 @@ class IntegerLayer:
     def __post_init__(self) -> None:
         _common(self)
         for name in ("threshold", "v_reset"):
-            _array(self, name, (np.dtype(np.int32),), (self.size,))
+            shaped(self, name, (np.dtype(np.int32),), (self.size,))
             _inside(name, getattr(self, name))
         wrong = np.flatnonzero(self.v_reset >= self.threshold)
         if len(wrong):
@@ -231,37 +158,10 @@ class IntegerReadout:
 # Checks. ------------------------------------------------------------------------------------------
 
 
-def whole(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise NetworkError(f"{name} is {value!r}; a whole number is needed")
-    if not low <= value <= high:
-        raise NetworkError(f"{name} is {value}; allowed: {low} to {high}")
-
-
-def row_sums(weight: Ints) -> I64:
-    return np.asarray(np.abs(weight.astype(np.int64)).sum(axis=1))
-
-
-def _array(
-    owner: Any, name: str, kinds: tuple[np.dtype[Any], ...], shape: tuple[int | None, ...]
-) -> None:
-    array = np.ascontiguousarray(getattr(owner, name))
-    if array.dtype not in kinds:
-        allowed = " or ".join(k.name for k in kinds)
-        raise NetworkError(f"{name} is {array.dtype}; {allowed} is needed")
-    fits = array.ndim == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits or array.size == 0:
-        want_text = ", ".join("any" if s is None else str(s) for s in shape)
-        raise NetworkError(f"{name} has shape {list(array.shape)}; [{want_text}] is needed")
-    object.__setattr__(owner, name, array)
-
-
 def _common(part: IntegerLayer | IntegerReadout) -> None:
-    _array(part, "weight", WEIGHTS, (None, None))
-    _array(part, "bias", (np.dtype(np.int32),), (part.size,))
-    _array(part, "scale", (np.dtype(np.float64),), (part.size,))
+    shaped(part, "weight", WEIGHTS, (None, None))
+    shaped(part, "bias", (np.dtype(np.int32),), (part.size,))
+    shaped(part, "scale", (np.dtype(np.float64),), (part.size,))
     if not (np.isfinite(part.scale) & (part.scale > 0)).all():
         raise NetworkError("scale holds a value that is not a positive number")
     whole("beta", part.beta, 0, ONE)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.composer import Tables, delay_table
+from delrec_compile.composer import Tables
 from delrec_compile.integer import IntegerNetwork
-from delrec_compile.integer_layers import IntegerConv, IntegerDense, IntegerLayer, Ints
+from delrec_compile.integer_layers import IntegerLayer
+from delrec_compile.integer_recurrence import IntegerConv, IntegerDense, Ints
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.ops.schedule import Schedule
 
@@ -26,14 +27,14 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
         r = layer.recurrence
         if isinstance(r, IntegerConv):
             out[f"l{i}_kernel"] = (
-                np.left_shift(r.kernel.astype(np.int32), r.shift)
+                np.left_shift(r.kernels.astype(np.int32), r.shift)
                 if schedule.taps == "planes"
-                else scattered(r.kernel)
+                else scattered(r)
             )
         elif isinstance(r, IntegerDense):
             out[f"l{i}_recurrent"] = rows_of(r.weight, schedule)
         if r is not None:
-            out[f"l{i}_delay"] = delay_table(r)
+            out |= {f"l{i}_{name}": table for name, table in r.line.tables().items()}
     readout = network.readout
     out["out_weight"] = rows_of(readout.weight, schedule)
     out["out_bias"], out["out_unit"] = readout.bias, readout.unit
@@ -66,14 +67,14 @@ def rows_of(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
 
 
-def scattered(kernel: Ints) -> Ints:
-    """kernel: (K, N) by receiving neuron. Returns (N, K): what a spike of j adds to j - pad + q."""
-    taps, n = kernel.shape
-    out = np.zeros((n, taps), kernel.dtype)
+def scattered(r: IntegerConv) -> Ints:
+    """Kernels by sending neuron, (M, N, K): what a spike of j adds to j - pad + q."""
+    n, taps = r.size, r.taps
+    out = np.zeros((len(r.kernels), n, taps), r.kernel.dtype)
     for q in range(taps):
         to = np.arange(n) + q - taps // 2
         inside = (to >= 0) & (to < n)
-        out[inside, q] = kernel[taps - 1 - q, to[inside]]
+        out[:, inside, q] = r.kernels[:, taps - 1 - q, to[inside]]
     return out
 
 

@@ -29,11 +29,12 @@ from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Readout
+from delrec_compile.network import RECURRENCES, Layer, Lif, Readout
 from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
-ATTRIBUTES = ("beta", "threshold", "v_reset", "pads")
+ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape")
+NODES = {r.node: r for r in RECURRENCES.values()}
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,7 @@ def _dim(value: Any, axis: int) -> int:
 
 RESULTS: dict[str, Callable[[list[Any]], Any]] = {
     "Linear": lambda i: _row(_dim(i[1], 0)),
-    "ConvDelay": lambda i: _row(_dim(i[0], 2)),
-    "DenseDelay": lambda i: _row(_dim(i[1], 0)),
+    **dict.fromkeys(NODES, lambda i: _row(_dim(i[0], 2))),
     "DelayPush": lambda i: i[0].ty,
     "Lif": lambda i: relax.TupleType([i[0].ty, i[1].ty]),
     "LeakyIntegrator": lambda i: i[1].ty,
@@ -205,17 +205,13 @@ class _Reader:
         if name == "Linear":
             return _array(args[1]), _array(args[2]), None
         feed, back = (self._source(a) for a in args)
-        if name != "Add" or feed[0] != "Linear" or back[0] not in ("ConvDelay", "DenseDelay"):
+        if name != "Add" or feed[0] != "Linear" or back[0] not in NODES:
             raise UnsupportedError(
                 f"a current made by {name} of {feed[0]} and {back[0]} is not known"
             )
-        at = _array(back[1][2])
-        delay = at // len(at)
-        kernel = _array(back[1][1])
-        recurrence: Any = (
-            ConvDelay(kernel.reshape(-1), delay)
-            if back[0] == "ConvDelay"
-            else DenseDelay(kernel, delay)
+        hist, *constants = back[1]
+        recurrence = NODES[back[0]].from_node(
+            [_array(c) for c in constants], back[2], _dim(hist, 2)
         )
         return _array(feed[1][1]), _array(feed[1][2]), recurrence
 

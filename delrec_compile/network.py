@@ -21,13 +21,15 @@ from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.leaky_readout import Readout
 from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.recurrence import Recurrence
 
 F32 = NDArray[np.float32]
-Recurrence = ConvDelay | DenseDelay
+RECURRENCES: dict[str, type[Recurrence]] = {r.kind: r for r in (ConvDelay, DenseDelay)}
 State = dict[str, F32]
 MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
 
 __all__ = [
+    "RECURRENCES",
     "ConvDelay",
     "DenseDelay",
     "Layer",
@@ -124,7 +126,7 @@ class Network:
     @property
     def max_delay(self) -> int:
         """Longest delay in steps; 0 without recurrence."""
-        return max((int(r.delay.max()) for _, r in self.recurrences()), default=0)
+        return max((r.depth - 1 for _, r in self.recurrences()), default=0)
 
     def recurrences(self) -> Iterator[tuple[int, Recurrence]]:
         for i, layer in enumerate(self.layers):

@@ -10,7 +10,7 @@ import onnx.parser
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from delrec_compile.network import ConvDelay, Layer, Network
+from delrec_compile.network import Layer, Network
 from delrec_compile.onnx_model import DOMAIN
 from delrec_compile.ops import conv_delay, delay_line, dense_delay, leaky_readout, lif, linear
 
@@ -78,13 +78,9 @@ class _Builder:
         for i, layer in enumerate(self.network.layers):
             self._constant(f"l{i}_weight", layer.weight)
             self._constant(f"l{i}_bias", layer.bias)
-            r = layer.recurrence
-            if isinstance(r, ConvDelay):
-                self._constant(f"l{i}_kernel", r.kernel[None, None])
-            elif r is not None:
-                self._constant(f"l{i}_recurrent", r.weight)
-            if r is not None:
-                self._constant(f"l{i}_at", delay_line.gather_index(r.delay))
+            if layer.recurrence is not None:
+                for name, value in layer.recurrence.constants().items():
+                    self._constant(f"l{i}_{name}", value)
         self._constant("out_weight", self.network.readout.weight)
         self._constant("out_bias", self.network.readout.bias)
 
@@ -125,14 +121,9 @@ class _Builder:
         if layer.recurrence is None:
             return self._add("Linear", [x, f"l{i}_weight", f"l{i}_bias"], name, DOMAIN)
         feed = self._add("Linear", [x, f"l{i}_weight", f"l{i}_bias"], f"{t}l{i}_feed", DOMAIN)
-        hist, at = past[f"l{i}_hist"], f"l{i}_at"
-        if isinstance(layer.recurrence, ConvDelay):
-            pad = len(layer.recurrence.kernel) // 2
-            inputs, kw = [hist, f"l{i}_kernel", at], {"pads": [pad, pad]}
-            back = self._add("ConvDelay", inputs, f"{t}l{i}_recurrent_current", DOMAIN, **kw)
-        else:
-            inputs = [hist, f"l{i}_recurrent", at]
-            back = self._add("DenseDelay", inputs, f"{t}l{i}_recurrent_current", DOMAIN)
+        r = layer.recurrence
+        inputs = [past[f"l{i}_hist"], *(f"l{i}_{constant}" for constant in r.constants())]
+        back = self._add(r.node, inputs, f"{t}l{i}_recurrent_current", DOMAIN, **r.attributes())
         return self._add("Add", [feed, back], name)
 
     def _outputs(self, ys: list[str], past: dict[str, str]) -> None:

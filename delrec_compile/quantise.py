@@ -21,17 +21,8 @@ import numpy as np
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError
 from delrec_compile.integer import IntegerNetwork, weight_type
-from delrec_compile.integer_layers import (
-    F64,
-    LIMIT,
-    MOST_FRACTION,
-    ONE,
-    IntegerConv,
-    IntegerDense,
-    IntegerLayer,
-    IntegerReadout,
-    Ints,
-)
+from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
+from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
@@ -186,7 +177,7 @@ def _recurrence(
     # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
     kind = np.int16 if numeric == "int8" else np.int32
     top = TOPS["int16"] if numeric == "int8" else (1 << 31) - 1
-    taps = r.kernel.astype(np.float64)[:, None] / unit
+    taps = r.kernel.astype(np.float64)[..., None] / unit
     excess = np.abs(taps).max() / top
     shift = max(0, math.ceil(math.log2(excess))) if excess > 0 else 0
     return IntegerConv(np.rint(np.ldexp(taps, -shift)).astype(kind), r.delay, shift)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from delrec_compile.network import Network
-from delrec_compile.ops import delay_line, leaky_readout, lif, linear
+from delrec_compile.ops import leaky_readout, lif, linear
 
 
 class Step(nn.Module):
@@ -28,9 +28,8 @@ class Step(nn.Module):
             self._constant(f"w{i}", layer.weight)
             self._constant(f"b{i}", layer.bias)
             if layer.recurrence is not None:
-                for value in layer.recurrence.weights.values():
-                    self._constant(f"r{i}", value)
-                self._constant(f"at{i}", delay_line.gather_index(layer.recurrence.delay))
+                for name, value in layer.recurrence.constants().items():
+                    self._constant(f"r{i}_{name}", value)
         self._constant("w_out", network.readout.weight)
         self._constant("b_out", network.readout.bias)
 
@@ -60,8 +59,9 @@ class Step(nn.Module):
             current = linear.torch_form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
             if layer.recurrence is not None:
                 hist = past[f"l{i}_hist"]
-                weight, at = self.get_buffer(f"r{i}"), self.get_buffer(f"at{i}")
-                current = current + layer.recurrence.torch_form(hist, weight, at)
+                names = layer.recurrence.constants()
+                constants = [self.get_buffer(f"r{i}_{name}") for name in names]
+                current = current + layer.recurrence.torch_form(hist, *constants)
             x, v, m = lif.torch_form(layer.lif, current, past[f"l{i}_v"])
             new.append(v)
             spikes.append(x)

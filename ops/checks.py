@@ -37,18 +37,34 @@ def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float3
 
 
 def kernel(values: Any) -> NDArray[np.float32]:
-    """Taps over the neuron axis, odd in number, so that the padding is the same on both sides."""
-    array = vector("kernel", values)
-    if len(array) % 2 == 0:
-        raise NetworkError(f"kernel has {len(array)} taps; an odd number is needed")
+    """Taps over the neuron axis, odd in number, so that the padding is the same on both sides.
+
+    (K,), or (heads, K); one head is (K,).
+    """
+    array = finite("kernel", values)
+    if array.ndim == 2 and len(array) == 1 and array.size:
+        array = array[0]
+    if array.ndim not in (1, 2) or 0 in array.shape:
+        raise NetworkError(f"kernel has shape {list(array.shape)}; [K] or [heads, K] is needed")
+    if array.shape[-1] % 2 == 0:
+        raise NetworkError(f"kernel has {array.shape[-1]} taps; an odd number is needed")
     return array
 
 
+def heads(kernel: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
+    """One row of delays per kernel."""
+    have, want = np.atleast_2d(delay).shape[0], np.atleast_2d(kernel).shape[0]
+    if have != want:
+        raise NetworkError(f"the recurrence has {want} kernels and {have} rows of delays")
+
+
 def delays(values: Any) -> NDArray[np.int32]:
-    """Axonal delays in whole steps, one per sending neuron."""
+    """Axonal delays in whole steps, one per sending neuron: (N,), or (heads, N)."""
     array = np.asarray(values)
-    if array.ndim != 1 or len(array) == 0:
-        raise NetworkError(f"delay has shape {list(array.shape)}; [N] is needed")
+    if array.ndim == 2 and len(array) == 1:
+        array = array[0]
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise NetworkError(f"delay has shape {list(array.shape)}; [N] or [heads, N] is needed")
     number = array.astype(np.float64)
     for fault, why in (
         (~np.isfinite(number), "delays must be finite numbers"),
@@ -57,6 +73,13 @@ def delays(values: Any) -> NDArray[np.int32]:
         (number != np.rint(number), "a frozen delay is a whole number of steps"),
     ):
         if fault.any():
-            at = int(np.argmax(fault))
-            raise NetworkError(f"delay[{at}] is {array[at]}; {why}")
+            at = tuple(int(i) for i in np.argwhere(fault)[0])
+            raise NetworkError(f"delay{list(at)} is {array[at]}; {why}")
     return np.ascontiguousarray(number.astype(np.int32))
+
+
+def vector_of_delays(values: Any) -> NDArray[np.int32]:
+    array = delays(values)
+    if array.ndim != 1:
+        raise NetworkError(f"delay has shape {list(array.shape)}; [N] is needed")
+    return array

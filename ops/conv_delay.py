@@ -1,14 +1,18 @@
 """Convolutional recurrence with one axonal delay per sending neuron: the centre of this project.
 
-    I[i](t) = sum_k kernel[k] * S[j](t - 1 - delay[j]),   j = i + k - pad,   pad = (K - 1) / 2
+    I[i](t) = sum_m sum_k kernel[m, k] * S[j](t - 1 - delay[m, j]),   j = i + k - pad
 
-`S[j](t)` is the spike of neuron j at step t; outside the neuron axis it is zero. K + N parameters.
+`S[j](t)` is the spike of neuron j at step t; outside the neuron axis it is zero; pad = (K - 1) / 2.
+Each of the M heads has a kernel and delays of its own: M * (K + N) parameters. The paper has one.
+Without delays only the kernel counts.
 
-Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), delays (N,)).
+Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), delays (N,)). Heads
+are an extension of this project.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,129 +20,200 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.ops import checks, delay_line
+from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
+from delrec_compile.ops.recurrence import F32, Arrays, Hold, Recurrence, Sums
 
 if TYPE_CHECKING:
     import torch
 
     from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
-    from delrec_compile.ops.emit_lists import Events
-
-F32 = NDArray[np.float32]
+    from delrec_compile.ops.plane_taps import Shifted
 
 
 @dataclass(frozen=True, eq=False)
-class ConvDelay:
-    """kernel: (K,), K odd, zero padding. delay: (N,) whole steps, arrival at t + 1 + delay."""
+class ConvDelay(Recurrence):
+    """kernel: (K,), or (M, K) with M > 1 heads; K odd, zero padding.
+
+    delay: (N,), or (M, N), whole steps, arrival at t + 1 + delay.
+    """
 
     kernel: F32
     delay: NDArray[np.int32]
     kind: ClassVar[str] = "conv_delay"
+    node: ClassVar[str] = "ConvDelay"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", checks.kernel(self.kernel))
         object.__setattr__(self, "delay", checks.delays(self.delay))
+        checks.heads(self.kernel, self.delay)
+
+    @property
+    def heads(self) -> int:
+        return len(self.kernels)
+
+    @property
+    def taps(self) -> int:
+        return int(self.kernel.shape[-1])
+
+    @property
+    def kernels(self) -> F32:
+        """(M, K)."""
+        return np.atleast_2d(self.kernel)
 
     @property
     def size(self) -> int:
-        return len(self.delay)
+        return int(self.delay.shape[-1])
+
+    @property
+    def line(self) -> Axonal:
+        return Axonal(np.atleast_2d(self.delay), self.taps)
 
     @property
     def depth(self) -> int:
         return int(self.delay.max()) + 1
 
     @property
+    def name(self) -> str:
+        return "conv_delay" if self.delay.any() else "conv"
+
+    @property
     def parameters(self) -> int:
-        return self.kernel.size + self.delay.size
+        return self.kernel.size + (self.delay.size if self.delay.any() else 0)
 
     @property
     def weights(self) -> dict[str, F32]:
         return {"kernel": self.kernel}
 
+    def arrays(self) -> Arrays:
+        return {"kernel": self.kernel, "delay": self.delay}
+
     def largest_current(self) -> float:
-        """Bound of |I|, every neuron spiking."""
         return float(np.abs(self.kernel.astype(np.float64)).sum())
 
     def reference(self, hist: F32) -> F32:
-        """hist: (batch, depth, N), newest first. Returns the current (batch, N)."""
-        taps, pad = len(self.kernel), len(self.kernel) // 2
-        g = np.pad(delay_line.reference(hist, self.delay), ((0, 0), (pad, pad)))
-        current = np.zeros((len(hist), self.size), np.float32)
-        for k in range(taps):
-            current = current + self.kernel[k] * g[:, k : k + self.size]
+        n, pad = self.size, self.taps // 2
+        current = np.zeros((len(hist), n), np.float32)
+        g = delay_line.reference(hist, np.atleast_2d(self.delay))
+        around = np.pad(g, ((0, 0), (0, 0), (pad, pad)))
+        for m, kernel in enumerate(self.kernels):
+            for k, tap in enumerate(kernel):
+                current = current + tap * around[:, m, k : k + n]
         return current
 
-    def torch_form(
-        self, hist: torch.Tensor, kernel: torch.Tensor, at: torch.Tensor
-    ) -> torch.Tensor:
-        """hist: (batch, depth, N). kernel: (K,). at: (N,) = delay * N + j, int64."""
+    def constants(self) -> Arrays:
+        return {"kernel": self.kernels[None], "at": delay_line.gather_index(self.delay)}
+
+    def attributes(self) -> dict[str, Any]:
+        pad = self.taps // 2
+        return {"pads": [pad, pad], "map_shape": [0, self.heads, self.size]}
+
+    @classmethod
+    def from_node(
+        cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
+    ) -> ConvDelay:
+        kernel, at = constants
+        return cls(np.squeeze(kernel, 0), at.reshape(-1, size) // size)
+
+    def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
+        """constants: kernel (1, M, K); at (M * N,) = delay * N + j, int64."""
         import torch
 
-        g = delay_line.torch_form(hist, at)
-        pad = len(kernel) // 2
-        return torch.nn.functional.conv1d(g[:, None], kernel[None, None], padding=pad)[:, 0]
+        kernel, at = constants
+        g = delay_line.torch_form(hist, at).view(-1, self.heads, self.size)
+        return torch.nn.functional.conv1d(g, kernel, padding=self.taps // 2)[:, 0]
+
+    def tables(self, rows: Hold, sums: Hold) -> Arrays:
+        return {"kernel": sums(self.kernel), **self.line.tables()}
+
+    def emit(
+        self, e: Emitter, arrivals: Arrivals | Shifted, at: Callable[[str], Any], dtype: str
+    ) -> Sums:
+        kernel = at("kernel")
+        if not isinstance(arrivals, Arrivals):
+            return [], arrivals.current(e, lambda k, _, lanes: e.splat(kernel[k], lanes))
+        current = e.buffer("current", self.size + self.taps - 1, dtype)
+        emit(e, arrivals, kernel, self.taps, current, self.size)
+        return [], e.window(current, self.taps // 2, self.size)
+
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+        from delrec_compile.ops.emit import Computed
+
+        def read(start: Any, i: Any, _: int) -> Any:
+            return emit_gpu(e, arrivals.heads, at("kernel"), self.taps, start + i)
+
+        return [], Computed(read)
 
 
-# hist (batch, depth, N), kernel (1, 1, K), at (N,) = delay * N + j
+# hist (batch, depth, N), kernel (1, M, K), at (M * N,) = delay * N + j; map_shape: 0, M, N
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
-ConvDelay <pads> (hist, kernel, at) => (current)
+ConvDelay <pads, map_shape> (hist, kernel, at) => (current)
 {
     g = ai.delrec.DelayRead (hist, at)
+    shape = Constant <value_ints: ints = @map_shape> ()
     one = Constant <value: tensor = int64[1] {1}> ()
-    map = Unsqueeze (g, one)
+    map = Reshape (g, shape)
     mixed = Conv <pads: ints = @pads> (map, kernel)
     current = Squeeze (mixed, one)
 }
 """
 
 
-def emit(e: Emitter, arrivals: Events, kernel: Any, taps: int, current: Any, n: int) -> None:
+def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n: int) -> None:
     """current[pad + i] = I[i] from the arriving spikes; what falls into the two pads is dropped.
 
     current: (pad + n + pad,). Each arrival adds the flipped kernel around its own place. A neuron's
     taps are added in ascending k, because arrivals come in ascending j.
     """
-    _clear(e, current, n + taps - 1)
-    with e.each(arrivals) as j:
-        for q in range(taps):
-            e.store(current, j + q, 1, current[j + q] + kernel[taps - 1 - q])
+    clear(e, current, n + taps - 1)
+    for head in range(arrivals.heads):
+        last = head * taps + taps - 1
+        with e.each(arrivals.read(head)) as j:
+            for q in range(taps):
+                e.store(current, j + q, 1, current[j + q] + kernel[last - q])
 
 
 def emit_rows(
-    e: Emitter, arrivals: Events, rows: Any, taps: int, current: Any, n: int, unit: int
+    e: Emitter, arrivals: Arrivals, rows: Any, taps: int, current: Any, n: int, unit: int
 ) -> None:
     """As `emit`, with a kernel of its own for each receiving neuron, in whole numbers of `unit`.
 
-    rows: (n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
+    rows: (M * n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
     """
-    _clear(e, current, n + taps - 1)
-    scatter(e, arrivals, rows, taps, current, unit)
+    clear(e, current, n + taps - 1)
+    scatter(e, arrivals, rows, taps, current, n, unit)
 
 
-def scatter(e: Emitter, arrivals: Events, rows: Any, taps: int, current: Any, unit: int) -> None:
+def scatter(
+    e: Emitter, arrivals: Arrivals, rows: Any, taps: int, current: Any, n: int, unit: int
+) -> None:
     """Adds the rows of the arriving spikes to what `current` holds already."""
     T = e.T
-    with e.each(arrivals) as j:
-        for q in range(taps):
-            tap = T.cast(rows[j * taps + q], "int32")
-            e.store(current, j + q, 1, current[j + q] + (tap * unit if unit > 1 else tap))
+    for head in range(arrivals.heads):
+        with e.each(arrivals.read(head)) as j:
+            at = (j + head * n) * taps if head else j * taps
+            for q in range(taps):
+                tap = T.cast(rows[at + q], "int32")
+                e.store(current, j + q, 1, current[j + q] + (tap * unit if unit > 1 else tap))
 
 
-def _clear(e: Emitter, current: Any, size: int) -> None:
+def clear(e: Emitter, current: Any, size: int) -> None:
     for at, lanes in e.blocks(size):
         e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
 
 
-def emit_gpu(e: GpuEmitter, arrivals: Marked, kernel: Any, taps: int, at: Any) -> Any:
-    """I[at], gathered from the mask of the arriving spikes, its taps in ascending k."""
+def emit_gpu(e: GpuEmitter, heads: Sequence[Marked], kernel: Any, taps: int, at: Any) -> Any:
+    """I[at], gathered from the masks of the arriving spikes, its taps in ascending k."""
     T = e.T
     current = e.register(1, T.float32(0))
-    with e.loop("k", taps) as k:
-        bit = at + k - taps // 2 + arrivals.lead * delay_line.WORD
-        word = arrivals.mask[T.shift_right(bit, 5)]
-        shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
-        arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
-        with e.when(arrives):
-            e.store(current, 0, 1, current[0] + kernel[k])
+    for head, arrivals in enumerate(heads):
+        with e.loop("k", taps) as k:
+            bit = at + k - taps // 2 + arrivals.lead * delay_line.WORD
+            word = arrivals.mask[T.shift_right(bit, 5)]
+            shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
+            arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
+            with e.when(arrives):
+                tap = kernel[k + head * taps] if head else kernel[k]
+                e.store(current, 0, 1, current[0] + tap)
     return current[0]

@@ -5,7 +5,11 @@
 As explicit state it is the spike history, newest first: `hist[l] = S(t - 1 - l)`, `depth` rows.
 Inside an artifact it is a ring of bit planes (a calendar queue): a spike of neuron j at step t sets
 one bit in plane `t + 1 + delay[j]`; step t reads and clears one plane. The cost follows the spikes,
-not the delay. On a GPU each neuron's thread keeps the neuron's own column of that ring.
+not the delay. On a GPU each neuron's thread keeps the neuron's own column of that ring. Several
+heads, each with delays of its own, have a ring each, one after another.
+
+Where neurons share their delays, one ring serves them all as plain history: step t writes its spikes
+to plane t, and reads plane `t - 1 - lag` for each lag.
 """
 
 from __future__ import annotations
@@ -27,14 +31,14 @@ WORD = 32
 
 
 def reference(hist: F32, delay: NDArray[np.int32]) -> F32:
-    """hist: (batch, depth, N), delay: (N,). Returns g: (batch, N)."""
-    return hist[:, delay, np.arange(len(delay))]
+    """hist: (batch, depth, N), delay: (..., N). Returns g: (batch, ..., N)."""
+    return hist[:, delay, np.arange(delay.shape[-1])]
 
 
 def gather_index(delay: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where g[j] lies in a history flattened to (depth * N,)."""
-    n = len(delay)
-    return delay.astype(np.int64) * n + np.arange(n, dtype=np.int64)
+    """Where g[j] lies in a history flattened to (depth * N,), for delays (..., N), flattened."""
+    n = delay.shape[-1]
+    return np.asarray(delay.astype(np.int64) * n + np.arange(n, dtype=np.int64)).reshape(-1)
 
 
 def torch_form(hist: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
@@ -81,23 +85,63 @@ def words(n: int) -> int:
 
 
 def emit_push(
-    e: Emitter, spikes: Events, delay: Any, ring: Any, clock: Any, depth: int, n: int
+    e: Emitter, spikes: Events, delay: Any, ring: Any, clock: Any, depth: int, n: int, heads: int
 ) -> None:
-    """Every spike j of this step sets its bit in plane (clock + 1 + delay[j])."""
+    """Every spike j of this step sets its bit in plane (clock + 1 + delay[j]) of each head."""
     T = e.T
     mask, width = planes(depth) - 1, words(n)
     with e.each(spikes) as j:
-        plane = T.bitwise_and(clock + 1 + T.cast(delay[j], "int32"), mask)
-        at = e.bind("at", plane * width + T.shift_right(j, 5))
-        bit = T.shift_left(T.uint32(1), T.cast(T.bitwise_and(j, WORD - 1), "uint32"))
-        e.store(ring, at, 1, T.bitwise_or(ring[at], bit))
+        for head in range(heads):
+            own = T.cast(delay[j + head * n] if head else delay[j], "int32")
+            plane = T.bitwise_and(clock + 1 + own, mask) + head * planes(depth)
+            at = e.bind("at", plane * width + T.shift_right(j, 5))
+            e.store(ring, at, 1, T.bitwise_or(ring[at], _bit(T, j)))
 
 
-def emit_read(e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n: int) -> None:
-    """The neurons whose spikes arrive at this step; their plane is cleared."""
-    T = e.T
+def emit_read(
+    e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n: int, head: Any = 0
+) -> None:
+    """The neurons whose spikes arrive at this step; their plane of the head's ring is cleared."""
     width = words(n)
-    base = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1) * width)
+    plane = e.T.bitwise_and(clock, planes(depth) - 1)
+    if not isinstance(head, int) or head:
+        plane = plane + head * planes(depth)
+    base = e.bind("plane", plane * width)
+    emit_list(e, arrivals, ring, base, n)
+    emit_clear(e, ring, base, n)
+
+
+def emit_recall(
+    e: Emitter, past: Events, ring: Any, clock: Any, depth: int, n: int, lag: Any
+) -> None:
+    """The spikes of step `clock - 1 - lag`, from a ring that is plain history."""
+    plane = e.T.bitwise_and(clock - 1 - lag, planes(depth) - 1)
+    emit_list(e, past, ring, e.bind("plane", plane * words(n)), n)
+
+
+def emit_keep(e: Emitter, spikes: Events, ring: Any, clock: Any, depth: int, n: int) -> None:
+    """Writes the spikes of this step to its plane of a ring that is plain history."""
+    T = e.T
+    base = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1) * words(n))
+    emit_clear(e, ring, base, n)
+    with e.each(spikes) as j:
+        at = e.bind("at", base + T.shift_right(j, 5))
+        e.store(ring, at, 1, T.bitwise_or(ring[at], _bit(T, j)))
+
+
+def _bit(T: Any, j: Any) -> Any:
+    return T.shift_left(T.uint32(1), T.cast(T.bitwise_and(j, WORD - 1), "uint32"))
+
+
+def emit_clear(e: Emitter, ring: Any, base: Any, n: int) -> None:
+    """Clears the plane of n bits that begins at `base`."""
+    with e.loop("w", words(n)) as w:
+        e.store(ring, base + w, 1, e.T.uint32(0))
+
+
+def emit_list(e: Emitter, events: Events, ring: Any, base: Any, n: int) -> None:
+    """Lists the bits that are set in the plane of n bits that begins at `base`."""
+    T = e.T
 
     def bit_set(at: Any, lanes: int) -> Any:
         bits = T.bitwise_and(at, WORD - 1)
@@ -109,11 +153,9 @@ def emit_read(e: Emitter, arrivals: Events, ring: Any, clock: Any, depth: int, n
         return T.bitwise_and(T.broadcast(word, lanes), select) != T.broadcast(T.uint32(0), lanes)
 
     if e.schedule.events == "branch":
-        _emit_bytes(e, arrivals, ring, base, n)
+        _emit_bytes(e, events, ring, base, n)
     else:
-        e.list_active(arrivals, n, bit_set)
-    with e.loop("w", width) as w:
-        e.store(ring, base + w, 1, T.uint32(0))
+        e.list_active(events, n, bit_set)
 
 
 def _emit_bytes(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
@@ -136,10 +178,11 @@ def columns(depth: int, n: int) -> int:
 
 
 def emit_gpu_read(
-    e: GpuEmitter, arrivals: Marked, ring: Any, clock: Any, depth: int, n: int
+    e: GpuEmitter, arrivals: Marked, ring: Any, clock: Any, depth: int, n: int, head: int = 0
 ) -> None:
     """Flags the neurons whose spikes arrive at this step; their bit is cleared."""
     T = e.T
+    ring = e.window(ring, head * columns(depth, n), columns(depth, n))
     plane = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1))
     bit = e.bind("bit", T.shift_left(T.uint32(1), _low(T, plane)))
     for i, _ in e.blocks(n):
@@ -152,17 +195,44 @@ def emit_gpu_read(
 
 
 def emit_gpu_push(
-    e: GpuEmitter, spikes: Marked, delay: Any, ring: Any, clock: Any, depth: int, n: int
+    e: GpuEmitter,
+    spikes: Marked,
+    delay: Any,
+    ring: Any,
+    clock: Any,
+    depth: int,
+    n: int,
+    heads: int,
 ) -> None:
-    """Every flagged neuron sets its bit in plane (clock + 1 + delay)."""
+    """Every flagged neuron sets its bit in plane (clock + 1 + delay) of each head."""
     T = e.T
     for i, _ in e.blocks(n):
         with e.when(spikes.flag[i] != T.uint8(0)):
-            arrival = T.bitwise_and(clock + 1 + T.cast(delay[i], "int32"), planes(depth) - 1)
-            plane = e.bind("plane", arrival)
-            at = e.bind("at", T.shift_right(plane, 5) * n + i)
-            bit = T.shift_left(T.uint32(1), _low(T, plane))
-            e.store(ring, at, 1, T.bitwise_or(e.load(ring, at, 1), bit))
+            for head in range(heads):
+                own = T.cast(delay[i + head * n] if head else delay[i], "int32")
+                plane = e.bind("plane", T.bitwise_and(clock + 1 + own, planes(depth) - 1))
+                column = T.shift_right(plane, 5) * n + i
+                at = e.bind("at", column + head * columns(depth, n) if head else column)
+                bit = T.shift_left(T.uint32(1), _low(T, plane))
+                e.store(ring, at, 1, T.bitwise_or(e.load(ring, at, 1), bit))
+
+
+def emit_gpu_recall(
+    e: GpuEmitter, masks: Any, ring: Any, clock: Any, lags: tuple[int, ...], depth: int, n: int
+) -> None:
+    """The masks (lags * words,) of the steps `clock - 1 - lag`, from a ring that is history."""
+    T = e.T
+    for k, lag in enumerate(lags):
+        plane = e.bind("plane", T.bitwise_and(clock - 1 - lag, planes(depth) - 1))
+        for w, _ in e.blocks(words(n)):
+            e.store(masks, k * words(n) + w, 1, e.load(ring, plane * words(n) + w, 1))
+
+
+def emit_gpu_keep(e: GpuEmitter, spikes: Marked, ring: Any, clock: Any, depth: int, n: int) -> None:
+    """Writes the mask of this step's spikes to its plane of a ring that is history."""
+    plane = e.bind("plane", e.T.bitwise_and(clock, planes(depth) - 1))
+    for w, _ in e.blocks(words(n)):
+        e.store(ring, plane * words(n) + w, 1, spikes.mask[spikes.lead + w])
 
 
 def _low(T: Any, plane: Any) -> Any:

@@ -1,6 +1,6 @@
 """A conv recurrence computed from the bits of a plane, without a list of what arrives.
 
-    I[i] = sum_k kernel[k] * g[i + k - pad]
+    I[i] = sum_m sum_k kernel[m, k] * g[m, i + k - pad]
 
 The plane of arriving spikes is shifted once per tap, in words; then each block of lanes adds a tap
 where its bit is set. The cost follows K and N, not the spikes: for cores with vectors, where
@@ -24,7 +24,7 @@ Tap = Callable[[int, Any, int], Any]
 
 @dataclass(frozen=True)
 class Shifted:
-    """bits: (taps, words) planes, the k-th shifted by k - pad."""
+    """bits: (taps, words) planes, the k-th shifted by k - pad; head after head."""
 
     bits: Any
     taps: int
@@ -59,18 +59,28 @@ class Shifted:
         ]
 
 
-def emit_read(e: Emitter, ring: Any, clock: Any, depth: int, taps: int, n: int) -> Shifted:
-    """Takes the plane of this step out of the ring."""
+def emit_read(
+    e: Emitter, ring: Any, clock: Any, depth: int, taps: int, n: int, heads: int = 1
+) -> Shifted:
+    """Takes the planes of this step out of the ring, one per head."""
     width = words(n)
-    base = e.bind("plane", e.T.bitwise_and(clock, planes(depth) - 1) * width)
-    shifted = emit(e, ring, base, taps, n)
-    with e.loop("w", width) as w:
-        e.store(ring, base + w, 1, e.T.uint32(0))
-    return shifted
+    bits = e.buffer("shifted", heads * taps * width, "uint32")
+    for head in range(heads):
+        plane = e.T.bitwise_and(clock, planes(depth) - 1)
+        if head:
+            plane = plane + head * planes(depth)
+        base = e.bind("plane", plane * width)
+        emit(e, ring, base, taps, n, bits, head * taps)
+        with e.loop("w", width) as w:
+            e.store(ring, base + w, 1, e.T.uint32(0))
+    return Shifted(bits, heads * taps, width)
 
 
-def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int) -> Shifted:
-    """Shifts the plane of n bits that begins at word `base` of the ring, for each tap."""
+def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int, bits: Any, first: int) -> None:
+    """Shifts the plane of n bits that begins at word `base` of the ring, for each tap.
+
+    The shifted planes go to `bits`, from its plane `first` on.
+    """
     T = e.T
     width, pad = words(n), taps // 2
     margin = (pad + WORD - 1) // WORD
@@ -80,7 +90,6 @@ def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int) -> Shifted:
         e.store(plane, margin + width + q, 1, T.uint32(0))
     with e.loop("w", width) as w:
         e.store(plane, margin + w, 1, ring[base + w])
-    bits = e.buffer("shifted", taps * width, "uint32")
     for k in range(taps):
         whole, rest = divmod(k - pad, WORD)
         with e.loop("w", width) as w:
@@ -91,5 +100,4 @@ def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int) -> Shifted:
                     T.shift_right(word, T.uint32(rest)),
                     T.shift_left(above, T.uint32(WORD - rest)),
                 )
-            e.store(bits, k * width + w, 1, word)
-    return Shifted(bits, taps, width)
+            e.store(bits, (first + k) * width + w, 1, word)

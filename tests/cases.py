@@ -23,7 +23,8 @@ PLAIN = Lif(0.5)
 
 @dataclass(frozen=True)
 class Case:
-    """sizes: neurons per layer. recurrence: per layer `conv<K>`, `dense` or an empty string.
+    """sizes: neurons per layer. recurrence: per layer `conv<K>`, `conv<K>x<heads>`, `dense` or an
+    empty string.
 
     delays: the shortest and the longest, both occur. counts: largest input count.
     """
@@ -54,6 +55,7 @@ CASES = {
         Case("conv1", recurrence=("", "conv1")),
         Case("conv3"),
         Case("conv5", sizes=(17, 33), recurrence=("", "conv5")),
+        Case("heads", sizes=(17, 33), recurrence=("conv3x2", "conv5x3")),
         Case("dense", sizes=(16, 20), recurrence=("", "dense")),
         Case("feed_forward", sizes=(5, 17), recurrence=("", "")),
         Case("first_layer", sizes=(33, 12), recurrence=("conv3", "")),
@@ -127,12 +129,21 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
 def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:
     if not kind:
         return None
-    low, high = case.delays
-    delay = rng.integers(low, high + 1, n)
-    delay[0], delay[-1] = low, high
     if kind == "dense":
+        delay = _delays(case, (n,), rng)
         return DenseDelay(rng.normal(size=(n, n)) / np.sqrt(n), delay)
-    return ConvDelay(rng.normal(size=int(kind.removeprefix("conv"))) * 0.6, delay)
+    taps, _, heads = kind.removeprefix("conv").partition("x")
+    shape = (int(heads), n) if heads else (n,)
+    delay = _delays(case, shape, rng)
+    return ConvDelay(rng.normal(size=(*shape[:-1], int(taps))) * 0.6, delay)
+
+
+def _delays(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Random, with the shortest and the longest among them."""
+    low, high = case.delays
+    delay = rng.integers(low, high + 1, shape)
+    delay[..., 0], delay[..., -1] = low, high
+    return delay
 
 
 def _shift(network: Network, layer: int, by: float) -> Network:

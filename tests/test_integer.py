@@ -21,7 +21,8 @@ from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.integer import NUMERICS, IntegerNetwork, assemble
-from delrec_compile.integer_layers import LIMIT, ONE, IntegerConv, IntegerDense, leak
+from delrec_compile.integer_layers import LIMIT, ONE, leak
+from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.parity import Parity, compare
 from delrec_compile.quantise import quantise
@@ -52,7 +53,7 @@ class Scalar:
         self.network, self.order, self.t = network, order, 0
         self.v = [[0] * layer.size for layer in network.layers]
         self.out = [0] * network.outputs
-        self.due: list[dict[int, list[int]]] = [{} for _ in network.layers]
+        self.due: list[dict[int, list[tuple[int, int]]]] = [{} for _ in network.layers]
         self.fired: list[list[int]] = []
 
     def step(self, counts: list[int]) -> list[int]:
@@ -67,9 +68,10 @@ class Scalar:
                 fires = m >= int(layer.threshold[i])
                 self.v[n][i] = max(int(layer.v_reset[i]) if fires else m, -LIMIT)
                 spikes += [i] * fires
-            for j in spikes if layer.recurrence is not None else []:
-                at = self.t + 1 + int(layer.recurrence.delay[j])  # type: ignore[union-attr]
-                self.due[n].setdefault(at, []).append(j)
+            delays = [] if layer.recurrence is None else np.atleast_2d(layer.recurrence.delay)
+            for head, delay in enumerate(delays):
+                for j in spikes:
+                    self.due[n].setdefault(self.t + 1 + int(delay[j]), []).append((head, j))
             self.fired.append(spikes)
             events = [(j, 1) for j in spikes]
         added = self._sums(self.network.readout, self._shuffled(events), [])
@@ -88,20 +90,19 @@ class Scalar:
         assert self.order is not None
         return self.order.permutation(n)
 
-    def _sums(self, part: Any, events: list[Any], arrivals: list[int]) -> list[int]:
+    def _sums(self, part: Any, events: list[Any], arrivals: list[Any]) -> list[int]:
         r = getattr(part, "recurrence", None)
         acc, conv = [0] * part.size, [0] * part.size
         for i in range(part.size):
             for j, c in events:
                 acc[i] = i32(acc[i] + i32(int(part.weight[i, j]) * c))
-            for j in arrivals if isinstance(r, IntegerDense) else []:
+            for _, j in arrivals if isinstance(r, IntegerDense) else []:
                 acc[i] = i32(acc[i] + int(r.weight[i, j]))
-        for j in arrivals if isinstance(r, IntegerConv) else []:
-            taps = len(r.kernel)
-            for k in range(taps):
-                i = j - k + taps // 2
+        for head, j in arrivals if isinstance(r, IntegerConv) else []:
+            for k in range(r.taps):
+                i = j - k + r.taps // 2
                 if 0 <= i < part.size:
-                    conv[i] = i32(conv[i] + int(r.kernel[k, i]))
+                    conv[i] = i32(conv[i] + int(r.kernels[head, k, i]))
         shift = r.shift if isinstance(r, IntegerConv) else 0
         return [
             i32(i32(i32(a << part.fraction) + int(b)) + i32(c << shift))
@@ -124,14 +125,16 @@ def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> d
         r = layer.recurrence
         if r is not None:
             hist = state[f"l{i}_hist"]
-            g = hist[:, r.delay, np.arange(r.size)].astype(np.int32)
+            delay = np.atleast_2d(r.delay)
+            g = hist[:, delay, np.arange(r.size)].astype(np.int32)
             if isinstance(r, IntegerDense):
-                m = m + (g @ r.weight.T.astype(np.int32) << np.int32(layer.fraction))
+                m = m + (g[:, 0] @ r.weight.T.astype(np.int32) << np.int32(layer.fraction))
             else:
-                pad = len(r.kernel) // 2
-                wide = np.pad(g, ((0, 0), (pad, pad)))
-                for k, row in enumerate(r.kernel.astype(np.int32)):
-                    m = m + (row * wide[:, k : k + r.size] << np.int32(r.shift))
+                pad = r.taps // 2
+                wide = np.pad(g, ((0, 0), (0, 0), (pad, pad)))
+                for head, kernel in enumerate(r.kernels.astype(np.int32)):
+                    for k, row in enumerate(kernel):
+                        m = m + (row * wide[:, head, k : k + r.size] << np.int32(r.shift))
         fires = m >= layer.threshold
         s = fires.astype(np.int32)
         new[f"l{i}_v"] = np.maximum(np.where(fires, layer.v_reset, m), np.int32(-LIMIT))

@@ -25,7 +25,15 @@ def network(**changed: Any) -> Network:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "even kernel": (lambda: ConvDelay(np.ones(4), [0]), "kernel has 4 taps; an odd number"),
-    "kernel of two axes": (lambda: ConvDelay(np.ones((1, 3)), [0]), r"shape \[1, 3\]; \[N\]"),
+    "kernel of three axes": (
+        lambda: ConvDelay(np.ones((1, 1, 3)), [0]),
+        r"shape \[1, 1, 3\]; \[K\] or \[heads, K\]",
+    ),
+    "heads apart": (
+        lambda: ConvDelay(np.ones((2, 3)), [0, 0]),
+        "the recurrence has 2 kernels and 1 rows of delays",
+    ),
+    "dense heads": (lambda: DenseDelay(np.eye(2), np.zeros((2, 2))), r"shape \[2, 2\]; \[N\]"),
     "no taps": (lambda: ConvDelay([], [0]), r"kernel has shape \[0\]"),
     "NaN kernel": (lambda: ConvDelay([1, np.nan, 1], [0]), r"kernel\[1\] is nan; .* finite"),
     "negative delay": (lambda: ConvDelay([1], [0, -1]), r"delay\[1\] is -1; .* negative"),
@@ -33,7 +41,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "infinite delay": (lambda: ConvDelay([1], [np.inf]), r"delay\[0\] is inf; .* finite"),
     "long delay": (lambda: ConvDelay([1], [4095]), "the longest delay allowed is 4094 steps"),
     "fractional delay": (lambda: DenseDelay([[1]], [1.5]), r"delay\[0\] is 1.5; .* whole number"),
-    "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\]"),
+    "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\] or"),
     "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is needed"),
     "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"recurrent weight\[0, 0\] is inf"),
     "too large for float32": (

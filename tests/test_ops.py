@@ -11,19 +11,21 @@ import pytest
 import torch
 
 from delrec_compile import ops
-from delrec_compile.network import ConvDelay, DenseDelay, Lif, Readout
+from delrec_compile.network import ConvDelay, DenseDelay, Lif, Readout, Recurrence
 from delrec_compile.onnx_graph import FUNCTIONS
 from delrec_compile.ops import delay_line, leaky_readout, lif, linear
 
 RNG = np.random.default_rng(11)
 NO_ONNX = {
-    "plane_taps",
+    "arrivals",
     "byte_rows",
     "checks",
     "emit",
     "emit_gpu",
     "emit_lists",
     "integer_lif",
+    "plane_taps",
+    "recurrence",
     "schedule",
 }
 
@@ -51,23 +53,33 @@ def test_every_op_is_documented_and_has_an_onnx_function() -> None:
     assert {f.domain for f in functions} == {"ai.delrec"}
 
 
+def check_forms(r: Recurrence, hist: np.ndarray, want: np.ndarray) -> None:
+    """The reference and the torch form give the current of the formula, within its bound."""
+    np.testing.assert_array_equal(r.reference(hist), want)
+    constants = [torch.from_numpy(value) for value in r.constants().values()]
+    have = r.torch_form(torch.from_numpy(hist), *constants)
+    np.testing.assert_array_equal(have.numpy(), want)
+    assert 0 < np.abs(want).max() <= r.largest_current()
+    back = type(r).from_node(list(r.constants().values()), r.attributes(), r.size)
+    np.testing.assert_array_equal(back.reference(hist), want)
+
+
+@pytest.mark.parametrize("heads", [1, 3])
 @pytest.mark.parametrize("taps", [1, 3, 5, 9])
-def test_conv_delay_is_its_formula(taps: int) -> None:
+def test_conv_delay_is_its_formula(taps: int, heads: int) -> None:
     n, pad = 6, taps // 2
-    r = ConvDelay(grid(taps), RNG.integers(0, 5, n))
+    r = ConvDelay(grid(heads, taps), RNG.integers(0, 5, (heads, n)))
+    kernels, delays = r.kernel.reshape(heads, taps), r.delay.reshape(heads, n)
     hist = history(2, r.depth, n)
     want = np.zeros((2, n), np.float32)
-    for i in range(n):
-        for k in range(taps):
-            j = i + k - pad
-            if 0 <= j < n:
-                want[:, i] += r.kernel[k] * hist[:, r.delay[j], j]
-    np.testing.assert_array_equal(r.reference(hist), want)
-    at = torch.from_numpy(delay_line.gather_index(r.delay))
-    have = r.torch_form(torch.from_numpy(hist), torch.from_numpy(r.kernel), at)
-    np.testing.assert_array_equal(have.numpy(), want)
-    assert np.abs(want).max() <= r.largest_current()
-    assert r.parameters == taps + n
+    for m in range(heads):
+        for i in range(n):
+            for k in range(taps):
+                j = i + k - pad
+                if 0 <= j < n:
+                    want[:, i] += kernels[m, k] * hist[:, delays[m, j], j]
+    check_forms(r, hist, want)
+    assert r.parameters == heads * (taps + n)
 
 
 def test_dense_delay_is_its_formula() -> None:
@@ -78,12 +90,16 @@ def test_dense_delay_is_its_formula() -> None:
     for i in range(n):
         for j in range(n):
             want[:, i] += r.weight[i, j] * hist[:, r.delay[j], j]
-    np.testing.assert_array_equal(r.reference(hist), want)
-    at = torch.from_numpy(delay_line.gather_index(r.delay))
-    have = r.torch_form(torch.from_numpy(hist), torch.from_numpy(r.weight), at)
-    np.testing.assert_array_equal(have.numpy(), want)
-    assert np.abs(want).max() <= r.largest_current()
+    check_forms(r, hist, want)
     assert r.parameters == n * n + n
+
+
+def test_without_delays_only_the_weights_are_counted() -> None:
+    conv, dense = ConvDelay(grid(3), [0] * 6), DenseDelay(grid(6, 6), [0] * 6)
+    assert (conv.name, conv.parameters, conv.depth) == ("conv", 3, 1)
+    assert (dense.name, dense.parameters, dense.depth) == ("dense", 36, 1)
+    hist = history(2, 1, 6)
+    check_forms(dense, hist, hist[:, 0] @ dense.weight.T)
 
 
 def test_the_ring_holds_every_arrival() -> None:

@@ -1,0 +1,179 @@
+"""The two delay lines that recurrences read their past from, and what arrives at a step.
+
+    axonal    g[h, j](t) = S[j](t - 1 - delay[h, j])     head h, a calendar ring each
+    history   g[h, j](t) = S[j](t - 1 - lag[h])          one ring for all lags
+
+A recurrence names its line; composers give it the memory, and push each step's spikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.ops import delay_line
+
+if TYPE_CHECKING:
+    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
+    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.ops.plane_taps import Shifted
+
+READ = "delay"  # name of the table of an axonal line
+
+
+@dataclass(frozen=True, eq=False)
+class Arrivals:
+    """What arrives at this step. read(head): emits its list, which holds until the next read."""
+
+    heads: int
+    read: Callable[[Any], Events]
+
+    @staticmethod
+    def of(heads: int, read: Callable[[Any], Events]) -> Arrivals:
+        """A single list is read at once: nothing else is then on the processor's mind."""
+        if heads > 1:
+            return Arrivals(heads, read)
+        events = read(0)
+        return Arrivals(1, lambda head: events)
+
+
+@dataclass(frozen=True, eq=False)
+class Axonal:
+    """delay: (heads, N). taps: of the kernels over the neurons that read what arrives, or 0."""
+
+    delay: NDArray[np.int32]
+    taps: int = 0
+
+    @property
+    def size(self) -> int:
+        return int(self.delay.shape[1])
+
+    @property
+    def heads(self) -> int:
+        return len(self.delay)
+
+    @property
+    def depth(self) -> int:
+        return int(self.delay.max()) + 1
+
+    def words(self) -> int:
+        """32-bit words of its memory."""
+        return self.heads * delay_line.planes(self.depth) * delay_line.words(self.size)
+
+    def gpu_words(self) -> int:
+        return self.heads * delay_line.columns(self.depth, self.size)
+
+    def tables(self) -> dict[str, NDArray[Any]]:
+        """The delays, in the smallest type."""
+        return {READ: self.delay.astype(np.uint8 if self.depth <= 256 else np.uint16)}
+
+    def arrivals(self, e: Emitter, ring: Any, clock: Any) -> Arrivals | Shifted:
+        """Shifted planes where the schedule has kernels read them so."""
+        if self.taps and e.schedule.taps == "planes":
+            from delrec_compile.ops import plane_taps
+
+            return plane_taps.emit_read(
+                e, ring, clock, self.depth, self.taps, self.size, self.heads
+            )
+        events, shape = e.events(self.size), (self.depth, self.size)
+
+        def read(head: Any) -> Events:
+            delay_line.emit_read(e, events, ring, clock, *shape, head)
+            return events
+
+        return Arrivals.of(self.heads, read)
+
+    def push(
+        self, e: Emitter, spikes: Events, ring: Any, clock: Any, at: Callable[[str], Any]
+    ) -> None:
+        delay_line.emit_push(e, spikes, at(READ), ring, clock, self.depth, self.size, self.heads)
+
+
+@dataclass(frozen=True)
+class History:
+    """lags: of the heads, in steps after the first. depth: of the history."""
+
+    lags: tuple[int, ...]
+    size: int
+
+    @property
+    def heads(self) -> int:
+        return len(self.lags)
+
+    @property
+    def depth(self) -> int:
+        return max(self.lags) + 1
+
+    def words(self) -> int:
+        """32-bit words of its memory."""
+        return delay_line.planes(self.depth) * delay_line.words(self.size)
+
+    def gpu_words(self) -> int:
+        return self.words()
+
+    def tables(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+    def arrivals(self, e: Emitter, ring: Any, clock: Any) -> Arrivals:
+        events, shape = e.events(self.size), (self.depth, self.size)
+
+        def read(head: Any) -> Events:
+            lag = self.lags[head] if isinstance(head, int) else head
+            delay_line.emit_recall(e, events, ring, clock, *shape, lag)
+            return events
+
+        return Arrivals.of(self.heads, read)
+
+    def push(
+        self, e: Emitter, spikes: Events, ring: Any, clock: Any, at: Callable[[str], Any]
+    ) -> None:
+        delay_line.emit_keep(e, spikes, ring, clock, self.depth, self.size)
+
+
+Line = Axonal | History
+
+
+@dataclass(frozen=True, eq=False)
+class GpuArrivals:
+    """heads: what arrives at each head of an axonal line. masks: (heads * words,) of a history."""
+
+    heads: tuple[Marked, ...] = ()
+    masks: Any = None
+
+
+def gpu_arrivals(e: GpuEmitter, line: Line, name: str) -> GpuArrivals:
+    """Room in shared memory for what arrives."""
+    if isinstance(line, Axonal):
+        rooms = range(line.heads)
+        named = (f"{name}{h}" if h else name for h in rooms)
+        return GpuArrivals(
+            tuple(e.marked(each, line.size, line.taps // 2, listed=not line.taps) for each in named)
+        )
+    words = line.heads * delay_line.words(line.size)
+    return GpuArrivals(masks=e.shared(f"{name}_masks", words, "uint32"))
+
+
+def gpu_read(e: GpuEmitter, line: Line, to: GpuArrivals, ring: Any, clock: Any) -> None:
+    """Flags, or masks, of what arrives at this step."""
+    if isinstance(line, Axonal):
+        for head, marked in enumerate(to.heads):
+            delay_line.emit_gpu_read(e, marked, ring, clock, line.depth, line.size, head)
+        return
+    delay_line.emit_gpu_recall(e, to.masks, ring, clock, line.lags, line.depth, line.size)
+
+
+def gpu_push(
+    e: GpuEmitter, line: Line, spikes: Marked, ring: Any, clock: Any, at: Callable[[str], Any]
+) -> None:
+    """Keeps the spikes of this step, after the block has voted on them."""
+    if isinstance(line, Axonal):
+        delay_line.emit_gpu_push(
+            e, spikes, at(READ), ring, clock, line.depth, line.size, line.heads
+        )
+        return
+    delay_line.emit_gpu_keep(e, spikes, ring, clock, line.depth, line.size)

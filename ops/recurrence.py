@@ -1,0 +1,123 @@
+"""What every delayed recurrence says of itself, so that no stage asks which one it is.
+
+    I(t) = F(S(t - 1), ..., S(t - depth))
+
+A kind is one file with a subclass of `Recurrence`; `delrec_compile.network.RECURRENCES` lists them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, Line
+    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.ops.emit_gpu import GpuEmitter
+    from delrec_compile.ops.linear import Rows
+
+F32 = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
+# what `emit` gives: weight rows to add, and a current to begin with
+Sums = tuple[list["Rows"], Any]
+Hold = Callable[[F32], NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrence(ABC):
+    """The recurrent current of a layer of `size` neurons from its own last `depth` spikes.
+
+    kind: its name in files. node: its ONNX function.
+    """
+
+    kind: ClassVar[str]
+    node: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Neurons."""
+
+    @property
+    @abstractmethod
+    def depth(self) -> int:
+        """Steps of history that are read."""
+
+    @property
+    @abstractmethod
+    def line(self) -> Line:
+        """The delay line of compiled code."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """Trained numbers."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> dict[str, F32]:
+        """What freezing puts on a grid, by field."""
+
+    @property
+    def rows(self) -> list[F32]:
+        """Weights that are held as rows of 16 bits."""
+        return []
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.kind
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """Every array by field, as files hold it."""
+
+    def facts(self) -> dict[str, Any]:
+        """The fields that are no arrays, as JSON holds them."""
+        return {}
+
+    @abstractmethod
+    def largest_current(self) -> float:
+        """Bound of every partial sum of |I|, every neuron spiking."""
+
+    @abstractmethod
+    def reference(self, hist: F32) -> F32:
+        """hist: (batch, depth, N), newest first. Returns the current (batch, N)."""
+
+    @abstractmethod
+    def constants(self) -> Arrays:
+        """What its ONNX node and `torch_form` take after the history, in order."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Of its ONNX node."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def from_node(
+        cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
+    ) -> Recurrence:
+        """The way back from an ONNX node."""
+
+    @abstractmethod
+    def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
+        """As `reference`, in eager torch."""
+
+    @abstractmethod
+    def tables(self, rows: Hold, sums: Hold) -> Arrays:
+        """The constants that `emit` reads. rows, sums: how weight rows and addends are held."""
+
+    @abstractmethod
+    def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
+        """at: a table by its name. dtype: of the sums."""
+
+    @abstractmethod
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+        """As `emit`, for a thread that owns its neurons."""

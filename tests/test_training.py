@@ -33,13 +33,13 @@ def recurrent_weight(kind: str) -> Tensor | None:
     generator = torch.Generator().manual_seed(1)
     if kind == "none":
         return None
-    shape = (N, N) if kind == "dense" else (int(kind[-1]),)
+    shape = (N, N) if kind == "dense" else tuple(int(k) for k in kind[4:].split("x")[::-1])
     return torch.randn(*shape, generator=generator, dtype=torch.double) * 0.5
 
 
-def delays(kind: str) -> Tensor:
+def delays(kind: str, *heads: int) -> Tensor:
     generator = torch.Generator().manual_seed(2)
-    real = torch.rand(N, generator=generator, dtype=torch.double) * 9
+    real = torch.rand(*heads, N, generator=generator, dtype=torch.double) * 9
     return real.round() if kind == "whole" else real
 
 
@@ -51,11 +51,12 @@ def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0])
 @pytest.mark.parametrize("delay_kind", ["whole", "fractional"])
-@pytest.mark.parametrize("kind", ["dense", "conv1", "conv3", "conv5"])
+@pytest.mark.parametrize("kind", ["dense", "conv1", "conv3", "conv5", "conv3x2"])
 def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     kind: str, delay_kind: str, sigma: float
 ) -> None:
-    x, delay, weight = drive().requires_grad_(), delays(delay_kind), recurrent_weight(kind)
+    x, weight = drive().requires_grad_(), recurrent_weight(kind)
+    delay = delays(delay_kind, *([2] if kind.endswith("x2") else []))
     assert weight is not None
     inputs = [x, weight.requires_grad_(), delay.requires_grad_()]
     fast = delayed_lif(x, weight, spread(delay, sigma), beta=0.3)
@@ -136,6 +137,17 @@ def test_training_lowers_the_loss_and_ends_frozen(recurrence: str) -> None:
         assert [epoch.sigma > 0 for epoch in result.history] == [True, True, False, False]
 
 
+def test_heads_train_each_with_its_own_kernel_and_delays() -> None:
+    result = run(heads=2)
+    assert result.history[1].loss < result.history[0].loss
+    assert result.recurrent_parameters == 2 * (3 + 24)
+    assert result.network.name == "conv_delay_24_2_heads"
+    recurrence = result.network.layers[1].recurrence
+    assert isinstance(recurrence, ConvDelay)
+    assert (recurrence.kernel.shape, recurrence.delay.shape) == ((2, 3), (2, 24))
+    assert not np.array_equal(*recurrence.delay)
+
+
 def test_two_epochs_lower_the_loss() -> None:
     first, second = run().history
     assert second.loss < first.loss
@@ -152,10 +164,18 @@ def test_a_seed_gives_the_same_network_and_leaves_torch_alone() -> None:
     assert not np.array_equal(one.network.layers[1].weight, other.network.layers[1].weight)
 
 
-@pytest.mark.parametrize("recurrence", ["conv", "dense", "none"])
-def test_the_frozen_network_is_the_trained_net(recurrence: str) -> None:
+FROZEN: dict[str, dict[str, Any]] = {
+    "conv": {},
+    "dense": {"recurrence": "dense"},
+    "none": {"recurrence": "none"},
+    "heads": {"heads": 3},
+}
+
+
+@pytest.mark.parametrize("options", FROZEN.values(), ids=FROZEN)
+def test_the_frozen_network_is_the_trained_net(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    net = SpikingNet(12, 3, small(recurrence=recurrence))
+    net = SpikingNet(12, 3, small(**options))
     counts = toy_sets().valid.counts
     x = torch.from_numpy(counts).float().transpose(0, 1)
     for _ in range(3):
@@ -236,6 +256,8 @@ def test_training_that_diverges_is_reported() -> None:
     [
         ({"recurrence": "fourier"}, "'fourier'; allowed: conv, dense, none"),
         ({"hidden": 0}, "hidden is 0"),
+        ({"heads": 0}, "heads is 0"),
+        ({"heads": 2, "recurrence": "dense"}, "heads is 2; .* allowed with conv"),
         ({"kernel": 4}, "odd number of taps"),
         ({"kernel": 5, "hidden": 2}, "odd number of taps"),
         ({"max_delay": -1}, "max_delay"),

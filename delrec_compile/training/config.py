@@ -11,7 +11,15 @@ from delrec_compile.errors import UsageError, did_you_mean
 
 RECURRENCES = ("conv", "dense", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
-_AT_LEAST = {"hidden": 1, "max_delay": 0, "epochs": 1, "seed": 0, "steps": 1, "batch": 2}
+_AT_LEAST = {
+    "hidden": 1,
+    "heads": 1,
+    "max_delay": 0,
+    "epochs": 1,
+    "seed": 0,
+    "steps": 1,
+    "batch": 2,
+}
 _AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms")
 _SHARES = ("dropout", "frozen_tail")
@@ -24,6 +32,7 @@ class TrainConfig:
     recurrence: str = "conv"  # "conv": kernel + delays, "dense": matrix + delays, "none"
     hidden: int = 256  # neurons per layer
     kernel: int = 3  # taps of the conv recurrence, odd
+    heads: int = 1  # of the conv recurrence: kernels, each with delays of its own
     max_delay: int = 31  # steps
     epochs: int = 160
     seed: int = 0
@@ -62,6 +71,11 @@ class TrainConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 0 or a positive number")
         if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
             raise UsageError(f"kernel is {self.kernel}; give an odd number of taps, such as 3")
+        if self.heads > 1 and self.recurrence != "conv":
+            raise UsageError(
+                f"heads is {self.heads}; the recurrence '{self.recurrence}' has one: "
+                "allowed with conv"
+            )
         if not 1 <= self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; give 1 or more steps")
 
@@ -98,7 +112,8 @@ class TrainConfig:
     def name(self) -> str:
         """`conv_delay_256`, `dense_delay_256`, `feed_forward_256`."""
         kind = {"conv": "conv_delay", "dense": "dense_delay", "none": "feed_forward"}
-        return f"{kind[self.recurrence]}_{self.hidden}"
+        heads = f"_{self.heads}_heads" if self.heads > 1 else ""
+        return f"{kind[self.recurrence]}_{self.hidden}{heads}"
 
     def command(self, data: str = "DATA") -> str:
         """The command line that trains this network."""

@@ -101,7 +101,7 @@ def _recurrence(layer: SpikingLayer) -> Recurrence | None:
     if layer.recurrent is None or layer.delay is None:
         return None
     delay = np.rint(_f64(layer.delay)).astype(np.int32)
-    if layer.recurrent.ndim == 2:
+    if layer.kind == "dense":
         return DenseDelay(_f32(layer.recurrent), delay)
     return ConvDelay(_f32(layer.recurrent), delay)
 

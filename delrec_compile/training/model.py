@@ -18,15 +18,15 @@ from delrec_compile.training.neuron import delayed_lif, spread
 class SpikingLayer(nn.Module):
     """Linear, BatchNorm over (T, B), LIF, with a delayed recurrence if `recurrence` is not "none".
 
-    recurrent: (K,) or (N, N) [to, from], or None. delay: (N,) in steps, or None. sigma: spread of
-    the delays.
+    recurrent: (K,) or (N, N) [to, from], or None. delay: (N,) in steps, or None. Several heads: (M, K)
+    and (M, N). sigma: spread of the delays.
     """
 
     def __init__(self, inputs: int, config: TrainConfig, recurrence: str) -> None:
         super().__init__()
-        n = config.hidden
+        n, heads = config.hidden, (config.heads,) if config.heads > 1 else ()
         self.beta, self.alpha, self.max_delay = config.beta, config.alpha, config.max_delay
-        self.sigma = 0.0
+        self.kind, self.sigma = recurrence, 0.0
         self.linear = nn.Linear(inputs, n)
         nn.init.kaiming_uniform_(self.linear.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm1d(n)
@@ -37,10 +37,11 @@ class SpikingLayer(nn.Module):
         if recurrence == "dense":
             self.recurrent = nn.Parameter(nn.init.orthogonal_(torch.empty(n, n)))
         else:
-            bound = 1 / math.sqrt(config.kernel)
-            self.recurrent = nn.Parameter(torch.empty(config.kernel).uniform_(-bound, bound))
+            bound = 1 / math.sqrt(config.kernel * config.heads)
+            shape = (*heads, config.kernel)
+            self.recurrent = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
         self.delay = nn.Parameter(
-            torch.empty(n).uniform_(min(1, config.max_delay), config.max_delay)
+            torch.empty(*heads, n).uniform_(min(1, config.max_delay), config.max_delay)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
     g[j](t) = sum_l mask[j, l] * y[j](t - l)         the delay line, l >= 1
     h(t)    = x(t) + beta * v(t - 1) + mix(g(t))     mix: W @ g, or a kernel over the neuron axis
+                                                     with several heads, the sum of their mixes
     y(t)    = h(t) >= 1,   v(t) = h(t) * (1 - y(t))  the reset passes no gradient
 
 `mask` is the triangle of DelRec (arXiv 2509.24852): a delay is learned through the share of a
@@ -25,14 +26,14 @@ from torch.nn import functional
 
 
 def spread(delay: Tensor, sigma: float) -> Tensor:
-    """delay (N,) in steps -> mask (N, L): the share of a spike that arrives l steps later.
+    """delay (..., N) in steps -> mask (..., N, L): the share of a spike that arrives l steps later.
 
     A triangle around 1 + delay of half-width 1 + sigma; one-hot at sigma 0 and whole delays.
     """
     width = 1.0 + sigma
     slots = math.ceil(1 + float(delay.detach().max()) + width) + 1
     after = torch.arange(slots, dtype=delay.dtype)
-    distance = (after[None] - (1 + delay)[:, None]).abs()
+    distance = (after - (1 + delay)[..., None]).abs()
     return (width - distance).clamp_min(0) / width**2
 
 
@@ -42,7 +43,8 @@ def delayed_lif(
     """Drive x (T, N, B) -> spikes (T, N, B).
 
     weight: (K,) kernel over the neurons, K odd, or (N, N) [to, from], or None for no recurrence.
-    mask: (N, L) from `spread`; slot 0 is never read. Gradients flow to x, weight and mask.
+    mask: (N, L) from `spread`; slot 0 is never read. Several heads: weight (M, K), mask (M, N, L).
+    Gradients flow to x, weight and mask.
     """
     spikes: Tensor = _DelayedLif.apply(x, weight, mask, beta, alpha)  # type: ignore[no-untyped-call]
     return spikes
@@ -55,7 +57,7 @@ def ring_buffer_lif(
 
     Drive x (T, B, N) -> spikes (T, B, N): batch before neurons, as published.
     """
-    slots = 1 if mask is None else mask.shape[1]
+    slots = 1 if mask is None else mask.shape[-1]
     ring = x.new_zeros(*x.shape[1:], slots)
     v, at, spikes = torch.zeros_like(x[0]), 0, []
     for drive in x:
@@ -64,7 +66,8 @@ def ring_buffer_lif(
         v = h * (1 - y.detach())
         spikes.append(y)
         if weight is not None and mask is not None:
-            future = _mix_slots(weight, y.unsqueeze(2) * mask)
+            future = sum(_mix_slots(w, y.unsqueeze(2) * m) for w, m in _heads(weight, mask))
+            assert isinstance(future, Tensor)
             ring[:, :, at] = 0
             at = (at + 1) % slots
             before_wrap = min(slots - 1, slots - at)
@@ -101,46 +104,60 @@ def _mix_slots(weight: Tensor, y: Tensor) -> Tensor:
     return mixed.view(batch, slots, n).permute(0, 2, 1)
 
 
+def _heads(weight: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The weight and the mask of each head."""
+    return list(zip(weight, mask, strict=True)) if mask.ndim == 3 else [(weight, mask)]
+
+
 class _DelayLine:
-    """What has been sent, and what has arrived, of every neuron.
+    """What has been sent, and what has arrived at each head, of every neuron.
 
     Row t + L of `sent` (N, T + L, B) holds y(t), so a delay window is one contiguous block.
-    arrived: (T, N, B) = g.
+    arrived: per head (T, N, B) = g.
     """
 
     def __init__(self, weight: Tensor, mask: Tensor, like: Tensor) -> None:
         steps, n, batch = like.shape
-        self.weight, self.slots = weight, mask.shape[1]
-        self.window = mask[:, 1:].flip(1).unsqueeze(1).contiguous()
+        heads = _heads(weight, mask)
+        self.weights, self.slots = [w for w, _ in heads], mask.shape[-1]
+        self.windows = [m[:, 1:].flip(1).unsqueeze(1).contiguous() for _, m in heads]
         self.sent = like.new_zeros(n, steps + self.slots, batch)
-        self.arrived = torch.empty_like(like)
+        self.arrived = [torch.empty_like(like) for _ in heads]
 
-    def current(self, t: int) -> Tensor:
-        """(N, B) recurrent current at t."""
-        g = self.arrived[t]
-        torch.bmm(self.window, self.sent[:, t + 1 : t + self.slots], out=g.unsqueeze(1))
-        return _mix(self.weight, g)
+    def add_current(self, t: int, h: Tensor) -> None:
+        """h (N, B) += the recurrent current at t."""
+        past = self.sent[:, t + 1 : t + self.slots]
+        for weight, window, arrived in zip(self.weights, self.windows, self.arrived, strict=True):
+            g = arrived[t]
+            torch.bmm(window, past, out=g.unsqueeze(1))
+            h += _mix(weight, g)
 
     def send(self, t: int, y: Tensor) -> None:
         self.sent[:, t + self.slots] = y
 
 
 class _ReverseLine:
-    """The delay line run backwards; row t of `back` (N, T + L, B) holds dL/dg(t)."""
+    """The delay line run backwards; row t of a head's `back` (N, T + L, B) holds dL/dg(t)."""
 
     def __init__(self, weight: Tensor, mask: Tensor, like: Tensor) -> None:
         steps, n, batch = like.shape
-        self.weight, self.slots = weight, mask.shape[1]
-        self.window = mask[:, 1:].unsqueeze(1).contiguous()
-        self.back = like.new_zeros(n, steps + self.slots, batch)
+        heads = _heads(weight, mask)
+        self.slots = mask.shape[-1]
+        self.weights = [w.T if w.ndim == 2 else w.flip(0) for w, _ in heads]
+        self.windows = [m[:, 1:].unsqueeze(1).contiguous() for _, m in heads]
+        self.back = [like.new_zeros(n, steps + self.slots, batch) for _ in heads]
 
     def spike_gradient(self, t: int) -> Tensor:
         """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
-        return torch.bmm(self.window, self.back[:, t + 1 : t + self.slots]).squeeze(1)
+        parts = [
+            torch.bmm(window, back[:, t + 1 : t + self.slots]).squeeze(1)
+            for window, back in zip(self.windows, self.back, strict=True)
+        ]
+        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
 
     def receive(self, t: int, dh: Tensor) -> None:
-        transposed = self.weight.T if self.weight.ndim == 2 else self.weight.flip(0)
-        self.back[:, t] = _mix(transposed, dh)
+        for transposed, back in zip(self.weights, self.back, strict=True):
+            back[:, t] = _mix(transposed, dh)
 
 
 class _DelayedLif(torch.autograd.Function):
@@ -154,19 +171,19 @@ class _DelayedLif(torch.autograd.Function):
         for t in range(len(x)):
             h = torch.add(x[t], v, alpha=beta, out=membrane[t])
             if line:
-                h += line.current(t)
+                line.add_current(t, h)
             y = spikes[t] = torch.ge(h, 1).to(x.dtype)
             if line:
                 line.send(t, y)
             v = torch.addcmul(h, h, y, value=-1)
-        record = (line.arrived, line.sent) if line else (None, None)
+        record = (line.sent, *line.arrived) if line else ()
         ctx.save_for_backward(weight, mask, membrane, spikes, *record)
         ctx.beta, ctx.alpha = beta, alpha
         return spikes
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, mask, membrane, spikes, arrived, sent = ctx.saved_tensors
+        weight, mask, membrane, spikes, *record = ctx.saved_tensors
         line = None if weight is None or mask is None else _ReverseLine(weight, mask, membrane)
         slope = atan_gradient(membrane - 1, ctx.alpha)
         keep = (1 - spikes) * ctx.beta
@@ -178,10 +195,23 @@ class _DelayedLif(torch.autograd.Function):
                 dh.addcmul_(drive[t + 1], keep[t])
             if line:
                 line.receive(t, dh)
-        d_weight = _weight_gradient(weight, drive, arrived) if line else None
-        wanted = line is not None and ctx.needs_input_grad[2]
-        d_mask = _mask_gradient(sent, line.back, line.slots) if line and wanted else None
-        return drive, d_weight, d_mask, None, None
+        if line is None:
+            return drive, None, None, None, None
+        sent, *arrived = record
+        d_weight = [
+            _weight_gradient(w, drive, g)
+            for (w, _), g in zip(_heads(weight, mask), arrived, strict=True)
+        ]
+        stack = torch.stack if mask.ndim == 3 else _only
+        d_mask = None
+        if ctx.needs_input_grad[2]:
+            d_mask = stack([_mask_gradient(sent, back, line.slots) for back in line.back])
+        return drive, stack(d_weight), d_mask, None, None
+
+
+def _only(tensors: list[Tensor]) -> Tensor:
+    (tensor,) = tensors
+    return tensor
 
 
 def _shifted(n: int, offset: int) -> tuple[slice, slice]:

@@ -16,9 +16,10 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import ConvDelay, DenseDelay
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.fold import accuracy, classify, fold, outputs
+from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
 from delrec_compile.training.loop import TrainResult, train
 from delrec_compile.training.model import SpikingNet, class_scores
-from delrec_compile.training.neuron import delayed_lif, ring_buffer_lif, spread
+from delrec_compile.training.neuron import delayed_lif, ring_buffer_lif
 
 STEPS, N, BATCH = 30, 14, 4
 SMALL = {"hidden": 24, "epochs": 2, "steps": 20, "batch": 16, "max_delay": 6, "dropout": 0.1}
@@ -29,18 +30,18 @@ def drive(seed: int = 0) -> Tensor:
     return torch.randn(STEPS, N, BATCH, generator=generator, dtype=torch.double) * 0.8
 
 
-def recurrent_weight(kind: str) -> Tensor | None:
+def recurrent_weight(kind: str) -> tuple[Tensor, Mix]:
+    """kind: `dense`, or `conv<K>x<heads>`."""
     generator = torch.Generator().manual_seed(1)
-    if kind == "none":
-        return None
     shape = (N, N) if kind == "dense" else tuple(int(k) for k in kind[4:].split("x")[::-1])
-    return torch.randn(*shape, generator=generator, dtype=torch.double) * 0.5
+    weight = torch.randn(*shape, generator=generator, dtype=torch.double) * 0.5
+    return weight.requires_grad_(), MatrixMix() if kind == "dense" else KernelMix()
 
 
-def delays(kind: str, *heads: int) -> Tensor:
+def delays(kind: str, heads: int) -> Tensor:
     generator = torch.Generator().manual_seed(2)
-    real = torch.rand(*heads, N, generator=generator, dtype=torch.double) * 9
-    return real.round() if kind == "whole" else real
+    real = torch.rand(heads, N, generator=generator, dtype=torch.double) * 9
+    return (real.round() if kind == "whole" else real).requires_grad_()
 
 
 def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
@@ -51,17 +52,17 @@ def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0])
 @pytest.mark.parametrize("delay_kind", ["whole", "fractional"])
-@pytest.mark.parametrize("kind", ["dense", "conv1", "conv3", "conv5", "conv3x2"])
+@pytest.mark.parametrize("kind", ["dense", "conv1x1", "conv3x1", "conv5x1", "conv3x2"])
 def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     kind: str, delay_kind: str, sigma: float
 ) -> None:
-    x, weight = drive().requires_grad_(), recurrent_weight(kind)
-    delay = delays(delay_kind, *([2] if kind.endswith("x2") else []))
-    assert weight is not None
-    inputs = [x, weight.requires_grad_(), delay.requires_grad_()]
-    fast = delayed_lif(x, weight, spread(delay, sigma), beta=0.3)
-    ring = ring_buffer_lif(x.transpose(1, 2), weight, spread(delay, sigma), beta=0.3)
-    ring = ring.transpose(1, 2)
+    x, (weight, mix) = drive().requires_grad_(), recurrent_weight(kind)
+    delay = delays(delay_kind, 1 if kind == "dense" else len(weight))
+    inputs = [x, weight, delay]
+    fast, ring = (
+        lif(x, weight, spread(delay, sigma).transpose(0, 1), mix, beta=0.3)
+        for lif in (delayed_lif, ring_buffer_lif)
+    )
     assert torch.equal(fast, ring)
     assert 0.05 < fast.mean() < 0.9
     for ours, theirs in zip(gradients(fast, inputs), gradients(ring, inputs), strict=True):
@@ -70,8 +71,8 @@ def test_fast_spikes_and_gradients_equal_the_ring_buffer(
 
 def test_without_recurrence_both_are_a_plain_lif() -> None:
     x = drive().requires_grad_()
-    fast = delayed_lif(x, None, None, beta=0.3)
-    ring = ring_buffer_lif(x.transpose(1, 2), None, None, beta=0.3).transpose(1, 2)
+    fast = delayed_lif(x, None, None, None, beta=0.3)
+    ring = ring_buffer_lif(x, None, None, None, beta=0.3)
     assert torch.equal(fast, ring)
     assert fast.any()
     (ours,), (theirs,) = gradients(fast, [x]), gradients(ring, [x])
@@ -148,6 +149,24 @@ def test_heads_train_each_with_its_own_kernel_and_delays() -> None:
     assert not np.array_equal(*recurrence.delay)
 
 
+@pytest.mark.parametrize("recurrence", ["conv", "dense"])
+def test_recurrence_without_delays_trains_without_spread(recurrence: str) -> None:
+    result = run(recurrence=recurrence, max_delay=0)
+    assert [epoch.sigma for epoch in result.history] == [0, 0]
+    assert result.network.name == f"{recurrence}_24"
+    (found,) = [r for _, r in result.network.recurrences()]
+    assert (found.name, found.depth) == (recurrence, 1)
+    assert result.recurrent_parameters == {"conv": 3, "dense": 24 * 24}[recurrence]
+
+
+def test_every_layer_recurs_where_all_are_asked_for() -> None:
+    result = run(layers=3, recurrent_layers="all")
+    assert [i for i, _ in result.network.recurrences()] == [0, 1, 2]
+    delays = [r.arrays()["delay"] for _, r in result.network.recurrences()]
+    assert not np.array_equal(delays[0], delays[1])
+    assert [i for i, _ in run(layers=3).network.recurrences()] == [2]
+
+
 def test_two_epochs_lower_the_loss() -> None:
     first, second = run().history
     assert second.loss < first.loss
@@ -169,6 +188,10 @@ FROZEN: dict[str, dict[str, Any]] = {
     "dense": {"recurrence": "dense"},
     "none": {"recurrence": "none"},
     "heads": {"heads": 3},
+    "conv without delays": {"max_delay": 0},
+    "dense without delays": {"recurrence": "dense", "max_delay": 0},
+    "every layer": {"layers": 3, "recurrent_layers": "all", "heads": 2},
+    "one layer": {"layers": 1, "recurrence": "dense"},
 }
 
 
@@ -180,7 +203,7 @@ def test_the_frozen_network_is_the_trained_net(options: dict[str, Any]) -> None:
     x = torch.from_numpy(counts).float().transpose(0, 1)
     for _ in range(3):
         net(x)  # gives BatchNorm statistics that are not trivial
-    net.second.freeze_delays()
+    net.freeze_delays()
     net.eval()
     with torch.no_grad():
         trained = net(x)
@@ -242,10 +265,6 @@ def test_bundled_files_are_small() -> None:
     assert sum(path.stat().st_size for path in folder.glob("*.*")) < 1_500_000
 
 
-def test_a_network_without_room_for_delays_trains() -> None:
-    assert run(max_delay=0, epochs=1).network.max_delay == 0
-
-
 def test_training_that_diverges_is_reported() -> None:
     with pytest.raises(UsageError, match=r"diverged in epoch 1.*smaller lr"):
         run(lr=1e38, clip=1e30)
@@ -257,6 +276,8 @@ def test_training_that_diverges_is_reported() -> None:
         ({"recurrence": "fourier"}, "'fourier'; allowed: conv, dense, none"),
         ({"hidden": 0}, "hidden is 0"),
         ({"heads": 0}, "heads is 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"recurrent_layers": "first"}, "recurrent_layers is 'first'; allowed: last, all"),
         ({"heads": 2, "recurrence": "dense"}, "heads is 2; .* allowed with conv"),
         ({"kernel": 4}, "odd number of taps"),
         ({"kernel": 5, "hidden": 2}, "odd number of taps"),

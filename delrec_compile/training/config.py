@@ -11,9 +11,11 @@ from delrec_compile.errors import UsageError, did_you_mean
 
 RECURRENCES = ("conv", "dense", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
+_CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
 _AT_LEAST = {
     "hidden": 1,
     "heads": 1,
+    "layers": 1,
     "max_delay": 0,
     "epochs": 1,
     "seed": 0,
@@ -33,7 +35,9 @@ class TrainConfig:
     hidden: int = 256  # neurons per layer
     kernel: int = 3  # taps of the conv recurrence, odd
     heads: int = 1  # of the conv recurrence: kernels, each with delays of its own
-    max_delay: int = 31  # steps
+    layers: int = 2  # spiking layers
+    recurrent_layers: str = "last"  # which of them are recurrent: "last" or "all"
+    max_delay: int = 31  # steps; 0: a recurrence without delays
     epochs: int = 160
     seed: int = 0
     lr: float = 2e-3  # peak of the one-cycle schedule
@@ -54,9 +58,11 @@ class TrainConfig:
     threads: int = 1  # of torch; results depend on it in the last bit
 
     def __post_init__(self) -> None:
-        if self.recurrence not in RECURRENCES:
-            allowed = ", ".join(RECURRENCES)
-            raise UsageError(f"recurrence is '{self.recurrence}'; allowed: {allowed}")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"{name} is '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
+                )
         for name, least in _AT_LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; give {least} or more")
@@ -104,16 +110,17 @@ class TrainConfig:
     @property
     def live_epochs(self) -> int:
         """Epochs in which delays move; the rest trains the frozen form."""
-        if self.recurrence == "none":
+        if self.recurrence == "none" or self.max_delay == 0:
             return self.epochs
         return max(1, math.ceil(self.epochs * (1 - self.frozen_tail) - 1e-9))
 
     @property
     def name(self) -> str:
-        """`conv_delay_256`, `dense_delay_256`, `feed_forward_256`."""
-        kind = {"conv": "conv_delay", "dense": "dense_delay", "none": "feed_forward"}
+        """`conv_delay_256`, `dense_256`, `feed_forward_256`."""
+        if self.recurrence == "none":
+            return f"feed_forward_{self.hidden}"
         heads = f"_{self.heads}_heads" if self.heads > 1 else ""
-        return f"{kind[self.recurrence]}_{self.hidden}{heads}"
+        return f"{self.recurrence}{'_delay' if self.max_delay else ''}_{self.hidden}{heads}"
 
     def command(self, data: str = "DATA") -> str:
         """The command line that trains this network."""

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from delrec_compile import freeze
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network import Layer, Lif, Network, Readout
 from delrec_compile.ops import lif
-from delrec_compile.training.model import SpikingLayer, SpikingNet
+from delrec_compile.training.model import SpikingNet
 
 F32 = npt.NDArray[np.float32]
 BATCH = 300
@@ -29,7 +29,7 @@ def fold(
 ) -> Network:
     """The trained net, BatchNorm folded into the weights and delays rounded; not yet snapped."""
     readout = Readout(_f32(net.readout.weight), _f32(net.readout.bias), net.config.beta)
-    layers = (_fold_layer(net.first), _fold_layer(net.second))
+    layers = tuple(_fold_layer(layer) for layer in net.layers)
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
 
 
@@ -86,24 +86,15 @@ def _run_layer(layer: Layer, x: F32) -> F32:
     return spikes
 
 
-def _fold_layer(layer: SpikingLayer) -> Layer:
+def _fold_layer(layer: Any) -> Layer:
     norm = layer.norm
     if norm.running_mean is None or norm.running_var is None:
         raise TypeError("the BatchNorm of a trained net has running statistics")
     scale = _f64(norm.weight) / np.sqrt(_f64(norm.running_var) + norm.eps)
     weight = _f64(layer.linear.weight) * scale[:, None]
     bias = (_f64(layer.linear.bias) - _f64(norm.running_mean)) * scale + _f64(norm.bias)
-    recurrence = _recurrence(layer)
+    recurrence = layer.recurrent.frozen() if layer.recurrent is not None else None
     return Layer(weight.astype(np.float32), bias.astype(np.float32), Lif(layer.beta), recurrence)
-
-
-def _recurrence(layer: SpikingLayer) -> Recurrence | None:
-    if layer.recurrent is None or layer.delay is None:
-        return None
-    delay = np.rint(_f64(layer.delay)).astype(np.int32)
-    if layer.kind == "dense":
-        return DenseDelay(_f32(layer.recurrent), delay)
-    return ConvDelay(_f32(layer.recurrent), delay)
 
 
 def _f64(tensor: Tensor) -> npt.NDArray[np.float64]:

@@ -71,7 +71,7 @@ def train(
     with _seeded(config):
         net = SpikingNet(sets.train.channels, sets.classes, config)
         history = tuple(_epochs(net, sets, config, progress))
-    net.second.freeze_delays()
+    net.freeze_delays()
     network = frozen(
         net,
         dt_ms=sets.train.dt_ms,
@@ -151,7 +151,7 @@ class _Optimisers:
         if self.delays is not None and self.net.delays():
             self.delays.step()
             self.cosine.step()
-            self.net.second.clamp_delays()
+            self.net.clamp_delays()
         return True
 
 
@@ -165,9 +165,9 @@ def _epochs(
     for number in range(config.epochs):
         started = time.monotonic()
         if number < config.live_epochs:
-            net.second.sigma = config.sigma * 0.95 ** (100 * number / config.live_epochs)
+            net.spread_to(config.sigma * 0.95 ** (100 * number / config.live_epochs))
         else:
-            net.second.freeze_delays()
+            net.freeze_delays()
         loss, right = _epoch(net, optimisers, counts, labels, config, generator)
         if not math.isfinite(loss):
             raise UsageError(
@@ -175,7 +175,7 @@ def _epochs(
                 f"give a smaller lr (now {config.lr})"
             )
         valid, seconds = _evaluate(net, sets.valid), time.monotonic() - started
-        epoch = Epoch(number + 1, loss, right, valid, net.second.sigma, seconds)
+        epoch = Epoch(number + 1, loss, right, valid, net.sigma, seconds)
         if progress:
             progress(epoch, config.epochs)
         yield epoch

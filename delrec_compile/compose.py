@@ -53,7 +53,12 @@ def compose(
 
 
 def tables_of(
-    layers: Sequence[Layer], readout: Readout, schedule: Schedule, grids: Sequence[int | None] = ()
+    layers: Sequence[Layer],
+    readout: Readout,
+    schedule: Schedule,
+    grids: Sequence[int | None] = (),
+    *,
+    gpu: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """The constants as the kernel reads them: weight rows by sending neuron."""
     out: dict[str, NDArray[Any]] = {}
@@ -63,9 +68,10 @@ def tables_of(
         out[f"l{i}_weight"] = hold.rows(layer.weight.T, group)
         out[f"l{i}_bias"] = hold.sums(layer.bias)
         out[f"l{i}_lif"] = np.append(lif.constants(layer.lif), hold.unit)
-        if layer.recurrence is not None:
-            for name, table in layer.recurrence.tables(hold.rows, hold.sums).items():
-                out[f"l{i}_{name}"] = table
+        r = layer.recurrence
+        if r is not None:
+            tables = r.gpu_tables(hold) if gpu else r.tables(hold)
+            out |= {f"l{i}_{name}": table for name, table in tables.items()}
     out["out_weight"] = held[-1].rows(readout.weight.T)
     out["out_bias"] = held[-1].sums(readout.bias)
     out["out_leak"] = np.append(np.array([readout.beta], np.float32), held[-1].unit)
@@ -93,6 +99,9 @@ class _Holder:
             return values
         units = np.ldexp(values, self.q).astype(np.int16)
         return linear.side_by_side(units, group) if group > 1 else units[:, list(self.order)]
+
+    def narrow(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        return values if self.q is None else np.ldexp(values, self.q).astype(np.int16)
 
     def sums(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values if self.q is None else np.ldexp(values, self.q).astype(np.int32)

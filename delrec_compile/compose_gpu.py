@@ -70,7 +70,7 @@ class _Composer:
         self.layers, self.readout, self.trace = layers, readout, trace
         widest = max(readout.size, *(layer.size for layer in layers))
         self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
-        self.tables = tables_of(layers, readout, schedule)
+        self.tables = tables_of(layers, readout, schedule, gpu=True)
         self.state = state_of(layers, readout)
         self.neurons = sum(layer.size for layer in layers)
 

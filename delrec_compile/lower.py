@@ -33,7 +33,7 @@ from delrec_compile.network import RECURRENCES, Layer, Lif, Readout
 from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
-ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape")
+ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group")
 NODES = {r.node: r for r in RECURRENCES.values()}
 
 

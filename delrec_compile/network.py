@@ -17,19 +17,25 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import lif as lif_op
 from delrec_compile.ops import linear
 from delrec_compile.ops.checks import matrix, vector
+from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.leaky_readout import Readout
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.recurrence import Recurrence
+from delrec_compile.ops.synaptic_delay import SynapticDelay
+from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 F32 = NDArray[np.float32]
-RECURRENCES: dict[str, type[Recurrence]] = {r.kind: r for r in (ConvDelay, DenseDelay)}
+RECURRENCES: dict[str, type[Recurrence]] = {
+    r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
+}
 State = dict[str, F32]
 MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
 
 __all__ = [
     "RECURRENCES",
+    "Conv2dDelay",
     "ConvDelay",
     "DenseDelay",
     "Layer",
@@ -38,6 +44,8 @@ __all__ = [
     "Readout",
     "Recurrence",
     "StateVar",
+    "SynapticDelay",
+    "TapConvDelay",
 ]
 
 

@@ -12,7 +12,17 @@ from onnx import TensorProto, helper, numpy_helper
 
 from delrec_compile.network import Layer, Network
 from delrec_compile.onnx_model import DOMAIN
-from delrec_compile.ops import conv_delay, delay_line, dense_delay, leaky_readout, lif, linear
+from delrec_compile.ops import (
+    conv2d_delay,
+    conv_delay,
+    delay_line,
+    dense_delay,
+    leaky_readout,
+    lif,
+    linear,
+    synaptic_delay,
+    tap_conv_delay,
+)
 
 OPSET = 18
 IR_VERSION = 9
@@ -22,6 +32,9 @@ FUNCTIONS = (
     *delay_line.ONNX,
     conv_delay.ONNX,
     dense_delay.ONNX,
+    tap_conv_delay.ONNX,
+    conv2d_delay.ONNX,
+    synaptic_delay.ONNX,
     leaky_readout.ONNX,
 )
 

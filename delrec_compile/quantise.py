@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.data.events import Events
-from delrec_compile.errors import DataError
+from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.integer import IntegerNetwork, weight_type
 from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
 from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints
@@ -172,8 +172,13 @@ def _recurrence(
 ) -> IntegerConv | IntegerDense | None:
     if isinstance(r, DenseDelay):
         return IntegerDense(units, r.delay)
-    if not isinstance(r, ConvDelay):
+    if r is None:
         return None
+    if not isinstance(r, ConvDelay):
+        raise UnsupportedError(
+            f"{numeric} has no {r.name} recurrence; allowed: {ConvDelay.kind}, {DenseDelay.kind}; "
+            "build with --numeric float32"
+        )
     # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
     kind = np.int16 if numeric == "int8" else np.int32
     top = TOPS["int16"] if numeric == "int8" else (1 << 31) - 1

@@ -83,3 +83,25 @@ def vector_of_delays(values: Any) -> NDArray[np.int32]:
     if array.ndim != 1:
         raise NetworkError(f"delay has shape {list(array.shape)}; [N] is needed")
     return array
+
+
+def taps(name: str, values: Any, axes: tuple[str, ...]) -> NDArray[np.float32]:
+    """Kernels with an odd number of taps along their last axis. axes: their names, for errors."""
+    array = finite(name, values)
+    if array.ndim != len(axes) or 0 in array.shape:
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [{', '.join(axes)}] is needed")
+    if array.shape[-1] % 2 == 0:
+        raise NetworkError(f"{name} has {array.shape[-1]} taps; an odd number is needed")
+    return array
+
+
+def count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise NetworkError(f"{name} is {value!r}; a whole number from 1 is needed")
+
+
+def lag(name: str, steps: int) -> None:
+    if steps > MAX_DELAY:
+        raise NetworkError(
+            f"{name} reaches {steps} steps back; the longest delay allowed is {MAX_DELAY} steps"
+        )

@@ -123,8 +123,8 @@ class ConvDelay(Recurrence):
         g = delay_line.torch_form(hist, at).view(-1, self.heads, self.size)
         return torch.nn.functional.conv1d(g, kernel, padding=self.taps // 2)[:, 0]
 
-    def tables(self, rows: Hold, sums: Hold) -> Arrays:
-        return {"kernel": sums(self.kernel), **self.line.tables()}
+    def tables(self, hold: Hold) -> Arrays:
+        return {"kernel": hold.sums(self.kernel), **self.line.tables()}
 
     def emit(
         self, e: Emitter, arrivals: Arrivals | Shifted, at: Callable[[str], Any], dtype: str

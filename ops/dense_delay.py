@@ -104,8 +104,8 @@ class DenseDelay(Recurrence):
         weight, at = constants
         return delay_line.torch_form(hist, at) @ weight.T
 
-    def tables(self, rows: Hold, sums: Hold) -> Arrays:
-        return {"recurrent": rows(self.weight.T), **self.line.tables()}
+    def tables(self, hold: Hold) -> Arrays:
+        return {"recurrent": hold.rows(self.weight.T), **self.line.tables()}
 
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
         return [Rows(arrivals.read(0), at("recurrent"))], None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,19 @@ F32 = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
 # what `emit` gives: weight rows to add, and a current to begin with
 Sums = tuple[list["Rows"], Any]
-Hold = Callable[[F32], NDArray[Any]]
+
+
+class Hold(Protocol):
+    """How compiled code holds the constants of a layer: as float32, or as whole numbers."""
+
+    def rows(self, values: F32) -> NDArray[Any]:
+        """Weight rows (in, out), in the order that vectors add them."""
+
+    def sums(self, values: F32) -> NDArray[Any]:
+        """What is added to sums, in their type."""
+
+    def narrow(self, values: F32) -> NDArray[Any]:
+        """Weights in their smallest type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +123,12 @@ class Recurrence(ABC):
         """As `reference`, in eager torch."""
 
     @abstractmethod
-    def tables(self, rows: Hold, sums: Hold) -> Arrays:
-        """The constants that `emit` reads. rows, sums: how weight rows and addends are held."""
+    def tables(self, hold: Hold) -> Arrays:
+        """The constants that `emit` reads."""
+
+    def gpu_tables(self, hold: Hold) -> Arrays:
+        """The constants that `emit_gpu` reads."""
+        return self.tables(hold)
 
     @abstractmethod
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:

@@ -7,13 +7,25 @@ They are made from a fixed seed, calibrated so that they spike, and snapped to a
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.freeze import snap
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network import (
+    Conv2dDelay,
+    ConvDelay,
+    DenseDelay,
+    Layer,
+    Lif,
+    Network,
+    Readout,
+    Recurrence,
+    SynapticDelay,
+    TapConvDelay,
+)
 from delrec_compile.run import TorchRunner
 
 F32 = NDArray[np.float32]
@@ -23,7 +35,8 @@ PLAIN = Lif(0.5)
 
 @dataclass(frozen=True)
 class Case:
-    """sizes: neurons per layer. recurrence: per layer `conv<K>`, `conv<K>x<heads>`, `dense` or an
+    """sizes: neurons per layer. recurrence: per layer `conv<K>`, `conv<K>x<heads>`, `dense`,
+    `synaptic`, `tap<K>x<delays>x<channels>`, `map<k>x<depth>x<channels>x<height>` (conv2d_delay), or an
     empty string.
 
     delays: the shortest and the longest, both occur. counts: largest input count.
@@ -65,6 +78,15 @@ CASES = {
         Case("three_layers", sizes=(12, 9, 21), recurrence=("conv3", "", "dense")),
         Case("wide", sizes=(300, 260), recurrence=("conv3", "dense"), inputs=270),
         Case("no_delay", recurrence=("conv3", "dense"), delays=(0, 0)),
+        Case("synaptic", sizes=(7, 21), recurrence=("synaptic", "synaptic")),
+        Case("synaptic_wide", sizes=(270,), recurrence=("synaptic",), delays=(0, 40)),
+        Case("tap_conv", sizes=(24, 18), recurrence=("tap3x4x3", "tap5x2x1")),
+        Case("conv2d", sizes=(24, 40), recurrence=("map3x2x2x3", "map1x3x4x2")),
+        Case(
+            "all_kinds",
+            sizes=(12, 8, 9, 10),
+            recurrence=("tap1x3x6", "map3x4x2x1", "synaptic", "conv3x2"),
+        ),
         Case("delay_255", sizes=(9, 18), delays=(0, 255)),
         Case("delay_300", sizes=(18,), recurrence=("dense",), delays=(0, 300)),
         Case("single", sizes=(5,), recurrence=("conv3",), inputs=1, outputs=1),
@@ -129,13 +151,47 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
 def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:
     if not kind:
         return None
-    if kind == "dense":
-        delay = _delays(case, (n,), rng)
-        return DenseDelay(rng.normal(size=(n, n)) / np.sqrt(n), delay)
-    taps, _, heads = kind.removeprefix("conv").partition("x")
-    shape = (int(heads), n) if heads else (n,)
-    delay = _delays(case, shape, rng)
-    return ConvDelay(rng.normal(size=(*shape[:-1], int(taps))) * 0.6, delay)
+    name, numbers = re.fullmatch(r"([a-z]+)([0-9x]*)", kind).groups()  # type: ignore[union-attr]
+    sizes = [int(number) for number in numbers.split("x") if number]
+    make = {"conv": _conv, "dense": _dense, "synaptic": _synaptic, "tap": _tap, "map": _map}[name]
+    return make(n, case, rng, *sizes)
+
+
+def _conv(n: int, case: Case, rng: np.random.Generator, taps: int, *heads: int) -> Recurrence:
+    delay = _delays(case, (*heads, n), rng)
+    return ConvDelay(rng.normal(size=(*heads, taps)) * 0.6, delay)
+
+
+def _dense(n: int, case: Case, rng: np.random.Generator) -> Recurrence:
+    delay = _delays(case, (n,), rng)
+    return DenseDelay(rng.normal(size=(n, n)) / np.sqrt(n), delay)
+
+
+def _synaptic(n: int, case: Case, rng: np.random.Generator) -> Recurrence:
+    return SynapticDelay(rng.normal(size=(n, n)) / np.sqrt(n), _delays(case, (n, n), rng))
+
+
+def _tap(
+    n: int, case: Case, rng: np.random.Generator, taps: int, count: int, channels: int
+) -> Recurrence:
+    low, high = case.delays
+    delay = [low, *(low + 1 + rng.permutation(high - low - 1)[: count - 2]), high]
+    kernel = rng.normal(size=(count, channels, taps)) * 0.6
+    return TapConvDelay(kernel, delay[-count:], n // channels)
+
+
+def _map(
+    n: int,
+    case: Case,
+    rng: np.random.Generator,
+    taps: int,
+    depth: int,
+    channels: int,
+    height: int,
+) -> Recurrence:
+    shape = (depth, channels, channels, taps, taps)
+    kernel = rng.normal(size=shape) * 0.6 / taps / np.sqrt(channels * depth)
+    return Conv2dDelay(kernel, height, n // channels // height)
 
 
 def _delays(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:

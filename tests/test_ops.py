@@ -11,7 +11,16 @@ import pytest
 import torch
 
 from delrec_compile import ops
-from delrec_compile.network import ConvDelay, DenseDelay, Lif, Readout, Recurrence
+from delrec_compile.network import (
+    Conv2dDelay,
+    ConvDelay,
+    DenseDelay,
+    Lif,
+    Readout,
+    Recurrence,
+    SynapticDelay,
+    TapConvDelay,
+)
 from delrec_compile.onnx_graph import FUNCTIONS
 from delrec_compile.ops import delay_line, leaky_readout, lif, linear
 
@@ -24,6 +33,8 @@ NO_ONNX = {
     "emit_gpu",
     "emit_lists",
     "integer_lif",
+    "map_delay",
+    "maps",
     "plane_taps",
     "recurrence",
     "schedule",
@@ -92,6 +103,56 @@ def test_dense_delay_is_its_formula() -> None:
             want[:, i] += r.weight[i, j] * hist[:, r.delay[j], j]
     check_forms(r, hist, want)
     assert r.parameters == n * n + n
+
+
+def test_tap_conv_delay_is_its_formula() -> None:
+    channels, width, taps = 3, 5, 3
+    r = TapConvDelay(grid(2, channels, taps), [1, 4], width)
+    hist = history(2, r.depth, r.size)
+    want = np.zeros((2, channels, width), np.float32)
+    maps = hist.reshape(2, r.depth, channels, width)
+    for d, delay in enumerate((1, 4)):
+        for x in range(width):
+            for k in range(taps):
+                if 0 <= x + k - 1 < width:
+                    want[:, :, x] += r.kernel[d, :, k] * maps[:, delay, :, x + k - 1]
+    check_forms(r, hist, want.reshape(2, -1))
+    assert r.parameters == 2 * channels * taps + 2
+
+
+def test_a_fractional_delay_is_two_taps() -> None:
+    kernel = grid(3, 2, 3)
+    r = TapConvDelay.interpolated(kernel, np.array([1.25, 3.0, 2.5]), 4)
+    assert r.delay.tolist() == [1, 2, 3]
+    shares = [0.75 * kernel[0], 0.25 * kernel[0] + 0.5 * kernel[2], kernel[1] + 0.5 * kernel[2]]
+    np.testing.assert_array_equal(r.kernel, np.stack(shares))
+
+
+def test_conv2d_delay_is_its_formula() -> None:
+    depth, channels, height, width = 3, 2, 4, 3
+    r = Conv2dDelay(grid(depth, channels, channels, 3, 3), height, width)
+    hist = history(2, depth, r.size)
+    maps = hist.reshape(2, depth, channels, height, width)
+    want = np.zeros((2, channels, height, width), np.float32)
+    for d, o, c, a, b, y, x in np.ndindex(depth, channels, channels, 3, 3, height, width):
+        if 0 <= y + a - 1 < height and 0 <= x + b - 1 < width:
+            want[:, o, y, x] += r.kernel[d, o, c, a, b] * maps[:, d, c, y + a - 1, x + b - 1]
+    check_forms(r, hist, want.reshape(2, -1))
+    assert r.parameters == depth * channels * channels * 9
+
+
+def test_synaptic_delay_is_its_formula() -> None:
+    n = 6
+    r = SynapticDelay(grid(n, n), RNG.integers(0, 5, (n, n)))
+    hist = history(3, r.depth, n)
+    want = np.zeros((3, n), np.float32)
+    for i in range(n):
+        for j in range(n):
+            want[:, i] += r.weight[i, j] * hist[:, r.delay[i, j], j]
+    check_forms(r, hist, want)
+    assert r.parameters == 2 * n * n
+    alone = SynapticDelay(grid(1, 1), [[3]])
+    check_forms(alone, np.ones((1, 4, 1), np.float32), np.ones((1, 1)) * alone.weight)
 
 
 def test_without_delays_only_the_weights_are_counted() -> None:

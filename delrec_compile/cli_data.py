@@ -21,9 +21,11 @@ data_app = typer.Typer(
 def train(
     data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
-    recurrence: Annotated[str, typer.Option(help="conv, dense or none.")] = "conv",
+    recurrence: Annotated[
+        str, typer.Option(help="conv, dense, synaptic, tap_conv, conv2d or none.")
+    ] = "conv",
     hidden: Annotated[int, typer.Option(help="Neurons per layer.")] = 256,
-    kernel: Annotated[int, typer.Option(help="Taps of the conv recurrence, odd.")] = 3,
+    kernel: Annotated[int, typer.Option(help="Taps of a conv recurrence, odd.")] = 3,
     max_delay: Annotated[int, typer.Option(help="Longest delay, in steps.")] = 31,
     epochs: Annotated[int, typer.Option()] = 160,
     seed: Annotated[int, typer.Option()] = 0,

@@ -56,6 +56,10 @@ class MapDelay(Recurrence):
     def line(self) -> History:
         return History(self.lags, self.size)
 
+    @property
+    def rows(self) -> list[F32]:
+        return [kernel.reshape(len(kernel), -1) for kernel in self.kernels]
+
     def largest_current(self) -> float:
         sums = np.sum([np.abs(k.astype(np.float64)) for k in self.kernels], axis=0)
         return float(sums.sum(axis=(1, 2, 3)).max())

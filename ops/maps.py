@@ -135,10 +135,11 @@ class Maps:
     @staticmethod
     def from_attributes(kernel: NDArray[Any], attributes: dict[str, Any]) -> Maps:
         """The way back from an ONNX node."""
-        _, *maps = attributes["map_shape"]
+        _, channels, height, width = attributes["map_shape"]
         strides, pads = attributes["strides"], attributes["pads"]
         shape: Any = kernel.shape
-        return Maps(*maps, shape, (strides[0], strides[1]), (pads[0], pads[1]), attributes["group"])
+        stride, pad = (strides[0], strides[1]), (pads[0], pads[1])
+        return Maps(channels, height, width, shape, stride, pad, attributes["group"])
 
     def table(self, kernel: NDArray[Any]) -> NDArray[Any]:
         """The kernel as events add it: (channel, row phase, column phase, runs ...), flattened.

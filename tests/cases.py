@@ -99,6 +99,8 @@ CASES = {
     )
 }
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
+FLOAT_ONLY = ("synaptic", "synaptic_wide", "tap_conv", "conv2d", "all_kinds")
+INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 
 
 @functools.cache

@@ -201,12 +201,19 @@ def agree(network: IntegerNetwork, x: Array, order: np.random.Generator | None =
 
 
 @pytest.mark.parametrize("numeric", NUMERICS)
-@pytest.mark.parametrize("name", cases.CASES)
+@pytest.mark.parametrize("name", cases.INTEGER)
 def test_the_step_equals_a_scalar_loop_in_32_bits(name: str, numeric: str) -> None:
     case = cases.CASES[name]
     steps = 12 if name == "wide" else min(case.steps, 60)
     x = cases.counts(case, 1, steps)[:, 0]
     assert agree(quantise(cases.network(name), numeric), x) > 0
+
+
+@pytest.mark.parametrize("name", cases.FLOAT_ONLY)
+def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
+    message = r"int8 has no (synaptic|tap_conv|conv2d)_delay recurrence; allowed: conv_delay, .*"
+    with refusal(UnsupportedError, message + "--numeric float32", 4):
+        quantise(cases.network(name), "int8")
 
 
 @given(st.integers(0, 10**6), st.sampled_from([*NUMERICS]))

@@ -13,11 +13,18 @@ from delrec_compile import checkpoint, freeze
 from delrec_compile.data.events import Events, load_words
 from delrec_compile.data.sets import Sets
 from delrec_compile.errors import UsageError
-from delrec_compile.network import ConvDelay, DenseDelay
+from delrec_compile.network import (
+    Conv2dDelay,
+    ConvDelay,
+    DenseDelay,
+    SynapticDelay,
+    TapConvDelay,
+)
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.fold import accuracy, classify, fold, outputs
 from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
 from delrec_compile.training.loop import TrainResult, train
+from delrec_compile.training.mixes import ConvMix, PairMix
 from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.neuron import delayed_lif, ring_buffer_lif
 
@@ -30,9 +37,20 @@ def drive(seed: int = 0) -> Tensor:
     return torch.randn(STEPS, N, BATCH, generator=generator, dtype=torch.double) * 0.8
 
 
+OTHERS: dict[str, tuple[tuple[int, ...], int, Mix]] = {  # shape of the weight, heads, mix
+    "synaptic": ((N, N), N, PairMix()),
+    "tap_conv": ((2, 3, 1, 3), 3, ConvMix((2, 1, 7), apart=True)),
+    "conv2d": ((2, 4, 3, 3), 2, ConvMix((2, 7, 1), apart=False)),
+}
+
+
 def recurrent_weight(kind: str) -> tuple[Tensor, Mix]:
-    """kind: `dense`, or `conv<K>x<heads>`."""
+    """kind: `dense`, `conv<K>x<heads>`, or one of OTHERS."""
     generator = torch.Generator().manual_seed(1)
+    if kind in OTHERS:
+        shape, _, mix = OTHERS[kind]
+        other = torch.randn(*shape, generator=generator, dtype=torch.double) * 0.4
+        return other.requires_grad_(), mix
     shape = (N, N) if kind == "dense" else tuple(int(k) for k in kind[4:].split("x")[::-1])
     weight = torch.randn(*shape, generator=generator, dtype=torch.double) * 0.5
     return weight.requires_grad_(), MatrixMix() if kind == "dense" else KernelMix()
@@ -52,12 +70,13 @@ def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0])
 @pytest.mark.parametrize("delay_kind", ["whole", "fractional"])
-@pytest.mark.parametrize("kind", ["dense", "conv1x1", "conv3x1", "conv5x1", "conv3x2"])
+@pytest.mark.parametrize("kind", ["dense", "conv1x1", "conv3x1", "conv5x1", "conv3x2", *OTHERS])
 def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     kind: str, delay_kind: str, sigma: float
 ) -> None:
     x, (weight, mix) = drive().requires_grad_(), recurrent_weight(kind)
-    delay = delays(delay_kind, 1 if kind == "dense" else len(weight))
+    heads = OTHERS[kind][1] if kind in OTHERS else 1 if kind == "dense" else len(weight)
+    delay = delays(delay_kind, heads)
     inputs = [x, weight, delay]
     fast, ring = (
         lif(x, weight, spread(delay, sigma).transpose(0, 1), mix, beta=0.3)
@@ -138,6 +157,37 @@ def test_training_lowers_the_loss_and_ends_frozen(recurrence: str) -> None:
         assert [epoch.sigma > 0 for epoch in result.history] == [True, True, False, False]
 
 
+MAPS: dict[str, tuple[dict[str, Any], type, int]] = {
+    "synaptic": ({}, SynapticDelay, 2 * 24 * 24),
+    "tap_conv": ({"channels": 3, "taps": 3}, TapConvDelay, 3 * 3 * 3 + 3),
+    "conv2d": ({"channels": 2, "height": 3, "taps": 2}, Conv2dDelay, 2 * 2 * 2 * 9),
+}
+
+
+@pytest.mark.parametrize("recurrence", MAPS)
+def test_every_recurrence_trains(recurrence: str) -> None:
+    options, kind, parameters = MAPS[recurrence]
+    result = run(recurrence=recurrence, lr=1e-2, epochs=3, **options)
+    losses = [epoch.loss for epoch in result.history]
+    assert losses[-1] < 0.9 * losses[0]
+    assert isinstance(result.network.layers[1].recurrence, kind)
+    assert result.recurrent_parameters == parameters
+    assert result.network.name == f"{recurrence}_delay_24"
+    assert freeze.exact(result.network)
+    assert result.network.max_delay <= 6
+
+
+def test_tap_delays_learn_and_can_stay_real() -> None:
+    start = torch.linspace(0, 5, 3).tolist()
+    whole = run(recurrence="tap_conv", taps=3, delay_lr=0.5).network.layers[1].recurrence
+    real = run(recurrence="tap_conv", taps=3, delay_lr=0.5, whole_delays=0)
+    recurrence = real.network.layers[1].recurrence
+    assert isinstance(whole, TapConvDelay)
+    assert isinstance(recurrence, TapConvDelay)
+    assert whole.delay.tolist() != start
+    assert len(recurrence.delay) > len(whole.delay)
+
+
 def test_heads_train_each_with_its_own_kernel_and_delays() -> None:
     result = run(heads=2)
     assert result.history[1].loss < result.history[0].loss
@@ -192,6 +242,10 @@ FROZEN: dict[str, dict[str, Any]] = {
     "dense without delays": {"recurrence": "dense", "max_delay": 0},
     "every layer": {"layers": 3, "recurrent_layers": "all", "heads": 2},
     "one layer": {"layers": 1, "recurrence": "dense"},
+    "synaptic": {"recurrence": "synaptic"},
+    "tap_conv": {"recurrence": "tap_conv", "channels": 3},
+    "fractional": {"recurrence": "tap_conv", "channels": 2, "whole_delays": 0},
+    "conv2d": {"recurrence": "conv2d", "channels": 3, "height": 2, "taps": 3},
 }
 
 
@@ -273,12 +327,17 @@ def test_training_that_diverges_is_reported() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"recurrence": "fourier"}, "'fourier'; allowed: conv, dense, none"),
+        ({"recurrence": "fourier"}, "'fourier'; allowed: conv, dense, synaptic, "),
+        (
+            {"taps": 2},
+            "taps is 2, which the recurrence 'conv' does not have; allowed with tap_conv",
+        ),
+        ({"recurrence": "tap_conv", "channels": 5}, "hidden is 256; 5 channels of 1 rows need"),
         ({"hidden": 0}, "hidden is 0"),
         ({"heads": 0}, "heads is 0"),
         ({"layers": 0}, "layers is 0"),
         ({"recurrent_layers": "first"}, "recurrent_layers is 'first'; allowed: last, all"),
-        ({"heads": 2, "recurrence": "dense"}, "heads is 2; .* allowed with conv"),
+        ({"heads": 2, "recurrence": "dense"}, "heads is 2, .* allowed with conv$"),
         ({"kernel": 4}, "odd number of taps"),
         ({"kernel": 5, "hidden": 2}, "odd number of taps"),
         ({"max_delay": -1}, "max_delay"),

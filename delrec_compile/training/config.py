@@ -9,7 +9,7 @@ from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
 
-RECURRENCES = ("conv", "dense", "none")
+RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
 _AT_LEAST = {
@@ -23,6 +23,17 @@ _AT_LEAST = {
     "batch": 2,
 }
 _AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
+_AT_LEAST |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
+# options that only some recurrences have
+_ONLY = {
+    "kernel": ("conv", "tap_conv", "conv2d"),
+    "heads": ("conv",),
+    "channels": ("tap_conv", "conv2d"),
+    "taps": ("tap_conv", "conv2d"),
+    "height": ("conv2d",),
+    "whole_delays": ("tap_conv",),
+    "max_delay": ("conv", "dense", "synaptic", "tap_conv"),
+}
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms")
 _SHARES = ("dropout", "frozen_tail")
 
@@ -31,10 +42,16 @@ _SHARES = ("dropout", "frozen_tail")
 class TrainConfig:
     """Options of `train`; UsageError when one makes no sense."""
 
-    recurrence: str = "conv"  # "conv": kernel + delays, "dense": matrix + delays, "none"
+    # "conv": kernel and delays; "dense": matrix and delays; "synaptic": a delay per weight;
+    # "tap_conv": delays shared by all neurons, a kernel each; "conv2d": the same on maps; "none"
+    recurrence: str = "conv"
     hidden: int = 256  # neurons per layer
     kernel: int = 3  # taps of the conv recurrence, odd
     heads: int = 1  # of the conv recurrence: kernels, each with delays of its own
+    taps: int = 4  # delays of a tap_conv or conv2d recurrence
+    channels: int = 1  # of its maps
+    height: int = 1  # rows of a map of conv2d
+    whole_delays: int = 1  # 0: delays of tap_conv stay real numbers, each becomes two taps
     layers: int = 2  # spiking layers
     recurrent_layers: str = "last"  # which of them are recurrent: "last" or "all"
     max_delay: int = 31  # steps; 0: a recurrence without delays
@@ -77,10 +94,17 @@ class TrainConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 0 or a positive number")
         if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
             raise UsageError(f"kernel is {self.kernel}; give an odd number of taps, such as 3")
-        if self.heads > 1 and self.recurrence != "conv":
+        for name, kinds in _ONLY.items():
+            in_command = name in _IN_COMMAND
+            if self._changed(name) and not in_command and self.recurrence not in kinds:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)}, which the recurrence '{self.recurrence}' "
+                    f"does not have; allowed with {', '.join(kinds)}"
+                )
+        if self.hidden % (self.channels * self.height):
             raise UsageError(
-                f"heads is {self.heads}; the recurrence '{self.recurrence}' has one: "
-                "allowed with conv"
+                f"hidden is {self.hidden}; {self.channels} channels of {self.height} rows need a "
+                f"multiple of {self.channels * self.height}"
             )
         if not 1 <= self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; give 1 or more steps")
@@ -110,7 +134,7 @@ class TrainConfig:
     @property
     def live_epochs(self) -> int:
         """Epochs in which delays move; the rest trains the frozen form."""
-        if self.recurrence == "none" or self.max_delay == 0:
+        if self.recurrence in ("none", "conv2d") or self.max_delay == 0:
             return self.epochs
         return max(1, math.ceil(self.epochs * (1 - self.frozen_tail) - 1e-9))
 
@@ -120,13 +144,13 @@ class TrainConfig:
         if self.recurrence == "none":
             return f"feed_forward_{self.hidden}"
         heads = f"_{self.heads}_heads" if self.heads > 1 else ""
-        return f"{self.recurrence}{'_delay' if self.max_delay else ''}_{self.hidden}{heads}"
+        delayed = self.max_delay or self.recurrence in ("tap_conv", "conv2d")
+        return f"{self.recurrence}{'_delay' if delayed else ''}_{self.hidden}{heads}"
 
     def command(self, data: str = "DATA") -> str:
         """The command line that trains this network."""
-        unused = {"conv": (), "dense": ("kernel",), "none": ("kernel", "max_delay")}
         told = [f.name for f in fields(self) if f.name in _IN_COMMAND or self._changed(f.name)]
-        told = [name for name in told if name not in unused[self.recurrence]]
+        told = [n for n in told if self.recurrence in _ONLY.get(n, (self.recurrence,))]
         options = [
             f"--{name.replace('_', '-')} {getattr(self, name)}"
             if name in _IN_COMMAND

@@ -66,9 +66,9 @@ class SpikingNet(nn.Module):
         keep = torch.ones(spikes.shape[1:], dtype=spikes.dtype)
         return spikes * nn.functional.dropout(keep, self.config.dropout)
 
-    def recurrences(self) -> list[recurrent.AxonalRecurrent]:
+    def recurrences(self) -> list[recurrent.Recurrent]:
         """Of the layers that have one."""
-        return [m for m in self.modules() if isinstance(m, recurrent.AxonalRecurrent)]
+        return [m for m in self.modules() if isinstance(m, recurrent.Recurrent)]
 
     def delays(self) -> list[nn.Parameter]:
         """Delays that still learn."""

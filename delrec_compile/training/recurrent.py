@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from delrec_compile.network import ConvDelay, DenseDelay, Recurrence
+from delrec_compile.network import (
+    Conv2dDelay,
+    ConvDelay,
+    DenseDelay,
+    Recurrence,
+    SynapticDelay,
+    TapConvDelay,
+)
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
+from delrec_compile.training.mixes import ConvMix, PairMix
+
+# weight and delay of a trained recurrence -> the op
+Freeze = Callable[[NDArray[np.float32], NDArray[Any]], Recurrence]
 
 
-class AxonalRecurrent(nn.Module):
-    """One learned delay per head and sending neuron: `conv_delay` and `dense_delay`.
+class Recurrent(nn.Module):
+    """A recurrence that learns its weight and its delays.
 
-    weight: of the mix. delay: (M, N) in steps; all 0 and fixed where config.max_delay is 0.
+    weight: of the mix. delay: in steps, (M, N) for a head and a sending neuron, or (M,) where all
+    neurons share them. Delays that do not learn stay as they are.
     """
 
-    def __init__(self, config: TrainConfig, mix: Mix, weight: Tensor, heads: int) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        mix: Mix,
+        weight: Tensor,
+        delay: Tensor,
+        op: Freeze,
+        *,
+        learns: bool = True,
+    ) -> None:
         super().__init__()
-        self.mix, self.max_delay, self.sigma = mix, config.max_delay, 0.0
+        self.mix, self.op, self.neurons, self.sigma = mix, op, config.hidden, 0.0
+        self.max_delay, self.whole = config.max_delay, bool(config.whole_delays)
         self.weight = nn.Parameter(weight)
-        delay = torch.empty(heads, config.hidden).uniform_(min(1, self.max_delay), self.max_delay)
-        self.delay = nn.Parameter(delay, requires_grad=self.max_delay > 0)
+        self.delay = nn.Parameter(delay, requires_grad=learns and self.max_delay > 0)
 
     def spread_to(self, sigma: float) -> None:
         """Sets the spread of the delays that still learn."""
@@ -32,36 +56,96 @@ class AxonalRecurrent(nn.Module):
 
     def mask(self) -> Tensor:
         """(N, M, L): the share of a spike that arrives l steps later at each head."""
-        return spread(self.delay, self.sigma).transpose(0, 1)
+        shares = spread(self.delay, self.sigma)
+        if shares.ndim == 2:
+            return shares.expand(self.neurons, -1, -1)
+        return shares.transpose(0, 1)
 
     @torch.no_grad()
     def clamp(self) -> None:
         """Keeps the delays in their range."""
-        self.delay.clamp_(0, self.max_delay)
+        if self.delay.requires_grad:
+            self.delay.clamp_(0, self.max_delay)
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """The frozen form: whole delays that no longer move, no spread."""
+        """The frozen form: delays that no longer move, whole ones if so configured; no spread."""
         self.sigma = 0.0
-        self.delay.round_().clamp_(0, self.max_delay)
+        if self.whole and self.delay.requires_grad:
+            self.delay.round_().clamp_(0, self.max_delay)
         self.delay.requires_grad_(False)
 
     def frozen(self) -> Recurrence:
         """The op of a frozen network."""
         weight = self.weight.detach().float().numpy().copy()
-        delay = np.rint(self.delay.detach().double().numpy()).astype(np.int32)
-        if isinstance(self.mix, MatrixMix):
-            return DenseDelay(weight, delay[0])
-        return ConvDelay(weight, delay)
+        delay = self.delay.detach().double().numpy()
+        return self.op(weight, np.rint(delay).astype(np.int32) if self.whole else delay)
 
 
-def make(config: TrainConfig) -> AxonalRecurrent | None:
+def make(config: TrainConfig) -> Recurrent | None:
     """The recurrence of a layer, or None."""
-    n, shape = config.hidden, (config.heads, config.kernel)
-    if config.recurrence == "none":
-        return None
-    if config.recurrence == "dense":
-        return AxonalRecurrent(config, MatrixMix(), nn.init.orthogonal_(torch.empty(n, n)), 1)
-    bound = 1 / math.sqrt(config.heads * config.kernel)
-    weight = torch.empty(shape).uniform_(-bound, bound)
-    return AxonalRecurrent(config, KernelMix(), weight, config.heads)
+    return None if config.recurrence == "none" else _MAKERS[config.recurrence](config)
+
+
+def _conv(config: TrainConfig) -> Recurrent:
+    weight = _kernel(config.heads, config.kernel, inputs=config.heads * config.kernel)
+    return Recurrent(config, KernelMix(), weight, _uniform(config, config.heads), ConvDelay)
+
+
+def _dense(config: TrainConfig) -> Recurrent:
+    weight = nn.init.orthogonal_(torch.empty(config.hidden, config.hidden))
+    delay = _uniform(config, 1)
+    return Recurrent(config, MatrixMix(), weight, delay, lambda w, d: DenseDelay(w, d[0]))
+
+
+def _synaptic(config: TrainConfig) -> Recurrent:
+    weight = nn.init.orthogonal_(torch.empty(config.hidden, config.hidden))
+    return Recurrent(config, PairMix(), weight, _uniform(config, config.hidden), SynapticDelay)
+
+
+def _tap_conv(config: TrainConfig) -> Recurrent:
+    shape = (config.channels, 1, config.hidden // config.channels)
+    weight = _kernel(
+        config.channels, config.taps, 1, config.kernel, inputs=config.taps * config.kernel
+    )
+    # 1 to 2 * taps steps, as delays from one step after the spike on
+    delay = torch.linspace(0, 2 * config.taps - 1, config.taps).clamp_(0, config.max_delay)
+    return Recurrent(
+        config,
+        ConvMix(shape, apart=True),
+        weight,
+        delay,
+        lambda w, d: TapConvDelay.interpolated(w[:, :, 0].swapaxes(0, 1), d, shape[2]),
+    )
+
+
+def _conv2d(config: TrainConfig) -> Recurrent:
+    channels, taps, k = config.channels, config.taps, config.kernel
+    shape = (channels, config.height, config.hidden // channels // config.height)
+    weight = _kernel(channels, taps * channels, k, k, inputs=taps * channels * k * k)
+
+    def op(w: NDArray[np.float32], d: NDArray[Any]) -> Recurrence:
+        kernels = w.reshape(channels, taps, channels, k, k).swapaxes(0, 1)
+        return Conv2dDelay(np.ascontiguousarray(kernels), *shape[1:])
+
+    delay, mix = torch.arange(float(taps)), ConvMix(shape, apart=False)
+    return Recurrent(config, mix, weight, delay, op, learns=False)
+
+
+_MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
+    "conv": _conv,
+    "dense": _dense,
+    "synaptic": _synaptic,
+    "tap_conv": _tap_conv,
+    "conv2d": _conv2d,
+}
+
+
+def _kernel(*shape: int, inputs: int) -> Tensor:
+    bound = 1 / math.sqrt(inputs)
+    return torch.empty(shape).uniform_(-bound, bound)
+
+
+def _uniform(config: TrainConfig, heads: int) -> Tensor:
+    """Delays (heads, N); all 0 where none is allowed."""
+    return torch.empty(heads, config.hidden).uniform_(min(1, config.max_delay), config.max_delay)

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from delrec_compile.network import RECURRENCES, Layer, Lif, Network, Readout, Re
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "dense_delay_256")
 DELAY = "delay"  # its tensor, int16
+OWN = "own"  # which constants each neuron has of its own
 PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
 Arrays = dict[str, NDArray[Any]]
 
@@ -172,7 +173,10 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     for i, layer in enumerate(network.layers):
         arrays[f"layers.{i}.weight"] = layer.weight
         arrays[f"layers.{i}.bias"] = layer.bias
-        entry: dict[str, Any] = {"lif": asdict(layer.lif), "recurrence": None}
+        lif, own = layer.lif.facts(), layer.lif.arrays()
+        entry: dict[str, Any] = {"lif": lif | ({OWN: sorted(own)} if own else {})}
+        entry["recurrence"] = None
+        arrays |= {f"layers.{i}.lif_{name}": values for name, values in own.items()}
         r = layer.recurrence
         if r is not None:
             entry["recurrence"] = r.kind
@@ -196,6 +200,12 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
 
 def _recurrent(layer: int, name: str) -> str:
     return f"layers.{layer}.{name if name == DELAY else 'recurrent_' + name}"
+
+
+def _lif(facts: dict[str, Any], layer: int, take: Callable[[str], Any]) -> Lif:
+    """The numbers that each neuron has of its own are tensors."""
+    own = {n: take(f"layers.{layer}.lif_{n}") for n in facts.get(OWN, ())}
+    return Lif(**{k: v for k, v in facts.items() if k != OWN}, **own)
 
 
 def _recurrence(entry: dict[str, Any], layer: int, take: Callable[[str], Any]) -> Recurrence | None:
@@ -227,7 +237,7 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
     for i, entry in enumerate(config["layers"]):
         recurrence = _recurrence(entry, i, take)
         weight, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
-        layers.append(Layer(weight, bias, Lif(**entry["lif"]), recurrence))
+        layers.append(Layer(weight, bias, _lif(entry["lif"], i, take), recurrence))
     readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
     if left:
         raise CheckpointError(

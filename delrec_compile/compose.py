@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
 from delrec_compile.network import Layer, Readout
-from delrec_compile.ops import lif, linear
+from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops.emit import Emitter
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.sequence import body_of
@@ -67,7 +67,7 @@ def tables_of(
         group = _group(layer, hold, schedule) if i == 0 else 1
         out[f"l{i}_weight"] = hold.rows(layer.weight.T, group)
         out[f"l{i}_bias"] = hold.sums(layer.bias)
-        out[f"l{i}_lif"] = np.append(lif.constants(layer.lif), hold.unit)
+        out |= {f"l{i}_{k}": table for k, table in lif_tir.tables(layer.lif, hold.unit).items()}
         r = layer.recurrence
         if r is not None:
             tables = r.gpu_tables(hold) if gpu else r.tables(hold)
@@ -144,17 +144,18 @@ class _Composer(Composer):
         e, n, v = self.e, self.layers[i].size, self.at[f"l{i}_v"]
         one = at(None) if steps is None else None
         before, start = self._recurrence(i, None if one is None else one.arrivals)
-        constants = self.at[f"l{i}_lif"]
+        unit = self.at[f"l{i}_lif"]
 
         def sums(step: Any) -> linear.Sums:
             now = one or at(step)
 
             def finish(base: Any, size: int) -> linear.Finish:
                 part = e.window(v, base, size)
+                neurons = lif_tir.Neurons.of(e, self.layers[i].lif, self.at, i, base, size)
 
                 def take(value: Any, at: int, lanes: int) -> None:
-                    current = self._current(value, lanes, constants[3])
-                    lif.emit(e, constants, current, part, now.spikes, base, at, lanes)
+                    current = self._current(value, lanes, unit[lif_tir.UNIT])
+                    lif_tir.emit(e, neurons, current, part, now.spikes, base, at, lanes)
 
                 return take
 
@@ -191,7 +192,7 @@ class _Composer(Composer):
 
             def take(value: Any, at: int, lanes: int) -> None:
                 current = self._current(value, lanes, leak[1])
-                m = e.register(lanes, lif.emit_leak(e, leak[0], part, at, lanes) + current)
+                m = e.register(lanes, lif_tir.emit_leak(e, leak[0], part, at, lanes) + current)
                 e.store(part, at, lanes, e.load(m, 0, lanes))
                 e.store(y, at, lanes, e.load(m, 0, lanes))
 

@@ -22,7 +22,7 @@ from delrec_compile.compose import tables_of
 from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Layer, Readout, Recurrence
-from delrec_compile.ops import lif, linear
+from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
 from delrec_compile.ops.emit import Window
 from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
@@ -198,9 +198,10 @@ class _Composer:
             before, start = r.emit_gpu(e, self.arrivals[i], lambda name: self.at[f"l{i}_{name}"])
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part, table = e.window(self.at[f"l{i}_v"], base, size), self.at[f"l{i}_lif"]
-            return lambda value, at, lanes: lif.emit(
-                e, table, value, part, self.fired[i], base, at, lanes
+            part = e.window(self.at[f"l{i}_v"], base, size)
+            neurons = lif_tir.Neurons.of(e, layer.lif, self.at, i, base, size)
+            return lambda value, at, lanes: lif_tir.emit(
+                e, neurons, value, part, self.fired[i], base, at, lanes
             )
 
         begin = [] if start is None else [start]
@@ -219,7 +220,7 @@ class _Composer:
             part, y = e.window(v, base, size), e.window(self.y, row * n + base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
-                leaked = lif.emit_leak(e, self.at["out_leak"][0], part, at, lanes)
+                leaked = lif_tir.emit_leak(e, self.at["out_leak"][0], part, at, lanes)
                 m = e.register(lanes, leaked + value)
                 e.store(part, at, lanes, e.load(m, 0, lanes))
                 e.store(y, at, lanes, e.load(m, 0, lanes))

@@ -134,12 +134,15 @@ class _Composer(Composer):
         def part(name: str) -> Any:
             return e.window(self.at[f"l{i}_{name}"], base, size)
 
+        soft = layer.drop is not None
         return Neurons(
-            layer.beta,
+            layer.beta if isinstance(layer.beta, int) else part("beta"),
             part("bias") if biased else None,
             part("threshold"),
-            reset if isinstance(reset, int) else part("reset"),
+            reset if soft or isinstance(reset, int) else part("reset"),
             layer.clamps(self._most(i)),
+            layer.reset,
+            part("drop") if soft else None,
         )
 
     def _fire_apart(self, i: int, now: Moment) -> None:

@@ -6,10 +6,11 @@ arriving spikes g, F = `fraction` and b = `beta`:
     acc = sum_j weight[i, j] * min(c[j], max_input)   (+ sum_j recurrent[i, j] * g[j], dense_delay)
     m   = leak(v) + acc * 2^F + bias    (+ 2^shift * sum_k kernel[k, i] * g[i + k - pad], conv_delay)
     s   = m >= threshold
-    v'  = max(v_reset if s else m, -2^30)
+    v'  = max(v_reset if s else m, -2^30)          soft reset: clamp(m - drop if s else m)
 
     leak(v) = floor((v * b + 2^14) / 2^15),   0 <= b <= 2^15
 
+A soft reset that comes a step later takes `drop` off leak(v) where v >= threshold; then v' = clamp(m).
 A weight unit of neuron i is worth `scale[i]` in the float network, a unit of its membrane, bias and
 threshold `scale[i] / 2^F`. LIF is homogeneous: a scale per neuron costs no multiplication. The
 readout has neither threshold nor reset; its membrane is held between -2^30 and 2^30 - 1, and
@@ -158,7 +159,9 @@ class IntegerNetwork:
             tables += part.bias.nbytes
         tables += self.readout.unit.nbytes
         for layer in self.layers:
-            tables += layer.threshold.nbytes + (layer.v_reset.nbytes if layer.v_reset.any() else 0)
+            reset = layer.v_reset if layer.drop is None else layer.drop
+            tables += layer.threshold.nbytes + (reset.nbytes if reset.any() else 0)
+            tables += 0 if isinstance(layer.beta, int) else layer.beta.nbytes
             state += 4 * layer.size
             r = layer.recurrence
             if r is not None:

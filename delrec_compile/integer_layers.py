@@ -6,6 +6,7 @@ What they compute together is in `delrec_compile.integer`. Each is checked when 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from delrec_compile.integer_recurrence import (
     whole,
 )
 from delrec_compile.ops.leaky_readout import DECISIONS
+from delrec_compile.ops.lif import RESETS
 
 F32 = NDArray[np.float32]
 
@@ -34,31 +36,38 @@ LIMIT = 1 << 30  # of a membrane, and of all that a step adds to it
 MOST_FRACTION = 15
 
 
-def leak(v: I64, beta: int) -> I64:
+def leak(v: I64, beta: int | I32) -> I64:
     """round(v * beta / 2^15), halves upwards: a 64-bit product and an arithmetic shift."""
-    return (v * beta + (ONE >> 1)) >> Q
+    return (v * np.asarray(beta, np.int64) + (ONE >> 1)) >> Q
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerLayer:
     """weight: (out, in) int8 or int16. bias, threshold, v_reset: (out,) int32, in membrane units.
 
-    beta: membrane kept per step, in 2^-15. fraction: a weight unit is 2^fraction membrane units.
-    scale: (out,) float64, what a weight unit is worth in the float network.
+    beta: membrane kept per step, in 2^-15, one or (out,) int32. fraction: a weight unit is 2^fraction
+    membrane units. scale: (out,) float64, what a weight unit is worth in the current of the float
+    network. reset: as in Lif. drop: (out,) int32, what a soft reset takes off, in membrane units.
     """
 
     weight: Ints
     bias: I32
     threshold: I32
     v_reset: I32
-    beta: int
+    beta: int | I32
     fraction: int
     scale: F64
     recurrence: IntegerConv | IntegerDense | None = None
+    reset: str = "hard"
+    drop: I32 | None = None
 
     def __post_init__(self) -> None:
         _common(self)
-        for name in ("threshold", "v_reset"):
+        if self.reset not in RESETS:
+            raise NetworkError(f"unknown reset '{self.reset}'; allowed: {', '.join(RESETS)}")
+        if (self.drop is None) != (self.reset == "hard"):
+            raise NetworkError("drop is what a soft reset takes off; a hard reset has none")
+        for name in ("threshold", "v_reset", *(["drop"] if self.drop is not None else [])):
             shaped(self, name, (np.dtype(np.int32),), (self.size,))
             _inside(name, getattr(self, name))
         wrong = np.flatnonzero(self.v_reset >= self.threshold)
@@ -93,13 +102,20 @@ class IntegerLayer:
         return int(total.max())
 
     def clamps(self, max_input: int) -> bool:
-        """Whether the lower end -2^30 of the membrane is within reach; if not, targets skip it."""
-        return not _settles(self.bound(max_input), self.beta)
+        """Whether an end of the membrane's range is within reach; if not, targets skip it.
+
+        With a hard reset only the lower one, -2^30, can be.
+        """
+        late = self.drop is not None and self.reset == "soft_later"
+        more = int(np.abs(self.drop).max()) if late and self.drop is not None else 0
+        return not _settles(self.bound(max_input) + more, int(np.max(self.beta)))
 
     def membrane(self, x: F64, v: Ints, hist: Ints | None) -> I64:
         """m, before firing. x: (batch, in) counts, hist: (batch, depth, N) of a recurrence."""
-        m = leak(v.astype(np.int64), self.beta) + (product(x, self.weight) << self.fraction)
-        m = m + self.bias
+        m: Any = leak(v.astype(np.int64), self.beta)
+        if self.drop is not None and self.reset == "soft_later":
+            m = m - (v >= self.threshold) * self.drop.astype(np.int64)
+        m = m + (product(x, self.weight) << self.fraction) + self.bias
         if self.recurrence is not None and hist is not None:
             m = m + self.recurrence.current(self.recurrence.arriving(hist), self.fraction)
         return np.asarray(m)
@@ -107,7 +123,10 @@ class IntegerLayer:
     def fire(self, m: I64) -> tuple[NDArray[np.bool_], I32]:
         """Who fires, and the membrane after the reset, both (batch, N)."""
         fires = m >= self.threshold
-        return fires, np.maximum(np.where(fires, self.v_reset, m), -LIMIT).astype(np.int32)
+        if self.drop is None:
+            return fires, np.maximum(np.where(fires, self.v_reset, m), -LIMIT).astype(np.int32)
+        kept = m - np.where(fires, self.drop, 0) if self.reset == "soft" else m
+        return fires, np.clip(kept, -LIMIT, LIMIT - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +183,12 @@ def _common(part: IntegerLayer | IntegerReadout) -> None:
     shaped(part, "scale", (np.dtype(np.float64),), (part.size,))
     if not (np.isfinite(part.scale) & (part.scale > 0)).all():
         raise NetworkError("scale holds a value that is not a positive number")
-    whole("beta", part.beta, 0, ONE)
+    if isinstance(part.beta, np.ndarray):
+        shaped(part, "beta", (np.dtype(np.int32),), (part.size,))
+        whole("beta", int(part.beta.min()), 0, ONE)
+        whole("beta", int(part.beta.max()), 0, ONE)
+    else:
+        whole("beta", part.beta, 0, ONE)
     whole("fraction", part.fraction, 0, MOST_FRACTION)
 
 

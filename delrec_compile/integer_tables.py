@@ -22,8 +22,12 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
         most = network.max_input if i == 0 else 1
         out[f"l{i}_weight"] = rows_of(layer.weight, schedule, most)
         out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
-        if not isinstance(reset_of(layer), int):
+        if layer.drop is not None:
+            out[f"l{i}_drop"] = layer.drop
+        elif not isinstance(reset_of(layer), int):
             out[f"l{i}_reset"] = layer.v_reset
+        if not isinstance(layer.beta, int):
+            out[f"l{i}_beta"] = layer.beta
         r = layer.recurrence
         if isinstance(r, IntegerConv):
             out[f"l{i}_kernel"] = (

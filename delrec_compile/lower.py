@@ -29,7 +29,8 @@ from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import RECURRENCES, Layer, Lif, Readout
+from delrec_compile.network import RECURRENCES, Layer, Readout
+from delrec_compile.ops import lif
 from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
@@ -126,7 +127,8 @@ RESULTS: dict[str, Callable[[list[Any]], Any]] = {
     "Linear": lambda i: _row(_dim(i[1], 0)),
     **dict.fromkeys(NODES, lambda i: _row(_dim(i[0], 2))),
     "DelayPush": lambda i: i[0].ty,
-    "Lif": lambda i: relax.TupleType([i[0].ty, i[1].ty]),
+    **dict.fromkeys(("Lif", *lif.NODES), lambda i: relax.TupleType([i[0].ty, i[1].ty])),
+    "Gain": lambda i: i[0].ty,
     "LeakyIntegrator": lambda i: i[1].ty,
 }
 
@@ -192,13 +194,20 @@ class _Reader:
         layers = []
         for var in self.order:
             name, args, facts = self.made[var]
-            if name == "Lif":
-                weight, bias, recurrence = self._current(args[0])
-                layers.append(Layer(weight, bias, Lif(**facts), recurrence))
+            if name == "Lif" or name in lif.NODES:
+                current, gain = self._scaled(args[0])
+                neuron = lif.from_node(name, facts, [_array(a) for a in args[2:]], gain)
+                weight, bias, recurrence = self._current(current)
+                layers.append(Layer(weight, bias, neuron, recurrence))
             elif name == "LeakyIntegrator":
                 weight, bias, _ = self._current(args[0])
                 return Graph(tuple(layers), Readout(weight, bias, facts["beta"]))
         raise UnsupportedError("the graph has no LeakyIntegrator readout")
+
+    def _scaled(self, value: Any) -> tuple[Any, Any]:
+        """A current before its gain, and the gain; None without one."""
+        name, args, _ = self._source(value)
+        return (args[0], _array(args[1])) if name == "Gain" else (value, None)
 
     def _current(self, value: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
         name, args, _ = self._source(value)

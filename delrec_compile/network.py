@@ -76,6 +76,9 @@ class Layer:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", matrix("weight", self.weight))
         object.__setattr__(self, "bias", vector("bias", self.bias, len(self.weight)))
+        for name, own in self.lif.arrays().items():
+            if len(own) != self.size:
+                raise NetworkError(f"lif: {name} for {len(own)} neurons, the layer has {self.size}")
         if self.recurrence is not None and self.recurrence.size != self.size:
             raise NetworkError(
                 f"the recurrence has {self.recurrence.size} delays, the layer {self.size} neurons; "

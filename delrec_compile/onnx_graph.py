@@ -28,7 +28,7 @@ OPSET = 18
 IR_VERSION = 9
 FUNCTIONS = (
     linear.ONNX,
-    lif.ONNX,
+    *lif.ONNX,
     *delay_line.ONNX,
     conv_delay.ONNX,
     dense_delay.ONNX,
@@ -85,12 +85,18 @@ class _Builder:
         return outputs[0]
 
     def _constant(self, name: str, value: NDArray[Any]) -> None:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        # np.ascontiguousarray alone makes a vector of a number
+        whole = np.ascontiguousarray(value).reshape(value.shape)
+        self.constants.append(numpy_helper.from_array(whole, name))
 
     def _weights(self) -> None:
         for i, layer in enumerate(self.network.layers):
             self._constant(f"l{i}_weight", layer.weight)
             self._constant(f"l{i}_bias", layer.bias)
+            for name in () if layer.lif.usual else lif.CONSTANTS:
+                self._constant(f"l{i}_{name}", np.asarray(getattr(layer.lif, name), np.float32))
+            if layer.lif.scaled:
+                self._constant(f"l{i}_gain", np.asarray(layer.lif.gain, np.float32))
             if layer.recurrence is not None:
                 for name, value in layer.recurrence.constants().items():
                     self._constant(f"l{i}_{name}", value)
@@ -113,9 +119,7 @@ class _Builder:
         for i, layer in enumerate(self.network.layers):
             current = self._current(i, layer, x, past, t)
             x, new[f"l{i}_v"] = f"{t}l{i}_spikes", f"{t}l{i}_v_next"
-            constants = {k: getattr(layer.lif, k) for k in ("beta", "threshold", "v_reset")}
-            outputs = [x, new[f"l{i}_v"]]
-            self._add("Lif", [current, past[f"l{i}_v"]], outputs, DOMAIN, **constants)
+            self._fire(i, layer.lif, [current, past[f"l{i}_v"]], [x, new[f"l{i}_v"]], t)
             if layer.recurrence is not None:
                 name = f"l{i}_hist"
                 new[name] = self._add("DelayPush", [past[name], x], f"{t}{name}_next", DOMAIN)
@@ -128,6 +132,17 @@ class _Builder:
             beta=self.network.readout.beta,
         )
         return new["out_v"], new
+
+    def _fire(self, i: int, own: lif.Lif, inputs: list[str], outputs: list[str], t: str) -> None:
+        if own.scaled:
+            name = f"{t}l{i}_scaled"
+            inputs = [self._add("Gain", [inputs[0], f"l{i}_gain"], name, DOMAIN), inputs[1]]
+        if own.usual:
+            constants = {k: getattr(own, k) for k in lif.CONSTANTS}
+            self._add("Lif", inputs, outputs, DOMAIN, **constants)
+            return
+        inputs = [*inputs, *(f"l{i}_{k}" for k in lif.CONSTANTS)]
+        self._add(lif.node(own.fires, own.reset), inputs, outputs, DOMAIN)
 
     def _current(self, i: int, layer: Layer, x: str, past: dict[str, str], t: str) -> str:
         name = f"{t}l{i}_current"

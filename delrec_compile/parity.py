@@ -219,7 +219,8 @@ class _Tally:
             (int(np.argmax(u[:, b].any(axis=1))), i) for i, u in enumerate(unlike) if u[:, b].any()
         )
         neuron = int(np.argmax(unlike[layer][step, b]))
-        threshold = self.network.layers[layer].lif.threshold
+        part = self.network.layers[layer]
+        threshold = float(np.broadcast_to(part.lif.threshold, part.size)[neuron])
         margin = abs(float(membranes[layer][step, b, neuron]) - threshold) if membranes else None
         self.split += 1
         near = margin is not None and margin <= FLOAT_ERROR * max(1.0, abs(threshold))

@@ -24,6 +24,7 @@ from delrec_compile.integer import IntegerNetwork, weight_type
 from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
 from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
+from delrec_compile.ops.lif import Number
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
@@ -134,27 +135,34 @@ def _made(network: Network, numeric: str, moments: list[Moments] | None) -> Inte
 
 
 def _layer(layer: Layer, numeric: str, max_input: int, moments: Moments | None) -> IntegerLayer:
-    beta, r = _q15(layer.lif.beta), layer.recurrence
+    lif, r = layer.lif, layer.recurrence
+    beta = _q15(lif.beta)
     counts = np.full(layer.inputs, max_input)
     if isinstance(r, DenseDelay):
         counts = np.append(counts, np.ones(r.size, np.int64))
     other = np.abs(layer.bias.astype(np.float64))
     if isinstance(r, ConvDelay):
         other = other + r.largest_current()
-    ends = max(abs(layer.lif.threshold), abs(layer.lif.v_reset))
-    rows = _Rows(_weights(layer), counts, np.maximum(other, ends), beta)
+    ends = np.maximum(np.abs(lif.threshold), np.abs(lif.v_reset)) / lif.gain
+    rows = _Rows(_weights(layer), counts, np.maximum(other, ends), int(np.max(beta)))
     units, scale, drift = _rounded(rows, numeric, moments)
     fraction = rows.fraction(units, scale, drift)
     unit = np.ldexp(scale, -fraction)
+    worth = unit * lif.gain  # of a membrane unit: the gain is in the scale
+    level = np.ceil(lif.threshold / worth)
+    if lif.fires == "above":
+        level = np.floor(lif.threshold / worth) + 1
     return IntegerLayer(
         units[:, : layer.inputs],
         np.rint((layer.bias + drift) / unit).astype(np.int32),
-        np.ceil(layer.lif.threshold / unit).astype(np.int32),
-        np.rint(layer.lif.v_reset / unit).astype(np.int32),
+        level.astype(np.int32),
+        np.minimum(np.rint(lif.v_reset / worth), level - 1).astype(np.int32),
         beta,
         fraction,
         scale,
         _recurrence(r, units[:, layer.inputs :], unit, numeric),
+        lif.reset,
+        None if lif.reset == "hard" else np.rint(lif.threshold / worth).astype(np.int32),
     )
 
 
@@ -195,8 +203,10 @@ def _weights(part: Layer | Readout) -> F64:
     return np.hstack([weight, r.weight]) if isinstance(r, DenseDelay) else weight
 
 
-def _q15(beta: float) -> int:
-    return int(np.rint(beta * ONE))
+def _q15(beta: Number) -> Any:
+    """In 2^-15: a number, or an array of int32."""
+    whole = np.rint(np.asarray(beta, np.float64) * ONE).astype(np.int32)
+    return whole if whole.ndim else int(whole)
 
 
 @dataclass(frozen=True, eq=False)

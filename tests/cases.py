@@ -39,7 +39,8 @@ class Case:
     `synaptic`, `tap<K>x<delays>x<channels>`, `map<k>x<depth>x<channels>x<height>` (conv2d_delay), or an
     empty string.
 
-    delays: the shortest and the longest, both occur. counts: largest input count.
+    delays: the shortest and the longest, both occur. counts: largest input count. own_lif: each
+    neuron has constants of its own, beside those of `lif`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Case:
     outputs: int = 5
     delays: tuple[int, int] = (0, 12)
     lif: Lif = PLAIN
+    own_lif: bool = False
     readout_beta: float = 0.75
     counts: int = 2
     exact: bool = True
@@ -94,13 +96,28 @@ CASES = {
         Case("beta_0", lif=Lif(0.0), readout_beta=0.0),
         Case("beta_1", lif=Lif(1.0), readout_beta=1.0),
         Case("odd_lif", lif=Lif(0.9, threshold=0.75, v_reset=-0.25), recurrence=("dense", "conv3")),
+        Case("above", lif=Lif(0.5, fires="above"), recurrence=("dense", "conv3")),
+        Case("gain", lif=Lif(0.9, gain=0.1), recurrence=("conv3", "dense")),
+        Case("soft", lif=Lif(0.8, reset="soft"), recurrence=("dense", "conv3")),
+        Case(
+            "soft_later",
+            sizes=(17, 33),
+            lif=Lif(0.8, 0.7, gain=0.3, fires="above", reset="soft_later"),
+            recurrence=("conv3", "dense"),
+        ),
+        Case("own_lif", sizes=(33, 17), recurrence=("conv3", "dense"), own_lif=True),
+        Case("own_soft", sizes=(9, 21), lif=Lif(0.5, fires="above", reset="soft"), own_lif=True),
+        Case("own_soft_later", lif=Lif(0.5, reset="soft_later"), own_lif=True),
         Case("counts", counts=31, recurrence=("conv3", "dense")),
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
     )
 }
+# one of each kind, for machines that are slow to emulate
+ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = ("synaptic", "synaptic_wide", "tap_conv", "conv2d", "all_kinds")
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
+INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 
 
 @functools.cache
@@ -143,11 +160,26 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
     for n, kind in zip(case.sizes, case.recurrence, strict=True):
         weight = rng.normal(size=(n, inputs)) / np.sqrt(inputs)
         bias = rng.normal(size=n) * 0.2
-        layers.append(Layer(weight, bias, case.lif, _recurrence(kind, n, case, rng)))
+        recurrence = _recurrence(kind, n, case, rng)
+        lif = _own(case.lif, n, rng) if case.own_lif else case.lif
+        layers.append(Layer(weight, bias, lif, recurrence))
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     readout = Readout(weight, rng.normal(size=case.outputs) * 0.1, case.readout_beta)
     return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
+
+
+def _own(lif: Lif, n: int, rng: np.random.Generator) -> Lif:
+    """Constants of each neuron, 0 and 1 among the betas."""
+    beta = np.round(rng.random(n), 1)
+    beta[0], beta[-1] = 0, 1
+    return replace(
+        lif,
+        beta=beta,
+        threshold=rng.uniform(0.5, 1.5, n),
+        v_reset=rng.uniform(-0.3, 0.3, n),
+        gain=rng.uniform(0.2, 1.2, n),
+    )
 
 
 def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:

@@ -55,7 +55,7 @@ def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path:
 
 
 @pytest.mark.parametrize("target", MACHINES)
-@pytest.mark.parametrize("name", ["both_layers", "mixed", "odd_lif", "delay_300", "all_kinds"])
+@pytest.mark.parametrize("name", cases.ON_CHIPS)
 def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path: Path) -> None:
     """Kernels and glue as they ship, in the emulator, against the reference."""
     if targets.load(target).runs_here:

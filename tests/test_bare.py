@@ -65,7 +65,7 @@ def assembled(tmp_path_factory: pytest.TempPathFactory) -> Assembled:
 
 
 @pytest.mark.parametrize("target", CHIPS)
-@pytest.mark.parametrize("name", ["both_layers", "mixed", "odd_lif", "delay_300", "all_kinds"])
+@pytest.mark.parametrize("name", cases.ON_CHIPS)
 def test_the_bits_of_torch_on_the_chip(name: str, target: str, assembled: Assembled) -> None:
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")

@@ -24,6 +24,7 @@ from delrec_compile.integer import NUMERICS, IntegerNetwork, assemble
 from delrec_compile.integer_layers import LIMIT, ONE, leak
 from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.parity import Parity, compare
 from delrec_compile.quantise import quantise
 from delrec_compile.run import ReferenceRunner, read_words
@@ -64,9 +65,17 @@ class Scalar:
             added = self._sums(layer, self._shuffled(events), self._shuffled(arrivals))
             spikes = []
             for i in range(layer.size):
-                m = i32(scalar_leak(self.v[n][i], layer.beta) + added[i])
-                fires = m >= int(layer.threshold[i])
-                self.v[n][i] = max(int(layer.v_reset[i]) if fires else m, -LIMIT)
+                old, threshold = self.v[n][i], int(layer.threshold[i])
+                kept = scalar_leak(old, int(np.broadcast_to(layer.beta, layer.size)[i]))
+                if layer.reset == "soft_later" and old >= threshold:
+                    kept = i32(kept - int(layer.drop[i]))
+                m = i32(kept + added[i])
+                fires = m >= threshold
+                if layer.reset == "hard":
+                    self.v[n][i] = max(int(layer.v_reset[i]) if fires else m, -LIMIT)
+                else:
+                    m -= int(layer.drop[i]) if fires and layer.reset == "soft" else 0
+                    self.v[n][i] = min(max(i32(m), -LIMIT), LIMIT - 1)
                 spikes += [i] * fires
             delays = [] if layer.recurrence is None else np.atleast_2d(layer.recurrence.delay)
             for head, delay in enumerate(delays):
@@ -115,12 +124,15 @@ def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> d
     new: dict[str, Array] = {}
     s = np.minimum(x, network.max_input).astype(np.int32)
 
-    def kept(v: Array, beta: int) -> Array:
-        b = np.int32(beta)
+    def kept(v: Array, beta: int | Array) -> Array:
+        b = np.asarray(beta, np.int32)
         return np.asarray((v >> 15) * b + (((v & 32767) * b + 16384) >> 15))
 
     for i, layer in enumerate(network.layers):
-        m = kept(state[f"l{i}_v"], layer.beta) + layer.bias
+        m = kept(state[f"l{i}_v"], layer.beta)
+        if layer.reset == "soft_later":
+            m = m - np.where(state[f"l{i}_v"] >= layer.threshold, layer.drop, np.int32(0))
+        m = m + layer.bias
         m = m + (s @ layer.weight.T.astype(np.int32) << np.int32(layer.fraction))
         r = layer.recurrence
         if r is not None:
@@ -137,7 +149,11 @@ def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> d
                         m = m + (row * wide[:, head, k : k + r.size] << np.int32(r.shift))
         fires = m >= layer.threshold
         s = fires.astype(np.int32)
-        new[f"l{i}_v"] = np.maximum(np.where(fires, layer.v_reset, m), np.int32(-LIMIT))
+        if layer.reset == "hard":
+            new[f"l{i}_v"] = np.maximum(np.where(fires, layer.v_reset, m), np.int32(-LIMIT))
+        else:
+            less = m - layer.drop if layer.reset == "soft" else m
+            new[f"l{i}_v"] = np.clip(np.where(fires, less, m), -LIMIT, LIMIT - 1)
         if r is not None:
             new[f"l{i}_hist"] = np.concatenate([fires[:, None], hist[:, :-1]], axis=1)
     out = network.readout
@@ -161,7 +177,14 @@ def drawn(seed: int, numeric: str) -> IntegerNetwork:
             back = DenseDelay(rng.normal(size=(n, n)) * size, delay)
         elif rng.random() < 0.6:
             back = ConvDelay(rng.normal(size=2 * rng.integers(0, 3) + 1) * size, delay)
-        lif = Lif(rng.choice([0.0, 0.05, 0.7, 0.99, 1.0]), 10.0 ** rng.uniform(-2, 2))
+        own = n if rng.random() < 0.3 else ()
+        lif = Lif(
+            rng.choice([0.0, 0.05, 0.7, 0.99, 1.0], own),
+            10.0 ** rng.uniform(-2, 2, own),
+            gain=rng.choice([1.0, 0.05]),
+            fires=rng.choice(FIRES),
+            reset=rng.choice(RESETS),
+        )
         weight = rng.normal(size=(n, inputs)) * size * 10.0 ** rng.uniform(-3, 0, (n, 1))
         layers.append(Layer(weight, rng.normal(size=n), lif, back))
         inputs = n

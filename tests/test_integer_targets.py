@@ -107,7 +107,7 @@ def test_the_bits_of_the_reference_on_the_chip(
 ) -> None:
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
-    for name in ("mixed", "both_layers"):
+    for name in cases.INTEGER_ON_CHIPS:
         artifact = assembled(cases.network(name), numeric, target)
         whole = integer_file.load(artifact.path / integer_file.NAME)
         runner = emulated_runner(artifact)
@@ -140,7 +140,7 @@ def test_random_networks(seed: int, assembled: Assembled) -> None:
 
 
 @pytest.mark.parametrize("form", ["wide", "words", "memory"])
-@pytest.mark.parametrize("name", ["mixed", "both_layers", "delay_300"])
+@pytest.mark.parametrize("name", cases.INTEGER_ON_CHIPS)
 def test_the_c_is_strict_and_stays_in_its_memory(
     name: str, form: str, assembled: Assembled, tmp_path: Path
 ) -> None:

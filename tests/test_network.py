@@ -71,6 +71,21 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN beta": (lambda: Lif(float("nan")), "beta is nan; a finite number"),
     "infinite threshold": (lambda: Lif(0.5, float("inf")), "threshold is inf"),
     "reset above": (lambda: Lif(0.5, 1.0, 1.0), "v_reset 1.0 is not below the threshold 1.0"),
+    "one beta above 1": (lambda: Lif([0.5, 1.5]), "beta is 1.5; allowed: 0 <= beta <= 1"),
+    "one reset above": (
+        lambda: Lif(0.5, [1, 2], [0, 2.5]),
+        "v_reset 2.5 is not below the threshold 2.0",
+    ),
+    "no gain": (lambda: Lif(0.5, gain=0), "gain is 0.0; a positive number"),
+    "NaN among betas": (lambda: Lif([0.5, float("nan")]), "lif: beta.1. is nan"),
+    "fires": (lambda: Lif(0.5, fires="below"), "unknown fires 'below'; allowed: at, above"),
+    "reset": (lambda: Lif(0.5, reset="none"), "unknown reset 'none'; allowed: hard, soft, soft_l"),
+    "soft below 0": (
+        lambda: Lif(0.5, -0.5, -1, reset="soft"),
+        "the reset 'soft' needs thresholds above 0",
+    ),
+    "two sizes": (lambda: Lif([0.5], [1, 2]), "constants for .1, 2. neurons"),
+    "sizes apart": (lambda: layer(3, lif=Lif([0.5, 0.5])), "beta for 2 neurons, the layer has 3"),
     "readout beta": (lambda: Readout([[1]], [0], -0.1), "readout: beta is -0.1"),
     "NaN readout beta": (lambda: Readout([[1]], [0], float("nan")), "readout: beta is nan"),
     "decision": (

@@ -33,6 +33,7 @@ NO_ONNX = {
     "emit_gpu",
     "emit_lists",
     "integer_lif",
+    "lif_tir",
     "map_delay",
     "maps",
     "plane_taps",
@@ -201,6 +202,87 @@ def test_lif_reference_equals_torch_on_any_membrane() -> None:
     np.testing.assert_array_equal(have[0].numpy(), spikes)
     np.testing.assert_array_equal(have[1].numpy(), after)
     assert 0 < spikes.mean() < 1
+
+
+def scalar_lif(neuron: Lif, k: int, current: float, v: float) -> tuple[float, float]:
+    """The formulas of ops/lif.py for neuron k, written out in float32."""
+    f = np.float32
+    beta, threshold, v_reset, gain = (
+        f(np.broadcast_to(getattr(neuron, name), 40)[k]) for name in lif.NUMBERS
+    )
+    over = (lambda x: x > threshold) if neuron.fires == "above" else (lambda x: x >= threshold)
+    m = f(f(beta * f(v)) + f(gain * f(current)))
+    if neuron.reset == "soft_later" and over(f(v)):
+        m = f(m - threshold)
+    if not over(m) or neuron.reset == "soft_later":
+        return float(over(m)), float(m)
+    return 1.0, float(f(m - threshold) if neuron.reset == "soft" else v_reset)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["one for all", "one per neuron"])
+@pytest.mark.parametrize("reset", lif.RESETS)
+@pytest.mark.parametrize("fires", lif.FIRES)
+def test_every_lif_is_its_formula_and_equals_torch(fires: str, reset: str, own: bool) -> None:
+    n = 40
+    size = n if own else ()
+    neuron = Lif(
+        RNG.choice([0.0, 0.25, 0.9, 1.0] if own else [0.25, 0.9], size),
+        RNG.choice([0.5, 1.25], size),
+        RNG.choice([0.0, -0.5], size),
+        RNG.choice([0.75, 1.0], size),
+        fires,
+        reset,
+    )
+    # whole numbers of 1/8, so that some membranes lie on their threshold
+    current, v = (RNG.integers(-12, 16, (30, n)).astype(np.float32) / 8 for _ in range(2))
+    spikes, after = lif.reference(neuron, current, v)
+    for b, k in np.ndindex(30, n):
+        want = scalar_lif(neuron, k, float(current[b, k]), float(v[b, k]))
+        assert (spikes[b, k], after[b, k]) == want
+    have = lif.torch_form(neuron, torch.from_numpy(current), torch.from_numpy(v))
+    np.testing.assert_array_equal(have[0].numpy(), spikes)
+    np.testing.assert_array_equal(have[1].numpy(), after)
+    assert 0 < spikes.mean() < 1
+
+
+@pytest.mark.parametrize("fires", lif.FIRES)
+def test_the_level_says_who_fires(fires: str) -> None:
+    neuron = Lif(0.5, threshold=1.0, fires=fires)
+    m = np.float32([0.5, np.nextafter(np.float32(1), np.float32(0)), 1.0, 1.0000001, 3.0])
+    np.testing.assert_array_equal(m >= np.float32(neuron.level), neuron.fired(m, np.float32(1)))
+
+
+@pytest.mark.parametrize("reset", lif.RESETS)
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_broken_membrane_heals(broken: float, reset: str) -> None:
+    neuron = Lif(0.5, v_reset=-0.25, reset=reset)
+    current, v = np.float32([[broken, 0.0]]), np.zeros((1, 2), np.float32)
+    for _ in range(2):
+        _, v = lif.reference(neuron, current, v)
+        current = np.zeros_like(current)
+    assert np.isfinite(v).all()
+
+
+def snntorch_leaky(beta: float, threshold: float, current: np.ndarray) -> np.ndarray:
+    """Spikes of snnTorch's Leaky(beta, threshold), reset_mechanism 'subtract', reset_delay True."""
+    f = np.float32
+    mem, spikes = np.zeros_like(current[0]), []
+    for x in current:
+        reset = ((mem - f(threshold)) > 0).astype(np.float32)
+        mem = f(beta) * mem + x - reset * f(threshold)
+        spikes.append((mem - f(threshold)) > 0)
+    return np.stack(spikes)
+
+
+def test_a_late_soft_reset_is_that_of_snntorch() -> None:
+    neuron = Lif(0.6065, 1.0, fires="above", reset="soft_later")
+    current = RNG.normal(size=(60, 20)).astype(np.float32)
+    v, spikes = np.zeros((1, 20), np.float32), []
+    for x in current:
+        s, v = lif.reference(neuron, x[None], v)
+        spikes.append(s[0] > 0)
+    np.testing.assert_array_equal(np.stack(spikes), snntorch_leaky(0.6065, 1.0, current))
+    assert 0.05 < np.mean(spikes) < 0.5
 
 
 def test_readout_is_a_leak_and_a_sum() -> None:

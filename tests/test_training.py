@@ -26,7 +26,7 @@ from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
 from delrec_compile.training.loop import TrainResult, train
 from delrec_compile.training.mixes import ConvMix, PairMix
 from delrec_compile.training.model import SpikingNet, class_scores
-from delrec_compile.training.neuron import delayed_lif, ring_buffer_lif
+from delrec_compile.training.neuron import Neuron, delayed_lif, ring_buffer_lif
 
 STEPS, N, BATCH = 30, 14, 4
 SMALL = {"hidden": 24, "epochs": 2, "steps": 20, "batch": 16, "max_delay": 6, "dropout": 0.1}
@@ -79,7 +79,7 @@ def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     delay = delays(delay_kind, heads)
     inputs = [x, weight, delay]
     fast, ring = (
-        lif(x, weight, spread(delay, sigma).transpose(0, 1), mix, beta=0.3)
+        lif(x, Neuron(0.3), weight, spread(delay, sigma).transpose(0, 1), mix)
         for lif in (delayed_lif, ring_buffer_lif)
     )
     assert torch.equal(fast, ring)
@@ -90,12 +90,40 @@ def test_fast_spikes_and_gradients_equal_the_ring_buffer(
 
 def test_without_recurrence_both_are_a_plain_lif() -> None:
     x = drive().requires_grad_()
-    fast = delayed_lif(x, None, None, None, beta=0.3)
-    ring = ring_buffer_lif(x, None, None, None, beta=0.3)
+    fast, ring = delayed_lif(x, Neuron(0.3)), ring_buffer_lif(x, Neuron(0.3))
     assert torch.equal(fast, ring)
     assert fast.any()
     (ours,), (theirs,) = gradients(fast, [x]), gradients(ring, [x])
     assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max()
+
+
+NEURONS: dict[str, dict[str, Any]] = {
+    "above": {"fires": "above"},
+    "reset and threshold": {"v_reset": -0.3, "threshold": 0.7},
+    "gain": {"gain": 0.6, "threshold": 0.5},
+    "soft": {"reset": "soft", "gain": 0.6, "threshold": 0.5},
+    "soft later": {"reset": "soft_later", "fires": "above", "threshold": 0.8},
+}
+
+
+@pytest.mark.parametrize("options", NEURONS.values(), ids=NEURONS)
+@pytest.mark.parametrize("kind", ["dense", "conv3x2"])
+def test_gradients_of_every_neuron_equal_the_ring_buffer(
+    kind: str, options: dict[str, Any]
+) -> None:
+    """On betas that are learned too."""
+    x, (weight, mix) = drive().requires_grad_(), recurrent_weight(kind)
+    delay = delays("fractional", 1 if kind == "dense" else len(weight))
+    beta = torch.linspace(0, 1, N, dtype=torch.double)[:, None].requires_grad_()
+    fast, ring = (
+        lif(x, Neuron(beta, **options), weight, spread(delay, 1.0).transpose(0, 1), mix)
+        for lif in (delayed_lif, ring_buffer_lif)
+    )
+    assert torch.equal(fast, ring)
+    assert 0.05 < fast.mean() < 0.9
+    inputs = [x, weight, delay, beta]
+    for ours, theirs in zip(gradients(fast, inputs), gradients(ring, inputs), strict=True):
+        assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max()
 
 
 def test_a_whole_delay_without_spread_arrives_once() -> None:
@@ -209,6 +237,13 @@ def test_recurrence_without_delays_trains_without_spread(recurrence: str) -> Non
     assert result.recurrent_parameters == {"conv": 3, "dense": 24 * 24}[recurrence]
 
 
+def test_betas_are_learned_for_each_neuron() -> None:
+    for layer in run(betas="learned", tau=2.0, lr=1e-2).network.layers:
+        assert layer.lif.beta.shape == (24,)
+        assert layer.lif.beta.std() > 0
+        assert (layer.lif.beta >= 0).all()
+
+
 def test_every_layer_recurs_where_all_are_asked_for() -> None:
     result = run(layers=3, recurrent_layers="all")
     assert [i for i, _ in result.network.recurrences()] == [0, 1, 2]
@@ -246,6 +281,9 @@ FROZEN: dict[str, dict[str, Any]] = {
     "tap_conv": {"recurrence": "tap_conv", "channels": 3},
     "fractional": {"recurrence": "tap_conv", "channels": 2, "whole_delays": 0},
     "conv2d": {"recurrence": "conv2d", "channels": 3, "height": 2, "taps": 3},
+    "soft": {"tau": 2.0, "reset": "soft", "gain": "leak", "threshold": 0.6},
+    "soft later": {"tau": 3.0, "reset": "soft_later", "fires": "above"},
+    "learned betas": {"betas": "learned", "tau": 2.0, "v_reset": -0.2},
 }
 
 
@@ -350,6 +388,11 @@ def test_training_that_diverges_is_reported() -> None:
         ({"frozen_tail": 1.0}, "frozen_tail"),
         ({"sigma": -1.0}, "sigma"),
         ({"tau": 0.5}, "tau"),
+        ({"reset": "late"}, "reset is 'late'; allowed: hard, soft, soft_later"),
+        ({"fires": "below"}, "fires is 'below'; allowed: at, above"),
+        ({"threshold": 0.0}, "threshold is 0.0"),
+        ({"v_reset": 1.0}, "v_reset is 1.0; give less than the threshold"),
+        ({"gain": "leak", "tau": 1.0}, "gain is 'leak'"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:

@@ -8,10 +8,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.ops.lif import FIRES, RESETS
 
 RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
+_CHOICES |= {
+    "fires": FIRES,
+    "reset": RESETS,
+    "gain": ("one", "leak"),
+    "betas": ("fixed", "learned"),
+}
 _AT_LEAST = {
     "hidden": 1,
     "heads": 1,
@@ -34,7 +41,7 @@ _ONLY = {
     "whole_delays": ("tap_conv",),
     "max_delay": ("conv", "dense", "synaptic", "tap_conv"),
 }
-_POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms")
+_POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms", "threshold")
 _SHARES = ("dropout", "frozen_tail")
 
 
@@ -66,6 +73,14 @@ class TrainConfig:
     clip: float = 1.0  # norm of the gradient
     weight_decay: float = 1e-5
     tau: float = 1.05  # membrane keeps 1 - 1/tau per step
+    betas: str = "fixed"  # what a membrane keeps: "fixed" by tau, or "learned" for each neuron
+    threshold: float = 1.0
+    v_reset: float = 0.0  # membrane after a hard reset
+    gain: str = "one"  # of the current: "one", or "leak", 1 - beta
+    fires: str = "at"  # "at" the threshold, or "above" it only
+    reset: str = (
+        "hard"  # "hard" to v_reset; "soft" takes the threshold off, "soft_later" a step later
+    )
     alpha: float = 5.0  # slope of the surrogate gradient
     shift_steps: int = 8  # augmentation: largest shift in time, either way
     shift_channels: int = 4  # and along the input channels
@@ -108,6 +123,10 @@ class TrainConfig:
             )
         if not 1 <= self.tau < math.inf:
             raise UsageError(f"tau is {self.tau}; give 1 or more steps")
+        if not -math.inf < self.v_reset < self.threshold:
+            raise UsageError(f"v_reset is {self.v_reset}; give less than the threshold")
+        if self.gain == "leak" and (self.tau == 1 or self.betas == "learned"):
+            raise UsageError("gain is 'leak', 1 - beta; allowed with a fixed beta of tau above 1")
 
     @classmethod
     def with_options(cls, options: Iterable[str], **values: Any) -> TrainConfig:

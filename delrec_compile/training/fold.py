@@ -94,7 +94,10 @@ def _fold_layer(layer: Any) -> Layer:
     weight = _f64(layer.linear.weight) * scale[:, None]
     bias = (_f64(layer.linear.bias) - _f64(norm.running_mean)) * scale + _f64(norm.bias)
     recurrence = layer.recurrent.frozen() if layer.recurrent is not None else None
-    return Layer(weight.astype(np.float32), bias.astype(np.float32), Lif(layer.beta), recurrence)
+    n = layer.neuron()
+    beta = _f32(n.beta)[:, 0] if isinstance(n.beta, Tensor) else n.beta
+    lif = Lif(beta, n.threshold, n.v_reset, n.gain, n.fires, n.reset)
+    return Layer(weight.astype(np.float32), bias.astype(np.float32), lif, recurrence)
 
 
 def _f64(tensor: Tensor) -> npt.NDArray[np.float64]:

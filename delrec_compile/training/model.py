@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from delrec_compile.training import recurrent
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.neuron import delayed_lif
+from delrec_compile.training.neuron import Neuron, delayed_lif
 
 
 class SpikingLayer(nn.Module):
@@ -20,11 +20,20 @@ class SpikingLayer(nn.Module):
     def __init__(self, inputs: int, config: TrainConfig, recurs: bool) -> None:
         super().__init__()
         n = config.hidden
-        self.beta, self.alpha = config.beta, config.alpha
+        self.config = config
         self.linear = nn.Linear(inputs, n)
         nn.init.kaiming_uniform_(self.linear.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm1d(n)
         self.recurrent = recurrent.make(config) if recurs else None
+        learned = nn.Parameter(torch.full((n, 1), config.beta))
+        self.beta = learned if config.betas == "learned" else None
+
+    def neuron(self) -> Neuron:
+        """The constants of the layer's neurons; a learned beta stays between 0 and 1."""
+        c = self.config
+        beta = c.beta if self.beta is None else self.beta.clamp(0, 1)
+        gain = 1.0 if c.gain == "one" else 1.0 - c.beta
+        return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset)
 
     def forward(self, x: Tensor) -> Tensor:
         """(T, B, inputs) -> spikes (T, B, N)."""
@@ -33,7 +42,8 @@ class SpikingLayer(nn.Module):
         drive = drive.transpose(1, 2).contiguous()
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
-        return delayed_lif(drive, weight, mask, mix, self.beta, self.alpha).transpose(1, 2)
+        neuron, alpha = self.neuron(), self.config.alpha
+        return delayed_lif(drive, neuron, weight, mask, mix, alpha).transpose(1, 2)
 
 
 class SpikingNet(nn.Module):

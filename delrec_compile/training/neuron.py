@@ -1,10 +1,11 @@
 """The trainable delayed LIF layer, and the published loop that it must equal.
 
-    h(t)    = x(t) + beta * v(t - 1) + mix(g(t))     g: what arrives of the layer's own spikes
-    y(t)    = h(t) >= 1,   v(t) = h(t) * (1 - y(t))  the reset passes no gradient
+    h(t) = beta * v(t - 1) + gain * (x(t) + mix(g(t)))   g: what arrives of the layer's own spikes
+    y(t) = h(t) >= threshold,   v(t): `delrec_compile.ops.lif`
 
 `delayed_lif` is backpropagation through time written out, with the delay line first and the mixing
-once (see `lines`); `ring_buffer_lif` is the published order under plain autograd.
+once (see `lines`); `ring_buffer_lif` is the published order under plain autograd. No reset passes a
+gradient.
 
 The surrogate gradient of a spike is that of an arc tangent of slope `alpha` (SpikingJelly `ATan`).
 """
@@ -12,6 +13,7 @@ The surrogate gradient of a spike is that of an arc tangent of slope `alpha` (Sp
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,29 +22,66 @@ from torch import Tensor
 from delrec_compile.training.lines import DelayLine, Mix, ReverseLine
 
 
+@dataclass(frozen=True)
+class Neuron:
+    """As `ops.lif.Lif`, one number per layer; beta may be (N, 1), to be learned."""
+
+    beta: float | Tensor
+    threshold: float = 1.0
+    v_reset: float = 0.0
+    gain: float = 1.0
+    fires: str = "at"
+    reset: str = "hard"
+
+    def fired(self, h: Tensor) -> Tensor:
+        """0 or 1."""
+        over = h > self.threshold if self.fires == "above" else h >= self.threshold
+        return over.to(h.dtype)
+
+    def leaked(self, drive: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
+        """drive + beta * v, less the threshold where a late soft reset is due."""
+        if isinstance(self.beta, Tensor):
+            h = torch.addcmul(drive, v, self.beta, out=out)
+        else:
+            h = torch.add(drive, v, alpha=self.beta, out=out)
+        if self.reset == "soft_later":
+            h = torch.sub(h, self.fired(v.detach()), alpha=self.threshold, out=out)
+        return h
+
+    def after(self, h: Tensor, y: Tensor) -> Tensor:
+        """The membrane that is kept; y: without a gradient."""
+        if self.reset == "soft_later":
+            return h
+        if self.reset == "soft":
+            return torch.sub(h, y, alpha=self.threshold)
+        kept = torch.addcmul(h, h, y, value=-1)
+        return kept if self.v_reset == 0 else torch.add(kept, y, alpha=self.v_reset)
+
+
 def delayed_lif(
     x: Tensor,
-    weight: Tensor | None,
-    mask: Tensor | None,
-    mix: Mix | None,
-    beta: float,
+    neuron: Neuron,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    mix: Mix | None = None,
     alpha: float = 5.0,
 ) -> Tensor:
     """Drive x (T, N, B) -> spikes (T, N, B).
 
     weight: of the mix, or None for no recurrence. mask: (N, M, L) from `spread`; slot 0 is never
-    read. Gradients flow to x, weight and mask.
+    read. Gradients flow to x, weight, mask and a beta that is a tensor.
     """
-    spikes: Tensor = _DelayedLif.apply(x, weight, mask, mix, beta, alpha)  # type: ignore[no-untyped-call]
+    beta = neuron.beta if isinstance(neuron.beta, Tensor) else None
+    spikes: Tensor = _DelayedLif.apply(x, weight, mask, beta, neuron, mix, alpha)  # type: ignore[no-untyped-call]
     return spikes
 
 
 def ring_buffer_lif(
     x: Tensor,
-    weight: Tensor | None,
-    mask: Tensor | None,
-    mix: Mix | None,
-    beta: float,
+    neuron: Neuron,
+    weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    mix: Mix | None = None,
     alpha: float = 5.0,
 ) -> Tensor:
     """The same as `delayed_lif` in the published order, under plain autograd."""
@@ -50,9 +89,9 @@ def ring_buffer_lif(
     ring = [torch.zeros_like(x[0]) for _ in range(slots)]
     v, spikes = torch.zeros_like(x[0]), []
     for t, drive in enumerate(x):
-        h = beta * v + drive + ring[t % slots]
-        y: Tensor = _Spike.apply(h - 1, alpha)  # type: ignore[no-untyped-call]
-        v = h * (1 - y.detach())
+        h = neuron.leaked(neuron.gain * (drive + ring[t % slots]), v)
+        y: Tensor = _Spike.apply(h, neuron, alpha)  # type: ignore[no-untyped-call]
+        v = neuron.after(h, y.detach())
         spikes.append(y)
         if weight is not None and mask is not None and mix is not None:
             ring[t % slots] = torch.zeros_like(h)
@@ -70,15 +109,15 @@ def atan_gradient(u: Tensor, alpha: float) -> Tensor:
 
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, u: Tensor, alpha: float) -> Tensor:
-        ctx.save_for_backward(u)
-        ctx.alpha = alpha
-        return (u >= 0).to(u.dtype)
+    def forward(ctx: Any, h: Tensor, neuron: Neuron, alpha: float) -> Tensor:
+        ctx.save_for_backward(h)
+        ctx.threshold, ctx.alpha = neuron.threshold, alpha
+        return neuron.fired(h)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (u,) = ctx.saved_tensors
-        return gradient * atan_gradient(u, ctx.alpha), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (h,) = ctx.saved_tensors
+        return gradient * atan_gradient(h - ctx.threshold, ctx.alpha), None, None
 
 
 class _DelayedLif(torch.autograd.Function):
@@ -88,8 +127,9 @@ class _DelayedLif(torch.autograd.Function):
         x: Tensor,
         weight: Tensor | None,
         mask: Tensor | None,
+        beta: Tensor | None,
+        neuron: Neuron,
         mix: Mix | None,
-        beta: float,
         alpha: float,
     ) -> Tensor:
         line = None
@@ -97,25 +137,28 @@ class _DelayedLif(torch.autograd.Function):
             line = DelayLine(mix, weight, mask, x)
         membrane, spikes = torch.empty_like(x), torch.empty_like(x)
         v = torch.zeros_like(x[0])
+        drives = x if neuron.gain == 1 else x * neuron.gain
         for t in range(len(x)):
-            h = torch.add(x[t], v, alpha=beta, out=membrane[t])
+            h = neuron.leaked(drives[t], v, out=membrane[t])
             if line:
-                h += line.current(t)
-            y = spikes[t] = torch.ge(h, 1).to(x.dtype)
+                h.add_(line.current(t), alpha=neuron.gain)
+            y = spikes[t] = neuron.fired(h)
             if line:
                 line.send(t, y)
-            v = torch.addcmul(h, h, y, value=-1)
+            v = neuron.after(h, y)
         record = (line.arrived, line.sent) if line else (None, None)
-        ctx.save_for_backward(weight, mask, membrane, spikes, *record)
-        ctx.mix, ctx.beta, ctx.alpha = mix, beta, alpha
+        ctx.save_for_backward(weight, mask, beta, membrane, spikes, *record)
+        ctx.neuron, ctx.mix, ctx.alpha = neuron, mix, alpha
         return spikes
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, mask, membrane, spikes, arrived, sent = ctx.saved_tensors
+        weight, mask, beta, membrane, spikes, arrived, sent = ctx.saved_tensors
+        neuron, gain = ctx.neuron, ctx.neuron.gain
         line = None if arrived is None else ReverseLine(ctx.mix, weight, mask, membrane)
-        slope = atan_gradient(membrane - 1, ctx.alpha)
-        keep = (1 - spikes) * ctx.beta
+        slope = atan_gradient(membrane - neuron.threshold, ctx.alpha)
+        kept = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
+        keep = kept * neuron.beta
         drive = torch.empty_like(membrane)
         for t in reversed(range(len(drive))):
             dy = gradient[t] + line.spike_gradient(t) if line else gradient[t]
@@ -123,8 +166,14 @@ class _DelayedLif(torch.autograd.Function):
             if t + 1 < len(drive):
                 dh.addcmul_(drive[t + 1], keep[t])
             if line:
-                line.receive(t, dh)
+                line.receive(t, dh if gain == 1 else dh * gain)
+        d_beta = None
+        if beta is not None and ctx.needs_input_grad[3]:
+            before = neuron.after(membrane[:-1], spikes[:-1])
+            d_beta = (drive[1:] * before).sum((0, 2)).view(-1, 1).sum_to_size(beta.shape)
+        if gain != 1:
+            drive = drive * gain
         d_weight = ctx.mix.gradient(weight, drive, arrived) if line else None
         wanted = line is not None and ctx.needs_input_grad[2]
         d_mask = line.mask_gradient(sent) if line and wanted else None
-        return drive, d_weight, d_mask, None, None, None
+        return drive, d_weight, d_mask, d_beta, None, None, None

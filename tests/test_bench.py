@@ -140,6 +140,15 @@ def test_forms_hold_for_other_networks(name, form, case):
         assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
 
 
+@pytest.mark.parametrize(
+    ("case", "what"), [("heads", "'conv_delay' with several heads"), ("soft", "a soft reset")]
+)
+@pytest.mark.parametrize("name", [n for n in peers.ENGINES if n not in peers.ANY])
+def test_what_an_engine_has_no_form_for_is_named(name, case, what):
+    with pytest.raises(UnsupportedError, match=f"no form of this engine is written for .*{what}"):
+        peers.peers(name, cases.network(case), STEP)
+
+
 @pytest.mark.parametrize("name", ["torch_compile", "aot_inductor"])
 def test_what_torch_compiles_computes_the_reference(name):
     network = cases.network("both_layers")

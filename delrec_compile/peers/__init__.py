@@ -11,7 +11,7 @@ import importlib
 from delrec_compile.build import Artifact
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Network
-from delrec_compile.peers.peer import Peer, Workload
+from delrec_compile.peers.peer import Peer, Workload, known
 
 # engine -> its module here, which has a function of the engine's name that makes its forms
 ENGINES = {
@@ -27,6 +27,8 @@ ENGINES = {
     "spikingjelly": "libraries",
     "snntorch": "libraries",
 }
+# these have a form that runs any network
+ANY = ("torch_eager", "onnxruntime", "tvm_default")
 
 
 def make(name: str, artifact: Artifact, network: Network, work: Workload) -> list[Peer]:
@@ -43,6 +45,8 @@ def peers(name: str, network: Network, work: Workload) -> list[Peer]:
     """As `make`, of an engine that needs no artifact."""
     if name not in ENGINES:
         raise UnsupportedError(f"no engine is called '{name}'")
+    if name not in ANY:
+        known(network)
     module = importlib.import_module(f"delrec_compile.peers.{ENGINES[name]}")
     made: list[Peer] = getattr(module, name)(network, work)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from delrec_compile.network import Layer, Network
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time
+from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, plain
 from delrec_compile.peers.window import History
 
 
@@ -69,7 +69,7 @@ class _Layer:
 
     def __init__(self, layer: Layer, work: Workload) -> None:
         self.w, self.b = layer.weight, _column(layer.bias, work)
-        lif = layer.lif
+        lif = plain(layer.lif)
         self.beta, self.threshold, self.v_reset = map(
             np.float32, (lif.beta, lif.threshold, lif.v_reset)
         )

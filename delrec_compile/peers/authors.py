@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
-from delrec_compile.peers.peer import F32, Peer, Workload, known, recurrent_weight
+from delrec_compile.peers.peer import F32, Peer, Workload, delays, plain, recurrent_weight
 
 FORMS_OF_CONV = ("conv1d over slots", "conv2d over neurons and slots")
 
@@ -93,7 +93,7 @@ class _Running:
     def __init__(
         self, layer: Layer, mask: Tensor | None, weight: Tensor | None, batch: int, two: bool
     ) -> None:
-        self.lif, self.mask, self.weight, self.two = layer.lif, mask, weight, two
+        self.lif, self.mask, self.weight, self.two = plain(layer.lif), mask, weight, two
         self.v = torch.zeros(batch, layer.size)
         self.ring = None if mask is None else torch.zeros(batch, *mask.shape)
         self.at = 0
@@ -160,13 +160,12 @@ def twin(network: Network, kind: str) -> Network:
         old = layer.recurrence
         new = old
         if old is not None and old.kind != kind:
-            known(old)
-            n = old.size
+            n, delay = old.size, delays(old)
             if kind == "conv_delay":
-                new = ConvDelay(np.array([0.5, -0.25, 0.5], np.float32), old.delay)
+                new = ConvDelay(np.array([0.5, -0.25, 0.5], np.float32), delay)
             else:
                 weight = r.integers(-8, 9, (n, n)) / 256.0
-                new = DenseDelay(weight.astype(np.float32), old.delay)
+                new = DenseDelay(weight.astype(np.float32), delay)
         layers.append(Layer(layer.weight, layer.bias, layer.lif, new))
     return Network(tuple(layers), network.readout, network.dt_ms, network.max_input)
 
@@ -183,7 +182,7 @@ def _spread(layer: Layer) -> Tensor | None:
     """(N, slots): how much of a spike arrives how many steps later; sigma = 0."""
     if layer.recurrence is None:
         return None
-    delay = torch.from_numpy(layer.recurrence.delay.astype(np.float32))
+    delay = torch.from_numpy(delays(layer.recurrence).astype(np.float32))
     slots = math.ceil(2 + float(delay.max())) + 1
     arrival = torch.arange(slots)[None] - (1 + delay)[:, None]
     return (1 - arrival.abs()).clamp_min(0)

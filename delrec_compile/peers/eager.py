@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from delrec_compile.network import Layer, Network
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, written
+from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, plain, written
 from delrec_compile.peers.window import History
 from delrec_compile.step import Step
 
@@ -99,7 +99,7 @@ class _Layer:
     """One layer on the arrays of its history, which torch shares with numpy."""
 
     def __init__(self, layer: Layer, work: Workload) -> None:
-        self.lif, self.work = layer.lif, work
+        self.lif, self.work = plain(layer.lif), work
         self.w, self.b = torch.from_numpy(layer.weight.copy()), column(layer.bias, work)
         self.history = h = History(layer, work)
         self.spikes = torch.from_numpy(h.spikes)

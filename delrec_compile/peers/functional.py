@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Network, Readout
-from delrec_compile.peers.peer import F32, leak_over_time, recurrent_weight
+from delrec_compile.peers.peer import F32, delays, leak_over_time, plain, recurrent_weight
 
 BITS = 63  # steps ahead that one int64 holds
 
@@ -22,21 +22,22 @@ class PackedLayer(nn.Module):
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.lif, self.n, self.kernel = layer.lif, layer.size, None
+        self.lif, self.n, self.kernel = plain(layer.lif), layer.size, None
         self.recurrent = layer.recurrence is not None
         self.register_buffer("w", torch.from_numpy(layer.weight.copy()))
         self.register_buffer("b", torch.from_numpy(layer.bias.copy()))
         r = layer.recurrence
         if r is None:
             return
-        if int(r.delay.max()) >= BITS:
+        delay = delays(r).astype(np.int64)
+        if int(delay.max()) >= BITS:
             raise UnsupportedError(f"a packed history holds {BITS} steps of delay at most")
         weight = recurrent_weight(r)
         if isinstance(r, ConvDelay):
             self.kernel = [float(k) for k in weight]
         else:
             self.register_buffer("back", torch.from_numpy(weight.copy()))
-        self.register_buffer("sent", torch.from_numpy(np.left_shift(1, r.delay.astype(np.int64))))
+        self.register_buffer("sent", torch.from_numpy(np.left_shift(1, delay)))
 
     def feed(self, x: Tensor) -> Tensor:
         """x: (..., inputs)."""

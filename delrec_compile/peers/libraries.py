@@ -16,10 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from delrec_compile.errors import ToolchainError, UnsupportedError
-from delrec_compile.network import ConvDelay, Layer, Lif, Network
+from delrec_compile.network import ConvDelay, Layer, Network
 from delrec_compile.peers.authors import linear
 from delrec_compile.peers.functional import rows
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, recurrent_weight
+from delrec_compile.peers.peer import (
+    F32,
+    Peer,
+    Workload,
+    delays,
+    leak_over_time,
+    plain,
+    recurrent_weight,
+)
 
 MEND = "pip install 'delrec-compile[bench]'"
 
@@ -103,7 +111,7 @@ class _Line:
         assert r is not None
         self.depth, n = r.depth, r.size
         self.past = torch.zeros(r.depth + work.steps, work.batch, n)
-        self.row = torch.from_numpy(r.depth - 1 - r.delay.astype(np.int64))
+        self.row = torch.from_numpy(r.depth - 1 - delays(r).astype(np.int64))
         self.column = torch.arange(n)
         weight = torch.from_numpy(recurrent_weight(r).copy())
         self.weight = weight[None, None] if isinstance(r, ConvDelay) else weight
@@ -127,7 +135,7 @@ class SpikingJelly(Library):
         super().__init__(network, work)
 
     def neuron(self, layer: Layer) -> Any:
-        lif = layer.lif
+        lif = plain(layer.lif)
         if not 0.0 < lif.beta < 1.0:
             raise UnsupportedError("SpikingJelly's LIFNode needs a leak between 0 and 1")
         many = self.whole_time and layer.recurrence is None
@@ -156,7 +164,7 @@ class SnnTorch(Library):
         super().__init__(network, work)
 
     def neuron(self, layer: Layer) -> Any:
-        lif: Lif = layer.lif
+        lif = plain(layer.lif)
         if lif.v_reset != 0:
             raise UnsupportedError("snnTorch's Leaky resets to zero only")
         # it fires above the threshold, this network at it

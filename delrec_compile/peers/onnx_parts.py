@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from delrec_compile.network import Layer
 from delrec_compile.onnx_graph import IR_VERSION, OPSET
-from delrec_compile.peers.peer import F32, Workload
+from delrec_compile.peers.peer import F32, Workload, plain
 from delrec_compile.peers.window import History
 from delrec_compile.run import onnx_session
 
@@ -144,7 +144,7 @@ class Graph:
 
     def fire(self, layer: Layer, u: str, current: str) -> tuple[str, str]:
         """Negated membrane and current -> spikes, negated membrane."""
-        lif = layer.lif
+        lif = plain(layer.lif)
         m = self.leak(lif.beta, u, current)
         fires = self.add("LessOrEqual", m, self.constant(np.float32(-lif.threshold)))
         spikes = self.add("Cast", fires, to=TensorProto.FLOAT)
@@ -152,7 +152,7 @@ class Graph:
 
     def reset(self, layer: Layer, m: str) -> str:
         """The negated membrane after the reset of what fired."""
-        lif = layer.lif
+        lif = plain(layer.lif)
         if lif.v_reset == 0:
             return self.add("ThresholdedRelu", m, alpha=-lif.threshold)
         above = self.add("Greater", m, self.constant(np.float32(-lif.threshold)))

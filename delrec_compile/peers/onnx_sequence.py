@@ -12,7 +12,15 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Network, Readout
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
 from delrec_compile.peers.onnx_step import OnnxExported, OnnxWindow
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, recurrent_weight
+from delrec_compile.peers.peer import (
+    F32,
+    Peer,
+    Workload,
+    delays,
+    leak_over_time,
+    plain,
+    recurrent_weight,
+)
 from delrec_compile.peers.window import History
 
 BITS = 64  # steps ahead that one packed word holds
@@ -152,18 +160,20 @@ def scan(graph: Graph, layer: Layer, currents: str, shape: tuple[int, ...]) -> s
 
     With recurrence, shape is (1, 1, streams, N), as Conv takes it.
     """
-    threshold = np.float32(-layer.lif.threshold)
+    lif = plain(layer.lif)
+    threshold = np.float32(-lif.threshold)
     membrane = (graph.constant(np.zeros(shape, np.float32)), "u")
     body = Graph(graph.work, f"b{len(graph.nodes)}_")
     if layer.recurrence is None:
-        m = body.leak(layer.lif.beta, "u", "row")
+        m = body.leak(lif.beta, "u", "row")
         found = graph.scan(body, [(*membrane, body.reset(layer, m))], currents, ("row", m))
         found = graph.add("LessOrEqual", found, graph.constant(threshold))
         return graph.add("Cast", found, to=TensorProto.FLOAT)
-    word = np.uint32 if int(layer.recurrence.delay.max()) < 32 else np.uint64
-    m = body.leak(layer.lif.beta, "u", _arriving(body, layer, word))
+    delay = delays(layer.recurrence)
+    word = np.uint32 if int(delay.max()) < 32 else np.uint64
+    m = body.leak(lif.beta, "u", _arriving(body, layer, word))
     fires = body.add("LessOrEqual", m, body.constant(threshold))
-    bits = np.left_shift(word(1), layer.recurrence.delay.astype(word))
+    bits = np.left_shift(word(1), delay.astype(word))
     coming = body.add("BitShift", "due", body.constant(word(1)), direction="RIGHT")
     sent = body.add("Where", fires, body.constant(bits), body.constant(word(0)))
     due = body.add("BitwiseOr", coming, sent)

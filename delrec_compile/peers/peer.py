@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import ConvDelay, DenseDelay, Network, Recurrence
+from delrec_compile.network import ConvDelay, DenseDelay, Lif, Network, Recurrence
+from delrec_compile.ops.lif import CONSTANTS
 
 F32 = NDArray[np.float32]
 FORMS = ("step", "sequence", "batch")
@@ -63,17 +65,47 @@ class Peer:
         return self.read()
 
 
-def known(recurrence: Recurrence) -> None:
-    """Raises UnsupportedError for a recurrence that has no form written for the engines here."""
-    if not isinstance(recurrence, ConvDelay | DenseDelay):
-        raise UnsupportedError(f"no form of this engine is written for '{recurrence.kind}'")
+class Plain(NamedTuple):
+    """Constants of a neuron as the engines here have it."""
+
+    beta: float
+    threshold: float
+    v_reset: float
+
+
+def plain(lif: Lif) -> Plain:
+    """Raises UnsupportedError for a neuron that has no form written for the engines here."""
+    numbers = [getattr(lif, name) for name in CONSTANTS]
+    if not lif.usual or lif.scaled:
+        raise UnsupportedError(
+            "no form of this engine is written for neurons with a gain, a soft reset, a threshold "
+            "to exceed or constants of their own"
+        )
+    return Plain(*(float(n) for n in numbers))
+
+
+def delays(recurrence: Recurrence) -> NDArray[np.int32]:
+    """(N,). Raises UnsupportedError for a recurrence without a form written for the engines here."""
+    one = isinstance(recurrence, ConvDelay | DenseDelay) and recurrence.line.heads == 1
+    if not one or not isinstance(recurrence, ConvDelay | DenseDelay):
+        heads = "with several heads" if isinstance(recurrence, ConvDelay) else ""
+        what = f"'{recurrence.kind}' {heads}".strip()
+        raise UnsupportedError(f"no form of this engine is written for {what}")
+    return recurrence.delay
+
+
+def known(network: Network) -> None:
+    """Raises UnsupportedError for what has no form written for the engines here."""
+    for layer in network.layers:
+        plain(layer.lif)
+        if layer.recurrence is not None:
+            delays(layer.recurrence)
 
 
 def written(network: Network) -> bool:
-    """Whether every recurrence has a form written for the engines here."""
+    """Whether everything has a form written for the engines here."""
     try:
-        for _, r in network.recurrences():
-            known(r)
+        known(network)
     except UnsupportedError:
         return False
     return True
@@ -81,7 +113,7 @@ def written(network: Network) -> bool:
 
 def recurrent_weight(recurrence: Recurrence) -> F32:
     """The kernel (K,) or the matrix (N, N)."""
-    known(recurrence)
+    delays(recurrence)
     return next(iter(recurrence.weights.values()))
 
 

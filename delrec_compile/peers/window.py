@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.network import ConvDelay, Layer
-from delrec_compile.peers.peer import F32, Workload, recurrent_weight
+from delrec_compile.peers.peer import F32, Workload, delays, recurrent_weight
 
 MOST_AHEAD = 16
 
@@ -35,9 +35,9 @@ class History:
             self.weight = recurrent_weight(r)
             self.depth = r.depth
             self.taps = len(self.weight) if isinstance(r, ConvDelay) else 1
-            self.delay = r.delay.astype(np.int64)
+            self.delay = delays(r).astype(np.int64)
             if work.hoists:
-                self.ahead = min(int(r.delay.min()) + 1, MOST_AHEAD)
+                self.ahead = min(int(self.delay.min()) + 1, MOST_AHEAD)
         self.pad = self.taps // 2 if padded else 0
         self.steps = work.steps
         self.chunks = math.ceil(work.steps / self.ahead)

@@ -188,7 +188,8 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     arrays |= {"readout.weight": out.weight, "readout.bias": out.bias}
     config = {
         "layers": layers,
-        "readout": {"beta": out.beta, "decision": out.decision},
+        "readout": {"beta": out.beta, "decision": out.decision}
+        | ({} if out.kind == "leaky" else {"kind": out.kind}),
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "labels": list(network.labels),

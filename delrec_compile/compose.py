@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
 from delrec_compile.network import Layer, Readout
-from delrec_compile.ops import lif_tir, linear
+from delrec_compile.ops import leaky_readout, lif_tir, linear
 from delrec_compile.ops.emit import Emitter
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.sequence import body_of
@@ -73,7 +73,9 @@ def tables_of(
             tables = r.gpu_tables(hold) if gpu else r.tables(hold)
             out |= {f"l{i}_{name}": table for name, table in tables.items()}
     out["out_weight"] = held[-1].rows(readout.weight.T)
-    out["out_bias"] = held[-1].sums(readout.bias)
+    out["out_bias"] = held[-1].sums(readout.inner_bias)
+    if readout.kind == "count":
+        out["out_offset"] = readout.bias
     out["out_leak"] = np.append(np.array([readout.beta], np.float32), held[-1].unit)
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
 
@@ -185,16 +187,14 @@ class _Composer(Composer):
         return sums
 
     def read_out(self, t: Any, incoming: Incoming) -> None:
-        e, n, v, leak = self.e, self.readout.size, self.at["out_v"], self.at["out_leak"]
+        e, n, leak = self.e, self.readout.size, self.at["out_leak"]
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part, y = e.window(v, base, size), e.window(self.y, t * n + base, size)
+            parts = leaky_readout.parts(e, self.readout, self.at, self.y, t * n, base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
                 current = self._current(value, lanes, leak[1])
-                m = e.register(lanes, lif_tir.emit_leak(e, leak[0], part, at, lanes) + current)
-                e.store(part, at, lanes, e.load(m, 0, lanes))
-                e.store(y, at, lanes, e.load(m, 0, lanes))
+                leaky_readout.emit(e, self.readout, leak[0], parts, current, at, lanes)
 
             return take
 

@@ -22,7 +22,7 @@ from delrec_compile.compose import tables_of
 from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Layer, Readout, Recurrence
-from delrec_compile.ops import lif_tir, linear
+from delrec_compile.ops import leaky_readout, lif_tir, linear
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
 from delrec_compile.ops.emit import Window
 from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
@@ -53,7 +53,8 @@ def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, 
         out[f"l{i}_v"] = (layer.size, "float32")
         if layer.recurrence is not None:
             out[f"l{i}_ring"] = (layer.recurrence.line.gpu_words(), "uint32")
-    out["out_v"] = (readout.size, "float32")
+    if readout.keeps:
+        out["out_v"] = (readout.size, "float32")
     out["clock"] = (1, "int32")
     return out
 
@@ -214,18 +215,14 @@ class _Composer:
         gpu_push(self.e, r.line, self.fired[i], ring, self.now, at)
 
     def _readout(self, row: Any, spikes: Marked) -> None:
-        e, n, v = self.e, self.readout.size, self.at["out_v"]
+        e, n = self.e, self.readout.size
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part, y = e.window(v, base, size), e.window(self.y, row * n + base, size)
-
-            def take(value: Any, at: int, lanes: int) -> None:
-                leaked = lif_tir.emit_leak(e, self.at["out_leak"][0], part, at, lanes)
-                m = e.register(lanes, leaked + value)
-                e.store(part, at, lanes, e.load(m, 0, lanes))
-                e.store(y, at, lanes, e.load(m, 0, lanes))
-
-            return take
+            parts = leaky_readout.parts(e, self.readout, self.at, self.y, row * n, base, size)
+            leak = self.at["out_leak"][0]
+            return lambda value, at, lanes: leaky_readout.emit(
+                e, self.readout, leak, parts, value, at, lanes
+            )
 
         rows = linear.Rows(spikes, self.at["out_weight"])
         sums = linear.Sums("float32", finish, rows, bias=self.at["out_bias"])

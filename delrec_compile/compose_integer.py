@@ -243,28 +243,35 @@ class _Composer(Composer):
     def read_out(self, t: Any, incoming: Incoming) -> None:
         e, n = self.e, self.readout.size
         readout: IntegerReadout = self.readout
-        parts = [self.at["out_v"], self.at["out_bias"], self.at["out_unit"]]
-        clamps = readout.clamps()
+        names = ["out_bias", "out_unit", *(["out_v"] if readout.keeps else [])]
 
         def finish(base: Any, size: int) -> linear.Finish:
-            v, bias, unit = (e.window(part, base, size) for part in parts)
+            bias, unit, *kept = (e.window(self.at[name], base, size) for name in names)
             y = e.window(self.y, t * n + base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
-                old = e.register(lanes, e.load(v, at, lanes), "int32")
-                leaked = integer_lif.emit_leak(e, readout.beta, e.load(old, 0, lanes), lanes)
-                m = e.register(lanes, leaked + value + e.load(bias, at, lanes), "int32")
-                new = e.load(m, 0, lanes)
-                if clamps:
-                    low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
-                    new = tir.min(tir.max(new, low), high)
-                    e.store(m, 0, lanes, new)
-                    new = e.load(m, 0, lanes)
-                e.store(v, at, lanes, new)
-                e.store(y, at, lanes, e.cast(new, "float32", lanes) * e.load(unit, at, lanes))
+                own = e.load(bias, at, lanes)
+                total = value if readout.kind == "count" else value + own
+                for v in kept:
+                    total = self._integrate(v, total, at, lanes)
+                if readout.kind == "count":
+                    total = total + own
+                e.store(y, at, lanes, e.cast(total, "float32", lanes) * e.load(unit, at, lanes))
 
             return take
 
         self._sum(
             n, [(incoming, readout.weight, self.at["out_weight"], 1)], finish, readout.fraction
         )
+
+    def _integrate(self, v: Any, added: Any, at: int, lanes: int) -> Any:
+        """Updates one block of the readout's membranes; returns it."""
+        e, readout = self.e, self.readout
+        old = e.register(lanes, e.load(v, at, lanes), "int32")
+        leaked = integer_lif.emit_leak(e, readout.beta, e.load(old, 0, lanes), lanes)
+        m = e.register(lanes, leaked + added, "int32")
+        if readout.clamps():
+            low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
+            e.store(m, 0, lanes, tir.min(tir.max(e.load(m, 0, lanes), low), high))
+        e.store(v, at, lanes, e.load(m, 0, lanes))
+        return e.load(m, 0, lanes)

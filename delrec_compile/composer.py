@@ -52,7 +52,8 @@ def state_of(
         out[f"l{i}_v"] = (layer.size, membrane)
         if layer.recurrence is not None:
             out[f"l{i}_ring"] = (layer.recurrence.line.words(), "uint32")
-    out["out_v"] = (readout.size, membrane)
+    if readout.keeps:
+        out["out_v"] = (readout.size, membrane)
     out["clock"] = (1, "int32")
     return out
 

@@ -36,7 +36,11 @@ def inspect(network: Network) -> dict[str, Any]:
             }
             for layer, q in zip(network.layers, grids(network), strict=False)
         ],
-        "readout": {"beta": network.readout.beta, "decision": network.readout.decision},
+        "readout": {
+            "kind": network.readout.kind,
+            "beta": network.readout.beta,
+            "decision": network.readout.decision,
+        },
         "parameters": network.parameters(),
         "recurrent_parameters": recurrent,
         "dense_recurrent_parameters": dense,
@@ -58,7 +62,8 @@ def inspect(network: Network) -> dict[str, Any]:
 def state_bytes(network: Network) -> dict[str, int]:
     """State of one stream: as ONNX shows it, and packed as an artifact keeps it."""
     shown = sum(4 * _count(s.shape) for s in network.state())
-    packed = 4 * (sum(layer.size for layer in network.layers) + network.outputs + 1)
+    kept = network.outputs if network.readout.keeps else 0
+    packed = 4 * (sum(layer.size for layer in network.layers) + kept + 1)
     for _, r in network.recurrences():
         packed += 4 * r.line.words()
     return {"onnx": shown, "artifact": packed}

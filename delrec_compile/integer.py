@@ -14,7 +14,8 @@ A soft reset that comes a step later takes `drop` off leak(v) where v >= thresho
 A weight unit of neuron i is worth `scale[i]` in the float network, a unit of its membrane, bias and
 threshold `scale[i] / 2^F`. LIF is homogeneous: a scale per neuron costs no multiplication. The
 readout has neither threshold nor reset; its membrane is held between -2^30 and 2^30 - 1, and
-y = float32(v) * unit, one float32 product.
+y = float32(v) * unit, one float32 product. A linear readout has no membrane, and y = float32(current)
+* unit; one that counts adds its bias to y, not to v: y = float32(v + bias) * unit.
 
 What a step adds, in any order, is below 2^30 in size (checked when a network is made), and so is
 the membrane: m fits in int32. How targets compute it best: docs/integer.md.
@@ -108,7 +109,8 @@ class IntegerNetwork:
             if layer.recurrence is not None:
                 shape = (layer.recurrence.depth, layer.size)
                 out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first, uint8"))
-        out.append(StateVar("out_v", (self.outputs,), "membrane of the readout, int32"))
+        if self.readout.keeps:
+            out.append(StateVar("out_v", (self.outputs,), "membrane of the readout, int32"))
         return tuple(out)
 
     def reset(self, batch: int = 1) -> State:
@@ -135,8 +137,9 @@ class IntegerNetwork:
             if past is not None:
                 newest = fires[:, None].astype(np.uint8)
                 new[f"l{i}_hist"] = np.concatenate([newest, past[:, :-1]], axis=1)
-        new["out_v"] = self.readout.integrate(s, state["out_v"])
-        return new["out_v"].astype(np.float32) * self.readout.unit, new
+        y, kept = self.readout.integrate(s, state.get("out_v"))
+        new |= {} if kept is None else {"out_v": kept}
+        return y.astype(np.float32) * self.readout.unit, new
 
     def counts(self, x: NDArray[Any]) -> F64:
         """x (batch, inputs) as the step takes it. Raises DataError for what is no count."""
@@ -153,7 +156,7 @@ class IntegerNetwork:
         A v_reset of zeros needs no table. The state holds rings of bit planes, and the clock.
         """
         weights = tables = 0
-        state = 4 + 4 * self.outputs
+        state = 4 + (4 * self.outputs if self.readout.keeps else 0)
         for _, part, _ in self.parts():
             weights += part.weight.nbytes
             tables += part.bias.nbytes

@@ -25,7 +25,7 @@ from delrec_compile.integer_recurrence import (
     shaped,
     whole,
 )
-from delrec_compile.ops.leaky_readout import DECISIONS
+from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import RESETS
 
 F32 = NDArray[np.float32]
@@ -131,7 +131,7 @@ class IntegerLayer:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """weight: (classes, N). Fields as in IntegerLayer. decision: as in Readout."""
+    """weight: (classes, N). Fields as in IntegerLayer. decision, kind: as in Readout."""
 
     weight: Ints
     bias: I32
@@ -139,13 +139,18 @@ class IntegerReadout:
     fraction: int
     scale: F64
     decision: str = "softmax_sum"
+    kind: str = "leaky"
 
     def __post_init__(self) -> None:
         _common(self)
-        if self.decision not in DECISIONS:
-            raise NetworkError(
-                f"readout: unknown decision '{self.decision}'; allowed: {', '.join(DECISIONS)}"
-            )
+        for name, allowed in (("decision", DECISIONS), ("kind", tuple(KINDS))):
+            if getattr(self, name) not in allowed:
+                raise NetworkError(
+                    f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
+                )
+        beta = KINDS[self.kind]
+        if beta is not None and self.beta != beta * ONE:
+            raise NetworkError(f"readout: a {self.kind} readout has beta {int(beta * ONE)}")
 
     @property
     def size(self) -> int:
@@ -154,6 +159,11 @@ class IntegerReadout:
     @property
     def inputs(self) -> int:
         return int(self.weight.shape[1])
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it has a membrane."""
+        return self.kind != "linear"
 
     @property
     def unit(self) -> F32:
@@ -168,10 +178,17 @@ class IntegerReadout:
         """Whether an end of the membrane's range is within reach; if not, targets skip it."""
         return not _settles(self.bound(max_input), self.beta)
 
-    def integrate(self, x: F64, v: Ints) -> I32:
-        """The new membrane. x: (batch, N) spikes."""
-        m = leak(v.astype(np.int64), self.beta) + (product(x, self.weight) << self.fraction)
-        return np.clip(m + self.bias, -LIMIT, LIMIT - 1).astype(np.int32)
+    def integrate(self, x: F64, v: Ints | None) -> tuple[I32, I32 | None]:
+        """x: (batch, N) spikes. Returns what y is made of, and the new membrane if one is kept."""
+        current = product(x, self.weight) << self.fraction
+        if v is None:
+            return (current + self.bias).astype(np.int32), None
+        m = leak(v.astype(np.int64), self.beta) + current
+        if self.kind == "leaky":
+            kept = np.clip(m + self.bias, -LIMIT, LIMIT - 1).astype(np.int32)
+            return kept, kept
+        kept = np.clip(m, -LIMIT, LIMIT - 1).astype(np.int32)
+        return kept + self.bias, kept
 
 
 # Checks. ------------------------------------------------------------------------------------------

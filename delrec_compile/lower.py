@@ -31,6 +31,8 @@ from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import RECURRENCES, Layer, Readout
 from delrec_compile.ops import lif
+from delrec_compile.ops.leaky_readout import KINDS
+from delrec_compile.ops.leaky_readout import NODES as READOUTS
 from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
@@ -130,6 +132,8 @@ RESULTS: dict[str, Callable[[list[Any]], Any]] = {
     **dict.fromkeys(("Lif", *lif.NODES), lambda i: relax.TupleType([i[0].ty, i[1].ty])),
     "Gain": lambda i: i[0].ty,
     "LeakyIntegrator": lambda i: i[1].ty,
+    "LinearReadout": lambda i: i[0].ty,
+    "SpikeCount": lambda i: relax.TupleType([i[1].ty, i[1].ty]),
 }
 
 
@@ -199,10 +203,15 @@ class _Reader:
                 neuron = lif.from_node(name, facts, [_array(a) for a in args[2:]], gain)
                 weight, bias, recurrence = self._current(current)
                 layers.append(Layer(weight, bias, neuron, recurrence))
-            elif name == "LeakyIntegrator":
+            elif name in READOUTS:
                 weight, bias, _ = self._current(args[0])
-                return Graph(tuple(layers), Readout(weight, bias, facts["beta"]))
-        raise UnsupportedError("the graph has no LeakyIntegrator readout")
+                kind = READOUTS[name]
+                if kind == "count":
+                    bias = _array(args[2])
+                beta = KINDS[kind]
+                beta = facts["beta"] if beta is None else beta
+                return Graph(tuple(layers), Readout(weight, bias, beta, kind=kind))
+        raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUTS)}")
 
     def _scaled(self, value: Any) -> tuple[Any, Any]:
         """A current before its gain, and the gain; None without one."""

@@ -165,7 +165,8 @@ class Network:
             if layer.recurrence is not None:
                 shape = (layer.recurrence.depth, layer.size)
                 out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first"))
-        out.append(StateVar("out_v", (self.outputs,), "membrane of the readout"))
+        if self.readout.keeps:
+            out.append(StateVar("out_v", (self.outputs,), "membrane of the readout"))
         return tuple(out)
 
     def reset(self, batch: int = 1) -> State:
@@ -190,5 +191,5 @@ class Network:
                 spikes[i](x)
             if layer.recurrence is not None:
                 new[f"l{i}_hist"] = np.concatenate([x[:, None], past[:, :-1]], axis=1)
-        new["out_v"] = self.readout.reference(x, state["out_v"])
-        return new["out_v"], new
+        y, kept = self.readout.reference(x, state.get("out_v"))
+        return y, new if kept is None else {**new, "out_v": kept}

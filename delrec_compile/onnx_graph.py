@@ -35,7 +35,7 @@ FUNCTIONS = (
     tap_conv_delay.ONNX,
     conv2d_delay.ONNX,
     synaptic_delay.ONNX,
-    leaky_readout.ONNX,
+    *leaky_readout.ONNX,
 )
 
 
@@ -101,7 +101,9 @@ class _Builder:
                 for name, value in layer.recurrence.constants().items():
                     self._constant(f"l{i}_{name}", value)
         self._constant("out_weight", self.network.readout.weight)
-        self._constant("out_bias", self.network.readout.bias)
+        self._constant("out_bias", self.network.readout.inner_bias)
+        if self.network.readout.kind == "count":
+            self._constant("out_offset", self.network.readout.bias)
 
     def _inputs(self) -> list[str]:
         if self.unroll == 1:
@@ -123,15 +125,20 @@ class _Builder:
             if layer.recurrence is not None:
                 name = f"l{i}_hist"
                 new[name] = self._add("DelayPush", [past[name], x], f"{t}{name}_next", DOMAIN)
+        return self._read_out(x, past, new, t), new
+
+    def _read_out(self, x: str, past: dict[str, str], new: dict[str, str], t: str) -> str:
+        """Returns y."""
+        kind, beta = self.network.readout.kind, self.network.readout.beta
         current = self._add("Linear", [x, "out_weight", "out_bias"], f"{t}out_current", DOMAIN)
-        new["out_v"] = self._add(
-            "LeakyIntegrator",
-            [current, past["out_v"]],
-            f"{t}out_v_next",
-            DOMAIN,
-            beta=self.network.readout.beta,
-        )
-        return new["out_v"], new
+        y, kept = f"{t}out_y", f"{t}out_v_next"
+        if kind == "linear":
+            return self._add("LinearReadout", [current], y, DOMAIN)
+        new["out_v"] = kept
+        if kind == "count":
+            inputs = [current, past["out_v"], "out_offset"]
+            return self._add("SpikeCount", inputs, [y, kept], DOMAIN)
+        return self._add("LeakyIntegrator", [current, past["out_v"]], kept, DOMAIN, beta=beta)
 
     def _fire(self, i: int, own: lif.Lif, inputs: list[str], outputs: list[str], t: str) -> None:
         if own.scaled:

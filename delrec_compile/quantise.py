@@ -171,8 +171,11 @@ def _readout(readout: Readout, numeric: str, moments: Moments | None) -> Integer
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
     units, scale, drift = _rounded(rows, numeric, moments)
     fraction = rows.fraction(units, scale, drift)
+    if readout.kind == "count":
+        drift = np.zeros_like(drift)  # its bias is not of each step
     bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
-    return IntegerReadout(units, bias, rows.beta, fraction, scale, readout.decision)
+    kind = (readout.decision, readout.kind)
+    return IntegerReadout(units, bias, rows.beta, fraction, scale, *kind)
 
 
 def _recurrence(

@@ -31,7 +31,8 @@ class Step(nn.Module):
                 for name, value in layer.recurrence.constants().items():
                     self._constant(f"r{i}_{name}", value)
         self._constant("w_out", network.readout.weight)
-        self._constant("b_out", network.readout.bias)
+        self._constant("b_out", network.readout.inner_bias)
+        self._constant("offset", network.readout.bias)
 
     def _constant(self, name: str, value: np.ndarray) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(value)))
@@ -69,5 +70,6 @@ class Step(nn.Module):
             if layer.recurrence is not None:
                 new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
         current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
-        y = leaky_readout.torch_form(self.network.readout.beta, current, past["out_v"])
-        return y, spikes, membranes, (*new, y)
+        offset, old = self.get_buffer("offset"), past.get("out_v")
+        y, kept = leaky_readout.torch_form(self.network.readout, current, old, offset)
+        return y, spikes, membranes, (*new, *(() if kept is None else (kept,)))

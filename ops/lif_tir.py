@@ -66,11 +66,6 @@ class Neurons:
         return e.splat(self.scalars[SCALARS.index(name)], lanes)
 
 
-def emit_leak(e: Emitter, beta: Any, v: Any, at: Any, lanes: int) -> Any:
-    """beta * v of one block, rounded before it is added to anything. beta: one number."""
-    return e.rounded(e.load(v, at, lanes) * e.splat(beta, lanes), lanes)
-
-
 def emit(
     e: Emitter,
     neurons: Neurons,

@@ -51,6 +51,7 @@ class Case:
     delays: tuple[int, int] = (0, 12)
     lif: Lif = PLAIN
     own_lif: bool = False
+    readout: str = "leaky"
     readout_beta: float = 0.75
     counts: int = 2
     exact: bool = True
@@ -108,12 +109,15 @@ CASES = {
         Case("own_lif", sizes=(33, 17), recurrence=("conv3", "dense"), own_lif=True),
         Case("own_soft", sizes=(9, 21), lif=Lif(0.5, fires="above", reset="soft"), own_lif=True),
         Case("own_soft_later", lif=Lif(0.5, reset="soft_later"), own_lif=True),
+        Case("linear_readout", recurrence=("dense", "conv3"), readout="linear"),
+        Case("count_readout", recurrence=("conv3", "dense"), readout="count", outputs=9),
         Case("counts", counts=31, recurrence=("conv3", "dense")),
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
     )
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
+ON_CHIPS += ("count_readout", "linear_readout")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = ("synaptic", "synaptic_wide", "tap_conv", "conv2d", "all_kinds")
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
@@ -165,7 +169,8 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
         layers.append(Layer(weight, bias, lif, recurrence))
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
-    readout = Readout(weight, rng.normal(size=case.outputs) * 0.1, case.readout_beta)
+    beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
+    readout = Readout(weight, rng.normal(size=case.outputs) * 0.1, beta, kind=case.readout)
     return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
 
 

@@ -83,14 +83,20 @@ class Scalar:
                     self.due[n].setdefault(self.t + 1 + int(delay[j]), []).append((head, j))
             self.fired.append(spikes)
             events = [(j, 1) for j in spikes]
-        added = self._sums(self.network.readout, self._shuffled(events), [])
-        beta = self.network.readout.beta
-        self.out = [
-            min(max(i32(scalar_leak(v, beta) + a), -LIMIT), LIMIT - 1)
-            for v, a in zip(self.out, added, strict=True)
-        ]
         self.t += 1
-        return self.out
+        return self._read_out(self._sums(self.network.readout, self._shuffled(events), []))
+
+    def _read_out(self, added: list[int]) -> list[int]:
+        """What y is made of."""
+        out = self.network.readout
+        if out.kind == "linear":
+            return added
+        after = [int(b) if out.kind == "count" else 0 for b in out.bias]
+        self.out = [
+            min(max(i32(scalar_leak(v, out.beta) + i32(a - b)), -LIMIT), LIMIT - 1)
+            for v, a, b in zip(self.out, added, after, strict=True)
+        ]
+        return [i32(v + b) for v, b in zip(self.out, after, strict=True)]
 
     def _shuffled(self, events: list[Any]) -> list[Any]:
         return events if self.order is None else [events[i] for i in self._mixed(len(events))]
@@ -157,10 +163,12 @@ def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> d
         if r is not None:
             new[f"l{i}_hist"] = np.concatenate([fires[:, None], hist[:, :-1]], axis=1)
     out = network.readout
-    m = kept(state["out_v"], out.beta) + out.bias
-    m = m + (s @ out.weight.T.astype(np.int32) << np.int32(out.fraction))
-    assert m.dtype == np.int32
-    new["out_v"] = np.clip(m, -LIMIT, LIMIT - 1)
+    m = s @ out.weight.T.astype(np.int32) << np.int32(out.fraction)
+    if out.keeps:
+        m = m + kept(state["out_v"], out.beta)
+        m = m if out.kind == "count" else m + out.bias
+        assert m.dtype == np.int32
+        new["out_v"] = np.clip(m, -LIMIT, LIMIT - 1)
     return new
 
 
@@ -202,20 +210,23 @@ def inputs_of(network: IntegerNetwork, seed: int, steps: int) -> Array:
     return x.astype(np.uint8)
 
 
-def walk(network: IntegerNetwork, x: Array) -> Iterator[tuple[dict[str, Array], list[Array]]]:
-    """State and spikes after each step. x: (steps, batch, inputs)."""
+def walk(
+    network: IntegerNetwork, x: Array
+) -> Iterator[tuple[dict[str, Array], list[Array], Array]]:
+    """State, spikes and outputs after each step. x: (steps, batch, inputs)."""
     state = network.reset(x.shape[1])
     for row in x:
         fired: list[Array] = []
-        _, state = network.step(row, state, [fired.append] * len(network.layers))
-        yield state, fired
+        y, state = network.step(row, state, [fired.append] * len(network.layers))
+        yield state, fired, y
 
 
 def agree(network: IntegerNetwork, x: Array, order: np.random.Generator | None = None) -> int:
     """Asserts that the scalar loop does the same; returns the spikes. x: (steps, inputs)."""
     scalar, spikes = Scalar(network, order), 0
-    for row, (state, fired) in zip(x, walk(network, x[:, None]), strict=True):
-        assert scalar.step([int(c) for c in row]) == state["out_v"][0].tolist()
+    for row, (state, fired, y) in zip(x, walk(network, x[:, None]), strict=True):
+        want_y = np.float32(scalar.step([int(c) for c in row])) * network.readout.unit
+        np.testing.assert_array_equal(y[0], want_y)
         for i, (f, want) in enumerate(zip(fired, scalar.fired, strict=True)):
             assert np.flatnonzero(f[0]).tolist() == want
             assert state[f"l{i}_v"][0].tolist() == scalar.v[i]
@@ -250,7 +261,7 @@ def test_int32_arithmetic_gives_the_same_as_int64(seed: int, numeric: str) -> No
     network = drawn(seed, numeric)
     x = np.stack([inputs_of(network, seed + k, 60) for k in range(4)], axis=1)
     narrow = network.reset(4)
-    for row, (state, _) in zip(x, walk(network, x), strict=True):
+    for row, (state, *_) in zip(x, walk(network, x), strict=True):
         narrow = narrow_step(network, row, narrow)
         for name, value in state.items():
             np.testing.assert_array_equal(narrow[name], value, name)
@@ -299,7 +310,7 @@ def test_a_membrane_stops_at_its_lower_end() -> None:
     assert not quantise(cases.network("conv3"), "int8").layers[0].clamps(2)
     x = np.full((600, 1), 3, np.uint8)
     agree(network, x)
-    *_, (state, _) = walk(network, x[:, None])
+    *_, (state, *_) = walk(network, x[:, None])
     assert (state["l0_v"] == -LIMIT).all()
     assert (state["out_v"] == LIMIT - 1).all()
 

@@ -90,7 +90,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN readout beta": (lambda: Readout([[1]], [0], float("nan")), "readout: beta is nan"),
     "decision": (
         lambda: Readout([[1]], [0], 0.5, "median"),
-        "unknown decision 'median'; allowed: softmax_sum, mean, last, max",
+        "unknown decision 'median'; allowed: softmax_sum, mean, sum, last, max",
+    ),
+    "readout": (
+        lambda: Readout([[1]], [0], 0.5, kind="vote"),
+        "unknown kind 'vote'; allowed: leaky, linear, count",
+    ),
+    "leaky count": (
+        lambda: Readout([[1]], [0], 0.5, kind="count"),
+        "beta is 0.5; a count readout has 1",
     ),
 }
 

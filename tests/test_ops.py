@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from delrec_compile import ops
+from delrec_compile.errors import NetworkError
 from delrec_compile.network import (
     Conv2dDelay,
     ConvDelay,
@@ -285,18 +286,38 @@ def test_a_late_soft_reset_is_that_of_snntorch() -> None:
     assert 0.05 < np.mean(spikes) < 0.5
 
 
-def test_readout_is_a_leak_and_a_sum() -> None:
-    out = Readout(grid(3, 5), grid(3), 0.3)
-    spikes, v = history(2, 4, 5)[:, 0], RNG.normal(size=(2, 3)).astype(np.float32)
-    want = np.float32(0.3) * v + (spikes @ out.weight.T + out.bias)
-    np.testing.assert_array_equal(out.reference(spikes, v), want)
-    current = torch.from_numpy(spikes @ out.weight.T + out.bias)
-    have = leaky_readout.torch_form(out.beta, current, torch.from_numpy(v))
-    np.testing.assert_array_equal(have.numpy(), want)
+@pytest.mark.parametrize(("kind", "beta"), [("leaky", 0.3), ("linear", 0.0), ("count", 1.0)])
+def test_every_readout_is_its_formula_and_equals_torch(kind: str, beta: float) -> None:
+    out = Readout(grid(3, 5), grid(3), beta, kind=kind)
+    spikes = history(2, 4, 5)[:, 0]
+    v = RNG.normal(size=(2, 3)).astype(np.float32) if out.keeps else None
+    y, kept = out.reference(spikes, v)
+    if v is None:
+        assert kept is None
+        np.testing.assert_array_equal(y, spikes @ out.weight.T + out.bias)
+    elif kind == "leaky":
+        np.testing.assert_array_equal(y, np.float32(0.3) * v + (spikes @ out.weight.T + out.bias))
+        np.testing.assert_array_equal(kept, y)
+    else:
+        np.testing.assert_array_equal(kept, v + spikes @ out.weight.T)
+        np.testing.assert_array_equal(y, kept + out.bias)
+    current = torch.from_numpy(spikes @ out.weight.T + out.inner_bias)
+    old = None if v is None else torch.from_numpy(v)
+    have = leaky_readout.torch_form(out, current, old, torch.from_numpy(out.bias))
+    np.testing.assert_array_equal(have[0].numpy(), y)
+    assert (have[1] is None) == (kept is None)
+
+
+def test_pooled_counts_are_the_means_of_groups() -> None:
+    weight = leaky_readout.pooled(3, 7)
+    assert [np.flatnonzero(row).tolist() for row in weight] == [[0, 1, 2], [3, 4], [5, 6]]
+    np.testing.assert_allclose(weight.sum(axis=1), 1)
+    with pytest.raises(NetworkError, match="7 neurons make no 8 groups"):
+        leaky_readout.pooled(8, 7)
 
 
 @pytest.mark.parametrize(
-    ("decision", "winner"), [("softmax_sum", 1), ("mean", 0), ("last", 2), ("max", 0)]
+    ("decision", "winner"), [("softmax_sum", 1), ("mean", 0), ("sum", 0), ("last", 2), ("max", 0)]
 )
 def test_decisions(decision: str, winner: int) -> None:
     y = np.array([[9, 0, 0], [0, 2, 0], [0, 2, 0], [0, 0, 1]], np.float32)[:, None]

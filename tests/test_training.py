@@ -244,6 +244,19 @@ def test_betas_are_learned_for_each_neuron() -> None:
         assert (layer.lif.beta >= 0).all()
 
 
+@pytest.mark.parametrize("readout", ["linear", "count", "pool"])
+def test_every_readout_trains(readout: str) -> None:
+    result = run(readout=readout, decision="last", epochs=4, lr=1e-2)
+    assert result.history[-1].loss < result.history[0].loss
+    made = result.network.readout
+    assert made.kind == ("count" if readout == "pool" else readout)
+    assert made.decision == "last"
+    if readout == "pool":
+        groups = (made.weight > 0).sum(axis=1)
+        assert groups.tolist() == [8, 8, 8]
+        assert not made.bias.any()
+
+
 def test_every_layer_recurs_where_all_are_asked_for() -> None:
     result = run(layers=3, recurrent_layers="all")
     assert [i for i, _ in result.network.recurrences()] == [0, 1, 2]
@@ -277,6 +290,11 @@ FROZEN: dict[str, dict[str, Any]] = {
     "dense without delays": {"recurrence": "dense", "max_delay": 0},
     "every layer": {"layers": 3, "recurrent_layers": "all", "heads": 2},
     "one layer": {"layers": 1, "recurrence": "dense"},
+    "linear readout": {"readout": "linear", "decision": "mean"},
+    "count": {"readout": "count", "decision": "last"},
+    "pool": {"readout": "pool", "decision": "last"},
+    "max": {"decision": "max", "tau": 2.0},
+    "sum": {"decision": "sum"},
     "synaptic": {"recurrence": "synaptic"},
     "tap_conv": {"recurrence": "tap_conv", "channels": 3},
     "fractional": {"recurrence": "tap_conv", "channels": 2, "whole_delays": 0},
@@ -303,7 +321,9 @@ def test_the_frozen_network_is_the_trained_net(options: dict[str, Any]) -> None:
     frozen = outputs(network, counts)
     close = np.abs(frozen - trained.numpy()).max(axis=(0, 2)) < 1e-4
     assert close.mean() > 0.95
-    assert (classify(network, counts) == class_scores(trained).argmax(1).numpy()).mean() > 0.95
+    assert (
+        classify(network, counts) == class_scores(trained, net.config.decision).argmax(1).numpy()
+    ).mean() > 0.95
     snapped = freeze.snap(network)
     assert (classify(snapped, counts) == classify(network, counts)).mean() > 0.95
 
@@ -388,6 +408,8 @@ def test_training_that_diverges_is_reported() -> None:
         ({"frozen_tail": 1.0}, "frozen_tail"),
         ({"sigma": -1.0}, "sigma"),
         ({"tau": 0.5}, "tau"),
+        ({"readout": "vote"}, "readout is 'vote'; allowed: leaky, linear, count, pool"),
+        ({"decision": "first"}, "decision is 'first'; allowed: softmax_sum, mean, sum, last, max"),
         ({"reset": "late"}, "reset is 'late'; allowed: hard, soft, soft_later"),
         ({"fires": "below"}, "fires is 'below'; allowed: at, above"),
         ({"threshold": 0.0}, "threshold is 0.0"),

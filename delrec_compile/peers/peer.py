@@ -96,6 +96,10 @@ def delays(recurrence: Recurrence) -> NDArray[np.int32]:
 
 def known(network: Network) -> None:
     """Raises UnsupportedError for what has no form written for the engines here."""
+    if network.readout.kind != "leaky":
+        raise UnsupportedError(
+            f"no form of this engine is written for a {network.readout.kind} readout"
+        )
     for layer in network.layers:
         plain(layer.lif)
         if layer.recurrence is not None:

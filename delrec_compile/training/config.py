@@ -8,12 +8,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
 
 RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
 _CHOICES |= {
+    "readout": (*KINDS, "pool"),
+    "decision": DECISIONS,
     "fires": FIRES,
     "reset": RESETS,
     "gain": ("one", "leak"),
@@ -77,6 +80,8 @@ class TrainConfig:
     threshold: float = 1.0
     v_reset: float = 0.0  # membrane after a hard reset
     gain: str = "one"  # of the current: "one", or "leak", 1 - beta
+    readout: str = "leaky"  # "linear", "count" of spikes, weighted, or "pool": a group per class
+    decision: str = "softmax_sum"  # what becomes of the outputs over time: ops/leaky_readout.py
     fires: str = "at"  # "at" the threshold, or "above" it only
     reset: str = (
         "hard"  # "hard" to v_reset; "soft" takes the threshold off, "soft_later" a step later

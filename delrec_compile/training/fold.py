@@ -28,7 +28,11 @@ def fold(
     notes: Mapping[str, Any] | None = None,
 ) -> Network:
     """The trained net, BatchNorm folded into the weights and delays rounded; not yet snapped."""
-    readout = Readout(_f32(net.readout.weight), _f32(net.readout.bias), net.config.beta)
+    c = net.config
+    kind = "count" if c.readout == "pool" else c.readout
+    beta = {"leaky": c.beta, "linear": 0.0, "count": 1.0}[kind]
+    weight, bias = _f32(net.readout.weight), _f32(net.readout.bias)
+    readout = Readout(weight, bias, beta, c.decision, kind)
     layers = tuple(_fold_layer(layer) for layer in net.layers)
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
 
@@ -47,11 +51,14 @@ def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
     for layer in network.layers:
         x = _run_layer(layer, x)
-    current = x @ network.readout.weight.T + network.readout.bias
+    readout = network.readout
+    current = x @ readout.weight.T + readout.inner_bias
+    if not readout.keeps:
+        return current
     v = np.zeros_like(current[0])
     for t in range(len(current)):
-        v = current[t] = np.float32(network.readout.beta) * v + current[t]
-    return current
+        v = current[t] = np.float32(readout.beta) * v + current[t]
+    return current + readout.bias if readout.kind == "count" else current
 
 
 def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

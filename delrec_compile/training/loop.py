@@ -195,7 +195,7 @@ def _epoch(
     order = torch.randperm(len(labels), generator=generator)
     for index in torch.split(order, config.batch):
         x = _shifted(counts, index, config, generator)
-        scores = class_scores(net(x.transpose(0, 1)))
+        scores = class_scores(net(x.transpose(0, 1)), config.decision)
         loss = nn.functional.cross_entropy(scores, labels[index])
         if not optimisers.step(loss):
             return math.nan, 0.0
@@ -229,6 +229,6 @@ def _evaluate(net: SpikingNet, events: Events) -> float:
     for first in range(0, len(events), EVALUATION_BATCH):
         span = slice(first, first + EVALUATION_BATCH)
         x = torch.from_numpy(events.counts[span]).float().transpose(0, 1)
-        classes = class_scores(net(x)).argmax(1)
+        classes = class_scores(net(x), net.config.decision).argmax(1)
         right += int((classes == torch.from_numpy(events.labels[span])).sum())
     return right / len(events)

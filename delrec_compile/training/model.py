@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from delrec_compile.ops.leaky_readout import pooled
 from delrec_compile.training import recurrent
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.neuron import Neuron, delayed_lif
@@ -58,12 +60,21 @@ class SpikingNet(nn.Module):
             recurs = config.recurrent_layers == "all" or i == config.layers - 1
             self.layers.append(SpikingLayer(inputs, config, recurs))
         self.readout = nn.Linear(config.hidden, classes)
-        nn.init.kaiming_uniform_(self.readout.weight, nonlinearity="relu")
+        if config.readout == "pool":
+            self.readout.weight.data = torch.from_numpy(pooled(classes, config.hidden))
+            self.readout.bias.data = torch.zeros(classes)
+            self.readout.requires_grad_(False)
+        else:
+            nn.init.kaiming_uniform_(self.readout.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
             x = self._drop(layer(x))
-        current = self.readout(x)
+        if self.config.readout in ("count", "pool"):
+            return functional.linear(x, self.readout.weight).cumsum(0) + self.readout.bias
+        current: Tensor = self.readout(x)
+        if self.config.readout == "linear":
+            return current
         # v(t) = beta v(t-1) + current(t), as one product over time
         steps = torch.arange(len(x), dtype=current.dtype)
         age = steps[:, None] - steps[None]
@@ -110,6 +121,10 @@ class SpikingNet(nn.Module):
         return max((r.sigma for r in self.recurrences()), default=0.0)
 
 
-def class_scores(membrane: Tensor) -> Tensor:
-    """(T, B, classes) -> (B, classes): the softmax of each step, summed over time."""
-    return torch.softmax(membrane, 2).sum(0)
+def class_scores(y: Tensor, decision: str = "softmax_sum") -> Tensor:
+    """Outputs (T, B, classes) -> (B, classes), as `ops.leaky_readout.decide` weighs them."""
+    if decision == "softmax_sum":
+        return torch.softmax(y, 2).sum(0)
+    if decision == "last":
+        return y[-1]
+    return y.amax(0) if decision == "max" else y.sum(0) if decision == "sum" else y.mean(0)

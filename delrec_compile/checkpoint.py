@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
-from delrec_compile.network import RECURRENCES, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
 
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "dense_delay_256")
@@ -177,6 +177,7 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
         entry: dict[str, Any] = {"lif": lif | ({OWN: sorted(own)} if own else {})}
         entry["recurrence"] = None
         arrays |= {f"layers.{i}.lif_{name}": values for name, values in own.items()}
+        entry |= {} if layer.maps is None else {"maps": layer.maps.facts()}
         r = layer.recurrence
         if r is not None:
             entry["recurrence"] = r.kind
@@ -238,7 +239,8 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
     for i, entry in enumerate(config["layers"]):
         recurrence = _recurrence(entry, i, take)
         weight, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
-        layers.append(Layer(weight, bias, _lif(entry["lif"], i, take), recurrence))
+        maps = Maps.of(weight.shape, **entry["maps"]) if "maps" in entry else None
+        layers.append(Layer(weight, bias, _lif(entry["lif"], i, take), recurrence, maps))
     readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
     if left:
         raise CheckpointError(

@@ -48,7 +48,8 @@ def snap(network: Network) -> Network:
         if recurrence is not None:
             on_grid: dict[str, Any] = {k: _round(w, q) for k, w in recurrence.weights.items()}
             recurrence = replace(recurrence, **on_grid)
-        layers.append(Layer(_round(layer.weight, q), _round(layer.bias, q), layer.lif, recurrence))
+        weight, bias = _round(layer.weight, q), _round(layer.bias, q)
+        layers.append(replace(layer, weight=weight, bias=bias, recurrence=recurrence))
     out = network.readout
     q = min(_finest(_bound(out.weight, out.bias, 1, None)), _widest(out.weight))
     readout = replace(out, weight=_round(out.weight, q), bias=_round(out.bias, q))
@@ -78,7 +79,7 @@ def _max_input(network: Network, layer: int) -> int:
 
 
 def _bound(weight: F32, bias: F32, max_input: int, recurrence: Recurrence | None) -> float:
-    rows = np.abs(weight.astype(np.float64)).sum(axis=1) * max_input
+    rows = np.abs(weight.astype(np.float64)).reshape(len(weight), -1).sum(axis=1) * max_input
     bound = float((rows + np.abs(bias.astype(np.float64))).max())
     return bound + (recurrence.largest_current() if recurrence is not None else 0.0)
 

@@ -29,14 +29,15 @@ from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import RECURRENCES, Layer, Readout
+from delrec_compile.network import RECURRENCES, Layer, Maps, Readout, Recurrence
 from delrec_compile.ops import lif
 from delrec_compile.ops.leaky_readout import KINDS
 from delrec_compile.ops.leaky_readout import NODES as READOUTS
 from delrec_compile.ops.schedule import Schedule
 
 PREFIX = "delrec."
-ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group")
+ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group", "strides")
+FEEDS = ("Linear", "Maps")
 NODES = {r.node: r for r in RECURRENCES.values()}
 
 
@@ -125,15 +126,22 @@ def _dim(value: Any, axis: int) -> int:
     return int(value.ty.shape[axis])
 
 
-RESULTS: dict[str, Callable[[list[Any]], Any]] = {
-    "Linear": lambda i: _row(_dim(i[1], 0)),
-    **dict.fromkeys(NODES, lambda i: _row(_dim(i[0], 2))),
-    "DelayPush": lambda i: i[0].ty,
-    **dict.fromkeys(("Lif", *lif.NODES), lambda i: relax.TupleType([i[0].ty, i[1].ty])),
-    "Gain": lambda i: i[0].ty,
-    "LeakyIntegrator": lambda i: i[1].ty,
-    "LinearReadout": lambda i: i[0].ty,
-    "SpikeCount": lambda i: relax.TupleType([i[1].ty, i[1].ty]),
+def _mapped(args: list[Any], facts: dict[str, Any]) -> Any:
+    shape = [int(extent) for extent in args[1].ty.shape]
+    return _row(Maps.from_attributes(shape, facts).size)
+
+
+# (arguments, attributes) -> type
+RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
+    "Linear": lambda i, _: _row(_dim(i[1], 0)),
+    "Maps": _mapped,
+    **dict.fromkeys(NODES, lambda i, _: _row(_dim(i[0], 2))),
+    "DelayPush": lambda i, _: i[0].ty,
+    **dict.fromkeys(("Lif", *lif.NODES), lambda i, _: relax.TupleType([i[0].ty, i[1].ty])),
+    "Gain": lambda i, _: i[0].ty,
+    "LeakyIntegrator": lambda i, _: i[1].ty,
+    "LinearReadout": lambda i, _: i[0].ty,
+    "SpikeCount": lambda i, _: relax.TupleType([i[1].ty, i[1].ty]),
 }
 
 
@@ -144,8 +152,8 @@ def _importer(op: str) -> Any:
             args = list(inputs)
             facts = {k: attr[k] for k in ATTRIBUTES if k in attr}
             note = tvm.ir.StringImm(json.dumps(facts, default=list))
-            call = relax.op.call_pure_packed(PREFIX + op, *args, note, ty_args=RESULTS[op](args))
-            return bb.emit(call)
+            kind = RESULTS[op](args, facts)
+            return bb.emit(relax.op.call_pure_packed(PREFIX + op, *args, note, ty_args=kind))
 
     return Importer
 
@@ -201,10 +209,10 @@ class _Reader:
             if name == "Lif" or name in lif.NODES:
                 current, gain = self._scaled(args[0])
                 neuron = lif.from_node(name, facts, [_array(a) for a in args[2:]], gain)
-                weight, bias, recurrence = self._current(current)
-                layers.append(Layer(weight, bias, neuron, recurrence))
+                weight, bias, recurrence, maps = self._current(current)
+                layers.append(Layer(weight, bias, neuron, recurrence, maps))
             elif name in READOUTS:
-                weight, bias, _ = self._current(args[0])
+                weight, bias, *_ = self._current(args[0])
                 kind = READOUTS[name]
                 if kind == "count":
                     bias = _array(args[2])
@@ -218,12 +226,14 @@ class _Reader:
         name, args, _ = self._source(value)
         return (args[0], _array(args[1])) if name == "Gain" else (value, None)
 
-    def _current(self, value: Any) -> tuple[NDArray[Any], NDArray[Any], Any]:
-        name, args, _ = self._source(value)
-        if name == "Linear":
-            return _array(args[1]), _array(args[2]), None
+    def _current(
+        self, value: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], Recurrence | None, Maps | None]:
+        name, args, facts = self._source(value)
+        if name in FEEDS:
+            return _array(args[1]), _array(args[2]), None, _maps(name, args, facts)
         feed, back = (self._source(a) for a in args)
-        if name != "Add" or feed[0] != "Linear" or back[0] not in NODES:
+        if name != "Add" or feed[0] not in FEEDS or back[0] not in NODES:
             raise UnsupportedError(
                 f"a current made by {name} of {feed[0]} and {back[0]} is not known"
             )
@@ -231,7 +241,11 @@ class _Reader:
         recurrence = NODES[back[0]].from_node(
             [_array(c) for c in constants], back[2], _dim(hist, 2)
         )
-        return _array(feed[1][1]), _array(feed[1][2]), recurrence
+        return _array(feed[1][1]), _array(feed[1][2]), recurrence, _maps(*feed)
+
+
+def _maps(name: str, args: list[Any], facts: dict[str, Any]) -> Maps | None:
+    return Maps.from_attributes(_array(args[1]).shape, facts) if name == "Maps" else None
 
 
 def _called(value: Any) -> str:

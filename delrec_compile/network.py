@@ -22,6 +22,7 @@ from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.leaky_readout import Readout
 from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.recurrence import Recurrence
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
@@ -40,6 +41,7 @@ __all__ = [
     "DenseDelay",
     "Layer",
     "Lif",
+    "Maps",
     "Network",
     "Readout",
     "Recurrence",
@@ -65,16 +67,21 @@ class StateVar:
 class Layer:
     """`I = weight @ x + bias (+ recurrence)`, then LIF.
 
-    weight: (out, in). bias: (out,). recurrence: over this layer's own spikes, or None.
+    weight: (out, in). bias: (out,). recurrence: over this layer's own spikes, or None. maps: of a
+    convolution in place of the product; then weight is its kernel, bias one value per channel.
     """
 
     weight: F32
     bias: F32
     lif: Lif
     recurrence: Recurrence | None = None
+    maps: Maps | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", matrix("weight", self.weight))
+        known = (
+            matrix("weight", self.weight) if self.maps is None else self.maps.checked(self.weight)
+        )
+        object.__setattr__(self, "weight", known)
         object.__setattr__(self, "bias", vector("bias", self.bias, len(self.weight)))
         for name, own in self.lif.arrays().items():
             if len(own) != self.size:
@@ -87,11 +94,23 @@ class Layer:
 
     @property
     def size(self) -> int:
-        return len(self.weight)
+        return len(self.weight) if self.maps is None else self.maps.size
 
     @property
     def inputs(self) -> int:
-        return int(self.weight.shape[1])
+        return int(self.weight.shape[1]) if self.maps is None else self.maps.inputs
+
+    @property
+    def biases(self) -> F32:
+        """(size,): of each neuron."""
+        return np.repeat(self.bias, self.size // len(self.bias))
+
+    def feed(self, x: F32, start: F32 | None = None) -> F32:
+        """The current (batch, size) of inputs (batch, in), upon `start`."""
+        if self.maps is None:
+            return linear.reference(x, self.weight, self.bias, start)
+        current = self.maps.reference(x, self.weight) + self.biases
+        return current if start is None else current + start
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +204,7 @@ class Network:
             if layer.recurrence is not None:
                 past = state[f"l{i}_hist"]
                 arriving = layer.recurrence.reference(past)
-            current = linear.reference(x, layer.weight, layer.bias, arriving)
+            current = layer.feed(x, arriving)
             x, new[f"l{i}_v"] = lif_op.reference(layer.lif, current, state[f"l{i}_v"])
             if spikes:
                 spikes[i](x)

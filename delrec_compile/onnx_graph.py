@@ -20,6 +20,7 @@ from delrec_compile.ops import (
     leaky_readout,
     lif,
     linear,
+    maps,
     synaptic_delay,
     tap_conv_delay,
 )
@@ -28,6 +29,7 @@ OPSET = 18
 IR_VERSION = 9
 FUNCTIONS = (
     linear.ONNX,
+    maps.ONNX,
     *lif.ONNX,
     *delay_line.ONNX,
     conv_delay.ONNX,
@@ -153,9 +155,11 @@ class _Builder:
 
     def _current(self, i: int, layer: Layer, x: str, past: dict[str, str], t: str) -> str:
         name = f"{t}l{i}_current"
+        op, facts = ("Linear", {}) if layer.maps is None else ("Maps", layer.maps.attributes())
+        taken = [x, f"l{i}_weight", f"l{i}_bias"]
         if layer.recurrence is None:
-            return self._add("Linear", [x, f"l{i}_weight", f"l{i}_bias"], name, DOMAIN)
-        feed = self._add("Linear", [x, f"l{i}_weight", f"l{i}_bias"], f"{t}l{i}_feed", DOMAIN)
+            return self._add(op, taken, name, DOMAIN, **facts)
+        feed = self._add(op, taken, f"{t}l{i}_feed", DOMAIN, **facts)
         r = layer.recurrence
         inputs = [past[f"l{i}_hist"], *(f"l{i}_{constant}" for constant in r.constants())]
         back = self._add(r.node, inputs, f"{t}l{i}_recurrent_current", DOMAIN, **r.attributes())

@@ -57,7 +57,8 @@ class Step(nn.Module):
         spikes: list[Tensor] = []
         membranes: list[Tensor] = []
         for i, layer in enumerate(self.network.layers):
-            current = linear.torch_form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
+            form = linear.torch_form if layer.maps is None else layer.maps.torch_form
+            current = form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
             if layer.recurrence is not None:
                 hist = past[f"l{i}_hist"]
                 names = layer.recurrence.constants()

@@ -12,14 +12,15 @@ the taps along a row: an event adds a few runs, each in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError
+from delrec_compile.ops import checks
 from delrec_compile.ops.delay_line import WORD
 
 if TYPE_CHECKING:
@@ -62,6 +63,18 @@ class Maps:
                 f"{[self.height, self.width]} with pad {list(self.pad)}"
             )
 
+    @staticmethod
+    def of(kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], **rest: int) -> Maps:
+        """From `facts`, and the shape of the kernel."""
+        shape: Any = tuple(kernel)
+        return Maps(kernel=shape, stride=_pair(stride), pad=_pair(pad), **rest)
+
+    def facts(self) -> dict[str, Any]:
+        """All but the kernel's shape, as JSON holds it."""
+        rest = asdict(self)
+        del rest["kernel"]
+        return rest | {"stride": list(self.stride), "pad": list(self.pad)}
+
     @property
     def inputs(self) -> int:
         return self.channels * self.height * self.width
@@ -99,6 +112,15 @@ class Maps:
         )
         return self.groups, high, wide, self.kernel[0] // self.groups
 
+    def checked(self, kernel: Any) -> F32:
+        """The kernel as float32. Raises NetworkError."""
+        array = checks.finite("weight", kernel)
+        if array.shape != self.kernel:
+            raise NetworkError(
+                f"weight has shape {list(array.shape)}; {list(self.kernel)} is needed"
+            )
+        return array
+
     def reference(self, x: F32, kernel: F32) -> F32:
         """x: (batch, inputs). Returns (batch, size)."""
         (rows, columns), (down, right) = self.pad, self.stride
@@ -113,13 +135,13 @@ class Maps:
                 total += np.einsum("bgcyx,goc->bgoyx", seen, taps[..., a, b])
         return np.asarray(total.reshape(len(x), -1), np.float32)
 
-    def torch_form(self, x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-        """The same in eager torch."""
+    def torch_form(self, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """The same in eager torch, with a bias (O,)."""
         import torch
 
         maps = x.view(-1, self.channels, self.height, self.width)
         mixed = torch.nn.functional.conv2d(
-            maps, kernel, stride=self.stride, padding=self.pad, groups=self.groups
+            maps, kernel, bias, stride=self.stride, padding=self.pad, groups=self.groups
         )
         return mixed.flatten(1)
 
@@ -133,13 +155,12 @@ class Maps:
         }
 
     @staticmethod
-    def from_attributes(kernel: NDArray[Any], attributes: dict[str, Any]) -> Maps:
-        """The way back from an ONNX node."""
+    def from_attributes(kernel: Sequence[int], attributes: dict[str, Any]) -> Maps:
+        """The way back from an ONNX node, and the shape of its kernel."""
         _, channels, height, width = attributes["map_shape"]
-        strides, pads = attributes["strides"], attributes["pads"]
-        shape: Any = kernel.shape
-        stride, pad = (strides[0], strides[1]), (pads[0], pads[1])
-        return Maps(channels, height, width, shape, stride, pad, attributes["group"])
+        sizes = {"channels": channels, "height": height, "width": width}
+        strides, pads = attributes["strides"], attributes["pads"][:2]
+        return Maps.of(kernel, strides, pads, groups=attributes["group"], **sizes)
 
     def table(self, kernel: NDArray[Any]) -> NDArray[Any]:
         """The kernel as events add it: (channel, row phase, column phase, runs ...), flattened.
@@ -154,6 +175,26 @@ class Maps:
         # group, channel, row phase, column phase, rows, columns, outputs of the group
         ordered = taps.transpose(0, 2, 4, 6, 3, 5, 1)[:, :, :, :, ::-1, ::-1]
         return np.ascontiguousarray(ordered).reshape(-1)
+
+
+def _pair(values: Sequence[int]) -> Size:
+    first, second = values
+    return first, second
+
+
+# x (batch, C * height * width), kernel (O, C / group, rows, columns), bias (O,);
+# map_shape: 0, C, height, width
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+Maps <pads, strides, map_shape, group> (x, kernel, bias) => (current)
+{
+    shape = Constant <value_ints: ints = @map_shape> ()
+    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
+    map = Reshape (x, shape)
+    mixed = Conv <pads: ints = @pads, strides: ints = @strides, group: int = @group> (map, kernel, bias)
+    current = Reshape (mixed, flat_shape)
+}
+"""
 
 
 def sums(e: Emitter, maps: Maps, dtype: str) -> Any:

@@ -20,6 +20,7 @@ from delrec_compile.network import (
     DenseDelay,
     Layer,
     Lif,
+    Maps,
     Network,
     Readout,
     Recurrence,
@@ -39,6 +40,8 @@ class Case:
     `synaptic`, `tap<K>x<delays>x<channels>`, `map<k>x<depth>x<channels>x<height>` (conv2d_delay), or an
     empty string.
 
+    maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
+    in, or an empty string; its size is then the convolution's.
     delays: the shortest and the longest, both occur. counts: largest input count. own_lif: each
     neuron has constants of its own, beside those of `lif`.
     """
@@ -54,6 +57,7 @@ class Case:
     readout: str = "leaky"
     readout_beta: float = 0.75
     counts: int = 2
+    maps: tuple[str, ...] = ()
     exact: bool = True
 
     @property
@@ -90,6 +94,22 @@ CASES = {
             sizes=(12, 8, 9, 10),
             recurrence=("tap1x3x6", "map3x4x2x1", "synaptic", "conv3x2"),
         ),
+        Case("frontend", (0, 12), ("", "conv3"), inputs=22, maps=("1x1x22>4x5x2x1", "")),
+        Case(
+            "frontend_2d",
+            (0, 0, 10),
+            ("", "", "dense"),
+            inputs=60,
+            maps=("2x6x5>4x3x1x2", "4x6x5>3x3x2x1", ""),
+        ),
+        Case(
+            "recurrent_maps",
+            (0, 0),
+            ("tap3x3x2", "map3x2x4x3"),
+            inputs=18,
+            maps=("3x1x6>2x3x1x1", "2x3x2>4x2x1x1"),
+            counts=31,
+        ),
         Case("delay_255", sizes=(9, 18), delays=(0, 255)),
         Case("delay_300", sizes=(18,), recurrence=("dense",), delays=(0, 300)),
         Case("single", sizes=(5,), recurrence=("conv3",), inputs=1, outputs=1),
@@ -119,7 +139,16 @@ CASES = {
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
-FLOAT_ONLY = ("synaptic", "synaptic_wide", "tap_conv", "conv2d", "all_kinds")
+FLOAT_ONLY = (
+    "synaptic",
+    "synaptic_wide",
+    "tap_conv",
+    "conv2d",
+    "all_kinds",
+    "frontend",
+    "frontend_2d",
+    "recurrent_maps",
+)
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 
@@ -161,12 +190,16 @@ def calibrate(network: Network, case: Case) -> Network:
 
 def _draw(case: Case, rng: np.random.Generator) -> Network:
     layers, inputs = [], case.inputs
-    for n, kind in zip(case.sizes, case.recurrence, strict=True):
-        weight = rng.normal(size=(n, inputs)) / np.sqrt(inputs)
-        bias = rng.normal(size=n) * 0.2
+    feeds = case.maps or ("",) * len(case.sizes)
+    for size, kind, feed in zip(case.sizes, case.recurrence, feeds, strict=True):
+        maps = _maps(feed) if feed else None
+        shape = maps.kernel if maps else (size, inputs)
+        n = maps.size if maps else size
+        weight = rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+        bias = rng.normal(size=len(weight)) * 0.2
         recurrence = _recurrence(kind, n, case, rng)
         lif = _own(case.lif, n, rng) if case.own_lif else case.lif
-        layers.append(Layer(weight, bias, lif, recurrence))
+        layers.append(Layer(weight, bias, lif, recurrence, maps))
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
@@ -185,6 +218,16 @@ def _own(lif: Lif, n: int, rng: np.random.Generator) -> Lif:
         v_reset=rng.uniform(-0.3, 0.3, n),
         gain=rng.uniform(0.2, 1.2, n),
     )
+
+
+def _maps(text: str) -> Maps:
+    come_in, go_out = text.split(">")
+    channels, height, width = (int(number) for number in come_in.split("x"))
+    outputs, k, stride, groups = (int(number) for number in go_out.split("x"))
+    rows, down = (1, 1) if height == 1 else (k, stride)
+    kernel = (outputs, channels // groups, rows, k)
+    pad = (rows // 2, k // 2)
+    return Maps(channels, height, width, kernel, (down, stride), pad, groups)
 
 
 def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:

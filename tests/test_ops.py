@@ -36,7 +36,6 @@ NO_ONNX = {
     "integer_lif",
     "lif_tir",
     "map_delay",
-    "maps",
     "plane_taps",
     "recurrence",
     "schedule",

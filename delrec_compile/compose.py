@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
 from delrec_compile.network import Layer, Readout
 from delrec_compile.ops import leaky_readout, lif_tir, linear
+from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.sequence import body_of
 
@@ -65,8 +67,12 @@ def tables_of(
     held = _holders(layers, readout, schedule, grids)
     for i, (layer, hold) in enumerate(zip(layers, held, strict=False)):
         group = _group(layer, hold, schedule) if i == 0 else 1
-        out[f"l{i}_weight"] = hold.rows(layer.weight.T, group)
-        out[f"l{i}_bias"] = hold.sums(layer.bias)
+        out[f"l{i}_weight"] = (
+            hold.rows(layer.weight.T, group)
+            if layer.maps is None
+            else hold.narrow(layer.maps.table(layer.weight))
+        )
+        out[f"l{i}_bias"] = hold.sums(layer.biases)
         out |= {f"l{i}_{k}": table for k, table in lif_tir.tables(layer.lif, hold.unit).items()}
         r = layer.recurrence
         if r is not None:
@@ -126,7 +132,9 @@ def _holders(
 
 def _group(layer: Layer, hold: _Holder, schedule: Schedule) -> int:
     """Inputs whose rows lie side by side in the first layer."""
-    return 1 if hold.q is None else schedule.inputs(16, layer.size, UNITS_MOST)
+    if hold.q is None or layer.maps is not None:
+        return 1
+    return schedule.inputs(16, layer.size, UNITS_MOST)
 
 
 class _Composer(Composer):
@@ -146,6 +154,8 @@ class _Composer(Composer):
         e, n, v = self.e, self.layers[i].size, self.at[f"l{i}_v"]
         one = at(None) if steps is None else None
         before, start = self._recurrence(i, None if one is None else one.arrivals)
+        maps = self.layers[i].maps
+        mapped = None if maps is None or one is None else self._mapped(i, maps, one.incoming)
         unit = self.at[f"l{i}_lif"]
 
         def sums(step: Any) -> linear.Sums:
@@ -161,12 +171,19 @@ class _Composer(Composer):
 
                 return take
 
-            rows = self.rows(i, now.incoming) if now.feed is None else None
-            begin = [s for s in (start, now.feed) if s is not None]
+            rows = self.rows(i, now.incoming) if now.feed is None and maps is None else None
+            begin = [s for s in (start, now.feed, mapped) if s is not None]
             bias = self.at[f"l{i}_bias"]
             return linear.Sums(self.sum_types[i], finish, rows, before, bias, begin)
 
         linear.emit(e, n, sums, steps)
+
+    def _mapped(self, i: int, maps: Maps, incoming: Incoming) -> Any:
+        """What comes in to a layer of maps, summed event by event."""
+        sums = maps_op.sums(self.e, maps, self.sum_types[i])
+        weight = self.at[f"l{i}_weight"]
+        maps_op.scatter(self.e, maps, incoming.events, weight, sums, count=incoming.count)
+        return maps_op.without_margins(self.e, maps, sums)
 
     def _current(self, value: Any, lanes: int, unit: Any) -> Any:
         """A sum as float32. Of units it is exact: below 2^24 of them, times a power of two."""

@@ -23,9 +23,11 @@ from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Layer, Readout, Recurrence
 from delrec_compile.ops import leaky_readout, lif_tir, linear
+from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
-from delrec_compile.ops.emit import Window
+from delrec_compile.ops.emit import Computed, Window
 from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
@@ -206,8 +208,27 @@ class _Composer:
             )
 
         begin = [] if start is None else [start]
-        sums = linear.Sums("float32", finish, feed, before, self.at[f"l{i}_bias"], begin)
+        if layer.maps is not None:
+            begin.append(self._mapped(i, layer.maps))
+        rows = feed if layer.maps is None else None
+        sums = linear.Sums("float32", finish, rows, before, self.at[f"l{i}_bias"], begin)
         linear.emit(e, n, lambda _: sums)
+
+    def _mapped(self, i: int, maps: Maps) -> Computed:
+        """What comes in to a layer of maps, gathered where it is read."""
+        e = self.e
+
+        def value(j: Any) -> Any:
+            if i == 0:
+                return self.counts[j]
+            return maps_op.spike_in(e, self.fired[i - 1].mask, j, self.fired[i - 1].lead)
+
+        def read(start: Any, at: Any, lanes: int) -> Any:
+            total = e.register(1, tir.float32(0))
+            maps_op.emit_gpu(e, maps, start + at, self.at[f"l{i}_weight"], total, value)
+            return total[0]
+
+        return Computed(read)
 
     def _push(self, i: int, r: Recurrence) -> None:
         ring = self.at[f"l{i}_ring"]

@@ -239,6 +239,10 @@ class Composer(ABC):
             value = tir.reinterpret(f"int32x{e.schedule.lanes}", e.load(packed, at, wide))
             e.store(counts, at // group, e.schedule.lanes, value)
 
+    def hoists(self, i: int) -> bool:
+        """Whether what comes in to layer i can be summed for many steps at once."""
+        return getattr(self.layers[i], "maps", None) is None
+
     def arrive(self, i: int, clock: Any) -> Any:
         """What arrives at layer i at a step; None without a recurrence."""
         r = self.layers[i].recurrence

@@ -55,6 +55,7 @@ def quantise(network: Network, numeric: str, words: Events | None = None) -> Int
     used, evenly spaced. Equal arguments give equal networks.
     """
     weight_type(numeric)
+    _convertible(network, numeric)
     if words is None:
         return _made(network, numeric, None)
     if words.channels != network.inputs or not len(words):
@@ -63,6 +64,20 @@ def quantise(network: Network, numeric: str, words: Events | None = None) -> Int
             f"{network.inputs} channels is needed"
         )
     return _made(network, numeric, observe(network, words))
+
+
+def _convertible(network: Network, numeric: str) -> None:
+    """Raises UnsupportedError, by name, for what has no integer form."""
+    for i, layer in enumerate(network.layers):
+        r = layer.recurrence
+        what = "convolution of its inputs" if layer.maps is not None else ""
+        if not what and r is not None and not isinstance(r, ConvDelay | DenseDelay):
+            what = f"{r.name} recurrence"
+        if what:
+            raise UnsupportedError(
+                f"layer {i} has a {what}, which {numeric} does not have; build it with "
+                "--numeric float32"
+            )
 
 
 def observe(network: Network, words: Events) -> list[Moments]:
@@ -183,13 +198,8 @@ def _recurrence(
 ) -> IntegerConv | IntegerDense | None:
     if isinstance(r, DenseDelay):
         return IntegerDense(units, r.delay)
-    if r is None:
-        return None
     if not isinstance(r, ConvDelay):
-        raise UnsupportedError(
-            f"{numeric} has no {r.name} recurrence; allowed: {ConvDelay.kind}, {DenseDelay.kind}; "
-            "build with --numeric float32"
-        )
+        return None
     # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
     kind = np.int16 if numeric == "int8" else np.int32
     top = TOPS["int16"] if numeric == "int8" else (1 << 31) - 1

@@ -30,7 +30,11 @@ def emit_chunks(c: Composer, chunk: int) -> None:
     """All steps, in chunks of so many."""
     inputs = c.input_lists(chunk)
     spikes = [c.e.lists(layer.size, chunk) for layer in c.layers]
-    recurrent = [layer.size for layer in c.layers if layer.recurrence is not None]
+    recurrent = [
+        layer.size
+        for i, layer in enumerate(c.layers)
+        if layer.recurrence is not None and c.hoists(i)
+    ]
     feed = c.e.buffer("feed", chunk * max(recurrent), c.sum_types[0]) if recurrent else None
     with c.e.loop("chunk", tir.floordiv(c.steps + (chunk - 1), chunk)) as k:
         first = c.e.bind("first", k * chunk)
@@ -58,7 +62,9 @@ def _emit_chunk(
         for lists in spikes:
             c.e.clear(lists(s))
     for i, layer in enumerate(c.layers):
-        if layer.recurrence is None:
+        if not c.hoists(i):
+            _emit_step_by_step(c, i, steps, incoming, spikes[i])
+        elif layer.recurrence is None:
             c.fire(i, _moments(incoming, spikes[i]), steps)
         else:
             _emit_recurrent(c, i, steps, incoming, spikes[i], feed)
@@ -94,8 +100,20 @@ def _emit_recurrent(
         return linear.Sums(c.sum_types[i], finish, c.rows(i, incoming(s)))
 
     linear.emit(c.e, n, sums, steps)
+    _emit_step_by_step(c, i, steps, incoming, spikes, lambda s: c.e.window(feed, s * n, n))
+
+
+def _emit_step_by_step(
+    c: Composer,
+    i: int,
+    steps: Any,
+    incoming: Inputs,
+    spikes: Callable[[Any], Events],
+    feed: Callable[[Any], Any] = lambda _: None,
+) -> None:
+    """feed: of a step, where it was summed before."""
     with c.e.loop("s", steps) as s:
         now = c.e.bind("now", c.at["clock"][0] + s)
-        moment = Moment(incoming(s), spikes(s), c.arrive(i, now), c.e.window(feed, s * n, n))
+        moment = Moment(incoming(s), spikes(s), c.arrive(i, now), feed(s))
         c.fire(i, lambda _: moment)
         c.leave(i, moment.spikes, now)

@@ -26,8 +26,9 @@ from delrec_compile.ops.delay_line import WORD
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter, Events
+    from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_gpu import GpuEmitter
+    from delrec_compile.ops.emit_lists import Events
 
 F32 = NDArray[np.float32]
 Size = tuple[int, int]

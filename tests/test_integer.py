@@ -245,8 +245,9 @@ def test_the_step_equals_a_scalar_loop_in_32_bits(name: str, numeric: str) -> No
 
 @pytest.mark.parametrize("name", cases.FLOAT_ONLY)
 def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
-    message = r"int8 has no (synaptic|tap_conv|conv2d)_delay recurrence; allowed: conv_delay, .*"
-    with refusal(UnsupportedError, message + "--numeric float32", 4):
+    what = r"((synaptic|tap_conv|conv2d)_delay recurrence|convolution of its inputs)"
+    message = rf"layer \d has a {what}, which int8 does not have; .*--numeric float32"
+    with refusal(UnsupportedError, message, 4):
         quantise(cases.network(name), "int8")
 
 

@@ -205,6 +205,29 @@ def test_every_recurrence_trains(recurrence: str) -> None:
     assert result.network.max_delay <= 6
 
 
+def test_a_frontend_trains() -> None:
+    result = run(frontend="4x5/2,3x3", lr=1e-2, epochs=3)
+    losses = [epoch.loss for epoch in result.history]
+    assert losses[-1] < 0.9 * losses[0]
+    first, second, *_ = result.network.layers
+    assert [layer.maps.out for layer in (first, second) if layer.maps] == [(4, 1, 6), (3, 1, 6)]
+    assert freeze.exact(result.network)
+    assert "--set frontend=4x5/2,3x3" in result.network.notes["command"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"frontend": "8"}, "frontend is '8'; give <channels>x<kernel>"),
+        ({"frontend": "8x0"}, "frontend is '8x0': .*size"),
+        ({"frontend": "8x3", "frontend_height": 5}, "frontend_height is 5; the data's 12 channels"),
+    ],
+)
+def test_a_frontend_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(**options)
+
+
 def test_tap_delays_learn_and_can_stay_real() -> None:
     start = torch.linspace(0, 5, 3).tolist()
     whole = run(recurrence="tap_conv", taps=3, delay_lr=0.5).network.layers[1].recurrence

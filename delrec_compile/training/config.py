@@ -34,6 +34,7 @@ _AT_LEAST = {
 }
 _AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
 _AT_LEAST |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
+_AT_LEAST |= {"frontend_height": 1}
 # options that only some recurrences have
 _ONLY = {
     "kernel": ("conv", "tap_conv", "conv2d"),
@@ -62,6 +63,8 @@ class TrainConfig:
     channels: int = 1  # of its maps
     height: int = 1  # rows of a map of conv2d
     whole_delays: int = 1  # 0: delays of tap_conv stay real numbers, each becomes two taps
+    frontend: str = ""  # convolutional layers before the others, such as 8x5/2,16x3
+    frontend_height: int = 1  # rows of the maps that the input channels form
     layers: int = 2  # spiking layers
     recurrent_layers: str = "last"  # which of them are recurrent: "last" or "all"
     max_delay: int = 31  # steps; 0: a recurrence without delays

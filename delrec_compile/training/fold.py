@@ -77,7 +77,10 @@ def accuracy(
 
 def _run_layer(layer: Layer, x: F32) -> F32:
     """(T, n, in) -> spikes (T, n, out)."""
-    current = x @ layer.weight.T + layer.bias
+    if layer.maps is None:
+        current = x @ layer.weight.T + layer.bias
+    else:
+        current = layer.feed(x.reshape(-1, layer.inputs)).reshape(*x.shape[:2], -1)
     v = np.zeros_like(current[0])
     spikes = np.empty_like(current)
     recurrence = layer.recurrence
@@ -98,13 +101,15 @@ def _fold_layer(layer: Any) -> Layer:
     if norm.running_mean is None or norm.running_var is None:
         raise TypeError("the BatchNorm of a trained net has running statistics")
     scale = _f64(norm.weight) / np.sqrt(_f64(norm.running_var) + norm.eps)
-    weight = _f64(layer.linear.weight) * scale[:, None]
+    weight = _f64(layer.linear.weight)
+    weight = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
     bias = (_f64(layer.linear.bias) - _f64(norm.running_mean)) * scale + _f64(norm.bias)
     recurrence = layer.recurrent.frozen() if layer.recurrent is not None else None
     n = layer.neuron()
     beta = _f32(n.beta)[:, 0] if isinstance(n.beta, Tensor) else n.beta
     lif = Lif(beta, n.threshold, n.v_reset, n.gain, n.fires, n.reset)
-    return Layer(weight.astype(np.float32), bias.astype(np.float32), lif, recurrence)
+    maps = layer.maps
+    return Layer(weight.astype(np.float32), bias.astype(np.float32), lif, recurrence, maps)
 
 
 def _f64(tensor: Tensor) -> npt.NDArray[np.float64]:

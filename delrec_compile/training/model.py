@@ -2,6 +2,7 @@
 
 Linear + BatchNorm + LIF, the last layer or all of them recurrent, then Linear + leaky integrator:
 the network of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features).
+Convolutional layers may come first: Conv + BatchNorm + LIF.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from delrec_compile.network import Maps
 from delrec_compile.ops.leaky_readout import pooled
-from delrec_compile.training import recurrent
+from delrec_compile.training import frontend, recurrent
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.neuron import Neuron, delayed_lif
 
 
 class SpikingLayer(nn.Module):
-    """Linear, BatchNorm over (T, B), LIF, with a delayed recurrence where it is recurrent."""
+    """Linear, or convolution over `maps`; BatchNorm over (T, B) and the places of a map; LIF; with
+    a delayed recurrence where it is recurrent."""
 
-    def __init__(self, inputs: int, config: TrainConfig, recurs: bool) -> None:
+    def __init__(
+        self, inputs: int, config: TrainConfig, recurs: bool, maps: Maps | None = None
+    ) -> None:
         super().__init__()
-        n = config.hidden
-        self.config = config
-        self.linear = nn.Linear(inputs, n)
+        n = config.hidden if maps is None else maps.size
+        self.config, self.maps = config, maps
+        self.linear = nn.Linear(inputs, n) if maps is None else _convolution(maps)
         nn.init.kaiming_uniform_(self.linear.weight, nonlinearity="relu")
-        self.norm = nn.BatchNorm1d(n)
+        self.norm = nn.BatchNorm1d(n if maps is None else maps.out[0])
         self.recurrent = recurrent.make(config) if recurs else None
         learned = nn.Parameter(torch.full((n, 1), config.beta))
         self.beta = learned if config.betas == "learned" else None
@@ -40,12 +45,22 @@ class SpikingLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(T, B, inputs) -> spikes (T, B, N)."""
         steps, batch, _ = x.shape
-        drive = self.norm(self.linear(x.reshape(steps * batch, -1))).view(steps, batch, -1)
+        rows = x.reshape(steps * batch, -1)
+        if self.maps is not None:
+            rows = rows.view(-1, self.maps.channels, self.maps.height, self.maps.width)
+        fed = self.linear(rows)
+        # places of a map lie along the last axis, where BatchNorm takes them as more samples
+        drive = self.norm(fed.flatten(2) if fed.ndim > 2 else fed).reshape(steps, batch, -1)
         drive = drive.transpose(1, 2).contiguous()
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
         neuron, alpha = self.neuron(), self.config.alpha
         return delayed_lif(drive, neuron, weight, mask, mix, alpha).transpose(1, 2)
+
+
+def _convolution(maps: Maps) -> nn.Conv2d:
+    outputs, _, *kernel = maps.kernel
+    return nn.Conv2d(maps.channels, outputs, tuple(kernel), maps.stride, maps.pad)
 
 
 class SpikingNet(nn.Module):
@@ -55,10 +70,14 @@ class SpikingNet(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList()
+        inputs = channels
+        for maps in frontend.layers(config.frontend, channels, config.frontend_height):
+            self.layers.append(SpikingLayer(inputs, config, recurs=False, maps=maps))
+            inputs = maps.size
         for i in range(config.layers):
-            inputs = config.hidden if i else channels
             recurs = config.recurrent_layers == "all" or i == config.layers - 1
             self.layers.append(SpikingLayer(inputs, config, recurs))
+            inputs = config.hidden
         self.readout = nn.Linear(config.hidden, classes)
         if config.readout == "pool":
             self.readout.weight.data = torch.from_numpy(pooled(classes, config.hidden))

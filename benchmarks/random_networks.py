@@ -1,0 +1,139 @@
+"""Random networks of the whole family in every engine of this machine: not one spike may differ.
+
+    python -m benchmarks.random_networks --count 1000
+
+Each network runs as the NumPy reference, in PyTorch, in ONNX Runtime and as compiled x86 code. With
+--numeric its integer form is compiled too, where it has one, against the integer reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import drawn
+from delrec_compile import checkpoint, child, integer_file
+from delrec_compile.assemble import assemble
+from delrec_compile.build import Artifact
+from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
+from delrec_compile.export import export
+from delrec_compile.integer import IntegerNetwork
+from delrec_compile.network import Network
+from delrec_compile.onnx_model import read_model
+from delrec_compile.quantise import quantise
+from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner
+from delrec_compile.session import Session, Trace
+
+SCHEMA = "delrec.random_networks/1"
+STEPS = 200
+CHUNK = 20  # networks per child process
+TARGET = "x86_64"
+
+
+def compare(seed: int, steps: int = STEPS, numeric: str | None = None) -> dict[str, Any]:
+    """One network: spikes compared and differing, by engine, against PyTorch."""
+    network = drawn.network(seed)
+    x = drawn.counts(network, steps, 1, seed)
+    reference = TorchRunner(network).trace(x)
+    found = {"spikes": sum(s.size for s in reference.spikes), "differing": {}, "fired": 0}
+    found["fired"] = sum(int(s.sum()) for s in reference.spikes)
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        for name, runner in _engines(network, Path(folder)):
+            found["differing"][name] = _differing(runner.trace(x), reference)
+        if numeric is not None:
+            found["differing"] |= _whole(network, numeric, x, Path(folder))
+    return found
+
+
+def compare_many(first: int, count: int, steps: int, numeric: str | None) -> list[dict[str, Any]]:
+    """In a child: `compare` of so many seeds."""
+    return [{"seed": s, **compare(s, steps, numeric)} for s in range(first, first + count)]
+
+
+def _engines(network: Network, folder: Path) -> Iterator[tuple[str, Runner]]:
+    yield "reference", ReferenceRunner(network)
+    yield "onnxruntime", OnnxRunner(read_model(export(network)))
+    yield TARGET, _compiled(network, folder / TARGET)
+
+
+def _compiled(network: Network | IntegerNetwork, stage: Path) -> Session:
+    stage.mkdir()
+    if isinstance(network, IntegerNetwork):
+        integer_file.save(network, stage / integer_file.NAME)
+    else:
+        checkpoint.save(network, stage / "network.safetensors")
+    facts = assemble(str(stage), TARGET, network.name, 1, None, None)
+    own = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
+    return Session(Artifact(stage, {**own, "steps_per_call": 1, **facts}))
+
+
+def _whole(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, int]:
+    try:
+        whole = quantise(network, numeric)
+    except UnsupportedError:
+        return {}
+    reference = ReferenceRunner(whole).trace(x)
+    return {numeric: _differing(_compiled(whole, folder / numeric).trace(x), reference)}
+
+
+def _differing(have: Trace, want: Trace) -> int:
+    """Spikes that differ, and outputs whose bits do."""
+    spikes = sum(int((p != q).sum()) for p, q in zip(have.spikes, want.spikes, strict=True))
+    return spikes + int((have.y.view(np.uint32) != want.y.view(np.uint32)).sum())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints JSON; exit code 6 when a spike differs."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.random_networks", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="first seed")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--numeric", choices=("int8", "int16"))
+    options = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    started, rows = time.monotonic(), []
+    last = options.first + options.count
+    try:
+        for first in range(options.first, last, CHUNK):
+            rows += child.call(
+                f"{__spec__.name}:compare_many",
+                first=first,
+                count=min(CHUNK, last - first),
+                steps=options.steps,
+                numeric=options.numeric,
+            )
+            print(f"{len(rows)} of {options.count} networks", file=sys.stderr)
+    except DelrecError as error:
+        print(f"error: seeds from {first} on: {error}", file=sys.stderr)
+        return error.exit_code
+    failed = [row for row in rows if any(row["differing"].values())]
+    summary = {
+        "schema": SCHEMA,
+        "networks": len(rows),
+        "steps": options.steps,
+        "spikes_compared": sum(r["spikes"] * len(r["differing"]) for r in rows),
+        "spikes_fired": sum(r["fired"] for r in rows),
+        "engines": sorted({name for row in rows for name in row["differing"]}),
+        "failed": failed,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    print(json.dumps(summary, indent=1))
+    if failed:
+        seed = failed[0]["seed"]
+        print(f"again: python -m benchmarks.random_networks --first {seed} --count 1")
+    return ParityError.exit_code if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Random networks of the whole family: the same spikes in every engine of this machine."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from conftest import runs
+
+from benchmarks import drawn, random_networks
+from delrec_compile import checkpoint
+
+SEEDS = range(50)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _here() -> None:
+    if not runs("x86-64"):
+        pytest.skip("the compiled library does not run on this machine")
+
+
+@pytest.mark.parametrize("first", SEEDS[::10])
+def test_no_spike_differs(first: int) -> None:
+    for seed in range(first, first + 10):
+        found = random_networks.compare(seed, steps=60, numeric="int8")
+        assert set(found["differing"]) >= {"reference", "onnxruntime", "x86_64"}
+        assert not any(found["differing"].values()), f"seed {seed}: {found['differing']}"
+
+
+def test_the_draws_reach_the_whole_family() -> None:
+    layers = [layer for seed in SEEDS for layer in drawn.network(seed).layers]
+    kinds = {layer.recurrence.kind for layer in layers if layer.recurrence}
+    assert kinds == {
+        "conv_delay",
+        "dense_delay",
+        "synaptic_delay",
+        "tap_conv_delay",
+        "conv2d_delay",
+    }
+    assert {(layer.lif.fires, layer.lif.reset) for layer in layers} == {
+        (fires, reset) for fires in ("at", "above") for reset in ("hard", "soft", "soft_later")
+    }
+    assert any(layer.maps is not None and layer.maps.stride != (1, 1) for layer in layers)
+    assert any(layer.maps is not None and layer.recurrence is not None for layer in layers)
+
+
+def test_a_seed_is_one_network_that_spikes() -> None:
+    assert checkpoint.digest(drawn.network(3)) == checkpoint.digest(drawn.network(3))
+    rates = []
+    for seed in range(5):
+        network = drawn.network(seed)
+        x = drawn.counts(network, 60, 1, seed)
+        rates.append(
+            np.mean([s.mean() for s in random_networks.TorchRunner(network).trace(x).spikes])
+        )
+    assert all(0.01 < rate < 0.6 for rate in rates)
+
+
+def test_the_command_tells_what_it_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert random_networks.main(["--count", "2", "--first", "7", "--steps", "40"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["schema"] == "delrec.random_networks/1"
+    assert (summary["networks"], summary["failed"]) == (2, [])
+    assert summary["spikes_compared"] > 0
+
+
+def test_a_difference_is_told_with_the_command_that_repeats_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"seed": 7, "spikes": 10, "fired": 2, "differing": {"reference": 0, "x86_64": 1}}
+    monkeypatch.setattr(random_networks.child, "call", lambda *_, **__: [row])
+    assert random_networks.main(["--count", "1", "--first", "7"]) == 6
+    assert "--first 7 --count 1" in capsys.readouterr().out

@@ -27,6 +27,7 @@ from delrec_compile.network import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.leaky_readout import KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.run import TorchRunner
 
@@ -48,8 +49,10 @@ def network(seed: int) -> Network:
         come_in = layer.size
     classes = int(r.integers(1, 12))
     weight = r.normal(size=(classes, come_in)) / np.sqrt(come_in)
-    beta = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
-    readout = Readout(weight, r.normal(size=classes) * 0.1, beta)
+    kind = str(r.choice(list(KINDS), p=[0.6, 0.2, 0.2]))
+    own = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
+    beta = own if KINDS[kind] is None else KINDS[kind]
+    readout = Readout(weight, r.normal(size=classes) * 0.1, beta, kind=kind)
     most = int(r.choice([1, 2, 31, 255]))
     drawn = Network(tuple(layers), readout, max_input=most, name=f"drawn_{seed}")
     return snap(calibrated(drawn, r))

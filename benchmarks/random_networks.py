@@ -65,12 +65,11 @@ def _engines(network: Network, folder: Path) -> Iterator[tuple[str, Runner]]:
     yield TARGET, _compiled(network, folder / TARGET)
 
 
-def _compiled(network: Network | IntegerNetwork, stage: Path) -> Session:
+def _compiled(network: Network, stage: Path, whole: IntegerNetwork | None = None) -> Session:
     stage.mkdir()
-    if isinstance(network, IntegerNetwork):
-        integer_file.save(network, stage / integer_file.NAME)
-    else:
-        checkpoint.save(network, stage / "network.safetensors")
+    checkpoint.save(network, stage / "network.safetensors")
+    if whole is not None:
+        integer_file.save(whole, stage / integer_file.NAME)
     facts = assemble(str(stage), TARGET, network.name, 1, None, None)
     own = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
     return Session(Artifact(stage, {**own, "steps_per_call": 1, **facts}))
@@ -82,7 +81,7 @@ def _whole(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, in
     except UnsupportedError:
         return {}
     reference = ReferenceRunner(whole).trace(x)
-    return {numeric: _differing(_compiled(whole, folder / numeric).trace(x), reference)}
+    return {numeric: _differing(_compiled(network, folder / numeric, whole).trace(x), reference)}
 
 
 def _differing(have: Trace, want: Trace) -> int:

@@ -48,11 +48,12 @@ def network(seed: int) -> Network:
         layers.append(layer)
         come_in = layer.size
     classes = int(r.integers(1, 12))
-    weight = r.normal(size=(classes, come_in)) / np.sqrt(come_in)
+    weight = _normal(r, (classes, come_in)) / np.sqrt(come_in)
     kind = str(r.choice(list(KINDS), p=[0.6, 0.2, 0.2]))
-    own = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
-    beta = own if KINDS[kind] is None else KINDS[kind]
-    readout = Readout(weight, r.normal(size=classes) * 0.1, beta, kind=kind)
+    beta = KINDS[kind]
+    if beta is None:
+        beta = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
+    readout = Readout(weight, _normal(r, classes) * 0.1, beta, kind=kind)
     most = int(r.choice([1, 2, 31, 255]))
     drawn = Network(tuple(layers), readout, max_input=most, name=f"drawn_{seed}")
     return snap(calibrated(drawn, r))
@@ -90,10 +91,10 @@ def _layer(r: Generator, inputs: int) -> Layer:
     maps = _maps(r, inputs) if r.random() < 0.3 else None
     n = int(r.integers(1, MOST_NEURONS)) if maps is None else maps.size
     shape = (n, inputs) if maps is None else maps.kernel
-    weight = r.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
-    draw = r.choice([None, *RECURRENCES], p=[0.25, *[0.75 / len(RECURRENCES)] * len(RECURRENCES)])
-    recurrence = None if draw is None else draw(r, n)
-    return Layer(weight, r.normal(size=shape[0]) * 0.2, _lif(r, n), recurrence, maps)
+    weight = _normal(r, shape) / np.sqrt(np.prod(shape[1:]))
+    recurs = r.random() < 0.75
+    recurrence = RECURRENCES[r.integers(len(RECURRENCES))](r, n) if recurs else None
+    return Layer(weight, _normal(r, shape[0]) * 0.2, _lif(r, n), recurrence, maps)
 
 
 def _lif(r: Generator, n: int) -> Lif:
@@ -139,35 +140,39 @@ def _maps(r: Generator, inputs: int) -> Maps | None:
     return maps if maps.size <= 3 * MOST_NEURONS else None
 
 
-def _delays(r: Generator, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    return r.integers(0, int(r.choice([1, 4, 33, 70])), shape)
+def _normal(r: Generator, shape: int | tuple[int, ...]) -> F32:
+    return r.normal(size=shape).astype(np.float32)
+
+
+def _delays(r: Generator, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    return r.integers(0, int(r.choice([1, 4, 33, 70])), shape, dtype=np.int32)
 
 
 def _conv(r: Generator, n: int) -> Recurrence:
     heads, taps = int(r.integers(1, 4)), int(r.choice([1, 3, 5, 9]))
-    return ConvDelay(r.normal(size=(heads, taps)) * 0.5, _delays(r, (heads, n)))
+    return ConvDelay(_normal(r, (heads, taps)) * 0.5, _delays(r, (heads, n)))
 
 
 def _dense(r: Generator, n: int) -> Recurrence:
-    return DenseDelay(r.normal(size=(n, n)) / np.sqrt(n), _delays(r, (n,)))
+    return DenseDelay(_normal(r, (n, n)) / np.sqrt(n), _delays(r, (n,)))
 
 
 def _synaptic(r: Generator, n: int) -> Recurrence:
-    return SynapticDelay(r.normal(size=(n, n)) / np.sqrt(n), _delays(r, (n, n)))
+    return SynapticDelay(_normal(r, (n, n)) / np.sqrt(n), _delays(r, (n, n)))
 
 
 def _tap_conv(r: Generator, n: int) -> Recurrence:
     channels, width = _divided(r, n)
     count, taps = int(r.integers(1, 6)), int(r.choice([1, 3, 5]))
-    delays = r.choice(40, count, replace=False)
-    return TapConvDelay(r.normal(size=(count, channels, taps)) * 0.4, delays, width)
+    delays = r.choice(40, count, replace=False).astype(np.int32)
+    return TapConvDelay(_normal(r, (count, channels, taps)) * 0.4, delays, width)
 
 
 def _conv2d(r: Generator, n: int) -> Recurrence:
     channels, places = _divided(r, n)
     height, width = _divided(r, places)
     depth, taps = int(r.integers(1, 5)), int(r.choice([1, 3]))
-    kernel = r.normal(size=(depth, channels, channels, taps, taps))
+    kernel = _normal(r, (depth, channels, channels, taps, taps))
     return Conv2dDelay(kernel / taps / np.sqrt(channels * depth), height, width)
 
 

@@ -44,7 +44,11 @@ def compare(seed: int, steps: int = STEPS, numeric: str | None = None) -> dict[s
     network = drawn.network(seed)
     x = drawn.counts(network, steps, 1, seed)
     reference = TorchRunner(network).trace(x)
-    found = {"spikes": sum(s.size for s in reference.spikes), "differing": {}, "fired": 0}
+    found: dict[str, Any] = {
+        "spikes": sum(s.size for s in reference.spikes),
+        "differing": {},
+        "fired": 0,
+    }
     found["fired"] = sum(int(s.sum()) for s in reference.spikes)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         for name, runner in _engines(network, Path(folder)):

@@ -59,8 +59,8 @@ class SpikingLayer(nn.Module):
 
 
 def _convolution(maps: Maps) -> nn.Conv2d:
-    outputs, _, *kernel = maps.kernel
-    return nn.Conv2d(maps.channels, outputs, tuple(kernel), maps.stride, maps.pad)
+    outputs, _, rows, columns = maps.kernel
+    return nn.Conv2d(maps.channels, outputs, (rows, columns), maps.stride, maps.pad)
 
 
 class SpikingNet(nn.Module):

@@ -28,6 +28,7 @@ from delrec_compile.quantise import quantise
 from delrec_compile.tuning_store import Store
 
 SCHEMA = "delrec.artifact/1"
+PLAIN = "plain"  # the form of an artifact of a plain ONNX step
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
 Progress = Callable[[str], None]
 
@@ -122,7 +123,7 @@ def build(
         (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
         install(stage, out)
     artifact = Artifact(out, manifest)
-    checkpoint.write_whole(artifact.archive, _tar(out))
+    checkpoint.write_whole(artifact.archive, packed(out))
     return artifact
 
 
@@ -134,8 +135,11 @@ def _named(out: Path) -> Path:
     return out if out.name not in ("", "..") else out.resolve()
 
 
-def load_artifact(path: Path | str) -> Artifact:
-    """Reads an artifact folder and checks every file's checksum."""
+def load_artifact(path: Path | str, plain: bool = False) -> Artifact:
+    """Reads an artifact folder and checks every file's checksum.
+
+    plain: whether it is that of a plain ONNX step. Raises InputError.
+    """
     path = Path(path)
     try:
         manifest = json.loads((path / "manifest.json").read_text())
@@ -148,6 +152,10 @@ def load_artifact(path: Path | str) -> Artifact:
             f"{path} is not an artifact of this project (manifest.json: {error}); "
             "make one with 'delrec-compile build'"
         ) from error
+    if (manifest.get("form") == PLAIN) != plain:
+        fit = "'check', 'bench' and PlainSession are" if not plain else "Session is"
+        what = "a plain ONNX step" if not plain else "no plain ONNX step"
+        raise InputError(f"{path} is {what}; {fit} for it")
     for name, checksum in files.items():
         file = path / name
         if not file.is_file() or _sha256(file) != checksum:
@@ -191,7 +199,6 @@ def _manifest(
     golden: str,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
-    files = sorted(str(p.relative_to(stage)) for p in stage.rglob("*") if p.is_file())
     return {
         "schema": SCHEMA,
         "name": name,
@@ -205,9 +212,20 @@ def _manifest(
         "source_sha256": checkpoint.digest(network),
         "golden_sha256": golden,
         **facts,
-        "tools": {tool: importlib.metadata.version(tool) for tool in TOOLS},
-        "files": {file: _sha256(stage / file) for file in files},
+        "tools": tools(),
+        "files": checksums(stage),
     }
+
+
+def tools() -> dict[str, str]:
+    """What an artifact is made with, and their versions."""
+    return {tool: importlib.metadata.version(tool) for tool in TOOLS}
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """sha256 of each file, by its path in the folder."""
+    files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    return {file: _sha256(folder / file) for file in files}
 
 
 @contextlib.contextmanager
@@ -242,7 +260,7 @@ def install(stage: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _tar(folder: Path) -> bytes:
+def packed(folder: Path) -> bytes:
     """The folder as .tar.gz without times, owners or modes: equal files, equal bytes."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from delrec_compile import cli_devices
+from delrec_compile import cli_devices, cli_plain
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
 from delrec_compile.cli_devices import Devices, devices_app
@@ -37,6 +37,12 @@ Model = Annotated[
     str,
     typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256 (bundled)."),
 ]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state."
+    ),
+]
 Words = Annotated[
     str, typer.Option("--input", "-i", help="Words to run: .h5, .npz, or 'words' (bundled).")
 ]
@@ -55,7 +61,7 @@ def options(
 
 @app.command()
 def build(
-    model: Model = DEFAULT,
+    model: Source = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
     numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
@@ -86,6 +92,16 @@ def build(
     from delrec_compile.prove import prove
     from delrec_compile.run import read_words
 
+    if model.endswith(".onnx"):
+        odd: dict[str, Any] = {
+            "--numeric": numeric != "float32",
+            "--unroll": unroll != 1,
+            "--calibrate": calibrate,
+        }
+        odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": words != "words"}
+        cli_plain.refuse(odd)
+        cli_plain.build(model, target, out, cpu, force, as_json)
+        return
     network = checkpoint.load(model)
     facts = facts_of(network)
     chosen = parse_all(device or [])
@@ -223,6 +239,10 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
+    if cli_plain.is_plain(path):
+        cli_plain.refuse({"--device": device, "--limit": limit, "--input": words != "words"})
+        cli_plain.check(path, as_json)
+        return
     if device:
         cli_devices.check_devices(path, device, words, limit, as_json)
         return
@@ -274,6 +294,11 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
+    if path is not None and cli_plain.is_plain(path):
+        cli_plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
+        cli_plain.refuse({"--batch": batch, "--input": words != "words"})
+        cli_plain.bench(path, rounds, as_json)
+        return
     if device:
         cli_devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
         return

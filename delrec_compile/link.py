@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from delrec_compile import toolchain
@@ -46,11 +47,21 @@ HIDDEN void __aeabi_unwind_cpp_pr1(void)
 """
 
 
-def link(work: Path, name: str, library: Path, triple: str) -> None:
-    """Compiles <name>.c of the folder to glue.o, and links it with kernels.o."""
+def link(
+    work: Path,
+    name: str,
+    library: Path,
+    triple: str,
+    entries: Sequence[str] = (*ENTRIES, BATCH),
+    libraries: Sequence[str] = (),
+) -> None:
+    """Compiles <name>.c of the folder to glue.o, and links it with kernels.o.
+
+    entries: what is seen of it. libraries: linked too, such as `-lm`.
+    """
     exports = work / "exports.map"
-    entries = " ".join(f"{name}_{e};" for e in (*ENTRIES, BATCH))
-    exports.write_text(f"{{ global: {entries} local: *; }};\n")
+    seen = " ".join(f"{name}_{e};" for e in entries)
+    exports.write_text(f"{{ global: {seen} local: *; }};\n")
     source, glue = work / f"{name}.c", work / "glue.o"
     toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
     alone: list[str | Path] = []
@@ -68,6 +79,7 @@ def link(work: Path, name: str, library: Path, triple: str) -> None:
         "-s",
         glue,
         work / "kernels.o",
+        *libraries,
         "-o",
         library,
         cross=triple,

@@ -23,29 +23,15 @@ from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.integer import IntegerNetwork, weight_type
 from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
 from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints
+from delrec_compile.moments import Moments, observe
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.ops.lif import Number
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
-NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
-FLOOR = 1e-4  # weight of all other steps
-MOST_WORDS = 512
 TOPS = {"int16": 32767, "int8": 127}  # symmetric: the lowest value is not used
-BATCH = 64
 LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Of what a layer takes in on real words, arriving spikes of dense_delay last.
-
-    covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
-    """
-
-    covariance: F64
-    near: F64
 
 
 def quantise(network: Network, numeric: str, words: Events | None = None) -> IntegerNetwork:
@@ -63,7 +49,7 @@ def quantise(network: Network, numeric: str, words: Events | None = None) -> Int
             f"{len(words)} words of {words.channels} channels; to calibrate on, at least one of "
             f"{network.inputs} channels is needed"
         )
-    return _made(network, numeric, observe(network, words))
+    return _made(network, numeric, observe(quantise(network, "int16"), words))
 
 
 def _convertible(network: Network, numeric: str) -> None:
@@ -78,56 +64,6 @@ def _convertible(network: Network, numeric: str) -> None:
                 f"layer {i} has a {what}, which {numeric} does not have; build it with "
                 "--numeric float32"
             )
-
-
-def observe(network: Network, words: Events) -> list[Moments]:
-    """Moments of the inputs of each layer and of the readout, on the words.
-
-    The spikes are those of the plain int16 form, nearly the float ones.
-    """
-    used = min(len(words), MOST_WORDS)
-    counts = words.counts[np.arange(used) * len(words) // used]
-    running = quantise(network, "int16")
-    sums = [_Sums(part) for _, part, _ in running.parts()]
-    for start in range(0, used, BATCH):
-        batch = counts[start : start + BATCH]
-        state = running.reset(len(batch))
-        for x in batch.transpose(1, 0, 2):
-            taken: list[Any] = [running.counts(x)]
-            _, after = running.step(x, state, [taken.append] * len(running.layers))
-            for i, (inputs, total) in enumerate(zip(taken, sums, strict=True)):
-                total.add(inputs, state.get(f"l{i}_v"), state.get(f"l{i}_hist"))
-            state = after
-    return [total.moments() for total in sums]
-
-
-class _Sums:
-    """Running sums over the steps of one layer, or of the readout."""
-
-    def __init__(self, part: IntegerLayer | IntegerReadout) -> None:
-        self.layer = part if isinstance(part, IntegerLayer) else None
-        r = part.recurrence if isinstance(part, IntegerLayer) else None
-        self.dense = r if isinstance(r, IntegerDense) else None
-        n = part.inputs + (self.dense.size if self.dense else 0)
-        self.products, self.near = np.zeros((n + 1, n + 1)), np.zeros((part.size, n + 1))
-
-    def add(self, inputs: F64, v: Ints | None, hist: Ints | None) -> None:
-        row = [inputs, np.ones((len(inputs), 1))]
-        if self.dense is not None and hist is not None:
-            row.insert(1, self.dense.arriving(hist))
-        z = np.concatenate(row, axis=1)
-        self.products += z.T @ z
-        if self.layer is None or v is None:
-            self.near += z.sum(axis=0)
-            return
-        width = NEAR * (self.layer.threshold - self.layer.v_reset.astype(np.int64))
-        off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
-        self.near += (np.exp(-0.5 * off**2) + FLOOR).T @ z
-
-    def moments(self) -> Moments:
-        mean = self.products[-1, :-1] / self.products[-1, -1]
-        second = self.products[:-1, :-1] / self.products[-1, -1]
-        return Moments(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])
 
 
 def _made(network: Network, numeric: str, moments: list[Moments] | None) -> IntegerNetwork:

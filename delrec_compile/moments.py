@@ -1,0 +1,78 @@
+"""What the layers of a network take in on real words: means and covariances, to calibrate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.data.events import Events
+from delrec_compile.integer import IntegerNetwork
+from delrec_compile.integer_layers import IntegerLayer, IntegerReadout
+from delrec_compile.integer_recurrence import F64, IntegerDense, Ints
+
+NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
+FLOOR = 1e-4  # weight of all other steps
+MOST_WORDS = 512
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Of what a layer takes in on real words, arriving spikes of dense_delay last.
+
+    covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
+    """
+
+    covariance: F64
+    near: F64
+
+
+def observe(running: IntegerNetwork, words: Events) -> list[Moments]:
+    """Moments of the inputs of each layer and of the readout, on MOST_WORDS of the words at most.
+
+    running: the plain int16 form, whose spikes are nearly the float ones.
+    """
+    used = min(len(words), MOST_WORDS)
+    counts = words.counts[np.arange(used) * len(words) // used]
+    sums = [_Sums(part) for _, part, _ in running.parts()]
+    for start in range(0, used, BATCH):
+        batch = counts[start : start + BATCH]
+        state = running.reset(len(batch))
+        for x in batch.transpose(1, 0, 2):
+            taken: list[Any] = [running.counts(x)]
+            _, after = running.step(x, state, [taken.append] * len(running.layers))
+            for i, (inputs, total) in enumerate(zip(taken, sums, strict=True)):
+                total.add(inputs, state.get(f"l{i}_v"), state.get(f"l{i}_hist"))
+            state = after
+    return [total.moments() for total in sums]
+
+
+class _Sums:
+    """Running sums over the steps of one layer, or of the readout."""
+
+    def __init__(self, part: IntegerLayer | IntegerReadout) -> None:
+        self.layer = part if isinstance(part, IntegerLayer) else None
+        r = part.recurrence if isinstance(part, IntegerLayer) else None
+        self.dense = r if isinstance(r, IntegerDense) else None
+        n = part.inputs + (self.dense.size if self.dense else 0)
+        self.products, self.near = np.zeros((n + 1, n + 1)), np.zeros((part.size, n + 1))
+
+    def add(self, inputs: F64, v: Ints | None, hist: Ints | None) -> None:
+        row = [inputs, np.ones((len(inputs), 1))]
+        if self.dense is not None and hist is not None:
+            row.insert(1, self.dense.arriving(hist))
+        z = np.concatenate(row, axis=1)
+        self.products += z.T @ z
+        if self.layer is None or v is None:
+            self.near += z.sum(axis=0)
+            return
+        width = NEAR * (self.layer.threshold - self.layer.v_reset.astype(np.int64))
+        off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
+        self.near += (np.exp(-0.5 * off**2) + FLOOR).T @ z
+
+    def moments(self) -> Moments:
+        mean = self.products[-1, :-1] / self.products[-1, -1]
+        second = self.products[:-1, :-1] / self.products[-1, -1]
+        return Moments(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])

@@ -1,0 +1,232 @@
+"""ONNX step -> artifact: a shared library with a plain C header, and the graph it came from."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+
+from delrec_compile import checkpoint, child, targets, toolchain
+from delrec_compile.build import (
+    PLAIN,
+    SCHEMA,
+    Artifact,
+    Progress,
+    checksums,
+    install,
+    packed,
+    staging,
+    tools,
+    vacant,
+)
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.glue import CTYPES, c_array, c_name
+from delrec_compile.link import link
+from delrec_compile.plain.reference import inputs_of, outputs_of
+from delrec_compile.plain.step_graph import StepGraph, read
+
+if TYPE_CHECKING:
+    from delrec_compile.plain.lower import Program, Slot
+
+ENTRIES = ("reset", "step", "run", "state_bytes", "self_test")
+TEMPLATES = {"{name}.h": "plain.h.in", "{name}.c": "plain.c.in"}
+GOLDEN_STEPS = 8
+# of an output, relative to 1 plus its size: sums are added in another order by other engines
+TOLERANCE = 1e-4
+TYPES = {**CTYPES, "float64": "double", "int64": "int64_t", "bool": "uint8_t"}
+
+
+def build_plain(
+    path: Path | str,
+    target: str = "x86_64",
+    out: Path | str | None = None,
+    *,
+    cpu: str | None = None,
+    force: bool = False,
+    progress: Progress = lambda _: None,
+) -> Artifact:
+    """Compiles the step of an .onnx file with TVM's own fused kernels.
+
+    out: folder, by default `<file>-<target>`. Raises ModelError, UnsupportedError, InputError,
+    ToolchainError, CompilerCrash.
+    """
+    profile = targets.load(target)
+    if profile.form != "library":
+        fit = [n for n in targets.names() if targets.load(n).form == "library"]
+        raise UnsupportedError(
+            f"a plain ONNX graph does not build for '{profile.name}'; allowed: {', '.join(fit)}"
+        )
+    graph = read(path)
+    name = c_name(Path(path).stem)
+    out = Path(out) if out is not None else Path(f"{name}-{profile.name}")
+    vacant(out, force)
+    toolchain.cc(profile.triple)
+    with staging(out) as stage:
+        (stage / "model.onnx").write_bytes(Path(path).read_bytes())
+        progress(f"compiling for {profile.name} with TVM's own kernels: the slower lane")
+        facts = child.call(
+            "delrec_compile.plain.build:assemble_plain",
+            stage=str(stage),
+            target=target if target.endswith(".toml") else profile.name,
+            name=name,
+            cpu=cpu,
+        )
+        manifest = {
+            "schema": SCHEMA,
+            "form": PLAIN,
+            "name": name,
+            "target": profile.name,
+            "machine": profile.machine,
+            "numeric": "float32",
+            "steps_per_call": 1,
+            "inputs": graph.x.elements,
+            "outputs": graph.y.elements,
+            **facts,
+            "tools": tools(),
+            "files": checksums(stage),
+        }
+        progress("packing")
+        (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        install(stage, out)
+    artifact = Artifact(out, manifest)
+    checkpoint.write_whole(artifact.archive, packed(out))
+    return artifact
+
+
+def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:
+    """In the child: model.onnx of the stage -> lib/lib<name>.so and include/<name>.h beside it."""
+    from delrec_compile.codegen import pick, write_object
+    from delrec_compile.plain.lower import lower
+
+    root = Path(stage)
+    graph = read(root / "model.onnx")
+    profile = targets.load(target)
+    llvm, _ = pick(profile, cpu)
+    program = lower(graph)
+    for folder in ("lib", "include"):
+        (root / folder).mkdir()
+    library = root / "lib" / f"lib{name}.so"
+    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
+        work = Path(temporary)
+        write_object(
+            {f"{name}_kernel_{n}": f for n, f in program.functions.items()},
+            llvm,
+            work / "kernels.o",
+        )
+        for file, text in _render(graph, program, name).items():
+            (work / file).write_text(text)
+        link(work, name, library, profile.triple, ENTRIES, () if profile.triple else ("-lm",))
+        (root / "include" / f"{name}.h").write_bytes((work / f"{name}.h").read_bytes())
+    return {
+        "llvm": llvm,
+        "library": f"lib/lib{name}.so",
+        "library_bytes": library.stat().st_size,
+        "kernels": len(program.functions),
+        "calls": len(program.calls),
+        "state": {p.name: {"elements": p.elements, "dtype": p.dtype} for p in graph.past},
+    }
+
+
+def _render(graph: StepGraph, program: Program, name: str) -> dict[str, str]:
+    folder = resources.files("delrec_compile.targets")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    facts = _facts(graph, program, name)
+    return {
+        file.format(name=name): environment.from_string((folder / source).read_text()).render(facts)
+        for file, source in TEMPLATES.items()
+    }
+
+
+def _facts(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
+    inputs, outputs = graph.x.elements, graph.y.elements
+    state = {p.name for p in graph.past}
+    # state that goes on as other state is set aside before anything is overwritten
+    crossing = {
+        q.name: source
+        for p, q in zip(graph.past, graph.present, strict=True)
+        if (source := program.results[q.name]).name in state and source.name != p.name
+    }
+    moved = [
+        (
+            p.name,
+            f"state->set_aside_{i}" if q.name in crossing else _at(graph, program.results[q.name]),
+        )
+        for i, (p, q) in enumerate(zip(graph.past, graph.present, strict=True))
+    ]
+    aside = [
+        (f"state->set_aside_{i}", f"state->{c_name(crossing[q.name].name)}", q)
+        for i, q in enumerate(graph.present)
+        if q.name in crossing
+    ]
+    own = [s for s in program.of("in") if s.name in state]
+    return {
+        "name": name,
+        "macro": name.upper(),
+        "guard": f"{name.upper()}_H",
+        "summary": f"a step of {inputs} inputs and {outputs} outputs",
+        "inputs": inputs,
+        "outputs": outputs,
+        "state": [_member(s) for s in own],
+        "work": [
+            *(_member(s) for s in program.of("work")),
+            *(
+                {
+                    "name": to.removeprefix("state->"),
+                    "ctype": TYPES[q.dtype],
+                    "elements": q.elements,
+                }
+                for to, _, q in aside
+            ),
+        ],
+        "constants": [
+            {**_member(program.slots[n]), "body": c_array(a)} for n, a in program.constants.items()
+        ],
+        "kernels": _prototypes(program),
+        "calls": [
+            {"kernel": c.kernel, "arguments": [_at(graph, s) for s in (*c.reads, *c.writes)]}
+            for c in program.calls
+        ],
+        "copies": [(to, source) for to, source, _ in aside],
+        "result": _at(graph, program.results[graph.y.name]),
+        "states": [(f"state->{c_name(to)}", s) for to, s in moved if s != f"state->{c_name(to)}"],
+        "golden": _golden(graph),
+    }
+
+
+def _member(slot: Slot) -> dict[str, Any]:
+    return {"name": c_name(slot.name), "ctype": TYPES[slot.dtype], "elements": slot.elements}
+
+
+def _at(graph: StepGraph, slot: Slot) -> str:
+    """How the glue calls the slot."""
+    if slot.name == graph.x.name:
+        return "x"
+    name = c_name(slot.name)
+    return name if slot.kind == "constant" else f"state->{name}"
+
+
+def _prototypes(program: Program) -> list[dict[str, Any]]:
+    out = {}
+    for c in program.calls:
+        reads = [f"const {TYPES[s.dtype]}" for s in c.reads]
+        out[c.kernel] = {
+            "name": c.kernel,
+            "arguments": [*reads, *(TYPES[s.dtype] for s in c.writes)],
+        }
+    return list(out.values())
+
+
+def _golden(graph: StepGraph) -> dict[str, Any]:
+    x = inputs_of(graph, GOLDEN_STEPS, 1)[:, 0]
+    y = outputs_of(graph, x)
+    return {
+        "steps": GOLDEN_STEPS,
+        "input": c_array(x.reshape(-1)),
+        "output": c_array(np.ascontiguousarray(y).reshape(-1)),
+        "tolerance": f"{TOLERANCE}f",
+    }

@@ -1,0 +1,120 @@
+"""A plain graph's artifact beside ONNX Runtime: the same outputs, and how fast."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delrec_compile import targets
+from delrec_compile.build import load_artifact
+from delrec_compile.errors import InputError, ParityError
+from delrec_compile.plain.build import TOLERANCE
+from delrec_compile.plain.reference import F32, inputs_of, outputs_of
+from delrec_compile.plain.session import PlainSession
+from delrec_compile.plain.step_graph import StepGraph, read
+from delrec_compile.run import onnx_session
+
+STEPS, STREAMS = 200, 4
+ROUNDS = 15
+AXES = ("step", "sequence", "output")
+
+
+def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[str, Any]:
+    """In a child: free-running outputs on fixed pseudo-random counts, against ONNX Runtime.
+
+    Passes when each output lies within TOLERANCE of 1 plus its size: other engines add in another
+    order, so that a plain graph promises no equal bits. Raises InputError where it cannot run.
+    """
+    graph, session = _opened(path)
+    x = inputs_of(graph, steps, streams)
+    want = np.stack([outputs_of(graph, x[:, b]) for b in range(streams)], axis=1)
+    got = np.stack([_fresh(session, x[:, b]) for b in range(streams)], axis=1)
+    error = np.abs(got.astype(np.float64) - want)
+    bad = ~(error <= TOLERANCE * (1 + np.abs(want)))
+    first = dict(zip(AXES, np.argwhere(bad)[0].tolist(), strict=True)) if bad.any() else None
+    return {
+        "target": session.artifact.manifest["target"],
+        "reference": "onnxruntime",
+        "steps": steps,
+        "sequences": streams,
+        "values": int(want.size),
+        "differing": int(bad.sum()),
+        "same_bits": int((got.view(np.uint32) == want.view(np.uint32)).sum()),
+        "max_abs_error": float(np.nanmax(error)),
+        "tolerance": TOLERANCE,
+        "first": first,
+        "self_test": session.self_test(),
+        "passed": not bad.any() and session.self_test(),
+    }
+
+
+def judge(found: dict[str, Any]) -> None:
+    """Raises ParityError for a check that did not pass."""
+    if found["passed"]:
+        return
+    if found["first"] is None:
+        raise ParityError("the self-test of the library fails; build it again")
+    at = found["first"]
+    raise ParityError(
+        f"{found['target']} differs from ONNX Runtime in {found['differing']} of {found['values']} "
+        f"outputs, first at sequence {at['sequence']}, step {at['step']}, output {at['output']}; "
+        "where the graph has a threshold, another order of a sum can flip it: a network in a "
+        ".safetensors file has exact sums"
+    )
+
+
+def bench_plain(path: str, rounds: int = ROUNDS, steps: int = STEPS) -> dict[str, Any]:
+    """In a child: microseconds of CPU per step beside ONNX Runtime, interleaved, medians."""
+    graph, session = _opened(path)
+    x = inputs_of(graph, steps, 1)[:, 0]
+    y = np.empty((steps, graph.y.elements), np.float32)
+    theirs = _OnnxSteps(graph, x)
+    forms = {"plain": lambda: session.run_in_place(x, y), "onnxruntime": theirs.run}
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    for _ in range(rounds):
+        for name, call in forms.items():
+            began = time.thread_time_ns()
+            call()
+            times[name].append((time.thread_time_ns() - began) / steps / 1000)
+    pairs = zip(times["onnxruntime"], times["plain"], strict=True)
+    return {
+        "unit": "us of CPU per step",
+        "rounds": rounds,
+        "medians": {name: statistics.median(t) for name, t in times.items()},
+        "ratio": statistics.median(a / b for a, b in pairs),
+    }
+
+
+class _OnnxSteps:
+    """ONNX Runtime, its state fed back."""
+
+    def __init__(self, graph: StepGraph, x: F32) -> None:
+        self.session = onnx_session(graph.proto.SerializeToString())
+        self.graph, self.rows = graph, [row.reshape(graph.x.shape) for row in x]
+        self.names = [graph.y.name, *(q.name for q in graph.present)]
+
+    def run(self) -> None:
+        past = [p.name for p in self.graph.past]
+        state = {p.name: np.zeros(p.shape, p.dtype) for p in self.graph.past}
+        for row in self.rows:
+            _, *made = self.session.run(self.names, {self.graph.x.name: row, **state})
+            state = dict(zip(past, made, strict=True))
+
+
+def _opened(path: str) -> tuple[StepGraph, PlainSession]:
+    artifact = load_artifact(path, plain=True)
+    if not targets.is_here(artifact.manifest["machine"]):
+        raise InputError(
+            f"{path} is built for {artifact.manifest['machine']}; copy it to such a machine and "
+            "check it there"
+        )
+    return read(Path(path) / "model.onnx"), PlainSession(artifact)
+
+
+def _fresh(session: PlainSession, x: F32) -> F32:
+    session.reset()
+    return session.run(x)

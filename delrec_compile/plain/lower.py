@@ -1,0 +1,161 @@
+"""ONNX step -> TVM's fused kernels and the order in which they are called. Runs in a child."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tvm
+from numpy.typing import NDArray
+from tvm import relax, s_tir, tirx
+from tvm.relax.frontend.onnx import from_onnx
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.plain.step_graph import StepGraph
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Memory of the step. kind: "in" (x and the state), "constant", or "work"."""
+
+    name: str
+    kind: str
+    elements: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A kernel, the slots that it reads, and those that it writes."""
+
+    kernel: str
+    reads: list[Slot]
+    writes: list[Slot]
+
+
+@dataclass
+class Program:
+    """A step. calls: in order. results: (name of an output, the slot it is copied from)."""
+
+    functions: dict[str, Any] = field(default_factory=dict)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    results: dict[str, Slot] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[Slot]:
+        """The slots of a kind."""
+        return [s for s in self.slots.values() if s.kind == kind]
+
+
+def lower(graph: StepGraph) -> Program:
+    """Raises UnsupportedError for an operator that TVM has no kernel for."""
+    module = fused(graph)
+    return _Walk(graph, module).program
+
+
+def fused(graph: StepGraph) -> tvm.IRModule:
+    """Relax, each call of it one fused kernel, constants folded."""
+    t = relax.transform
+    shapes = {p.name: list(p.shape) for p in graph.inputs}
+    try:
+        module = from_onnx(graph.proto, shape_dict=shapes, keep_params_in_input=False)
+    except Exception as error:  # the importer raises whatever its operators do
+        why = " ".join(str(error).split())[-300:]
+        raise UnsupportedError(f"TVM does not import this graph: {why}") from error
+    passes = [t.DecomposeOpsForInference(), t.LegalizeOps(), t.FoldConstant()]
+    passes += [t.AnnotateTIROpPattern(), t.FuseOps(), t.FuseTIR(), t.DeadCodeElimination()]
+    with tvm.target.Target({"kind": "llvm"}):
+        return tvm.ir.transform.Sequential(passes)(module)
+
+
+class _Walk:
+    """Follows the bindings of the step, a straight line."""
+
+    def __init__(self, graph: StepGraph, module: tvm.IRModule) -> None:
+        self.module, self.program = module, Program()
+        self.at: dict[Any, Any] = {}  # variable -> slot name, or a list of them
+        main = module["main"]
+        for var, port in zip(main.params, graph.inputs, strict=True):
+            self.at[var] = self._slot(port.name, "in", port.elements, port.dtype)
+        for block in main.body.blocks:
+            for binding in block.bindings:
+                self.at[binding.var] = self._value(binding.value)
+        made = _flat(self._value(main.body.body))
+        slots = self.program.slots
+        self.program.results = {n: slots[s] for n, s in zip(graph.outputs, made, strict=True)}
+
+    def _slot(self, name: str, kind: str, elements: int, dtype: str) -> str:
+        self.program.slots[name] = Slot(name, kind, elements, dtype)
+        return name
+
+    def _value(self, value: Any) -> Any:
+        if value in self.at:
+            return self.at[value]
+        if isinstance(value, tvm.ir.GenericConst):
+            return self._constant(value)
+        if isinstance(value, relax.Tuple):
+            return [self._value(f) for f in value.fields]
+        if isinstance(value, relax.TupleGetItem):
+            return self._value(value.tuple_value)[value.index]
+        if isinstance(value, relax.Call) and value.op == tvm.ir.Op.get("relax.call_tir"):
+            return self._call(value)
+        raise UnsupportedError(
+            f"the graph needs '{_called(value)}', which is no kernel of TVM's own"
+        )
+
+    def _constant(self, value: Any) -> str:
+        array = np.ascontiguousarray(value.value.numpy()).reshape(-1)
+        name = f"constant_{len(self.program.constants)}"
+        self.program.constants[name] = array
+        return self._slot(name, "constant", array.size, str(array.dtype))
+
+    def _call(self, call: Any) -> Any:
+        kernel, arguments = call.args[0], call.args[1]
+        name = str(kernel.name_hint)
+        if name not in self.program.functions:
+            self.program.functions[name] = _sums_side_by_side(self.module[kernel])
+        results = list(call.ty_args[0].fields) if _is_tuple(call.ty_args[0]) else [call.ty_args[0]]
+        made: list[str] = []
+        for type_ in results:
+            elements = int(np.prod([int(e) for e in type_.shape], dtype=np.int64))
+            slot = f"work_{len(self.at)}_{len(made)}"
+            made.append(self._slot(slot, "work", elements, str(type_.dtype.dtype)))
+        reads = [s for a in arguments.fields for s in _flat(self._value(a))]
+        slots = self.program.slots
+        self.program.calls.append(Call(name, [slots[s] for s in reads], [slots[s] for s in made]))
+        return made if _is_tuple(call.ty_args[0]) else made[0]
+
+
+def _is_tuple(type_: Any) -> bool:
+    return isinstance(type_, relax.TupleType)
+
+
+def _flat(value: Any) -> list[str]:
+    return [s for v in value for s in _flat(v)] if isinstance(value, list) else [value]
+
+
+def _called(value: Any) -> str:
+    op = getattr(value, "op", value)
+    return str(getattr(op, "name", None) or getattr(op, "global_symbol", None) or type(op).__name__)
+
+
+def _sums_side_by_side(function: Any) -> Any:
+    """Sums with their reduction outside, so that neighbours are added at once.
+
+    Each element is still summed in the order of the reduction: the bits stay the same.
+    """
+    schedule = s_tir.Schedule(tvm.IRModule({"main": function}))
+    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
+        loops = schedule.get_loops(block)
+        kinds = [v.iter_type for v in schedule.get(block).iter_vars]
+        if len(kinds) != len(loops) or tirx.IterVar.CommReduce not in kinds:
+            continue
+        inner = [loop for loop, k in zip(loops, kinds, strict=True) if k == tirx.IterVar.CommReduce]
+        outer = [loop for loop, k in zip(loops, kinds, strict=True) if k != tirx.IterVar.CommReduce]
+        if not outer:
+            continue
+        schedule.reorder(*inner, *outer)
+        schedule.decompose_reduction(block, inner[0])
+    return schedule.mod["main"]

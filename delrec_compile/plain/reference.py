@@ -1,0 +1,37 @@
+"""What a step graph computes, by ONNX Runtime, its state fed back step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.plain.step_graph import StepGraph
+from delrec_compile.run import onnx_session
+
+F32 = NDArray[np.float32]
+SEED = 2604
+
+
+def inputs_of(graph: StepGraph, steps: int, streams: int) -> F32:
+    """Fixed pseudo-random counts (steps, streams, inputs), mostly 0: what spikes look like."""
+    shape = (steps, streams, graph.x.elements)
+    return np.random.default_rng(SEED).poisson(0.3, shape).astype(np.float32)
+
+
+def outputs_of(graph: StepGraph, x: F32) -> F32:
+    """x: (steps, inputs) from a fresh start. Returns (steps, outputs)."""
+    return np.stack([y for y, _ in steps_of(graph, x)])
+
+
+def steps_of(graph: StepGraph, x: F32) -> Iterator[tuple[F32, dict[str, NDArray[Any]]]]:
+    """y (outputs,) and the state before it, of each step."""
+    session = onnx_session(graph.proto.SerializeToString())
+    state = {p.name: np.zeros(p.shape, p.dtype) for p in graph.past}
+    for row in x:
+        made = session.run(list(graph.outputs), {graph.x.name: row.reshape(graph.x.shape), **state})
+        found = dict(zip(graph.outputs, made, strict=True))
+        yield np.asarray(found[graph.y.name], np.float32).reshape(-1), state
+        state = {p.name: found[q.name] for p, q in zip(graph.past, graph.present, strict=True)}

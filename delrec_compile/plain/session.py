@@ -1,0 +1,57 @@
+"""A plain step graph's library called from Python."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.errors import DataError, InputError
+from delrec_compile.plain.build import ENTRIES
+from delrec_compile.session import aligned, pointer
+
+F32 = NDArray[np.float32]
+
+
+class PlainSession:
+    """One stream. Inputs are any float32 values; nothing rounds them."""
+
+    def __init__(self, artifact: Artifact | Path | str) -> None:
+        self.artifact = (
+            artifact if isinstance(artifact, Artifact) else load_artifact(artifact, plain=True)
+        )
+        m = self.artifact.manifest
+        library = self.artifact.path / m["library"]
+        try:
+            lib = ctypes.CDLL(str(library.absolute()))
+        except OSError as error:
+            raise InputError(f"{library} does not load here: {error}") from error
+        self._entry = {e: getattr(lib, f"{m['name']}_{e}") for e in ENTRIES}
+        self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
+        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
+        self.reset()
+
+    def reset(self) -> None:
+        """Starts afresh."""
+        self._entry["reset"](pointer(self._state))
+
+    def run(self, x: F32) -> F32:
+        """x: (steps, inputs). Returns (steps, outputs); the state goes on from the step before."""
+        if x.ndim != 2 or x.shape[1] != self.inputs:
+            raise DataError(f"x has shape {list(x.shape)}; [steps, {self.inputs}] is needed")
+        x = np.ascontiguousarray(x, np.float32)
+        y = np.empty((len(x), self.outputs), np.float32)
+        self.run_in_place(x, y)
+        return y
+
+    def run_in_place(self, x: F32, y: F32) -> None:
+        """`run` between arrays of yours, float32 and contiguous, unchecked."""
+        steps = ctypes.c_int32(len(x))
+        self._entry["run"](pointer(self._state), pointer(x), steps, pointer(y))
+
+    def self_test(self) -> bool:
+        """Whether the recorded outputs come out again."""
+        return int(self._entry["self_test"]()) == 0

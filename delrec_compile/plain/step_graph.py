@@ -1,0 +1,122 @@
+"""An ONNX step of anybody's, read: one input, one output, and state that is paired by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from delrec_compile.errors import ModelError
+
+PAST, PRESENT = "past_", "present_"
+DTYPES = ("float32", "float64", "int8", "uint8", "int32", "int64", "bool")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A tensor that goes in or comes out. shape: with the batch axis, which is 1 here."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def elements(self) -> int:
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return size
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """A step. x, y: what is not state. past, present: the state, in the same order.
+
+    outputs: names of all outputs, in the order of the graph.
+    """
+
+    proto: onnx.ModelProto
+    x: Port
+    y: Port
+    past: tuple[Port, ...]
+    present: tuple[Port, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return (self.x, *self.past)
+
+
+def read(path: Path | str) -> StepGraph:
+    """Reads a step graph, its batch axis as 1.
+
+    Raises ModelError: missing, not ONNX, an extent that is not known, or state that is not paired.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: no such file; give an .onnx file with past_ and present_ tensors"
+        )
+    try:
+        proto = onnx.load_model_from_string(path.read_bytes())
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # protobuf and onnx raise kinds of their own
+        why = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path} is not a valid ONNX file ({why}); export it again") from error
+    return graph_of(proto, str(path))
+
+
+def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:
+    """The step in a model that was read; `where` names it in errors."""
+    constants = {t.name for t in proto.graph.initializer}
+    ins = [_port(v, where) for v in proto.graph.input if v.name not in constants]
+    outs = [_port(v, where) for v in proto.graph.output]
+    past = {p.name.removeprefix(PAST): p for p in ins if p.name.startswith(PAST)}
+    present = {p.name.removeprefix(PRESENT): p for p in outs if p.name.startswith(PRESENT)}
+    if odd := sorted(past.keys() ^ present.keys()):
+        name = f"{PAST}{odd[0]}" if odd[0] in past else f"{PRESENT}{odd[0]}"
+        other = f"{PRESENT}{odd[0]}" if odd[0] in past else f"{PAST}{odd[0]}"
+        raise ModelError(f"{where}: the state '{name}' has no '{other}'; each needs its pair")
+    for name, p in past.items():
+        q = present[name]
+        if (p.shape, p.dtype) != (q.shape, q.dtype):
+            raise ModelError(
+                f"{where}: '{p.name}' is {list(p.shape)} of {p.dtype}, '{q.name}' is {list(q.shape)} "
+                f"of {q.dtype}; a state comes out as it goes in"
+            )
+    x = _only([p for p in ins if not p.name.startswith(PAST)], "input", PAST, where)
+    y = _only([p for p in outs if not p.name.startswith(PRESENT)], "output", PRESENT, where)
+    outputs = tuple(p.name for p in outs)
+    return StepGraph(proto, x, y, tuple(past.values()), tuple(present[n] for n in past), outputs)
+
+
+def _only(ports: list[Port], side: str, prefix: str, where: str) -> Port:
+    if len(ports) != 1:
+        names = ", ".join(p.name for p in ports) or "none"
+        raise ModelError(
+            f"{where}: {len(ports)} {side}s that are no state ({names}); a step has one, and state is "
+            f"named {prefix}<name>"
+        )
+    if ports[0].dtype != "float32":
+        raise ModelError(
+            f"{where}: {side} '{ports[0].name}' is {ports[0].dtype}; float32 is needed"
+        )
+    return ports[0]
+
+
+def _port(value: onnx.ValueInfoProto, where: str) -> Port:
+    """A tensor of known extents; an unknown first one is the batch, 1."""
+    kind = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "none"
+    if dtype not in DTYPES:
+        raise ModelError(f"{where}: '{value.name}' is {dtype}; allowed: {', '.join(DTYPES)}")
+    shape = [d.dim_value for d in kind.shape.dim]
+    if shape and shape[0] == 0:
+        shape[0] = 1
+    if 0 in shape:
+        raise ModelError(
+            f"{where}: '{value.name}' has an unknown extent at axis {shape.index(0)}; only the first "
+            "axis, the batch, may be unknown"
+        )
+    return Port(value.name, tuple(shape), dtype)

@@ -141,7 +141,12 @@ def test_forms_hold_for_other_networks(name, form, case):
 
 
 @pytest.mark.parametrize(
-    ("case", "what"), [("heads", "'conv_delay' with several heads"), ("soft", "a soft reset")]
+    ("case", "what"),
+    [
+        ("heads", "'conv_delay' with several heads"),
+        ("soft", "a soft reset"),
+        ("frontend", "a convolution of inputs"),
+    ],
 )
 @pytest.mark.parametrize("name", [n for n in peers.ENGINES if n not in peers.ANY])
 def test_what_an_engine_has_no_form_for_is_named(name, case, what):

@@ -101,6 +101,8 @@ def known(network: Network) -> None:
             f"no form of this engine is written for a {network.readout.kind} readout"
         )
     for layer in network.layers:
+        if layer.maps is not None:
+            raise UnsupportedError("no form of this engine is written for a convolution of inputs")
         plain(layer.lif)
         if layer.recurrence is not None:
             delays(layer.recurrence)

@@ -1,0 +1,284 @@
+"""A page per kind of network: its equation, its ONNX step as a picture, and what it costs.
+
+    python -m benchmarks.kinds            writes docs/kinds/ and benchmarks/results/kinds.json
+
+All networks have 140 inputs, 256 feed-forward neurons, 256 neurons of the kind, and 20 outputs; random
+weights, biases shifted until the hidden layers fire at 10 %.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from benchmarks.networks import BETA, Size, calibrate, poisson_words, random_network
+from delrec_compile.bench import ONE_THREAD, bench
+from delrec_compile.build import build
+from delrec_compile.checkpoint import write_whole
+from delrec_compile.data.events import save_words
+from delrec_compile.errors import DelrecError
+from delrec_compile.export import export
+from delrec_compile.freeze import snap
+from delrec_compile.inspect import inspect
+from delrec_compile.network import (
+    Conv2dDelay,
+    ConvDelay,
+    DenseDelay,
+    Layer,
+    Lif,
+    Maps,
+    Network,
+    Recurrence,
+    SynapticDelay,
+    TapConvDelay,
+)
+from delrec_compile.prove import machine
+
+ROOT = Path(__file__).parent.parent
+PAGES, RESULTS = ROOT / "docs" / "kinds", ROOT / "benchmarks" / "results" / "kinds.json"
+SCHEMA = "delrec.kinds/1"
+N, LONGEST, RATE = 256, 31, 0.1
+COMMAND = "python -m benchmarks.kinds"
+ROWS = ("ours", "ours_int8", "onnxruntime")
+WORDS, STEPS = 15, 80
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Kind:
+    """title; equation in plain text; options of `train`; and how such a network is drawn."""
+
+    title: str
+    equation: str
+    train: str
+    made: Callable[[Generator], Recurrence | None]
+    maps: Maps | None = None
+
+
+def _delays(r: Generator, *shape: int) -> Any:
+    return r.integers(0, LONGEST + 1, shape)
+
+
+def _normal(r: Generator, *shape: int) -> Any:
+    return r.normal(size=shape) * 0.3
+
+
+KINDS = {
+    "feed_forward": Kind("Feed-forward", "I = W x + b", "--recurrence none", lambda _: None),
+    "conv_delay": Kind(
+        "conv_delay: one kernel, a delay for each neuron",
+        "I[i](t) = (W x(t) + b)[i] + sum_k K[k] * S[j](t - 1 - d[j]),   j = i + k - pad",
+        "--recurrence conv",
+        lambda r: ConvDelay(_normal(r, 3), _delays(r, N)),
+    ),
+    "conv_delay_heads": Kind(
+        "conv_delay with several heads",
+        "I[i](t) = (W x(t) + b)[i] + sum_m sum_k K[m, k] * S[j](t - 1 - d[m, j]),   j = i + k - pad",
+        "--recurrence conv --kernel 5 --set heads=4",
+        lambda r: ConvDelay(_normal(r, 4, 5), _delays(r, 4, N)),
+    ),
+    "dense_delay": Kind(
+        "dense_delay: a matrix, a delay for each neuron (DelRec)",
+        "I[i](t) = (W x(t) + b)[i] + sum_j R[i, j] * S[j](t - 1 - d[j])",
+        "--recurrence dense",
+        lambda r: DenseDelay(_normal(r, N, N) / 4, _delays(r, N)),
+    ),
+    "synaptic_delay": Kind(
+        "synaptic_delay: a delay for each weight",
+        "I[i](t) = (W x(t) + b)[i] + sum_j R[i, j] * S[j](t - 1 - d[i, j])",
+        "--recurrence synaptic",
+        lambda r: SynapticDelay(_normal(r, N, N) / 4, _delays(r, N, N)),
+    ),
+    "tap_conv_delay": Kind(
+        "tap_conv_delay: delays that all neurons share, a kernel for each",
+        "I[c, x](t) = (W x(t) + b)[c, x] + sum_d sum_k K[d, c, k] * S[c, x + k - pad](t - 1 - delay[d])",
+        "--recurrence tap_conv --set channels=4 --set taps=4",
+        lambda r: TapConvDelay(_normal(r, 4, 4, 3), [0, 7, 19, LONGEST], N // 4),  # type: ignore[arg-type]
+    ),
+    "conv2d_delay": Kind(
+        "conv2d_delay: a convolution over maps for each of the last steps",
+        "I(t) = W x(t) + b + sum_{d = 1 .. D} conv2d(S(t - d), K[d])",
+        "--recurrence conv2d --set channels=4 --set height=8 --set taps=3",
+        lambda r: Conv2dDelay(_normal(r, 3, 4, 4, 3, 3) / 3, 8, 8),
+    ),
+    "conv": Kind(
+        "conv: one kernel, no delays",
+        "I[i](t) = (W x(t) + b)[i] + sum_k K[k] * S[i + k - pad](t - 1)",
+        "--recurrence conv --max-delay 0",
+        lambda r: ConvDelay(_normal(r, 3), np.zeros(N, np.int32)),
+    ),
+    "dense": Kind(
+        "dense: a matrix, no delays",
+        "I(t) = W x(t) + b + R S(t - 1)",
+        "--recurrence dense --max-delay 0",
+        lambda r: DenseDelay(_normal(r, N, N) / 4, np.zeros(N, np.int32)),
+    ),
+    "frontend": Kind(
+        "A convolutional layer in place of the product",
+        "I[o, x](t) = b[o] + sum_c sum_k W[o, c, k] * x[c, x * stride + k - pad](t)",
+        "--recurrence conv --set frontend=8x5/2",
+        lambda r: ConvDelay(_normal(r, 3), _delays(r, N)),
+        Maps(1, 1, 140, (8, 1, 1, 5), (1, 2), (0, 2)),
+    ),
+}
+
+
+def network(name: str) -> Network:
+    """The network of a kind, snapped; it fires at RATE."""
+    kind, r = KINDS[name], np.random.default_rng(7)
+    plain = random_network(Size(rate=RATE))
+    first, second = plain.layers
+    if kind.maps is not None:
+        first = Layer(
+            _normal(r, *kind.maps.kernel), np.zeros(8, np.float32), Lif(BETA), None, kind.maps
+        )
+        second = replace(second, weight=_normal(r, N, first.size))
+    drawn = replace(
+        plain, layers=(first, replace(second, recurrence=kind.made(r))), name=f"{name}_{N}"
+    )
+    return snap(calibrate(drawn, RATE))
+
+
+def picture(made: Network) -> str:
+    """The semantic ONNX step as a Mermaid graph: operators, state in and out."""
+    graph = export(made, form="semantic").graph
+    constants = {t.name for t in graph.initializer}
+    names = {o: n for n in graph.node if n.op_type == "Identity" for o in n.output}
+    lines, made_by = ["flowchart LR"], {}
+    for v in graph.input:
+        made_by[v.name] = v.name
+        lines.append(f'    {v.name}(["{v.name} {_shape(v)}"])')
+    for i, node in enumerate(n for n in graph.node if n.op_type != "Identity"):
+        held = [x for x in node.input if x in constants]
+        lines.append(f'    n{i}["{node.op_type}{"<br>" + ", ".join(held) if held else ""}"]')
+        lines += [f"    {made_by[x]} --> n{i}" for x in node.input if x not in constants]
+        made_by |= dict.fromkeys(node.output, f"n{i}")
+    for v in graph.output:
+        source = names[v.name].input[0] if v.name in names else v.name
+        lines += [f'    out_{v.name}(["{v.name}"])', f"    {made_by[source]} --> out_{v.name}"]
+    return "\n".join(lines)
+
+
+def _shape(value: onnx.ValueInfoProto) -> str:
+    return "x".join(str(d.dim_value) for d in value.type.tensor_type.shape.dim[1:])
+
+
+def measured(name: str, folder: Path, rounds: int) -> dict[str, Any]:
+    """What the network of a kind costs."""
+    made = network(name)
+    words = folder / "words.npz"
+    if not words.exists():
+        save_words(words, poisson_words(WORDS, STEPS, made.inputs))
+    artifact = build(made, out=folder / name)
+    result = bench(artifact.path, str(words), rows=ROWS, rounds=rounds).as_dict()
+    facts = inspect(made)
+    times = {r["name"]: r["us_per_step"] for r in result["rows"]}
+    return {
+        "parameters": facts["parameters"],
+        "recurrent_parameters": facts["recurrent_parameters"],
+        "state_bytes": facts["state_bytes"],
+        "nodes": len(export(made).graph.node),
+        "hidden_rate": result["workload"]["hidden_rate"],
+        "us_per_step": times,
+    }
+
+
+def page(name: str, cost: dict[str, Any]) -> str:
+    """Markdown of a kind."""
+    kind, us = KINDS[name], cost["us_per_step"]
+    whole = f"{us['ours_int8']:.2f} us" if "ours_int8" in us else "refused by name"
+    theirs = f"{us['onnxruntime']:.1f} us per step, {us['onnxruntime'] / us['ours']:.0f}x"
+    return f"""# {kind.title}
+
+```
+{kind.equation}
+```
+
+then the [neuron](../networks.md#neurons). Words and fields: [networks.md](../networks.md).
+
+```sh
+delrec-compile train digits/ {kind.train} -o {name}.safetensors
+```
+
+## One step as ONNX
+
+`delrec-compile export {name}.safetensors --form semantic`: each `ai.delrec` operator carries its
+own ONNX function; the portable form has {cost["nodes"]} nodes of plain operators.
+
+```mermaid
+{picture(network(name))}
+```
+
+## Cost
+
+140 inputs, {N} neurons, {N} of this kind, 20 outputs; {cost["hidden_rate"]:.0%} of the hidden
+neurons fire. Made by `{COMMAND}`.
+
+| | |
+|---|---|
+| parameters | {cost["parameters"]:,} |
+| of them recurrent | {cost["recurrent_parameters"]:,} |
+| state of a stream, in ONNX | {cost["state_bytes"]["onnx"]:,} bytes |
+| state of a stream, compiled | {cost["state_bytes"]["artifact"]:,} bytes |
+| compiled for x86_64, float32 | {us["ours"]:.2f} us per step |
+| compiled for x86_64, int8 | {whole} |
+| ONNX Runtime, fastest form | {theirs} |
+"""
+
+
+def index(costs: dict[str, dict[str, Any]]) -> str:
+    """Markdown of all kinds."""
+    lines = [
+        "# Kinds of networks",
+        "",
+        f"A page for each, made by `{COMMAND}`: equation, ONNX picture, cost.",
+        "",
+        "| kind | recurrent parameters | state, compiled | us per step | times ONNX Runtime |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name, c in costs.items():
+        us, state = c["us_per_step"], c["state_bytes"]["artifact"]
+        lines.append(
+            f"| [{name}]({name}.md) | {c['recurrent_parameters']:,} | {state:,} B "
+            f"| {us['ours']:.2f} | {us['onnxruntime'] / us['ours']:.0f}x |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(rounds: int = 15) -> int:
+    """Measures all kinds; returns the exit code."""
+    os.environ.update(ONE_THREAD)
+    costs = {}
+    try:
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            for name in KINDS:
+                print(name, file=sys.stderr)
+                costs[name] = measured(name, Path(folder), rounds)
+    except DelrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    PAGES.mkdir(parents=True, exist_ok=True)
+    whole = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, "kinds": costs}
+    write_whole(RESULTS, (json.dumps(whole, indent=1) + "\n").encode())
+    write_pages(costs)
+    return 0
+
+
+def write_pages(costs: dict[str, dict[str, Any]]) -> None:
+    """The pages of what was measured."""
+    for name, cost in costs.items():
+        write_whole(PAGES / f"{name}.md", page(name, cost).encode())
+    write_whole(PAGES / "README.md", index(costs).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -96,10 +96,12 @@ def import_(
             reset=reset,
             gain=gain,
         )
-        found = None
+        found, unfrozen = None, None
         if check:
             say(f"comparing spikes over {check} steps")
             found = made.check(check, BATCH)
+            if found.differing and made.model is not None:
+                unfrozen = made.check(check, BATCH, frozen=False).differing
         accuracy = _accuracy(made.network, words, limit) if words else None
     checkpoint.save(made.network, out)
     n = made.network
@@ -112,7 +114,7 @@ def import_(
         "recurrences": [r.recurrence.name if r.recurrence else None for r in n.layers],
         "dt_ms": n.dt_ms,
         "remarks": list(made.remarks),
-        "check": asdict(found) if found else None,
+        "check": asdict(found) | {"differing_before_freezing": unfrozen} if found else None,
         "accuracy": accuracy,
     }
     if as_json:
@@ -158,6 +160,11 @@ def _tell(facts: dict[str, Any]) -> None:
             f"over {found['steps']} steps of {found['sequences']} random inputs; it fired "
             f"{found['spikes']:,}"
         )
+        if found["differing_before_freezing"] is not None:
+            show(
+                f"note: {found['differing_before_freezing']:,} differ before its weights go onto the "
+                "grid of exact sums; a smaller --max-input gives a finer grid"
+            )
         if not found["spikes"]:
             show("note: it never fired on this input, so the comparison says little")
     if facts["accuracy"] is not None:

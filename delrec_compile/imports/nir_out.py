@@ -24,17 +24,16 @@ from numpy.typing import NDArray
 from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
 from delrec_compile.imports.nir_in import FORMAT, METADATA, from_nir
+from delrec_compile.imports.nir_ways import on_maps, terms
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import compare, counts
 from delrec_compile.network import (
-    Conv2dDelay,
     ConvDelay,
     Layer,
     Lif,
     Network,
     Readout,
     Recurrence,
-    SynapticDelay,
     TapConvDelay,
 )
 from delrec_compile.run import ReferenceRunner
@@ -111,7 +110,7 @@ class _Writer:
             shape = (*self.lead, layer.size)
         else:
             shape = self._convolution(name, layer, shape)
-            if layer.recurrence is not None and not _on_maps(layer.recurrence, shape):
+            if layer.recurrence is not None and not on_maps(layer.recurrence, shape):
                 shape = self._flat(f"{name}_flat", shape)
         self._then(name, self._neurons(name, layer.lif, shape))
         if layer.recurrence is not None:
@@ -196,7 +195,7 @@ class _Writer:
     def _ways(self, name: str, r: Recurrence, shape: Shape) -> list[list[tuple[str, Any]]]:
         """Nodes with the last part of their names, for each way back."""
         ways = []
-        for delay, weight in _terms(name, r, shape):
+        for delay, weight in terms(name, r, shape):
             way: list[tuple[str, Any]] = []
             if delay.any():
                 way.append(("delay", self.nir.Delay(delay=delay.reshape(shape) * self.dt)))
@@ -223,56 +222,6 @@ def _taken(layer: Layer, lead: Shape) -> Shape:
         return (*lead, layer.inputs)
     flat = m.height == 1 and m.kernel[2] == 1 and m.stride[0] == 1
     return (m.channels, m.width) if flat else (m.channels, m.height, m.width)
-
-
-def _on_maps(r: Recurrence, shape: Shape) -> bool:
-    """Whether a recurrence is a convolution over a layer's maps."""
-    if isinstance(r, Conv2dDelay):
-        return shape == (r.maps.channels, r.height, r.width)
-    return isinstance(r, TapConvDelay) and shape == (r.maps.channels, r.width)
-
-
-def _terms(name: str, r: Recurrence, shape: Shape) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Delays (N,) and weights (N, N), (C, C, K) or (C, C, k, k) of each way back."""
-    n = r.size
-    if isinstance(r, ConvDelay):
-        delays = np.atleast_2d(r.delay)
-        kernels = [k[None, None] if len(shape) == 2 else _banded(k, n) for k in r.kernels]
-        return list(zip(delays, kernels, strict=True))
-    if isinstance(r, TapConvDelay | Conv2dDelay):
-        kernels = list(r.kernel)
-        if isinstance(r, TapConvDelay):
-            kernels = [_diagonal(k) for k in kernels]
-        if not _on_maps(r, shape):
-            raise UnsupportedError(
-                f"{name}: a {r.kind} recurrence over values of shape {list(shape)}; NIR has no node "
-                "that gives a value the shape of maps"
-            )
-        return [(np.full(n, lag), k) for lag, k in zip(r.lags, kernels, strict=True)]
-    if isinstance(r, SynapticDelay):
-        lags = sorted(set(r.delay.ravel().tolist()))
-        return [
-            (np.full(n, lag), np.where(r.delay == lag, r.weight, np.float32(0))) for lag in lags
-        ]
-    arrays = r.arrays()
-    return [(arrays["delay"], arrays["weight"])]
-
-
-def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
-    """(n, n): a kernel over neurons as a matrix."""
-    reach = len(kernel) // 2
-    total = np.zeros((n, n), np.float32)
-    for k, tap in enumerate(kernel):
-        total += np.diag(np.full(max(n - abs(k - reach), 0), tap, np.float32), k - reach)[:n, :n]
-    return total
-
-
-def _diagonal(kernels: Any) -> NDArray[np.float32]:
-    """(C, C, K): each channel with itself."""
-    channels, taps = kernels.shape
-    out = np.zeros((channels, channels, taps), np.float32)
-    out[np.arange(channels), np.arange(channels)] = kernels
-    return out
 
 
 def _told(network: Network) -> dict[str, Any]:

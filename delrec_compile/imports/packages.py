@@ -24,4 +24,7 @@ def package(name: str) -> Any:
             warnings.simplefilter("ignore")  # of what the library itself calls when imported
             return importlib.import_module(name)
     except ImportError as error:
+        lacks = (error.name or root).split(".")[0]
+        if lacks != root:
+            raise ToolchainError(f"{root} needs '{lacks}'; pip install {lacks}") from error
         raise ToolchainError(f"{root} is not installed; {MEND[root]}") from error

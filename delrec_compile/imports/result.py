@@ -63,23 +63,34 @@ class Imported:
     model: Model | None = None
     layers: tuple[int, ...] | None = None
 
-    def check(self, steps: int = 200, batch: int = 4, seed: int = 0, x: F32 | None = None) -> Check:
+    def check(
+        self,
+        steps: int = 200,
+        batch: int = 4,
+        seed: int = 0,
+        x: F32 | None = None,
+        frozen: bool = True,
+    ) -> Check:
         """Runs the model and the frozen network, on random counts or on x (T, batch, inputs).
+
+        frozen: False takes the network before its weights went onto their grid: what differs then
+        is rounding in the framework's own order.
 
         Without a live model the frozen network is compared with itself before its weights went onto
         their grid.
         """
         if x is None:
             x = counts(self.network, steps, batch, seed)
-        frozen = TorchRunner(self.network).trace(x).spikes
+        network = self.network if frozen else self.unfrozen
+        found = TorchRunner(network).trace(x).spikes
         if self.model is None:
             against = "the model before freezing"
             theirs: Sequence[Any] = ReferenceRunner(self.unfrozen).trace(x).spikes
-            ours: Sequence[Any] = frozen
+            ours: Sequence[Any] = found
         else:
             against = self.model.name
             theirs = self.model.spikes(x)
-            ours = [frozen[i] for i in self.layers] if self.layers is not None else frozen
+            ours = [found[i] for i in self.layers] if self.layers is not None else found
         return compare(against, ours, theirs)
 
 

@@ -1,4 +1,4 @@
-"""SpikingJelly's neurons and containers, of the version 0.0.0.0.14.
+"""SpikingJelly's neurons and containers, of the versions 0.0.0.0.14 and 2.0.
 
 LIFNode: v = v + (x - (v - v_reset)) / tau, or v - (v - v_reset) / tau + x without `decay_input`; it
 fires at its threshold. Membranes begin at v_reset, and are counted from it here.

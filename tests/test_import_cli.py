@@ -1,4 +1,4 @@
-"""`import` and `export --form nir` as a user types them: results, JSON, exit codes, nothing half written."""
+"""`import` and `export --form nir` as a user types them: results, JSON, exit codes."""
 
 from __future__ import annotations
 

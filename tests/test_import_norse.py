@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,3 +92,17 @@ def test_refusals(what: str) -> None:
     model = norse.SequentialState(nn.Linear(4, 4), first, nn.Linear(4, 4), cell)
     with refusal(UnsupportedError, message, 4):
         delrec_compile.from_norse(model)
+
+
+def test_the_nir_graph_that_norse_writes() -> None:
+    pytest.importorskip("nirtorch")
+
+    def wide(n: int) -> Any:
+        own = {"tau_mem_inv": 256.0, "v_th": 0.5, "v_leak": 0.0, "v_reset": 0.0}
+        return box(**{key: torch.full((n,), value) for key, value in own.items()})
+
+    model = on_grid(norse.SequentialState(nn.Linear(10, 16), wide(16), nn.Linear(16, 8), wide(8)))
+    made = delrec_compile.from_norse(model, max_input=4)
+    graph = norse.to_nir(model, torch.zeros(10), dt=1)  # its tau is dt / tau_mem_inv
+    read = delrec_compile.from_nir(graph, dt_ms=1e3 * HALF, max_input=4)
+    same_spikes(replace(read, model=made.model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,3 +158,16 @@ def test_weights_off_the_grid_differ_little() -> None:
     assert not grid(torch.from_numpy(made.network.layers[0].weight)).equal(
         torch.from_numpy(made.network.layers[0].weight)
     )
+
+
+def test_the_nir_graph_that_snntorch_writes() -> None:
+    pytest.importorskip("nirtorch")
+    export = package("snntorch.export_nir").export_to_nir
+    told = {"threshold": torch.ones(16), "reset_mechanism": "zero"}
+    told |= {"beta": torch.full((16,), 0.75)}
+    own = rleaky(linear_features=16, reset_delay=False, **told)
+    model = on_grid(nn.Sequential(nn.Linear(10, 16), leaky(**told), nn.Linear(16, 16), own))
+    made = delrec_compile.from_snntorch(model, max_input=4)
+    graph = export(model, torch.zeros(1, 10), ignore_dims=[0])
+    read = delrec_compile.from_nir(graph, dt_ms=0.1, max_input=4)  # its dt is 1e-4 s
+    same_spikes(replace(read, model=made.model))

@@ -108,16 +108,19 @@ class _Reader:
         hints = self.told.get("layers", ())
         layer = 0
         for stop in self.found.stops:
-            for name in stop.way:
-                self._pass(name)
             node = self.found.nodes[stop.name]
-            if kind(node) in THROUGH:
-                continue
-            if kind(node) in ("LI", "I", "CubaLI"):
-                self._integrate(stop, node)
-                continue
-            self._neurons(stop, node, hints[layer] if layer < len(hints) else {})
-            layer += 1
+            try:
+                for name in stop.way:
+                    self._pass(name)
+                if kind(node) in ("LI", "I", "CubaLI"):
+                    self._integrate(stop, node)
+                elif kind(node) not in THROUGH:
+                    self._neurons(stop, node, hints[layer] if layer < len(hints) else {})
+                    layer += 1
+            except (ValueError, IndexError, TypeError, AttributeError) as error:
+                raise CheckpointError(
+                    f"{stop.name}: its arrays, or those before it, do not fit ({error})"
+                ) from error
         return self.made
 
     def _pass(self, name: str) -> None:

@@ -124,7 +124,7 @@ def trace(live: Live, opaque: Opaque) -> list[Call]:
     handles += [m.register_forward_hook(after) for m in names]
     try:
         out = live.run(sample)
-    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError) as error:
+    except Exception as error:
         raise UsageError(
             f"the model does not run on one step of shape {[1, *live.shape]} ({error}); give the "
             "right input shape, and a model that takes nothing but its input"

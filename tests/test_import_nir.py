@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from helpers import refusal
 
 import delrec_compile
+from benchmarks import drawn
 from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.network import Lif
@@ -425,3 +427,19 @@ def test_a_leak_that_is_hard_to_write() -> None:
     odd = replace(network, layers=layers)
     again = delrec_compile.from_nir(delrec_compile.to_nir(odd)).network
     assert again.layers[0].lif.facts() == odd.layers[0].lif.facts()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_networks_are_written_or_refused(seed: int) -> None:
+    """Writing proves that the graph, read back, gives the same spikes."""
+    network = drawn.network(seed)
+    layers = tuple(replace(y, lif=replace(y.lif, reset="hard")) for y in network.layers)
+    network = replace(network, layers=layers)
+    try:
+        graph, refused = delrec_compile.to_nir(network), ""
+    except UnsupportedError as error:
+        graph, refused = None, str(error)
+    if graph is None:
+        assert re.match(r"l\d: |the readout: ", refused), refused
+    else:
+        assert delrec_compile.from_nir(graph).network.inputs == network.inputs

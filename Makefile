@@ -45,7 +45,7 @@ $(BIN)/.installed: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(BIN)/.developer: $(BIN)/.installed
-	$(BIN)/python -m pip install -q -e '.[dev]'
+	$(BIN)/python -m pip install -q --retries 1 --extra-index-url $(TORCH_INDEX) -e '.[dev]'
 	touch $@
 
 $(BIN)/.cross: $(BIN)/.installed

@@ -1,6 +1,7 @@
 """Compile trained delay-learning spiking networks for any chip, proven equal to PyTorch.
 
 net = delrec_compile.load()                  # a bundled network, or load("net.safetensors")
+delrec_compile.import_model("model.nir")     # another framework's model, frozen
 delrec_compile.export(net, "step.onnx")      # one step with explicit state
 artifact = delrec_compile.build(net)         # C library, no runtime
 session = delrec_compile.Session(artifact)   # call it from Python
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from delrec_compile.devices_run import bench_on, check_on
     from delrec_compile.export import export
     from delrec_compile.freeze import snap
+    from delrec_compile.imports.authors import from_checkpoint
+    from delrec_compile.imports.nir_in import from_nir
+    from delrec_compile.imports.nir_out import export_nir, to_nir
+    from delrec_compile.imports.norse import from_norse
+    from delrec_compile.imports.snntorch import from_snntorch
+    from delrec_compile.imports.source import import_model
+    from delrec_compile.imports.spikingjelly import from_spikingjelly
     from delrec_compile.network import Network
     from delrec_compile.parity import check
     from delrec_compile.prove import prove
@@ -49,12 +57,20 @@ _HOMES = {
     "check_on": "devices_run",
     "compare": "compare",
     "export": "export",
+    "export_nir": "imports.nir_out",
     "footprint": "footprint",
+    "from_checkpoint": "imports.authors",
+    "from_nir": "imports.nir_in",
+    "from_norse": "imports.norse",
+    "from_snntorch": "imports.snntorch",
+    "from_spikingjelly": "imports.spikingjelly",
+    "import_model": "imports.source",
     "load_artifact": "build",
     "prove": "prove",
     "read_words": "run",
     "run": "run",
     "snap": "freeze",
+    "to_nir": "imports.nir_out",
     "train": "training",
     "tune": "tune",
 }
@@ -72,7 +88,14 @@ __all__ = [
     "check_on",
     "compare",
     "export",
+    "export_nir",
     "footprint",
+    "from_checkpoint",
+    "from_nir",
+    "from_norse",
+    "from_snntorch",
+    "from_spikingjelly",
+    "import_model",
     "load",
     "load_artifact",
     "prove",
@@ -80,6 +103,7 @@ __all__ = [
     "run",
     "save",
     "snap",
+    "to_nir",
     "train",
     "tune",
 ]

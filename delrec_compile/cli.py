@@ -16,6 +16,7 @@ from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app, train
 from delrec_compile.cli_devices import Devices, devices_app
 from delrec_compile.cli_footprint import footprint
+from delrec_compile.cli_import import export_nir, import_
 from delrec_compile.cli_tune import Db, db_app, tune
 from delrec_compile.devices import parse_all
 from delrec_compile.errors import DelrecError
@@ -154,17 +155,25 @@ def export(
     model: Model = DEFAULT,
     out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = Path("step.onnx"),
     form: Annotated[
-        str, typer.Option(help="portable: plain ONNX operators; semantic: ai.delrec functions.")
+        str,
+        typer.Option(
+            help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
+        ),
     ] = "portable",
     unroll: Annotated[int, typer.Option(help="Time steps per call.")] = 1,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write the step as ONNX, with its state as inputs and outputs."""
+    """Write the step as ONNX, with its state as inputs and outputs; or the network as NIR."""
     from delrec_compile import checkpoint
     from delrec_compile.export import export as export_onnx
 
     network = checkpoint.load(model)
+    if form == "nir":
+        export_nir(
+            network, Path("network.nir") if out == Path("step.onnx") else out, force, as_json
+        )
+        return
     with saying() as say:
         say("exporting to ONNX and proving it against PyTorch")
         made = export_onnx(network, out, form=form, unroll=unroll, force=force)
@@ -409,6 +418,7 @@ def doctor(as_json: Json = False) -> None:
 app.command()(compare)
 app.command()(flash)
 app.command()(footprint)
+app.command("import")(import_)
 app.command()(train)
 app.command()(tune)
 

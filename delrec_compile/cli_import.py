@@ -1,0 +1,195 @@
+"""The commands between this project's networks and other frameworks: import, and export --form nir."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delrec_compile.cli_data import Force, Json
+from delrec_compile.terminal import print_json, saying, show, show_next
+
+BATCH = 4
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A .nir file, a .pth checkpoint of the DelRec or conv_delays code, or "
+            "module:function that returns a model of SpikingJelly, snnTorch or Norse, or a NIR "
+            "graph: its code is run, so name only code that you trust.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
+    dt_ms: Annotated[
+        float | None, typer.Option("--dt-ms", help="Length of a step in ms, where none is told.")
+    ] = None,
+    max_input: Annotated[
+        int | None, typer.Option(help="Largest input count; 1 for spikes [31].")
+    ] = None,
+    input_shape: Annotated[
+        str | None, typer.Option(help="Of a convolutional model's input, such as 2x34x34.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="NIR: how dv/dt becomes a step: euler, exact [euler].")
+    ] = None,
+    loop_step: Annotated[
+        bool | None,
+        typer.Option(
+            "--loop-step/--no-loop-step", help="NIR: whether a cycle takes a step beside its Delay."
+        ),
+    ] = None,
+    round_delays: Annotated[
+        bool | None, typer.Option("--round-delays", help="NIR: round delays to whole steps.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Checkpoints: spread of delays to keep, 0 to 1 [0].")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Checkpoints: whose neurons: shd, ssc [by BatchNorm].")
+    ] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Checkpoints: of the neurons, in steps.")
+    ] = None,
+    reset: Annotated[str | None, typer.Option(help="Checkpoints: hard, soft, soft_later.")] = None,
+    gain: Annotated[
+        str | None, typer.Option(help="Checkpoints: of the current: one, leak (1 - beta).")
+    ] = None,
+    check: Annotated[
+        int, typer.Option(min=0, help="Steps to compare with the model itself; 0: none.")
+    ] = 200,
+    words: Annotated[
+        str | None,
+        typer.Option("--input", "-i", help="Measure accuracy on words: .h5, .npz, or 'words'."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first words.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a network of another framework's model, and compare their spikes."""
+    from delrec_compile import checkpoint
+    from delrec_compile.errors import CheckpointError, UsageError
+    from delrec_compile.imports.source import import_model
+
+    if out.suffix != ".safetensors":
+        raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
+    if out.exists() and not force:
+        raise CheckpointError(f"{out} exists; add --force to replace it")
+    checkpoint.writable(out)
+    with saying() as say:
+        say(f"importing {source}")
+        made = import_model(
+            source,
+            dt_ms=dt_ms,
+            max_input=max_input,
+            input_shape=_shape(input_shape),
+            method=method,
+            loop_step=loop_step,
+            round_delays=round_delays,
+            sigma=sigma,
+            recipe=recipe,
+            tau=tau,
+            reset=reset,
+            gain=gain,
+        )
+        found, unfrozen = None, None
+        if check:
+            say(f"comparing spikes over {check} steps")
+            found = made.check(check, BATCH)
+            if found.differing and made.model is not None:
+                unfrozen = made.check(check, BATCH, frozen=False).differing
+        accuracy = _accuracy(made.network, words, limit) if words else None
+    checkpoint.save(made.network, out)
+    n = made.network
+    facts: dict[str, Any] = {
+        "path": str(out),
+        "source": made.source,
+        "layers": [layer.size for layer in n.layers],
+        "inputs": n.inputs,
+        "outputs": n.outputs,
+        "recurrences": [r.recurrence.name if r.recurrence else None for r in n.layers],
+        "dt_ms": n.dt_ms,
+        "remarks": list(made.remarks),
+        "check": asdict(found) | {"differing_before_freezing": unfrozen} if found else None,
+        "accuracy": accuracy,
+    }
+    if as_json:
+        print_json("import", **facts)
+        return
+    _tell(facts)
+    show_next(f"delrec-compile build {out}")
+
+
+def export_nir(network: Any, out: Path, force: bool, as_json: bool) -> None:
+    """Writes a NIR graph and says what is in it."""
+    from delrec_compile.imports.nir_out import export_nir as write
+
+    with saying() as say:
+        say("writing a NIR graph and reading it back")
+        graph = write(network, out, force=force)
+    facts: dict[str, Any] = {
+        "path": str(out),
+        "form": "nir",
+        "nodes": len(graph.nodes),
+        "edges": len(graph.edges),
+        "bytes": out.stat().st_size,
+    }
+    if as_json:
+        print_json("export", **facts)
+        return
+    show(f"{out}: {facts['nodes']} nodes, {facts['edges']} edges, {facts['bytes']:,} bytes, NIR")
+    show_next(f"delrec-compile import {out} -o again.safetensors")
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    sizes = [
+        f"{size} ({name})" if name else str(size)
+        for size, name in zip(facts["layers"], facts["recurrences"], strict=True)
+    ]
+    chain = " -> ".join([str(facts["inputs"]), *sizes, str(facts["outputs"])])
+    show(f"{facts['path']}: from {facts['source']}: {chain}, step of {facts['dt_ms']:g} ms")
+    for remark in facts["remarks"]:
+        show(f"note: {remark}")
+    if found := facts["check"]:
+        show(
+            f"{found['differing']:,} of {found['compared']:,} spikes differ from {found['against']} "
+            f"over {found['steps']} steps of {found['sequences']} random inputs; it fired "
+            f"{found['spikes']:,}"
+        )
+        if found["differing_before_freezing"] is not None:
+            show(
+                f"note: {found['differing_before_freezing']:,} differ before its weights go onto the "
+                "grid of exact sums; a smaller --max-input gives a finer grid"
+            )
+        if not found["spikes"]:
+            show("note: it never fired on this input, so the comparison says little")
+    if facts["accuracy"] is not None:
+        show(f"accuracy {facts['accuracy']:.1%}")
+
+
+def _accuracy(network: Any, words: str, limit: int | None) -> float:
+    from delrec_compile.run import fitting, read_words
+    from delrec_compile.training.fold import accuracy
+
+    heard = fitting(read_words(words), network.inputs)
+    return accuracy(network, heard.counts[:limit], heard.labels[:limit])
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    from delrec_compile.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        shape = tuple(int(n) for n in text.split("x"))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise UsageError(
+            f"--input-shape {text}: whole numbers with x between them, such as 2x34x34"
+        )
+    return shape

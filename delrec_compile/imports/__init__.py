@@ -1,0 +1,1 @@
+"""Models of other frameworks as frozen networks, and networks as NIR graphs."""

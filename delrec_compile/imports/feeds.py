@@ -1,0 +1,237 @@
+"""Linear parts of foreign models, folded into the one product or convolution that feeds a layer.
+
+Each part maps a flattened value to another. Folding is done in float64; what is not one product or
+one convolution becomes the matrix of all parts together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import Maps
+
+F64 = NDArray[np.float64]
+LARGEST = 1 << 23  # entries of a matrix that several parts are folded into
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """weight: (out, in). bias: (out,)."""
+
+    weight: F64
+    bias: F64
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weight.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        return len(self.weight)
+
+    @property
+    def biases(self) -> F64:
+        """(outputs,)."""
+        return self.bias
+
+    def linear(self, x: F64) -> F64:
+        """(n, in) -> (n, out), without the bias."""
+        return np.asarray(x @ self.weight.T)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """kernel: (O, C / groups, rows, columns). bias: (O,). maps: the shapes, as layers have them."""
+
+    kernel: F64
+    bias: F64
+    maps: Maps
+
+    @property
+    def inputs(self) -> int:
+        return self.maps.inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.maps.size
+
+    @property
+    def biases(self) -> F64:
+        """(outputs,): a channel's bias at each place."""
+        return np.repeat(self.bias, self.outputs // len(self.bias))
+
+    def linear(self, x: F64) -> F64:
+        """(n, in) -> (n, out), without the bias."""
+        import torch
+
+        m = self.maps
+        rows = torch.from_numpy(np.ascontiguousarray(x)).view(-1, m.channels, m.height, m.width)
+        kernel = torch.from_numpy(np.ascontiguousarray(self.kernel))
+        mixed = torch.nn.functional.conv2d(
+            rows, kernel, stride=m.stride, padding=m.pad, groups=m.groups
+        )
+        return np.asarray(mixed.flatten(1).numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """factor, shift: (n,), of each value."""
+
+    factor: F64
+    shift: F64
+
+    @property
+    def inputs(self) -> int:
+        return len(self.factor)
+
+    @property
+    def outputs(self) -> int:
+        return len(self.factor)
+
+    @property
+    def biases(self) -> F64:
+        """(n,)."""
+        return self.shift
+
+    def linear(self, x: F64) -> F64:
+        """(n, in) -> (n, out), without the shift."""
+        return np.asarray(x * self.factor)
+
+
+Feed = Affine | Convolution | Scale
+
+
+def affine(weight: Any, bias: Any = None) -> Affine:
+    """From weights (out, in) and a bias (out,), or none."""
+    matrix = np.asarray(weight, np.float64)
+    offset = np.zeros(len(matrix)) if bias is None else np.asarray(bias, np.float64)
+    return Affine(matrix, offset)
+
+
+def convolution(
+    kernel: Any,
+    bias: Any,
+    shape: Sequence[int],
+    stride: Any = 1,
+    pad: Any = 0,
+    groups: int = 1,
+) -> Convolution:
+    """Over a value of shape (C, W) or (C, H, W); a kernel of one axis is one of one row.
+
+    pad: a number, one for each axis, or `same` or `valid`.
+    """
+    taps = np.asarray(kernel, np.float64)
+    flat = taps.ndim == 3
+    if len(shape) != taps.ndim - 1:
+        raise UnsupportedError(
+            f"a convolution of {taps.ndim - 2} axes over values of shape {list(shape)}"
+        )
+    taps = taps[:, :, None] if flat else taps
+    channels, *place = (int(n) for n in shape)
+    height, width = (1, *place) if flat else place
+    pads = _pair(0 if isinstance(pad, str) else pad, flat, 0)
+    if isinstance(pad, str) and pad == "same":
+        if _pair(stride, flat, 1) != (1, 1) or any(k % 2 == 0 for k in taps.shape[2:]):
+            raise UnsupportedError("padding 'same' with a stride, or with an even kernel")
+        pads = taps.shape[2] // 2, taps.shape[3] // 2
+    maps = Maps.of(
+        taps.shape,
+        _pair(stride, flat, 1),
+        pads,
+        channels=channels,
+        height=height,
+        width=width,
+        groups=int(groups),
+    )
+    offset = np.zeros(len(taps)) if bias is None else np.asarray(bias, np.float64)
+    return Convolution(taps, offset, maps)
+
+
+def pooling(kind: str, size: Any, stride: Any, pad: Any, shape: Sequence[int]) -> Convolution:
+    """A sum or a mean over windows, as a convolution of each channel with itself.
+
+    kind: sum or mean. Means over windows that reach over an edge count the zeros there.
+    """
+    flat = len(shape) == 2
+    rows, columns = _pair(size, flat, 1)
+    value = 1.0 if kind == "sum" else 1.0 / (rows * columns)
+    kernel = np.full((int(shape[0]), 1, rows, columns), value)
+    kernel = kernel[:, :, 0] if flat else kernel
+    return convolution(kernel, None, shape, stride, pad, groups=int(shape[0]))
+
+
+def per_channel(factor: Any, shift: Any, shape: Sequence[int]) -> Scale:
+    """A scale of each channel, the first axis of a value of this shape."""
+    n = int(np.prod(shape))
+    repeat = n // len(np.atleast_1d(factor))
+    return Scale(
+        np.repeat(np.atleast_1d(np.asarray(factor, np.float64)), repeat),
+        np.repeat(np.atleast_1d(np.asarray(shift, np.float64)), repeat),
+    )
+
+
+def batch_norm(mean: Any, variance: Any, eps: float, weight: Any, bias: Any) -> tuple[F64, F64]:
+    """Factor and shift of each channel. weight, bias: or None."""
+    spread = np.sqrt(np.asarray(variance, np.float64) + eps)
+    factor = (1.0 if weight is None else np.asarray(weight, np.float64)) / spread
+    offset = 0.0 if bias is None else np.asarray(bias, np.float64)
+    return factor, offset - np.asarray(mean, np.float64) * factor
+
+
+def fold(parts: Sequence[Feed], size: int) -> Affine | Convolution:
+    """The parts, applied in order to a value of this size, as one."""
+    if not parts:
+        return affine(np.eye(size))
+    done = parts[0]
+    for part in parts[1:]:
+        done = _joined(done, part)
+    return dense(done) if isinstance(done, Scale) else done
+
+
+def dense(part: Feed) -> Affine:
+    """The matrix of a part. Raises UnsupportedError where it is too large."""
+    if isinstance(part, Affine):
+        return part
+    if part.inputs * part.outputs > LARGEST:
+        raise UnsupportedError(
+            f"a chain of linear layers from {part.inputs} to {part.outputs} values that is not one "
+            f"convolution would need a matrix of more than {LARGEST:,} weights; put spiking neurons "
+            "between its layers"
+        )
+    return Affine(np.ascontiguousarray(part.linear(np.eye(part.inputs)).T), part.biases)
+
+
+def _joined(first: Feed, then: Feed) -> Feed:
+    if isinstance(then, Scale):
+        if isinstance(first, Scale):
+            return Scale(first.factor * then.factor, first.shift * then.factor + then.shift)
+        if isinstance(first, Affine):
+            weight = first.weight * then.factor[:, None]
+            return Affine(weight, first.bias * then.factor + then.shift)
+        own = [np.reshape(v, (len(first.bias), -1)) for v in (then.factor, then.shift)]
+        if all((v == v[:, :1]).all() for v in own):
+            factor, shift = (v[:, 0] for v in own)
+            kernel = first.kernel * factor[:, None, None, None]
+            return Convolution(kernel, first.bias * factor + shift, first.maps)
+    if isinstance(first, Scale) and isinstance(then, Affine):
+        return Affine(then.weight * first.factor, then.bias + then.weight @ first.shift)
+    if isinstance(first, Scale) and isinstance(then, Convolution):
+        one = first.factor[0]
+        if (first.factor == one).all() and not first.shift.any():
+            return Convolution(then.kernel * one, then.bias, then.maps)
+    before, after = dense(first), dense(then)
+    return Affine(after.weight @ before.weight, after.weight @ before.bias + after.bias)
+
+
+def _pair(value: Any, flat: bool, of_row: int) -> tuple[int, int]:
+    """(rows, columns) of a number, or of one for each axis."""
+    numbers = [int(n) for n in np.atleast_1d(np.asarray(value))]
+    if flat:
+        return of_row, numbers[0]
+    return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])

@@ -1,0 +1,163 @@
+"""A NIR graph as paths: from neurons to neurons, forward and back to themselves.
+
+Subgraphs are taken apart first. Between neurons each node has one edge in and one out; whatever is
+not on a path from the input to the output is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from delrec_compile.errors import UnsupportedError
+
+NEURONS = ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI", "Threshold")
+THROUGH = ("Input", "Output", "Identity")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A neuron or the output, the nodes on the way to it, and the ways from it back to itself."""
+
+    name: str
+    way: tuple[str, ...]
+    loops: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Walk:
+    """nodes: by name. source: the input. stops: in order, the output last."""
+
+    nodes: dict[str, Any]
+    source: str
+    stops: tuple[Stop, ...]
+
+
+def walk(graph: Any) -> Walk:
+    """The one path of a graph from its input to its output.
+
+    Raises UnsupportedError: several inputs or outputs, branches that meet, nodes on no path.
+    """
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
+    _flatten(graph, "", nodes, edges)
+    sources = [n for n in graph.nodes if kind(nodes.get(n)) == "Input"]
+    ends = [n for n in graph.nodes if kind(nodes.get(n)) == "Output"]
+    if len(sources) != 1 or len(ends) != 1:
+        raise UnsupportedError(
+            f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one of each is needed"
+        )
+    ways = _Ways(nodes, edges)
+    stops, at, way = [], sources[0], tuple(ways.follow(sources[0], sources[0]))
+    seen = {at}
+    while True:
+        name = way[-1]
+        back = ways.loops(name) if name != ends[0] else ()
+        stops.append(Stop(name, way[:-1], back))
+        seen.update(way, *back)
+        if name == ends[0]:
+            break
+        ways.checked(name, len(back))
+        onward = [w for w in ways.onward(name) if w[-1] != name]
+        if len(onward) != 1:
+            ends_at = ", ".join(sorted(w[-1] for w in onward)) or "nothing"
+            raise UnsupportedError(
+                f"{name}: sends its spikes on to {len(onward)} others ({ends_at}); one is needed"
+            )
+        way = onward[0]
+        if way[-1] in seen:
+            raise UnsupportedError(
+                f"{name}: feeds {way[-1]}, an earlier layer; a layer may only feed itself back"
+            )
+    if left := sorted(n for n in nodes if n not in seen):
+        raise UnsupportedError(f"{left[0]}: is on no path from the input to the output")
+    return Walk(nodes, sources[0], tuple(stops))
+
+
+def kind(node: Any) -> str:
+    """The name of a node's type."""
+    return type(node).__name__
+
+
+def _flatten(graph: Any, prefix: str, nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
+    """All nodes by their path; a subgraph's own inputs and outputs become nodes that pass on."""
+    inner = {n: node for n, node in graph.nodes.items() if hasattr(node, "nodes")}
+    for name, node in graph.nodes.items():
+        if name in inner:
+            _flatten(node, f"{prefix}{name}.", nodes, edges)
+        else:
+            nodes[prefix + name] = node
+    for begin, end in dict.fromkeys((str(a), str(b)) for a, b in graph.edges):
+        for name in (begin, end):
+            if name not in graph.nodes:
+                raise UnsupportedError(f"the NIR graph has an edge of '{name}', which is no node")
+        a = f"{begin}.{_gate(inner[begin], 'Output', begin)}" if begin in inner else begin
+        b = f"{end}.{_gate(inner[end], 'Input', end)}" if end in inner else end
+        edges.append((prefix + a, prefix + b))
+
+
+def _gate(graph: Any, wanted: str, name: str) -> str:
+    found = [n for n, node in graph.nodes.items() if kind(node) == wanted]
+    if len(found) != 1:
+        raise UnsupportedError(
+            f"{name}: a subgraph with {len(found)} {wanted} nodes; one is needed"
+        )
+    return str(found[0])
+
+
+class _Ways:
+    def __init__(self, nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
+        self.nodes = nodes
+        self.after: dict[str, list[str]] = {n: [] for n in nodes}
+        self.before: dict[str, list[str]] = {n: [] for n in nodes}
+        for a, b in edges:
+            self.after[a].append(b)
+            self.before[b].append(a)
+
+    def follow(self, start: str, first: str) -> Iterator[str]:
+        """Nodes after `start` by way of `first`, up to a neuron or the output."""
+        here = self._only(start) if first == start else first
+        passed = {start}
+        while True:
+            yield here
+            if kind(self.nodes[here]) in NEURONS or not self.after[here]:
+                return
+            if here in passed:
+                raise UnsupportedError(f"{here}: is in a cycle without neurons")
+            passed.add(here)
+            if len(self.before[here]) > 1:
+                met = ", ".join(sorted(self.before[here]))
+                raise UnsupportedError(f"{here}: takes the sum of {met}; only neurons may")
+            here = self._only(here)
+
+    def onward(self, name: str) -> list[tuple[str, ...]]:
+        """All ways from a neuron to the next ones, with their ends; splits are gone through."""
+        found = []
+        for first in self._split(name):
+            found.append(tuple(self.follow(name, first)))
+        return found
+
+    def loops(self, name: str) -> tuple[tuple[str, ...], ...]:
+        return tuple(w for w in self.onward(name) if w[-1] == name)
+
+    def checked(self, name: str, loops: int) -> None:
+        if len(self.before[name]) != loops + 1:
+            met = ", ".join(sorted(self.before[name]))
+            raise UnsupportedError(
+                f"{name}: takes the sum of {met}; its own feedback and one other is what a layer has"
+            )
+
+    def _split(self, name: str) -> list[str]:
+        """What a neuron feeds; a node that only passes on may split too."""
+        out: list[str] = []
+        for n in self.after[name]:
+            through = kind(self.nodes[n]) in THROUGH and len(self.after[n]) > 1
+            out += self._split(n) if through else [n]
+        return out
+
+    def _only(self, name: str) -> str:
+        if len(self.after[name]) != 1:
+            ends = ", ".join(sorted(self.after[name])) or "nothing"
+            raise UnsupportedError(f"{name}: goes on to {ends}; one node is needed")
+        return self.after[name][0]

@@ -1,0 +1,274 @@
+"""NIR graphs into networks: neurons of continuous time in steps of dt, delays in whole steps.
+
+Source of the format: the NIR primitives of the package `nir` (Pedersen et al., arXiv 2311.14641).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile import freeze
+from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
+from delrec_compile.imports import feeds, nir_loops
+from delrec_compile.imports.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.imports.nir_graph import THROUGH, Stop, Walk, kind, walk
+from delrec_compile.imports.nir_nodes import F64, array, feed
+from delrec_compile.imports.packages import package
+from delrec_compile.imports.result import Imported
+from delrec_compile.network import Lif, Readout
+
+METADATA = "delrec"
+FORMAT = "delrec.nir/1"
+METHODS = ("euler", "exact")
+
+
+def from_nir(
+    graph: Any,
+    *,
+    dt_ms: float | None = None,
+    method: str = "euler",
+    loop_step: bool = True,
+    round_delays: bool = False,
+    max_input: int | None = None,
+    name: str = "network",
+) -> Imported:
+    """A NIR graph (of the package `nir`) as a frozen network.
+
+    dt_ms: length of a step; by default that of the graph's metadata (`dt`, in seconds).
+    method: how dv/dt becomes a step: `euler`, beta = 1 - dt/tau, as snnTorch, SpikingJelly and
+    Norse do; or `exact`, beta = exp(-dt/tau). Membranes begin at v_leak.
+    loop_step: the edge that closes a cycle takes a step of its own, and a Delay comes on top: a
+    spike at t arrives at t + 1 + delay. False: the Delay is all, and must be a step or more.
+    round_delays: delays that are no whole number of steps are rounded; by default they are refused.
+
+    Raises UnsupportedError, with the node's name, for what a network has not.
+    """
+    if method not in METHODS:
+        raise UsageError(f"unknown method '{method}'; allowed: {', '.join(METHODS)}")
+    told = _metadata(graph)
+    if dt_ms is None:
+        dt_ms = told.get("dt_ms", _seconds(graph))
+    if dt_ms is None:
+        raise UsageError(
+            "the NIR graph does not say how long its step is; give it, such as --dt-ms 1"
+        )
+    if not (np.isfinite(dt_ms) and dt_ms > 0):
+        raise UsageError(f"the step is {dt_ms} ms; a positive number is needed")
+    loop_step = bool(told.get("loop_step", loop_step))
+    reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, told)
+    about: dict[str, Any] = {
+        "dt_ms": dt_ms,
+        "max_input": told.get("max_input", 31) if max_input is None else max_input,
+        "labels": tuple(told.get("labels", ())),
+        "name": told.get("name", name),
+        "decision": told.get("decision"),
+        "notes": told.get("notes", {"imported_from": "NIR"}),
+    }
+    chain = reader.chain()
+    made = chain.network(**about)
+    if "readout" in told:
+        made = replace(made, readout=_kind_told(made.readout, told["readout"]))
+    on_grid = bool(told) and freeze.exact(made)
+    return Imported(made if on_grid else freeze.snap(made), made, "NIR", tuple(reader.remarks))
+
+
+def read(path: Any) -> Any:
+    """The graph of a .nir file. Raises CheckpointError."""
+    nir = package("nir")
+    try:
+        return nir.read(path, type_check=False)
+    except Exception as error:
+        raise CheckpointError(f"{path} is no NIR graph that can be read ({error!r})") from error
+
+
+class _Reader:
+    def __init__(
+        self,
+        found: Walk,
+        dt: float,
+        method: str,
+        loop_step: bool,
+        round_delays: bool,
+        told: dict[str, Any],
+    ) -> None:
+        self.found, self.dt, self.method, self.loop_step = found, dt, method, loop_step
+        self.round_delays, self.told = round_delays, told
+        self.remarks: list[str] = []
+        self.shape = tuple(
+            int(n) for n in np.ravel(found.nodes[found.source].output_type["output"])
+        )
+        self.made = Chain(int(np.prod(self.shape)), remarks=self.remarks)
+
+    def chain(self) -> Chain:
+        hints = self.told.get("layers", ())
+        layer = 0
+        for stop in self.found.stops:
+            node = self.found.nodes[stop.name]
+            try:
+                for name in stop.way:
+                    self._pass(name)
+                if kind(node) in ("LI", "I", "CubaLI"):
+                    self._integrate(stop, node)
+                elif kind(node) not in THROUGH:
+                    self._neurons(stop, node, hints[layer] if layer < len(hints) else {})
+                    layer += 1
+            except (ValueError, IndexError, TypeError, AttributeError) as error:
+                raise CheckpointError(
+                    f"{stop.name}: its arrays, or those before it, do not fit ({error})"
+                ) from error
+        return self.made
+
+    def _pass(self, name: str) -> None:
+        node = self.found.nodes[name]
+        what = kind(node)
+        if what in THROUGH or what == "Flatten":
+            if what == "Flatten":
+                self.shape = (int(np.prod(self.shape)),)
+            return
+        if what == "Delay":
+            self.made.add(name, Delays(self.steps(name, node)))
+            return
+        part, self.shape = feed(name, node, self.shape)
+        self.made.add(name, part)
+
+    def _neurons(self, stop: Stop, node: Any, hint: dict[str, Any]) -> None:
+        size = int(np.prod(self.shape))
+        lif = self.lif(stop.name, node, size)
+        recurrence, drive = None, None
+        if stop.loops:
+            terms = [self._term(way[:-1]) for way in stop.loops]
+            recurrence, drive = nir_loops.recurrence(stop.name, terms, hint.get("recurrence"))
+        if hint.get("fires") == "at":
+            threshold = np.nextafter(np.float32(lif.threshold), np.float32(np.inf))
+            lif = replace(
+                lif, fires="at", threshold=threshold if threshold.ndim else float(threshold)
+            )
+        self.made.add(stop.name, Neurons(lif, recurrence, drive))
+
+    def _term(self, way: tuple[str, ...]) -> nir_loops.Term:
+        """One way back: how long it takes each sender, and its weights."""
+        size, shape = int(np.prod(self.shape)), self.shape
+        delay = np.zeros(size, np.int64)
+        parts: list[feeds.Feed] = []
+        for name in way:
+            node = self.found.nodes[name]
+            if kind(node) == "Delay":
+                if parts:
+                    raise UnsupportedError(f"{name}: delays currents; delay spikes, before weights")
+                delay = delay + self.steps(name, node, size)
+            elif kind(node) == "Flatten":
+                shape = (int(np.prod(shape)),)
+            elif kind(node) not in THROUGH:
+                part, shape = feed(name, node, shape)
+                parts.append(part)
+        if not self.loop_step:
+            if delay.min() < 1:
+                raise UnsupportedError(
+                    f"{way[0] if way else 'a loop'}: a way back of less than a step; without a step "
+                    "of the loop's own each needs a Delay of one step or more"
+                )
+            delay = delay - 1
+        return nir_loops.Term(delay, feeds.fold(parts, size), int(np.prod(shape)))
+
+    def steps(self, name: str, node: Any, size: int | None = None) -> NDArray[np.int64]:
+        """Delays in steps, one for each value."""
+        size = int(np.prod(self.shape)) if size is None else size
+        seconds = np.ravel(np.asarray(node.delay, np.float64))
+        if seconds.size not in (1, size):
+            raise UnsupportedError(f"{name}: {seconds.size} delays for {size} values")
+        real = np.broadcast_to(seconds / self.dt, (size,))
+        whole = np.rint(real)
+        if not np.isfinite(real).all() or real.min() < 0:
+            raise UnsupportedError(f"{name}: delays must be finite and 0 or more")
+        off = np.abs(real - whole)
+        if off.max() > 1e-4:
+            at = int(off.argmax())
+            if not self.round_delays:
+                raise UnsupportedError(
+                    f"{name}: a delay of {seconds[at % seconds.size]:g} s is {real[at]:g} steps of "
+                    f"{self.dt * 1e3:g} ms; give another step, or --round-delays"
+                )
+            self.remarks.append(f"{name}: delays rounded to whole steps, by up to {off.max():.2f}")
+        return whole.astype(np.int64)
+
+    def lif(self, name: str, node: Any, size: int) -> Lif:
+        """The neuron in steps; fires above the threshold, and resets to a value."""
+        what = kind(node)
+        if what == "Threshold":
+            return lif_of(size, name, beta=0.0, threshold=node.threshold, fires="above")
+        threshold, reset = array(node.v_threshold), array(node.v_reset)
+        if what == "IF":
+            beta, gain = np.ones(1), array(node.r) * self.dt
+        else:
+            beta, gain = self.leak(node.tau if what == "LIF" else node.tau_mem, node.r)
+            gain = gain * (self.synapse(name, node) if what == "CubaLIF" else 1.0)
+            rest = array(node.v_leak)  # membranes are counted from it
+            threshold, reset = threshold - rest, reset - rest
+        return lif_of(
+            size, name, beta=beta, gain=gain, threshold=threshold, v_reset=reset, fires="above"
+        )
+
+    def leak(self, tau: Any, r: Any) -> tuple[F64, F64]:
+        """beta and gain of tau dv/dt = -v + R I."""
+        ratio = self.dt / array(tau)
+        beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
+        return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * array(r)
+
+    def synapse(self, name: str, node: Any) -> F64:
+        """The weight of a synapse that forgets within the step; all others have a state."""
+        if self.method == "exact" or not np.allclose(array(node.tau_syn), self.dt, rtol=1e-6):
+            raise UnsupportedError(
+                f"{name}: its synaptic current has a memory (tau_syn is not one step); networks "
+                "have none"
+            )
+        return array(node.w_in)
+
+    def _integrate(self, stop: Stop, node: Any) -> None:
+        name, what = stop.name, kind(node)
+        if stop.loops:
+            raise UnsupportedError(f"{name}: neurons that never fire cannot be recurrent")
+        if what == "I":
+            beta, gain = np.ones(1), array(node.r) * self.dt
+        else:
+            beta, gain = self.leak(node.tau if what == "LI" else node.tau_mem, node.r)
+            gain = gain * (self.synapse(name, node) if what == "CubaLI" else 1.0)
+            if np.any(array(node.v_leak)):
+                raise UnsupportedError(f"{name}: v_leak of an output must be 0")
+        if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
+            raise UnsupportedError(f"{name}: outputs with constants of their own; one tau, one r")
+        self.made.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))
+
+
+def _kind_told(readout: Readout, kind_of: str) -> Readout:
+    """The kind that our own graphs tell, where the numbers allow it."""
+    try:
+        return replace(readout, kind=kind_of)
+    except NetworkError:
+        return readout
+
+
+def _metadata(graph: Any) -> dict[str, Any]:
+    """What our own graphs say of themselves."""
+    raw = (graph.metadata if isinstance(graph.metadata, dict) else {}).get(METADATA)
+    if raw is None:
+        return {}
+    text = raw.decode() if isinstance(raw, bytes) else str(raw)
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) and told.get("format") == FORMAT else {}
+
+
+def _seconds(graph: Any) -> float | None:
+    """The step that a graph's metadata names, in milliseconds."""
+    value = (graph.metadata if isinstance(graph.metadata, dict) else {}).get("dt")
+    try:
+        return None if value is None else float(np.ravel(value)[0]) * 1e3
+    except (TypeError, ValueError):
+        return None

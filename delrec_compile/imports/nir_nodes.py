@@ -1,0 +1,57 @@
+"""The nodes of a NIR graph that have weights, as linear parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import NetworkError, UnsupportedError
+from delrec_compile.imports import feeds
+from delrec_compile.imports.nir_graph import kind
+
+F64 = NDArray[np.float64]
+WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
+
+
+def feed(name: str, node: Any, shape: tuple[int, ...]) -> tuple[feeds.Feed, tuple[int, ...]]:
+    """A node with weights as a part, and the shape of what it sends."""
+    what = kind(node)
+    if what not in WEIGHTS:
+        raise UnsupportedError(f"{name}: networks have no {what} node")
+    try:
+        if what in ("Affine", "Linear"):
+            weight = array(node.weight)
+            lead = weight.shape[:-2]
+            if int(np.prod(lead)) != 1:
+                raise UnsupportedError(f"{name}: weights of shape {list(weight.shape)}")
+            bias = np.ravel(node.bias) if what == "Affine" else None
+            return feeds.affine(weight.reshape(weight.shape[-2:]), bias), (*lead, weight.shape[-2])
+        if what == "Scale":
+            factor = np.broadcast_to(array(node.scale), shape).ravel()
+            return feeds.Scale(factor, np.zeros(len(factor))), shape
+        part = _mapped(what, node, shape)
+    except (NetworkError, ValueError, UnsupportedError) as error:
+        text = str(error)
+        raise UnsupportedError(text if text.startswith(name) else f"{name}: {text}") from error
+    out = part.maps.out
+    return part, (out[0], out[2]) if len(shape) == 2 or what == "Conv1d" else out
+
+
+def _mapped(what: str, node: Any, shape: tuple[int, ...]) -> feeds.Convolution:
+    if what in ("SumPool2d", "AvgPool2d"):
+        which = "sum" if what == "SumPool2d" else "mean"
+        return feeds.pooling(which, node.kernel_size, node.stride, node.padding, shape)
+    if np.any(np.ravel(node.dilation) != 1):
+        raise UnsupportedError("a convolution with dilation")
+    if what == "Conv1d" and len(shape) == 1:
+        shape = (1, *shape)
+    pad = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
+    groups = int(node.groups)
+    return feeds.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
+
+
+def array(value: Any) -> F64:
+    """At least of one axis."""
+    return np.atleast_1d(np.asarray(value, np.float64))

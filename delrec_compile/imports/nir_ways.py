@@ -1,0 +1,63 @@
+"""A recurrence as the delays and weights of a NIR graph's ways back from a layer to itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import Conv2dDelay, ConvDelay, Recurrence, SynapticDelay, TapConvDelay
+
+Shape = tuple[int, ...]
+
+
+def on_maps(r: Recurrence, shape: Shape) -> bool:
+    """Whether a recurrence is a convolution over a layer's maps."""
+    if isinstance(r, Conv2dDelay):
+        return shape == (r.maps.channels, r.height, r.width)
+    return isinstance(r, TapConvDelay) and shape == (r.maps.channels, r.width)
+
+
+def terms(name: str, r: Recurrence, shape: Shape) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Delays (N,) and weights (N, N), (C, C, K) or (C, C, k, k) of each way back."""
+    n = r.size
+    if isinstance(r, ConvDelay):
+        delays = np.atleast_2d(r.delay)
+        kernels = [k[None, None] if len(shape) == 2 else _banded(k, n) for k in r.kernels]
+        return list(zip(delays, kernels, strict=True))
+    if isinstance(r, TapConvDelay | Conv2dDelay):
+        kernels = list(r.kernel)
+        if isinstance(r, TapConvDelay):
+            kernels = [_diagonal(k) for k in kernels]
+        if not on_maps(r, shape):
+            raise UnsupportedError(
+                f"{name}: a {r.kind} recurrence over values of shape {list(shape)}; NIR has no node "
+                "that gives a value the shape of maps"
+            )
+        return [(np.full(n, lag), k) for lag, k in zip(r.lags, kernels, strict=True)]
+    if isinstance(r, SynapticDelay):
+        lags = sorted(set(r.delay.ravel().tolist()))
+        return [
+            (np.full(n, lag), np.where(r.delay == lag, r.weight, np.float32(0))) for lag in lags
+        ]
+    arrays = r.arrays()
+    return [(arrays["delay"], arrays["weight"])]
+
+
+def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
+    """(n, n): a kernel over neurons as a matrix."""
+    reach = len(kernel) // 2
+    total = np.zeros((n, n), np.float32)
+    for k, tap in enumerate(kernel):
+        total += np.diag(np.full(max(n - abs(k - reach), 0), tap, np.float32), k - reach)[:n, :n]
+    return total
+
+
+def _diagonal(kernels: Any) -> NDArray[np.float32]:
+    """(C, C, K): each channel with itself."""
+    channels, taps = kernels.shape
+    out = np.zeros((channels, channels, taps), np.float32)
+    out[np.arange(channels), np.arange(channels)] = kernels
+    return out

@@ -1,0 +1,117 @@
+"""Norse's cells, of the version 1.1: one step of Euler's method, firing above the threshold.
+
+    dv = dt * tau_mem_inv * (v_leak - v + i)
+
+Membranes begin at v_leak, and are counted from it here. A cell with a synaptic current is one with
+a memory of its own, unless dt * tau_syn_inv = 1: then the current is gone in the next step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from delrec_compile import freeze
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.imports import feeds, tracing
+from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.imports.packages import package
+from delrec_compile.imports.result import Imported
+from delrec_compile.imports.tracing import Call, Live, Watched, array
+from delrec_compile.network import DenseDelay, Lif
+
+CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
+
+
+def from_norse(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    dt_ms: float | None = None,
+    max_input: int = 31,
+    name: str = "network",
+) -> Imported:
+    """A model of Norse as a frozen network.
+
+    module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, and of
+    LIFCell and LIFRecurrentCell whose current lasts one step; LIBoxCell or LICell as the last; and
+    PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    dt_ms: what a step of the network is called; by default the cells' own dt.
+    input_shape: of one step, without the batch; that of a first Linear is known.
+
+    Raises UnsupportedError, with the module's name, for what a network has not.
+    """
+    snn = package("norse.torch.module.snn")
+    shape = tracing.input_shape(module, input_shape, lambda m: int(getattr(m, "input_size", 0)))
+    live = Live("Norse", module, shape, lambda: None, stateful=True)
+    base = (snn.SNNCell, snn.SNNRecurrentCell)
+    calls = tracing.trace(live, lambda m: isinstance(m, base))
+    chain, neurons = Chain(int(np.prod(shape))), []
+    dts: list[Any] = [getattr(call.module, "dt", None) for call in calls]
+    steps = {float(dt) for dt in dts if dt is not None}
+    if len(steps) > 1:
+        raise UnsupportedError(f"cells with steps of {sorted(steps)} s; one is needed")
+    for call in calls:
+        if isinstance(call.module, base):
+            if _cell(call, chain):
+                neurons.append(call.module)
+        elif not tracing.plain(call, chain):
+            raise tracing.refused(call, "Norse")
+    step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
+    notes = {"imported_from": "Norse"}
+    made = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
+    watched = Watched(live, tuple(neurons))
+    return Imported(
+        freeze.snap(made), made, "Norse", tuple(chain.remarks), watched, chain.spiking()
+    )
+
+
+def _cell(call: Call, chain: Chain) -> bool:
+    """Adds a cell; whether it fires."""
+    m: Any = call.module
+    name, kind, p = call.name, type(m).__name__, m.p
+    if kind not in CELLS:
+        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(CELLS)}")
+    if hasattr(p, "tau_syn_inv") and np.any(array(m.dt * p.tau_syn_inv) != 1):
+        raise UnsupportedError(
+            f"{name}: its synaptic current has a memory (dt * tau_syn_inv is not 1); networks have "
+            "none. LIFBoxCell has none either"
+        )
+    rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
+    rest = array(getattr(p, "v_leak", 0.0))
+    if kind in ("LIBoxCell", "LICell"):
+        if rate.size > 1 or np.any(rest):
+            raise UnsupportedError(f"{name}: outputs need one tau_mem_inv, and a v_leak of 0")
+        chain.add(name, Integrator(float(1 - rate.ravel()[0]), float(rate.ravel()[0])))
+        return False
+    lif = _lif(call, rate, rest, p)
+    recurrence = None
+    if kind == "LIFRecurrentCell":
+        chain.add(name, feeds.affine(array(m.input_weights)))
+        weight = array(m.recurrent_weights).astype(np.float32)
+        recurrence = DenseDelay(weight, np.zeros(len(weight), np.int32))
+    chain.add(name, Neurons(lif, recurrence))
+    return True
+
+
+def _lif(call: Call, rate: Any, rest: Any, p: Any) -> Lif:
+    method = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
+    if method not in ("reset_value", "reset_subtract"):
+        raise UnsupportedError(f"{call.name}: networks have no reset '{method}'")
+    if method == "reset_subtract" and np.any(rest):
+        raise UnsupportedError(f"{call.name}: a reset by subtraction with a v_leak that is not 0")
+    counted = not hasattr(p, "tau_mem_inv")
+    size = int(array(getattr(call.module, "hidden_size", call.size)))
+    soft = method == "reset_subtract"
+    return lif_of(
+        size,
+        call.name,
+        beta=np.ones(1) if counted else 1 - rate,
+        gain=rate,
+        threshold=array(p.v_th) - rest,
+        v_reset=0.0 if soft else array(p.v_reset) - rest,
+        fires="above",
+        reset="soft" if soft else "hard",
+    )

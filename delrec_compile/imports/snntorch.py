@@ -1,0 +1,134 @@
+"""snnTorch's neurons, of the versions 1.x.
+
+They fire above their threshold. The reset `subtract` takes the threshold off in the next step,
+unleaked: "soft_later"; `zero` empties the membrane before the next step: "hard". Forms of the two
+that no network has are refused: RLeaky's delayed `zero` drops the current of a step, and `subtract`
+without `reset_delay` corrects itself where a membrane stays above the threshold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from delrec_compile import freeze
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.imports import tracing
+from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.imports.packages import package
+from delrec_compile.imports.result import Imported
+from delrec_compile.imports.tracing import Call, Live, Watched, array
+from delrec_compile.network import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
+
+READ = ("Leaky", "RLeaky")
+REFUSED = {
+    ("Leaky", "subtract", False): "resets by subtraction without reset_delay",
+    ("RLeaky", "subtract", False): "resets by subtraction without reset_delay",
+    ("RLeaky", "zero", True): "resets to zero with reset_delay, which drops currents",
+}
+
+
+def from_snntorch(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    whole: bool = False,
+    dt_ms: float = 10.0,
+    max_input: int = 31,
+    name: str = "network",
+) -> Imported:
+    """A model of snnTorch as a frozen network. Its state is reset.
+
+    module: takes one step (batch, inputs), its neurons made with `init_hidden=True`; or, with
+    whole, all steps (T, batch, inputs), as a loop of one's own. Made of Leaky, RLeaky (linear, conv,
+    one to one) and PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    A last Leaky with `reset_mechanism="none"` is a readout, its membrane the output.
+    input_shape: of one step, without the batch; that of a first Linear is known.
+
+    Raises UnsupportedError, with the module's name, for what a network has not.
+    """
+    snn = package("snntorch")
+    shape = tracing.input_shape(module, input_shape)
+
+    def reset() -> None:
+        for m in module.modules():
+            if isinstance(m, snn.SpikingNeuron) and hasattr(m, "reset_mem"):
+                forget: Any = m.reset_mem
+                forget()
+
+    live = Live("snnTorch", module, shape, reset, whole)
+    calls = tracing.trace(live, lambda m: isinstance(m, snn.SpikingNeuron))
+    chain, neurons = Chain(int(np.prod(shape))), []
+    for call in calls:
+        if isinstance(call.module, snn.SpikingNeuron):
+            if _neurons(call, chain, call is calls[-1]):
+                neurons.append(call.module)
+        elif not tracing.plain(call, chain):
+            raise tracing.refused(call, "snnTorch")
+    notes = {"imported_from": "snnTorch"}
+    made = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
+    watched = Watched(live, tuple(neurons))
+    return Imported(
+        freeze.snap(made), made, "snnTorch", tuple(chain.remarks), watched, chain.spiking()
+    )
+
+
+def _neurons(call: Call, chain: Chain, last: bool) -> bool:
+    """Adds the neurons; whether they fire."""
+    m: Any = call.module
+    name, kind = call.name, type(m).__name__
+    if kind not in READ:
+        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(READ)}")
+    for fault, what in (
+        (m.inhibition, "inhibition"),
+        (m.state_quant, "a quantised state"),
+        (np.any(array(getattr(m, "graded_spikes_factor", 1.0)) != 1), "graded spikes"),
+    ):
+        if fault:
+            raise UnsupportedError(f"{name}: networks have no {what}")
+    beta = np.clip(array(m.beta), 0.0, 1.0)
+    if m.reset_mechanism == "none":
+        if not last or kind != "Leaky" or beta.size > 1:
+            raise UnsupportedError(
+                f"{name}: neurons that are never reset can only be the last, a Leaky with one beta"
+            )
+        chain.add(name, Integrator(float(beta.ravel()[0])))
+        chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
+        return False
+    told = (kind, m.reset_mechanism, bool(m.reset_delay))
+    if told in REFUSED:
+        raise UnsupportedError(f"{name}: a {kind} that {REFUSED[told]}; networks have none such")
+    lif = _lif(call, m, beta)
+    recurrence, drive = _recurrence(call, m) if kind == "RLeaky" else (None, None)
+    chain.add(name, Neurons(lif, recurrence, drive))
+    return True
+
+
+def _lif(call: Call, m: Any, beta: Any) -> Lif:
+    reset = "soft_later" if m.reset_mechanism == "subtract" else "hard"
+    own = [np.broadcast_to(v, call.shape) if v.size > 1 else v for v in (beta, array(m.threshold))]
+    return lif_of(call.size, call.name, beta=own[0], threshold=own[1], fires="above", reset=reset)
+
+
+def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
+    """The spikes of the step before, through weights; and the bias of those."""
+    own, n = m.recurrent, call.size
+    none = np.zeros(n, np.int32)
+    if isinstance(own, nn.Linear):
+        bias: Any = None if own.bias is None else array(own.bias)
+        return DenseDelay(array(own.weight).astype(np.float32), none), bias
+    if isinstance(own, nn.Conv2d):
+        _, height, width = call.shape[-3:]
+        rows, columns = own.kernel_size
+        if rows != columns or rows % 2 == 0:
+            raise UnsupportedError(f"{call.name}: a recurrent kernel that is not square and odd")
+        kernel = array(own.weight).astype(np.float32)[None]
+        bias = None if own.bias is None else np.repeat(array(own.bias), height * width)
+        return Conv2dDelay(kernel, height, width), bias
+    values = array(own.V)
+    if values.size == 1:
+        return ConvDelay(values.ravel().astype(np.float32), none), None
+    diagonal = np.diag(np.broadcast_to(values, call.shape).ravel())
+    return DenseDelay(diagonal.astype(np.float32), none), None

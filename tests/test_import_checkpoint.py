@@ -1,0 +1,219 @@
+"""Checkpoints in the layout of the authors' code: their network, run in its training form."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from grids import STEPS, grid
+from helpers import refusal
+from torch import Tensor, nn
+
+import delrec_compile
+from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
+from delrec_compile.run import ReferenceRunner
+
+IN, N, OUT = 9, 12, 4
+
+
+class Recurrent(nn.Module):
+    """Spikes are spread over future steps, mixed, and wait in a line of future currents."""
+
+    def __init__(self, conv: bool, spread: bool = False) -> None:
+        super().__init__()
+        r = torch.Generator().manual_seed(2)
+        if conv:
+            self.recurrent_kernel = nn.Parameter(torch.tensor([[[0.25, -0.5, 0.5]]]))
+        else:
+            self.recurrent_weights = nn.Parameter(grid(torch.randn(N, N, generator=r) / 4))
+        self.recurrent_delays = nn.Parameter(torch.randint(1, 9, (N,), generator=r).float())
+        if spread:
+            self.p_spread = nn.Parameter(torch.zeros(N))
+
+    def mix(self, spikes: Tensor) -> Tensor:
+        """(N, slots) -> (N, slots)."""
+        if hasattr(self, "recurrent_weights"):
+            return self.recurrent_weights @ spikes
+        rows = spikes.T[:, None]
+        return nn.functional.conv1d(rows, self.recurrent_kernel, padding=1)[:, 0].T
+
+
+class Net(nn.Module):
+    """Linear, BatchNorm where there is one, recurrence, LIF; the last LIF never fires."""
+
+    def __init__(self, conv: bool, norm: bool, spread: bool = False) -> None:
+        super().__init__()
+        sizes = [(IN, N), (N, N), (N, OUT)]
+        layers: list[nn.Module] = []
+        for i, (a, b) in enumerate(sizes):
+            layers.append(nn.Linear(a, b, bias=not norm))
+            if norm:
+                layers.append(nn.BatchNorm1d(b))
+            if i == 1:
+                layers.append(Recurrent(conv, spread))
+        self.layers = nn.ModuleList(layers)
+        r = torch.Generator().manual_seed(1)
+        for m in self.modules():
+            if isinstance(m, nn.Linear):
+                m.weight.data = grid(torch.randn(m.weight.shape, generator=r) * 0.5)
+                if m.bias is not None:
+                    m.bias.data = grid(torch.rand(m.bias.shape, generator=r) * 0.3)
+            if isinstance(m, nn.BatchNorm1d):
+                m.running_var = torch.full_like(m.running_var, 4.0) - m.eps
+                m.weight.data = torch.full_like(m.weight.data, 2.0)
+                m.bias.data = torch.full_like(m.bias.data, 0.25)
+                m.running_mean = torch.full_like(m.running_mean, 0.125)
+
+    @torch.no_grad()
+    def run(self, x: Tensor, neuron: Callable[..., Any], sigma: float) -> list[np.ndarray]:
+        """x: (T, IN). Spikes (T, N) of the two hidden layers."""
+        self.eval()
+        groups: list[list[nn.Module]] = []
+        for m in self.layers:
+            groups = (
+                [*groups, [m]] if isinstance(m, nn.Linear) else [*groups[:-1], [*groups[-1], m]]
+            )
+        out = []
+        for group in groups[:-1]:
+            own = [m for m in group if isinstance(m, Recurrent)]
+            feed = nn.Sequential(*[m for m in group if not isinstance(m, Recurrent)])
+            slots, s = 24, 1 + sigma
+            ring, v = torch.zeros(N, slots), torch.zeros(N)
+            spikes = []
+            for current in feed(x.float()):
+                total = current + ring[:, 0]
+                fired, v = neuron(v, total)
+                ring = torch.cat([ring[:, 1:], torch.zeros(N, 1)], 1)
+                if own:
+                    lag = torch.arange(slots)[None] - (1 + own[0].recurrent_delays[:, None])
+                    mask = (s - lag.abs()).clamp_min(0) / s**2
+                    ring[:, : slots - 1] += own[0].mix(fired[:, None] * mask)[:, 1:]
+                spikes.append(fired)
+            x = torch.stack(spikes)
+            out.append(x.numpy())
+        return out
+
+
+def hard(v: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+    m = v - v / 1.05 + current
+    fired = (m >= 1).float()
+    return fired, m * (1 - fired)
+
+
+def soft(v: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+    m = float(np.float32(np.exp(-0.5))) * v + current
+    fired = (m > 1).float()
+    return fired, m - fired
+
+
+def saved(folder: Path, net: nn.Module) -> Path:
+    path = folder / "best.pth"
+    torch.save({"net": net.state_dict(), "acc": 91.5, "epoch": 3}, path)
+    return path
+
+
+CASES = {
+    "conv, shd": (Net(True, True), hard, 0.0, "shd"),
+    "dense, shd": (Net(False, True), hard, 0.0, "shd"),
+    "conv, spread kept": (Net(True, True), hard, 0.25, "shd"),
+    "conv, ssc": (Net(True, False, spread=True), soft, 0.0, "ssc"),
+    "dense, ssc": (Net(False, False), soft, 0.0, "ssc"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_spike_of_the_training_form(case: str, tmp_path: Path) -> None:
+    net, neuron, sigma, recipe = CASES[case]
+    made = delrec_compile.import_model(saved(tmp_path, net), sigma=sigma, max_input=3)
+    assert made.network.notes["recipe"] == recipe
+    assert any("sigma" in remark for remark in made.remarks)
+    x = np.random.default_rng(0).integers(0, 3, (STEPS, IN)).astype(np.float32)
+    theirs = net.run(torch.from_numpy(x), neuron, sigma)
+    ours = ReferenceRunner(made.network).trace(x[:, None]).spikes
+    for a, b in zip(ours, theirs, strict=True):
+        assert STEPS < b.sum() < b.size - STEPS
+        np.testing.assert_array_equal(a[:, 0], b)
+    recurrence = made.network.layers[1].recurrence
+    assert recurrence is not None
+    assert recurrence.kind == ("conv_delay" if "conv" in case else "dense_delay")
+    assert made.network.readout.kind == ("leaky" if recipe == "shd" else "linear")
+
+
+def test_check_compares_with_the_model_before_freezing(tmp_path: Path) -> None:
+    made = delrec_compile.import_model(saved(tmp_path, Net(True, True)))
+    found = made.check(50)
+    assert found.against == "the model before freezing"
+    assert found.differing == 0 < found.spikes
+
+
+def changed(net: Net, **tensors: Any) -> dict[str, Any]:
+    state = {k: v.clone() for k, v in net.state_dict().items()}
+    for key, value in tensors.items():
+        state[key.replace("__", ".")] = value
+    return state
+
+
+PLAIN = Net(True, True)
+BAD = {
+    "key": (changed(PLAIN, other=torch.zeros(2)), "unknown key 'other'"),
+    "unknown": (changed(PLAIN, layers__5__odd=torch.zeros(2)), "layers.5.odd: unknown; allowed"),
+    "nan": (changed(PLAIN, layers__0__weight=torch.full((N, IN), torch.nan)), "not finite"),
+    "size": (
+        changed(PLAIN, layers__5__weight=torch.zeros(OUT, 5)),
+        "layers.5: takes 5 values, the l",
+    ),
+    "delays": (changed(PLAIN, layers__4__recurrent_delays=torch.zeros(3)), "3 delays for 12"),
+    "one": ({"layers.0.weight": torch.zeros(2, 2)}, "1 Linear layers; two or more"),
+    "text": ({"layers.0.weight": "x"}, "is no tensor"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_checkpoints(what: str, tmp_path: Path) -> None:
+    state, message = BAD[what]
+    path = tmp_path / "best.pth"
+    torch.save({"net": state}, path)
+    with refusal(CheckpointError, message, 3, tmp_path):
+        delrec_compile.from_checkpoint(path)
+
+
+def test_nothing_is_run_from_a_file(tmp_path: Path) -> None:
+    class Run:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path(tmp_path / "ran").touch, ())
+
+    path = tmp_path / "best.pth"
+    path.write_bytes(pickle.dumps(Run()))
+    with refusal(CheckpointError, "without running code", 3, tmp_path):
+        delrec_compile.from_checkpoint(path)
+    torch.save(Net(True, True), path)
+    with refusal(CheckpointError, "without running code", 3, tmp_path):
+        delrec_compile.from_checkpoint(path)
+
+
+def test_options(tmp_path: Path) -> None:
+    path = saved(tmp_path, Net(False, True))
+    made = delrec_compile.from_checkpoint(path, tau=2.0, gain="leak", reset="soft")
+    lif = made.network.layers[0].lif
+    assert (lif.beta, lif.gain, lif.reset) == (0.5, 0.5, "soft")
+    for options, kind, message in (
+        ({"sigma": 0.1}, UnsupportedError, "take sigma 0"),
+        ({"recipe": "mnist"}, UsageError, "allowed: shd, ssc"),
+        ({"tau": 0.5}, UsageError, "steps from 1"),
+        ({"reset": "never"}, UsageError, "allowed: hard"),
+    ):
+        with refusal(kind, message, kind.exit_code):
+            delrec_compile.from_checkpoint(path, **options)  # type: ignore[arg-type]
+
+
+def test_delays_that_are_no_whole_steps_are_told(tmp_path: Path) -> None:
+    net = Net(True, True)
+    recurrent = next(m for m in net.modules() if isinstance(m, Recurrent))
+    recurrent.recurrent_delays.data += 0.25
+    made = delrec_compile.from_checkpoint(saved(tmp_path, net))
+    assert any("rounded to whole steps, by up to 0.25" in remark for remark in made.remarks)

@@ -1,0 +1,108 @@
+"""Norse's own models beside the networks made of them: every spike of 200 steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from grids import grid, on_grid, same_spikes
+from helpers import refusal
+from torch import nn
+
+import delrec_compile
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.imports.packages import package
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+pytest.importorskip("norse")
+norse = package("norse.torch")
+
+HALF = 1 / 2**9  # a step, with rates that are powers of two
+
+
+def box(**options: Any) -> Any:
+    told = {"tau_mem_inv": torch.tensor(256.0), "v_th": torch.tensor(0.5)} | options
+    return norse.LIFBoxCell(norse.LIFBoxParameters(**told), dt=HALF)
+
+
+def lif(**options: Any) -> Any:
+    told = {"tau_mem_inv": torch.tensor(256.0), "tau_syn_inv": torch.tensor(512.0)} | options
+    return norse.LIFParameters(**told)
+
+
+def subtracting() -> Any:
+    from norse.torch.functional.reset import reset_subtract
+
+    return box(reset_method=reset_subtract)
+
+
+CELLS = {
+    "box": box,
+    "rest": lambda: box(v_leak=torch.tensor(-0.25), v_reset=torch.tensor(-0.5)),
+    "subtract": subtracting,
+    "integrate": lambda: norse.IAFCell(dt=HALF),
+    "current": lambda: norse.LIFCell(lif(v_th=torch.tensor(0.5)), dt=HALF),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells(cell: str) -> None:
+    own = CELLS[cell]
+    model = on_grid(norse.SequentialState(nn.Linear(10, 16), own(), nn.Linear(16, 8), own()))
+    made = delrec_compile.from_norse(model, max_input=4)
+    same_spikes(made)
+    assert made.network.dt_ms == pytest.approx(1e3 * HALF)
+
+
+def test_a_recurrent_cell_and_a_readout() -> None:
+    torch.manual_seed(0)
+    cell = norse.LIFRecurrentCell(10, 16, p=lif(v_th=torch.tensor(0.25)), dt=HALF)
+    cell.input_weights.data = grid(cell.input_weights.data)
+    cell.recurrent_weights.data = grid(cell.recurrent_weights.data)
+    rate = norse.LIBoxParameters(tau_mem_inv=torch.tensor(128.0))
+    model = norse.SequentialState(cell, on_grid(nn.Linear(16, 4)), norse.LIBoxCell(rate, dt=HALF))
+    made = delrec_compile.from_norse(model, max_input=4)
+    same_spikes(made)
+    assert made.network.layers[0].recurrence.name == "dense"  # type: ignore[union-attr]
+    assert made.network.readout.beta == 0.75
+    x = torch.randint(0, 3, (50, 2, 10)).float()
+    from delrec_compile.run import ReferenceRunner
+
+    ours = ReferenceRunner(made.network).trace(x.numpy()).y
+    state = None
+    with torch.no_grad():
+        for t, row in enumerate(x):
+            y, state = model(row, state)
+            torch.testing.assert_close(torch.from_numpy(ours[t]), y, rtol=0, atol=1e-5)
+
+
+REFUSED = {
+    "memory": (norse.LIFCell(), "synaptic current has a memory"),
+    "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
+    "steps": (norse.LIFBoxCell(dt=0.002), "steps of"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refusals(what: str) -> None:
+    cell, message = REFUSED[what]
+    first = norse.LIFBoxCell(dt=0.001)
+    model = norse.SequentialState(nn.Linear(4, 4), first, nn.Linear(4, 4), cell)
+    with refusal(UnsupportedError, message, 4):
+        delrec_compile.from_norse(model)
+
+
+def test_the_nir_graph_that_norse_writes() -> None:
+    pytest.importorskip("nirtorch")
+
+    def wide(n: int) -> Any:
+        own = {"tau_mem_inv": 256.0, "v_th": 0.5, "v_leak": 0.0, "v_reset": 0.0}
+        return box(**{key: torch.full((n,), value) for key, value in own.items()})
+
+    model = on_grid(norse.SequentialState(nn.Linear(10, 16), wide(16), nn.Linear(16, 8), wide(8)))
+    made = delrec_compile.from_norse(model, max_input=4)
+    graph = norse.to_nir(model, torch.zeros(10), dt=1)  # its tau is dt / tau_mem_inv
+    read = delrec_compile.from_nir(graph, dt_ms=1e3 * HALF, max_input=4)
+    same_spikes(replace(read, model=made.model))

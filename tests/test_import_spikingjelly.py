@@ -1,0 +1,225 @@
+"""SpikingJelly's own models beside the networks made of them: every spike of 200 steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from grids import on_grid, same_spikes
+from helpers import refusal
+from torch import nn
+
+import delrec_compile
+from delrec_compile.errors import UnsupportedError, UsageError
+from delrec_compile.imports.packages import package
+from delrec_compile.imports.result import Imported
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+pytest.importorskip("spikingjelly")
+neuron = package("spikingjelly.activation_based.neuron")
+layer = package("spikingjelly.activation_based.layer")
+functional = package("spikingjelly.activation_based.functional")
+
+
+def imported(model: nn.Module, **options: Any) -> Imported:
+    return delrec_compile.from_spikingjelly(on_grid(model), max_input=4, **options)
+
+
+NODES = {
+    "plain": lambda: neuron.LIFNode(tau=2.0, decay_input=False),
+    "decay": lambda: neuron.LIFNode(tau=2.0, v_threshold=0.5),
+    "soft": lambda: neuron.LIFNode(tau=4.0, decay_input=False, v_reset=None),
+    "soft_decay": lambda: neuron.LIFNode(tau=2.0, v_threshold=0.5, v_reset=None),
+    "rest": lambda: neuron.LIFNode(tau=2.0, decay_input=False, v_reset=-0.25),
+    "integrate": lambda: neuron.IFNode(v_threshold=1.5),
+    "learned": lambda: neuron.ParametricLIFNode(init_tau=2.0, decay_input=False),
+}
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_neurons(kind: str) -> None:
+    model = nn.Sequential(
+        layer.Linear(10, 24), NODES[kind](), nn.Linear(24, 8, bias=False), NODES[kind]()
+    )
+    made = imported(model)
+    same_spikes(made)
+    assert made.network.readout.kind == "linear"
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_convolutions_norms_and_pools(mode: str) -> None:
+    torch.manual_seed(0)
+    dense = nn.Sequential if mode == "s" else layer.SeqToANNContainer
+    conv = nn.Sequential(layer.Conv2d(2, 4, 3, padding=1, bias=False), layer.BatchNorm2d(4))
+    model = nn.Sequential(
+        conv,
+        neuron.LIFNode(tau=2.0, decay_input=False),
+        layer.AvgPool2d(2),
+        layer.Conv2d(4, 6, 3, stride=2),
+        neuron.IFNode(),
+        layer.Flatten(),
+        layer.Dropout(0.5),
+        dense(nn.Linear(6, 10), nn.BatchNorm1d(10)),
+        neuron.LIFNode(tau=2.0, decay_input=False),
+        layer.VotingLayer(2),
+    )
+    model = on_grid(model, scale=2.0)
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d):
+            m.eps = 0.0  # a power of two stays one
+            m.running_var = torch.full_like(m.running_var, 4.0)
+            m.weight.data = torch.full_like(m.weight.data, 2.0)
+            m.bias.data = torch.full_like(m.bias.data, 0.25)
+            m.running_mean = torch.full_like(m.running_mean, 0.125)
+    functional.set_step_mode(model, mode)
+    made = delrec_compile.from_spikingjelly(model, input_shape=(2, 8, 8), max_input=4)
+    same_spikes(made, least=50)
+    assert made.network.layers[0].maps is not None
+    assert made.network.layers[2].maps is None
+    assert made.network.outputs == 5
+
+
+def test_one_axis_and_a_silent_readout() -> None:
+    model = nn.Sequential(
+        nn.Conv1d(1, 3, 5, padding=2),
+        neuron.LIFNode(tau=2.0, decay_input=False),
+        nn.Flatten(),
+        nn.Linear(36, 5),
+        neuron.LIFNode(tau=4.0, decay_input=False, v_threshold=1e9),
+    )
+    made = imported(model, input_shape=(1, 12))
+    same_spikes(made)
+    assert (made.network.readout.kind, made.network.readout.beta) == ("leaky", 0.75)
+    assert "never fires" in made.remarks[0]
+    x = torch.randint(0, 3, (50, 2, 12)).float()
+    from delrec_compile.run import ReferenceRunner
+
+    ours = ReferenceRunner(made.network).trace(x.numpy()).y
+    functional.reset_net(model)
+    model.eval()
+    for t, row in enumerate(x):
+        model(row.reshape(2, 1, 12))
+        torch.testing.assert_close(torch.from_numpy(ours[t]), model[4].v, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_recurrent_containers(mode: str) -> None:
+    inner = nn.Sequential(nn.Linear(10, 16), neuron.LIFNode(tau=2.0, decay_input=False))
+    model = nn.Sequential(
+        layer.LinearRecurrentContainer(inner, 10, 16, step_mode=mode),
+        layer.Linear(16, 12, step_mode=mode),
+        layer.ElementWiseRecurrentContainer(
+            neuron.LIFNode(tau=2.0), lambda x, y: y + x, step_mode=mode
+        ),
+    )
+    made = imported(model)
+    kinds = [y.recurrence.kind for y in made.network.layers if y.recurrence]
+    assert kinds == ["dense_delay", "conv_delay"]
+    found = made.check(200)
+    assert found.spikes > 200
+    # two matrices in a row are one, rounded once
+    assert found.differing <= found.compared // 1000
+
+
+def test_a_recurrent_container_of_neurons_alone() -> None:
+    own = layer.LinearRecurrentContainer(neuron.LIFNode(tau=2.0, decay_input=False), 12, 12)
+    same_spikes(imported(nn.Sequential(nn.Linear(9, 12), own)))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_delays_of_spikes_go_through_a_layer_that_carries_them(steps: int) -> None:
+    lif = neuron.LIFNode(tau=2.0, decay_input=False)
+    model = nn.Sequential(
+        nn.Linear(10, 12),
+        lif,
+        layer.Delay(steps),
+        nn.Linear(12, 8),
+        neuron.LIFNode(tau=2.0, decay_input=False),
+    )
+    made = imported(model)
+    same_spikes(made)
+    assert len(made.network.layers) == (3 if steps else 2)
+
+
+class Loop(nn.Module):
+    """As users write it: views, a loop over time, and a mean."""
+
+    def __init__(self, between: Any = None) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(10, 8), neuron.IFNode()
+        self.out, self.last = nn.Linear(8, 4), neuron.IFNode()
+        self.between = between or (lambda x: x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spikes = self.lif(self.fc(x.view(len(x), -1)))
+        return self.last(self.out(self.between(spikes)))
+
+
+def test_modules_of_ones_own() -> None:
+    same_spikes(imported(Loop()), least=50)
+
+
+REFUSED = {
+    "between": (Loop(lambda s: s * 2), "out: does not take what 'lif' gave"),
+    "in_place": (Loop(lambda s: s.add_(1)), "out: does not take what 'lif' gave"),
+    "relu": (
+        nn.Sequential(nn.Linear(4, 4), nn.ReLU(), neuron.IFNode()),
+        "1: networks have no ReLU",
+    ),
+    "max": (
+        nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), nn.Unflatten(1, (1, 4)), nn.MaxPool1d(2)),
+        "networks have no Unflatten",
+    ),
+    "qif": (nn.Sequential(nn.Linear(4, 4), neuron.QIFNode()), "1: networks have no QIFNode"),
+    "dilated": (
+        nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), nn.Linear(4, 2), nn.Softmax(1)),
+        "3: networks have no Softmax",
+    ),
+    "no_neurons": (nn.Sequential(nn.Linear(4, 4)), "no spiking layer"),
+    "current": (
+        nn.Sequential(nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()),
+        "1: delays what is no spike",
+    ),
+    "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),
+    "product": (
+        nn.Sequential(
+            nn.Linear(4, 4), layer.ElementWiseRecurrentContainer(neuron.IFNode(), torch.mul)
+        ),
+        "1: its function is not the sum",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refusals(what: str) -> None:
+    model, message = REFUSED[what]
+    with refusal(UnsupportedError, message, 4):
+        delrec_compile.from_spikingjelly(model)
+
+
+def test_an_input_of_unknown_shape() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), neuron.IFNode())
+    with refusal(UsageError, "input_shape", 2):
+        delrec_compile.from_spikingjelly(model)
+    with refusal(UsageError, "does not run on one step", 2):
+        delrec_compile.from_spikingjelly(model, input_shape=(7,))
+
+
+def test_the_model_stays_as_it_was() -> None:
+    model = on_grid(Loop())
+    model.train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    delrec_compile.from_spikingjelly(model).check(5)
+    assert model.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_a_check_can_fail() -> None:
+    model = nn.Sequential(nn.Linear(10, 24), neuron.LIFNode(tau=2.0, decay_input=False))
+    made = imported(model)
+    model[0].weight.data[3] += 0.25
+    found = made.check(100)
+    assert found.differing > 0
+    assert found.first is not None
+    assert found.first["neuron"] == 3

@@ -6,6 +6,7 @@ rate of its own, so that what is compared is neither silence nor noise.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,7 @@ CALIBRATION_STEPS = 40
 MOST_NEURONS = 40
 
 
+@functools.cache
 def network(seed: int) -> Network:
     """The network of a seed, snapped and calibrated."""
     r = np.random.default_rng(seed)

@@ -13,9 +13,10 @@ from typer.exceptions import TyperException
 
 from delrec_compile import cli_devices
 from delrec_compile.cli_compare import compare, flash
-from delrec_compile.cli_data import Force, Json, data_app, train
+from delrec_compile.cli_data import Force, Json, data_app
 from delrec_compile.cli_devices import Devices, devices_app
 from delrec_compile.cli_footprint import footprint
+from delrec_compile.cli_train import train
 from delrec_compile.cli_tune import Db, db_app, tune
 from delrec_compile.devices import parse_all
 from delrec_compile.errors import DelrecError

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.errors import UsageError
 from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
+from delrec_compile.training import config_file
 
 SURROGATES = ("atan", "sigmoid", "fast_sigmoid", "triangle", "box", "gaussian")
 RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "none")
@@ -157,21 +159,16 @@ class TrainConfig:
             raise UsageError("gain is 'leak', 1 - beta; allowed with a fixed beta of tau above 1")
 
     @classmethod
-    def with_options(cls, options: Iterable[str], **values: Any) -> TrainConfig:
-        """`values` and the `name=value` texts of the command line; UsageError for a bad one."""
-        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cls)}
-        for option in options:
-            name, _, text = option.partition("=")
-            if name not in kinds:
-                raise UsageError(
-                    f"--set {option}: no option '{name}'{did_you_mean(name, kinds)}; "
-                    f"allowed: {', '.join(sorted(kinds))}"
-                )
-            try:
-                values[name] = kinds[name](text)
-            except ValueError as error:
-                raise UsageError(f"--set {option}: '{text}' is not a number") from error
-        return cls(**values)
+    def with_options(
+        cls, options: Iterable[str] = (), file: str | Path | None = None, **values: Any
+    ) -> TrainConfig:
+        """Options of a TOML file, then `name=value` texts, then `values` that are not None.
+
+        Each takes the place of what came before it. Raises UsageError for a bad one.
+        """
+        told = config_file.read(file, _kinds()) if file is not None else {}
+        told |= config_file.parse(options, _kinds())
+        return cls(**told | {name: value for name, value in values.items() if value is not None})
 
     @property
     def beta(self) -> float:
@@ -206,5 +203,13 @@ class TrainConfig:
         ]
         return f"delrec-compile train {data} {' '.join(options)} -o {self.name}.safetensors"
 
+    def changed(self) -> dict[str, Any]:
+        """The options that are not at their defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if self._changed(f.name)}
+
     def _changed(self, name: str) -> bool:
         return bool(getattr(self, name) != getattr(type(self), name))
+
+
+def _kinds() -> dict[str, type]:
+    return {f.name: type(f.default) for f in fields(TrainConfig)}

@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from delrec_compile import cli_devices
+from delrec_compile.cli_claims import claims
 from delrec_compile.cli_compare import compare, flash
 from delrec_compile.cli_data import Force, Json, data_app
 from delrec_compile.cli_devices import Devices, devices_app
@@ -382,6 +383,7 @@ def doctor(as_json: Json = False) -> None:
         show_next("delrec-compile build")
 
 
+app.command()(claims)
 app.command()(compare)
 app.command()(flash)
 app.command()(footprint)

@@ -12,13 +12,13 @@ from delrec_compile.errors import UsageError, did_you_mean
 WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
-def read(path: str | Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """The options in a TOML file, name = value each. kinds: the type of each option.
 
     Raises UsageError for a file that cannot be read, an unknown name or a value of another type.
     """
     try:
-        told = tomllib.loads(Path(path).read_text())
+        told: dict[str, Any] = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -34,7 +34,7 @@ def read(path: str | Path, kinds: Mapping[str, type]) -> dict[str, Any]:
     return told
 
 
-def parse(options: Iterable[str], kinds: Mapping[str, type]) -> dict[str, Any]:
+def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
     """`name=value` texts. Raises UsageError."""
     told = {}
     for option in options:
@@ -47,7 +47,7 @@ def parse(options: Iterable[str], kinds: Mapping[str, type]) -> dict[str, Any]:
     return told
 
 
-def _known(where: str, name: str, kinds: Mapping[str, type]) -> None:
+def _known(where: str, name: str, kinds: Mapping[str, Any]) -> None:
     if name not in kinds:
         raise UsageError(
             f"{where}: no option '{name}'{did_you_mean(name, kinds)}; "

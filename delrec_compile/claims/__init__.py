@@ -1,0 +1,3 @@
+"""The claims about the networks, measured: accuracy, parameters, cost, latency, and what delays buy."""
+
+from __future__ import annotations

@@ -29,7 +29,8 @@ def claims(
         bool, typer.Option("--quick", help="One seed, two epochs, no ablation: to see it work.")
     ] = False,
     markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Write the tables to this file too.")
+        list[Path] | None,
+        typer.Option("--markdown", help="Write the tables to this file too, or between its marks."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,12 +40,12 @@ def claims(
     """
     from delrec_compile import checkpoint, report
     from delrec_compile.claims.measure import claims as measure
-    from delrec_compile.claims.table import markdown as page
+    from delrec_compile.claims.page import write
     from delrec_compile.claims.table import tables
     from delrec_compile.claims.variants import named
 
-    if markdown is not None:
-        checkpoint.writable(markdown)
+    for path in markdown or ():
+        checkpoint.writable(path)
     chosen = named(v.strip() for v in variants.split(",") if v.strip())
     with bar("claims") as step:
         found = measure(
@@ -57,11 +58,10 @@ def claims(
             with_latency=latency,
             progress=step,
         )
-    if markdown is not None:
-        told = "" if not variants else f" --variants {variants}"
-        told += f" --seeds {seeds}" + ("" if grid else " --no-grid") + (" --quick" if quick else "")
-        command = f"delrec-compile claims DATA{told}"
-        checkpoint.write_whole(markdown, page(found, command).encode())
+    told = ("" if not variants else f" --variants {variants}") + f" --seeds {seeds}"
+    told += ("" if grid else " --no-grid") + (" --quick" if quick else "")
+    for path in markdown or ():
+        write(path, found, f"delrec-compile claims DATA{told}")
     if as_json:
         print_json("claims", **plain(found.as_dict()))
         return

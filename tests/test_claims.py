@@ -18,7 +18,8 @@ from delrec_compile.claims import latency as timing
 from delrec_compile.claims.ablate import delays_matter, with_delays
 from delrec_compile.claims.cache import key
 from delrec_compile.claims.measure import Claims, claims
-from delrec_compile.claims.table import markdown, short, tables
+from delrec_compile.claims.page import markdown, write
+from delrec_compile.claims.table import short, tables
 from delrec_compile.claims.variants import VARIANTS, Variant, grid, named
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import ConvDelay
@@ -190,7 +191,22 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert all(len(row) == len(columns) for row in rows)
     page = markdown(found, "delrec-compile claims DATA")
     assert "| conv_delay | 0.50 us | 200.00 us | 400x |" in page
-    assert page.startswith("Made by `delrec-compile claims DATA`: 160 training, 40 validation")
+    assert page.startswith("Made by `delrec-compile claims DATA` from 160 training words")
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# A\n<!-- claims -->\nold\n<!-- end of claims -->\nkept\n"
+        "<!-- claims: short -->\nold\n<!-- end of claims -->\nlast\n"
+    )
+    for _ in range(2):
+        write(path, found, "claims")
+        whole = path.read_text()
+        assert whole.count("Made by `claims`") == 2
+        assert whole.count("### ") == 4
+        assert "\nold\n" not in whole
+        assert whole.startswith("# A\n<!-- claims -->\nMade by")
+        assert whole.endswith("<!-- end of claims -->\nlast\n")
+    write(tmp_path / "new.md", found, "claims")
+    assert (tmp_path / "new.md").read_text() == markdown(found, "claims")
 
 
 def test_a_step_is_timed_in_both_forms(tmp_path: Path) -> None:

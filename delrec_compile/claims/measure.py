@@ -84,10 +84,11 @@ def claims(
     sets = data if isinstance(data, Sets) else load_sets(data)
     work = _Work(Cache(cache or default_folder(), sets), options or {}, quick, progress)
     numbers = range(1 if quick else seeds)
-    wanted = [(v, s) for v in variants for s in numbers]
+    wanted = [(v, s) for s in numbers for v in variants]
     extra = grid() if with_grid else ()
     work.plan([*wanted, *((v, 0) for v in extra)])
-    found = {v.name: [work.result(v, s) for s in numbers] for v in variants}
+    results = {(v.name, s): work.result(v, s) for v, s in wanted}
+    found = {v.name: [results[v.name, s] for s in numbers] for v in variants}
     squares = [_claim(v, [work.result(v, 0)], None, None) for v in extra]
     times: dict[str, dict[str, Any] | None] = {v.name: None for v in variants}
     if with_latency:

@@ -1,10 +1,9 @@
-"""The claims as tables: cells for a terminal, and a page of Markdown."""
+"""The claims as tables of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from delrec_compile.claims.cost import SOURCE
 from delrec_compile.claims.measure import Claim, Claims
 
 NONE = "-"
@@ -40,26 +39,6 @@ def tables(found: Claims) -> Iterator[Table]:
 def short(found: Claims) -> Table:
     """The few columns of a front page."""
     return "claims", SHORT, [_short(r) for r in found.rows]
-
-
-def markdown(found: Claims, command: str) -> str:
-    """All tables, with what they were made by."""
-    lines = [
-        f"Made by `{command}`: {found.words['train']:,} training, {found.words['valid']:,} validation "
-        f"and {found.words['test']:,} test words. Training took "
-        f"{sum(r.seconds for r in (*found.rows, *found.grid)) / 60:,.0f} minutes in all.",
-        "",
-    ]
-    for title, columns, rows in tables(found):
-        lines += [f"### {title}", "", *grid_lines(columns, rows), ""]
-    lines += [f"Energy counts arithmetic alone ({SOURCE}).", ""]
-    return "\n".join(lines)
-
-
-def grid_lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table."""
-    out = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
-    return [*out, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def _short(r: Claim) -> Cells:

@@ -42,7 +42,7 @@ VARIANTS = (
     Variant(
         "conv_delay_heads",
         "conv_delay, 2 heads of 7 taps on both layers, taught by dense_delay",
-        {"heads": 2, "kernel": 7, "recurrent_layers": "all"},
+        {"heads": 2, "kernel": 7, "recurrent_layers": "all", "dropout": 0.1},
         TEACHER,
     ),
     Variant("dense_delay", "dense_delay", {"recurrence": "dense"}),

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import UsageError
@@ -115,6 +116,9 @@ class _Run:
         self.device, self.digest = device_of(config), data_digest(sets.train)
         channels, classes = sets.train.channels, sets.classes
         self.teacher = teachers.load(config.teacher, channels, classes) if config.teacher else None
+        self.sources = self.digest
+        if config.teacher:
+            self.sources += " " + checkpoint.digest(checkpoint.load(config.teacher))
         self.net = SpikingNet(channels, classes, config).to(self.device)
         self.optimisers = Optimisers(self.net, config, math.ceil(len(sets.train) / config.batch))
         self.generator = torch.Generator().manual_seed(config.seed)
@@ -136,7 +140,7 @@ class _Run:
     def restore(self) -> None:
         """Goes on from the state on disk."""
         assert self.state is not None
-        kept = saved.read(self.state, self.config, self.digest)
+        kept = saved.read(self.state, self.config, self.sources)
         self.net.load_state_dict(kept["net"])
         self.optimisers.restore(kept["optimisers"])
         self.generator.set_state(kept["generator"])
@@ -155,7 +159,7 @@ class _Run:
         }
         if self.device.type == "cuda":
             now["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        saved.write(path, self.config, self.digest, now)
+        saved.write(path, self.config, self.sources, now)
 
     def _epoch(self, number: int) -> Epoch:
         started, config = time.monotonic(), self.config

@@ -19,8 +19,8 @@ from delrec_compile.training.config import TrainConfig
 
 FORMAT = 1
 LOGS = (".csv", ".jsonl")
-# what may differ between the runs that share a state
-_FREE = {"threads"}
+# what may differ between the runs that share a state: a teacher may lie elsewhere
+_FREE = {"threads", "teacher"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Epoch:
 def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:
     """Replaces the state in `path` at once: a kill leaves the old one or the new one.
 
-    data: digest of the training set.
+    data: digest of the training set and of the teacher.
     """
     record = {"format": FORMAT, "config": asdict(config), "data": data, **state}
     buffer = io.BytesIO()
@@ -69,7 +69,8 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
             )
     if record["data"] != data:
         raise UsageError(
-            f"{path} was trained on other data; give the same, or --force to train anew"
+            f"{path} was trained on other data or by another teacher; give the same, or --force to "
+            "train anew"
         )
     return dict(record)
 

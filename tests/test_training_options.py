@@ -359,3 +359,22 @@ def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
         "net.safetensors",
         "whole.safetensors",
     ]
+
+
+def test_notes_name_the_teacher_without_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    checkpoint.save(run(recurrence="dense", epochs=1).network, path)
+    notes = run(teacher=str(path), epochs=1).network.notes
+    assert "--set teacher=teacher.safetensors" in notes["command"]
+    assert str(tmp_path) not in json.dumps(notes)
+
+
+def test_a_state_goes_on_where_its_teacher_moved_to(tmp_path: Path) -> None:
+    old, new, kept = (tmp_path / n for n in ("old.safetensors", "new.safetensors", "t.unfinished"))
+    checkpoint.save(run(recurrence="dense", epochs=1).network, old)
+    train(toy_sets(), small(teacher=str(old)), state=kept)
+    old.rename(new)
+    assert train(toy_sets(), small(teacher=str(new)), state=kept, resume=True).history
+    checkpoint.save(run(recurrence="dense", epochs=1, seed=1).network, new)
+    with refusal(UsageError, "by another teacher", 2, tmp_path):
+        train(toy_sets(), small(teacher=str(new)), state=kept, resume=True)

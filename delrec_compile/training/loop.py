@@ -76,27 +76,32 @@ def train(
         if resume and state is not None and state.exists():
             run.restore()
         run.epochs(progress)
-    net = run.net.to("cpu")
-    net.freeze_delays()
-    network = frozen(
-        net,
-        dt_ms=sets.train.dt_ms,
-        max_input=_max_input(sets),
-        labels=sets.train.keys or (),
-        name=config.name,
-        notes={
-            "command": config.command(),
-            "config": asdict(config),
-            "train_data_sha256": run.digest,
-        },
-    )
-    scores = {
-        name: accuracy(network, events.counts, events.labels)
-        for name, events in (("valid", sets.valid), ("test", sets.test))
-    }
+    network = _frozen(run)
+    parts = (("valid", sets.valid), ("test", sets.test))
+    scores = {name: accuracy(network, part.counts, part.labels) for name, part in parts}
     network = replace(network, notes={**network.notes, "accuracy": scores})
     history, parameters = tuple(run.history), network.recurrent_parameters()
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))
+
+
+def _frozen(run: _Run) -> Network:
+    """The trained net, with notes that say how to train it again wherever its teacher lies."""
+    net, train = run.net.to("cpu"), run.sets.train
+    net.freeze_delays()
+    config = replace(run.config, teacher=Path(run.config.teacher).name)
+    notes = {
+        "command": config.command(),
+        "config": asdict(config),
+        "train_data_sha256": run.digest,
+    }
+    return frozen(
+        net,
+        dt_ms=train.dt_ms,
+        max_input=_max_input(run.sets),
+        labels=train.keys or (),
+        name=config.name,
+        notes=notes,
+    )
 
 
 def data_digest(events: Events) -> str:

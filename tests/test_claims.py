@@ -15,6 +15,7 @@ from training_fixtures import SMALL, small, toy_sets
 from delrec_compile import checkpoint
 from delrec_compile.claims import cost as costs
 from delrec_compile.claims import latency as timing
+from delrec_compile.claims import measure
 from delrec_compile.claims.ablate import delays_matter, with_delays
 from delrec_compile.claims.cache import key
 from delrec_compile.claims.measure import Claims, claims
@@ -182,7 +183,7 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert path.exists()
         return {"us_per_step": 0.5, "authors_us_per_step": 200.0, "skipped": None}
 
-    monkeypatch.setattr("delrec_compile.claims.measure.latency", timed)
+    monkeypatch.setattr(measure, "latency", timed)
     found = small_claims(tmp_path, with_latency=True)
     made = list(tables(found))
     assert [title.split()[0] for title, _, _ in made] == ["Accuracy", "Cost", "Time", "What"]

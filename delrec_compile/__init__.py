@@ -8,7 +8,7 @@ delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside the peers
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
-delrec_compile.train("digits")               # a network and its accuracy; claims("digits"): of every kind
+delrec_compile.train("digits")               # a network and its accuracy; claims: of every kind
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from delrec_compile.cli_data import Json
-from delrec_compile.terminal import bar, plain, print_json, show, show_next
+from delrec_compile.terminal import counting, plain, print_json, show, show_next
 
 
 def claims(
@@ -47,7 +47,7 @@ def claims(
     for path in markdown or ():
         checkpoint.writable(path)
     chosen = named(v.strip() for v in variants.split(",") if v.strip())
-    with bar("claims") as step:
+    with counting("claims") as step:
         found = measure(
             data,
             variants=chosen,

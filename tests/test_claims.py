@@ -192,7 +192,8 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert all(len(row) == len(columns) for row in rows)
     page = markdown(found, "delrec-compile claims DATA")
     assert "| conv_delay | 0.50 us | 200.00 us | 400x |" in page
-    assert page.startswith("Made by `delrec-compile claims DATA` from 160 training words")
+    assert page.startswith("Made by `delrec-compile claims DATA` in ")
+    assert "with 4 new trainings. 160 training words; accuracies are of 40 test and 40" in page
     path = tmp_path / "page.md"
     path.write_text(
         "# A\n<!-- claims -->\nold\n<!-- end of claims -->\nkept\n"

@@ -40,9 +40,10 @@ def markdown(found: Claims, command: str) -> str:
     """All tables, with what they were made by."""
     hours = sum(r.seconds for r in (*found.rows, *found.grid)) / 3600
     lines = [
-        f"Made by `{command}` from {found.words['train']:,} training words; accuracies are of "
-        f"{found.words['test']:,} test and {found.words['valid']:,} validation words. Training took "
-        f"{hours:.1f} hours of one busy core in all.",
+        f"Made by `{command}` in {found.seconds:,.0f} s with {found.trained} new trainings. "
+        f"{found.words['train']:,} training words; accuracies are of {found.words['test']:,} test and "
+        f"{found.words['valid']:,} validation words. Time of training on record: {hours:.1f} hours of "
+        "a busy core.",
         "",
     ]
     for title, columns, rows in tables(found):

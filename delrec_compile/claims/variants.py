@@ -39,6 +39,8 @@ VARIANTS = (
     Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0}),
     Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),
     Variant("conv_delay", "conv_delay", {}),
+    # the recipe of the bundled network
+    Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360}),
     Variant(
         "conv_delay_heads",
         "conv_delay, 2 heads of 7 taps on both layers, taught by dense_delay",

@@ -9,6 +9,7 @@ delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside the peers
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
+delrec_compile.train("digits")               # a network and its accuracy; claims: of every kind
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from delrec_compile.bench import bench
     from delrec_compile.budgets import Budgets
     from delrec_compile.build import Artifact, build, load_artifact
+    from delrec_compile.claims import claims
     from delrec_compile.compare import compare
     from delrec_compile.devices_run import bench_on, check_on
     from delrec_compile.export import export
@@ -55,6 +57,7 @@ _HOMES = {
     "build": "build",
     "check": "parity",
     "check_on": "devices_run",
+    "claims": "claims",
     "compare": "compare",
     "export": "export",
     "export_nir": "imports.nir_out",
@@ -86,6 +89,7 @@ __all__ = [
     "build",
     "check",
     "check_on",
+    "claims",
     "compare",
     "export",
     "export_nir",

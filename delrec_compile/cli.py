@@ -12,11 +12,13 @@ import typer
 from typer.exceptions import TyperException
 
 from delrec_compile import cli_devices, cli_plain
+from delrec_compile.cli_claims import claims
 from delrec_compile.cli_compare import compare, flash
-from delrec_compile.cli_data import Force, Json, data_app, train
+from delrec_compile.cli_data import Force, Json, data_app
 from delrec_compile.cli_devices import Devices, devices_app
 from delrec_compile.cli_footprint import footprint
 from delrec_compile.cli_import import export_nir, import_
+from delrec_compile.cli_train import train
 from delrec_compile.cli_tune import Db, db_app, tune
 from delrec_compile.devices import parse_all
 from delrec_compile.errors import DelrecError
@@ -415,6 +417,7 @@ def doctor(as_json: Json = False) -> None:
         show_next("delrec-compile build")
 
 
+app.command()(claims)
 app.command()(compare)
 app.command()(flash)
 app.command()(footprint)

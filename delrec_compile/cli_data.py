@@ -1,4 +1,4 @@
-"""The commands that make networks and their data: train, data synth, data info."""
+"""The commands about data: data synth, data info."""
 
 from __future__ import annotations
 
@@ -16,67 +16,6 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 data_app = typer.Typer(
     help="Spike data: make spoken digits, look into files.", no_args_is_help=True
 )
-
-
-def train(
-    data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
-    recurrence: Annotated[
-        str, typer.Option(help="conv, dense, synaptic, tap_conv, conv2d or none.")
-    ] = "conv",
-    hidden: Annotated[int, typer.Option(help="Neurons per layer.")] = 256,
-    kernel: Annotated[int, typer.Option(help="Taps of a conv recurrence, odd.")] = 3,
-    max_delay: Annotated[int, typer.Option(help="Longest delay, in steps.")] = 31,
-    epochs: Annotated[int, typer.Option()] = 160,
-    seed: Annotated[int, typer.Option()] = 0,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any other option of the recipe as name=value, repeatable."),
-    ] = None,
-    force: Force = False,
-    as_json: Json = False,
-) -> None:
-    """Train a network on spike data, freeze it, measure it, write it."""
-    from delrec_compile import checkpoint, report
-    from delrec_compile.errors import CheckpointError
-    from delrec_compile.training import TrainConfig
-    from delrec_compile.training import train as fit
-
-    config = TrainConfig.with_options(
-        options or (),
-        recurrence=recurrence,
-        hidden=hidden,
-        kernel=kernel,
-        max_delay=max_delay,
-        epochs=epochs,
-        seed=seed,
-    )
-    if out.exists() and not force:
-        raise CheckpointError(f"{out} exists; add --force to replace it")
-    checkpoint.writable(out)
-    with bar("training") as step:
-        result = fit(
-            data,
-            config,
-            lambda epoch, total: step(
-                epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
-            ),
-        )
-    checkpoint.save(result.network, out)
-    if as_json:
-        print_json(
-            "train",
-            path=str(out),
-            accuracy=result.accuracy,
-            recurrent_parameters=result.recurrent_parameters,
-            seconds=result.seconds,
-            history=[asdict(e) for e in result.history],
-        )
-        return
-    rows = [(name, f"{value:.1%}") for name, value in result.accuracy.items()]
-    rows.append(("recurrent parameters", f"{result.recurrent_parameters:,}"))
-    show(report.table(f"{out}, frozen", ("set", "accuracy"), rows))
-    show_next(f"delrec-compile build {out}")
 
 
 @data_app.command("synth")

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -174,6 +175,39 @@ def test_data_and_train(tmp_path, tiny_data):
     assert "--force" in refused(3, *arguments)
     assert "network" in ok("inspect", net)
     assert "odd number of taps" in refused(2, *arguments, "--force", "--kernel", 4)
+
+
+def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):
+    config, net = tmp_path / "c.toml", tmp_path / "net.safetensors"
+    config.write_text('recurrence = "dense"\nhidden = 8\nepochs = 5\nsurrogate = "triangle"\n')
+    arguments = ("train", tiny_data, "--config", config, "--epochs", 1, "-o", net)
+    told = json.loads(ok(*arguments, "--plots", "--json"))
+    assert told["recurrent_parameters"] == 8 * 8 + 8
+    assert len(told["history"]) == 1
+    names = [Path(f).name for f in told["files"]]
+    assert names == ["net.epochs.csv", "net.curves.png", "net.delays.png"]
+    assert all(Path(f).exists() for f in told["files"])
+    config.write_text("hiden = 8")
+    before = sorted(tmp_path.iterdir())
+    assert "did you mean 'hidden'" in refused(2, *arguments, "--force")
+    assert "allowed: csv, jsonl, none" in refused(2, *arguments[:2], "-o", net, "--log", "txt")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_claims_of_a_folder(tmp_path, tiny_data):
+    arguments = ("claims", tiny_data, "--variants", "conv_delay", "--quick", "--no-latency")
+    arguments += ("--cache", tmp_path / "cache", "--markdown", tmp_path / "claims.md")
+    told = json.loads(ok(*arguments, "--json"))
+    assert told["schema"] == "delrec.claims/1"
+    (row,) = told["rows"]
+    assert (row["kind"], row["seeds"], row["recurrent_parameters"]) == ("conv_delay", 1, 259)
+    assert row["saving"] == pytest.approx(1 - 259 / 65792)
+    assert told["trained"] == 1
+    assert "0 trainings" in ok(*arguments)
+    assert "| conv_delay | 259 | 99.6 % |" in (tmp_path / "claims.md").read_text()
+    assert "unknown variant 'convdelay'" in refused(
+        2, "claims", tiny_data, "--variants", "convdelay"
+    )
 
 
 def test_missing_espeak_is_exit_5(tmp_path):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from training_fixtures import small, toy_sets
 
 from delrec_compile import checkpoint, freeze
-from delrec_compile.data.events import Events, load_words
-from delrec_compile.data.sets import Sets
+from delrec_compile.data.events import load_words
 from delrec_compile.errors import UsageError
 from delrec_compile.network import (
     Conv2dDelay,
@@ -29,7 +29,6 @@ from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.neuron import Neuron, delayed_lif, ring_buffer_lif
 
 STEPS, N, BATCH = 30, 14, 4
-SMALL = {"hidden": 24, "epochs": 2, "steps": 20, "batch": 16, "max_delay": 6, "dropout": 0.1}
 
 
 def drive(seed: int = 0) -> Tensor:
@@ -134,25 +133,6 @@ def test_a_whole_delay_without_spread_arrives_once() -> None:
     assert fractional.nonzero().flatten().tolist() == [3, 4]
     assert fractional[3:5].tolist() == [0.75, 0.25]
     assert spread(torch.tensor([4.0, 31.0]), 10.0)[1, 32] == 1 / 11
-
-
-def toy_sets(seed: int = 0) -> Sets:
-    """Three classes that differ in which channels fire and when."""
-    rng = np.random.default_rng(seed)
-
-    def events(n: int) -> Events:
-        labels = rng.integers(0, 3, n)
-        rate = np.full((n, 20, 12), 0.1)
-        for i, label in enumerate(labels):
-            rate[i, 3 + 4 * label : 9 + 4 * label, 4 * label : 4 * label + 4] = 2.0
-        counts = rng.poisson(rate).astype(np.uint8)
-        return Events(counts, labels.astype(np.int64), ("a", "b", "c"), None, 10.0)
-
-    return Sets(events(160), events(40), events(40))
-
-
-def small(**options: Any) -> TrainConfig:
-    return TrainConfig(**{**SMALL, "shift_steps": 1, "shift_channels": 0, **options})
 
 
 def run(**options: Any) -> TrainResult:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from delrec_compile.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from delrec_compile.training.loop import Epoch, TrainResult, train
+    from delrec_compile.training.loop import TrainResult, train
+    from delrec_compile.training.state import Epoch
 
 __all__ = ["Epoch", "TrainConfig", "TrainResult", "train"]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.errors import UsageError
 from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
+from delrec_compile.training import config_file
 
+SURROGATES = ("atan", "sigmoid", "fast_sigmoid", "triangle", "box", "gaussian")
 RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "none")
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
@@ -21,6 +24,9 @@ _CHOICES |= {
     "reset": RESETS,
     "gain": ("one", "leak"),
     "betas": ("fixed", "learned"),
+    "surrogate": SURROGATES,
+    "schedule": ("onecycle", "cosine", "constant"),
+    "spread": ("shared", "learned"),
 }
 _AT_LEAST = {
     "hidden": 1,
@@ -34,7 +40,7 @@ _AT_LEAST = {
 }
 _AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
 _AT_LEAST |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
-_AT_LEAST |= {"frontend_height": 1}
+_AT_LEAST |= {"frontend_height": 1, "delays_from": 0}
 # options that only some recurrences have
 _ONLY = {
     "kernel": ("conv", "tap_conv", "conv2d"),
@@ -44,9 +50,13 @@ _ONLY = {
     "height": ("conv2d",),
     "whole_delays": ("tap_conv",),
     "max_delay": ("conv", "dense", "synaptic", "tap_conv"),
+    "spread": ("conv", "dense", "synaptic", "tap_conv"),
+    "delays_from": ("conv", "dense", "synaptic", "tap_conv"),
+    "l1": ("conv", "dense", "synaptic", "tap_conv", "conv2d"),
 }
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms", "threshold")
-_SHARES = ("dropout", "frozen_tail")
+_SHARES = ("dropout", "frozen_tail", "blend")
+_FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty")
 
 
 @dataclass(frozen=True)
@@ -70,14 +80,21 @@ class TrainConfig:
     max_delay: int = 31  # steps; 0: a recurrence without delays
     epochs: int = 160
     seed: int = 0
-    lr: float = 2e-3  # peak of the one-cycle schedule
+    lr: float = 2e-3  # peak of the schedule
+    schedule: str = "onecycle"  # of lr: "onecycle", "cosine" from the peak to 0, or "constant"
     delay_lr: float = 0.1  # in steps; cosine to 0
+    delays_from: int = 0  # epochs before the delays begin to learn
     dropout: float = 0.3  # one mask for all time steps
     frozen_tail: float = 0.2  # last share of the epochs: whole delays, no spread
     sigma: float = 10.0  # first spread of the delays, in steps; falls by a factor 170
+    spread: str = "shared"  # or "learned": sigma by a factor of 0 to 2 for each delay
     batch: int = 64
     clip: float = 1.0  # norm of the gradient
     weight_decay: float = 1e-5
+    l1: float = 0.0  # of the sum of the recurrent weights' sizes
+    rate_penalty: float = 0.0  # of half the spikes per neuron and step, mean over the layers
+    teacher: str = ""  # a trained network, whose outputs become soft targets
+    distill: float = 0.5  # their share of the loss
     tau: float = 1.05  # membrane keeps 1 - 1/tau per step
     betas: str = "fixed"  # what a membrane keeps: "fixed" by tau, or "learned" for each neuron
     threshold: float = 1.0
@@ -89,13 +106,16 @@ class TrainConfig:
     reset: str = (
         "hard"  # "hard" to v_reset; "soft" takes the threshold off, "soft_later" a step later
     )
-    alpha: float = 5.0  # slope of the surrogate gradient
+    surrogate: str = "atan"  # stands for the derivative of a spike: training/surrogate.py
+    alpha: float = 5.0  # its steepness
     shift_steps: int = 8  # augmentation: largest shift in time, either way
     shift_channels: int = 4  # and along the input channels
+    blend: float = 0.0  # share of the utterances mixed with another of their class
     steps: int = 80  # of an utterance
     dt_ms: float = 10.0
     group: int = 5  # units summed into one input channel
     threads: int = 1  # of torch; results depend on it in the last bit
+    device: str = "cpu"  # of torch, such as cuda
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():
@@ -112,7 +132,7 @@ class TrainConfig:
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; give a share of 0 to below 1")
-        for name in ("sigma", "weight_decay"):
+        for name in _FROM_ZERO:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 0 or a positive number")
         if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
@@ -124,6 +144,8 @@ class TrainConfig:
                     f"{name} is {getattr(self, name)}, which the recurrence '{self.recurrence}' "
                     f"does not have; allowed with {', '.join(kinds)}"
                 )
+        if not 0 < self.distill <= 1:
+            raise UsageError(f"distill is {self.distill}; give a share above 0, up to 1")
         if self.hidden % (self.channels * self.height):
             raise UsageError(
                 f"hidden is {self.hidden}; {self.channels} channels of {self.height} rows need a "
@@ -137,21 +159,16 @@ class TrainConfig:
             raise UsageError("gain is 'leak', 1 - beta; allowed with a fixed beta of tau above 1")
 
     @classmethod
-    def with_options(cls, options: Iterable[str], **values: Any) -> TrainConfig:
-        """`values` and the `name=value` texts of the command line; UsageError for a bad one."""
-        kinds: dict[str, Any] = {f.name: type(f.default) for f in fields(cls)}
-        for option in options:
-            name, _, text = option.partition("=")
-            if name not in kinds:
-                raise UsageError(
-                    f"--set {option}: no option '{name}'{did_you_mean(name, kinds)}; "
-                    f"allowed: {', '.join(sorted(kinds))}"
-                )
-            try:
-                values[name] = kinds[name](text)
-            except ValueError as error:
-                raise UsageError(f"--set {option}: '{text}' is not a number") from error
-        return cls(**values)
+    def with_options(
+        cls, options: Iterable[str] = (), file: str | Path | None = None, **values: Any
+    ) -> TrainConfig:
+        """Options of a TOML file, then `name=value` texts, then `values` that are not None.
+
+        Each takes the place of what came before it. Raises UsageError for a bad one.
+        """
+        told = config_file.read(file, _kinds()) if file is not None else {}
+        told |= config_file.parse(options, _kinds())
+        return cls(**told | {name: value for name, value in values.items() if value is not None})
 
     @property
     def beta(self) -> float:
@@ -186,5 +203,13 @@ class TrainConfig:
         ]
         return f"delrec-compile train {data} {' '.join(options)} -o {self.name}.safetensors"
 
+    def changed(self) -> dict[str, Any]:
+        """The options that are not at their defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if self._changed(f.name)}
+
     def _changed(self, name: str) -> bool:
         return bool(getattr(self, name) != getattr(type(self), name))
+
+
+def _kinds() -> dict[str, type]:
+    return {f.name: type(f.default) for f in fields(TrainConfig)}

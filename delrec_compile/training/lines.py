@@ -16,16 +16,22 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+CHUNK = 16  # steps in one product of the mask's gradient
 
 
-def spread(delay: Tensor, sigma: float) -> Tensor:
+def spread(delay: Tensor, sigma: float | Tensor) -> Tensor:
     """delay (...) in steps -> mask (..., L): the share of a spike that arrives l steps later.
 
     A triangle around 1 + delay of half-width 1 + sigma; one-hot at sigma 0 and whole delays.
+    sigma: one for all, or of the shape of delay.
     """
-    width = 1.0 + sigma
-    slots = math.ceil(1 + float(delay.detach().max()) + width) + 1
-    after = torch.arange(slots, dtype=delay.dtype)
+    each = sigma[..., None] if isinstance(sigma, Tensor) else sigma
+    width = 1.0 + each
+    widest = float(width.detach().max()) if isinstance(width, Tensor) else width
+    slots = math.ceil(1 + float(delay.detach().max()) + widest) + 1
+    after = torch.arange(slots, dtype=delay.dtype, device=delay.device)
     distance = (after - (1 + delay)[..., None]).abs()
     return (width - distance).clamp_min(0) / width**2
 
@@ -68,12 +74,16 @@ class KernelMix:
         return torch.stack([_convolved(kernel.flip(0), current) for kernel in weight], 1)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
-        pad, n = weight.shape[1] // 2, drive.shape[1]
+        # with zeros between the steps, a shift along the neurons is a shift of the whole record
+        pad, batch = weight.shape[1] // 2, drive.shape[2]
+        zeros = (0, 0, pad, pad)
+        to = functional.pad(drive, zeros).view(-1)
         taps = []
         for m in range(len(weight)):
-            for k in range(weight.shape[1]):
-                to, come_from = _shifted(n, k - pad)
-                taps.append((drive[:, to] * arrived[:, come_from, m]).sum())
+            come_from = functional.pad(arrived[:, :, m], zeros).view(-1)
+            for offset in range(-pad * batch, pad * batch + 1, batch):
+                left, right = _shifted(len(to), offset)
+                taps.append(torch.dot(to[left], come_from[right]))
         return torch.stack(taps).view_as(weight)
 
 
@@ -93,28 +103,62 @@ def _convolved(kernel: Tensor, g: Tensor) -> Tensor:
     return current
 
 
+class Windows:
+    """The slots of a mask (N, M, L) that hold a share, as bags of rows to be summed.
+
+    A row is a neuron's (or a head's) record at one step; `first` slots lie 1 or more steps back.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        n, heads, slots = mask.shape
+        held = mask.detach()[:, :, 1:] != 0
+        self.first = held.int().argmax(2) + 1
+        last = slots - 1 - held.flip(2).int().argmax(2)
+        width = max(1, int((last - self.first).max()) + 1) if held.any() else 1
+        self.slots = self.first[:, :, None] + torch.arange(width, device=mask.device)
+        shares = mask.detach().gather(2, self.slots.clamp_max(slots - 1))
+        self.shares = torch.where(self.slots < slots, shares, 0.0).flatten()
+        self.slots = self.slots.clamp_max(slots - 1)
+        self.shape = (n, heads, width)
+
+    def bags(self, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Row numbers, and where each bag of `size` of them starts."""
+        index = rows.flatten().int()
+        return index, torch.arange(0, len(index), size, dtype=torch.int, device=index.device)
+
+
+def _summed(table: Tensor, rows: Tensor, starts: Tensor, shares: Tensor) -> Tensor:
+    """(bags, B): the rows of each bag, weighed by their shares."""
+    return torch.embedding_bag(table, rows, starts, False, 0, False, shares, False)[0]
+
+
 class DelayLine:
     """What has been sent, and what has arrived, of every neuron.
 
-    Row t + L of `sent` (N, T + L, B) holds y(t), so a delay window is one contiguous block.
-    mask: (N, M, L). arrived: (T, N, M, B) = g.
+    Row t + L of `sent` (N, T + L, B) holds y(t). mask: (N, M, L). arrived: (T, N, M, B) = g.
     """
 
     def __init__(self, mix: Mix, weight: Tensor, mask: Tensor, like: Tensor) -> None:
         steps, n, batch = like.shape
-        self.mix, self.weight, self.slots = mix, weight, mask.shape[2]
-        self.window = mask[:, :, 1:].flip(2).contiguous()
-        self.sent = like.new_zeros(n, steps + self.slots, batch)
+        self.mix, self.weight, self.delay_slots = mix, weight, mask.shape[2]
+        rows = steps + self.delay_slots
+        self.sent = like.new_empty(n, rows, batch)
+        self.sent[:, : self.delay_slots] = 0
+        self.table = self.sent.view(-1, batch)
         self.arrived = like.new_empty(steps, n, mask.shape[1], batch)
+        windows = Windows(mask)
+        start = torch.arange(n, device=mask.device)[:, None, None] * rows + self.delay_slots
+        self.rows, self.starts = windows.bags(start - windows.slots, windows.shape[2])
+        self.shares = windows.shares
 
     def current(self, t: int) -> Tensor:
         """(N, B) recurrent current at t."""
         g = self.arrived[t]
-        torch.bmm(self.window, self.sent[:, t + 1 : t + self.slots], out=g)
+        g.copy_(_summed(self.table, self.rows + t, self.starts, self.shares).view_as(g))
         return self.mix.forward(self.weight, g)
 
     def send(self, t: int, y: Tensor) -> None:
-        self.sent[:, t + self.slots] = y
+        self.sent[:, t + self.delay_slots] = y
 
 
 class ReverseLine:
@@ -123,13 +167,18 @@ class ReverseLine:
     def __init__(self, mix: Mix, weight: Tensor, mask: Tensor, like: Tensor) -> None:
         steps, n, batch = like.shape
         self.mix, self.weight, self.slots = mix, weight, mask.shape[2]
-        self.window = mask[:, :, 1:].reshape(n, 1, -1).contiguous()
-        self.heads = like.new_zeros(n, mask.shape[1], steps + self.slots, batch)
+        heads, rows = mask.shape[1], steps + self.slots
+        self.heads = like.new_empty(n, heads, rows, batch)
+        self.heads[:, :, steps:] = 0
+        self.table = self.heads.view(-1, batch)
+        windows = Windows(mask)
+        start = torch.arange(n * heads, device=mask.device).view(n, heads, 1) * rows
+        self.rows, self.starts = windows.bags(start + windows.slots, heads * windows.shape[2])
+        self.shares = windows.shares
 
     def spike_gradient(self, t: int) -> Tensor:
         """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
-        later = self.heads[:, :, t + 1 : t + self.slots]
-        return torch.bmm(self.window, later.reshape(len(later), -1, later.shape[3])).squeeze(1)
+        return _summed(self.table, self.rows + t, self.starts, self.shares)
 
     def receive(self, t: int, drive: Tensor) -> None:
         self.heads[:, :, t] = self.mix.back(self.weight, drive)
@@ -137,17 +186,18 @@ class ReverseLine:
     def mask_gradient(self, sent: Tensor) -> Tensor:
         """dL/dmask[j, m, l] = sum over t, b of y[j](t - l) * dL/dg[j, m](t).
 
-        One product over the batch holds every pair of steps; the sums run along its diagonals.
+        One product over the batch holds every pair of a few steps with those up to L before; the
+        sums run along its diagonals.
         """
-        n, rows, _ = sent.shape
-        steps = rows - self.slots
-        parts = []
-        for m in range(self.heads.shape[1]):
-            back = self.heads[:, m, :steps].transpose(1, 2)
-            product = torch.bmm(sent, back).contiguous()  # (N, T + L, T)
-            strides = (product.stride(0), steps, steps + 1)
-            diagonals = product.as_strided((n, self.slots + 1, steps), strides)  # [j, L - l, t]
-            gradient = diagonals[:, 1:].sum(2).flip(1)
-            gradient[:, 0] = 0
-            parts.append(gradient)
-        return torch.stack(parts, 1)
+        heads, rows, batch = self.heads.shape[1:]
+        gradient = self.heads.new_zeros(len(sent), heads, self.slots)
+        for first in range(0, rows - self.slots, CHUNK):
+            span = min(CHUNK, rows - self.slots - first)
+            before = sent[:, first + 1 : first + span + self.slots]
+            back = self.heads[:, :, first : first + span].reshape(len(sent), -1, batch)
+            product = torch.bmm(back, before.transpose(1, 2))  # (N, M * span, span + L - 1)
+            across = product.shape[2]
+            strides = (product.stride(0), span * across, across + 1, 1)
+            shape = (len(sent), heads, span, self.slots - 1)
+            gradient[:, :, 1:] += product.as_strided(shape, strides).sum(2).flip(2)
+        return gradient

@@ -40,7 +40,7 @@ class SpikingLayer(nn.Module):
         c = self.config
         beta = c.beta if self.beta is None else self.beta.clamp(0, 1)
         gain = 1.0 if c.gain == "one" else 1.0 - c.beta
-        return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset)
+        return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset, c.surrogate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(T, B, inputs) -> spikes (T, B, N)."""
@@ -86,16 +86,20 @@ class SpikingNet(nn.Module):
         else:
             nn.init.kaiming_uniform_(self.readout.weight, nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, seen: list[Tensor] | None = None) -> Tensor:
+        """seen: gets the spikes (T, B, N) of each layer."""
         for layer in self.layers:
-            x = self._drop(layer(x))
+            spikes = layer(x)
+            if seen is not None:
+                seen.append(spikes)
+            x = self._drop(spikes)
         if self.config.readout in ("count", "pool"):
             return functional.linear(x, self.readout.weight).cumsum(0) + self.readout.bias
         current: Tensor = self.readout(x)
         if self.config.readout == "linear":
             return current
         # v(t) = beta v(t-1) + current(t), as one product over time
-        steps = torch.arange(len(x), dtype=current.dtype)
+        steps = torch.arange(len(x), dtype=current.dtype, device=current.device)
         age = steps[:, None] - steps[None]
         leak = torch.where(age >= 0, self.config.beta ** age.clamp_min(0), 0.0)
         return torch.einsum("ts,sbc->tbc", leak, current)
@@ -103,21 +107,21 @@ class SpikingNet(nn.Module):
     def _drop(self, spikes: Tensor) -> Tensor:
         if not self.training or self.config.dropout == 0:
             return spikes
-        keep = torch.ones(spikes.shape[1:], dtype=spikes.dtype)
+        keep = torch.ones_like(spikes[0])
         return spikes * nn.functional.dropout(keep, self.config.dropout)
 
     def recurrences(self) -> list[recurrent.Recurrent]:
         """Of the layers that have one."""
         return [m for m in self.modules() if isinstance(m, recurrent.Recurrent)]
 
-    def delays(self) -> list[nn.Parameter]:
-        """Delays that still learn."""
-        return [r.delay for r in self.recurrences() if r.delay.requires_grad]
+    def timing(self) -> list[nn.Parameter]:
+        """Delays, and their spreads, that still learn."""
+        return [p for r in self.recurrences() for p in r.timing()]
 
     def weights(self) -> list[nn.Parameter]:
-        """All parameters but the delays."""
-        delays = {id(r.delay) for r in self.recurrences()}
-        return [p for p in self.parameters() if id(p) not in delays]
+        """All parameters but the delays and their spreads."""
+        timing = {id(p) for r in self.recurrences() for p in (r.delay, r.width)}
+        return [p for p in self.parameters() if id(p) not in timing]
 
     def spread_to(self, sigma: float) -> None:
         """Sets the spread of all delays that still learn."""

@@ -7,12 +7,11 @@
 once (see `lines`); `ring_buffer_lif` is the published order under plain autograd. No reset passes a
 gradient.
 
-The surrogate gradient of a spike is that of an arc tangent of slope `alpha` (SpikingJelly `ATan`).
+What stands for the derivative of a spike: `surrogate`, of steepness `alpha`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from delrec_compile.training.lines import DelayLine, Mix, ReverseLine
+from delrec_compile.training.surrogate import SURROGATES
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Neuron:
     gain: float = 1.0
     fires: str = "at"
     reset: str = "hard"
+    surrogate: str = "atan"
+
+    def slope(self, h: Tensor, alpha: float) -> Tensor:
+        """Of the surrogate, at the membrane h."""
+        return SURROGATES[self.surrogate](h - self.threshold, alpha)
 
     def fired(self, h: Tensor) -> Tensor:
         """0 or 1."""
@@ -102,22 +107,17 @@ def ring_buffer_lif(
     return torch.stack(spikes)
 
 
-def atan_gradient(u: Tensor, alpha: float) -> Tensor:
-    """Surrogate derivative of the step function at u."""
-    return (alpha / 2) / (1 + (math.pi / 2 * alpha * u).square())
-
-
 class _Spike(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: Tensor, neuron: Neuron, alpha: float) -> Tensor:
         ctx.save_for_backward(h)
-        ctx.threshold, ctx.alpha = neuron.threshold, alpha
+        ctx.neuron, ctx.alpha = neuron, alpha
         return neuron.fired(h)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (h,) = ctx.saved_tensors
-        return gradient * atan_gradient(h - ctx.threshold, ctx.alpha), None, None
+        return gradient * ctx.neuron.slope(h, ctx.alpha), None, None
 
 
 class _DelayedLif(torch.autograd.Function):
@@ -156,7 +156,7 @@ class _DelayedLif(torch.autograd.Function):
         weight, mask, beta, membrane, spikes, arrived, sent = ctx.saved_tensors
         neuron, gain = ctx.neuron, ctx.neuron.gain
         line = None if arrived is None else ReverseLine(ctx.mix, weight, mask, membrane)
-        slope = atan_gradient(membrane - neuron.threshold, ctx.alpha)
+        slope = neuron.slope(membrane, ctx.alpha)
         kept = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
         keep = kept * neuron.beta
         drive = torch.empty_like(membrane)

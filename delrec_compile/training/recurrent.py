@@ -49,6 +49,13 @@ class Recurrent(nn.Module):
         self.max_delay, self.whole = config.max_delay, bool(config.whole_delays)
         self.weight = nn.Parameter(weight)
         self.delay = nn.Parameter(delay, requires_grad=learns and self.max_delay > 0)
+        wide = config.spread == "learned" and self.delay.requires_grad
+        self.width = nn.Parameter(torch.zeros_like(delay)) if wide else None
+
+    def timing(self) -> list[nn.Parameter]:
+        """What learns of the delays and of their spread."""
+        found = [p for p in (self.delay, self.width) if p is not None]
+        return [p for p in found if p.requires_grad]
 
     def spread_to(self, sigma: float) -> None:
         """Sets the spread of the delays that still learn."""
@@ -56,7 +63,10 @@ class Recurrent(nn.Module):
 
     def mask(self) -> Tensor:
         """(N, M, L): the share of a spike that arrives l steps later at each head."""
-        shares = spread(self.delay, self.sigma)
+        sigma: float | Tensor = self.sigma
+        if self.width is not None and self.sigma:
+            sigma = 2 * self.sigma * self.width.sigmoid()
+        shares = spread(self.delay, sigma)
         if shares.ndim == 2:
             return shares.expand(self.neurons, -1, -1)
         return shares.transpose(0, 1)
@@ -73,7 +83,8 @@ class Recurrent(nn.Module):
         self.sigma = 0.0
         if self.whole and self.delay.requires_grad:
             self.delay.round_().clamp_(0, self.max_delay)
-        self.delay.requires_grad_(False)
+        for p in self.timing():
+            p.requires_grad_(False)
 
     def frozen(self) -> Recurrence:
         """The op of a frozen network."""

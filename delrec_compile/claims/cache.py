@@ -1,0 +1,124 @@
+"""Trainings on disk, found by what went into them: a rerun reads them, a killed one goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from delrec_compile import checkpoint
+from delrec_compile.claims.ablate import delays_matter
+from delrec_compile.claims.cost import cost, rates
+from delrec_compile.data.sets import Sets
+from delrec_compile.errors import DataError
+from delrec_compile.network import Network
+from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.loop import Progress, data_digest, train
+
+# of the trainer: another one where the same config no longer trains the same network, up to rounding
+TRAINER = 1
+SCHEMA = "delrec.claims-training/1"
+# what moves a result at most in its last bits
+_FREE = ("threads", "device", "teacher")
+
+
+def default_folder() -> Path:
+    """$DELREC_CLAIMS, or a folder of the user's cache."""
+    told = os.environ.get("DELREC_CLAIMS")
+    if told:
+        return Path(told)
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "delrec-compile" / "claims"
+
+
+def sets_digest(sets: Sets) -> str:
+    """SHA-256 of training, validation and test set."""
+    parts = [data_digest(events) for events in (sets.train, sets.valid, sets.test)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def key(config: TrainConfig, data: str, teacher: str = "") -> str:
+    """Of a training: the options that differ from the defaults, the data, the teacher's key."""
+    told = {n: v for n, v in config.changed().items() if n not in _FREE}
+    record = {"trainer": TRAINER, "config": told, "data": data, "teacher": teacher}
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Cache:
+    """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here."""
+
+    def __init__(self, folder: Path, sets: Sets) -> None:
+        self.folder, self.sets, self.data = folder, sets, sets_digest(sets)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def result(self, name: str) -> dict[str, Any] | None:
+        """What was found of the training of this key. Raises DataError for a damaged file."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text())
+            if found["schema"] == SCHEMA and found["key"] == name:
+                return dict(found)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error!r}); remove it to train anew") from error
+        raise DataError(f"{path} is of another version or name; remove it to train anew")
+
+    def network(self, name: str) -> Path:
+        """Where the network of this key is, or would be."""
+        return self.folder / f"{name}.safetensors"
+
+    def train(
+        self, name: str, config: TrainConfig, about: Mapping[str, Any], progress: Progress
+    ) -> dict[str, Any]:
+        """Trains, from where an earlier run was cut off, and keeps the result."""
+        state = self.folder / f"{name}.unfinished"
+        done = train(self.sets, config, progress, state=state, resume=True)
+        checkpoint.save(done.network, self.network(name))
+        found = self.keep(name, config, about, done.network, done.seconds)
+        state.unlink(missing_ok=True)
+        return found
+
+    def keep(
+        self,
+        name: str,
+        config: TrainConfig,
+        about: Mapping[str, Any],
+        network: Network,
+        seconds: float,
+    ) -> dict[str, Any]:
+        """Measures a trained network on the test set and writes the result."""
+        test = self.sets.test
+        held = rates(network, test.counts)
+        found = {
+            "schema": SCHEMA,
+            "key": name,
+            **about,
+            "trainer": TRAINER,
+            "config": {n: v for n, v in config.changed().items() if n not in _FREE},
+            "data": self.data,
+            "accuracy": dict(network.notes["accuracy"]),
+            "words": {"valid": len(self.sets.valid), "test": len(test)},
+            "epochs": config.epochs,
+            "recurrent_parameters": network.recurrent_parameters(),
+            # of dense_delay on the last layer: what each variant replaces
+            "dense_recurrent_parameters": config.hidden**2 + config.hidden,
+            "rates": list(held),
+            "cost": asdict(cost(network, held)),
+            "delays": delays_matter(network, test),
+            "seconds": seconds,
+            "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy")},
+            "network_sha256": checkpoint.digest(network),
+        }
+        self.write(found)
+        return found
+
+    def write(self, found: Mapping[str, Any]) -> None:
+        """Keeps a result under its key."""
+        raw = (json.dumps(found, indent=1) + "\n").encode()
+        checkpoint.write_whole(self.folder / f"{found['key']}.json", raw)

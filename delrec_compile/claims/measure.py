@@ -1,0 +1,213 @@
+"""All claims at once: trains what is missing, measures, and gathers the rows."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from delrec_compile.claims.cache import Cache, default_folder, key
+from delrec_compile.claims.latency import latency
+from delrec_compile.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant, grid
+from delrec_compile.data.sets import Sets, load_sets
+from delrec_compile.errors import UsageError
+
+Say = Callable[[int, int, str], None]
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A variant over its seeds; times are of the first seed's network.
+
+    saving: recurrent parameters over those of dense_delay on the last layer, taken from 1. delays:
+    mean accuracy with the delays "zeroed" and "shuffled". gap: mean accuracy less that of
+    dense_delay, on the same seeds.
+    """
+
+    kind: str
+    title: str
+    accuracy_mean: float
+    accuracy_std: float | None  # of one seed: None
+    valid_mean: float
+    seeds: int
+    epochs: int
+    recurrent_parameters: int
+    saving: float
+    gap: float | None
+    rates: tuple[float, ...]
+    cost: dict[str, float]
+    delays: dict[str, float]
+    latency: dict[str, Any] | None
+    seconds: float  # of training, all seeds
+
+
+@dataclass(frozen=True)
+class Claims:
+    """rows in the order of the variants; grid: conv_delay over taps and longest delays."""
+
+    rows: tuple[Claim, ...]
+    grid: tuple[Claim, ...]
+    data: str
+    words: dict[str, int]
+    seconds: float  # of this call
+    trained: int  # trainings of this call; the others were there
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def claims(
+    data: str | Path | Sets,
+    *,
+    variants: Sequence[Variant] = VARIANTS,
+    seeds: int = SEEDS,
+    cache: Path | None = None,
+    quick: bool = False,
+    with_grid: bool = True,
+    with_latency: bool = True,
+    options: dict[str, Any] | None = None,
+    progress: Say = lambda _done, _total, _note: None,
+) -> Claims:
+    """Trains the variants that the cache does not hold yet, each with seeds 0 to seeds - 1.
+
+    data: a folder (see `load_sets`) or sets. quick: one seed and two epochs, to see that all works.
+    with_grid: the ablation over taps and delays too, one seed. options: of TrainConfig, for every
+    variant. progress(done, total, note) counts epochs. Raises DataError, UsageError.
+    """
+    if seeds < 1:
+        raise UsageError(f"seeds is {seeds}; at least 1 is needed")
+    started = time.monotonic()
+    sets = data if isinstance(data, Sets) else load_sets(data)
+    work = _Work(Cache(cache or default_folder(), sets), options or {}, quick, progress)
+    numbers = range(1 if quick else seeds)
+    wanted = [(v, s) for s in numbers for v in variants]
+    extra = grid() if with_grid else ()
+    work.plan([*wanted, *((v, 0) for v in extra)])
+    results = {(v.name, s): work.result(v, s) for v, s in wanted}
+    found = {v.name: [results[v.name, s] for s in numbers] for v in variants}
+    squares = [_claim(v, [work.result(v, 0)], None, None) for v in extra]
+    times: dict[str, dict[str, Any] | None] = {v.name: None for v in variants}
+    if with_latency:
+        for v in variants:
+            progress(work.done, work.total, f"timing {v.title}")
+            times[v.name] = work.timed(found[v.name][0])
+    dense = found.get(TEACHER)
+    rows = [_claim(v, found[v.name], dense, times[v.name]) for v in variants]
+    words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
+    seconds = time.monotonic() - started
+    return Claims(tuple(rows), tuple(squares), work.cache.data, words, seconds, work.trained)
+
+
+class _Work:
+    """Trainings to do, counted in epochs."""
+
+    def __init__(self, cache: Cache, options: dict[str, Any], quick: bool, progress: Say) -> None:
+        self.cache, self.options, self.progress = cache, options, progress
+        self.epochs = QUICK_EPOCHS if quick else None
+        self.teachers = {v.name: v for v in VARIANTS}
+        self.done = self.total = self.trained = 0
+
+    def plan(self, wanted: Sequence[tuple[Variant, int]]) -> None:
+        """Counts the epochs of what is not there."""
+        missing = {}
+        for variant, seed in wanted:
+            for one in self._with_teacher(variant):
+                name, epochs = self._key(one, seed)
+                if self.cache.result(name) is None:
+                    missing[name] = epochs
+        self.total = sum(missing.values())
+
+    def result(self, variant: Variant, seed: int) -> dict[str, Any]:
+        """From the cache, or trained now."""
+        name, _ = self._key(variant, seed)
+        return self.cache.result(name) or self._train(variant, seed, name)
+
+    def timed(self, found: dict[str, Any]) -> dict[str, Any] | None:
+        """What was measured before; else measured now, where the network is here."""
+        path = self.cache.network(found["key"])
+        if "latency" not in found and path.exists():
+            found["latency"] = latency(path)
+            self.cache.write(found)
+        kept: dict[str, Any] | None = found.get("latency")
+        return kept
+
+    def _train(self, variant: Variant, seed: int, name: str) -> dict[str, Any]:
+        teacher = ""
+        if variant.teacher:
+            above = self.teachers[variant.teacher]
+            path = self.cache.network(self._key(above, seed)[0])
+            if not path.exists():
+                self._train(above, seed, path.stem)
+            teacher = str(path)
+        config = self._config(variant, seed, teacher)
+        before = self.done
+        about = {"variant": variant.name, "seed": seed}
+        found = self.cache.train(
+            name,
+            config,
+            about,
+            lambda epoch, epochs: self._count(
+                before + epoch.number,
+                f"{variant.title}, seed {seed}: epoch {epoch.number} of {epochs}, "
+                f"valid {epoch.valid_accuracy:.1%}",
+            ),
+        )
+        self.done, self.trained = before + config.epochs, self.trained + 1
+        return found
+
+    def _count(self, done: int, note: str) -> None:
+        self.done = done
+        self.progress(done, max(self.total, done), note)
+
+    def _with_teacher(self, variant: Variant) -> Iterator[Variant]:
+        if variant.teacher:
+            yield self.teachers[variant.teacher]
+        yield variant
+
+    def _key(self, variant: Variant, seed: int) -> tuple[str, int]:
+        above = self.teachers.get(variant.teacher)
+        config = self._config(variant, seed, "")
+        return key(
+            config, self.cache.data, self._key(above, seed)[0] if above else ""
+        ), config.epochs
+
+    def _config(self, variant: Variant, seed: int, teacher: str) -> Any:
+        told = Variant(variant.name, variant.title, {**variant.options, **self.options})
+        return told.config(seed, self.epochs, teacher)
+
+
+def _claim(
+    variant: Variant,
+    found: Sequence[dict[str, Any]],
+    dense: Sequence[dict[str, Any]] | None,
+    times: dict[str, Any] | None,
+) -> Claim:
+    first = found[0]
+    scores = [f["accuracy"]["test"] for f in found]
+    mean = statistics.mean(scores)
+    parameters = first["recurrent_parameters"]
+    return Claim(
+        variant.name,
+        variant.title,
+        mean,
+        statistics.stdev(scores) if len(scores) > 1 else None,
+        statistics.mean(f["accuracy"]["valid"] for f in found),
+        len(found),
+        first["epochs"],
+        parameters,
+        1 - parameters / first["dense_recurrent_parameters"],
+        mean - statistics.mean(d["accuracy"]["test"] for d in dense) if dense else None,
+        tuple(_mean(f["rates"][i] for f in found) for i in range(len(first["rates"]))),
+        {name: _mean(f["cost"][name] for f in found) for name in first["cost"]},
+        {name: _mean(f["delays"][name] for f in found) for name in first["delays"]},
+        times,
+        sum(f["seconds"] for f in found),
+    )
+
+
+def _mean(values: Iterator[float]) -> float:
+    return statistics.fmean(values)

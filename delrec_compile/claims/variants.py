@@ -1,0 +1,76 @@
+"""The networks that the claims compare, each as a recipe of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.training.config import TrainConfig
+
+EPOCHS, QUICK_EPOCHS, GRID_EPOCHS = 80, 2, 40
+TEACHER = "dense_delay"
+KERNELS, DELAYS = (3, 5, 7), (4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """options: of TrainConfig. teacher: the variant whose network, of the same seed, teaches it."""
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    teacher: str = ""
+
+    def config(self, seed: int, epochs: int | None = None, teacher: str = "") -> TrainConfig:
+        """Of one training; epochs: in place of the recipe's; teacher: a network file."""
+        options = {"epochs": EPOCHS, **self.options, "seed": seed, "teacher": teacher}
+        if epochs is not None:
+            options["epochs"] = epochs
+        if "delays_from" in options:  # delays that never learn
+            options["delays_from"] = options["epochs"]
+        return TrainConfig(**options)
+
+
+VARIANTS = (
+    Variant("feed_forward", "feed-forward", {"recurrence": "none"}),
+    Variant("conv", "conv without delays", {"recurrence": "conv", "max_delay": 0}),
+    Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0}),
+    Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),
+    Variant("conv_delay", "conv_delay", {}),
+    # the recipe of the bundled network
+    Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360}),
+    Variant(
+        "conv_delay_heads",
+        "conv_delay, 2 heads of 7 taps on both layers, taught by dense_delay",
+        {"heads": 2, "kernel": 7, "recurrent_layers": "all", "dropout": 0.1},
+        TEACHER,
+    ),
+    Variant("dense_delay", "dense_delay", {"recurrence": "dense"}),
+)
+
+
+def grid() -> tuple[Variant, ...]:
+    """conv_delay over taps of the kernel and longest delays."""
+    return tuple(
+        Variant(
+            f"grid_{kernel}_{delay}",
+            f"{kernel} taps, delays to {delay}",
+            {"kernel": kernel, "max_delay": delay, "epochs": GRID_EPOCHS},
+        )
+        for kernel in KERNELS
+        for delay in DELAYS
+    )
+
+
+def named(names: Iterable[str]) -> tuple[Variant, ...]:
+    """The variants of these names, in the order of VARIANTS; all for none. Raises UsageError."""
+    wanted = list(names)
+    known = {v.name: v for v in VARIANTS}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(
+                f"unknown variant '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}"
+            )
+    return tuple(v for v in VARIANTS if not wanted or v.name in wanted)

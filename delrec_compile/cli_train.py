@@ -1,0 +1,133 @@
+"""The command that trains: train."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from delrec_compile.cli_data import Force, Json
+from delrec_compile.terminal import bar, print_json, show, show_next
+
+if TYPE_CHECKING:
+    from delrec_compile.training.config import TrainConfig
+    from delrec_compile.training.loop import TrainResult
+
+LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
+    recurrence: Annotated[
+        str | None,
+        typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d or none."),
+    ] = None,
+    hidden: Annotated[int | None, typer.Option(help="Neurons per layer (256).")] = None,
+    kernel: Annotated[int | None, typer.Option(help="Taps of a conv recurrence, odd (3).")] = None,
+    max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random number (0).")] = None,
+    device: Annotated[str | None, typer.Option(help="Of torch: cpu (default), cuda.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Options as a TOML file; flags win over it.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other option of the recipe as name=value, repeatable."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was cut off.")
+    ] = False,
+    log: Annotated[
+        str, typer.Option(help="Epochs beside the network, as csv or jsonl; none for no file.")
+    ] = "csv",
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Draw the curves and the delays beside the network.")
+    ] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network on spike data, freeze it, measure it, write it."""
+    from delrec_compile.training.config import TrainConfig
+
+    told = TrainConfig.with_options(
+        options or (),
+        config,
+        recurrence=recurrence,
+        hidden=hidden,
+        kernel=kernel,
+        max_delay=max_delay,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    result, files = _fit(data, out, told, log=log, plots=plots, resume=resume, force=force)
+    if as_json:
+        print_json(
+            "train",
+            path=str(out),
+            accuracy=result.accuracy,
+            recurrent_parameters=result.recurrent_parameters,
+            seconds=result.seconds,
+            history=[asdict(e) for e in result.history],
+            files=[str(f) for f in files],
+        )
+        return
+    _show(out, result, files)
+
+
+def _fit(
+    data: Path, out: Path, config: TrainConfig, *, log: str, plots: bool, resume: bool, force: bool
+) -> tuple[TrainResult, list[Path]]:
+    """Trains and writes; the result and the files beside the network."""
+    from delrec_compile import checkpoint
+    from delrec_compile.errors import CheckpointError, UsageError
+    from delrec_compile.training import train as fit
+
+    if log not in LOGS:
+        raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
+    if out.exists() and not force:
+        raise CheckpointError(f"{out} exists; add --force to replace it")
+    state = out.with_suffix(".unfinished")
+    if state.exists() and not (resume or force):
+        raise CheckpointError(
+            f"{state} holds an unfinished training; add --resume to go on, or --force to start anew"
+        )
+    if plots:
+        from delrec_compile.training import plots as pictures
+
+        pictures.available()
+    checkpoint.writable(out)
+    suffix = LOGS[log]
+    rows = out.with_suffix(suffix) if suffix else None
+    with bar("training") as step:
+        result = fit(
+            data,
+            config,
+            lambda epoch, total: step(
+                epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
+            ),
+            state=state,
+            resume=resume,
+            log=rows,
+        )
+    checkpoint.save(result.network, out)
+    state.unlink(missing_ok=True)
+    files = [rows] if rows else []
+    if plots:
+        files += pictures.draw(result.history, result.network, out)
+    return result, files
+
+
+def _show(out: Path, result: TrainResult, files: list[Path]) -> None:
+    from delrec_compile import report
+
+    rows = [(name, f"{value:.1%}") for name, value in result.accuracy.items()]
+    rows.append(("recurrent parameters", f"{result.recurrent_parameters:,}"))
+    show(report.table(f"{out}, frozen", ("set", "accuracy"), rows))
+    for file in files:
+        show(f"wrote {file}")
+    show_next(f"delrec-compile build {out}")

@@ -1,0 +1,76 @@
+"""Augmentation of training words: shifts in time and along the channels, blends within a class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from delrec_compile.data.events import Events
+from delrec_compile.training.config import TrainConfig
+
+
+class Words:
+    """Training utterances, padded with silence so that a shift is a slice.
+
+    counts: (n, T, channels) uint8 of `events`. Every draw is from `generator`.
+    """
+
+    def __init__(self, events: Events, config: TrainConfig, generator: torch.Generator) -> None:
+        self.time, self.channel = config.shift_steps, config.shift_channels
+        self.blend, self.generator = config.blend, generator
+        self.labels = torch.from_numpy(events.labels)
+        silence = (self.channel, self.channel, self.time, self.time)
+        self.counts = functional.pad(torch.from_numpy(events.counts), silence)
+        self.of_class = [
+            (self.labels == label).nonzero().flatten()
+            for label in range(int(self.labels.max()) + 1)
+        ]
+
+    def order(self) -> Tensor:
+        """All utterances once, at random."""
+        return torch.randperm(len(self.labels), generator=self.generator)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """The utterances of `index`, augmented: (B, T, channels) float32."""
+        late, high = self._draws(2 * self.time + 1, index), self._draws(2 * self.channel + 1, index)
+        steps = self.counts.shape[1] - 2 * self.time
+        channels = self.counts.shape[2] - 2 * self.channel
+        whole = self._blended(index) if self.blend else self.counts[index]
+        return torch.stack(
+            [
+                one[t : t + steps, c : c + channels]
+                for one, t, c in zip(whole, late.tolist(), high.tolist(), strict=True)
+            ]
+        ).float()
+
+    def _draws(self, below: int, index: Tensor) -> Tensor:
+        return torch.randint(below, (len(index),), generator=self.generator)
+
+    def _blended(self, index: Tensor) -> Tensor:
+        """A share of the utterances mixed with another of their class, half the spikes of each."""
+        out = self.counts[index].float()
+        chosen = torch.rand(len(index), generator=self.generator) < self.blend
+        for place in chosen.nonzero().flatten().tolist():
+            same = self.of_class[int(self.labels[index[place]])]
+            other = self.counts[same[torch.randint(len(same), (1,), generator=self.generator)]]
+            pair = torch.stack([out[place], _aligned(other[0].float(), out[place])])
+            half = torch.full_like(pair, 0.5)
+            out[place] = torch.binomial(pair, half, generator=self.generator).sum(0)
+        return out
+
+
+def _aligned(word: Tensor, to: Tensor) -> Tensor:
+    """`word` (T, channels) moved in time so that its centre of mass lies on that of `to`."""
+    late = round(_centre(to) - _centre(word))
+    moved = torch.zeros_like(word)
+    if late >= 0:
+        moved[late:] = word[: len(word) - late]
+    else:
+        moved[:late] = word[-late:]
+    return moved
+
+
+def _centre(word: Tensor) -> float:
+    weight = word.sum(1)
+    return float((weight * torch.arange(len(weight))).sum() / weight.sum().clamp_min(1))

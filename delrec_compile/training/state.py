@@ -1,0 +1,89 @@
+"""An unfinished training on disk, one file that each epoch replaces, and the log of its epochs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import pickle
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from delrec_compile import checkpoint
+from delrec_compile.errors import CheckpointError, UsageError
+from delrec_compile.training.config import TrainConfig
+
+FORMAT = 1
+LOGS = (".csv", ".jsonl")
+# what may differ between the runs that share a state: a teacher may lie elsewhere
+_FREE = {"threads", "teacher"}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch did. valid_accuracy is of the net as trained, with its present spread."""
+
+    number: int  # from 1
+    loss: float
+    train_accuracy: float  # with dropout and augmentation
+    valid_accuracy: float
+    sigma: float
+    seconds: float
+
+
+def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:
+    """Replaces the state in `path` at once: a kill leaves the old one or the new one.
+
+    data: digest of the training set and of the teacher.
+    """
+    record = {"format": FORMAT, "config": asdict(config), "data": data, **state}
+    buffer = io.BytesIO()
+    torch.save(record, buffer)
+    checkpoint.write_whole(path, buffer.getvalue())
+
+
+def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
+    """The state in `path`. Raises CheckpointError for a file that is none, UsageError where it is
+    of another training."""
+    try:
+        record = torch.load(path, weights_only=True, map_location="cpu")
+        known = record["format"] == FORMAT
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} is no unfinished training that can be read; remove it and train anew"
+        ) from error
+    if not known:
+        raise CheckpointError(
+            f"{path} is of format {record['format']}, this version reads {FORMAT}; train anew"
+        )
+    for name, value in asdict(config).items():
+        before = record["config"].get(name)
+        if name not in _FREE and before != value:
+            raise UsageError(
+                f"{path} was trained with {name} {before}, not {value}; give the same options to "
+                "resume it, or --force to train anew"
+            )
+    if record["data"] != data:
+        raise UsageError(
+            f"{path} was trained on other data or by another teacher; give the same, or --force to "
+            "train anew"
+        )
+    return dict(record)
+
+
+def write_log(path: Path, history: Sequence[Epoch]) -> None:
+    """One row per epoch, as .csv or .jsonl. Replaces the file."""
+    rows = [asdict(epoch) for epoch in history]
+    if path.suffix == ".jsonl":
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    else:
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, [f.name for f in fields(Epoch)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text = buffer.getvalue()
+    checkpoint.write_whole(path, text.encode())

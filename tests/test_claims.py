@@ -1,0 +1,219 @@
+"""The claims: what is cached, what is counted, and the tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import refusal
+from training_fixtures import SMALL, small, toy_sets
+
+from delrec_compile import checkpoint
+from delrec_compile.claims import cost as costs
+from delrec_compile.claims import latency as timing
+from delrec_compile.claims import measure
+from delrec_compile.claims.ablate import delays_matter, with_delays
+from delrec_compile.claims.cache import key
+from delrec_compile.claims.measure import Claims, claims
+from delrec_compile.claims.page import markdown, write
+from delrec_compile.claims.table import short, tables
+from delrec_compile.claims.variants import VARIANTS, Variant, grid, named
+from delrec_compile.errors import DataError, UsageError
+from delrec_compile.network import ConvDelay
+from delrec_compile.run import TorchRunner
+from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.fold import accuracy
+from delrec_compile.training.loop import train
+
+OPTIONS = {**SMALL, "epochs": 2}
+OPTIONS |= {"shift_steps": 1, "shift_channels": 0}
+PAIR = named(["conv_delay", "dense_delay"])
+
+
+def small_claims(folder: Path, variants: tuple[Variant, ...] = PAIR, **options: Any) -> Claims:
+    told = {"seeds": 2, "with_grid": False, "with_latency": False, **options}
+    tiny = [
+        replace(v, options={k: w for k, w in v.options.items() if k != "kernel"}) for v in variants
+    ]
+    return claims(toy_sets(), variants=tiny, cache=folder, options=dict(OPTIONS), **told)
+
+
+def test_a_rerun_trains_nothing_and_says_the_same(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    first = small_claims(tmp_path, progress=lambda done, total, _: told.append((done, total)))
+    assert told == [(i, 8) for i in range(1, 9)]
+    again = small_claims(tmp_path)
+    assert (first.trained, again.trained) == (4, 0)
+    assert again.rows == first.rows
+    more = small_claims(tmp_path, seeds=3)
+    assert more.trained == 2
+    conv, dense = first.rows
+    assert conv.accuracy_std is not None
+    assert conv.gap == pytest.approx(conv.accuracy_mean - dense.accuracy_mean)
+    assert conv.recurrent_parameters == 3 + 24
+    assert conv.saving == pytest.approx(1 - 27 / (24 * 24 + 24))
+    assert dense.saving == 0
+
+
+def test_results_are_those_of_training(tmp_path: Path) -> None:
+    small_claims(tmp_path, PAIR[:1], seeds=1)
+    (path,) = tmp_path.glob("*.json")
+    found = json.loads(path.read_text())
+    network = checkpoint.load(path.with_suffix(".safetensors"))
+    same = train(toy_sets(), TrainConfig(**{**OPTIONS, "seed": 0}))
+    assert found["accuracy"] == same.accuracy
+    assert checkpoint.digest(network) == found["network_sha256"]
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    class CutError(Exception):
+        """Ends a run in the middle."""
+
+    def cut(done: int, total: int, note: str) -> None:
+        if done == 3:
+            raise CutError
+
+    with pytest.raises(CutError):
+        small_claims(tmp_path, progress=cut)
+    assert len(list(tmp_path.glob("*.unfinished"))) == 1
+    seen: list[int] = []
+    whole = small_claims(tmp_path, progress=lambda done, _total, _note: seen.append(done))
+    assert not list(tmp_path.glob("*.unfinished"))
+    assert (len(seen), whole.trained) == (5, 3)
+    assert (
+        replace(whole, seconds=0.0).rows[0].accuracy_mean
+        == small_claims(tmp_path / "other").rows[0].accuracy_mean
+    )
+
+
+def test_results_without_networks_still_tell(tmp_path: Path) -> None:
+    first = small_claims(tmp_path)
+    for path in tmp_path.glob("*.safetensors"):
+        path.unlink()
+    assert small_claims(tmp_path, with_latency=True).rows == first.rows
+
+
+def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
+    (taught,) = named(["conv_delay_heads"])
+    result = small_claims(tmp_path, (taught,), seeds=1)
+    assert result.trained == 2
+    names = {json.loads(p.read_text())["variant"] for p in tmp_path.glob("*.json")}
+    assert names == {"conv_delay_heads", "dense_delay"}
+    assert small_claims(tmp_path, named(["dense_delay"]), seeds=1).trained == 0
+
+
+def test_keys_follow_what_changes_a_training() -> None:
+    base = key(small(), "d")
+    assert key(small(threads=2, device="cuda", teacher="a"), "d") == base
+    others = {key(small(lr=0.1), "d"), key(small(seed=1), "d"), key(small(), "e")}
+    others |= {key(small(), "d", "teacher")}
+    assert len(others | {base}) == 5
+
+
+def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
+    small_claims(tmp_path, PAIR[:1], seeds=1)
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(path.read_text()[:40])
+    with refusal(DataError, "is damaged .* remove it to train anew", 3, tmp_path):
+        small_claims(tmp_path, PAIR[:1], seeds=1)
+
+
+@pytest.mark.parametrize("options", [{"heads": 2}, {"recurrence": "dense"}, {"recurrence": "none"}])
+def test_rates_and_costs_are_counted(options: dict[str, Any]) -> None:
+    network = train(toy_sets(), small(**options)).network
+    counts = toy_sets().test.counts
+    x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
+    spikes = TorchRunner(network).trace(x).spikes
+    held = costs.rates(network, counts)
+    assert held == pytest.approx([(counts > 0).mean(), *(s.mean() for s in spikes)])
+    per_step = len(x) * x.shape[1]
+    fan = {"none": 0, "dense": 24}.get(options.get("recurrence", ""), 2 * 3)
+    first, second = (s.sum() / per_step for s in spikes)
+    additions = first * 24 + second * fan + second * 3
+    macs = (counts > 0).sum() / per_step * 24 + 48 + 3
+    found = costs.cost(network, held)
+    assert found.additions == pytest.approx(additions, rel=1e-5)
+    assert found.macs == pytest.approx(macs, rel=1e-5)
+    assert found.energy_nj == pytest.approx((4.6 * macs + 0.9 * additions) / 1000, rel=1e-5)
+    assert found.dense_macs == 12 * 24 + 24 * 24 + 24 * fan + 48 + 24 * 3 + 3
+
+
+def test_delays_are_zeroed_and_shuffled_among_neurons() -> None:
+    network = train(toy_sets(), small(heads=2, epochs=4, lr=1e-2)).network
+    test = toy_sets().test
+    recurrence = network.layers[1].recurrence
+    assert isinstance(recurrence, ConvDelay)
+    zero = with_delays(network, None).layers[1].recurrence
+    mixed = with_delays(network, 0).layers[1].recurrence
+    assert isinstance(zero, ConvDelay)
+    assert isinstance(mixed, ConvDelay)
+    assert not zero.delay.any()
+    assert not np.array_equal(mixed.delay, recurrence.delay)
+    # a neuron keeps its heads together
+    assert sorted(mixed.delay.T.tolist()) == sorted(recurrence.delay.T.tolist())
+    assert np.array_equal(zero.kernel, recurrence.kernel)
+    found = delays_matter(network, test)
+    assert found["zeroed"] == accuracy(with_delays(network, None), test.counts, test.labels)
+    assert found["shuffled"] == accuracy(with_delays(network, 0), test.counts, test.labels)
+    assert delays_matter(train(toy_sets(), small(recurrence="none")).network, test) == {}
+
+
+def test_variants_make_valid_configs() -> None:
+    for variant in (*VARIANTS, *grid()):
+        config = variant.config(1)
+        assert config.seed == 1
+        assert variant.config(0, 2).epochs == 2
+    (fixed,) = named(["conv_fixed"])
+    assert fixed.config(0).delays_from == fixed.config(0).epochs
+    assert len({key(v.config(0), "d", v.teacher) for v in (*VARIANTS, *grid())}) == len(
+        (*VARIANTS, *grid())
+    )
+    with refusal(UsageError, "unknown variant 'dens'; did you mean 'dense'.*allowed", 2):
+        named(["dens"])
+    with refusal(UsageError, "seeds is 0; at least 1", 2):
+        claims(toy_sets(), seeds=0)
+
+
+def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timed(path: Path) -> dict[str, Any]:
+        assert path.exists()
+        return {"us_per_step": 0.5, "authors_us_per_step": 200.0, "skipped": None}
+
+    monkeypatch.setattr(measure, "latency", timed)
+    found = small_claims(tmp_path, with_latency=True)
+    made = list(tables(found))
+    assert [title.split()[0] for title, _, _ in made] == ["Accuracy", "Cost", "Time", "What"]
+    for _, columns, rows in [*made, short(found)]:
+        assert [row[0] for row in rows] == ["conv_delay", "dense_delay"]
+        assert all(len(row) == len(columns) for row in rows)
+    page = markdown(found, "delrec-compile claims DATA")
+    assert "| conv_delay | 0.50 us | 200.00 us | 400x |" in page
+    assert page.startswith("Made by `delrec-compile claims DATA` in ")
+    assert "with 4 new trainings. 160 training words; accuracies are of 40 test and 40" in page
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# A\n<!-- claims -->\nold\n<!-- end of claims -->\nkept\n"
+        "<!-- claims: short -->\nold\n<!-- end of claims -->\nlast\n"
+    )
+    for _ in range(2):
+        write(path, found, "claims")
+        whole = path.read_text()
+        assert whole.count("Made by `claims`") == 2
+        assert whole.count("### ") == 4
+        assert "\nold\n" not in whole
+        assert whole.startswith("# A\n<!-- claims -->\nMade by")
+        assert whole.endswith("<!-- end of claims -->\nlast\n")
+    write(tmp_path / "new.md", found, "claims")
+    assert (tmp_path / "new.md").read_text() == markdown(found, "claims")
+
+
+def test_a_step_is_timed_in_both_forms(tmp_path: Path) -> None:
+    pytest.importorskip("tvm")
+    path = checkpoint.bundled()
+    found = timing.latency(path, rounds=2)
+    assert found["authors_form"] == "authors_conv"
+    assert found["authors_us_per_step"] > 10 * found["us_per_step"] > 0

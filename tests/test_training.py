@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 from training_fixtures import small, toy_sets
 
 from delrec_compile import checkpoint, freeze
@@ -69,7 +70,10 @@ def gradients(spikes: Tensor, inputs: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0])
 @pytest.mark.parametrize("delay_kind", ["whole", "fractional"])
-@pytest.mark.parametrize("kind", ["dense", "conv1x1", "conv3x1", "conv5x1", "conv3x2", *OTHERS])
+@pytest.mark.parametrize(
+    "kind",
+    ["dense", "conv1x1", "conv3x1", "conv5x1", "conv3x2", "conv17x1", "conv27x2", *OTHERS],
+)
 def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     kind: str, delay_kind: str, sigma: float
 ) -> None:
@@ -85,6 +89,21 @@ def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     assert 0.05 < fast.mean() < 0.9
     for ours, theirs in zip(gradients(fast, inputs), gradients(ring, inputs), strict=True):
         assert (ours - theirs).abs().max() <= 1e-12 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("taps", [3, 15, 17, 27])
+def test_kernels_of_any_length_are_convolutions(taps: int) -> None:
+    generator = torch.Generator().manual_seed(taps)
+    weight, g, back = (
+        torch.randn(*shape, generator=generator, dtype=torch.double)
+        for shape in ((2, taps), (N, 2, BATCH), (N, BATCH))
+    )
+    mix = KernelMix()
+    g.requires_grad_()
+    expected = functional.conv1d(g.permute(2, 1, 0), weight[None], padding=taps // 2)[:, 0].T
+    assert torch.allclose(mix.forward(weight, g), expected, rtol=1e-12, atol=1e-12)
+    (transposed,) = torch.autograd.grad(expected, g, back)
+    assert torch.allclose(mix.back(weight, back), transposed, rtol=1e-12, atol=1e-12)
 
 
 def test_without_recurrence_both_are_a_plain_lif() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 CHUNK = 16  # steps in one product of the mask's gradient
+LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals
 
 
 def spread(delay: Tensor, sigma: float | Tensor) -> Tensor:
@@ -65,15 +66,21 @@ class KernelMix:
     """weight: (M, K), a kernel over the neurons per head, K odd."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return _banded(weight, len(g)) @ g.reshape(-1, g.shape[2])
         current = _convolved(weight[0], g[:, 0])
         for m in range(1, len(weight)):
             current += _convolved(weight[m], g[:, m])
         return current
 
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return (_banded(weight, len(current)).T @ current).view(len(current), len(weight), -1)
         return torch.stack([_convolved(kernel.flip(0), current) for kernel in weight], 1)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return _diagonals(drive, arrived, weight.shape[1])
         # with zeros between the steps, a shift along the neurons is a shift of the whole record
         pad, batch = weight.shape[1] // 2, drive.shape[2]
         zeros = (0, 0, pad, pad)
@@ -85,6 +92,25 @@ class KernelMix:
                 left, right = _shifted(len(to), offset)
                 taps.append(torch.dot(to[left], come_from[right]))
         return torch.stack(taps).view_as(weight)
+
+
+def _banded(kernels: Tensor, n: int) -> Tensor:
+    """(n, n * M) [to, (from, head)]: the kernels (M, K) as one matrix, a diagonal per tap."""
+    margin = n - 1 - kernels.shape[1] // 2
+    rows = functional.pad(kernels, (margin, margin)).unfold(1, n, 1)
+    return rows.flip(1).permute(1, 2, 0).reshape(n, -1)
+
+
+def _diagonals(drive: Tensor, arrived: Tensor, taps: int) -> Tensor:
+    """(M, taps): the gradient of the matrix of `_banded`, summed along its diagonals."""
+    n, heads, batch = arrived.shape[1:]
+    pair = torch.zeros(n, n, heads, dtype=drive.dtype, device=drive.device)
+    for to, come_from in zip(drive, arrived, strict=True):
+        pair.view(n, -1).addmm_(to, come_from.view(n * heads, batch).T)
+    # with taps // 2 zeros before each row, tap k of row i lies i + k places from its start
+    wide = functional.pad(pair.permute(2, 0, 1), (taps // 2, taps // 2)).contiguous()
+    across = wide.shape[2]
+    return wide.as_strided((heads, n, taps), (n * across, across + 1, 1)).sum(1)
 
 
 def _shifted(n: int, offset: int) -> tuple[slice, slice]:

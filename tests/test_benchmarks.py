@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import picture, studies, tables
+from benchmarks import cores, picture, studies, tables
 from benchmarks.networks import Size, poisson_words, random_network
 from delrec_compile.bench import FORMS, NAMES
 from delrec_compile.freeze import exact
@@ -48,6 +48,16 @@ def test_the_cost_of_a_step_does_not_grow_with_the_delay(compiled):
     times = interleave(made, inputs(poisson_words(15, 400, 140), 1, 15))
     ratio = [a / b for a, b in zip(times[str(long)], times[str(short)], strict=True)]
     assert statistics.median(ratio) < 1.4
+
+
+def test_a_batch_is_timed_on_one_core_and_on_all(monkeypatch, capsys):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    found = cores.main(streams=6, rounds=2)
+    assert list(found) == [1, 2]
+    for row in found.values():
+        assert set(row) == {"ours", *cores.PEERS}
+        assert row["ours"] == min(row.values())
+    assert "2 core(s), 6 streams, wall clock per step: ours" in capsys.readouterr().out
 
 
 def test_studies_are_what_the_documents_say():

@@ -1,0 +1,105 @@
+"""A batch on one core and on all of them, wall-clock time.
+
+    python -m benchmarks.cores
+
+256 streams of the bundled `conv_delay_256`, whole words. Ours shares its streams among threads
+(`Session(streams=256, threads=n)`); each peer is opened once per core, on its share of the streams, in
+a thread of its own, in its fastest form for that many. Interleaved, medians.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+import delrec_compile
+from delrec_compile.build import Artifact
+from delrec_compile.interleaved import engines_for, inputs
+from delrec_compile.network import Network
+from delrec_compile.peers.peer import F32, Workload
+from delrec_compile.run import read_words
+from delrec_compile.session import Session
+
+PEERS = ("torch_eager", "onnxruntime_sequence")
+STREAMS, ROUNDS = 256, 15
+
+
+def ours(artifact: Artifact, x: F32, threads: int) -> Callable[[], None]:
+    """One run of x (T, streams, inputs) from a fresh state."""
+    session = Session(artifact, streams=x.shape[1], threads=threads)
+    words = np.ascontiguousarray(x.swapaxes(0, 1), session.x.dtype)
+    y = np.empty((*words.shape[:2], session.y.shape[-1]), np.float32)
+
+    def run() -> None:
+        session.reset()
+        session.run_in_place(words, y)
+
+    return run
+
+
+def shared(
+    name: str, artifact: Artifact, network: Network, x: F32, cores: int
+) -> Callable[[], None]:
+    """The same of a peer, proven on each share."""
+    engines = []
+    for part in np.array_split(x, cores, axis=1):
+        share = np.ascontiguousarray(part)
+        work = Workload("batch", share.shape[1], len(share))
+        found, _, skipped = engines_for([name], artifact, network, work, [share])
+        if name not in found:
+            raise SystemExit(f"{name}: {skipped[name]}")
+        found[name].take(share)
+        engines.append(found[name])
+    if cores == 1:
+        return engines[0].run
+    pool = ThreadPoolExecutor(cores)
+
+    def run() -> None:
+        for done in [pool.submit(engine.run) for engine in engines]:
+            done.result()
+
+    return run
+
+
+def times(engines: dict[str, Callable[[], None]], steps: int, rounds: int) -> dict[str, float]:
+    """Microseconds of wall-clock time per step of all streams, medians."""
+    spent: dict[str, list[float]] = {name: [] for name in engines}
+    for run in engines.values():
+        run()
+    for _ in range(rounds):
+        for name, run in engines.items():
+            start = time.perf_counter_ns()
+            run()
+            spent[name].append((time.perf_counter_ns() - start) / steps / 1e3)
+    return {name: statistics.median(t) for name, t in spent.items()}
+
+
+def main(streams: int = STREAMS, rounds: int = ROUNDS) -> dict[int, dict[str, float]]:
+    """By the number of cores."""
+    import torch
+
+    torch.set_num_threads(1)
+    network = delrec_compile.load("conv_delay_256")
+    x = inputs(read_words("words"), streams, 1)[0]
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        artifact = delrec_compile.build(network, out=Path(folder) / "out")
+        for cores in sorted({1, os.cpu_count() or 1}):
+            engines = {"ours": ours(artifact, x, cores)}
+            engines |= {name: shared(name, artifact, network, x, cores) for name in PEERS}
+            found[cores] = times(engines, len(x), rounds)
+    for cores, row in found.items():
+        text = ", ".join(f"{n} {us:.1f} us ({us / row['ours']:.1f}x)" for n, us in row.items())
+        print(f"{cores} core(s), {streams} streams, wall clock per step: {text}")
+    return found
+
+
+if __name__ == "__main__":
+    main()

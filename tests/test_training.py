@@ -28,6 +28,7 @@ from delrec_compile.training.loop import TrainResult, train
 from delrec_compile.training.mixes import ConvMix, PairMix
 from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.neuron import Neuron, delayed_lif, ring_buffer_lif
+from delrec_compile.training.optimisers import Optimisers
 
 STEPS, N, BATCH = 30, 14, 4
 
@@ -119,6 +120,7 @@ NEURONS: dict[str, dict[str, Any]] = {
     "above": {"fires": "above"},
     "reset and threshold": {"v_reset": -0.3, "threshold": 0.7},
     "gain": {"gain": 0.6, "threshold": 0.5},
+    "backflow": {"backflow": 0.25},
     "soft": {"reset": "soft", "gain": 0.6, "threshold": 0.5},
     "soft later": {"reset": "soft_later", "fires": "above", "threshold": 0.8},
 }
@@ -400,8 +402,23 @@ def test_bundled_files_are_small() -> None:
 
 
 def test_training_that_diverges_is_reported() -> None:
-    with pytest.raises(UsageError, match=r"diverged in epoch 1.*smaller lr"):
+    with pytest.raises(UsageError, match=r"diverged in epoch 1.*smaller lr.*backflow below 1"):
         run(lr=1e38, clip=1e30)
+
+
+def test_a_batch_without_a_finite_gradient_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, calls = Optimisers.step, []
+
+    def step(self: Optimisers, loss: Tensor) -> bool:
+        calls.append(self.net.readout.weight.detach().clone())
+        return whole(self, loss * float("inf") if len(calls) == 2 else loss)
+
+    monkeypatch.setattr(Optimisers, "step", step)
+    history = run(epochs=2).history
+    assert [epoch.skipped for epoch in history] == [1, 0]
+    assert not torch.equal(calls[1], calls[0])
+    assert torch.equal(calls[2], calls[1])
+    assert all(np.isfinite(epoch.loss) for epoch in history)
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,6 @@ class Cache:
             "words": {"valid": len(self.sets.valid), "test": len(test)},
             "epochs": config.epochs,
             "recurrent_parameters": network.recurrent_parameters(),
-            # of dense_delay on the last layer: what each variant replaces
-            "dense_recurrent_parameters": config.hidden**2 + config.hidden,
             "rates": list(held),
             "cost": asdict(cost(network, held)),
             "delays": delays_matter(network, test),

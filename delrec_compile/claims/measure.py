@@ -89,14 +89,15 @@ def claims(
     work.plan([*wanted, *((v, 0) for v in extra)])
     results = {(v.name, s): work.result(v, s) for v, s in wanted}
     found = {v.name: [results[v.name, s] for s in numbers] for v in variants}
-    squares = [_claim(v, [work.result(v, 0)], None, None) for v in extra]
+    against = work.dense_parameters()
+    squares = [_claim(v, [work.result(v, 0)], against) for v in extra]
     times: dict[str, dict[str, Any] | None] = {v.name: None for v in variants}
     if with_latency:
         for v in variants:
             progress(work.done, work.total, f"timing {v.title}")
             times[v.name] = work.timed(found[v.name][0])
     dense = found.get(TEACHER)
-    rows = [_claim(v, found[v.name], dense, times[v.name]) for v in variants]
+    rows = [_claim(v, found[v.name], against, dense, times[v.name]) for v in variants]
     words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
     return Claims(tuple(rows), tuple(squares), work.cache.data, words, seconds, work.trained)
@@ -125,6 +126,11 @@ class _Work:
         """From the cache, or trained now."""
         name, _ = self._key(variant, seed)
         return self.cache.result(name) or self._train(variant, seed, name)
+
+    def dense_parameters(self) -> int:
+        """Recurrent parameters of dense_delay on the last layer."""
+        neurons: int = self._config(self.teachers[TEACHER], 0, "").hidden
+        return neurons**2 + neurons
 
     def timed(self, found: dict[str, Any]) -> dict[str, Any] | None:
         """What was measured before; else measured now, where the network is here."""
@@ -183,8 +189,9 @@ class _Work:
 def _claim(
     variant: Variant,
     found: Sequence[dict[str, Any]],
-    dense: Sequence[dict[str, Any]] | None,
-    times: dict[str, Any] | None,
+    against: int,
+    dense: Sequence[dict[str, Any]] | None = None,
+    times: dict[str, Any] | None = None,
 ) -> Claim:
     first = found[0]
     scores = [f["accuracy"]["test"] for f in found]
@@ -199,7 +206,7 @@ def _claim(
         len(found),
         first["epochs"],
         parameters,
-        1 - parameters / first["dense_recurrent_parameters"],
+        1 - parameters / against,
         mean - statistics.mean(d["accuracy"]["test"] for d in dense) if dense else None,
         tuple(_mean(f["rates"][i] for f in found) for i in range(len(first["rates"]))),
         {name: _mean(f["cost"][name] for f in found) for name in first["cost"]},

@@ -56,7 +56,7 @@ _ONLY = {
 }
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms", "threshold")
 _SHARES = ("dropout", "frozen_tail", "blend")
-_FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty")
+_FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty", "backflow")
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class TrainConfig:
     )
     surrogate: str = "atan"  # stands for the derivative of a spike: training/surrogate.py
     alpha: float = 5.0  # its steepness
+    backflow: float = 1.0  # share of the gradient that flows back through the recurrence
     shift_steps: int = 8  # augmentation: largest shift in time, either way
     shift_channels: int = 4  # and along the input channels
     blend: float = 0.0  # share of the utterances mixed with another of their class

@@ -36,6 +36,7 @@ from delrec_compile.training.optimisers import Optimisers, device_of
 from delrec_compile.training.state import Epoch
 
 EVALUATION_BATCH = 150
+MOST_SKIPPED = 0.25  # of the batches of an epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +126,8 @@ class _Run:
         if config.teacher:
             self.sources += " " + checkpoint.digest(checkpoint.load(config.teacher))
         self.net = SpikingNet(channels, classes, config).to(self.device)
-        self.optimisers = Optimisers(self.net, config, math.ceil(len(sets.train) / config.batch))
+        self.batches = math.ceil(len(sets.train) / config.batch)
+        self.optimisers = Optimisers(self.net, config, self.batches)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.words = Words(sets.train, config, self.generator)
         self.history: list[Epoch] = []
@@ -172,28 +174,33 @@ class _Run:
             self.net.spread_to(config.sigma * 0.95 ** (100 * number / config.live_epochs))
         else:
             self.net.freeze_delays()
-        loss, right = self._pass()
-        if not math.isfinite(loss):
+        loss, right, skipped = self._pass()
+        if skipped > MOST_SKIPPED * self.batches:
             raise UsageError(
-                f"training diverged in epoch {number + 1}: loss or gradient is not finite; "
-                f"give a smaller lr (now {config.lr})"
+                f"training diverged in epoch {number + 1}: loss or gradient is not finite in "
+                f"{skipped} of {self.batches} batches; give a smaller lr (now {config.lr}) or a "
+                f"backflow below {config.backflow}"
             )
         valid = self._evaluate(self.sets.valid)
-        return Epoch(number + 1, loss, right, valid, self.net.sigma, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Epoch(number + 1, loss, right, valid, self.net.sigma, seconds, skipped)
 
-    def _pass(self) -> tuple[float, float]:
-        """Every utterance once: mean loss and accuracy. The loss is NaN when training diverges."""
+    def _pass(self) -> tuple[float, float, int]:
+        """Every utterance once: mean loss and accuracy, and how many batches changed nothing because
+        their loss or gradient was not finite."""
         self.net.train()
-        total, right, labels = 0.0, 0, self.words.labels
+        total, right, seen, skipped, labels = 0.0, 0, 0, 0, self.words.labels
         for index in torch.split(self.words.order(), self.config.batch):
             x = self.words.batch(index).to(self.device).transpose(0, 1)
             wanted = labels[index].to(self.device)
             loss, scores = loss_and_scores(self.net, x, wanted, self.teacher)
             if not self.optimisers.step(loss):
-                return math.nan, 0.0
+                skipped += 1
+                continue
+            seen += len(index)
             total += loss.item() * len(index)
             right += int((scores.argmax(1) == wanted).sum())
-        return total / len(labels), right / len(labels)
+        return total / max(seen, 1), right / max(seen, 1), skipped
 
     @torch.no_grad()
     def _evaluate(self, events: Events) -> float:

@@ -40,7 +40,7 @@ class SpikingLayer(nn.Module):
         c = self.config
         beta = c.beta if self.beta is None else self.beta.clamp(0, 1)
         gain = 1.0 if c.gain == "one" else 1.0 - c.beta
-        return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset, c.surrogate)
+        return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset, c.surrogate, c.backflow)
 
     def forward(self, x: Tensor) -> Tensor:
         """(T, B, inputs) -> spikes (T, B, N)."""

@@ -33,6 +33,7 @@ class Neuron:
     fires: str = "at"
     reset: str = "hard"
     surrogate: str = "atan"
+    backflow: float = 1.0  # share of the gradient that a spike gets back through the recurrence
 
     def slope(self, h: Tensor, alpha: float) -> Tensor:
         """Of the surrogate, at the membrane h."""
@@ -100,8 +101,9 @@ def ring_buffer_lif(
         spikes.append(y)
         if weight is not None and mask is not None and mix is not None:
             ring[t % slots] = torch.zeros_like(h)
+            sent = y.detach() + neuron.backflow * (y - y.detach())
             for slot in range(1, slots):
-                share = y[:, None] * mask[:, :, slot, None]
+                share = sent[:, None] * mask[:, :, slot, None]
                 at = (t + slot) % slots
                 ring[at] = ring[at] + mix.forward(weight, share)
     return torch.stack(spikes)
@@ -161,7 +163,9 @@ class _DelayedLif(torch.autograd.Function):
         keep = kept * neuron.beta
         drive = torch.empty_like(membrane)
         for t in reversed(range(len(drive))):
-            dy = gradient[t] + line.spike_gradient(t) if line else gradient[t]
+            dy = gradient[t]
+            if line:
+                dy = torch.add(dy, line.spike_gradient(t), alpha=neuron.backflow)
             dh = torch.mul(dy, slope[t], out=drive[t])
             if t + 1 < len(drive):
                 dh.addcmul_(drive[t + 1], keep[t])

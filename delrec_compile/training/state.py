@@ -33,6 +33,7 @@ class Epoch:
     valid_accuracy: float
     sigma: float
     seconds: float
+    skipped: int = 0  # batches whose loss or gradient was not finite: they changed nothing
 
 
 def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:
@@ -60,8 +61,9 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is of format {record['format']}, this version reads {FORMAT}; train anew"
         )
+    defaults = asdict(TrainConfig())
     for name, value in asdict(config).items():
-        before = record["config"].get(name)
+        before = record["config"].get(name, defaults[name])  # an option that is newer than the file
         if name not in _FREE and before != value:
             raise UsageError(
                 f"{path} was trained with {name} {before}, not {value}; give the same options to "

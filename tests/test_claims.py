@@ -98,11 +98,11 @@ def test_results_without_networks_still_tell(tmp_path: Path) -> None:
 
 
 def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
-    (taught,) = named(["conv_delay_heads"])
+    (taught,) = named(["conv_delay_taught"])
     result = small_claims(tmp_path, (taught,), seeds=1)
     assert result.trained == 2
     names = {json.loads(p.read_text())["variant"] for p in tmp_path.glob("*.json")}
-    assert names == {"conv_delay_heads", "dense_delay"}
+    assert names == {"conv_delay_taught", "dense_delay"}
     assert small_claims(tmp_path, named(["dense_delay"]), seeds=1).trained == 0
 
 

@@ -112,7 +112,8 @@ def test_the_bits_of_the_reference_on_the_chip(
 ) -> None:
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
-    for name in cases.INTEGER_ON_CHIPS:
+    turn = (CHIPS.index(target) + (numeric == "int8")) % 2
+    for name in cases.INTEGER_ON_CHIPS[turn::2]:  # each chip meets each network in one of the two
         artifact = assembled(cases.network(name), numeric, target)
         whole = integer_file.load(artifact.path / integer_file.NAME)
         runner = emulated_runner(artifact)

@@ -57,7 +57,7 @@ VARIANTS = (
     ),
     Variant(
         "conv_delay_taught",
-        "the same, taught by dense_delay",
+        "conv_delay, 320 neurons, 2 heads, taught by dense_delay",
         {**WIDE, "dropout": 0.2, "epochs": 160},
         TEACHER,
     ),

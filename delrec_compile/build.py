@@ -120,11 +120,7 @@ def build(
         )
         manifest = _manifest(network, stage, profile.name, numeric, name, unroll, golden, facts)
         progress("packing")
-        (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-        install(stage, out)
-    artifact = Artifact(out, manifest)
-    checkpoint.write_whole(artifact.archive, packed(out))
-    return artifact
+        return installed(stage, out, manifest)
 
 
 def _default(name: str, target: str, numeric: str) -> str:
@@ -244,6 +240,15 @@ def staging(out: Path) -> Iterator[Path]:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def installed(stage: Path, out: Path, manifest: dict[str, Any]) -> Artifact:
+    """The stage with its manifest in the place of `out`, and its archive beside it."""
+    (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    install(stage, out)
+    artifact = Artifact(out, manifest)
+    checkpoint.write_whole(artifact.archive, packed(out))
+    return artifact
 
 
 def install(stage: Path, out: Path) -> None:

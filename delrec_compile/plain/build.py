@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -11,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from delrec_compile import checkpoint, child, targets, toolchain
+from delrec_compile import child, targets, toolchain
 from delrec_compile.build import (
     PLAIN,
     SCHEMA,
     Artifact,
     Progress,
     checksums,
-    install,
-    packed,
+    installed,
     staging,
     tools,
     vacant,
@@ -91,11 +89,7 @@ def build_plain(
             "files": checksums(stage),
         }
         progress("packing")
-        (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-        install(stage, out)
-    artifact = Artifact(out, manifest)
-    checkpoint.write_whole(artifact.archive, packed(out))
-    return artifact
+        return installed(stage, out, manifest)
 
 
 def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,15 @@ class Library(Peer):
         self.leak = torch.from_numpy(leak_over_time(network.readout.beta, work.steps))
         self.x = self.y = torch.empty(0)
 
-    def neuron(self, layer: Layer) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def neuron(self, layer: Layer) -> Any: ...
 
+    @abstractmethod
     def fire(self, neuron: Any, current: Tensor) -> Tensor:
         """current: (batch, N), or (T, batch, N) where whole_time."""
-        raise NotImplementedError
 
-    def fresh(self, neuron: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def fresh(self, neuron: Any) -> None: ...
 
     def take(self, x: F32) -> None:
         self.x = rows(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Workload:
         return self.form != "step"
 
 
-class Peer:
+class Peer(ABC):
     """An engine with a network loaded, in one of its forms.
 
     `take` brings the inputs into the engine's own layout; it is not timed. `run` starts from a fresh
@@ -47,16 +48,16 @@ class Peer:
     network: Network | None = None
     whole: IntegerNetwork | None = None
 
+    @abstractmethod
     def take(self, x: F32) -> None:
         """x: (T, batch, inputs)."""
-        raise NotImplementedError
 
-    def run(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def run(self) -> None: ...
 
+    @abstractmethod
     def read(self) -> F32:
         """Outputs of the last run: (T, batch, outputs)."""
-        raise NotImplementedError
 
     def outputs(self, x: F32) -> F32:
         """x: (T, batch, inputs) -> (T, batch, outputs)."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_data import Json
+from delrec_compile.cli_options import Json
 from delrec_compile.terminal import counting, plain, print_json, show, show_next
 
 

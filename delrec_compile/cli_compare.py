@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_data import Json
+from delrec_compile.cli_options import Json, Words
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 DEFAULT = "conv_delay_256"
@@ -29,9 +29,7 @@ def compare(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Where artifacts are kept and found again.")
     ] = Path(OUT),
-    words: Annotated[
-        str, typer.Option("--input", "-i", help="Words to run: .h5, .npz, or 'words' (bundled).")
-    ] = "words",
+    words: Words = "words",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first words, for a quick look.")
     ] = None,

@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
+from delrec_compile.cli_options import Force, Json
 from delrec_compile.terminal import bar, plain, print_json, saying, show, show_next
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 
 data_app = typer.Typer(
     help="Spike data: make spoken digits, look into files.", no_args_is_help=True

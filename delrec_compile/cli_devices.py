@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_data import Json
+from delrec_compile.cli_options import Json
 from delrec_compile.devices import TRACKER_PORT, Device, parse_all, parse_tracker
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.terminal import print_json, saying, show, show_next

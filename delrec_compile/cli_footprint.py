@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli_data import Json
+from delrec_compile.cli_options import Json
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:

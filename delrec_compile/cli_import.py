@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_data import Force, Json
+from delrec_compile.cli_options import Force, Json, Limit
 from delrec_compile.terminal import print_json, saying, show, show_next
 
 BATCH = 4
@@ -66,7 +66,7 @@ def import_(
         str | None,
         typer.Option("--input", "-i", help="Measure accuracy on words: .h5, .npz, or 'words'."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first words.")] = None,
+    limit: Limit = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli_data import Force, Json
+from delrec_compile.cli_options import Force, Json
 from delrec_compile.terminal import bar, print_json, show, show_next
 
 if TYPE_CHECKING:

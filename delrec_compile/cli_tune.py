@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_data import Force, Json
+from delrec_compile.cli_options import Force, Json, Words
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
@@ -40,9 +40,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option(help="Emulators at once; default: one per core, at most 4.")
     ] = None,
-    words: Annotated[
-        str, typer.Option("--input", "-i", help="Words to run: .h5, .npz, or 'words' (bundled).")
-    ] = "words",
+    words: Words = "words",
     db: Db = None,
     as_json: Json = False,
 ) -> None:

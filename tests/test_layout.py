@@ -31,8 +31,6 @@ SOURCES = sorted(
 )
 TESTS = sorted((ROOT / "tests").glob("*.py"))
 LIMIT = 300
-# path -> why it is longer
-LONGER = {"delrec_compile/cli.py": "one command after another, each a list of its options"}
 
 
 def settings() -> dict[str, Any]:
@@ -89,8 +87,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_modules_stay_small(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    assert lines <= LIMIT or name(path) in LONGER, f"{name(path)} has {lines} lines: split it"
-    assert lines > LIMIT or name(path) not in LONGER, f"{name(path)} needs its exception no more"
+    assert lines <= LIMIT, f"{name(path)} has {lines} lines: split it"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

@@ -1,0 +1,155 @@
+"""The commands that make files of a network: build, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from delrec_compile import cli_devices, cli_plain
+from delrec_compile.cli_devices import Devices
+from delrec_compile.cli_import import export_nir
+from delrec_compile.cli_options import DEFAULT, Force, Json, Limit, Model, Words
+from delrec_compile.cli_tune import Db
+from delrec_compile.devices import parse_all
+from delrec_compile.terminal import print_json, saying, show, show_next
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state."
+    ),
+]
+
+
+def build(
+    model: Source = DEFAULT,
+    target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
+    numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
+    ] = None,
+    unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
+    cpu: Annotated[
+        str | None,
+        typer.Option(help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
+    ] = None,
+    tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
+    db: Db = None,
+    device: Devices = None,
+    words: Words = "words",
+    limit: Limit = None,
+    dump: Annotated[
+        Path | None, typer.Option(help="Write each phase of the lowering here.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Compile a network, prove it against PyTorch, time it."""
+    from delrec_compile import checkpoint, report
+    from delrec_compile.build import build as build_artifact
+    from delrec_compile.inspect import inspect as facts_of
+    from delrec_compile.prove import prove
+    from delrec_compile.run import read_words
+
+    if model.endswith(".onnx"):
+        odd: dict[str, Any] = {
+            "--numeric": numeric != "float32",
+            "--unroll": unroll != 1,
+            "--calibrate": calibrate,
+        }
+        odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": words != "words"}
+        cli_plain.refuse(odd)
+        cli_plain.build(model, target, out, cpu, force, as_json)
+        return
+    network = checkpoint.load(model)
+    facts = facts_of(network)
+    chosen = parse_all(device or [])
+    with saying() as say:
+        artifact = build_artifact(
+            network,
+            target,
+            out,
+            numeric=numeric,
+            calibrate=read_words(calibrate) if calibrate else None,
+            unroll=unroll,
+            cpu=cpu,
+            tuned=tuned,
+            db=db,
+            force=force,
+            dump=dump,
+            progress=say,
+        )
+        proof = prove(artifact, words, limit=limit, progress=say)
+        remote = cli_devices.proven_on(artifact.path, chosen, words, limit, say)
+    text = report.markdown(artifact, facts, proof)
+    checkpoint.write_whole(artifact.path / "report.md", text.encode())
+    told = {**report.build_facts(artifact, facts, proof), **remote}
+    if as_json:
+        print_json("build", **told)
+        cli_devices.judge(remote)
+        return
+    show(report.network_table(facts), *report.network_lines(facts), "")
+    show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
+    rows = report.parity_rows(proof.checks)
+    show(report.table(report.parity_title(proof.checks), report.PARITY_COLUMNS, rows))
+    show(*report.integer_lines(artifact.manifest["numeric"], proof.checks))
+    if proof.check is None:
+        machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
+        show(f"built for {machine}, which this machine cannot run: not checked, not timed")
+    if line := report.schedule_line(artifact.manifest):
+        show(line)
+    if size := report.size_line(artifact.manifest):
+        show(size)
+    if proof.emulated:
+        show(report.emulated_line(proof.emulated))
+    if proof.bench:
+        show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
+    cli_devices.show_proven(remote)
+    show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
+
+
+def export(
+    model: Model = DEFAULT,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = Path("step.onnx"),
+    form: Annotated[
+        str,
+        typer.Option(
+            help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
+        ),
+    ] = "portable",
+    unroll: Annotated[int, typer.Option(help="Time steps per call.")] = 1,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write the step as ONNX, with its state as inputs and outputs; or the network as NIR."""
+    from delrec_compile import checkpoint
+    from delrec_compile.export import export as export_onnx
+
+    network = checkpoint.load(model)
+    if form == "nir":
+        export_nir(
+            network, Path("network.nir") if out == Path("step.onnx") else out, force, as_json
+        )
+        return
+    with saying() as say:
+        say("exporting to ONNX and proving it against PyTorch")
+        made = export_onnx(network, out, form=form, unroll=unroll, force=force)
+    facts: dict[str, Any] = {
+        "path": str(out),
+        "form": form,
+        "unroll": unroll,
+        "nodes": len(made.graph.node),
+        "inputs": [v.name for v in made.graph.input],
+        "outputs": [v.name for v in made.graph.output],
+        "bytes": out.stat().st_size,
+    }
+    if as_json:
+        print_json("export", **facts)
+        return
+    show(f"{out}: {facts['nodes']} nodes, {facts['bytes']:,} bytes, {form} form")
+    show(f"inputs  {', '.join(facts['inputs'])}", f"outputs {', '.join(facts['outputs'])}")
+    show_next(f"delrec-compile run {out}")

@@ -1,0 +1,19 @@
+"""The arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Words = Annotated[
+    str, typer.Option("--input", "-i", help="Words to run: .h5, .npz, or 'words' (bundled).")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first words.")]
+Model = Annotated[
+    str,
+    typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256 (bundled)."),
+]
+DEFAULT = "conv_delay_256"

@@ -1,0 +1,155 @@
+"""The commands on what was built: run, check, bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from delrec_compile import cli_devices, cli_plain
+from delrec_compile.cli_devices import Devices
+from delrec_compile.cli_options import DEFAULT, Json, Limit, Words
+from delrec_compile.terminal import print_json, saying, show, show_next
+
+FEW = 20
+
+
+def run(
+    path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
+    words: Words = "words",
+    limit: Limit = None,
+    steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 word.")] = 80,
+    as_json: Json = False,
+) -> None:
+    """Classify words with an artifact, or with an ONNX file in ONNX Runtime."""
+    from delrec_compile import child, report
+
+    with saying() as say:
+        say(f"running {path}")
+        answers = child.call(
+            "delrec_compile.run:answers", path=str(path), words=words, limit=limit, steps=steps
+        )
+    if as_json:
+        print_json("run", **answers)
+        return
+    names = answers["labels"] or [str(c) for c in range(max(answers["classes"], default=0) + 1)]
+    rows = []
+    for k, name in enumerate(names):
+        got = [
+            c == k for c, t in zip(answers["classes"], answers["expected"], strict=True) if t == k
+        ]
+        if got:
+            rows.append((name, str(len(got)), str(sum(got)), f"{sum(got) / len(got):.0%}"))
+    show(
+        report.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
+    )
+    if answers["words"] <= FEW:
+        heard = [names[c] for c in answers["classes"]]
+        said = [names[c] for c in answers["expected"]]
+        words_ = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
+        show(report.table("word by word", ("word", "said", "heard as"), words_))
+    show(
+        f"accuracy {answers['accuracy']:.1%} on {answers['words']} words of {answers['steps']} steps, "
+        f"{answers['spikes_per_step']:.1f} hidden spikes per step"
+    )
+    show_next(f"delrec-compile check {path}")
+
+
+def check(
+    path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
+    words: Words = "words",
+    limit: Limit = None,
+    network: Annotated[
+        str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
+    ] = None,
+    device: Devices = None,
+    as_json: Json = False,
+) -> None:
+    """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
+    if cli_plain.is_plain(path):
+        cli_plain.refuse({"--device": device, "--limit": limit, "--input": words != "words"})
+        cli_plain.check(path, as_json)
+        return
+    if device:
+        cli_devices.check_devices(path, device, words, limit, as_json)
+        return
+    from delrec_compile import child, report
+    from delrec_compile.errors import ParityError
+    from delrec_compile.prove import describe_difference
+
+    with saying() as say:
+        say("checking spikes against PyTorch")
+        parity = child.call(
+            "delrec_compile.prove:checked",
+            path=str(path),
+            network=network,
+            words=words,
+            limit=limit,
+        )
+    if as_json:
+        print_json("check", **parity)
+    else:
+        rows = report.parity_rows([parity])
+        show(report.table(report.parity_title([parity]), report.PARITY_COLUMNS, rows))
+        show(*report.integer_lines("integer form", [parity]))
+    if not parity["passed"]:
+        raise ParityError(describe_difference(parity))
+    if not as_json:
+        if parity["spikes"]["differing"]:
+            show(
+                "the differing spikes are explained: each lies within float error of the threshold"
+            )
+        show_next(f"delrec-compile run {path}" if path.is_dir() else "delrec-compile build")
+
+
+def bench(
+    path: Annotated[
+        Path | None, typer.Argument(help="An artifact folder; by default the bundled one is built.")
+    ] = None,
+    words: Words = "words",
+    rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(help="step: one call per step; sequence: whole words; batch: many at once."),
+    ] = "step",
+    batch: Annotated[int | None, typer.Option(min=1, help="Streams of --form batch [256].")] = None,
+    device: Devices = None,
+    as_json: Json = False,
+) -> None:
+    """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
+    if path is not None and cli_plain.is_plain(path):
+        cli_plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
+        cli_plain.refuse({"--batch": batch, "--input": words != "words"})
+        cli_plain.bench(path, rounds, as_json)
+        return
+    if device:
+        cli_devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
+        return
+    import tempfile
+
+    from delrec_compile import checkpoint, report
+    from delrec_compile.bench import bench as measure
+    from delrec_compile.bench import names_for, streams
+    from delrec_compile.build import build as build_artifact
+
+    named = tuple(r.strip() for r in rows.split(",") if r.strip()) or None
+    chosen = names_for(form, named)
+    streams(form, batch)
+    with tempfile.TemporaryDirectory() as folder, saying() as say:
+        if path is None:
+            path = Path(folder) / "artifact"
+            build_artifact(checkpoint.load(DEFAULT), out=path, progress=say)
+        compiled = {"torch_compile", "aot_inductor"} & set(chosen)
+        patience = "; PyTorch compiles its own forms first: a minute or two" if compiled else ""
+        say(f"timing {len(chosen)} engines{patience}")
+        result = measure(path, words, rows=named, rounds=rounds, form=form, batch=batch)
+    if as_json:
+        print_json("bench", **result.as_dict())
+        return
+    show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
+    show(report.bench_line(result))
+    show_next("delrec-compile inspect")

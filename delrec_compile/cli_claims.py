@@ -28,6 +28,9 @@ def claims(
     quick: Annotated[
         bool, typer.Option("--quick", help="One seed, two epochs, no ablation: to see it work.")
     ] = False,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Train nothing: show what the cache holds.")
+    ] = False,
     markdown: Annotated[
         list[Path] | None,
         typer.Option("--markdown", help="Write the tables to this file too, or between its marks."),
@@ -56,10 +59,12 @@ def claims(
             quick=quick,
             with_grid=grid and not quick,
             with_latency=latency,
+            recorded=recorded,
             progress=step,
         )
     told = ("" if not variants else f" --variants {variants}") + f" --seeds {seeds}"
     told += ("" if grid else " --no-grid") + (" --quick" if quick else "")
+    told += " --recorded" if recorded else ""
     for path in markdown or ():
         write(path, found, f"delrec-compile claims DATA{told}")
     if as_json:

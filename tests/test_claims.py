@@ -97,6 +97,20 @@ def test_results_without_networks_still_tell(tmp_path: Path) -> None:
     assert small_claims(tmp_path, with_latency=True).rows == first.rows
 
 
+def test_what_is_on_record_is_shown_without_training(tmp_path: Path) -> None:
+    with refusal(UsageError, "holds no training of these networks .* --recorded", 2):
+        small_claims(tmp_path, recorded=True)
+    whole = small_claims(tmp_path)
+    small_claims(tmp_path, PAIR[:1], seeds=3)
+    held = small_claims(tmp_path, recorded=True, seeds=5, with_grid=True)
+    assert held.trained == 0
+    assert [(r.kind, r.seeds) for r in held.rows] == [("conv_delay", 3), ("dense_delay", 2)]
+    assert held.rows[0].gap == pytest.approx(whole.rows[0].gap)
+    assert held.rows[1] == whole.rows[1]
+    alone = small_claims(tmp_path, recorded=True, variants=PAIR[:1])
+    assert alone.rows[0].gap is None
+
+
 def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
     (taught,) = named(["conv_delay_taught"])
     result = small_claims(tmp_path, (taught,), seeds=1)

@@ -16,6 +16,8 @@ from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import UsageError
 
 Say = Callable[[int, int, str], None]
+Training = tuple[Variant, int]  # and its seed
+Seeds = dict[int, dict[str, Any]]  # results of a variant by seed
 SEEDS = 3
 
 
@@ -25,7 +27,7 @@ class Claim:
 
     saving: recurrent parameters over those of dense_delay on the last layer, taken from 1. delays:
     mean accuracy with the delays "zeroed" and "shuffled". gap: mean accuracy less that of
-    dense_delay, on the same seeds.
+    dense_delay, on the seeds that both have.
     """
 
     kind: str
@@ -69,13 +71,15 @@ def claims(
     quick: bool = False,
     with_grid: bool = True,
     with_latency: bool = True,
+    recorded: bool = False,
     options: dict[str, Any] | None = None,
     progress: Say = lambda _done, _total, _note: None,
 ) -> Claims:
     """Trains the variants that the cache does not hold yet, each with seeds 0 to seeds - 1.
 
     data: a folder (see `load_sets`) or sets. quick: one seed and two epochs, to see that all works.
-    with_grid: the ablation over taps and delays too, one seed. options: of TrainConfig, for every
+    with_grid: the ablation over taps and delays too, one seed. recorded: train nothing; the rows
+    are of what the cache holds, with as many seeds as are there. options: of TrainConfig, for every
     variant. progress(done, total, note) counts epochs. Raises DataError, UsageError.
     """
     if seeds < 1:
@@ -83,24 +87,41 @@ def claims(
     started = time.monotonic()
     sets = data if isinstance(data, Sets) else load_sets(data)
     work = _Work(Cache(cache or default_folder(), sets), options or {}, quick, progress)
-    numbers = range(1 if quick else seeds)
-    wanted = [(v, s) for s in numbers for v in variants]
-    extra = grid() if with_grid else ()
-    work.plan([*wanted, *((v, 0) for v in extra)])
-    results = {(v.name, s): work.result(v, s) for v, s in wanted}
-    found = {v.name: [results[v.name, s] for s in numbers] for v in variants}
+    wanted = [(v, s) for s in range(1 if quick else seeds) for v in variants]
+    extra = [(v, 0) for v in (grid() if with_grid else ())]
+    if recorded:
+        wanted, extra = work.on_record(wanted), work.on_record(extra)
+        if not wanted:
+            raise UsageError(
+                f"{work.cache.folder} holds no training of these networks on this data; give its "
+                "folder with --cache, or train them without --recorded"
+            )
+    work.plan([*wanted, *extra])
+    rows = _rows(work, variants, wanted, with_latency)
     against = work.dense_parameters()
-    squares = [_claim(v, [work.result(v, 0)], against) for v in extra]
-    times: dict[str, dict[str, Any] | None] = {v.name: None for v in variants}
-    if with_latency:
-        for v in variants:
-            progress(work.done, work.total, f"timing {v.title}")
-            times[v.name] = work.timed(found[v.name][0])
-    dense = found.get(TEACHER)
-    rows = [_claim(v, found[v.name], against, dense, times[v.name]) for v in variants]
+    squares = [_claim(v, {seed: work.result(v, seed)}, against, {}) for v, seed in extra]
     words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
     return Claims(tuple(rows), tuple(squares), work.cache.data, words, seconds, work.trained)
+
+
+def _rows(
+    work: _Work, variants: Sequence[Variant], wanted: Sequence[Training], with_latency: bool
+) -> list[Claim]:
+    """One for each of the variants that `wanted` has."""
+    found: dict[str, Seeds] = {}
+    for variant, seed in wanted:
+        found.setdefault(variant.name, {})[seed] = work.result(variant, seed)
+    rows = []
+    for v in variants:
+        seeds, times = found.get(v.name), None
+        if not seeds:
+            continue
+        if with_latency:
+            work.progress(work.done, work.total, f"timing {v.title}")
+            times = work.timed(next(iter(seeds.values())))
+        rows.append(_claim(v, seeds, work.dense_parameters(), found.get(TEACHER, {}), times))
+    return rows
 
 
 class _Work:
@@ -112,7 +133,7 @@ class _Work:
         self.teachers = {v.name: v for v in VARIANTS}
         self.done = self.total = self.trained = 0
 
-    def plan(self, wanted: Sequence[tuple[Variant, int]]) -> None:
+    def plan(self, wanted: Sequence[Training]) -> None:
         """Counts the epochs of what is not there."""
         missing = {}
         for variant, seed in wanted:
@@ -121,6 +142,10 @@ class _Work:
                 if self.cache.result(name) is None:
                     missing[name] = epochs
         self.total = sum(missing.values())
+
+    def on_record(self, wanted: Sequence[Training]) -> list[Training]:
+        """Those that the cache holds."""
+        return [w for w in wanted if self.cache.result(self._key(*w)[0]) is not None]
 
     def result(self, variant: Variant, seed: int) -> dict[str, Any]:
         """From the cache, or trained now."""
@@ -188,13 +213,13 @@ class _Work:
 
 def _claim(
     variant: Variant,
-    found: Sequence[dict[str, Any]],
+    seeds: Seeds,
     against: int,
-    dense: Sequence[dict[str, Any]] | None = None,
+    dense: Seeds,
     times: dict[str, Any] | None = None,
 ) -> Claim:
-    first = found[0]
-    scores = [f["accuracy"]["test"] for f in found]
+    found = list(seeds.values())
+    first, scores = found[0], [_tested(f) for f in found]
     mean = statistics.mean(scores)
     parameters = first["recurrent_parameters"]
     return Claim(
@@ -207,13 +232,24 @@ def _claim(
         first["epochs"],
         parameters,
         1 - parameters / against,
-        mean - statistics.mean(d["accuracy"]["test"] for d in dense) if dense else None,
+        _gap(seeds, dense),
         tuple(_mean(f["rates"][i] for f in found) for i in range(len(first["rates"]))),
         {name: _mean(f["cost"][name] for f in found) for name in first["cost"]},
         {name: _mean(f["delays"][name] for f in found) for name in first["delays"]},
         times,
         sum(f["seconds"] for f in found),
     )
+
+
+def _gap(found: Seeds, dense: Seeds) -> float | None:
+    """Over the seeds that both have; None where there is none."""
+    gaps = [_tested(found[s]) - _tested(dense[s]) for s in found if s in dense]
+    return statistics.mean(gaps) if gaps else None
+
+
+def _tested(found: dict[str, Any]) -> float:
+    accuracy: float = found["accuracy"]["test"]
+    return accuracy
 
 
 def _mean(values: Iterator[float]) -> float:

@@ -41,7 +41,9 @@ def drive(seed: int = 0) -> Tensor:
 OTHERS: dict[str, tuple[tuple[int, ...], int, Mix]] = {  # shape of the weight, heads, mix
     "synaptic": ((N, N), N, PairMix()),
     "tap_conv": ((2, 3, 1, 3), 3, ConvMix((2, 1, 7), apart=True)),
+    "tap_conv of one map": ((1, 3, 1, 5), 3, ConvMix((1, 1, 14), apart=True)),
     "conv2d": ((2, 4, 3, 3), 2, ConvMix((2, 7, 1), apart=False)),
+    "conv2d of wide kernels": ((1, 2, 5, 5), 2, ConvMix((1, 2, 7), apart=False)),
 }
 
 
@@ -82,8 +84,9 @@ def test_fast_spikes_and_gradients_equal_the_ring_buffer(
     heads = OTHERS[kind][1] if kind in OTHERS else 1 if kind == "dense" else len(weight)
     delay = delays(delay_kind, heads)
     inputs = [x, weight, delay]
+    each = delay[:, :1].expand(-1, N) if isinstance(mix, ConvMix) else delay
     fast, ring = (
-        lif(x, Neuron(0.3), weight, spread(delay, sigma).transpose(0, 1), mix)
+        lif(x, Neuron(0.3), weight, spread(each, sigma).transpose(0, 1), mix)
         for lif in (delayed_lif, ring_buffer_lif)
     )
     assert torch.equal(fast, ring)

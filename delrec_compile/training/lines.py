@@ -12,6 +12,7 @@ same numbers for a fraction of the work: one slot in place of L.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -37,19 +38,78 @@ def spread(delay: Tensor, sigma: float | Tensor) -> Tensor:
     return (width - distance).clamp_min(0) / width**2
 
 
-class Mix(Protocol):
+class Line(Protocol):
+    """What has been sent and what arrives, step by step."""
+
+    @property
+    def record(self) -> tuple[Tensor, ...]:
+        """What the way back needs."""
+
+    def current(self, t: int) -> Tensor:
+        """(N, B) recurrent current at t."""
+
+    def send(self, t: int, y: Tensor) -> None:
+        """Takes the spikes (N, B) of t."""
+
+
+class Reverse(Protocol):
+    """The line run backwards, from the last step."""
+
+    def spike_gradient(self, t: int) -> Tensor:
+        """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
+
+    def receive(self, t: int, drive: Tensor) -> None:
+        """Takes dL/dcurrent(t) (N, B)."""
+
+    def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, Tensor | None]:
+        """Of weight and mask, once all steps (T, N, B) were received."""
+
+
+class Mix(ABC):
     """A map from arrived spikes g (N, M, B) to currents (N, B), linear in g and in its weight."""
 
-    def forward(self, weight: Tensor, g: Tensor) -> Tensor: ...
+    @abstractmethod
+    def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        """The definition."""
 
+    def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the lines take in place of weight and mask, made under autograd."""
+        return weight, mask
+
+    @abstractmethod
+    def line(self, weight: Tensor, mask: Tensor | None, like: Tensor) -> Line:
+        """For spikes as in `like` (T, N, B)."""
+
+    @abstractmethod
+    def reverse(
+        self, weight: Tensor, mask: Tensor | None, like: Tensor, record: tuple[Tensor, ...]
+    ) -> Reverse:
+        """The way back of a line with this record."""
+
+
+class ArrivalMix(Mix):
+    """Delays first, each neuron's own, then the mix of what arrives."""
+
+    @abstractmethod
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
         """(N, B) -> (N, M, B): the map transposed."""
 
+    @abstractmethod
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         """Of the weight, from drive (T, N, B) and arrived (T, N, M, B)."""
 
+    def line(self, weight: Tensor, mask: Tensor | None, like: Tensor) -> Line:
+        assert mask is not None
+        return DelayLine(self, weight, mask, like)
 
-class MatrixMix:
+    def reverse(
+        self, weight: Tensor, mask: Tensor | None, like: Tensor, record: tuple[Tensor, ...]
+    ) -> Reverse:
+        assert mask is not None
+        return ReverseLine(self, weight, mask, like, record)
+
+
+class MatrixMix(ArrivalMix):
     """weight: (N, N) [to, from]; one head."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
@@ -62,7 +122,7 @@ class MatrixMix:
         return torch.bmm(drive, arrived[:, :, 0].transpose(1, 2)).sum(0)
 
 
-class KernelMix:
+class KernelMix(ArrivalMix):
     """weight: (M, K), a kernel over the neurons per head, K odd."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
@@ -164,7 +224,7 @@ class DelayLine:
     Row t + L of `sent` (N, T + L, B) holds y(t). mask: (N, M, L). arrived: (T, N, M, B) = g.
     """
 
-    def __init__(self, mix: Mix, weight: Tensor, mask: Tensor, like: Tensor) -> None:
+    def __init__(self, mix: ArrivalMix, weight: Tensor, mask: Tensor, like: Tensor) -> None:
         steps, n, batch = like.shape
         self.mix, self.weight, self.delay_slots = mix, weight, mask.shape[2]
         rows = steps + self.delay_slots
@@ -176,6 +236,11 @@ class DelayLine:
         start = torch.arange(n, device=mask.device)[:, None, None] * rows + self.delay_slots
         self.rows, self.starts = windows.bags(start - windows.slots, windows.shape[2])
         self.shares = windows.shares
+
+    @property
+    def record(self) -> tuple[Tensor, ...]:
+        """What the way back needs."""
+        return self.arrived, self.sent
 
     def current(self, t: int) -> Tensor:
         """(N, B) recurrent current at t."""
@@ -190,9 +255,17 @@ class DelayLine:
 class ReverseLine:
     """The delay line run backwards; row t of `heads` (N, M, T + L, B) holds dL/dg(t)."""
 
-    def __init__(self, mix: Mix, weight: Tensor, mask: Tensor, like: Tensor) -> None:
+    def __init__(
+        self,
+        mix: ArrivalMix,
+        weight: Tensor,
+        mask: Tensor,
+        like: Tensor,
+        record: tuple[Tensor, ...],
+    ) -> None:
         steps, n, batch = like.shape
         self.mix, self.weight, self.slots = mix, weight, mask.shape[2]
+        self.arrived, self.sent = record
         heads, rows = mask.shape[1], steps + self.slots
         self.heads = like.new_empty(n, heads, rows, batch)
         self.heads[:, :, steps:] = 0
@@ -209,13 +282,18 @@ class ReverseLine:
     def receive(self, t: int, drive: Tensor) -> None:
         self.heads[:, :, t] = self.mix.back(self.weight, drive)
 
-    def mask_gradient(self, sent: Tensor) -> Tensor:
+    def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, Tensor | None]:
+        """Of weight and mask."""
+        weight = self.mix.gradient(self.weight, drive, self.arrived)
+        return weight, self._mask_gradient() if wants_mask else None
+
+    def _mask_gradient(self) -> Tensor:
         """dL/dmask[j, m, l] = sum over t, b of y[j](t - l) * dL/dg[j, m](t).
 
         One product over the batch holds every pair of a few steps with those up to L before; the
         sums run along its diagonals.
         """
-        heads, rows, batch = self.heads.shape[1:]
+        sent, (heads, rows, batch) = self.sent, self.heads.shape[1:]
         gradient = self.heads.new_zeros(len(sent), heads, self.slots)
         for first in range(0, rows - self.slots, CHUNK):
             span = min(CHUNK, rows - self.slots - first)

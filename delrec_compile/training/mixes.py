@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_weight
+
+from delrec_compile.training.lines import ArrivalMix, Line, Mix, Reverse
+from delrec_compile.training.taps import Lags, TapLine, TapReverse
 
 
-class ConvMix:
+class ConvMix(Mix):
     """Heads are delays that all neurons share; a convolution over maps mixes them.
 
     weight: (C, D, 1, K) with each channel apart, else (C, D * C, k, k). shape: C, height, width.
@@ -16,39 +18,35 @@ class ConvMix:
 
     def __init__(self, shape: tuple[int, int, int], *, apart: bool) -> None:
         self.shape, self.apart = shape, apart
-        self.groups = shape[0] if apart else 1
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
-        maps = self._maps(g[None])
-        mixed = functional.conv2d(maps, weight, padding=_pad(weight), groups=self.groups)
-        return mixed.flatten(1).T
+        n, delays, batch = g.shape
+        groups = self.shape[0] if self.apart else 1
+        split = g.view(*self.shape, delays, batch)
+        order = (4, 0, 3, 1, 2) if self.apart else (4, 3, 0, 1, 2)
+        maps = split.permute(order).reshape(batch, -1, *self.shape[1:])
+        pad = (weight.shape[2] // 2, weight.shape[3] // 2)
+        return functional.conv2d(maps, weight, padding=pad, groups=groups).reshape(batch, n).T
 
-    def back(self, weight: Tensor, current: Tensor) -> Tensor:
-        maps = current.T.reshape(-1, *self.shape)
-        out = functional.conv_transpose2d(maps, weight, padding=_pad(weight), groups=self.groups)
-        channels, height, width = self.shape
+    def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, None]:
+        """Kernels over maps and over the last steps, as `Lags` takes them."""
+        shares = mask[0, :, 1:].flip(1)  # (D, L), the oldest step first
         if self.apart:
-            heads = out.view(len(out), channels, -1, height, width).permute(1, 3, 4, 2, 0)
-        else:
-            heads = out.view(len(out), -1, channels, height, width).permute(2, 3, 4, 1, 0)
-        return heads.reshape(len(current), -1, len(out))
+            return torch.einsum("cdyx,dl->cyxl", weight, shares)[:, None, :, :, :, None], None
+        channels, _, *kernel = weight.shape
+        split = weight.view(channels, len(shares), channels, *kernel)
+        return torch.einsum("odiyx,dl->oyxli", split, shares)[None], None
 
-    def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
-        out = drive.transpose(1, 2).reshape(-1, *self.shape)
-        maps = self._maps(arrived)
-        return conv2d_weight(  # type: ignore[no-untyped-call,no-any-return]
-            maps, weight.shape, out, padding=_pad(weight), groups=self.groups
-        )
+    def line(self, weight: Tensor, mask: Tensor | None, like: Tensor) -> Line:
+        return TapLine(Lags(weight, self.shape), like)
 
-    def _maps(self, g: Tensor) -> Tensor:
-        """(T, N, D, B) -> (T * B, channels and delays, height, width)."""
-        steps, _, delays, batch = g.shape
-        split = g.view(steps, *self.shape, delays, batch)
-        order = (0, 5, 1, 4, 2, 3) if self.apart else (0, 5, 4, 1, 2, 3)
-        return split.permute(order).reshape(steps * batch, -1, *self.shape[1:])
+    def reverse(
+        self, weight: Tensor, mask: Tensor | None, like: Tensor, record: tuple[Tensor, ...]
+    ) -> Reverse:
+        return TapReverse(Lags(weight, self.shape), like, record)
 
 
-class PairMix:
+class PairMix(ArrivalMix):
     """A head per receiving neuron: weight (N, N) [to, from], each pair with its own delay."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
@@ -59,7 +57,3 @@ class PairMix:
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         return torch.einsum("tib,tjib->ij", drive, arrived)
-
-
-def _pad(weight: Tensor) -> tuple[int, int]:
-    return weight.shape[2] // 2, weight.shape[3] // 2

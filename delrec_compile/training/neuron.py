@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delrec_compile.training.lines import DelayLine, Mix, ReverseLine
+from delrec_compile.training.lines import Mix
 from delrec_compile.training.surrogate import SURROGATES
 
 
@@ -74,10 +74,13 @@ def delayed_lif(
 ) -> Tensor:
     """Drive x (T, N, B) -> spikes (T, N, B).
 
-    weight: of the mix, or None for no recurrence. mask: (N, M, L) from `spread`; slot 0 is never
-    read. Gradients flow to x, weight, mask and a beta that is a tensor.
+    weight: of the mix, or None for no recurrence. mask: (N, M, L) from `spread`, equal for all
+    neurons where the mix shares its delays; slot 0 is never read. Gradients flow to x, weight, mask
+    and a beta that is a tensor.
     """
     beta = neuron.beta if isinstance(neuron.beta, Tensor) else None
+    if weight is not None and mask is not None and mix is not None:
+        weight, mask = mix.joined(weight, mask)
     spikes: Tensor = _DelayedLif.apply(x, weight, mask, beta, neuron, mix, alpha)  # type: ignore[no-untyped-call]
     return spikes
 
@@ -135,8 +138,8 @@ class _DelayedLif(torch.autograd.Function):
         alpha: float,
     ) -> Tensor:
         line = None
-        if weight is not None and mask is not None and mix is not None:
-            line = DelayLine(mix, weight, mask, x)
+        if weight is not None and mix is not None:
+            line = mix.line(weight, mask, x)
         membrane, spikes = torch.empty_like(x), torch.empty_like(x)
         v = torch.zeros_like(x[0])
         drives = x if neuron.gain == 1 else x * neuron.gain
@@ -148,16 +151,16 @@ class _DelayedLif(torch.autograd.Function):
             if line:
                 line.send(t, y)
             v = neuron.after(h, y)
-        record = (line.arrived, line.sent) if line else (None, None)
+        record = line.record if line else ()
         ctx.save_for_backward(weight, mask, beta, membrane, spikes, *record)
         ctx.neuron, ctx.mix, ctx.alpha = neuron, mix, alpha
         return spikes
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, mask, beta, membrane, spikes, arrived, sent = ctx.saved_tensors
+        weight, mask, beta, membrane, spikes, *record = ctx.saved_tensors
         neuron, gain = ctx.neuron, ctx.neuron.gain
-        line = None if arrived is None else ReverseLine(ctx.mix, weight, mask, membrane)
+        line = ctx.mix.reverse(weight, mask, membrane, tuple(record)) if record else None
         slope = neuron.slope(membrane, ctx.alpha)
         kept = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
         keep = kept * neuron.beta
@@ -177,7 +180,7 @@ class _DelayedLif(torch.autograd.Function):
             d_beta = (drive[1:] * before).sum((0, 2)).view(-1, 1).sum_to_size(beta.shape)
         if gain != 1:
             drive = drive * gain
-        d_weight = ctx.mix.gradient(weight, drive, arrived) if line else None
-        wanted = line is not None and ctx.needs_input_grad[2]
-        d_mask = line.mask_gradient(sent) if line and wanted else None
+        d_weight = d_mask = None
+        if line:
+            d_weight, d_mask = line.gradients(drive, ctx.needs_input_grad[2])
         return drive, d_weight, d_mask, d_beta, None, None, None

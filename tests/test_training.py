@@ -23,9 +23,9 @@ from delrec_compile.network import (
 )
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.fold import accuracy, classify, fold, outputs
-from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
+from delrec_compile.training.lines import Mix, spread
 from delrec_compile.training.loop import TrainResult, train
-from delrec_compile.training.mixes import ConvMix, PairMix
+from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.neuron import Neuron, delayed_lif, ring_buffer_lif
 from delrec_compile.training.optimisers import Optimisers

@@ -26,9 +26,10 @@ from delrec_compile.training.augment import Words
 from delrec_compile.training.config import SURROGATES as NAMES
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.fold import outputs
-from delrec_compile.training.lines import KernelMix, spread
+from delrec_compile.training.lines import spread
 from delrec_compile.training.loop import Epoch, TrainResult, train
 from delrec_compile.training.losses import rate_cost, soft_loss
+from delrec_compile.training.mixes import KernelMix
 from delrec_compile.training.model import SpikingNet
 from delrec_compile.training.neuron import Neuron, delayed_lif, ring_buffer_lif
 from delrec_compile.training.optimisers import Optimisers

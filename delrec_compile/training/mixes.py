@@ -1,4 +1,4 @@
-"""What mixes arrivals in the recurrences over maps and over synapses; see `lines.Mix`."""
+"""What mixes arrivals in each recurrence; see `lines.Mix`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,88 @@ from torch.nn import functional
 
 from delrec_compile.training.lines import ArrivalMix, Line, Mix, Reverse
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
+
+LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals
+
+
+class MatrixMix(ArrivalMix):
+    """weight: (N, N) [to, from]; one head."""
+
+    def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        return weight @ g[:, 0]
+
+    def back(self, weight: Tensor, current: Tensor) -> Tensor:
+        return (weight.T @ current).unsqueeze(1)
+
+    def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
+        return torch.bmm(drive, arrived[:, :, 0].transpose(1, 2)).sum(0)
+
+
+class KernelMix(ArrivalMix):
+    """weight: (M, K), a kernel over the neurons per head, K odd."""
+
+    def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return _banded(weight, len(g)) @ g.reshape(-1, g.shape[2])
+        current = _convolved(weight[0], g[:, 0])
+        for m in range(1, len(weight)):
+            current += _convolved(weight[m], g[:, m])
+        return current
+
+    def back(self, weight: Tensor, current: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return (_banded(weight, len(current)).T @ current).view(len(current), len(weight), -1)
+        return torch.stack([_convolved(kernel.flip(0), current) for kernel in weight], 1)
+
+    def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
+        if weight.shape[1] >= LONG:
+            return _diagonals(drive, arrived, weight.shape[1])
+        # with zeros between the steps, a shift along the neurons is a shift of the whole record
+        pad, batch = weight.shape[1] // 2, drive.shape[2]
+        zeros = (0, 0, pad, pad)
+        to = functional.pad(drive, zeros).view(-1)
+        taps = []
+        for m in range(len(weight)):
+            come_from = functional.pad(arrived[:, :, m], zeros).view(-1)
+            for offset in range(-pad * batch, pad * batch + 1, batch):
+                left, right = _shifted(len(to), offset)
+                taps.append(torch.dot(to[left], come_from[right]))
+        return torch.stack(taps).view_as(weight)
+
+
+def _banded(kernels: Tensor, n: int) -> Tensor:
+    """(n, n * M) [to, (from, head)]: the kernels (M, K) as one matrix, a diagonal per tap."""
+    margin = n - 1 - kernels.shape[1] // 2
+    rows = functional.pad(kernels, (margin, margin)).unfold(1, n, 1)
+    return rows.flip(1).permute(1, 2, 0).reshape(n, -1)
+
+
+def _diagonals(drive: Tensor, arrived: Tensor, taps: int) -> Tensor:
+    """(M, taps): the gradient of the matrix of `_banded`, summed along its diagonals."""
+    n, heads, batch = arrived.shape[1:]
+    pair = torch.zeros(n, n, heads, dtype=drive.dtype, device=drive.device)
+    for to, come_from in zip(drive, arrived, strict=True):
+        pair.view(n, -1).addmm_(to, come_from.view(n * heads, batch).T)
+    # with taps // 2 zeros before each row, tap k of row i lies i + k places from its start
+    wide = functional.pad(pair.permute(2, 0, 1), (taps // 2, taps // 2)).contiguous()
+    across = wide.shape[2]
+    return wide.as_strided((heads, n, taps), (n * across, across + 1, 1)).sum(1)
+
+
+def _shifted(n: int, offset: int) -> tuple[slice, slice]:
+    """(to, from): rows i and i + offset where both are in 0..n-1."""
+    return slice(max(-offset, 0), n - max(offset, 0)), slice(max(offset, 0), n - max(-offset, 0))
+
+
+def _convolved(kernel: Tensor, g: Tensor) -> Tensor:
+    """(N, B) through a kernel (K,) over the neurons."""
+    pad = len(kernel) // 2
+    current = kernel[pad] * g
+    for k in range(len(kernel)):
+        if k != pad:
+            to, come_from = _shifted(len(g), k - pad)
+            current[to].addcmul_(g[come_from], kernel[k])
+    return current
 
 
 class ConvMix(Mix):

@@ -20,8 +20,8 @@ from delrec_compile.network import (
     TapConvDelay,
 )
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
-from delrec_compile.training.mixes import ConvMix, PairMix
+from delrec_compile.training.lines import Mix, spread
+from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 
 # weight and delay of a trained recurrence -> the op
 Freeze = Callable[[NDArray[np.float32], NDArray[Any]], Recurrence]

@@ -15,7 +15,8 @@ from delrec_compile import checkpoint
 from delrec_compile.errors import UsageError
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
 from delrec_compile.training.fold import outputs
-from delrec_compile.training.lines import KernelMix, MatrixMix, Mix, spread
+from delrec_compile.training.lines import Mix, spread
+from delrec_compile.training.mixes import KernelMix, MatrixMix
 from delrec_compile.training.neuron import Neuron, delayed_lif
 
 Teacher = Callable[[Tensor], Tensor]

@@ -10,6 +10,7 @@ from delrec_compile.errors import UsageError, did_you_mean
 from delrec_compile.training.config import TrainConfig
 
 EPOCHS, QUICK_EPOCHS, GRID_EPOCHS = 80, 2, 40
+RATE = 6e-3  # peak of the schedule; three times the default, for so few epochs
 TEACHER = "dense_delay"
 KERNELS, DELAYS = (3, 5, 7), (4, 8, 16)
 
@@ -20,6 +21,7 @@ WIDE: Mapping[str, Any] = {
     "kernel": 7,
     "recurrent_layers": "all",
     "betas": "learned",
+    "dropout": 0.4,
 }
 
 
@@ -34,7 +36,7 @@ class Variant:
 
     def config(self, seed: int, epochs: int | None = None, teacher: str = "") -> TrainConfig:
         """Of one training; epochs: in place of the recipe's; teacher: a network file."""
-        options = {"epochs": EPOCHS, **self.options, "seed": seed, "teacher": teacher}
+        options = {"epochs": EPOCHS, "lr": RATE, **self.options, "seed": seed, "teacher": teacher}
         if epochs is not None:
             options["epochs"] = epochs
         if "delays_from" in options:  # delays that never learn
@@ -49,16 +51,16 @@ VARIANTS = (
     Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),
     Variant("conv_delay", "conv_delay", {}),
     # the recipe of the bundled network
-    Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360}),
+    Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360, "lr": 2e-3}),
     Variant(
         "conv_delay_heads",
         "conv_delay, 320 neurons, 2 heads on both layers",
-        {**WIDE, "dropout": 0.4, "epochs": 120},
+        WIDE,
     ),
     Variant(
         "conv_delay_taught",
         "conv_delay, 320 neurons, 2 heads, taught by dense_delay",
-        {**WIDE, "dropout": 0.2, "epochs": 160},
+        WIDE,
         TEACHER,
     ),
     Variant("dense_delay", "dense_delay", {"recurrence": "dense"}),

@@ -19,7 +19,7 @@ from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
 from delrec_compile.network import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
 
 FORMAT = "delrec.network/1"
-BUNDLED = ("conv_delay_256", "dense_delay_256")
+BUNDLED = ("conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256")
 DELAY = "delay"  # its tensor, int16
 OWN = "own"  # which constants each neuron has of its own
 PICKLES = {".pt", ".pth", ".pkl", ".pickle"}

@@ -20,7 +20,7 @@ Size = str | None
 
 def compare(
     model: Annotated[
-        str, typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256.")
+        str, typer.Argument(help="A .safetensors network, or the name of a bundled one.")
     ] = DEFAULT,
     targets: Annotated[
         str, typer.Option("--targets", "-t", help="Targets with commas, or all.")

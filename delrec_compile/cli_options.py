@@ -14,6 +14,9 @@ Words = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first words.")]
 Model = Annotated[
     str,
-    typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256 (bundled)."),
+    typer.Argument(
+        help="A .safetensors network, or a bundled one: conv_delay_256, conv_delay_320_2_heads or "
+        "dense_delay_256."
+    ),
 ]
 DEFAULT = "conv_delay_256"

@@ -23,7 +23,7 @@ DEFAULT = "conv_delay_256"
 
 def tune(
     model: Annotated[
-        str, typer.Argument(help="A .safetensors network, or conv_delay_256 or dense_delay_256.")
+        str, typer.Argument(help="A .safetensors network, or the name of a bundled one.")
     ] = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
     numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",

@@ -46,8 +46,9 @@ class Variant:
 
 VARIANTS = (
     Variant("feed_forward", "feed-forward", {"recurrence": "none"}),
-    Variant("conv", "conv without delays", {"recurrence": "conv", "max_delay": 0}),
-    Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0}),
+    # at RATE a recurrence without delays collapses
+    Variant("conv", "conv without delays", {"max_delay": 0, "lr": 2e-3}),
+    Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0, "lr": 2e-3}),
     Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),
     Variant("conv_delay", "conv_delay", {}),
     # the recipe of the bundled network

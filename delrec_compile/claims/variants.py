@@ -69,12 +69,12 @@ VARIANTS = (
 
 
 def grid() -> tuple[Variant, ...]:
-    """conv_delay over taps of the kernel and longest delays."""
+    """conv_delay over taps of the kernel and longest delays; without `backflow` some diverge."""
     return tuple(
         Variant(
             f"grid_{kernel}_{delay}",
             f"{kernel} taps, delays to {delay}",
-            {"kernel": kernel, "max_delay": delay, "epochs": GRID_EPOCHS},
+            {"kernel": kernel, "max_delay": delay, "epochs": GRID_EPOCHS, "backflow": 0.3},
         )
         for kernel in KERNELS
         for delay in DELAYS

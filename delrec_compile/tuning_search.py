@@ -219,14 +219,6 @@ class _Model(PyCostModel):  # type: ignore[misc]
         pairs = np.outer(one, one)[np.triu_indices(len(one), 1)]
         return np.concatenate([one, pairs])
 
-    # TVM's interface has both; its search calls neither, and measurements live in the store
-
-    def load(self, path: str) -> None:
-        raise NotImplementedError(path)
-
-    def save(self, path: str) -> None:
-        raise NotImplementedError(path)
-
     def update(self, context: Any, candidates: Any, results: Any) -> None:
         """`Search.report` does it, which knows failures from slow points."""
 

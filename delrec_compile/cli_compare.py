@@ -9,19 +9,16 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_options import Json, Words
+from delrec_compile.cli_options import DEFAULT, Json, Model, Words
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
-DEFAULT = "conv_delay_256"
 BOARD = "cortex_m4"
 OUT = "out/compare"
 Size = str | None
 
 
 def compare(
-    model: Annotated[
-        str, typer.Argument(help="A .safetensors network, or the name of a bundled one.")
-    ] = DEFAULT,
+    model: Model = DEFAULT,
     targets: Annotated[
         str, typer.Option("--targets", "-t", help="Targets with commas, or all.")
     ] = "all",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_options import Force, Json, Words
+from delrec_compile.cli_options import DEFAULT, Force, Json, Model, Words
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
@@ -18,13 +18,10 @@ Db = Annotated[
     Path | None,
     typer.Option("--db", help="Folder of tuned schedules; default: $DELREC_DB, or your cache."),
 ]
-DEFAULT = "conv_delay_256"
 
 
 def tune(
-    model: Annotated[
-        str, typer.Argument(help="A .safetensors network, or the name of a bundled one.")
-    ] = DEFAULT,
+    model: Model = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
     numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
     calibrate: Annotated[

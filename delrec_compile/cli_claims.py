@@ -63,6 +63,7 @@ def claims(
             progress=step,
         )
     told = ("" if not variants else f" --variants {variants}") + f" --seeds {seeds}"
+    told += f" --cache {cache}" if cache else ""
     told += ("" if grid else " --no-grid") + (" --quick" if quick else "")
     told += " --recorded" if recorded else ""
     for path in markdown or ():

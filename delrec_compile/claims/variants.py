@@ -46,7 +46,7 @@ class Variant:
 
 VARIANTS = (
     Variant("feed_forward", "feed-forward", {"recurrence": "none"}),
-    # at RATE a recurrence without delays collapses
+    # at RATE the dense one leaps: seed 0 falls to 36 % on the way
     Variant("conv", "conv without delays", {"max_delay": 0, "lr": 2e-3}),
     Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0, "lr": 2e-3}),
     Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli_options import Json
+from delrec_compile.cli_options import DEFAULT, Json
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.footprint import Footprint, Row
 
-DEFAULT = "conv_delay_256"
 COLUMNS = ("program", "memory", "cold start ms", "of CPU", "on disk", "times memory", "times start")
 TITLES = {
     "shared": "bare C, shared library",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from delrec_compile import checkpoint
 from delrec_compile.freeze import grids
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import StateVarIO, state_abi
+from delrec_compile.ops.lif import Number
 
 
 def inspect(network: Network) -> dict[str, Any]:
@@ -30,8 +33,8 @@ def inspect(network: Network) -> dict[str, Any]:
                 "recurrence": layer.recurrence.name if layer.recurrence else None,
                 "recurrent_parameters": layer.recurrence.parameters if layer.recurrence else 0,
                 "max_delay": layer.recurrence.depth - 1 if layer.recurrence else 0,
-                "beta": layer.lif.beta,
-                "threshold": layer.lif.threshold,
+                "beta": _plain(layer.lif.beta),
+                "threshold": _plain(layer.lif.threshold),
                 "grid": q,
             }
             for layer, q in zip(network.layers, grids(network), strict=False)
@@ -67,6 +70,11 @@ def state_bytes(network: Network) -> dict[str, int]:
     for _, r in network.recurrences():
         packed += 4 * r.line.words()
     return {"onnx": shown, "artifact": packed}
+
+
+def _plain(value: Number) -> float | list[float]:
+    """One number, or one for each neuron."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -171,10 +171,12 @@ class Network:
         return sum(r.size * r.size + r.size for _, r in self.recurrences())
 
     def parameters(self) -> int:
-        feed = sum(layer.weight.size + layer.bias.size for layer in self.layers)
-        return (
-            feed + self.readout.weight.size + self.readout.bias.size + self.recurrent_parameters()
-        )
+        """All arrays; a constant that all neurons of a layer share counts nothing."""
+        out = self.readout
+        own = [array for layer in self.layers for array in layer.lif.arrays().values()]
+        feed = [array for layer in self.layers for array in (layer.weight, layer.bias)]
+        held = sum(array.size for array in (*feed, *own, out.weight, out.bias))
+        return held + self.recurrent_parameters()
 
     def state(self) -> tuple[StateVar, ...]:
         """The state in its canonical order."""

@@ -144,6 +144,10 @@ def test_inspect_targets_doctor():
     assert told["exact"] is True
     assert told["onnx"]["inputs"][0] == "x"
     assert "past_l1_hist" in ok("inspect", "dense_delay_256")
+    told = json.loads(ok("inspect", "conv_delay_320_2_heads", "--json"))
+    assert len(told["layers"][0]["beta"]) == 320
+    assert told["layers"][0]["threshold"] == 1.0
+    assert told["parameters"] == 156_208
     told = json.loads(ok("targets", "--json"))
     ready = {t["name"]: t["ready"] for t in told["targets"]}
     assert all(ready.values())

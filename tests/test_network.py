@@ -123,6 +123,8 @@ def test_parameters_are_counted() -> None:
     feed = 16 * 14 + 16 + 32 * 16 + 32 + 5 * 32 + 5
     assert net.parameters() == feed + net.recurrent_parameters()
     assert (net.inputs, net.outputs, net.max_delay) == (14, 5, 12)
+    own = Lif(np.full(3, 0.5), gain=np.full(3, 2.0))
+    assert network(layers=(layer(lif=own),)).parameters() == network().parameters() + 6
     assert cases.network("feed_forward").max_delay == 0
 
 

@@ -1,28 +1,39 @@
 """What a step costs where work follows spikes: operations, energy, memory.
 
-    inputs      a multiply-accumulate per active input channel and neuron (counts are numbers)
+    inputs      a multiply-accumulate per active input channel and weight that it meets
     spikes      an addition per spike and weight that it meets
     neurons     a multiply-accumulate per neuron, and per class of a leaky readout
 
-`dense_macs` is what the same step takes where every weight is multiplied, spike or none. The energy
-counts arithmetic alone: no memory, no control. Constants: M. Horowitz, "Computing's energy problem",
-ISSCC 2014, 45 nm, 32-bit floating point: 3.7 pJ a multiplication, 0.9 pJ an addition.
+A kernel counts as whole at every neuron, its weights beyond an edge too: compiled code adds those
+into a margin. `dense_macs` is what the same step takes where every weight is multiplied, spike or
+none. The energy counts arithmetic alone: no memory, no control. Constants: M. Horowitz, "Computing's
+energy problem", ISSCC 2014, 45 nm, 32-bit floating point: 3.7 pJ a multiplication, 0.9 pJ an addition.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.inspect import state_bytes
-from delrec_compile.network import ConvDelay, DenseDelay, Network
+from delrec_compile.network import Layer, Network, Recurrence
 from delrec_compile.ops import lif
 
 MAC_PJ, ADD_PJ = 4.6, 0.9
 SOURCE = "Horowitz, ISSCC 2014, 45 nm, 32-bit float: 4.6 pJ a MAC, 0.9 pJ an addition"
 BYTES = 4  # of a parameter as float32
+# by kind: neurons that share each recurrent weight
+_SHARED: dict[str, Callable[[Any], int]] = {
+    "conv_delay": lambda r: r.size,
+    "dense_delay": lambda _: 1,
+    "synaptic_delay": lambda _: 1,
+    "tap_conv_delay": lambda r: r.width,
+    "conv2d_delay": lambda r: r.height * r.width,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ def rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...]:
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
     found = [float((x > 0).mean())]
     for layer in network.layers:
-        current = x @ layer.weight.T + layer.bias
+        current = _feed(layer, x)
         v, history = np.zeros_like(current[0]), None
         recurrence = layer.recurrence
         if recurrence is not None:
@@ -64,17 +75,16 @@ def rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...]:
 
 
 def cost(network: Network, rates: tuple[float, ...]) -> Cost:
-    """Of a network of fully connected layers at these `rates`."""
+    """Of a network at these `rates`."""
     macs, additions, dense = 0.0, 0.0, 0
     for i, layer in enumerate(network.layers):
-        events = rates[i] * layer.inputs * layer.size
+        fed = layer.weight[0].size * layer.size
+        events = rates[i] * fed
         macs, additions = (macs + events, additions) if i == 0 else (macs, additions + events)
-        dense += layer.inputs * layer.size
-        fan = _fan_out(layer.recurrence)
-        additions += rates[i + 1] * layer.size * fan
-        dense += layer.size * fan
+        recurrent = synapses(layer.recurrence)
+        additions += rates[i + 1] * recurrent
         macs += layer.size
-        dense += layer.size
+        dense += fed + recurrent + layer.size
     last = network.layers[-1].size
     additions += rates[-1] * last * network.outputs
     kept = network.outputs if network.readout.keeps else 0
@@ -90,8 +100,16 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
     )
 
 
-def _fan_out(recurrence: object) -> int:
-    """Weights that one spike meets; the edges of a convolution are counted as its middle."""
-    if isinstance(recurrence, ConvDelay):
-        return recurrence.heads * recurrence.taps
-    return recurrence.size if isinstance(recurrence, DenseDelay) else 0
+def synapses(recurrence: Recurrence | None) -> int:
+    """Weights that are met when every neuron spikes once."""
+    if recurrence is None:
+        return 0
+    weights = sum(values.size for values in recurrence.weights.values())
+    return weights * _SHARED[recurrence.kind](recurrence)
+
+
+def _feed(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(T, n, in) -> the current (T, n, out)."""
+    if layer.maps is None:
+        return np.asarray(x @ layer.weight.T + layer.bias)
+    return layer.feed(x.reshape(-1, layer.inputs)).reshape(*x.shape[:2], -1)

@@ -26,8 +26,8 @@ class Claim:
     """A variant over its seeds; times are of the first seed's network.
 
     saving: recurrent parameters over those of dense_delay on the last layer, taken from 1. delays:
-    mean accuracy with the delays "zeroed" and "shuffled". gap: mean accuracy less that of
-    dense_delay, on the seeds that both have.
+    mean accuracy with the delays "zeroed" and "shuffled", None where neurons share them. gap: mean
+    accuracy less that of dense_delay, on the seeds that both have.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class Claim:
     gap: float | None
     rates: tuple[float, ...]
     cost: dict[str, float]
-    delays: dict[str, float]
+    delays: dict[str, float | None]
     latency: dict[str, Any] | None
     seconds: float  # of training, all seeds
 
@@ -237,10 +237,19 @@ def _claim(
         _gap(seeds, dense),
         tuple(_mean(f["rates"][i] for f in found) for i in range(len(first["rates"]))),
         {name: _mean(f["cost"][name] for f in found) for name in first["cost"]},
-        {name: _mean(f["delays"][name] for f in found) for name in first["delays"]},
+        _ablated(found),
         times,
         sum(f["seconds"] for f in found),
     )
+
+
+def _ablated(found: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Means over the seeds whose network has delays."""
+    delayed = [f["delays"] for f in found if f["delays"]]
+    return {
+        name: None if delayed[0][name] is None else _mean(d[name] for d in delayed)
+        for name in (delayed[0] if delayed else ())
+    }
 
 
 def _gap(found: Seeds, dense: Seeds) -> float | None:

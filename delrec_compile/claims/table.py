@@ -94,8 +94,8 @@ def _mean(r: Claim) -> str:
     return f"{100 * r.accuracy_mean:.1f}{spread} %"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.1f} %"
 
 
 def _us(value: float | None) -> str:

@@ -34,6 +34,12 @@ def import_(
     input_shape: Annotated[
         str | None, typer.Option(help="Of a convolutional model's input, such as 2x34x34.")
     ] = None,
+    whole: Annotated[
+        bool | None,
+        typer.Option(
+            "--whole", help="snnTorch: the model loops over (steps, batch, inputs) itself."
+        ),
+    ] = None,
     method: Annotated[
         str | None, typer.Option(help="NIR: how dv/dt becomes a step: euler, exact [euler].")
     ] = None,
@@ -87,6 +93,7 @@ def import_(
             dt_ms=dt_ms,
             max_input=max_input,
             input_shape=_shape(input_shape),
+            whole=whole,
             method=method,
             loop_step=loop_step,
             round_delays=round_delays,
@@ -101,7 +108,9 @@ def import_(
             say(f"comparing spikes over {check} steps")
             found = made.check(check, BATCH)
             if found.differing and made.model is not None:
-                unfrozen = made.check(check, BATCH, frozen=False).differing
+                before = made.check(check, BATCH, frozen=False)
+                _same_model(source, before)
+                unfrozen = before.differing
         accuracy = _accuracy(made.network, words, limit) if words else None
     checkpoint.save(made.network, out)
     n = made.network
@@ -169,6 +178,21 @@ def _tell(facts: dict[str, Any]) -> None:
             show("note: it never fired on this input, so the comparison says little")
     if facts["accuracy"] is not None:
         show(f"accuracy {facts['accuracy']:.1%}")
+
+
+def _same_model(source: str, found: Any) -> None:
+    """Raises ParityError where more than rounding makes the spikes differ."""
+    from delrec_compile.errors import ParityError
+
+    if found.misread:
+        at = found.first
+        raise ParityError(
+            f"{source}: the network does not fire as {found.against} does: first at step "
+            f"{at['step']}, spiking layer {at['layer']}, neuron {at['neuron']}, where its membrane is "
+            f"{found.margin:.1%} off the threshold, too far for rounding; the model does what its "
+            "modules do not tell, or takes its steps in another way. Nothing was written; --check 0 "
+            "writes it all the same"
+        )
 
 
 def _accuracy(network: Any, words: str, limit: int | None) -> float:

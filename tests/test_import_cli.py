@@ -26,6 +26,23 @@ def build():
     return nn.Sequential(nn.Linear(140, 12), snntorch.Leaky(beta=0.5, init_hidden=True),
                          nn.Linear(12, 20), snntorch.Leaky(beta=0.5, init_hidden=True))
 
+def loop():
+    model = build()
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+        def forward(self, x):
+            return torch.stack([self.model(row) for row in x])
+    return Loop()
+
+def soft():
+    own = snntorch.Leaky(beta=0.5, init_hidden=True, spike_grad=lambda v: torch.sigmoid(5 * v))
+    return nn.Sequential(nn.Linear(140, 12), own)
+
+def leaves():
+    raise SystemExit(7)
+
 def odd():
     return nn.Sequential(nn.Linear(4, 4), snntorch.Alpha(alpha=0.9, beta=0.5, init_hidden=True))
 
@@ -70,6 +87,10 @@ def test_a_function_that_returns_a_model(here: Path) -> None:
     assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
     assert "next: delrec-compile build a.safetensors" in told
     ok("build", "a.safetensors", "-o", "out", "--limit", 2, cwd=here)
+    told = ok("import", "my:loop", "-o", "w.safetensors", "--whole", "--max-input", 4, cwd=here)
+    assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
+    assert "loop" in refused(6, "import", "my:loop", "-o", "v.safetensors", cwd=here)
+    assert not (here / "v.safetensors").exists()
     ok("import", "my:graph", "-o", "b.safetensors", "--check", 0, cwd=here)
 
 
@@ -86,6 +107,8 @@ WRONG = (
     (("no:build",), 3, "no module 'no'"),
     (("my:nothing",), 3, "no function 'nothing'"),
     (("my:broken",), 3, "fails when called: OSError"),
+    (("my:leaves",), 3, "fails when called: SystemExit"),
+    (("my:soft",), 6, "off the threshold, too far for rounding"),
     (("my:text",), 4, "a str is no model"),
     (("my:odd",), 4, "1: networks have no Alpha"),
     (("my.py",), 3, "unknown kind of file '.py'"),

@@ -43,6 +43,9 @@ CELLS = {
     "rest": lambda: box(v_leak=torch.tensor(-0.25), v_reset=torch.tensor(-0.5)),
     "subtract": subtracting,
     "integrate": lambda: norse.IAFCell(dt=HALF),
+    "integrate_from": lambda: norse.IAFCell(
+        norse.IAFParameters(v_reset=torch.tensor(-0.5)), dt=HALF
+    ),
     "current": lambda: norse.LIFCell(lif(v_th=torch.tensor(0.5)), dt=HALF),
 }
 

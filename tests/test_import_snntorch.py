@@ -143,6 +143,119 @@ def test_refusals(what: str) -> None:
         delrec_compile.from_snntorch(nn.Sequential(nn.Linear(4, 4), make()))
 
 
+class Own(nn.Module):
+    """A model whose neurons fire seldom, and what its forward does with the parts."""
+
+    def __init__(self, forward: Any, threshold: float = 4.5) -> None:
+        super().__init__()
+        self.a, self.l = nn.Linear(10, 8, bias=False), leaky(threshold=threshold)
+        self.b, self.m = nn.Linear(8, 8, bias=False), leaky(output=True)
+        self.own = forward
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.own(self, x)
+
+
+def skipping(model: Own, x: torch.Tensor) -> Any:
+    a = model.a(x)
+    b = model.b(model.l(a))
+    b += a
+    return model.m(b)[0]
+
+
+ELSEWHERE = {
+    "scaled_end": lambda m, x: m.b(m.l(m.a(x))) * 100,
+    "added_end": lambda m, x: m.b(m.l(m.a(x))) + m.a.weight.sum(),
+    "part_of_the_end": lambda m, x: m.b(m.l(m.a(x)))[:, :4],
+    "membrane_of_spikes": lambda m, x: m.m(m.b(m.l(m.a(x))))[1],
+    "skip": skipping,
+    "scaled": lambda m, x: m.b(m.l(m.a(x)).mul_(3)),
+    "turned": lambda m, x: m.b(m.l(m.a(x)).flip(1)),
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_what_is_computed_elsewhere_is_seen_though_nothing_fires(what: str) -> None:
+    with refusal(UnsupportedError, "nothing computed between them|output is not that of", 4):
+        delrec_compile.from_snntorch(Own(ELSEWHERE[what]))
+
+
+class Binary(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.weight.sign(), self.bias)
+
+
+def hooked(module: nn.Module) -> nn.Module:
+    module.register_forward_hook(lambda _m, _x, y: y * 3)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (lambda: Binary(8, 4), "2: does not give what a Linear gives"),
+        (lambda: hooked(nn.Linear(8, 4)), "2: does not give what a Linear gives"),
+        (lambda: hooked(nn.Identity()), "2: does not give what a Identity gives"),
+        (lambda: hooked(leaky()), "2: neurons with hooks"),
+    ],
+)
+def test_modules_that_do_something_of_their_own(part: Any, message: str) -> None:
+    model = nn.Sequential(nn.Linear(10, 8), leaky(), part())
+    with refusal(UnsupportedError, message, 4):
+        delrec_compile.from_snntorch(model)
+
+
+def test_weights_that_are_not_finite() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), leaky())
+    model[0].weight.data[1, 2] = float("nan")
+    with refusal(UnsupportedError, "0: gives numbers that are not finite", 4):
+        delrec_compile.from_snntorch(model)
+
+
+OTHER = {
+    "dilated": (nn.Conv2d(2, 2, 3, padding=2, dilation=2), "does not give what a Conv2d"),
+    "circular": (nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), "does not give what"),
+    "groups": (nn.Conv2d(2, 2, 3, padding=1, groups=2), "in groups or with strides"),
+    "several": (nn.Sequential(nn.Conv2d(2, 2, 3, padding=1)), "recurrent weights in a Sequential"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_recurrent_weights_that_were_replaced(what: str) -> None:
+    own = rleaky(conv2d_channels=2, kernel_size=3)
+    own.recurrent, message = OTHER[what]
+    with refusal(UnsupportedError, f"1.*{message}", 4):
+        delrec_compile.from_snntorch(nn.Sequential(nn.Conv2d(1, 2, 3), own), input_shape=(1, 7, 7))
+
+
+def test_a_membrane_returned_alone() -> None:
+    class Membrane(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x)[1]
+
+    last = leaky(reset_mechanism="none", output=True)
+    made = imported(Membrane(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last))
+    same_spikes(made)
+    assert made.network.readout.kind == "leaky"
+
+
+def test_spikes_that_are_no_steps_are_told_from_rounding() -> None:
+    model = nn.Sequential(
+        nn.Linear(10, 8), leaky(spike_grad=lambda v: torch.sigmoid(5 * v)), nn.Linear(8, 4)
+    )
+    found = imported(model).check(20, frozen=False)
+    assert found.misread
+    assert found.margin is not None
+    assert found.margin > 0.01
+    model = nn.Sequential(nn.Linear(10, 64), leaky(beta=0.9), nn.Linear(64, 64), leaky(beta=0.9))
+    for m in model:
+        if isinstance(m, nn.Linear):
+            m.weight.data = torch.randn(m.weight.shape, generator=torch.Generator().manual_seed(1))
+    found = delrec_compile.from_snntorch(model, max_input=255).check(200)
+    assert found.differing
+    assert not found.misread
+
+
 def test_no_reset_before_the_last_layer() -> None:
     model = nn.Sequential(nn.Linear(4, 4), leaky(reset_mechanism="none"), nn.Linear(4, 4), leaky())
     with refusal(UnsupportedError, "1: neurons that are never reset can only be the last", 4):

@@ -188,6 +188,22 @@ REFUSED = {
         ),
         "1: its function is not the sum",
     ),
+    "clamped": (
+        nn.Sequential(
+            nn.Linear(4, 4),
+            layer.ElementWiseRecurrentContainer(neuron.IFNode(), lambda x, y: (x + y).clamp(max=2)),
+        ),
+        "1: its function is not the sum",
+    ),
+    "weights_inside": (
+        nn.Sequential(
+            nn.Linear(4, 4),
+            layer.ElementWiseRecurrentContainer(
+                nn.Sequential(nn.Linear(4, 4), neuron.IFNode()), torch.add
+            ),
+        ),
+        "1: Linear inside an element-wise recurrent container",
+    ),
 }
 
 
@@ -196,6 +212,25 @@ def test_refusals(what: str) -> None:
     model, message = REFUSED[what]
     with refusal(UnsupportedError, message, 4):
         delrec_compile.from_spikingjelly(model)
+
+
+def test_a_mean_over_time_is_remarked() -> None:
+    class Mean(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).mean(0)
+
+    parts = (layer.Linear(10, 8), neuron.IFNode(), layer.Linear(8, 4))
+    for kind, told in ((nn.Sequential, 0), (Mean, 1)):
+        model = kind(*parts)
+        functional.set_step_mode(model, "m")
+        remarks = delrec_compile.from_spikingjelly(model).remarks
+        assert sum("one output for all steps" in remark for remark in remarks) == told
+
+
+def test_a_model_for_one_sequence_alone() -> None:
+    model = nn.Sequential(nn.Linear(10, 8), neuron.IFNode(), nn.Flatten(0), nn.Linear(8, 4))
+    with refusal(UnsupportedError, "not .* steps of a batch", 4):
+        delrec_compile.from_spikingjelly(model).check(3)
 
 
 def test_an_input_of_unknown_shape() -> None:

@@ -2,8 +2,9 @@
 
     dv = dt * tau_mem_inv * (v_leak - v + i)
 
-Membranes begin at v_leak, and are counted from it here. A cell with a synaptic current is one with
-a memory of its own, unless dt * tau_syn_inv = 1: then the current is gone in the next step.
+Membranes begin at v_leak, those of IAFCell at v_reset, and are counted from there here. A cell with
+a synaptic current is one with a memory of its own, unless dt * tau_syn_inv = 1: then the current is
+gone in the next step.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from delrec_compile import freeze
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports import feeds, tracing
 from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.imports.live import Live, Watched
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
-from delrec_compile.imports.tracing import Call, Live, Watched, array
+from delrec_compile.imports.tracing import Call, array
 from delrec_compile.network import DenseDelay, Lif
 
 CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
@@ -80,7 +82,7 @@ def _cell(call: Call, chain: Chain) -> bool:
             "none. LIFBoxCell has none either"
         )
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
-    rest = array(getattr(p, "v_leak", 0.0))
+    rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))
     if kind in ("LIBoxCell", "LICell"):
         if rate.size > 1 or np.any(rest):
             raise UnsupportedError(f"{name}: outputs need one tau_mem_inv, and a v_leak of 0")

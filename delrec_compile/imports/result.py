@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from delrec_compile.run import ReferenceRunner, TorchRunner
 
 F32 = NDArray[np.float32]
 MEAN = 0.4  # of random input counts
+ROUNDING = 1e-3
 
 
 class Model(Protocol):
@@ -35,7 +36,9 @@ class Check:
     """Spikes of the frozen network beside those of the model that it was made from.
 
     against: whose spikes they are. spikes: how many the model fired. first: sequence, step, layer
-    and neuron of the first that differs, or None.
+    and neuron of the first that differs, or None. margin: how far the network's membrane was from
+    its threshold there, as a share of the larger of the two: 0 is on it, above `ROUNDING` no order of
+    a sum explains it.
     """
 
     against: str
@@ -45,6 +48,12 @@ class Check:
     differing: int
     spikes: int
     first: dict[str, int] | None
+    margin: float | None = None
+
+    @property
+    def misread(self) -> bool:
+        """Whether the first difference is more than rounding."""
+        return self.margin is not None and self.margin > ROUNDING
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +91,8 @@ class Imported:
         if x is None:
             x = counts(self.network, steps, batch, seed)
         network = self.network if frozen else self.unfrozen
-        found = TorchRunner(network).trace(x).spikes
+        runner = TorchRunner(network)
+        found = runner.trace(x).spikes
         if self.model is None:
             against = "the model before freezing"
             theirs: Sequence[Any] = ReferenceRunner(self.unfrozen).trace(x).spikes
@@ -91,7 +101,8 @@ class Imported:
             against = self.model.name
             theirs = self.model.spikes(x)
             ours = [found[i] for i in self.layers] if self.layers is not None else found
-        return compare(against, ours, theirs)
+        made = compare(against, ours, theirs)
+        return replace(made, margin=_margin(made, network, runner.membranes, self.layers))
 
 
 def counts(network: Network, steps: int, batch: int, seed: int) -> F32:
@@ -120,3 +131,16 @@ def compare(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Check:
                 first = {"sequence": sequence, "step": t, "layer": layer, "neuron": neuron}
     steps, batch = np.shape(ours[0])[:2]
     return Check(against, batch, steps, compared, differing, fired, first)
+
+
+def _margin(
+    check: Check, network: Network, membranes: Sequence[F32], layers: tuple[int, ...] | None
+) -> float | None:
+    if check.first is None:
+        return None
+    at = check.first
+    layer = at["layer"] if layers is None else layers[at["layer"]]
+    membrane = float(membranes[layer][at["step"], at["sequence"], at["neuron"]])
+    own = np.broadcast_to(network.layers[layer].lif.threshold, network.layers[layer].size)
+    threshold = float(own[at["neuron"]])
+    return abs(membrane - threshold) / (max(abs(membrane), abs(threshold)) or 1.0)

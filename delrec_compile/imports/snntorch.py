@@ -11,15 +11,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from delrec_compile import freeze
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports import tracing
+from delrec_compile.imports import feeds, tracing
 from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.imports.live import Live, Watched
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
-from delrec_compile.imports.tracing import Call, Live, Watched, array
+from delrec_compile.imports.tracing import Call, array
 from delrec_compile.network import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 
 READ = ("Leaky", "RLeaky")
@@ -59,8 +61,12 @@ def from_snntorch(
                 forget()
 
     live = Live("snnTorch", module, shape, reset, whole)
-    calls = tracing.trace(live, lambda m: isinstance(m, snn.SpikingNeuron))
-    chain, neurons = Chain(int(np.prod(shape))), []
+    calls = tracing.trace(
+        live,
+        lambda m: isinstance(m, snn.SpikingNeuron),
+        lambda m: getattr(m, "reset_mechanism", "") == "none",
+    )
+    chain, neurons = Chain(int(np.prod(shape)), remarks=tracing.reduced(live)), []
     for call in calls:
         if isinstance(call.module, snn.SpikingNeuron):
             if _neurons(call, chain, call is calls[-1]):
@@ -118,17 +124,38 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
     none = np.zeros(n, np.int32)
     if isinstance(own, nn.Linear):
         bias: Any = None if own.bias is None else array(own.bias)
+        _agrees(call, own, feeds.affine(array(own.weight), bias))
         return DenseDelay(array(own.weight).astype(np.float32), none), bias
     if isinstance(own, nn.Conv2d):
-        _, height, width = call.shape[-3:]
         rows, columns = own.kernel_size
         if rows != columns or rows % 2 == 0:
             raise UnsupportedError(f"{call.name}: a recurrent kernel that is not square and odd")
-        kernel = array(own.weight).astype(np.float32)[None]
-        bias = None if own.bias is None else np.repeat(array(own.bias), height * width)
-        return Conv2dDelay(kernel, height, width), bias
+        if own.groups != 1 or own.stride != (1, 1):
+            raise UnsupportedError(
+                f"{call.name}: a recurrent convolution in groups or with strides"
+            )
+        kernel, bias = array(own.weight), None if own.bias is None else array(own.bias)
+        _agrees(call, own, feeds.convolution(kernel, bias, call.shape[-3:], 1, rows // 2))
+        _, height, width = call.shape[-3:]
+        drive = None if bias is None else np.repeat(bias, height * width)
+        return Conv2dDelay(kernel.astype(np.float32)[None], height, width), drive
+    if type(own).__name__ != "RecurrentOneToOne":
+        raise UnsupportedError(
+            f"{call.name}: recurrent weights in a {type(own).__name__}; allowed: Linear, Conv2d, V"
+        )
     values = array(own.V)
     if values.size == 1:
         return ConvDelay(values.ravel().astype(np.float32), none), None
     diagonal = np.diag(np.broadcast_to(values, call.shape).ravel())
     return DenseDelay(diagonal.astype(np.float32), none), None
+
+
+def _agrees(call: Call, own: nn.Module, part: feeds.Feed) -> None:
+    """Raises UnsupportedError where the recurrent weights are used in a way of their own."""
+    spikes = torch.randn(1, *call.shape[1:], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        gave = own(spikes).reshape(-1)
+    if part.inputs != call.size:
+        raise UnsupportedError(f"{call.name}: recurrent weights of another size than its neurons")
+    name = f"{call.name}.recurrent"
+    tracing.agrees(Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), gave), part)

@@ -17,6 +17,7 @@ CHECKPOINTS = (".pth", ".pt")
 FRAMEWORKS = ("spikingjelly", "snntorch", "norse")
 OF_NIR = ("dt_ms", "method", "loop_step", "round_delays", "max_input", "name")
 OF_MODULES = ("dt_ms", "max_input", "name", "input_shape")
+OF_SNNTORCH = (*OF_MODULES, "whole")
 OF_CHECKPOINTS = ("dt_ms", "max_input", "name", "sigma", "recipe", "tau", "reset", "fires", "gain")
 
 
@@ -79,7 +80,8 @@ def _live(model: Any, options: dict[str, Any]) -> Imported:
         )
     reader = importlib.import_module(f"delrec_compile.imports.{found[0]}")
     made: Callable[..., Imported] = getattr(reader, f"from_{found[0]}")
-    return made(model, **_fitting(f"a module of {found[0]}", options, OF_MODULES))
+    allowed = OF_SNNTORCH if found[0] == "snntorch" else OF_MODULES
+    return made(model, **_fitting(f"a module of {found[0]}", options, allowed))
 
 
 def _called(reference: str) -> Any:
@@ -105,7 +107,7 @@ def _called(reference: str) -> Any:
         return made
     try:
         return made()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CheckpointError(f"{reference} fails when called: {error!r}") from error
 
 

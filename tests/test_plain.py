@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import runs
+from helpers import refusal
 from test_cli import cli
 
 from delrec_compile import checkpoint
@@ -17,6 +18,7 @@ from delrec_compile.errors import DataError, InputError, ModelError, ParityError
 from delrec_compile.export import export
 from delrec_compile.plain import check, reference
 from delrec_compile.plain.build import build_plain
+from delrec_compile.plain.c_text import members
 from delrec_compile.plain.session import PlainSession
 from delrec_compile.plain.step_graph import graph_of, read
 from delrec_compile.session import Session
@@ -55,6 +57,83 @@ line (float[N,2] x, float[N,2] past_a, float[N,2] past_b)
     y = Identity (past_b)
     present_a = Identity (x)
     present_b = Identity (past_a)
+}
+"""
+STATE_FIRST = """
+late (float[N,2] past_a, float[N,2] x) => (float[N,2] present_a, float[N,2] y)
+<float[1] half = {0.5}>
+{
+    h = Mul (past_a, half)
+    present_a = Add (h, x)
+    y = Sub (present_a, h)
+}
+"""
+# `of` is a name that the compiler itself gives a constant, a result, or a local variable
+TAKEN = """
+taken (float[N,2] of, float[N,2] past_a) => (float[N,2] y, float[N,2] present_a)
+<float[1,2] w = {3, 4}, float[2,2] q = {1, 2, 3, 4}>
+{
+    s = Mul (of, w)
+    t = Tanh (s)
+    present_a = Add (past_a, t)
+    u = MatMul (t, q)
+    y = Add (u, of)
+}
+"""
+ALIKE = """
+alike (float[N,2] x, float[N,2] "past_a.b", float[N,2] past_a_b)
+=> (float[N,2] y, float[N,2] "present_a.b", float[N,2] present_a_b)
+{
+    "present_a.b" = Add ("past_a.b", x)
+    present_a_b = Sub (past_a_b, x)
+    y = Mul ("past_a.b", past_a_b)
+}
+"""
+INFINITE = """
+infinite (float[N,2] x, float[N,2] past_a) => (float[N,2] y, float[N,2] present_a)
+<float[1,2] low = {-inf, 0}, float[1,2] odd = {nan, 1}, bool[1,2] on = {1, 0}>
+{
+    present_a = Max (past_a, x)
+    m = Max (present_a, low)
+    n = Max (present_a, odd)
+    y = Where (on, m, n)
+}
+"""
+DOUBLE = """
+double (float[N,2] x, double[N,2] past_a) => (float[N,2] y, double[N,2] present_a)
+<double[1,2] low = {-inf, 0.1}>
+{
+    d = Cast <to = 11> (x)
+    s = Add (past_a, d)
+    present_a = Max (s, low)
+    y = Cast <to = 1> (present_a)
+}
+"""
+# infinite from the second step on, where x was above 0
+GROWS = """
+grows (float[N,1] x, float[N,1] past_a) => (float[N,1] y, float[N,1] present_a)
+<float[1] top = {3e38}>
+{
+    h = Mul (past_a, top)
+    present_a = Add (h, x)
+    y = Identity (present_a)
+}
+"""
+HALVES = """
+halves (float[N,2] x, float[N,2] past_a) => (float[N,2] y, float[N,2] present_a)
+<float16[2,2] w = {1, 2, 3, 4}>
+{
+    present_a = Add (past_a, x)
+    h = Cast <to = 10> (x)
+    m = MatMul (h, w)
+    y = Cast <to = 1> (m)
+}
+"""
+LOGARITHM = """
+logarithm (float[N,2] x, float[N,2] past_a) => (float[N,2] y, float[N,2] present_a)
+{
+    present_a = Add (past_a, x)
+    y = Log (past_a)
 }
 """
 
@@ -103,6 +182,71 @@ def test_state_that_becomes_other_state(text: str, tmp_path: Path) -> None:
     session = PlainSession(build_plain(path, out=tmp_path / "out"))
     x = np.arange(12, dtype=np.float32).reshape(6, 2)
     np.testing.assert_array_equal(session.run(x), reference.outputs_of(read(path), x))
+
+
+GRAPHS = {
+    "state first": STATE_FIRST,
+    "constant_0": TAKEN.replace("of", "constant_0"),
+    "work_2_0": TAKEN.replace("of", "work_2_0"),
+    "work_0_0": TAKEN.replace("of", "work_0_0"),
+    "state": TAKEN.replace("of", "state"),
+    "alike": ALIKE,
+    "infinite": INFINITE,
+    "double": DOUBLE,
+    "grows": GROWS,
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_names_order_and_constants_of_a_graph(name: str, tmp_path: Path) -> None:
+    built = build_plain(written(GRAPHS[name], tmp_path / "step.onnx"), out=tmp_path / "out")
+    found = check.check_plain(str(built.path), steps=20)
+    assert found["passed"]
+    assert (found["differing"], found["self_test"]) == (0, True)
+
+
+def test_members_have_names_of_their_own() -> None:
+    names = members(["past_a.b", "past_a_b", "past_a-b", "past_a_b_"])
+    assert names["past_a_b"] == "past_a_b"
+    assert names["past_a_b_"] == "past_a_b_"
+    assert len(set(names.values())) == 4
+
+
+def test_an_infinite_output_is_no_near_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = build_plain(written(GROWS, tmp_path / "step.onnx"), out=tmp_path / "out")
+    run = PlainSession.run
+    monkeypatch.setattr(PlainSession, "run", lambda self, x: np.nan_to_num(run(self, x)))
+    assert check.check_plain(str(built.path), steps=20)["differing"]
+
+
+def test_an_output_that_is_never_finite_is_refused(tmp_path: Path) -> None:
+    path = written(LOGARITHM, tmp_path / "step.onnx")
+    with refusal(UnsupportedError, "output 'y' is -inf at the first step", 4, tmp_path):
+        build_plain(path, out=tmp_path / "out")
+
+
+def test_a_type_that_c_has_not_is_refused(tmp_path: Path) -> None:
+    path = written(HALVES, tmp_path / "step.onnx")
+    with refusal(UnsupportedError, "computes in float16", 4, tmp_path):
+        build_plain(path, out=tmp_path / "out")
+
+
+def test_data_beside_the_file(tmp_path: Path) -> None:
+    """Read from the file's folder, wherever the command runs, and held by the artifact."""
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / "cell.onnx"
+    model = onnx.parser.parse_model(HEAD + CELL)
+    for tensor in model.graph.initializer:
+        tensor.CopyFrom(
+            onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor), tensor.name)
+        )
+    onnx.save(model, path, save_as_external_data=True, location="cell.bin", size_threshold=0)
+    assert (path.parent / "cell.bin").stat().st_size
+    built = build_plain(path, out=tmp_path / "out")
+    (path.parent / "cell.bin").unlink()
+    assert check.check_plain(str(built.path), steps=20)["passed"]
+    with refusal(ModelError, "cell.bin.*keep the data files that it names beside it", 3, tmp_path):
+        build_plain(path, out=tmp_path / "again")
 
 
 def test_a_step_of_this_project_is_the_same_network(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ from delrec_compile.build import (
     vacant,
 )
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.glue import CTYPES, c_array, c_name
+from delrec_compile.glue import c_name
 from delrec_compile.link import link
+from delrec_compile.plain.c_text import TYPES, initialiser
 from delrec_compile.plain.reference import inputs_of, outputs_of
 from delrec_compile.plain.step_graph import StepGraph, read
 
@@ -36,7 +38,6 @@ TEMPLATES = {"{name}.h": "plain.h.in", "{name}.c": "plain.c.in"}
 GOLDEN_STEPS = 8
 # of an output, relative to 1 plus its size: sums are added in another order by other engines
 TOLERANCE = 1e-4
-TYPES = {**CTYPES, "float64": "double", "int64": "int64_t", "bool": "uint8_t"}
 
 
 def build_plain(
@@ -65,7 +66,7 @@ def build_plain(
     vacant(out, force)
     toolchain.cc(profile.triple)
     with staging(out) as stage:
-        (stage / "model.onnx").write_bytes(Path(path).read_bytes())
+        (stage / "model.onnx").write_bytes(graph.proto.SerializeToString())
         progress(f"compiling for {profile.name} with TVM's own kernels: the slower lane")
         facts = child.call(
             "delrec_compile.plain.build:assemble_plain",
@@ -138,26 +139,7 @@ def _render(graph: StepGraph, program: Program, name: str) -> dict[str, str]:
 
 def _facts(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
     inputs, outputs = graph.x.elements, graph.y.elements
-    state = {p.name for p in graph.past}
-    # state that goes on as other state is set aside before anything is overwritten
-    crossing = {
-        q.name: source
-        for p, q in zip(graph.past, graph.present, strict=True)
-        if (source := program.results[q.name]).name in state and source.name != p.name
-    }
-    moved = [
-        (
-            p.name,
-            f"state->set_aside_{i}" if q.name in crossing else _at(graph, program.results[q.name]),
-        )
-        for i, (p, q) in enumerate(zip(graph.past, graph.present, strict=True))
-    ]
-    aside = [
-        (f"state->set_aside_{i}", f"state->{c_name(crossing[q.name].name)}", q)
-        for i, q in enumerate(graph.present)
-        if q.name in crossing
-    ]
-    own = [s for s in program.of("in") if s.name in state]
+    copies, states, aside = _moves(graph, program)
     return {
         "name": name,
         "macro": name.upper(),
@@ -165,43 +147,52 @@ def _facts(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
         "summary": f"a step of {inputs} inputs and {outputs} outputs",
         "inputs": inputs,
         "outputs": outputs,
-        "state": [_member(s) for s in own],
-        "work": [
-            *(_member(s) for s in program.of("work")),
-            *(
-                {
-                    "name": to.removeprefix("state->"),
-                    "ctype": TYPES[q.dtype],
-                    "elements": q.elements,
-                }
-                for to, _, q in aside
-            ),
-        ],
+        "state": [_member(s) for s in program.of("state")],
+        "work": [_member(s) for s in (*program.of("work"), *aside)],
         "constants": [
-            {**_member(program.slots[n]), "body": c_array(a)} for n, a in program.constants.items()
+            {**_member(program.slots[n]), "body": initialiser(a)}
+            for n, a in program.constants.items()
         ],
         "kernels": _prototypes(program),
         "calls": [
-            {"kernel": c.kernel, "arguments": [_at(graph, s) for s in (*c.reads, *c.writes)]}
+            {"kernel": c.kernel, "arguments": [_at(s) for s in (*c.reads, *c.writes)]}
             for c in program.calls
         ],
-        "copies": [(to, source) for to, source, _ in aside],
-        "result": _at(graph, program.results[graph.y.name]),
-        "states": [(f"state->{c_name(to)}", s) for to, s in moved if s != f"state->{c_name(to)}"],
+        "copies": copies,
+        "result": _at(program.results[graph.y.name]),
+        "states": states,
         "golden": _golden(graph),
     }
 
 
+def _moves(
+    graph: StepGraph, program: Program
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[Slot]]:
+    """Copies (to, from) before the outputs, those after them, and what the first need.
+
+    State that goes on as other state is set aside before anything is overwritten.
+    """
+    first, then, aside = [], [], []
+    for i, (p, q) in enumerate(zip(graph.past, graph.present, strict=True)):
+        to, source = program.ports[p.name], program.results[q.name]
+        if source is to:
+            continue
+        if source.kind == "state":
+            kept = replace(source, name=f"set_aside_{i}", kind="work")
+            first.append((_at(kept), _at(source)))
+            aside.append(kept)
+            source = kept
+        then.append((_at(to), _at(source)))
+    return first, then, aside
+
+
 def _member(slot: Slot) -> dict[str, Any]:
-    return {"name": c_name(slot.name), "ctype": TYPES[slot.dtype], "elements": slot.elements}
+    return {"name": slot.name, "ctype": TYPES[slot.dtype], "elements": slot.elements}
 
 
-def _at(graph: StepGraph, slot: Slot) -> str:
+def _at(slot: Slot) -> str:
     """How the glue calls the slot."""
-    if slot.name == graph.x.name:
-        return "x"
-    name = c_name(slot.name)
-    return name if slot.kind == "constant" else f"state->{name}"
+    return slot.name if slot.kind in ("x", "constant") else f"state->{slot.name}"
 
 
 def _prototypes(program: Program) -> list[dict[str, Any]]:
@@ -216,11 +207,20 @@ def _prototypes(program: Program) -> list[dict[str, Any]]:
 
 
 def _golden(graph: StepGraph) -> dict[str, Any]:
+    """Steps up to the first whose outputs are not all finite: no tolerance judges those."""
     x = inputs_of(graph, GOLDEN_STEPS, 1)[:, 0]
     y = outputs_of(graph, x)
+    finite = np.isfinite(y).all(axis=1)
+    steps = GOLDEN_STEPS if finite.all() else int(finite.argmin())
+    if steps == 0:
+        value = y[0][~np.isfinite(y[0])][0]
+        raise UnsupportedError(
+            f"output '{graph.y.name}' is {value} at the first step; the self-test of a library needs "
+            "a finite one: keep it finite, such as by a Clip"
+        )
     return {
-        "steps": GOLDEN_STEPS,
-        "input": c_array(x.reshape(-1)),
-        "output": c_array(np.ascontiguousarray(y).reshape(-1)),
+        "steps": steps,
+        "input": initialiser(x[:steps].reshape(-1)),
+        "output": initialiser(np.ascontiguousarray(y[:steps]).reshape(-1)),
         "tolerance": f"{TOLERANCE}f",
     }

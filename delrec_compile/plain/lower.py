@@ -12,12 +12,13 @@ from tvm import relax, s_tir, tirx
 from tvm.relax.frontend.onnx import from_onnx
 
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.plain.c_text import TYPES, members
 from delrec_compile.plain.step_graph import StepGraph
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Memory of the step. kind: "in" (x and the state), "constant", or "work"."""
+    """Memory of the step. name: in C. kind: "x", "state", "constant", or "work"."""
 
     name: str
     kind: str
@@ -36,12 +37,16 @@ class Call:
 
 @dataclass
 class Program:
-    """A step. calls: in order. results: (name of an output, the slot it is copied from)."""
+    """A step. calls: in order.
+
+    ports: of each input, by the graph's name for it. results: of each output, what it is copied from.
+    """
 
     functions: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
+    ports: dict[str, Slot] = field(default_factory=dict)
     results: dict[str, Slot] = field(default_factory=dict)
 
     def of(self, kind: str) -> list[Slot]:
@@ -77,8 +82,11 @@ class _Walk:
         self.module, self.program = module, Program()
         self.at: dict[Any, Any] = {}  # variable -> slot name, or a list of them
         main = module["main"]
+        names = members([p.name for p in graph.past])
         for var, port in zip(main.params, graph.inputs, strict=True):
-            self.at[var] = self._slot(port.name, "in", port.elements, port.dtype)
+            kind = "x" if port is graph.x else "state"
+            self.at[var] = self._slot(names.get(port.name, "x"), kind, port.elements, port.dtype)
+            self.program.ports[port.name] = self.program.slots[self.at[var]]
         for block in main.body.blocks:
             for binding in block.bindings:
                 self.at[binding.var] = self._value(binding.value)
@@ -87,6 +95,10 @@ class _Walk:
         self.program.results = {n: slots[s] for n, s in zip(graph.outputs, made, strict=True)}
 
     def _slot(self, name: str, kind: str, elements: int, dtype: str) -> str:
+        if dtype not in TYPES:
+            raise UnsupportedError(
+                f"the graph computes in {dtype}, which C has no type for; allowed: {', '.join(TYPES)}"
+            )
         self.program.slots[name] = Slot(name, kind, elements, dtype)
         return name
 
@@ -120,7 +132,7 @@ class _Walk:
         made: list[str] = []
         for type_ in results:
             elements = int(np.prod([int(e) for e in type_.shape], dtype=np.int64))
-            slot = f"work_{len(self.at)}_{len(made)}"
+            slot = f"work_{len(self.program.calls)}_{len(made)}"
             made.append(self._slot(slot, "work", elements, str(type_.dtype.dtype)))
         reads = [s for a in arguments.fields for s in _flat(self._value(a))]
         slots = self.program.slots

@@ -45,11 +45,13 @@ class StepGraph:
 
     @property
     def inputs(self) -> tuple[Port, ...]:
-        return (self.x, *self.past)
+        """x and the state, in the order of the graph."""
+        own = {p.name: p for p in (self.x, *self.past)}
+        return tuple(own[v.name] for v in self.proto.graph.input if v.name in own)
 
 
 def read(path: Path | str) -> StepGraph:
-    """Reads a step graph, its batch axis as 1.
+    """Reads a step graph, its batch axis as 1, and the data files beside it.
 
     Raises ModelError: missing, not ONNX, an extent that is not known, or state that is not paired.
     """
@@ -58,12 +60,16 @@ def read(path: Path | str) -> StepGraph:
         raise ModelError(
             f"{path}: no such file; give an .onnx file with past_ and present_ tensors"
         )
+    mend = "export it again"
     try:
         proto = onnx.load_model_from_string(path.read_bytes())
+        mend = "keep the data files that it names beside it"
+        onnx.load_external_data_for_model(proto, str(path.absolute().parent))
+        mend = "export it again"
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # protobuf and onnx raise kinds of their own
         why = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} is not a valid ONNX file ({why}); export it again") from error
+        raise ModelError(f"{path} is not a valid ONNX file ({why}); {mend}") from error
     return graph_of(proto, str(path))
 
 

@@ -1,0 +1,41 @@
+"""Types and constants of a plain graph as C text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.glue import CTYPES, c_array, c_name
+
+TYPES = {
+    **CTYPES,
+    "float64": "double",
+    "int64": "int64_t",
+    "uint64": "uint64_t",
+    "bool": "uint8_t",
+}
+# Python's word, with the suffix that `c_array` adds, and C's; these need no header
+WORDS = {r"\binff?\b": "__builtin_inff()", r"\bnanf?\b": '__builtin_nanf("")'}
+
+
+def initialiser(values: NDArray[Any]) -> str:
+    """As `c_array`, also of bool, infinity and NaN."""
+    text = c_array(values.astype(np.uint8) if values.dtype == np.bool_ else values)
+    for word, own in WORDS.items():
+        text = re.sub(word, own, text)
+    return text
+
+
+def members(names: Sequence[str]) -> dict[str, str]:
+    """C names, each of its own; a name that is one already is kept."""
+    out: dict[str, str] = {}
+    for name in sorted(names, key=lambda n: c_name(n) != n):
+        own = c_name(name)
+        while own in out.values():
+            own += "_"
+        out[name] = own
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -53,11 +54,15 @@ def data_info(
     as_json: Json = False,
 ) -> None:
     """Show what a spike file holds."""
-    from delrec_compile.data.events import describe
+    from delrec_compile.data.events import NOTED, describe
 
     with saying() as say:
         say(f"reading {file}")
         info = describe(file)
+    if info.outside > NOTED:
+        text = f"{info.outside:.1%} of the spikes come after {info.window_s:g} s"
+        text += f", up to {info.duration_s:g} s; a training leaves them out"
+        print(f"note: {text} (times are in seconds, steps and dt_ms its options)", file=sys.stderr)
     if as_json:
         print_json("data-info", **plain(asdict(info)))
         return

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from helpers import refusal
 
 from delrec_compile.data.events import Events, describe, load_events, load_words, save_words
 from delrec_compile.data.sets import Sets, load_sets
@@ -72,6 +73,30 @@ def test_spikes_after_the_window_are_dropped(tmp_path: Path) -> None:
     assert events.counts[2].sum() == 1
     aligned = load_events(write(tmp_path / "a.h5"), steps=100, align_first_spike=True)
     assert aligned.counts[2].sum() == 2  # 0.3 and 1.2 s become 0 and 0.9 s
+
+
+def test_spikes_after_the_window_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5")
+    assert load_events(path, steps=100).outside == pytest.approx(2 / 7)
+    assert load_events(path, steps=200).take([0]).outside == 0
+    info = describe(path)
+    assert (info.window_s, info.outside) == (0.8, pytest.approx(2 / 7))
+    assert describe(path, steps=121).outside == pytest.approx(1 / 7)
+    assert describe(write(tmp_path / "b.h5", [([], [])], [0])).outside == 0
+
+
+def test_a_window_without_a_spike_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", [([20.0, 810.0], [1, 2])], [0])
+    with refusal(
+        DataError,
+        r"a\.h5: no spike in the first 1 s \(100 steps of 10 ms\); its 2 lie at 20 to 810 s; "
+        "times are in seconds",
+        3,
+    ):
+        load_events(path)
+    assert describe(path).outside == 1
+    assert load_events(path, align_first_spike=True).outside == 0.5
+    assert load_events(write(path, [([], [])], [0])).outside == 0
 
 
 def test_float16_times_are_widened_before_arithmetic(tmp_path: Path) -> None:
@@ -253,6 +278,11 @@ def test_sets_are_read_from_a_folder(tmp_path: Path) -> None:
     sets = load_sets(tmp_path, steps=50)
     assert len(sets.train) == len(sets.valid) == len(sets.test) == 3
     assert sets.train.steps == 50
+    assert sets.remark == (
+        "spikes after 0.5 s (50 steps of 10 ms) are left out: 42.9% of train, 42.9% of valid, "
+        "42.9% of test; take more steps to keep them"
+    )
+    assert load_sets(tmp_path, steps=151).remark == ""
     assert sets.classes == 2
     write(tmp_path / "y_train.h5")
     with pytest.raises(DataError, match="one data set per folder"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from delrec_compile.errors import DataError, UsageError
 Counts = npt.NDArray[np.uint8]
 
 UNITS = 700
+NOTED = 0.01  # share of spikes after the last step from which it is worth a note
 BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bit
 
 
@@ -34,7 +35,8 @@ class Events:
     """Binned utterances.
 
     counts: (n, steps, channels) spikes per bin. labels: (n,). keys: class names, or None.
-    speaker: (n,) or None. dt_ms: length of a step.
+    speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of its file that
+    came after the last step, and so are not here.
     """
 
     counts: Counts
@@ -42,6 +44,7 @@ class Events:
     keys: tuple[str, ...] | None
     speaker: Ints | None
     dt_ms: float
+    outside: float = 0.0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,7 +66,7 @@ class Events:
         """The utterances at `index`, in that order."""
         at = np.asarray(index)
         speaker = None if self.speaker is None else self.speaker[at]
-        return Events(self.counts[at], self.labels[at], self.keys, speaker, self.dt_ms)
+        return replace(self, counts=self.counts[at], labels=self.labels[at], speaker=speaker)
 
     def first_of_each_class(self, n: int) -> Events:
         """The first n utterances of every class, in file order."""
@@ -84,6 +87,8 @@ class Info:
     spikes_min: int
     spikes_max: int
     duration_s: float  # latest spike
+    window_s: float  # what a training keeps of an utterance, from 0
+    outside: float  # share of the spikes after it
     unit_min: int | None  # None when there is no spike
     unit_max: int | None
     times_dtype: str
@@ -104,7 +109,7 @@ def load_events(
 
     align_first_spike: the first spike of each utterance is at time 0. speakers: keep only these.
     Spikes after the last bin are dropped. Raises UsageError for options that make no sense and
-    DataError for everything that is wrong with the file.
+    DataError for everything that is wrong with the file, or where no spike is left.
     """
     _check_options(dt_ms, steps, group, units)
     path = Path(path)
@@ -112,28 +117,34 @@ def load_events(
         labels, keys, speaker = heads(file, path)
         wanted = _wanted(path, speaker, speakers, len(labels))
         counts = np.zeros((len(wanted), steps, units // group), np.uint8)
-        row = 0
+        row, span = 0, _Span()
         for index, (times, unit) in spikes(file, path, units):
             if row < len(wanted) and wanted[row] == index:
                 if align_first_spike and len(times):
                     times = times - times.min()
+                span.add(times)
                 counts[row] = _bin(path, index, times, unit // group, dt_ms, counts.shape[1:])
                 row += 1
+    outside = _outside(path, span, int(counts.sum()), steps, dt_ms)
     kept_speaker = None if speaker is None else speaker[wanted]
-    return Events(counts, labels[wanted], keys, kept_speaker, float(dt_ms))
+    return Events(counts, labels[wanted], keys, kept_speaker, float(dt_ms), outside)
 
 
-def describe(path: str | Path, *, units: int = UNITS) -> Info:
-    """Read a whole SHD/SSC file and sum it up. Raises DataError like load_events."""
-    path = Path(path)
+def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: int = UNITS) -> Info:
+    """Read a whole SHD/SSC file and sum it up. Raises DataError like load_events.
+
+    steps, dt_ms: the window of the training that it is for.
+    """
+    path, span = Path(path), _Span()
     sizes: list[int] = []
-    duration, lowest, highest = 0.0, units, -1
+    kept, lowest, highest = 0, units, -1
     with open_shd(path) as file:
         labels, keys, speaker = heads(file, path)
         for _, (times, unit) in spikes(file, path, units):
             sizes.append(len(times))
+            span.add(times)
             if len(times):
-                duration = max(duration, float(times.max()))
+                kept += int((_steps(times, dt_ms) < steps).sum())
                 lowest, highest = min(lowest, int(unit.min())), max(highest, int(unit.max()))
         dtype = str(np.dtype(element_type(file["spikes/times"])))
     return Info(
@@ -145,7 +156,9 @@ def describe(path: str | Path, *, units: int = UNITS) -> Info:
         spikes_mean=float(np.mean(sizes)) if sizes else 0.0,
         spikes_min=min(sizes, default=0),
         spikes_max=max(sizes, default=0),
-        duration_s=duration,
+        duration_s=span.last,
+        window_s=steps * dt_ms / 1000,
+        outside=span.without(kept),
         unit_min=lowest if highest >= 0 else None,
         unit_max=highest if highest >= 0 else None,
         times_dtype=dtype,
@@ -230,6 +243,40 @@ def _wanted(path: Path, speaker: Ints | None, speakers: Iterable[int] | None, n:
     return wanted
 
 
+@dataclass
+class _Span:
+    """How many spikes a set has, and from when to when."""
+
+    spikes: int = 0
+    first: float = np.inf
+    last: float = 0.0
+
+    def add(self, times: npt.NDArray[np.float64]) -> None:
+        self.spikes += len(times)
+        self.first = min(self.first, float(times.min(initial=np.inf)))
+        self.last = max(self.last, float(times.max(initial=0.0)))
+
+    def without(self, kept: int) -> float:
+        """The share of the spikes that is not kept."""
+        return 1 - kept / self.spikes if self.spikes else 0.0
+
+
+def _outside(path: Path, span: _Span, kept: int, steps: int, dt_ms: float) -> float:
+    """Share of the spikes that are not kept; DataError where that is all of them."""
+    if span.spikes and not kept:
+        raise DataError(
+            f"{path}: no spike in the first {steps * dt_ms / 1000:g} s ({steps} steps of "
+            f"{dt_ms:g} ms); its {span.spikes:,} lie at {span.first:g} to {span.last:g} s; times "
+            "are in seconds: write them so, or take more steps"
+        )
+    return span.without(kept)
+
+
+def _steps(times: npt.NDArray[np.float64], dt_ms: float) -> npt.NDArray[np.float64]:
+    """The step that each spike belongs to."""
+    return np.floor(times * (1000.0 / dt_ms) + BIN_SLACK)
+
+
 def _bin(
     path: Path,
     index: int,
@@ -239,7 +286,7 @@ def _bin(
     shape: tuple[int, ...],
 ) -> Counts:
     steps, channels = shape
-    step = np.floor(times * (1000.0 / dt_ms) + BIN_SLACK)
+    step = _steps(times, dt_ms)
     inside = step < steps
     flat = step[inside].astype(np.int64) * channels + channel[inside]
     counts = np.bincount(flat, minlength=steps * channels)

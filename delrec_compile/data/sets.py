@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from delrec_compile.data.events import Events, load_events
+from delrec_compile.data.events import NOTED, Events, load_events
 from delrec_compile.errors import DataError
 
 HELD_OUT_SPEAKERS = 2
@@ -33,6 +33,19 @@ class Sets:
                 )
             if events.keys != self.train.keys:
                 raise DataError(f"the {name} set has other class names than the train set")
+
+    @property
+    def remark(self) -> str:
+        """A line where over a hundredth of a set's spikes came after its last step, else none."""
+        shares = {name: getattr(self, name).outside for name in ("train", "valid", "test")}
+        told = [f"{share:.1%} of {name}" for name, share in shares.items() if share > NOTED]
+        if not told:
+            return ""
+        window = f"{self.train.steps} steps of {self.train.dt_ms:g} ms"
+        return (
+            f"spikes after {self.train.steps * self.train.dt_ms / 1000:g} s ({window}) are left "
+            f"out: {', '.join(told)}; take more steps to keep them"
+        )
 
     @property
     def classes(self) -> int:

@@ -82,6 +82,8 @@ def digest(network: Network) -> str:
 
 def writable(path: Path) -> None:
     """Refuses a path that cannot be written, before long work for it begins."""
+    if path.is_dir():
+        raise CheckpointError(f"cannot write {path}: it is a folder; name a file")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.absolute().parent).close()

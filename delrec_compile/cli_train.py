@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from delrec_compile.cli_options import Force, Json
-from delrec_compile.terminal import bar, print_json, show, show_next
+from delrec_compile.terminal import bar, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
+    from delrec_compile.data.sets import Sets
     from delrec_compile.training.config import TrainConfig
     from delrec_compile.training.loop import TrainResult
 
@@ -84,28 +86,20 @@ def _fit(
 ) -> tuple[TrainResult, list[Path]]:
     """Trains and writes; the result and the files beside the network."""
     from delrec_compile import checkpoint
-    from delrec_compile.errors import CheckpointError, UsageError
+    from delrec_compile.training import plots as pictures
     from delrec_compile.training import train as fit
 
-    if log not in LOGS:
-        raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
-    if out.exists() and not force:
-        raise CheckpointError(f"{out} exists; add --force to replace it")
-    state = out.with_suffix(".unfinished")
-    if state.exists() and not (resume or force):
-        raise CheckpointError(
-            f"{state} holds an unfinished training; add --resume to go on, or --force to start anew"
-        )
-    if plots:
-        from delrec_compile.training import plots as pictures
-
-        pictures.available()
-    checkpoint.writable(out)
+    state = _state(out, log=log, resume=resume, force=force)
     suffix = LOGS[log]
     rows = out.with_suffix(suffix) if suffix else None
+    drawn = list(pictures.files(out)) if plots and pictures.available() else []
+    sets = _sets(data, config)
+    for file in (out, state, rows, *drawn):
+        if file is not None:
+            checkpoint.writable(file)
     with bar("training") as step:
         result = fit(
-            data,
+            sets,
             config,
             lambda epoch, total: step(
                 epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
@@ -119,7 +113,42 @@ def _fit(
     files = [rows] if rows else []
     if plots:
         files += pictures.draw(result.history, result.network, out)
+        if drawn[-1] not in files:
+            _note(f"no {drawn[-1].name}: the network has no delays of its own")
     return result, files
+
+
+def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
+    """The file of the unfinished training; refuses what cannot be written, or not without force."""
+    from delrec_compile.errors import CheckpointError, UsageError
+
+    if log not in LOGS:
+        raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
+    if out.suffix != ".safetensors":
+        raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
+    if out.is_file() and not force:
+        raise CheckpointError(f"{out} exists; add --force to replace it")
+    state = out.with_suffix(".unfinished")
+    if state.exists() and not (resume or force):
+        raise CheckpointError(
+            f"{state} holds an unfinished training; add --resume to go on, or --force to start anew"
+        )
+    return state
+
+
+def _sets(data: Path, config: TrainConfig) -> Sets:
+    from delrec_compile.training.loop import read
+
+    with saying() as say:
+        say(f"reading {data}")
+        sets = read(data, config)
+    if sets.remark:
+        _note(sets.remark)
+    return sets
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _show(out: Path, result: TrainResult, files: list[Path]) -> None:

@@ -240,6 +240,13 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
             checkpoint.save(cases.network("conv3"), path)
 
 
+def test_where_it_cannot_be_is_known_before(tmp_path: Path) -> None:
+    with refusal(CheckpointError, f"cannot write {tmp_path}: it is a folder; name a file", 3):
+        checkpoint.writable(tmp_path)
+    checkpoint.writable(tmp_path / "net.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_saving_over_a_file(file: Path) -> None:
     with refusal(CheckpointError, "exists; add --force", 3, file.parent):
         checkpoint.save(cases.network("conv3"), file, force=False)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 from delrec_compile.run import read_words
@@ -179,6 +180,45 @@ def test_data_and_train(tmp_path, tiny_data):
     assert "--force" in refused(3, *arguments)
     assert "network" in ok("inspect", net)
     assert "odd number of taps" in refused(2, *arguments, "--force", "--kernel", 4)
+
+
+def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):
+    arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1)
+    for name in ("net.unfinished", "run.1", "net"):
+        said = refused(2, *arguments, "-o", tmp_path / name)
+        assert "a name that ends in .safetensors is needed" in said
+    for name in ("net.safetensors", "net.epochs.csv"):
+        (tmp_path / name).mkdir()
+        said = refused(3, *arguments, "-o", tmp_path / "net.safetensors", "--force")
+        assert f"{name}: it is a folder; name a file" in said
+        (tmp_path / name).rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_training_leaves_out_is_said(tmp_path, tiny_data):
+    options = ("--set", "channels=2", "--set", "steps=5", "--plots", "--json")
+    arguments = ("train", tiny_data, "--recurrence", "conv2d", "--hidden", 8, "--epochs", 1)
+    done = cli(*arguments, *options, "-o", tmp_path / "net.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "note: spikes after 0.05 s (5 steps of 10 ms) are left out" in done.stderr
+    assert "note: no net.delays.png: the network has no delays of its own" in done.stderr
+    assert [Path(f).name for f in json.loads(done.stdout)["files"]] == [
+        "net.epochs.csv",
+        "net.curves.png",
+    ]
+    assert not (tmp_path / "net.delays.png").exists()
+
+
+def test_data_info_says_what_a_training_leaves_out(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, kind in (("times", "f4"), ("units", "u2")):
+            rows = file.create_dataset(f"spikes/{name}", (1,), h5py.vlen_dtype(kind))
+            rows[0] = [0, 1, 2, 3]
+        file["labels"] = [0]
+    done = cli("data", "info", tmp_path / "a.h5", "--json")
+    told = json.loads(done.stdout)
+    assert (told["window_s"], told["outside"]) == (0.8, 0.75)
+    assert "note: 75.0% of the spikes come after 0.8 s, up to 3 s" in done.stderr
 
 
 def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):

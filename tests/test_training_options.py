@@ -274,8 +274,9 @@ def test_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plots.draw(result.history, result.network, out)
     assert [p.name for p in made] == ["net.curves.png", "net.delays.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in made)
-    plain = run(recurrence="none")
-    assert len(plots.draw(plain.history, plain.network, out)) == 1
+    for recurrence in ("none", "conv2d"):
+        plain = run(recurrence=recurrence)
+        assert len(plots.draw(plain.history, plain.network, out)) == 1
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with refusal(ToolchainError, r"pip install 'delrec-compile\[plots\]'", 5):
         plots.available()

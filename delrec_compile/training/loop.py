@@ -71,7 +71,7 @@ def train(
     another training), CheckpointError (files).
     """
     config = config or TrainConfig()
-    sets = data if isinstance(data, Sets) else _load(data, config)
+    sets = data if isinstance(data, Sets) else read(data, config)
     with _seeded(config):
         run = _Run(sets, config, state, log)
         if resume and state is not None and state.exists():
@@ -214,7 +214,8 @@ class _Run:
         return right / len(events)
 
 
-def _load(folder: str | Path, config: TrainConfig) -> Sets:
+def read(folder: str | Path, config: TrainConfig) -> Sets:
+    """The sets of a folder, binned as the config says. Raises DataError, UsageError."""
     return load_sets(folder, dt_ms=config.dt_ms, steps=config.steps, group=config.group)
 
 

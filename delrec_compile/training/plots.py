@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import Network
@@ -24,11 +25,18 @@ def available() -> Any:
     return figure
 
 
+def files(out: Path) -> tuple[Path, Path]:
+    """Of the curves and of the delays."""
+    return out.with_suffix(".curves.png"), out.with_suffix(".delays.png")
+
+
 def draw(history: Sequence[Epoch], network: Network, out: Path) -> list[Path]:
-    """`<out>.curves.png`, and `<out>.delays.png` where the network has delays; the files."""
-    made = [_curves(history, out.with_suffix(".curves.png"))]
-    if network.max_delay:
-        made.append(_delays(network, out.with_suffix(".delays.png")))
+    """The curves, and the delays where the network has some of its own; the files made."""
+    curves, delays = files(out)
+    made = [_curves(history, curves)]
+    held = {i: r.arrays()["delay"] for i, r in network.recurrences() if "delay" in r.arrays()}
+    if network.max_delay and held:
+        made.append(_delays(held, network.max_delay, delays))
     return made
 
 
@@ -46,12 +54,11 @@ def _curves(history: Sequence[Epoch], path: Path) -> Path:
     return path
 
 
-def _delays(network: Network, path: Path) -> Path:
-    held = [(i, r.arrays()["delay"]) for i, r in network.recurrences() if "delay" in r.arrays()]
-    figure = available().Figure(figsize=(4 * max(1, len(held)), 3.2), layout="constrained")
-    panels = figure.subplots(1, max(1, len(held)), squeeze=False)[0]
-    edges = np.arange(network.max_delay + 2) - 0.5
-    for panel, (i, delay) in zip(panels, held, strict=False):
+def _delays(held: Mapping[int, NDArray[Any]], longest: int, path: Path) -> Path:
+    figure = available().Figure(figsize=(4 * len(held), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(held), squeeze=False)[0]
+    edges = np.arange(longest + 2) - 0.5
+    for panel, (i, delay) in zip(panels, held.items(), strict=True):
         heads = np.atleast_2d(delay)
         rows = list(heads) if len(heads) <= 8 else [heads.ravel()]
         labels = [f"head {m}" for m in range(len(rows))] if len(rows) > 1 else None

@@ -1,4 +1,8 @@
-"""AdamW for the weights and AdamW for the delays, each with its schedule."""
+"""AdamW for the weights and AdamW for the delays, each with its schedule.
+
+Gradients of both are clipped, each by its own norm: AdamW remembers the square of one outlier for
+thousands of steps, in which a delay that had it would hardly move.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,12 @@ class Optimisers:
             self.parts.append((delays, lr_scheduler.CosineAnnealingLR(delays, T_max=steps)))
 
     def step(self, loss: Tensor) -> bool:
-        """One update; False, and nothing changed, when loss or gradient is not finite."""
+        """One update; False, and no parameter changed, when loss or a gradient is not finite."""
         self.net.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.net.weights(), self.clip)
-        if not (loss.isfinite() and norm.isfinite()):
+        parts = (self.net.weights(), self.net.timing())
+        norms = [nn.utils.clip_grad_norm_(part, self.clip) for part in parts]
+        if not all(value.isfinite() for value in (loss, *norms)):
             return False
         moving = self.net.timing() and self.steps >= self.waits
         for optimiser, schedule in self.parts if moving else self.parts[:1]:

@@ -1,0 +1,57 @@
+"""One update of a training: what a gradient may do to weights and delays."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.model import SpikingNet
+from delrec_compile.training.optimisers import Optimisers
+
+
+def made(**options: object) -> tuple[SpikingNet, Optimisers]:
+    torch.manual_seed(0)
+    config = TrainConfig(hidden=8, epochs=1000, **options)  # type: ignore[arg-type]
+    net = SpikingNet(4, 3, config)
+    return net, Optimisers(net, config, 1)
+
+
+def pulled(net: SpikingNet, by: float) -> Tensor:
+    """A loss whose gradient is `by` for each weight and delay."""
+    parameters = [*net.weights(), *net.timing()]
+    return torch.stack([(by * p).sum() for p in parameters]).sum()
+
+
+@pytest.mark.parametrize("of", ["weights", "delays"])
+def test_a_gradient_that_is_not_finite_moves_nothing(of: str) -> None:
+    net, optimisers = made()
+    chosen = net.weights()[0] if of == "weights" else net.timing()[0]
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    loss = ((chosen - chosen.detach()) * 1e30 * 1e30).sum() + pulled(net, 0.01)
+    assert not optimisers.step(loss)
+    for name, p in net.named_parameters():
+        assert torch.equal(p, before[name])
+    assert optimisers.step(pulled(net, 0.01))
+
+
+def test_delays_go_on_learning_after_an_outlier() -> None:
+    moved = []
+    for outlier in (0.1, 1e6):
+        net, optimisers = made(delay_lr=0.01)
+        assert optimisers.step(pulled(net, outlier))
+        start = net.timing()[0].detach().clone()
+        for _ in range(100):
+            assert optimisers.step(pulled(net, 0.1))
+        moved.append((net.timing()[0] - start).abs().mean().item())
+    assert moved[0] > 0.5
+    assert moved[1] > 0.5 * moved[0]
+
+
+def test_delays_that_wait_do_not_move() -> None:
+    net, optimisers = made(delays_from=2)
+    start = net.timing()[0].detach().clone()
+    for waits in (True, True, False):
+        assert optimisers.step(pulled(net, 0.01))
+        assert torch.equal(net.timing()[0], start) == waits

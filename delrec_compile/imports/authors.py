@@ -13,9 +13,6 @@ Sources: arXiv 2509.24852 (DelRec), arXiv 2604.15997 and the layout of their aut
 
 from __future__ import annotations
 
-import itertools
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +22,11 @@ from numpy.typing import NDArray
 from delrec_compile import freeze
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.imports import feeds
+from delrec_compile.imports.authors_blocks import Block, blocks_of, values
 from delrec_compile.imports.chain import Chain, Integrator, Neurons
-from delrec_compile.imports.feeds import Feed
 from delrec_compile.imports.result import Imported
 from delrec_compile.network import ConvDelay, DenseDelay, Lif, Recurrence
+from delrec_compile.ops.checks import MAX_DELAY
 
 F64 = NDArray[np.float64]
 RECIPES = ("shd", "ssc")
@@ -36,18 +34,6 @@ RECIPES = ("shd", "ssc")
 SHD = {"beta": 1 - 1 / 1.05, "reset": "hard", "fires": "at"}
 SSC = {"beta": float(np.exp(-0.5)), "reset": "soft", "fires": "above"}
 GAINS = ("one", "leak")
-KEY = re.compile(r"layers\.(\d+)\.(.+)")
-EPS = 1e-5
-KNOWN = ("recurrent_kernel", "recurrent_weights", "recurrent_delays", "p_spread", "recurrent_bias")
-
-
-@dataclass
-class _Block:
-    """Of one Linear: its tensors by their last name, with where they stand."""
-
-    at: int
-    feed: list[Feed] = field(default_factory=list)
-    own: dict[str, F64] = field(default_factory=dict)
 
 
 def from_checkpoint(
@@ -74,7 +60,7 @@ def from_checkpoint(
 
     Raises CheckpointError: no such checkpoint. UnsupportedError: what a network has not.
     """
-    blocks = _blocks(path)
+    blocks = blocks_of(path)
     norms = any(isinstance(part, feeds.Scale) for block in blocks for part in block.feed)
     remarks: list[str] = []
     if recipe is None:
@@ -129,121 +115,71 @@ def _neurons(
     return lif, told["beta"]
 
 
-def _blocks(path: Path | str) -> list[_Block]:
-    tensors: dict[int, dict[str, F64]] = {}
-    for key, value in _tensors(path).items():
-        found = KEY.fullmatch(key)
-        if not found:
-            raise CheckpointError(f"{path}: unknown key '{key}'; keys of 'layers.<i>.' are needed")
-        tensors.setdefault(int(found[1]), {})[found[2]] = value
-    blocks: list[_Block] = []
-    for at in sorted(tensors):
-        own = tensors[at]
-        if own.get("weight", np.zeros(1)).ndim == 2:
-            blocks.append(_Block(at, [feeds.affine(own.pop("weight"), own.pop("bias", None))]))
-        if not blocks:
-            raise CheckpointError(f"{path}: layers.{at} comes before the first Linear")
-        _take(blocks[-1], own, f"{path}: layers.{at}")
-    for before, block in itertools.pairwise(blocks):
-        if block.feed[0].inputs != before.feed[0].outputs:
-            raise CheckpointError(
-                f"{path}: layers.{block.at}: takes {block.feed[0].inputs} values, the layer before "
-                f"sends {before.feed[0].outputs}"
-            )
-    if len(blocks) < 2:
-        raise CheckpointError(f"{path}: {len(blocks)} Linear layers; two or more are needed")
-    return blocks
-
-
-def _take(block: _Block, own: dict[str, F64], where: str) -> None:
-    """Adds the BatchNorm and the recurrence of a layer to its block."""
-    for prefix in ("bn.", "norm.", ""):
-        mean, variance = (own.pop(f"{prefix}running_{w}", None) for w in ("mean", "var"))
-        if mean is None or variance is None:
-            continue
-        own.pop(f"{prefix}num_batches_tracked", None)
-        weight, bias = own.pop(f"{prefix}weight", None), own.pop(f"{prefix}bias", None)
-        if len(mean) != block.feed[0].outputs:
-            raise CheckpointError(f"{where}: a BatchNorm of {len(mean)} channels")
-        block.feed.append(feeds.Scale(*feeds.batch_norm(mean, variance, EPS, weight, bias)))
-    unknown = sorted(set(own) - set(KNOWN))
-    if unknown:
-        raise CheckpointError(f"{where}.{unknown[0]}: unknown; allowed: {', '.join(KNOWN)}")
-    block.own |= own
-
-
-def _tensors(path: Path | str) -> dict[str, F64]:
-    """Of the state dict, in float64. Only tensors and plain values are read, never code."""
-    import torch
-
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        first = " ".join(str(error).split())[:120]
-        raise CheckpointError(
-            f"{path} is no checkpoint that can be read without running code ({first}); save it as "
-            "{'net': model.state_dict()}"
-        ) from error
-    state = held.get("net", held) if isinstance(held, dict) else None
-    if not isinstance(state, dict) or not state:
-        raise CheckpointError(f"{path}: no state dict under 'net'")
-    for key, value in state.items():
-        if not isinstance(value, torch.Tensor):
-            raise CheckpointError(f"{path}: '{key}' is no tensor")
-    tensors = {str(k): np.asarray(v.double().numpy()) for k, v in state.items()}
-    for key, value in tensors.items():
-        if not np.isfinite(value).all():
-            raise CheckpointError(f"{path}: '{key}' holds numbers that are not finite")
-    return tensors
-
-
 def _recurrence(
-    block: _Block, sigma: float, remarks: list[str]
+    block: Block, sigma: float, remarks: list[str]
 ) -> tuple[Recurrence | None, F64 | None]:
-    own, where = block.own, f"layers.{block.at}"
+    """Also its constant current, or None."""
+    own, where, n = dict(block.own), f"layers.{block.own_at}", block.feed[0].outputs
     if not own:
         return None, None
     kernel, weight = own.get("recurrent_kernel"), own.get("recurrent_weights")
     if (kernel is None) == (weight is None):
         raise CheckpointError(f"{where}: one of recurrent_kernel and recurrent_weights is needed")
-    n = block.feed[0].outputs
-    real = np.ravel(own.get("recurrent_delays", np.zeros(n)))
-    if len(real) != n:
-        raise CheckpointError(f"{where}.recurrent_delays: {len(real)} delays for {n} neurons")
-    delay = np.maximum(np.rint(real), 0)
-    if off := float(np.abs(real - delay).max()):
-        remarks.append(f"{where}: delays rounded to whole steps, by up to {off:.2f}")
     if not 0 <= sigma <= 1:
         raise UsageError(f"sigma is {sigma}; allowed: 0 to 1")
+    drive = values(where, own, "recurrent_bias", n)
+    delay = _delays(where, own, n, remarks)
     try:
         if kernel is not None:
             if sigma and "p_spread" in own:
                 raise UnsupportedError(
                     f"{where}: each neuron has a spread of its own; take sigma 0"
                 )
-            return _kernel(where, np.ravel(kernel), delay, sigma), own.get("recurrent_bias")
+            return _kernel(where, _taps(where, kernel), delay, sigma), drive
         if sigma:
             raise UnsupportedError(
                 f"{where}: sigma {sigma:g} gives each synapse three delays; recurrent weights have "
                 "one: take sigma 0"
             )
         assert weight is not None
-        return DenseDelay(weight.astype(np.float32), delay.astype(np.int32)), own.get(
-            "recurrent_bias"
-        )
+        return DenseDelay(weight.astype(np.float32), delay), drive
     except NetworkError as error:
         raise CheckpointError(f"{where}: {error}") from error
 
 
-def _kernel(where: str, kernel: F64, delay: F64, sigma: float) -> ConvDelay:
+def _delays(where: str, own: dict[str, F64], n: int, remarks: list[str]) -> NDArray[np.int32]:
+    """In whole steps, from 0; of each sender."""
+    found = own.get("recurrent_delays", np.zeros(n))
+    if found.size != n or n not in found.shape:
+        raise CheckpointError(
+            f"{where}.recurrent_delays has shape {list(found.shape)}; [{n}] is needed"
+        )
+    real = found.ravel()
+    delay = np.maximum(np.rint(real), 0)
+    if delay.max() > MAX_DELAY:
+        raise CheckpointError(
+            f"{where}.recurrent_delays: {delay.max():g} steps; the longest delay allowed is "
+            f"{MAX_DELAY}"
+        )
+    if off := float(np.abs(real - delay).max()):
+        remarks.append(f"{where}: delays rounded to whole steps, by up to {off:.2f}")
+    return delay.astype(np.int32)
+
+
+def _taps(where: str, kernel: F64) -> F64:
+    """(K,): of one channel, over the neurons."""
+    if kernel.ndim != 1 and not (kernel.ndim == 3 and kernel.shape[:2] == (1, 1)):
+        raise CheckpointError(
+            f"{where}.recurrent_kernel has shape {list(kernel.shape)}; [K] or [1, 1, K] is needed"
+        )
+    return kernel.ravel()
+
+
+def _kernel(where: str, kernel: F64, at: NDArray[np.int32], sigma: float) -> ConvDelay:
     """With a spread, heads a step before, at, and a step after the delay."""
-    at = delay.astype(np.int32)
     if not sigma:
         return ConvDelay(kernel.astype(np.float32), at)
-    if delay.min() < 1:
+    if at.min() < 1:
         raise UnsupportedError(
             f"{where}: a spread of delays below 1 would arrive at once; take sigma 0"
         )

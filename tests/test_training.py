@@ -382,6 +382,12 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
     assert "--set dropout=0.1" in TrainConfig(dropout=0.1).command()
 
 
+def test_the_largest_options_train() -> None:
+    result = run(seed=2**64 - 1, max_delay=4094, epochs=1)
+    assert 0 < result.network.max_delay <= 4094
+    run(recurrence="tap_conv", channels=2, taps=30, max_delay=40, whole_delays=0, epochs=1)
+
+
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)
 def test_bundled_networks_have_the_accuracy_that_their_readme_states(name: str) -> None:
     network, folder = checkpoint.load(name), checkpoint.bundled(name).parent
@@ -441,8 +447,15 @@ def test_a_batch_without_a_finite_gradient_changes_nothing(monkeypatch: pytest.M
         ({"kernel": 4}, "odd number of taps"),
         ({"kernel": 5, "hidden": 2}, "odd number of taps"),
         ({"max_delay": -1}, "max_delay"),
+        ({"max_delay": 4095}, "max_delay is 4095; allowed: 0 to 4094"),
+        ({"recurrence": "conv2d", "taps": 4096}, "taps is 4096; allowed: 1 to 4095"),
+        ({"kernel": 7, "recurrence": "dense"}, "kernel is 7, which .* allowed with conv, tap_conv"),
+        ({"max_delay": 5, "recurrence": "conv2d"}, "max_delay is 5, which the recurrence 'conv2d'"),
         ({"epochs": 0}, "epochs"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, f"seed is {2**64}; allowed: 0 to {2**64 - 1}$"),
+        ({"kernel": 10**30 + 1}, "kernel is 10*1; allowed: 1 to 2147483647"),
+        ({"batch": 10**30}, "batch is 10*; allowed: 2 to 2147483647"),
         ({"batch": 1}, "batch"),
         ({"lr": 0.0}, "lr is"),
         ({"lr": float("nan")}, "lr is nan"),

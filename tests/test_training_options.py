@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from helpers import refusal
 from training_fixtures import small, toy_sets
 
 from delrec_compile import checkpoint
+from delrec_compile.data.sets import Sets
 from delrec_compile.errors import CheckpointError, ToolchainError, UsageError
 from delrec_compile.run import TorchRunner
 from delrec_compile.training import plots, state, teacher
@@ -248,6 +250,15 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         train(toy_sets(), small(lr=0.01), state=kept, resume=True)
     with refusal(UsageError, "trained on other data", 2, tmp_path):
         train(toy_sets(1), small(), state=kept, resume=True)
+    one, other = toy_sets(), toy_sets(1)
+    for sets in (
+        replace(one, valid=other.valid),
+        replace(one, test=other.test),
+        Sets(*(replace(e, keys=("a", "b", "d")) for e in (one.train, one.valid, one.test))),
+        replace(one, train=replace(one.train, dt_ms=5.0)),
+    ):
+        with refusal(UsageError, "trained on other data", 2, tmp_path):
+            train(sets, small(), state=kept, resume=True)
     kept.write_bytes(kept.read_bytes()[:100])
     with refusal(CheckpointError, "no unfinished training that can be read", 3, tmp_path):
         train(toy_sets(), small(), state=kept, resume=True)
@@ -288,6 +299,10 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
     config = TrainConfig.with_options(["epochs=8"], path, hidden=64, seed=None)
     assert (config.recurrence, config.epochs, config.lr, config.hidden) == ("dense", 8, 1.0, 64)
     assert config.changed() == {"recurrence": "dense", "epochs": 8, "lr": 1.0, "hidden": 64}
+    with refusal(UsageError, "--set epochs=1e2: '1e2' is not a whole number$", 2):
+        TrainConfig.with_options(["epochs=1e2"])
+    with refusal(UsageError, "--set lr=fast: 'fast' is not a number$", 2):
+        TrainConfig.with_options(["lr=fast"])
     for text, message in (
         ("epoch = 7", "no option 'epoch'.*did you mean 'epochs'"),
         ('epochs = "7"', "epochs is '7'; give a whole number"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UsageError
+from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.training import config_file
@@ -41,6 +42,8 @@ _AT_LEAST = {
 _AT_LEAST |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
 _AT_LEAST |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
 _AT_LEAST |= {"frontend_height": 1, "delays_from": 0}
+_WHOLE = 2**31 - 1  # the largest of the others
+_AT_MOST = {"seed": 2**64 - 1, "max_delay": MAX_DELAY, "taps": MAX_DELAY + 1}
 # options that only some recurrences have
 _ONLY = {
     "kernel": ("conv", "tap_conv", "conv2d"),
@@ -86,7 +89,7 @@ class TrainConfig:
     delays_from: int = 0  # epochs before the delays begin to learn
     dropout: float = 0.3  # one mask for all time steps
     frozen_tail: float = 0.2  # last share of the epochs: whole delays, no spread
-    sigma: float = 10.0  # first spread of the delays, in steps; falls by a factor 170
+    sigma: float = 10.0  # first spread of the delays, in steps; falls in every epoch
     spread: str = "shared"  # or "learned": sigma by a factor of 0 to 2 for each delay
     batch: int = 64
     clip: float = 1.0  # norm of the gradient
@@ -127,6 +130,11 @@ class TrainConfig:
         for name, least in _AT_LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}; give {least} or more")
+        for name in (n for n, kind in _kinds().items() if kind is int):
+            most = _AT_MOST.get(name, _WHOLE)
+            if getattr(self, name) > most:
+                least = _AT_LEAST.get(name, 1)
+                raise UsageError(f"{name} is {getattr(self, name)}; allowed: {least} to {most}")
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; give a positive number")
@@ -136,11 +144,14 @@ class TrainConfig:
         for name in _FROM_ZERO:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is {getattr(self, name)}; give 0 or a positive number")
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """Of the options to each other."""
         if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
             raise UsageError(f"kernel is {self.kernel}; give an odd number of taps, such as 3")
         for name, kinds in _ONLY.items():
-            in_command = name in _IN_COMMAND
-            if self._changed(name) and not in_command and self.recurrence not in kinds:
+            if self._changed(name) and self.recurrence not in kinds:
                 raise UsageError(
                     f"{name} is {getattr(self, name)}, which the recurrence '{self.recurrence}' "
                     f"does not have; allowed with {', '.join(kinds)}"

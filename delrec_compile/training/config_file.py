@@ -43,7 +43,7 @@ def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
         try:
             told[name] = kinds[name](text)
         except ValueError as error:
-            raise UsageError(f"--set {option}: '{text}' is not a number") from error
+            raise UsageError(f"--set {option}: '{text}' is not {WORDS[kinds[name]]}") from error
     return told
 
 

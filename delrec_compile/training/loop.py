@@ -112,6 +112,17 @@ def data_digest(events: Events) -> str:
     return digest.hexdigest()
 
 
+def _sources(sets: Sets, config: TrainConfig) -> str:
+    """Of all that a training takes in: the three sets, their classes, the teacher."""
+    parts = []
+    for events in (sets.train, sets.valid, sets.test):
+        about = f"{events.counts.shape} {events.dt_ms} {events.keys}"
+        parts.append(f"{data_digest(events)} {about}")
+    if config.teacher:
+        parts.append(checkpoint.digest(checkpoint.load(config.teacher)))
+    return "; ".join(parts)
+
+
 class _Run:
     """A net with everything that its training changes."""
 
@@ -122,9 +133,7 @@ class _Run:
         self.device, self.digest = device_of(config), data_digest(sets.train)
         channels, classes = sets.train.channels, sets.classes
         self.teacher = teachers.load(config.teacher, channels, classes) if config.teacher else None
-        self.sources = self.digest
-        if config.teacher:
-            self.sources += " " + checkpoint.digest(checkpoint.load(config.teacher))
+        self.sources = _sources(sets, config)
         self.net = SpikingNet(channels, classes, config).to(self.device)
         self.batches = math.ceil(len(sets.train) / config.batch)
         self.optimisers = Optimisers(self.net, config, self.batches)
@@ -186,8 +195,8 @@ class _Run:
         return Epoch(number + 1, loss, right, valid, self.net.sigma, seconds, skipped)
 
     def _pass(self) -> tuple[float, float, int]:
-        """Every utterance once: mean loss and accuracy, and how many batches changed nothing because
-        their loss or gradient was not finite."""
+        """Every utterance once: mean loss and accuracy, and how many batches changed no parameter
+        because their loss or gradient was not finite; BatchNorm's running statistics have seen them."""
         self.net.train()
         total, right, seen, skipped, labels = 0.0, 0, 0, 0, self.words.labels
         for index in torch.split(self.words.order(), self.config.batch):

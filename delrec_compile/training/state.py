@@ -33,13 +33,13 @@ class Epoch:
     valid_accuracy: float
     sigma: float
     seconds: float
-    skipped: int = 0  # batches whose loss or gradient was not finite: they changed nothing
+    skipped: int = 0  # batches whose loss or gradient was not finite: they changed no parameter
 
 
 def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:
     """Replaces the state in `path` at once: a kill leaves the old one or the new one.
 
-    data: digest of the training set and of the teacher.
+    data: what the sets and the teacher are.
     """
     record = {"format": FORMAT, "config": asdict(config), "data": data, **state}
     buffer = io.BytesIO()

@@ -15,13 +15,13 @@ from delrec_compile import checkpoint
 from delrec_compile.claims.ablate import delays_matter
 from delrec_compile.claims.cost import cost, rates
 from delrec_compile.data.sets import Sets
-from delrec_compile.errors import DataError
+from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import Network
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, data_digest, train
 
 # of the trainer: another one where the same config no longer trains the same network, up to rounding
-TRAINER = 1
+TRAINER = 2
 SCHEMA = "delrec.claims-training/1"
 # what moves a result at most in its last bits
 _FREE = ("threads", "device", "teacher")
@@ -37,9 +37,12 @@ def default_folder() -> Path:
 
 
 def sets_digest(sets: Sets) -> str:
-    """SHA-256 of training, validation and test set."""
-    parts = [data_digest(events) for events in (sets.train, sets.valid, sets.test)]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+    """SHA-256 of training, validation and test set: spikes, labels, shape, class names, step."""
+    parts = [
+        [data_digest(events), events.counts.shape, events.keys, float(events.dt_ms)]
+        for events in (sets.train, sets.valid, sets.test)
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def key(config: TrainConfig, data: str, teacher: str = "") -> str:
@@ -50,11 +53,26 @@ def key(config: TrainConfig, data: str, teacher: str = "") -> str:
 
 
 class Cache:
-    """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here."""
+    """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here.
 
-    def __init__(self, folder: Path, sets: Sets) -> None:
-        self.folder, self.sets, self.data = folder, sets, sets_digest(sets)
-        folder.mkdir(parents=True, exist_ok=True)
+    recorded: it is there, and nothing is written. Raises UsageError where it cannot be had.
+    """
+
+    def __init__(self, folder: Path, sets: Sets, recorded: bool = False) -> None:
+        self.folder, self.sets, self.recorded = folder, sets, recorded
+        try:
+            if recorded and not folder.is_dir():
+                raise UsageError(
+                    f"{folder} is no folder, so it holds no training; give the folder of a cache "
+                    "with --cache, or train without --recorded"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be the folder of trainings ({error.strerror}); give a folder, or "
+                "one that can be made, with --cache"
+            ) from error
+        self.data = sets_digest(sets)
 
     def result(self, name: str) -> dict[str, Any] | None:
         """What was found of the training of this key. Raises DataError for a damaged file."""

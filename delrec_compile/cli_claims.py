@@ -14,8 +14,8 @@ from delrec_compile.terminal import counting, plain, print_json, show, show_next
 def claims(
     data: Annotated[Path, typer.Argument(help="Folder of spike data.")] = Path("digits"),
     variants: Annotated[
-        str, typer.Option(help="Networks to compare, with commas; default: all.")
-    ] = "",
+        str | None, typer.Option(help="Networks to compare, with commas; default: all.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 3,
     cache: Annotated[
         Path | None,
@@ -45,11 +45,12 @@ def claims(
     from delrec_compile.claims.measure import claims as measure
     from delrec_compile.claims.page import write
     from delrec_compile.claims.table import tables
-    from delrec_compile.claims.variants import named
+    from delrec_compile.claims.variants import VARIANTS, named
 
+    names = None if variants is None else [v.strip() for v in variants.split(",") if v.strip()]
+    chosen = VARIANTS if names is None else named(names)
     for path in markdown or ():
         checkpoint.writable(path)
-    chosen = named(v.strip() for v in variants.split(",") if v.strip())
     with counting("claims") as step:
         found = measure(
             data,
@@ -62,16 +63,16 @@ def claims(
             recorded=recorded,
             progress=step,
         )
-    told = ("" if not variants else f" --variants {variants}") + f" --seeds {seeds}"
+    told = ("" if names is None else f" --variants {','.join(names)}") + f" --seeds {seeds}"
     told += f" --cache {cache}" if cache else ""
     told += ("" if grid else " --no-grid") + (" --quick" if quick else "")
-    told += " --recorded" if recorded else ""
+    told += ("" if latency else " --no-latency") + (" --recorded" if recorded else "")
     for path in markdown or ():
         write(path, found, f"delrec-compile claims DATA{told}")
     if as_json:
         print_json("claims", **plain(found.as_dict()))
         return
-    for title, columns, rows in tables(found):
-        show(report.table(title, columns, rows))
+    for title, columns, rows, note in tables(found):
+        show(report.table(title, columns, rows), *([note] if note else ()))
     show(f"{found.trained} trainings, {found.seconds:,.0f} s; the others were in the cache")
     show_next("delrec-compile build")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import refusal
+from helpers import refusal, tree
 from training_fixtures import SMALL, small, toy_sets
 
-from delrec_compile import checkpoint
+from delrec_compile import checkpoint, cli_claims
 from delrec_compile.claims import cost as costs
 from delrec_compile.claims import latency as timing
 from delrec_compile.claims import measure
 from delrec_compile.claims.ablate import delays_matter, with_delays
-from delrec_compile.claims.cache import key
+from delrec_compile.claims.cache import key, sets_digest
 from delrec_compile.claims.measure import Claims, claims
 from delrec_compile.claims.page import markdown, write
 from delrec_compile.claims.table import short, tables
 from delrec_compile.claims.variants import RATE, VARIANTS, Variant, grid, named
+from delrec_compile.data.events import Events
+from delrec_compile.data.sets import Sets
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import (
     RECURRENCES,
@@ -48,7 +51,10 @@ def small_claims(folder: Path, variants: tuple[Variant, ...] = PAIR, **options: 
     tiny = [
         replace(v, options={k: w for k, w in v.options.items() if k != "kernel"}) for v in variants
     ]
-    return claims(toy_sets(), variants=tiny, cache=folder, options=dict(OPTIONS), **told)
+    common = dict(OPTIONS)
+    if any(v.options.get("recurrence") == "conv2d" for v in tiny):
+        del common["max_delay"]
+    return claims(toy_sets(), variants=tiny, cache=folder, options=common, **told)
 
 
 def test_a_rerun_trains_nothing_and_says_the_same(tmp_path: Path) -> None:
@@ -135,6 +141,153 @@ def test_keys_follow_what_changes_a_training() -> None:
     others = {key(small(lr=0.1), "d"), key(small(seed=1), "d"), key(small(), "e")}
     others |= {key(small(), "d", "teacher")}
     assert len(others | {base}) == 5
+
+
+def test_options_reach_every_variant_but_fixed_delays_stay_fixed(tmp_path: Path) -> None:
+    variants = named(["conv_delay", "conv_fixed"])
+    tiny = {**OPTIONS, "epochs": 3, "delays_from": 1}
+    claims(
+        toy_sets(),
+        variants=variants,
+        seeds=1,
+        cache=tmp_path,
+        with_grid=False,
+        with_latency=False,
+        options=tiny,
+    )
+    found = [json.loads(p.read_text()) for p in tmp_path.glob("*.json")]
+    told = {f["variant"]: f["config"]["delays_from"] for f in found}
+    assert told == {"conv_delay": 1, "conv_fixed": 3}
+
+
+def test_other_data_has_another_digest() -> None:
+    sets = toy_sets()
+
+    def other(change: Callable[[Events], dict[str, Any]]) -> str:
+        parts = (sets.train, sets.valid, sets.test)
+        return sets_digest(Sets(*(replace(e, **change(e)) for e in parts)))
+
+    digests = [
+        sets_digest(sets),
+        other(lambda e: {"counts": e.counts.reshape(len(e), 12, 20)}),
+        other(lambda _: {"keys": ("c", "b", "a")}),
+        other(lambda _: {"keys": None}),
+        other(lambda _: {"keys": ("a", "b", "c", "d")}),
+        other(lambda _: {"dt_ms": 5.0}),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert sets_digest(toy_sets()) == digests[0]
+
+
+def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    with refusal(
+        UsageError, "nothere is no folder, so it holds no training; .*--cache", 2, tmp_path
+    ):
+        small_claims(tmp_path / "nothere", recorded=True)
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with refusal(UsageError, "cannot be the folder of trainings .* with --cache", 2, tmp_path):
+            small_claims(path)
+        with refusal(UsageError, "is no folder, so it holds no training", 2, tmp_path):
+            small_claims(path, recorded=True)
+
+
+def test_times_are_of_this_machine_and_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed: list[Path] = []
+
+    def took(path: Path) -> dict[str, Any]:
+        timed.append(path)
+        return {"us_per_step": float(len(timed)), "authors_us_per_step": None, "skipped": None}
+
+    monkeypatch.setattr(measure, "latency", took)
+    said: list[str] = []
+
+    def told(**options: Any) -> Claims:
+        return small_claims(
+            tmp_path, with_latency=True, seeds=1, progress=lambda *s: said.append(s[2]), **options
+        )
+
+    def cells(found: Claims) -> tuple[list[str], str]:
+        (table,) = [t for t in tables(found) if t.title.startswith("Time")]
+        return [row[1] for row in table.rows], table.note
+
+    small_claims(tmp_path, seeds=1)
+    assert all(r.latency is None for r in told(recorded=True).rows)
+    assert not said
+    first = told()
+    assert said == ["timing conv_delay", "timing dense_delay"]
+    assert told().rows == first.rows
+    assert cells(first) == (["1.00 us", "2.00 us"], "")
+    assert len(timed) == len(said) == 2
+
+    monkeypatch.setattr(timing, "__version__", "9.9")
+    before = tree(tmp_path)
+    kept = told(recorded=True)
+    assert tree(tmp_path) == before
+    assert len(timed) == len(said) == 2
+    assert kept.rows == first.rows
+    machine = timing.machine()
+    note = (
+        f"The times were taken on {machine['cpu']}, {machine['system']}, Python {machine['python']}"
+    )
+    assert cells(kept)[1].startswith(f"{note}, by version ")
+    assert f" |\n\n{cells(kept)[1]}\n\n### " in markdown(kept, "claims")
+    assert cells(told()) == (["3.00 us", "4.00 us"], "")
+
+    for path in tmp_path.glob("*.json"):  # as kept before machines were
+        found = json.loads(path.read_text())
+        if found["variant"] == "conv_delay":
+            del found["latency"]["machine"]
+        else:
+            del found["latency"]
+        path.write_text(json.dumps(found))
+    rows, line = cells(told(recorded=True))
+    assert rows == ["3.00 us", "-"]
+    assert line == "The times were taken on a machine that is not on record."
+    assert cells(told()) == (["5.00 us", "6.00 us"], "")
+
+
+def test_times_that_cannot_be_taken_here_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = {"us_per_step": None, "authors_us_per_step": None, "skipped": "no compiler"}
+    some = {**none, "us_per_step": 0.5}
+    shown = []
+    for version, found in (("1", none), ("1", some), ("2", none)):
+        monkeypatch.setattr(timing, "__version__", version)
+        monkeypatch.setattr(measure, "latency", lambda _, found=found: found)
+        (row,) = small_claims(tmp_path, PAIR[:1], seeds=1, with_latency=True).rows
+        assert row.latency is not None
+        shown.append(row.latency["us_per_step"])
+    assert shown == [None, 0.5, 0.5]
+
+
+def test_the_command_names_no_empty_list_and_is_recorded_whole(
+    tmp_path: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for names in (",", "", " , "):
+        with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2, tmp_path):
+            cli_claims.claims(tiny_data, variants=names, markdown=[tmp_path / "new" / "page.md"])
+    page = tmp_path / "page.md"
+    cache = tmp_path / "cache"
+    for recorded in (False, True):
+        cli_claims.claims(
+            tiny_data,
+            variants="feed_forward",
+            quick=True,
+            latency=False,
+            cache=cache,
+            recorded=recorded,
+            markdown=[page],
+        )
+    told = f"--variants feed_forward --seeds 3 --cache {cache} --quick --no-latency --recorded`"
+    assert f"Made by `delrec-compile claims DATA {told}" in page.read_text()
+    capsys.readouterr()
+    cli_claims.claims(tiny_data, variants="feed_forward", quick=True, cache=cache, recorded=True)
+    assert "timing" not in capsys.readouterr().err
 
 
 def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
@@ -259,18 +412,14 @@ def test_every_kind_has_a_cost_and_an_ablation() -> None:
 
 @pytest.mark.parametrize("kind", ["synaptic", "tap_conv", "conv2d"])
 def test_other_kinds_make_a_row(tmp_path: Path, kind: str) -> None:
-    result = small_claims(tmp_path, (Variant("other", "other", {"recurrence": kind}),), seeds=2)
+    other = (Variant("other", "other", {"recurrence": kind}),)
+    result = small_claims(tmp_path, other)
     (row,) = result.rows
     shared = kind != "synaptic"
     assert (row.delays["shuffled"] is None) == shared
-    cells = {title.split()[0]: rows[0] for title, _, rows in tables(result)}
+    cells = {title.split()[0]: rows[0] for title, _, rows, _ in tables(result)}
     assert (cells["What"][2] == "-") == shared
-    assert (
-        small_claims(
-            tmp_path, recorded=True, variants=(Variant("other", "other", {"recurrence": kind}),)
-        ).rows
-        == result.rows
-    )
+    assert small_claims(tmp_path, other, recorded=True).rows == result.rows
 
 
 def test_delays_are_zeroed_and_shuffled_among_neurons() -> None:
@@ -301,12 +450,18 @@ def test_variants_make_valid_configs() -> None:
         assert config.seed == 1
         assert variant.config(0, 2).epochs == 2
     (fixed,) = named(["conv_fixed"])
-    assert fixed.config(0).delays_from == fixed.config(0).epochs
+    assert fixed.config(0).delays_from == fixed.config(0).epochs == 80
+    assert fixed.config(0, 2).delays_from == 2
+    assert Variant("late", "late", {"delays_from": 5}).config(0).delays_from == 5
     assert len({key(v.config(0), "d", v.teacher) for v in (*VARIANTS, *grid())}) == len(
         (*VARIANTS, *grid())
     )
     with refusal(UsageError, "unknown variant 'dens'; did you mean 'dense'.*allowed", 2):
         named(["dens"])
+    with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2):
+        named([])
+    with refusal(UsageError, "no variant is given; at least one", 2):
+        claims(toy_sets(), variants=())
     with refusal(UsageError, "seeds is 0; at least 1", 2):
         claims(toy_sets(), seeds=0)
 
@@ -319,8 +474,9 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(measure, "latency", timed)
     found = small_claims(tmp_path, with_latency=True)
     made = list(tables(found))
-    assert [title.split()[0] for title, _, _ in made] == ["Accuracy", "Cost", "Time", "What"]
-    for _, columns, rows in [*made, short(found)]:
+    assert [title.split()[0] for title, _, _, _ in made] == ["Accuracy", "Cost", "Time", "What"]
+    for _, columns, rows, note in [*made, short(found)]:
+        assert note == ""
         assert [row[0] for row in rows] == ["conv_delay", "dense_delay"]
         assert all(len(row) == len(columns) for row in rows)
     page = markdown(found, "delrec-compile claims DATA")
@@ -350,3 +506,11 @@ def test_a_step_is_timed_in_both_forms(tmp_path: Path) -> None:
     found = timing.latency(path, rounds=2)
     assert found["authors_form"] == "authors_conv"
     assert found["authors_us_per_step"] > 10 * found["us_per_step"] > 0
+
+
+def test_a_network_that_the_words_do_not_fit_has_no_time(tmp_path: Path) -> None:
+    pytest.importorskip("tvm")
+    path = checkpoint.save(train(toy_sets(), small()).network, tmp_path / "net.safetensors")
+    found = timing.latency(path, rounds=1)
+    assert found["us_per_step"] is None
+    assert "words have 140 channels, the network takes 12" in found["skipped"]

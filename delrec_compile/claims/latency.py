@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint
+from delrec_compile import __version__, checkpoint
 from delrec_compile.bench import bench
 from delrec_compile.build import build
-from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError
+from delrec_compile.errors import CompilerCrash, DataError, ToolchainError, UnsupportedError
 from delrec_compile.network import Network
+from delrec_compile.prove import machine
 
 ROUNDS = 15
 
@@ -28,7 +30,7 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             artifact = build(network, out=Path(folder) / "artifact")
             found = bench(artifact.path, rows=("ours", theirs), rounds=rounds)
-    except (CompilerCrash, ToolchainError, UnsupportedError) as error:
+    except (CompilerCrash, DataError, ToolchainError, UnsupportedError) as error:
         return {**empty, "skipped": str(error)}
     times = {row.name: row.us_per_step for row in found.rows}
     return {
@@ -37,6 +39,33 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
         "authors_form": theirs,
         "skipped": found.skipped.get(theirs),
     }
+
+
+def here() -> dict[str, Any]:
+    """What times are taken by: this machine, and this version of the package."""
+    return {"machine": machine(), "version": __version__}
+
+
+def is_here(times: Mapping[str, Any]) -> bool:
+    return all(times.get(name) == value for name, value in here().items())
+
+
+def taken(times: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line on those, by title, that were not taken here; empty where all were."""
+    places: dict[str, list[str]] = {}
+    for title, kept in times.items():
+        if not is_here(kept):
+            places.setdefault(_place(kept), []).append(title)
+    if [len(titles) for titles in places.values()] == [len(times)]:
+        return f"The times were taken {next(iter(places))}."
+    return " ".join(f"Taken {place}: {'; '.join(titles)}." for place, titles in places.items())
+
+
+def _place(times: Mapping[str, Any]) -> str:
+    if "machine" not in times or "version" not in times:
+        return "on a machine that is not on record"
+    on = times["machine"]
+    return f"on {on['cpu']}, {on['system']}, Python {on['python']}, by version {times['version']}"
 
 
 def _authors(network: Network) -> str:

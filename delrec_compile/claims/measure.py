@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.claims.cache import Cache, default_folder, key
-from delrec_compile.claims.latency import latency
+from delrec_compile.claims.latency import here, is_here, latency, taken
 from delrec_compile.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant, grid
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import UsageError
@@ -57,6 +57,7 @@ class Claims:
     words: dict[str, int]
     seconds: float  # of this call
     trained: int  # trainings of this call; the others were there
+    taken: str  # where times that were not taken here are from
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,23 +80,21 @@ def claims(
 
     data: a folder (see `load_sets`) or sets. quick: one seed and two epochs, to see that all works.
     with_grid: the ablation over taps and delays too, one seed. recorded: train nothing; the rows
-    are of what the cache holds, with as many seeds as are there. options: of TrainConfig, for every
-    variant. progress(done, total, note) counts epochs. Raises DataError, UsageError.
+    are of what the cache holds, with as many seeds and times as are there. options: of TrainConfig,
+    for every variant. progress(done, total, note) counts epochs. Raises DataError, UsageError.
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; at least 1 is needed")
+    if not variants:
+        raise UsageError("no variant is given; at least one is needed")
     started = time.monotonic()
     sets = data if isinstance(data, Sets) else load_sets(data)
-    work = _Work(Cache(cache or default_folder(), sets), options or {}, quick, progress)
+    kept = Cache(cache or default_folder(), sets, recorded)
+    work = _Work(kept, options or {}, quick, progress)
     wanted = [(v, s) for s in range(1 if quick else seeds) for v in variants]
     extra = [(v, 0) for v in (grid() if with_grid else ())]
     if recorded:
-        wanted, extra = work.on_record(wanted), work.on_record(extra)
-        if not wanted:
-            raise UsageError(
-                f"{work.cache.folder} holds no training of these networks on this data; give its "
-                "folder with --cache, or train them without --recorded"
-            )
+        wanted, extra = work.on_record(wanted, some=True), work.on_record(extra)
     work.plan([*wanted, *extra])
     for training in (*wanted, *extra):  # all of them before the first is timed
         work.result(*training)
@@ -104,7 +103,8 @@ def claims(
     squares = [_claim(v, {seed: work.result(v, seed)}, against, {}) for v, seed in extra]
     words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
-    return Claims(tuple(rows), tuple(squares), work.cache.data, words, seconds, work.trained)
+    told = taken({row.title: row.latency for row in rows if row.latency})
+    return Claims(tuple(rows), tuple(squares), kept.data, words, seconds, work.trained, told)
 
 
 def _rows(
@@ -120,8 +120,7 @@ def _rows(
         if not seeds:
             continue
         if with_latency:
-            work.progress(work.done, work.total, f"timing {v.title}")
-            times = work.timed(next(iter(seeds.values())))
+            times = work.timed(next(iter(seeds.values())), v.title)
         rows.append(_claim(v, seeds, work.dense_parameters(), found.get(TEACHER, {}), times))
     return rows
 
@@ -145,9 +144,15 @@ class _Work:
                     missing[name] = epochs
         self.total = sum(missing.values())
 
-    def on_record(self, wanted: Sequence[Training]) -> list[Training]:
-        """Those that the cache holds."""
-        return [w for w in wanted if self.cache.result(self._key(*w)[0]) is not None]
+    def on_record(self, wanted: Sequence[Training], some: bool = False) -> list[Training]:
+        """Those that the cache holds; some: none at all is refused."""
+        found = [w for w in wanted if self.cache.result(self._key(*w)[0]) is not None]
+        if some and not found:
+            raise UsageError(
+                f"{self.cache.folder} holds no training of these networks on this data; give its "
+                "folder with --cache, or train them without --recorded"
+            )
+        return found
 
     def result(self, variant: Variant, seed: int) -> dict[str, Any]:
         """From the cache, or trained now."""
@@ -159,14 +164,23 @@ class _Work:
         neurons: int = self._config(self.teachers[TEACHER], 0, "").hidden
         return neurons**2 + neurons
 
-    def timed(self, found: dict[str, Any]) -> dict[str, Any] | None:
-        """What was measured before; else measured now, where the network is here."""
-        path = self.cache.network(found["key"])
-        if "latency" not in found and path.exists():
-            found["latency"] = latency(path)
-            self.cache.write(found)
+    def timed(self, found: dict[str, Any], title: str) -> dict[str, Any] | None:
+        """What this machine and version measured before, else now; without a network to measure,
+        or of what is recorded, what is kept."""
         kept: dict[str, Any] | None = found.get("latency")
-        return kept
+        path = self.cache.network(found["key"])
+        if (
+            self.cache.recorded
+            or not path.exists()
+            or (kept and kept["us_per_step"] is not None and is_here(kept))
+        ):
+            return kept
+        self.progress(self.done, max(self.total, 1), f"timing {title}")
+        times = {**latency(path), **here()}
+        if times["us_per_step"] is None and kept:
+            return kept
+        self.cache.write({**found, "latency": times})
+        return times
 
     def _train(self, variant: Variant, seed: int, name: str) -> dict[str, Any]:
         teacher = ""
@@ -209,7 +223,7 @@ class _Work:
         ), config.epochs
 
     def _config(self, variant: Variant, seed: int, teacher: str) -> Any:
-        told = Variant(variant.name, variant.title, {**variant.options, **self.options})
+        told = replace(variant, options={**variant.options, **self.options})
         return told.config(seed, self.epochs, teacher)
 
 

@@ -46,16 +46,16 @@ def markdown(found: Claims, command: str) -> str:
         "a busy core.",
         "",
     ]
-    for title, columns, rows in tables(found):
-        lines += [f"### {title}", "", *_lines(columns, rows), ""]
+    for title, columns, rows, note in tables(found):
+        lines += [f"### {title}", "", *_lines(columns, rows), "", *([note, ""] if note else ())]
     lines += [f"Energy counts arithmetic alone ({SOURCE}).", ""]
     return "\n".join(lines)
 
 
 def brief(found: Claims, command: str) -> str:
     """The few columns of a front page."""
-    _, columns, rows = short(found)
-    return "\n".join([*_lines(columns, rows), "", f"Made by `{command}`.", ""])
+    table = short(found)
+    return "\n".join([*_lines(table.columns, table.rows), "", f"Made by `{command}`.", ""])
 
 
 def _lines(columns: Cells, rows: list[Cells]) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from delrec_compile.claims.measure import Claim, Claims
 
 NONE = "-"
 Cells = tuple[str, ...]
-Table = tuple[str, Cells, list[Cells]]  # title, columns, rows
 ACCURACY: Cells = (
     *("network", "recurrent parameters", "saving", "test accuracy", "gap to dense_delay"),
     *("valid", "seeds x epochs", "spikes per neuron and step"),
@@ -23,22 +23,36 @@ GRID: Cells = ("conv_delay", "recurrent parameters", "test accuracy", "valid", "
 SHORT: Cells = ("network", "recurrent parameters", "saving", "accuracy", "energy of a step")
 
 
+class Table(NamedTuple):
+    """note: a line under it, or empty."""
+
+    title: str
+    columns: Cells
+    rows: list[Cells]
+    note: str = ""
+
+
 def tables(found: Claims) -> Iterator[Table]:
     """Those that have rows."""
     rows = found.rows
-    made: list[Table] = [
-        ("Accuracy and recurrent parameters", ACCURACY, [_accuracy(r) for r in rows]),
-        ("Cost of a step at the measured rates", COST, [_cost(r) for r in rows]),
-        ("Time of a step, x86-64, one thread", LATENCY, [_latency(r) for r in rows if r.latency]),
-        ("What the delays hold: test accuracy", DELAYS, [_delays(r) for r in rows if r.delays]),
-        ("Taps of the kernel and longest delay, one seed", GRID, [_grid(r) for r in found.grid]),
+    timed = rows if any(r.latency for r in rows) else ()
+    made = [
+        Table("Accuracy and recurrent parameters", ACCURACY, [_accuracy(r) for r in rows]),
+        Table("Cost of a step at the measured rates", COST, [_cost(r) for r in rows]),
+        Table("Time of a step, x86-64, one thread", LATENCY, [*map(_latency, timed)], found.taken),
+        Table(
+            "What the delays hold: test accuracy", DELAYS, [_delays(r) for r in rows if r.delays]
+        ),
+        Table(
+            "Taps of the kernel and longest delay, one seed", GRID, [_grid(r) for r in found.grid]
+        ),
     ]
-    return (table for table in made if table[2])
+    return (table for table in made if table.rows)
 
 
 def short(found: Claims) -> Table:
     """The few columns of a front page."""
-    return "claims", SHORT, [_short(r) for r in found.rows]
+    return Table("claims", SHORT, [_short(r) for r in found.rows])
 
 
 def _short(r: Claim) -> Cells:
@@ -69,8 +83,8 @@ def _cost(r: Claim) -> Cells:
 
 
 def _latency(r: Claim) -> Cells:
-    assert r.latency is not None
-    ours, theirs = r.latency["us_per_step"], r.latency["authors_us_per_step"]
+    times = r.latency or {}
+    ours, theirs = times.get("us_per_step"), times.get("authors_us_per_step")
     ratio = f"{theirs / ours:,.0f}x" if ours and theirs else NONE
     return (r.title, _us(ours), _us(theirs), ratio)
 

@@ -27,19 +27,23 @@ WIDE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Variant:
-    """options: of TrainConfig. teacher: the variant whose network, of the same seed, teaches it."""
+    """options: of TrainConfig. teacher: the variant whose network, of the same seed, teaches it.
+
+    fixed: its delays never learn.
+    """
 
     name: str
     title: str
     options: Mapping[str, Any] = field(default_factory=dict)
     teacher: str = ""
+    fixed: bool = False
 
     def config(self, seed: int, epochs: int | None = None, teacher: str = "") -> TrainConfig:
         """Of one training; epochs: in place of the recipe's; teacher: a network file."""
         options = {"epochs": EPOCHS, "lr": RATE, **self.options, "seed": seed, "teacher": teacher}
         if epochs is not None:
             options["epochs"] = epochs
-        if "delays_from" in options:  # delays that never learn
+        if self.fixed:
             options["delays_from"] = options["epochs"]
         return TrainConfig(**options)
 
@@ -49,7 +53,7 @@ VARIANTS = (
     # at RATE the dense one leaps: seed 0 falls to 36 % on the way
     Variant("conv", "conv without delays", {"max_delay": 0, "lr": 2e-3}),
     Variant("dense", "dense without delays", {"recurrence": "dense", "max_delay": 0, "lr": 2e-3}),
-    Variant("conv_fixed", "conv_delay, delays never learned", {"delays_from": 1}),
+    Variant("conv_fixed", "conv_delay, delays never learned", fixed=True),
     Variant("conv_delay", "conv_delay", {}),
     # the recipe of the bundled network
     Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360, "lr": 2e-3}),
@@ -82,12 +86,14 @@ def grid() -> tuple[Variant, ...]:
 
 
 def named(names: Iterable[str]) -> tuple[Variant, ...]:
-    """The variants of these names, in the order of VARIANTS; all for none. Raises UsageError."""
+    """The variants of these names, in the order of VARIANTS. Raises UsageError."""
     wanted = list(names)
     known = {v.name: v for v in VARIANTS}
+    if not wanted:
+        raise UsageError(f"no variant is named; allowed: {', '.join(known)}")
     for name in wanted:
         if name not in known:
             raise UsageError(
                 f"unknown variant '{name}'{did_you_mean(name, known)}; allowed: {', '.join(known)}"
             )
-    return tuple(v for v in VARIANTS if not wanted or v.name in wanted)
+    return tuple(v for v in VARIANTS if v.name in wanted)

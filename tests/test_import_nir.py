@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ import delrec_compile
 from benchmarks import drawn
 from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
-from delrec_compile.network import Lif
+from delrec_compile.imports.chain import Chain, Delays, Neurons
+from delrec_compile.network import Layer, Lif
 from delrec_compile.run import ReferenceRunner
 
 nir: Any = pytest.importorskip("nir")
@@ -265,6 +267,23 @@ def two(**of_lif: Any) -> Any:
     return chain(affine(N, 5), lif(N, **of_lif))
 
 
+def li(n: int) -> Any:
+    return nir.LI(tau=np.full(n, 4 * DT), r=np.full(n, 4.0), v_leak=np.zeros(n))
+
+
+def lif_of(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Constants of a LIF; each neuron has a threshold of its own."""
+    own = {"tau": 2 * DT, "r": 2.0, "v_leak": 0.0, "v_reset": 0.0}
+    level = np.arange(1.0, 1 + np.prod(shape)).reshape(shape) / 4
+    return {k: np.full(shape, v) for k, v in own.items()} | {"v_threshold": level}
+
+
+def maps(node: Any) -> Any:
+    """Neurons over maps of (4, 2, 3)."""
+    feed = nir.Conv2d((2, 3), weights(4, 2, 1, 1), 1, 0, 1, 1, np.zeros(4))
+    return chain(nir.Input(np.array([2, 2, 3])), feed, node)
+
+
 def edge(graph: Any, *edges: tuple[str, str]) -> Any:
     graph.edges += edges
     return graph
@@ -307,6 +326,42 @@ REFUSED = {
         ),
         "conv1d: a convolution with dilation",
     ),
+    "wrapped": (
+        lambda: chain(affine(N, 5), lif(N), loops=((delay(*[2**32 + 3] * N),),)),
+        r"loop0_0: a delay of 4.29497e\+09 steps; the longest allowed is 4094",
+    ),
+    "long": (
+        lambda: chain(affine(N, 5), lif(N), delay(*[4096] * N), affine(2, N)),
+        "delay: a delay of 4096 steps; the longest allowed is 4095",
+    ),
+    "endless": (
+        lambda: chain(affine(N, 5), lif(N), nir.Delay(np.full(N, 1e300)), affine(2, N)),
+        r"delay: a delay of 1.024e\+303 steps",
+    ),
+    "transposed": (
+        lambda: maps(nir.LIF(**lif_of((2, 3, 4)))),
+        r"lif: v_threshold of shape \[2, 3, 4\] for values of shape \[4, 2, 3\]; one number",
+    ),
+    "transposed integrator": (
+        lambda: chain(
+            affine(N, 5), lif(N), nir.LI(np.full((2, 3), DT), np.ones((2, 3)), np.zeros((2, 3)))
+        ),
+        r"li: tau of shape \[2, 3\] for values of shape \[6\]",
+    ),
+    "transposed delays": (
+        lambda: chain(affine(N, 5), lif(N), nir.Delay(np.ones((2, 3)) * DT), affine(2, N)),
+        r"delay: delay of shape \[2, 3\] for values of shape \[6\]",
+    ),
+    "nan": (
+        lambda: chain(affine(N, 5), lif(N), nir.Linear(np.full((3, N), np.nan))),
+        r"linear: readout weight\[0, 0\] is nan",
+    ),
+    "nan before an integrator": (
+        lambda: chain(
+            affine(N, 5), nir.Threshold(np.ones(N)), nir.Linear(np.full((3, N), np.nan)), li(3)
+        ),
+        r"li: readout weight\[0, 0\] is nan",
+    ),
     "several": (
         lambda: chain(
             affine(N, 5),
@@ -328,8 +383,67 @@ def test_refusals(what: str) -> None:
         delrec_compile.from_nir(make(), dt_ms=DT * 1e3)
 
 
+@pytest.mark.parametrize("shape", [(4, 2, 3), (1, 4, 2, 3), (24,)])
+def test_constants_of_each_neuron(shape: tuple[int, ...]) -> None:
+    graph = maps(nir.LIF(**lif_of(shape)))
+    got = delrec_compile.from_nir(graph, dt_ms=DT * 1e3).network.layers[0].lif.threshold
+    np.testing.assert_array_equal(got, np.arange(1, 25) / 4)
+
+
+def test_the_longest_delays() -> None:
+    parts, weight = (affine(N, 5), lif(N)), nir.Linear(weights(N, N))
+    for loop_step, most in ((True, 4094), (False, 4095)):
+        graph = chain(*parts, loops=((delay(*[most] * N), weight),))
+        made = delrec_compile.from_nir(graph, dt_ms=DT * 1e3, loop_step=loop_step).network
+        assert made.max_delay == 4094
+    late = chain(*parts, delay(*[4095] * N), affine(2, N))
+    assert delrec_compile.from_nir(late, dt_ms=DT * 1e3).network.max_delay == 4094
+
+
+def test_a_chain_names_a_delay_that_is_too_long() -> None:
+    chain_of = Chain(2)
+    chain_of.add("first", Neurons(Lif(0.5)))
+    chain_of.add("wait", Delays(np.full(2, 2**32 + 3)))
+    with refusal(UnsupportedError, "wait: a delay of 4294967299 steps; the longest", 4):
+        chain_of.network()
+
+
+@pytest.mark.parametrize("shape", [np.nan, "five", None, 5.5, 0, -5, [5, np.inf]])
+def test_an_input_of_no_shape(shape: Any) -> None:
+    graph = two()
+    graph.nodes["input"].output_type["output"] = shape if shape is None else np.array(shape)
+    with refusal(CheckpointError, "input: its shape is .*; whole numbers from 1 are needed", 3):
+        delrec_compile.from_nir(graph, dt_ms=1.0)
+
+
+TOLD = {
+    "max_input": ("abc", None, True, 3.5),
+    "labels": (3, [[1], [2]]),
+    "notes": (3, []),
+    "dt_ms": ("q", None, 10**400),
+    "name": (5,),
+    "loop_step": (1,),
+    "layers": (3, [3]),
+    "decision": (1,),
+    "readout": ([],),
+}
+
+
+@pytest.mark.parametrize("key", TOLD)
+def test_damaged_metadata(key: str) -> None:
+    for value in TOLD[key]:
+        graph = two()
+        told = json.dumps({"format": "delrec.nir/1", key: value})
+        graph.metadata = {"dt": DT, "delrec": told}
+        with refusal(CheckpointError, f"metadata 'delrec': {key} is .* is needed", 3):
+            delrec_compile.from_nir(graph)
+
+
 def test_a_graph_that_does_not_tell_its_step() -> None:
     graph = two()
+    with refusal(UsageError, "--dt-ms", 2):
+        delrec_compile.from_nir(graph)
+    graph.metadata = {"dt": []}
     with refusal(UsageError, "--dt-ms", 2):
         delrec_compile.from_nir(graph)
     graph.metadata = {"dt": DT}
@@ -378,6 +492,41 @@ def test_networks_come_back_the_same(name: str, tmp_path: Path) -> None:
     nir.read(path)  # its own types fit
     again = delrec_compile.import_model(path).network
     assert checkpoint.digest(again) == checkpoint.digest(network)
+
+
+def test_constants_of_each_neuron_come_back_the_same() -> None:
+    """Those that all neurons share come back as one number."""
+    network = cases.network("dense")
+    r = np.random.default_rng(0)
+    layers = tuple(replace(y, lif=Lif(r.random(y.size, np.float32))) for y in network.layers)
+    own = replace(network, layers=layers)
+    again = delrec_compile.from_nir(delrec_compile.to_nir(own)).network
+    assert checkpoint.digest(again) == checkpoint.digest(own)
+
+
+def later(layer: Layer) -> Layer:
+    """Its recurrence takes a step more."""
+    own: Any = layer.recurrence
+    return replace(layer, recurrence=own and replace(own, delay=own.delay + 1))
+
+
+def test_what_is_given_goes_before_the_metadata() -> None:
+    network = cases.network("dense")
+    late = replace(network, layers=tuple(later(y) for y in network.layers), name="written")
+    graph = delrec_compile.to_nir(late)
+    usual = delrec_compile.from_nir(graph).network
+    assert (usual.name, usual.max_delay) == ("written", late.max_delay)
+    made = delrec_compile.from_nir(graph, name="mine", max_input=2, loop_step=False).network
+    assert (made.name, made.max_input, made.max_delay) == ("mine", 2, network.max_delay)
+    assert delrec_compile.from_nir(two(), dt_ms=1.0, name="mine").network.name == "mine"
+    assert delrec_compile.from_nir(two(), dt_ms=1.0).network.name == "network"
+
+
+def test_notes_of_numpy() -> None:
+    notes = {"accuracy": np.float32(0.5), "seeds": np.arange(3), "file": Path("a")}
+    graph = delrec_compile.to_nir(replace(cases.network("dense"), notes=notes))
+    again = delrec_compile.from_nir(graph).network
+    assert again.notes == {"accuracy": 0.5, "seeds": [0, 1, 2], "file": "a"}
 
 
 UNWRITTEN = {

@@ -6,7 +6,8 @@ with the name that the part has in its model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.feeds import Affine, Convolution, Feed, Scale
 from delrec_compile.network import DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.ops.checks import MAX_DELAY
 
+LONGEST = MAX_DELAY + 1  # the step that a recurrence takes is part of the delay
 SPIKES = "sum"  # the decision of a model whose outputs are its last spikes
 
 
@@ -96,7 +99,9 @@ def lif_of(size: int, name: str, **constants: Any) -> Lif:
         if array.size not in (1, size):
             raise UnsupportedError(f"{name}: {key} of shape {list(array.shape)} for {size} neurons")
         own = array.ravel()
-        told[key] = float(own[0]) if (own == own[0]).all() else own
+        with np.errstate(over="ignore"):
+            kept = own.astype(np.float32)  # as networks hold them
+        told[key] = float(own[0]) if (kept == kept[0]).all() else own
     try:
         return Lif(**told)
     except NetworkError as error:
@@ -106,7 +111,7 @@ def lif_of(size: int, name: str, **constants: Any) -> Lif:
 def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
     layers: list[Layer] = []
     pending: list[Feed] = []
-    size, readout = chain.inputs, None
+    size, readout, name = chain.inputs, None, "the readout"
     for name, part in chain.parts:
         if readout is not None:
             raise UnsupportedError(f"{name}: comes after neurons that never fire, the last layer")
@@ -114,7 +119,7 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
             layers.append(_layer(name, pending, size, part))
             pending, size = [], layers[-1].size
         elif isinstance(part, Integrator):
-            readout = _integrating(pending, size, part)
+            readout = _integrating(name, pending, size, part)
         elif isinstance(part, Delays):
             if pending or not layers:
                 raise UnsupportedError(
@@ -122,7 +127,7 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
                     "before their weights"
                 )
             if part.steps.any():
-                relay, chosen = _relay(part.steps)
+                relay, chosen = _relay(name, part.steps)
                 layers.append(relay)
                 pending, size = [chosen], len(part.steps)
         else:
@@ -130,11 +135,20 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
             size = part.outputs
     if not layers:
         raise UnsupportedError("the model has no spiking layer; at least one is needed")
-    return tuple(layers), readout or _last(pending, size)
+    return tuple(layers), readout or _last(name, pending, size)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What is wrong with its arrays is told with the part's name."""
+    try:
+        yield
+    except (NetworkError, ValueError) as error:
+        raise UnsupportedError(f"{name}: {error}") from error
 
 
 def _layer(name: str, pending: list[Feed], size: int, part: Neurons) -> Layer:
-    try:
+    with _named(name):
         fed = feeds.fold(pending, size)
         if part.drive is not None:
             drive = np.asarray(part.drive, np.float64).ravel()
@@ -143,8 +157,6 @@ def _layer(name: str, pending: list[Feed], size: int, part: Neurons) -> Layer:
         weight = fed.kernel if isinstance(fed, Convolution) else fed.weight
         narrow = weight.astype(np.float32)
         return Layer(narrow, fed.bias.astype(np.float32), part.lif, part.recurrence, maps)
-    except (NetworkError, ValueError) as error:
-        raise UnsupportedError(f"{name}: {error}") from error
 
 
 def _fitting(name: str, part: Feed, size: int) -> Feed:
@@ -155,15 +167,17 @@ def _fitting(name: str, part: Feed, size: int) -> Feed:
     return part
 
 
-def _integrating(pending: list[Feed], size: int, part: Integrator) -> Readout:
-    fed = feeds.dense(feeds.fold(pending, size))
-    return _readout(fed, part.gain, beta=part.beta, kind="leaky")
+def _integrating(name: str, pending: list[Feed], size: int, part: Integrator) -> Readout:
+    with _named(name):
+        fed = feeds.dense(feeds.fold(pending, size))
+        return _readout(fed, part.gain, beta=part.beta, kind="leaky")
 
 
-def _last(pending: list[Feed], size: int) -> Readout:
+def _last(name: str, pending: list[Feed], size: int) -> Readout:
     """Of a model that ends with weights, or with spikes."""
-    fed = feeds.dense(feeds.fold(pending, size))
-    made = _readout(fed, 1.0, beta=0.0, kind="linear")
+    with _named(name):
+        fed = feeds.dense(feeds.fold(pending, size))
+        made = _readout(fed, 1.0, beta=0.0, kind="linear")
     return made if pending else replace(made, decision=SPIKES)
 
 
@@ -172,11 +186,15 @@ def _readout(fed: Affine, gain: float, **about: Any) -> Readout:
     return Readout(weight, bias, **about)
 
 
-def _relay(steps: NDArray[np.int64]) -> tuple[Layer, Affine]:
+def _relay(name: str, steps: NDArray[np.int64]) -> tuple[Layer, Affine]:
     """A layer whose second half sends the spikes that its first half sent so many steps ago.
 
     Also the choice of those of its neurons that send each spike at its time.
     """
+    if steps.max() > LONGEST:
+        raise UnsupportedError(
+            f"{name}: a delay of {steps.max()} steps; the longest allowed is {LONGEST}"
+        )
     n = len(steps)
     none, eye, late = np.zeros((n, n)), np.eye(n), np.diag(steps > 0)
     recurrent = np.block([[none, none], [late, none]])

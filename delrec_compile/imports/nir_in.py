@@ -5,7 +5,7 @@ Source of the format: the NIR primitives of the package `nir` (Pedersen et al., 
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from delrec_compile import freeze
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.imports import feeds, nir_loops
-from delrec_compile.imports.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.imports import feeds, nir_loops, nir_told
+from delrec_compile.imports.chain import LONGEST, Chain, Delays, Integrator, Neurons, lif_of
 from delrec_compile.imports.nir_graph import THROUGH, Stop, Walk, kind, walk
-from delrec_compile.imports.nir_nodes import F64, array, feed
+from delrec_compile.imports.nir_nodes import F64, constant, feed, input_shape
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
 from delrec_compile.network import Lif, Readout
+from delrec_compile.ops.checks import MAX_DELAY
 
-METADATA = "delrec"
-FORMAT = "delrec.nir/1"
+Constants = Callable[[str], F64]  # of a node, by their names
 METHODS = ("euler", "exact")
 
 
@@ -32,10 +32,10 @@ def from_nir(
     *,
     dt_ms: float | None = None,
     method: str = "euler",
-    loop_step: bool = True,
+    loop_step: bool | None = None,
     round_delays: bool = False,
     max_input: int | None = None,
-    name: str = "network",
+    name: str | None = None,
 ) -> Imported:
     """A NIR graph (of the package `nir`) as a frozen network.
 
@@ -45,27 +45,29 @@ def from_nir(
     loop_step: the edge that closes a cycle takes a step of its own, and a Delay comes on top: a
     spike at t arrives at t + 1 + delay. False: the Delay is all, and must be a step or more.
     round_delays: delays that are no whole number of steps are rounded; by default they are refused.
+    What is not given is as the metadata of our own graphs have it, else True, 31 and "network".
 
     Raises UnsupportedError, with the node's name, for what a network has not.
     """
     if method not in METHODS:
         raise UsageError(f"unknown method '{method}'; allowed: {', '.join(METHODS)}")
-    told = _metadata(graph)
+    told = nir_told.told(graph)
     if dt_ms is None:
-        dt_ms = told.get("dt_ms", _seconds(graph))
+        dt_ms = told.get("dt_ms", nir_told.seconds(graph))
     if dt_ms is None:
         raise UsageError(
             "the NIR graph does not say how long its step is; give it, such as --dt-ms 1"
         )
     if not (np.isfinite(dt_ms) and dt_ms > 0):
         raise UsageError(f"the step is {dt_ms} ms; a positive number is needed")
-    loop_step = bool(told.get("loop_step", loop_step))
+    if loop_step is None:
+        loop_step = told.get("loop_step", True)
     reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, told)
     about: dict[str, Any] = {
         "dt_ms": dt_ms,
         "max_input": told.get("max_input", 31) if max_input is None else max_input,
         "labels": tuple(told.get("labels", ())),
-        "name": told.get("name", name),
+        "name": told.get("name", "network") if name is None else name,
         "decision": told.get("decision"),
         "notes": told.get("notes", {"imported_from": "NIR"}),
     }
@@ -99,9 +101,7 @@ class _Reader:
         self.found, self.dt, self.method, self.loop_step = found, dt, method, loop_step
         self.round_delays, self.told = round_delays, told
         self.remarks: list[str] = []
-        self.shape = tuple(
-            int(n) for n in np.ravel(found.nodes[found.source].output_type["output"])
-        )
+        self.shape = input_shape(found.source, found.nodes[found.source])
         self.made = Chain(int(np.prod(self.shape)), remarks=self.remarks)
 
     def chain(self) -> Chain:
@@ -131,7 +131,7 @@ class _Reader:
                 self.shape = (int(np.prod(self.shape)),)
             return
         if what == "Delay":
-            self.made.add(name, Delays(self.steps(name, node)))
+            self.made.add(name, Delays(self.steps(name, node, LONGEST)))
             return
         part, self.shape = feed(name, node, self.shape)
         self.made.add(name, part)
@@ -160,7 +160,7 @@ class _Reader:
             if kind(node) == "Delay":
                 if parts:
                     raise UnsupportedError(f"{name}: delays currents; delay spikes, before weights")
-                delay = delay + self.steps(name, node, size)
+                delay = delay + self.steps(name, node, MAX_DELAY if self.loop_step else LONGEST)
             elif kind(node) == "Flatten":
                 shape = (int(np.prod(shape)),)
             elif kind(node) not in THROUGH:
@@ -175,16 +175,17 @@ class _Reader:
             delay = delay - 1
         return nir_loops.Term(delay, feeds.fold(parts, size), int(np.prod(shape)))
 
-    def steps(self, name: str, node: Any, size: int | None = None) -> NDArray[np.int64]:
-        """Delays in steps, one for each value."""
-        size = int(np.prod(self.shape)) if size is None else size
-        seconds = np.ravel(np.asarray(node.delay, np.float64))
-        if seconds.size not in (1, size):
-            raise UnsupportedError(f"{name}: {seconds.size} delays for {size} values")
-        real = np.broadcast_to(seconds / self.dt, (size,))
+    def steps(self, name: str, node: Any, most: int) -> NDArray[np.int64]:
+        """Delays in steps, one for each value, of at most so many."""
+        seconds = constant(name, node, "delay", self.shape)
+        real = np.broadcast_to(seconds / self.dt, (int(np.prod(self.shape)),))
         whole = np.rint(real)
         if not np.isfinite(real).all() or real.min() < 0:
             raise UnsupportedError(f"{name}: delays must be finite and 0 or more")
+        if whole.max() > most:
+            raise UnsupportedError(
+                f"{name}: a delay of {whole.max():g} steps; the longest allowed is {most}"
+            )
         off = np.abs(real - whole)
         if off.max() > 1e-4:
             at = int(off.argmax())
@@ -198,46 +199,49 @@ class _Reader:
 
     def lif(self, name: str, node: Any, size: int) -> Lif:
         """The neuron in steps; fires above the threshold, and resets to a value."""
-        what = kind(node)
+        what, of = kind(node), self._constants(name, node)
         if what == "Threshold":
-            return lif_of(size, name, beta=0.0, threshold=node.threshold, fires="above")
-        threshold, reset = array(node.v_threshold), array(node.v_reset)
+            return lif_of(size, name, beta=0.0, threshold=of("threshold"), fires="above")
+        threshold, reset = of("v_threshold"), of("v_reset")
         if what == "IF":
-            beta, gain = np.ones(1), array(node.r) * self.dt
+            beta, gain = np.ones(1), of("r") * self.dt
         else:
-            beta, gain = self.leak(node.tau if what == "LIF" else node.tau_mem, node.r)
-            gain = gain * (self.synapse(name, node) if what == "CubaLIF" else 1.0)
-            rest = array(node.v_leak)  # membranes are counted from it
+            beta, gain = self.leak(of("tau" if what == "LIF" else "tau_mem"), of("r"))
+            gain = gain * (self.synapse(name, of) if what == "CubaLIF" else 1.0)
+            rest = of("v_leak")  # membranes are counted from it
             threshold, reset = threshold - rest, reset - rest
         return lif_of(
             size, name, beta=beta, gain=gain, threshold=threshold, v_reset=reset, fires="above"
         )
 
-    def leak(self, tau: Any, r: Any) -> tuple[F64, F64]:
-        """beta and gain of tau dv/dt = -v + R I."""
-        ratio = self.dt / array(tau)
-        beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
-        return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * array(r)
+    def _constants(self, name: str, node: Any) -> Constants:
+        return lambda key: constant(name, node, key, self.shape)
 
-    def synapse(self, name: str, node: Any) -> F64:
+    def leak(self, tau: F64, r: F64) -> tuple[F64, F64]:
+        """beta and gain of tau dv/dt = -v + R I."""
+        ratio = self.dt / tau
+        beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
+        return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * r
+
+    def synapse(self, name: str, of: Constants) -> F64:
         """The weight of a synapse that forgets within the step; all others have a state."""
-        if self.method == "exact" or not np.allclose(array(node.tau_syn), self.dt, rtol=1e-6):
+        if self.method == "exact" or not np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
             raise UnsupportedError(
                 f"{name}: its synaptic current has a memory (tau_syn is not one step); networks "
                 "have none"
             )
-        return array(node.w_in)
+        return of("w_in")
 
     def _integrate(self, stop: Stop, node: Any) -> None:
-        name, what = stop.name, kind(node)
+        name, what, of = stop.name, kind(node), self._constants(stop.name, node)
         if stop.loops:
             raise UnsupportedError(f"{name}: neurons that never fire cannot be recurrent")
         if what == "I":
-            beta, gain = np.ones(1), array(node.r) * self.dt
+            beta, gain = np.ones(1), of("r") * self.dt
         else:
-            beta, gain = self.leak(node.tau if what == "LI" else node.tau_mem, node.r)
-            gain = gain * (self.synapse(name, node) if what == "CubaLI" else 1.0)
-            if np.any(array(node.v_leak)):
+            beta, gain = self.leak(of("tau" if what == "LI" else "tau_mem"), of("r"))
+            gain = gain * (self.synapse(name, of) if what == "CubaLI" else 1.0)
+            if np.any(of("v_leak")):
                 raise UnsupportedError(f"{name}: v_leak of an output must be 0")
         if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
             raise UnsupportedError(f"{name}: outputs with constants of their own; one tau, one r")
@@ -250,25 +254,3 @@ def _kind_told(readout: Readout, kind_of: str) -> Readout:
         return replace(readout, kind=kind_of)
     except NetworkError:
         return readout
-
-
-def _metadata(graph: Any) -> dict[str, Any]:
-    """What our own graphs say of themselves."""
-    raw = (graph.metadata if isinstance(graph.metadata, dict) else {}).get(METADATA)
-    if raw is None:
-        return {}
-    text = raw.decode() if isinstance(raw, bytes) else str(raw)
-    try:
-        told = json.loads(text)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) and told.get("format") == FORMAT else {}
-
-
-def _seconds(graph: Any) -> float | None:
-    """The step that a graph's metadata names, in milliseconds."""
-    value = (graph.metadata if isinstance(graph.metadata, dict) else {}).get("dt")
-    try:
-        return None if value is None else float(np.ravel(value)[0]) * 1e3
-    except (TypeError, ValueError):
-        return None

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.errors import NetworkError, UnsupportedError
+from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.nir_graph import kind
 
 F64 = NDArray[np.float64]
+Shape = tuple[int, ...]
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
 
 
-def feed(name: str, node: Any, shape: tuple[int, ...]) -> tuple[feeds.Feed, tuple[int, ...]]:
+def feed(name: str, node: Any, shape: Shape) -> tuple[feeds.Feed, Shape]:
     """A node with weights as a part, and the shape of what it sends."""
     what = kind(node)
     if what not in WEIGHTS:
@@ -39,7 +40,7 @@ def feed(name: str, node: Any, shape: tuple[int, ...]) -> tuple[feeds.Feed, tupl
     return part, (out[0], out[2]) if len(shape) == 2 or what == "Conv1d" else out
 
 
-def _mapped(what: str, node: Any, shape: tuple[int, ...]) -> feeds.Convolution:
+def _mapped(what: str, node: Any, shape: Shape) -> feeds.Convolution:
     if what in ("SumPool2d", "AvgPool2d"):
         which = "sum" if what == "SumPool2d" else "mean"
         return feeds.pooling(which, node.kernel_size, node.stride, node.padding, shape)
@@ -50,6 +51,35 @@ def _mapped(what: str, node: Any, shape: tuple[int, ...]) -> feeds.Convolution:
     pad = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     groups = int(node.groups)
     return feeds.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
+
+
+def constant(name: str, node: Any, key: str, shape: Shape) -> F64:
+    """A node's constant: (1,), or one for each of the values of this shape, in their order."""
+    values = array(getattr(node, key))
+    size = int(np.prod(shape))
+    if values.size != 1 and values.shape != (size,) and _full(values.shape) != _full(shape):
+        raise UnsupportedError(
+            f"{name}: {key} of shape {list(values.shape)} for values of shape {list(shape)}; one "
+            "number, or one for each value, is needed"
+        )
+    return values.ravel()
+
+
+def input_shape(name: str, node: Any) -> Shape:
+    """What the input node gives, as whole numbers from 1."""
+    found = node.output_type["output"]
+    try:
+        sizes = np.ravel(np.asarray(found, np.float64))
+    except (TypeError, ValueError):
+        sizes = np.full(1, np.nan)
+    if not np.isfinite(sizes).all() or (sizes < 1).any() or (sizes % 1 != 0).any():
+        raise CheckpointError(f"{name}: its shape is {found}; whole numbers from 1 are needed")
+    return tuple(int(n) for n in sizes)
+
+
+def _full(shape: Shape) -> Shape:
+    """Without the axes of one."""
+    return tuple(n for n in shape if n != 1)
 
 
 def array(value: Any) -> F64:

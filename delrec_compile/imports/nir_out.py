@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 
 from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
-from delrec_compile.imports.nir_in import FORMAT, METADATA, from_nir
+from delrec_compile.imports.nir_in import from_nir
+from delrec_compile.imports.nir_told import FORMAT, METADATA, written
 from delrec_compile.imports.nir_ways import on_maps, terms
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import compare, counts
@@ -93,7 +93,7 @@ class _Writer:
             shape = self._layer(i, layer, shape)
         self._readout(n.readout, shape)
         self._then("output", self.nir.Output(np.array((*self.lead, n.outputs))))
-        metadata = {METADATA: json.dumps(_told(n), sort_keys=True), "dt": self.dt}
+        metadata = {METADATA: written(_told(n)), "dt": self.dt}
         return self.nir.NIRGraph(self.nodes, self.edges, metadata)
 
     def _then(self, name: str, node: Any) -> None:

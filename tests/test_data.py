@@ -189,6 +189,31 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, case: str) -> None:
         assert "\n" not in str(caught.value)
 
 
+FOREIGN: dict[str, tuple[str, Any, str]] = {
+    "times in one row": ("spikes/times", np.zeros(3, np.float32), "is float32; an array for each"),
+    "units in one row": ("spikes/units", np.zeros(3, np.uint16), "is uint16; an array for each"),
+    "keys are a group": ("extra/keys", None, "is a group; a dataset of one row is needed, or none"),
+    "keys are one text": ("extra/keys", b"ab", r"is of shape \[\]; a dataset of one row"),
+    "labels are empty": ("labels", h5py.Empty("u2"), r"has shape \[\]; one row"),
+    "speaker is a group": ("extra/speaker", None, "is a group; a dataset of one row"),
+    "speaker is one number": ("extra/speaker", 1, r"is of shape \[\]; a dataset of one row"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_other_things_in_the_place_of_a_dataset_are_refused(tmp_path: Path, case: str) -> None:
+    name, value, message = FOREIGN[case]
+    path = write(tmp_path / "a.h5", leave_out=[name])
+    with h5py.File(path, "a") as file:
+        if value is None:
+            file.create_group(name)
+        else:
+            file[name] = value
+    for read in (load_events, describe):
+        with refusal(DataError, f"a\\.h5: {name} {message}", 3):
+            read(path)
+
+
 def test_missing_foreign_and_cut_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         load_events(tmp_path / "none.h5")

@@ -65,7 +65,13 @@ def _check_datasets(file: Any, path: Path) -> None:
                 f"there is: {', '.join(found[:8]) or 'nothing'}"
             )
         if dataset.ndim != 1:
-            raise DataError(f"{path}: {name} has shape {list(dataset.shape)}; one row is needed")
+            raise DataError(
+                f"{path}: {name} has shape {list(dataset.shape or ())}; one row is needed"
+            )
+        if name != "labels" and h5py.check_vlen_dtype(dataset.dtype) is None:
+            raise DataError(
+                f"{path}: {name} is {dataset.dtype}; an array for each utterance (vlen) is needed"
+            )
 
 
 def heads(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:
@@ -75,15 +81,28 @@ def heads(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | N
         if len(file[name]) != n:
             raise DataError(f"{path}: {n} labels, but {name} has {len(file[name])} utterances")
     labels = whole_numbers(path, "labels", file["labels"][()], n)
-    keys = None
-    if "extra/keys" in file:
-        raw = file["extra/keys"][()]
-        keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in raw)
-    speaker = None
-    if "extra/speaker" in file:
-        speaker = whole_numbers(path, "extra/speaker", file["extra/speaker"][()], n)
+    keys, speaker = _row(file, path, "extra/keys"), _row(file, path, "extra/speaker")
+    if keys is not None:
+        keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in keys)
+    if speaker is not None:
+        speaker = whole_numbers(path, "extra/speaker", speaker, n)
     check_labels(path, labels, keys)
     return labels, keys, speaker
+
+
+def _row(file: Any, path: Path, name: str) -> Any:
+    """What a dataset that may be left out holds, or None."""
+    import h5py
+
+    found = file.get(name)
+    if found is None:
+        return None
+    if not isinstance(found, h5py.Dataset) or found.ndim != 1:
+        kind = (
+            f"of shape {list(found.shape or ())}" if isinstance(found, h5py.Dataset) else "a group"
+        )
+        raise DataError(f"{path}: {name} is {kind}; a dataset of one row is needed, or none")
+    return found[()]
 
 
 def whole_numbers(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Ints:

@@ -415,7 +415,9 @@ def test_training_that_diverges_is_reported() -> None:
         run(lr=1e38, clip=1e30)
 
 
-def test_a_batch_without_a_finite_gradient_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_without_a_finite_gradient_moves_no_parameter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole, calls = Optimisers.step, []
 
     def step(self: Optimisers, loss: Tensor) -> bool:

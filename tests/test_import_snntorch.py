@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from grids import grid, on_grid, same_spikes
@@ -15,6 +16,7 @@ import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
+from delrec_compile.run import ReferenceRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("snntorch")
@@ -116,8 +118,6 @@ def test_a_loop_of_ones_own_with_membranes_as_outputs() -> None:
     made = imported(model, whole=True)
     same_spikes(made)
     assert made.network.readout.kind == "leaky"
-    from delrec_compile.run import ReferenceRunner
-
     x = torch.randint(0, 3, (60, 3, 10)).float()
     ours = ReferenceRunner(made.network).trace(x.numpy()).y
     torch.testing.assert_close(torch.from_numpy(ours), model(x)[1].detach(), rtol=0, atol=1e-5)
@@ -247,13 +247,31 @@ def test_spikes_that_are_no_steps_are_told_from_rounding() -> None:
     assert found.misread
     assert found.margin is not None
     assert found.margin > 0.01
+
+
+class Slightly:
+    """The unfrozen network with weights that are a little larger."""
+
+    name = "slightly"
+
+    def __init__(self, made: Imported, share: float) -> None:
+        first, *rest = made.unfrozen.layers
+        first = replace(first, weight=first.weight * np.float32(1 + share))
+        self.network = replace(made.unfrozen, layers=(first, *rest))
+
+    def spikes(self, x: Any) -> list[Any]:
+        return list(ReferenceRunner(self.network).trace(x).spikes)
+
+
+@pytest.mark.parametrize(("share", "misread"), [(1e-4, False), (0.1, True)])
+def test_rounding_is_no_other_model(share: float, misread: bool) -> None:
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(10, 64), leaky(beta=0.9), nn.Linear(64, 64), leaky(beta=0.9))
-    for m in model:
-        if isinstance(m, nn.Linear):
-            m.weight.data = torch.randn(m.weight.shape, generator=torch.Generator().manual_seed(1))
-    found = delrec_compile.from_snntorch(model, max_input=255).check(200)
+    made = delrec_compile.from_snntorch(model, max_input=4)
+    x = np.random.default_rng(0).random((200, 4, 10)).astype(np.float32) * 4
+    found = replace(made, model=Slightly(made, share)).check(x=x, frozen=False)
     assert found.differing
-    assert not found.misread
+    assert found.misread == misread
 
 
 def test_no_reset_before_the_last_layer() -> None:

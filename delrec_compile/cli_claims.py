@@ -14,7 +14,8 @@ from delrec_compile.terminal import counting, plain, print_json, show, show_next
 def claims(
     data: Annotated[Path, typer.Argument(help="Folder of spike data.")] = Path("digits"),
     variants: Annotated[
-        str | None, typer.Option(help="Networks to compare, with commas; default: all.")
+        str | None,
+        typer.Option(help="Networks to compare, with commas; default: those of the table."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 3,
     cache: Annotated[

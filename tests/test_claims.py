@@ -22,7 +22,7 @@ from delrec_compile.claims.cache import key, sets_digest
 from delrec_compile.claims.measure import Claims, claims
 from delrec_compile.claims.page import markdown, write
 from delrec_compile.claims.table import short, tables
-from delrec_compile.claims.variants import RATE, VARIANTS, Variant, grid, named
+from delrec_compile.claims.variants import MORE, RATE, VARIANTS, Variant, grid, named
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets
 from delrec_compile.errors import DataError, UsageError
@@ -133,6 +133,7 @@ def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
     names = {json.loads(p.read_text())["variant"] for p in tmp_path.glob("*.json")}
     assert names == {"conv_delay_taught", "dense_delay"}
     assert small_claims(tmp_path, named(["dense_delay"]), seeds=1).trained == 0
+    assert taught not in VARIANTS
 
 
 def test_keys_follow_what_changes_a_training() -> None:
@@ -445,7 +446,7 @@ def test_delays_are_zeroed_and_shuffled_among_neurons() -> None:
 
 
 def test_variants_make_valid_configs() -> None:
-    for variant in (*VARIANTS, *grid()):
+    for variant in (*VARIANTS, *MORE, *grid()):
         config = variant.config(1)
         assert config.seed == 1
         assert variant.config(0, 2).epochs == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from delrec_compile.cli_options import Force, Json
-from delrec_compile.terminal import bar, plain, print_json, saying, show, show_next
+from delrec_compile.terminal import bar, note, plain, print_json, saying, show, show_next
 
 data_app = typer.Typer(
     help="Spike data: make spoken digits, look into files.", no_args_is_help=True
@@ -62,7 +61,7 @@ def data_info(
     if info.outside > NOTED:
         text = f"{info.outside:.1%} of the spikes come after {info.window_s:g} s"
         text += f", up to {info.duration_s:g} s; a training leaves them out"
-        print(f"note: {text} (times are in seconds, steps and dt_ms its options)", file=sys.stderr)
+        note(f"{text} (times are in seconds, steps and dt_ms its options)")
     if as_json:
         print_json("data-info", **plain(asdict(info)))
         return

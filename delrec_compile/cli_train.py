@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from delrec_compile.cli_options import Force, Json
-from delrec_compile.terminal import bar, print_json, saying, show, show_next
+from delrec_compile.terminal import bar, note, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.data.sets import Sets
@@ -114,7 +113,7 @@ def _fit(
     if plots:
         files += pictures.draw(result.history, result.network, out)
         if drawn[-1] not in files:
-            _note(f"no {drawn[-1].name}: the network has no delays of its own")
+            note(f"no {drawn[-1].name}: the network has no delays of its own")
     return result, files
 
 
@@ -143,12 +142,8 @@ def _sets(data: Path, config: TrainConfig) -> Sets:
         say(f"reading {data}")
         sets = read(data, config)
     if sets.remark:
-        _note(sets.remark)
+        note(sets.remark)
     return sets
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _show(out: Path, result: TrainResult, files: list[Path]) -> None:

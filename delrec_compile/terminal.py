@@ -30,6 +30,11 @@ def show_next(command: str) -> None:
     show(f"next: {command}")
 
 
+def note(text: str) -> None:
+    """On stderr, so that a result on stdout stays whole."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def saying() -> Iterator[Callable[[str], None]]:
     """Says on stderr what goes on: a spinner on a terminal, else a line for each part."""

@@ -14,11 +14,11 @@ from typing import Any
 from delrec_compile import checkpoint
 from delrec_compile.claims.ablate import delays_matter
 from delrec_compile.claims.cost import cost, rates
-from delrec_compile.data.sets import Sets
+from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import Network
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.loop import Progress, data_digest, train
+from delrec_compile.training.loop import Progress, train
 
 # of the trainer: another one where the same config no longer trains the same network, up to rounding
 TRAINER = 2
@@ -34,15 +34,6 @@ def default_folder() -> Path:
         return Path(told)
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "delrec-compile" / "claims"
-
-
-def sets_digest(sets: Sets) -> str:
-    """SHA-256 of training, validation and test set: spikes, labels, shape, class names, step."""
-    parts = [
-        [data_digest(events), events.counts.shape, events.keys, float(events.dt_ms)]
-        for events in (sets.train, sets.valid, sets.test)
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def key(config: TrainConfig, data: str, teacher: str = "") -> str:

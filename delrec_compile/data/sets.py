@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,22 @@ class Sets:
     @property
     def classes(self) -> int:
         return max(events.classes for events in (self.train, self.valid, self.test))
+
+
+def data_digest(events: Events) -> str:
+    """SHA-256 of counts and labels."""
+    digest = hashlib.sha256(np.ascontiguousarray(events.counts).tobytes())
+    digest.update(events.labels.tobytes())
+    return digest.hexdigest()
+
+
+def sets_digest(sets: Sets) -> str:
+    """SHA-256 of training, validation and test set: spikes, labels, shape, class names, step."""
+    parts = [
+        [data_digest(events), events.counts.shape, events.keys, float(events.dt_ms)]
+        for events in (sets.train, sets.valid, sets.test)
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group: int = 5) -> Sets:

@@ -9,7 +9,6 @@ the result: neither the validation nor the test set chooses anything.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +16,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
-from delrec_compile.data.sets import Sets, load_sets
+from delrec_compile.data.sets import Sets, data_digest, load_sets, sets_digest
 from delrec_compile.errors import UsageError
 from delrec_compile.network import Network
 from delrec_compile.training import state as saved
@@ -105,22 +103,10 @@ def _frozen(run: _Run) -> Network:
     )
 
 
-def data_digest(events: Events) -> str:
-    """SHA-256 of counts and labels."""
-    digest = hashlib.sha256(np.ascontiguousarray(events.counts).tobytes())
-    digest.update(events.labels.tobytes())
-    return digest.hexdigest()
-
-
 def _sources(sets: Sets, config: TrainConfig) -> str:
-    """Of all that a training takes in: the three sets, their classes, the teacher."""
-    parts = []
-    for events in (sets.train, sets.valid, sets.test):
-        about = f"{events.counts.shape} {events.dt_ms} {events.keys}"
-        parts.append(f"{data_digest(events)} {about}")
-    if config.teacher:
-        parts.append(checkpoint.digest(checkpoint.load(config.teacher)))
-    return "; ".join(parts)
+    """Digests of all that a training takes in: the sets and the teacher."""
+    teacher = [checkpoint.digest(checkpoint.load(config.teacher))] if config.teacher else []
+    return " ".join([sets_digest(sets), *teacher])
 
 
 class _Run:

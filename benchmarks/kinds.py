@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ KINDS = {
 }
 
 
+@cache
 def network(name: str) -> Network:
     """The network of a kind, snapped; it fires at RATE."""
     kind, r = KINDS[name], np.random.default_rng(7)

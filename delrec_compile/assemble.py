@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile import bare, checkpoint, cross, integer_file, targets, toolchain, tuned
+from delrec_compile import (
+    bare,
+    checkpoint,
+    cross,
+    integer_file,
+    lean_tvm,
+    targets,
+    toolchain,
+    tuned,
+)
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.export import export
+from delrec_compile.export import graph_of
 from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.integer import IntegerNetwork
@@ -60,6 +69,7 @@ def assemble(
     schedules to look into; None: the profile's own is taken. schedule: in place of both. Returns
     what the manifest says of them.
     """
+    lean_tvm.load()
     from delrec_compile.codegen import pick
     from delrec_compile.lower import lower
     from delrec_compile.ops.schedule import Schedule
@@ -76,7 +86,7 @@ def assemble(
         kernels = _integer_kernels(network, chosen, profile.generator, counts)
     else:
         kernels = lower(
-            export(floats, form="semantic"),
+            graph_of(floats, "semantic"),
             chosen,
             generator=profile.generator,
             counts=counts,

@@ -87,6 +87,7 @@ def _fit(
     from delrec_compile import checkpoint
     from delrec_compile.training import plots as pictures
     from delrec_compile.training import train as fit
+    from delrec_compile.training.state import forget
 
     state = _state(out, log=log, resume=resume, force=force)
     suffix = LOGS[log]
@@ -108,7 +109,7 @@ def _fit(
             log=rows,
         )
     checkpoint.save(result.network, out)
-    state.unlink(missing_ok=True)
+    forget(state)
     files = [rows] if rows else []
     if plots:
         files += pictures.draw(result.history, result.network, out)

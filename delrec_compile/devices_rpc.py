@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile import lean_tvm
 from delrec_compile.build import Artifact
 from delrec_compile.devices import Device
 from delrec_compile.devices_program import machine_for, rpc_library
@@ -146,6 +147,7 @@ def _told_by(host: str, port: int) -> dict[str, Any]:
 def client() -> Any:
     """tvm.rpc. Raises ToolchainError with the line that mends it."""
     try:
+        lean_tvm.load()
         import tornado  # noqa: F401
         from tvm import rpc
         from tvm.rpc import tracker  # noqa: F401

@@ -16,7 +16,12 @@ from delrec_compile.targets import Target
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
 # saving an IR node as JSON is what apache-tvm-ffi 0.1.15 dies of
-FFI_PROBE = "import tvm; tvm.ir.save_json(tvm.tirx.IntImm('int32', 1))"
+FFI_PROBE = """
+from delrec_compile import lean_tvm
+lean_tvm.load()
+import tvm
+tvm.ir.save_json(tvm.tirx.IntImm("int32", 1))
+"""
 
 
 @dataclass(frozen=True)

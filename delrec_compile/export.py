@@ -45,20 +45,26 @@ def export(
     form: `portable` or `semantic`. unroll: time steps per call; x is then (K, batch, inputs) and
     y (K, batch, outputs). Raises UnsupportedError, ParityError, ModelError.
     """
+    if path is not None and Path(path).exists() and not force:
+        raise ModelError(f"{path} exists; add --force to replace it")
+    model = graph_of(network, form, unroll)
+    prove(model, network)
+    if path is not None:
+        checkpoint.write_whole(Path(path), model.SerializeToString(deterministic=True))
+    return model
+
+
+def graph_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.ModelProto:
+    """The ONNX model, not proven yet. Raises UnsupportedError."""
     if form not in FORMS:
         raise UnsupportedError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
-    if path is not None and Path(path).exists() and not force:
-        raise ModelError(f"{path} exists; add --force to replace it")
     model = semantic_graph(network, unroll)
     if form == "portable":
         model = to_portable(model)
     _describe(model, network, form, unroll)
     onnx.checker.check_model(model, full_check=form == "portable")
-    prove(model, network)
-    if path is not None:
-        checkpoint.write_whole(Path(path), model.SerializeToString(deterministic=True))
     return model
 
 

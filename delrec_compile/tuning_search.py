@@ -18,13 +18,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tvm
 from numpy.typing import NDArray
+
+from delrec_compile import lean_tvm
 
 # TVM imports all its hardware intrinsics here, which takes 24 s and which no template of ours uses
 _UNUSED = "tvm.s_tir.tensor_intrin"
 sys.modules.setdefault(_UNUSED, types.ModuleType(_UNUSED))
+lean_tvm.load()
 
+import tvm  # noqa: E402
 from tvm.ir.utils import derived_object  # noqa: E402
 from tvm.s_tir import Schedule as Trial  # noqa: E402
 from tvm.s_tir import meta_schedule as ms  # noqa: E402

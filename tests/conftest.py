@@ -21,12 +21,13 @@ from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
 from hypothesis import HealthCheck, settings
 from remote_fixtures import shell, tracker  # noqa: F401
 
-from delrec_compile import checkpoint, targets
+from delrec_compile import checkpoint, integer_file, targets
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.export import export
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import read_model
+from delrec_compile.quantise import quantise
 from delrec_compile.run import OnnxRunner
 from delrec_compile.session import Session
 
@@ -55,31 +56,46 @@ def runs(cpu: str) -> bool:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """`compiled(network, unroll=1, cpu=None, target=...)`: a session, made in this process."""
+    """`compiled(network, unroll=1, cpu=None, target=..., numeric="float32")`: a session."""
     if not runs("x86-64"):
         pytest.skip("the compiled library does not run on this machine")
-    made: dict[tuple[str, int, str | None, str], Artifact] = {}
+    made: dict[tuple[str, int, str | None, str, str], Artifact] = {}
 
     def make(
-        network: Network, unroll: int = 1, cpu: str | None = None, target: str = TARGET
+        network: Network,
+        unroll: int = 1,
+        cpu: str | None = None,
+        target: str = TARGET,
+        numeric: str = "float32",
     ) -> Session:
-        key = (checkpoint.digest(network), unroll, cpu, target)
+        key = (checkpoint.digest(network), unroll, cpu, target, numeric)
         if key not in made:
             stage = tmp_path_factory.mktemp(network.name)
-            made[key] = _artifact(network, unroll, cpu, target, stage)
+            made[key] = artifact_here(network, target, stage, unroll, cpu, numeric)
         return Session(made[key])
 
     return make
 
 
-def _artifact(network: Network, unroll: int, cpu: str | None, target: str, stage: Path) -> Artifact:
+def artifact_here(
+    network: Network,
+    target: str,
+    stage: Path,
+    unroll: int = 1,
+    cpu: str | None = None,
+    numeric: str = "float32",
+) -> Artifact:
+    """As `build` makes it, but in this process, which has TVM loaded, and not proven."""
     checkpoint.save(network, stage / "network.safetensors")
+    if numeric != "float32":
+        integer_file.save(quantise(network, numeric), stage / integer_file.NAME)
     facts = assemble(str(stage), target, network.name, unroll, cpu, None)
     manifest = {
         "name": network.name,
         "steps_per_call": unroll,
         "inputs": network.inputs,
         "outputs": network.outputs,
+        "numeric": numeric,
         **facts,
     }
     return Artifact(stage, manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from test_import_checkpoint import Net, saved
 
 import delrec_compile
 from delrec_compile import checkpoint
+from delrec_compile.cli import main
 
 nir: Any = pytest.importorskip("nir")
 
@@ -120,11 +122,31 @@ WRONG = (
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), WRONG)
-def test_refusals(arguments: tuple[str, ...], code: int, message: str, here: Path) -> None:
+def test_refusals(
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the command's entry point in this process, which has the frameworks loaded already."""
     pytest.importorskip("snntorch")
     if arguments[0] == "whole.pth":
         torch.save(torch.nn.Linear(2, 2), here / "whole.pth")
-    assert message in refused(code, "import", *arguments, "-o", "out/a.safetensors", cwd=here)
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.delitem(sys.modules, "my", raising=False)
+    line = ["delrec-compile", "import", *arguments, "-o", "out/a.safetensors"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as left:
+        main()
+    told, said = capsys.readouterr()
+    assert (left.value.code, told) == (code, "")
+    errors = [s for s in said.splitlines() if s.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in said
     assert not list(here.rglob("*.safetensors"))
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from conftest import artifact_here
 from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delrec_compile import checkpoint, integer_file, targets, toolchain
-from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build, load_artifact
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
@@ -58,23 +58,13 @@ def assembled(tmp_path_factory: pytest.TempPathFactory) -> Assembled:
 
     def make(network: Network, numeric: str, target: str, **schedule: object) -> Artifact:
         stage = tmp_path_factory.mktemp("integer")
-        checkpoint.save(network, stage / "network.safetensors")
-        integer_file.save(quantise(network, numeric), stage / integer_file.NAME)
         with pytest.MonkeyPatch.context() as patch:
             if schedule:
                 profile = targets.load(target)
                 values = {**profile.schedules[0].values, **schedule}
                 changed = replace(profile, schedules=(Choice((), (), values),))
                 patch.setattr(targets, "load", lambda _: changed)
-            facts = assemble(str(stage), target, network.name, 1, None, None)
-        manifest = {
-            "name": network.name,
-            "steps_per_call": 1,
-            "inputs": network.inputs,
-            "outputs": network.outputs,
-            "numeric": numeric,
-        }
-        return Artifact(stage, {**manifest, **facts})
+            return artifact_here(network, target, stage, numeric=numeric)
 
     return make
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from conftest import runs
-from helpers import refusal
+from helpers import called_here, refusal
 from test_cli import cli
 
-from delrec_compile import checkpoint
+from delrec_compile import checkpoint, child
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
 from delrec_compile.export import export
@@ -144,9 +145,13 @@ def written(text: str, path: Path) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _here() -> None:
+def _here() -> Iterator[None]:
+    """Compiled in this process; the commands, below, have a child for it."""
     if not runs("x86-64"):
         pytest.skip("the compiled library does not run on this machine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "call", called_here)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from cases import CASES, EXACT, INTEGER, counts, network
 
-import delrec_compile
 from delrec_compile.errors import DataError
 from delrec_compile.run import read_words
 from delrec_compile.session import Session
@@ -53,8 +52,8 @@ def test_a_batch_is_its_streams(artifacts, x, threads):
     ("name", "numeric"),
     [*((n, "float32") for n in EXACT), *((n, "int8") for n in EXACT[::3] if n in INTEGER)],
 )
-def test_every_network_runs_its_sequence_as_its_steps(name, numeric, tmp_path):
-    artifact = delrec_compile.build(network(name), out=tmp_path / "out", numeric=numeric)
+def test_every_network_runs_its_sequence_as_its_steps(name, numeric, compiled):
+    artifact = compiled(network(name), numeric=numeric).artifact
     x = np.ascontiguousarray(counts(CASES[name], 3, STEPS).transpose(1, 0, 2))
     wanted = one_by_one(artifact, x)
     assert np.abs(wanted).max() > 0

@@ -19,6 +19,7 @@ from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import Network
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, train
+from delrec_compile.training.state import forget
 
 # of the trainer: another one where the same config no longer trains the same network, up to rounding
 TRAINER = 2
@@ -90,7 +91,7 @@ class Cache:
         done = train(self.sets, config, progress, state=state, resume=True)
         checkpoint.save(done.network, self.network(name))
         found = self.keep(name, config, about, done.network, done.seconds)
-        state.unlink(missing_ok=True)
+        forget(state)
         return found
 
     def keep(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from delrec_compile import child, targets, toolchain
+from delrec_compile import child, lean_tvm, targets, toolchain
 from delrec_compile.build import (
     PLAIN,
     SCHEMA,
@@ -95,6 +95,7 @@ def build_plain(
 
 def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:
     """In the child: model.onnx of the stage -> lib/lib<name>.so and include/<name>.h beside it."""
+    lean_tvm.load()
     from delrec_compile.codegen import pick, write_object
     from delrec_compile.plain.lower import lower
 

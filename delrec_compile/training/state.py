@@ -47,6 +47,14 @@ def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> 
     checkpoint.write_whole(path, buffer.getvalue())
 
 
+def forget(path: Path) -> None:
+    """Removes the state, and what a write of it left behind that was killed."""
+    path.unlink(missing_ok=True)
+    for file in path.parent.iterdir():
+        if file.name.startswith(f".{path.name}."):
+            file.unlink(missing_ok=True)
+
+
 def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
     """The state in `path`. Raises CheckpointError for a file that is none, UsageError where it is
     of another training."""

@@ -80,9 +80,9 @@ def check(
 
     with saying() as say:
         say("checking spikes against PyTorch")
-        parity = child.call(
+        (parity,) = child.call(
             "delrec_compile.prove:checked",
-            path=str(path),
+            paths=[str(path)],
             network=network,
             words=words,
             limit=limit,

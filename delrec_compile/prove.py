@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from delrec_compile import checkpoint, child, targets
@@ -66,21 +65,17 @@ def prove(
     Raises ParityError, after writing.
     """
     progress("checking spikes against PyTorch")
-    network = str(artifact.path / "network.safetensors")
-
-    def checked_child(path: Path) -> dict[str, Any]:
-        found: dict[str, Any] = child.call(
-            "delrec_compile.prove:checked",
-            path=str(path),
-            network=network,
-            words=words,
-            limit=limit,
-        )
-        return found
-
     gpu = artifact.manifest.get("form") == "cuda"
     native = not gpu and runs_here(artifact)
-    check = checked_child(artifact.path) if native else None
+    model = artifact.path / "model.onnx"
+    *checks, onnx = child.call(
+        "delrec_compile.prove:checked",
+        paths=[str(artifact.path), str(model)] if native else [str(model)],
+        network=str(artifact.path / "network.safetensors"),
+        words=words,
+        limit=limit,
+    )
+    check = checks[0] if native else None
     emulation, result = None, None
     if gpu:
         emulation = child.call(
@@ -104,7 +99,6 @@ def prove(
     if timed and native:
         progress("timing beside PyTorch and ONNX Runtime")
         result = bench(artifact.path, words, rows=QUICK, rounds=9)
-    onnx = checked_child(artifact.path / "model.onnx")
     proof = Proof(check, onnx, result, machine(), emulation)
     text = json.dumps(proof.as_dict(), indent=2) + "\n"
     checkpoint.write_whole(artifact.path / "measured.json", text.encode())
@@ -175,10 +169,13 @@ def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
     }
 
 
-def checked(path: str, network: str | None, words: str, limit: int | None) -> dict[str, Any]:
-    """In the child: parity of one artifact or ONNX file."""
+def checked(
+    paths: list[str], network: str | None, words: str, limit: int | None
+) -> list[dict[str, Any]]:
+    """In the child: parity of artifacts or ONNX files."""
     source = checkpoint.load(network) if network else None
-    return check_parity(path, first(read_words(words), limit), network=source).as_dict()
+    events = first(read_words(words), limit)
+    return [check_parity(path, events, network=source).as_dict() for path in paths]
 
 
 def describe_difference(parity: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ of `dt_ms`. Zero state is a fresh start.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,6 +145,13 @@ class Network:
             raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
         if self.labels and len(self.labels) != self.readout.size:
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
+        kept = {"dt_ms": self.dt_ms, "max_input": self.max_input, "notes": dict(self.notes)}
+        try:  # files hold them as JSON, which has none of NumPy's numbers
+            kept = json.loads(json.dumps(kept, default=_listed))
+        except TypeError as error:
+            raise NetworkError(f"notes: {error}") from error
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
     @property
     def inputs(self) -> int:
@@ -214,3 +222,10 @@ class Network:
                 new[f"l{i}_hist"] = np.concatenate([x[:, None], past[:, :-1]], axis=1)
         y, kept = self.readout.reference(x, state.get("out_v"))
         return y, new if kept is None else {**new, "out_v": kept}
+
+
+def _listed(value: Any) -> Any:
+    """NumPy's values as Python's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} is a {type(value).__name__}; allowed: text, numbers, lists, tables")

@@ -66,6 +66,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN time": (lambda: network(dt_ms=float("nan")), "dt_ms is nan"),
     "no input": (lambda: network(max_input=0), "max_input is 0; allowed: 1 to 255"),
     "many counts": (lambda: network(max_input=256), "max_input is 256"),
+    "notes": (lambda: network(notes={"at": 1j}), "notes: 1j is a complex; allowed: text, numbers"),
     "labels": (lambda: network(labels=("a",)), "1 labels for 2 classes"),
     "beta": (lambda: Lif(1.5), "beta is 1.5; allowed: 0 <= beta <= 1"),
     "NaN beta": (lambda: Lif(float("nan")), "beta is nan; a finite number"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -225,7 +226,9 @@ class Network:
 
 
 def _listed(value: Any) -> Any:
-    """NumPy's values as Python's."""
+    """NumPy's values as Python's, paths as text."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
     raise TypeError(f"{value!r} is a {type(value).__name__}; allowed: text, numbers, lists, tables")

@@ -70,14 +70,14 @@ def test_facts_are_kept(tmp_path: Path) -> None:
     assert checkpoint.digest(again) != checkpoint.digest(cases.network("conv3"))
 
 
-def test_values_of_numpy_are_kept_as_numbers(tmp_path: Path) -> None:
-    notes = {"accuracy": np.float32(0.5), "seeds": np.arange(3), "epochs": np.int64(80)}
+def test_values_of_numpy_and_paths_are_kept(tmp_path: Path) -> None:
+    notes = {"accuracy": np.float32(0.5), "seeds": np.arange(3), "file": Path("a")}
     network = replace(
         cases.network("conv3"), dt_ms=np.float32(2.5), max_input=np.int64(31), notes=notes
     )
     again = checkpoint.load(checkpoint.save(network, tmp_path / "n.safetensors"))
     assert (again.dt_ms, again.max_input) == (2.5, 31)
-    assert again.notes == {"accuracy": 0.5, "seeds": [0, 1, 2], "epochs": 80}
+    assert again.notes == {"accuracy": 0.5, "seeds": [0, 1, 2], "file": "a"}
     assert checkpoint.digest(again) == checkpoint.digest(network)
 
 

@@ -57,8 +57,8 @@ def seconds(graph: Any) -> float | None:
 
 
 def written(facts: Mapping[str, Any]) -> str:
-    """As JSON; numbers of NumPy as those of Python, anything else as its text."""
-    return json.dumps(facts, sort_keys=True, default=_plain)
+    """As JSON."""
+    return json.dumps(facts, sort_keys=True)
 
 
 def _held(graph: Any) -> dict[Any, Any]:
@@ -71,7 +71,3 @@ def _number(value: Any) -> bool:
 
 def _listed(value: Any, kind: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, kind) for v in value)
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

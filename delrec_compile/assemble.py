@@ -24,7 +24,7 @@ from delrec_compile import (
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.export import graph_of
+from delrec_compile.export import model_of
 from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.integer import IntegerNetwork
@@ -86,7 +86,7 @@ def assemble(
         kernels = _integer_kernels(network, chosen, profile.generator, counts)
     else:
         kernels = lower(
-            graph_of(floats, "semantic"),
+            model_of(floats, "semantic"),
             chosen,
             generator=profile.generator,
             counts=counts,

@@ -5,23 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from delrec_compile import nvrtc, toolchain
-from delrec_compile.errors import ToolchainError
+from delrec_compile import child, lean_tvm, nvrtc, toolchain
+from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.targets import Target
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
-# saving an IR node as JSON is what apache-tvm-ffi 0.1.15 dies of
-FFI_PROBE = """
-from delrec_compile import lean_tvm
-lean_tvm.load()
-import tvm
-tvm.ir.save_json(tvm.tirx.IntImm("int32", 1))
-"""
 
 
 @dataclass(frozen=True)
@@ -64,10 +55,19 @@ def _tvm_ffi() -> Finding:
     if version.startswith("0.1.15"):
         detail = f"{version} crashes in tvm.ir.save_json"
         return Finding(name, False, detail, "build", fix)
-    done = subprocess.run([sys.executable, "-c", FFI_PROBE], capture_output=True, check=False)
-    if done.returncode:
-        return Finding(name, False, f"{version}: its probe died ({done.returncode})", "build", fix)
+    try:
+        child.call("delrec_compile.doctor:save_json")
+    except CompilerCrash as error:
+        return Finding(name, False, f"{version}: {error}", "build", fix)
     return Finding(name, True, version, "build")
+
+
+def save_json() -> None:
+    """In the child: an IR node as JSON, which is what apache-tvm-ffi 0.1.15 dies of."""
+    lean_tvm.load()
+    import tvm
+
+    tvm.ir.save_json(tvm.tirx.IntImm("int32", 1))
 
 
 def _compiler() -> Finding:

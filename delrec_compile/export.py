@@ -47,14 +47,14 @@ def export(
     """
     if path is not None and Path(path).exists() and not force:
         raise ModelError(f"{path} exists; add --force to replace it")
-    model = graph_of(network, form, unroll)
+    model = model_of(network, form, unroll)
     prove(model, network)
     if path is not None:
         checkpoint.write_whole(Path(path), model.SerializeToString(deterministic=True))
     return model
 
 
-def graph_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.ModelProto:
+def model_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.ModelProto:
     """The ONNX model, not proven yet. Raises UnsupportedError."""
     if form not in FORMS:
         raise UnsupportedError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")

@@ -31,7 +31,7 @@ def refusal(
     assert tree(clean) == before
 
 
-def called_here(function: str, *, timeout_s: float = 0.0, **arguments: Any) -> Any:
+def called_here(function: str, **arguments: Any) -> Any:
     """`child.call` in this process, which has TVM loaded: answers go through JSON as from a child."""
     module, name = function.split(":")
     call = getattr(importlib.import_module(module), name)

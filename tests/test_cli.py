@@ -160,12 +160,16 @@ def test_inspect_targets_doctor():
 
 
 def test_doctor_finds_what_is_missing(tmp_path):
-    bare = {"PATH": str(tmp_path), "CC": ""}
+    dies = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+    (tmp_path / "tvm.py").write_text(dies)
+    bare = {"PATH": str(tmp_path), "CC": "", "PYTHONPATH": str(tmp_path)}
     done = cli("doctor", "--json", env=bare)
     assert done.returncode == 5
     findings = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
     assert findings["espeak-ng"]["fix"] == "apt-get install espeak-ng"
     assert not findings["espeak-ng"]["ok"]
+    assert not findings["apache-tvm-ffi"]["ok"]
+    assert "died with signal SIGSEGV" in findings["apache-tvm-ffi"]["detail"]
 
 
 def test_data_and_train(tmp_path, tiny_data):

@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks import picture, studies, tables
 from delrec_compile.bench import ONE_THREAD
-from delrec_compile.checkpoint import write_whole
 from delrec_compile.errors import DelrecError
-from delrec_compile.prove import machine
+from delrec_compile.system.files import write_atomic
+from delrec_compile.system.host import machine
 
 RESULTS = Path(__file__).parent / "results"
 SCHEMA = "delrec.benchmarks/1"
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     if not found:
         print(f"error: {out} holds no results; run without --draw", file=sys.stderr)
         return 3
-    write_whole(out / "picture.svg", picture.draw(found).encode())
+    write_atomic(out / "picture.svg", picture.draw(found).encode())
     print(tables.markdown(found))
     print(f"next: open {out / 'picture.svg'}")
     return 0
@@ -58,7 +58,7 @@ def run(wanted: list[studies.Study], out: Path, rounds: int | None) -> None:
         for study in wanted:
             facts = studies.measure(study, Path(folder), rounds, lambda text: _say(text))
             whole = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, **facts}
-            write_whole(out / f"{study.name}.json", (json.dumps(whole, indent=1) + "\n").encode())
+            write_atomic(out / f"{study.name}.json", (json.dumps(whole, indent=1) + "\n").encode())
 
 
 def results(out: Path) -> dict[str, dict[str, Any]]:

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 import delrec_compile
-from delrec_compile import toolchain
+from delrec_compile.aliases import F32
 from delrec_compile.glue import c_array
 from delrec_compile.interleaved import inputs, interleave
 from delrec_compile.network import ConvDelay, Network
 from delrec_compile.ops import delay_line
 from delrec_compile.peers.ours import Ours
-from delrec_compile.peers.peer import F32, Peer
+from delrec_compile.peers.peer import Peer
 from delrec_compile.run import read_words
 from delrec_compile.session import pointer
+from delrec_compile.system import toolchain
 
 HERE = Path(__file__).parent
 FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared")

@@ -24,7 +24,6 @@ import onnx
 from benchmarks.networks import BETA, Size, calibrate, poisson_words, random_network
 from delrec_compile.bench import ONE_THREAD, bench
 from delrec_compile.build import build
-from delrec_compile.checkpoint import write_whole
 from delrec_compile.data.events import save_words
 from delrec_compile.errors import DelrecError
 from delrec_compile.export import export
@@ -42,7 +41,8 @@ from delrec_compile.network import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.prove import machine
+from delrec_compile.system.files import write_atomic
+from delrec_compile.system.host import machine
 
 ROOT = Path(__file__).parent.parent
 PAGES, RESULTS = ROOT / "docs" / "kinds", ROOT / "benchmarks" / "results" / "kinds.json"
@@ -270,7 +270,7 @@ def main(rounds: int = 15) -> int:
         return error.exit_code
     PAGES.mkdir(parents=True, exist_ok=True)
     whole = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, "kinds": costs}
-    write_whole(RESULTS, (json.dumps(whole, indent=1) + "\n").encode())
+    write_atomic(RESULTS, (json.dumps(whole, indent=1) + "\n").encode())
     write_pages(costs)
     return 0
 
@@ -278,8 +278,8 @@ def main(rounds: int = 15) -> int:
 def write_pages(costs: dict[str, dict[str, Any]]) -> None:
     """The pages of what was measured."""
     for name, cost in costs.items():
-        write_whole(PAGES / f"{name}.md", page(name, cost).encode())
-    write_whole(PAGES / "README.md", index(costs).encode())
+        write_atomic(PAGES / f"{name}.md", page(name, cost).encode())
+    write_atomic(PAGES / "README.md", index(costs).encode())
 
 
 if __name__ == "__main__":

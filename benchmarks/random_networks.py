@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import drawn
-from delrec_compile import checkpoint, child, integer_file
+from delrec_compile import checkpoint, integer_file
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
@@ -32,6 +32,7 @@ from delrec_compile.onnx_model import read_model
 from delrec_compile.quantise import quantise
 from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner
 from delrec_compile.session import Session, Trace
+from delrec_compile.system import child
 
 SCHEMA = "delrec.random_networks/1"
 STEPS = 200

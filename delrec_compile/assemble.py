@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile import (
-    bare,
-    checkpoint,
-    cross,
-    integer_file,
-    lean_tvm,
-    targets,
-    toolchain,
-    tuned,
-)
+from delrec_compile import bare, checkpoint, integer_file, targets, tuned
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
@@ -28,8 +19,11 @@ from delrec_compile.export import model_of
 from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.integer import IntegerNetwork
-from delrec_compile.link import FLAGS, link
+from delrec_compile.link import link
 from delrec_compile.network import Network
+from delrec_compile.system import toolchain, tvm_loader, zig
+from delrec_compile.system.chips import CORES, MemoryMap
+from delrec_compile.system.toolchain import FLAGS
 
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
@@ -50,7 +44,7 @@ class Machine:
     llvm: dict[str, Any]
     triple: str
     core: str
-    memory: cross.MemoryMap | None = None
+    memory: MemoryMap | None = None
 
 
 def assemble(
@@ -69,7 +63,7 @@ def assemble(
     schedules to look into; None: the profile's own is taken. schedule: in place of both. Returns
     what the manifest says of them.
     """
-    lean_tvm.load()
+    tvm_loader.load()
     from delrec_compile.codegen import pick
     from delrec_compile.lower import lower
     from delrec_compile.ops.schedule import Schedule
@@ -249,10 +243,10 @@ COUNTS = {"library": "float32", "sources": "uint8", "cuda": "float32"}
 
 def _image(work: Path, name: str, root: Path, machine: Machine) -> str:
     """test/<name>.elf: the objects of the library, linked as a program that an emulator can run."""
-    core = cross.CORES[machine.core]
+    core = CORES[machine.core]
     objects = [work / f"{part}.o" for part in ("glue", "kernels", "alone")]
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
     keep = [f"{name}_{entry}" for entry in ENTRIES]
-    cross.link_bare(objects, image, bare.SPACE, core.triple, core.cpu, keep=keep)
+    zig.link_bare(objects, image, bare.SPACE, core.triple, core.cpu, keep=keep)
     return str(image.relative_to(root))

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile import nvrtc, targets, toolchain
 from delrec_compile.glue import CUDA, render, table_file, table_offsets
 from delrec_compile.network import Network
+from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:
     from delrec_compile.compose_gpu import GpuKernel
@@ -48,7 +48,7 @@ def assemble_cuda(
     return {
         "library": f"lib/lib{name}.so",
         "library_bytes": library.stat().st_size,
-        "machine": targets.ALIASES.get(platform.machine().lower(), platform.machine().lower()),
+        "machine": host.ALIASES.get(platform.machine().lower(), platform.machine().lower()),
         "arch": arch,
         "compiler": device.compiler,
         "kernels": list(functions),

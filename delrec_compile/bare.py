@@ -8,8 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.cross import CORES, KB, Core, MemoryMap, Region, compile_c, link_bare, sizes
 from delrec_compile.errors import UnsupportedError, did_you_mean
+from delrec_compile.system.chips import CORES, KB, Core, MemoryMap, Region
+from delrec_compile.system.elf import sizes
+from delrec_compile.system.zig import compile_c, link_bare
 
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
 # what a test program has instead of a heap

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, child, targets
+from delrec_compile import checkpoint
+from delrec_compile.aliases import F32
 from delrec_compile.build import load_artifact
 from delrec_compile.errors import (
     UnsupportedError,
@@ -26,8 +26,8 @@ from delrec_compile.interleaved import engines_for, inputs, interleave
 from delrec_compile.network import Network
 from delrec_compile.peers.peer import Workload
 from delrec_compile.run import TorchRunner, fitting, read_words
+from delrec_compile.system import child, host
 
-F32 = NDArray[np.float32]
 FORMS = ("step", "sequence", "batch")
 STREAMS = 256  # of form `batch`, when none are asked for
 ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
@@ -164,7 +164,7 @@ def _module(artifact: Path | str) -> str:
     m = load_artifact(artifact).manifest
     if m.get("form") == "cuda":
         return GPU_MODULE
-    if not targets.is_here(m["machine"]):
+    if not host.is_here(m["machine"]):
         raise UnsupportedError(
             f"{artifact} is built for {m['machine']}, and only code of this machine can be timed; "
             "'delrec-compile compare' counts its instructions"

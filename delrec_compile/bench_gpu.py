@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from delrec_compile import checkpoint
+from delrec_compile.aliases import F32
 from delrec_compile.bench import Bench, Row
 from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.freeze import exact
@@ -28,7 +28,6 @@ from delrec_compile.run import TorchRunner, fitting, read_words
 from delrec_compile.session_gpu import GpuSession
 from delrec_compile.step import Step
 
-F32 = NDArray[np.float32]
 BATCHES = (1, 64, 1024)
 NAMES = ("ours", "ours_host", "torch_graph", "torch_compile")
 SLICE_S = 0.02

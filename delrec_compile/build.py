@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import importlib.metadata
 import io
 import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, child, integer_file, nvrtc, targets, toolchain
+from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile.aliases import Progress
 from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.export import export, golden_hash
@@ -25,12 +25,13 @@ from delrec_compile.glue import c_name
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.quantise import quantise
+from delrec_compile.system import child, nvrtc, toolchain
+from delrec_compile.system.files import sha256, write_atomic
 from delrec_compile.tuning_store import Store
 
 SCHEMA = "delrec.artifact/1"
 PLAIN = "plain"  # the form of an artifact of a plain ONNX step
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def load_artifact(path: Path | str, plain: bool = False) -> Artifact:
         raise InputError(f"{path} is {what}; {fit} for it")
     for name, checksum in files.items():
         file = path / name
-        if not file.is_file() or _sha256(file) != checksum:
+        if not file.is_file() or sha256(file) != checksum:
             raise InputError(f"{file} is missing or not the file that was built; build it again")
     return Artifact(path, manifest)
 
@@ -221,7 +222,7 @@ def tools() -> dict[str, str]:
 def checksums(folder: Path) -> dict[str, str]:
     """sha256 of each file, by its path in the folder."""
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-    return {file: _sha256(folder / file) for file in files}
+    return {file: sha256(folder / file) for file in files}
 
 
 @contextlib.contextmanager
@@ -247,7 +248,7 @@ def installed(stage: Path, out: Path, manifest: dict[str, Any]) -> Artifact:
     (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     install(stage, out)
     artifact = Artifact(out, manifest)
-    checkpoint.write_whole(artifact.archive, packed(out))
+    write_atomic(artifact.archive, packed(out))
     return artifact
 
 
@@ -276,7 +277,3 @@ def packed(folder: Path) -> bytes:
             with path.open("rb") as file:
                 tar.addfile(info, file)
     return gzip.compress(raw.getvalue(), mtime=0)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import fields
 from importlib import resources
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
 from delrec_compile.network import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
+from delrec_compile.system.files import write_atomic
 
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256")
@@ -42,7 +41,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     raw = to_bytes(
         arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
     )
-    write_whole(path, canonical(raw))
+    write_atomic(path, canonical(raw))
     return path
 
 
@@ -80,45 +79,12 @@ def digest(network: Network) -> str:
     return h.hexdigest()
 
 
-def writable(path: Path) -> None:
-    """Refuses a path that cannot be written, before long work for it begins."""
-    if path.is_dir():
-        raise CheckpointError(f"cannot write {path}: it is a folder; name a file")
-    try:
-        path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.absolute().parent).close()
-    except OSError as error:
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
-
-
 def canonical(raw: bytes) -> bytes:
     """The same file with its header in sorted order: safetensors shuffles the metadata."""
     start = 8 + int.from_bytes(raw[:8], "little")
     header = json.dumps(json.loads(raw[8:start]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + raw[start:]
-
-
-def write_whole(path: Path, raw: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old one or the new one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(raw)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _locate(source: Path | str) -> Path:

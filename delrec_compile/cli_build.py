@@ -54,6 +54,7 @@ def build(
     from delrec_compile.inspect import inspect as facts_of
     from delrec_compile.prove import prove
     from delrec_compile.run import read_words
+    from delrec_compile.system.files import write_atomic
 
     if model.endswith(".onnx"):
         odd: dict[str, Any] = {
@@ -86,7 +87,7 @@ def build(
         proof = prove(artifact, words, limit=limit, progress=say)
         remote = cli_devices.proven_on(artifact.path, chosen, words, limit, say)
     text = report.markdown(artifact, facts, proof)
-    checkpoint.write_whole(artifact.path / "report.md", text.encode())
+    write_atomic(artifact.path / "report.md", text.encode())
     told = {**report.build_facts(artifact, facts, proof), **remote}
     if as_json:
         print_json("build", **told)

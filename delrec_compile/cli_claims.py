@@ -42,16 +42,17 @@ def claims(
 
     Trains what the cache does not hold yet; a run that was cut off goes on.
     """
-    from delrec_compile import checkpoint, report
+    from delrec_compile import report
     from delrec_compile.claims.measure import claims as measure
     from delrec_compile.claims.page import write
     from delrec_compile.claims.table import tables
     from delrec_compile.claims.variants import VARIANTS, named
+    from delrec_compile.system.files import writable
 
     names = None if variants is None else [v.strip() for v in variants.split(",") if v.strip()]
     chosen = VARIANTS if names is None else named(names)
     for path in markdown or ():
-        checkpoint.writable(path)
+        writable(path)
     with counting("claims") as step:
         found = measure(
             data,

@@ -46,6 +46,7 @@ def compare(
     from delrec_compile.budgets import Budgets, parse_size
     from delrec_compile.compare import compare as compare_targets
     from delrec_compile.errors import InputError
+    from delrec_compile.system.files import writable, write_atomic
 
     budgets = Budgets(
         max_us,
@@ -57,7 +58,7 @@ def compare(
     if html is not None:
         if html.exists() and not force:
             raise InputError(f"{html} exists; add --force to replace it")
-        checkpoint.writable(html)
+        writable(html)
     try:
         with counting("comparing") as step:
             found = compare_targets(
@@ -75,7 +76,7 @@ def compare(
         print(f"what is built stays in {out}; the same command goes on from it", file=sys.stderr)
         raise
     if html is not None:
-        checkpoint.write_whole(html, compare_report.page(found).encode())
+        write_atomic(html, compare_report.page(found).encode())
     if as_json:
         print_json("compare", **found.as_dict())
     else:

@@ -80,12 +80,13 @@ def import_(
     from delrec_compile import checkpoint
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.imports.source import import_model
+    from delrec_compile.system.files import writable
 
     if out.suffix != ".safetensors":
         raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
-    checkpoint.writable(out)
+    writable(out)
     with saying() as say:
         say(f"importing {source}")
         made = import_model(

@@ -35,14 +35,14 @@ def build(
     model: str, target: str, out: Path | None, cpu: str | None, force: bool, as_json: bool
 ) -> None:
     """Compiles, compares with ONNX Runtime where it can run, tells the lane."""
-    from delrec_compile import child, targets
     from delrec_compile.plain.build import build_plain
     from delrec_compile.plain.check import judge
+    from delrec_compile.system import child, host
 
     with saying() as say:
         artifact = build_plain(model, target, out, cpu=cpu, force=force, progress=say)
         m, checked, timed = artifact.manifest, None, None
-        if targets.is_here(m["machine"]):
+        if host.is_here(m["machine"]):
             say("comparing with ONNX Runtime")
             task = "delrec_compile.plain.check:"
             checked = child.call(f"{task}check_plain", path=str(artifact.path))
@@ -65,8 +65,8 @@ def build(
 
 def check(path: Path, as_json: bool) -> None:
     """Exit 6 when an output differs by more than float32 sums in another order do."""
-    from delrec_compile import child
     from delrec_compile.plain.check import judge
+    from delrec_compile.system import child
 
     with saying() as say:
         say("comparing with ONNX Runtime")
@@ -80,7 +80,7 @@ def check(path: Path, as_json: bool) -> None:
 
 def bench(path: Path, rounds: int | None, as_json: bool) -> None:
     """Time per step beside ONNX Runtime."""
-    from delrec_compile import child
+    from delrec_compile.system import child
 
     with saying() as say:
         say("timing beside ONNX Runtime")

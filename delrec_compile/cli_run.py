@@ -23,7 +23,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Classify words with an artifact, or with an ONNX file in ONNX Runtime."""
-    from delrec_compile import child, report
+    from delrec_compile import report
+    from delrec_compile.system import child
 
     with saying() as say:
         say(f"running {path}")
@@ -74,9 +75,10 @@ def check(
     if device:
         cli_devices.check_devices(path, device, words, limit, as_json)
         return
-    from delrec_compile import child, report
+    from delrec_compile import report
     from delrec_compile.errors import ParityError
     from delrec_compile.prove import describe_difference
+    from delrec_compile.system import child
 
     with saying() as say:
         say("checking spikes against PyTorch")

@@ -33,9 +33,10 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
 
 def targets(as_json: Json = False) -> None:
     """List the targets and whether this machine can build for them."""
-    from delrec_compile import nvrtc, report, toolchain
+    from delrec_compile import report
     from delrec_compile import targets as profiles
-    from delrec_compile.doctor import missing
+    from delrec_compile.system import nvrtc, toolchain
+    from delrec_compile.system.doctor import missing
 
     rows: list[dict[str, Any]] = []
     for name in profiles.names():
@@ -71,7 +72,7 @@ def targets(as_json: Json = False) -> None:
 def doctor(as_json: Json = False) -> None:
     """Probe every tool that a command may need; exit 5 when one is missing."""
     from delrec_compile import report
-    from delrec_compile.doctor import doctor as probe
+    from delrec_compile.system.doctor import doctor as probe
 
     findings = probe()
     bad = [f for f in findings if not f.ok]

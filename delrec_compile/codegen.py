@@ -14,10 +14,10 @@ from tvm import s_tir, tirx
 from tvm.ir import PointerType, PrimType
 from tvm.tirx.buffer import is_buffer_var
 
-from delrec_compile import nvrtc
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.ops import byte_rows
 from delrec_compile.ops.schedule import Schedule
+from delrec_compile.system import nvrtc
 from delrec_compile.targets import Target
 
 # any value but the default keeps TVM from wrapping the function in its packed calling convention

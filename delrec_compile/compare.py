@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, child, side_by_side, targets
+from delrec_compile import checkpoint, side_by_side, targets
+from delrec_compile.aliases import Progress, StageProgress
 from delrec_compile.bench import bench
 from delrec_compile.budgets import Budgets
-from delrec_compile.build import Artifact, Progress
+from delrec_compile.build import Artifact
 from delrec_compile.comparison import CYCLES_PER_INSTRUCTION, Comparison, Row
 from delrec_compile.errors import (
     DelrecError,
@@ -24,12 +25,13 @@ from delrec_compile.errors import (
 )
 from delrec_compile.kept import OUT, artifact_for, measured
 from delrec_compile.network import Network
-from delrec_compile.prove import Proof, machine, prove
+from delrec_compile.prove import Proof, prove
 from delrec_compile.run import first, fitting, read_words
+from delrec_compile.system import child
+from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
 
 PEERS = ("torch_eager", "onnxruntime")
-Stage = Callable[[int, int, str], None]
 
 
 def chosen_targets(names: Sequence[str]) -> dict[str, Target]:
@@ -59,7 +61,7 @@ def compare(
     limit: int | None = None,
     budgets: Budgets | None = None,
     rebuild: bool = False,
-    progress: Stage = lambda _done, _total, _note: None,
+    progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Comparison:
     """Builds what is missing, checks every artifact against PyTorch, times it.
 
@@ -130,7 +132,7 @@ def _unjudged(budgets: Budgets, row: Row, profile: Target) -> list[str]:
     ]
 
 
-def _say(progress: Stage, done: int, total: int, note: str, text: str) -> None:
+def _say(progress: StageProgress, done: int, total: int, note: str, text: str) -> None:
     progress(done, total, f"{note}: {text}")
 
 

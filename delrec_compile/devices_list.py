@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from delrec_compile import child, targets
 from delrec_compile.devices import LOCAL, TRACKER_PORT, Device, parse, parse_tracker
 from delrec_compile.devices_ssh import hello
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError
+from delrec_compile.system import child
+from delrec_compile.system import host as system_host
 
 CONFIG = Path("~/.ssh/config")
 SUMMARY_S = 60.0
@@ -41,7 +42,7 @@ def devices(
     Raises DeviceError where the tracker is not reached.
     """
     here = platform.machine()
-    out = [Found(LOCAL.url, "ready", targets.ALIASES.get(here.lower(), here), platform.node())]
+    out = [Found(LOCAL.url, "ready", system_host.ALIASES.get(here.lower(), here), platform.node())]
     out += of_tracker(*tracker) if tracker else []
     asked = {device.url: device for device in ask}
     names = [f"ssh://{name}" for name in ssh_hosts(config)]

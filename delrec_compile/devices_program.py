@@ -10,7 +10,6 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from delrec_compile import targets, toolchain
 from delrec_compile.build import Artifact
 from delrec_compile.devices import Device
 from delrec_compile.errors import (
@@ -19,6 +18,7 @@ from delrec_compile.errors import (
     InputError,
     UnsupportedError,
 )
+from delrec_compile.system import host, toolchain
 
 # what `uname -m` says -> zig's words for its processor, and for the baseline of it
 PROCESSORS = {
@@ -42,7 +42,7 @@ def machine_for(artifact: Artifact, device: Device, found: str) -> str:
     Raises UnsupportedError for an artifact that no such machine can run, DeviceError for a wrong one.
     """
     m = artifact.manifest
-    wanted, there = str(m["machine"]), targets.ALIASES.get(found, found)
+    wanted, there = str(m["machine"]), host.ALIASES.get(found, found)
     if m.get("form") == "cuda":
         raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run code of CPUs")
     if wanted == "any":
@@ -64,7 +64,7 @@ def program(artifact: Artifact, machine: str, out: Path) -> Path:
     """A static program that runs words (see targets/device/main.c), for Linux on any such machine."""
     triple, abi, cpu = PROCESSORS[machine]
     zig = importlib.util.find_spec("ziglang") is not None
-    if targets.is_here(machine):
+    if host.is_here(machine):
         try:
             return _compile(artifact, "main.c", out, ["-static", "-s"], "")
         except CompilerCrash:  # systems without a static C library
@@ -80,7 +80,7 @@ def rpc_library(artifact: Artifact, machine: str, out: Path) -> Path:
 
     includes = dict.fromkeys((libinfo.find_include_path(), libinfo.find_dlpack_include_path()))
     flags = ["-shared", "-s", *(f"-I{folder}" for folder in includes)]
-    if targets.is_here(machine):
+    if host.is_here(machine):
         return _compile(artifact, "rpc.c", out, flags, "")
     triple, abi, cpu = PROCESSORS[machine]
     flags += [f"-mcpu={cpu}", "-fno-sanitize=undefined"]

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import lean_tvm
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.devices import Device
 from delrec_compile.devices_program import machine_for, rpc_library
 from delrec_compile.devices_words import SLICE_US, Shape, refused
 from delrec_compile.errors import DelrecError, DeviceError, ParityError, ToolchainError
 from delrec_compile.session import Trace
+from delrec_compile.system import tvm_loader
 
-F32 = NDArray[np.float32]
 MEND = "pip install 'delrec-compile[rpc]'"
 CONNECT_S = 10.0
 POLL_S = 0.5
@@ -147,7 +147,7 @@ def _told_by(host: str, port: int) -> dict[str, Any]:
 def client() -> Any:
     """tvm.rpc. Raises ToolchainError with the line that mends it."""
     try:
-        lean_tvm.load()
+        tvm_loader.load()
         import tornado  # noqa: F401
         from tvm import rpc
         from tvm.rpc import tracker  # noqa: F401

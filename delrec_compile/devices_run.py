@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, child
+from delrec_compile import checkpoint
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.devices import Device, parse
 from delrec_compile.devices_program import machine_for, program
@@ -24,8 +25,8 @@ from delrec_compile.errors import CompilerCrash, DeviceError, InputError, Parity
 from delrec_compile.parity import compare_artifact
 from delrec_compile.run import first, fitting, read_words
 from delrec_compile.session import Trace
+from delrec_compile.system import child
 
-F32 = NDArray[np.float32]
 START_S = 300.0  # to import, and to compile what runs there
 AGREED = 1  # words that are compared before any is timed
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.devices import Device
 from delrec_compile.devices_program import machine_for, program
@@ -25,7 +26,6 @@ from delrec_compile.devices_words import Shape, packed, unpacked
 from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, UsageError
 from delrec_compile.session import Trace
 
-F32 = NDArray[np.float32]
 MEND = "apt-get install openssh-client"
 CONNECT_S = 10
 SSH_FAILED = 255  # ssh's own exit code

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
 from delrec_compile.session import Trace, counts
 
-F32 = NDArray[np.float32]
 MAGIC = 0x64726C32
 HEAD = struct.Struct("<I7i")  # magic, words, steps, traced, timed, slice in us, self-test, piece
 WORD = 2  # bytes of a count

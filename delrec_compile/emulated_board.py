@@ -10,15 +10,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.bare import Chip, memory_map, replay_program
 from delrec_compile.build import Artifact
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import DeviceError
 from delrec_compile.session import Trace
 
-F32 = NDArray[np.float32]
 TIMEOUT_S = 300.0
 
 

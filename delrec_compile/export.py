@@ -25,6 +25,7 @@ from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_graph import semantic_graph
 from delrec_compile.onnx_model import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
+from delrec_compile.system.files import write_atomic
 
 FORMS = ("portable", "semantic")
 CHECK_STEPS = 40
@@ -50,7 +51,7 @@ def export(
     model = model_of(network, form, unroll)
     prove(model, network)
     if path is not None:
-        checkpoint.write_whole(Path(path), model.SerializeToString(deterministic=True))
+        write_atomic(Path(path), model.SerializeToString(deterministic=True))
     return model
 
 

@@ -14,15 +14,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, targets
+from delrec_compile import checkpoint
+from delrec_compile.aliases import F32, StageProgress
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import (
     CompilerCrash,
@@ -31,11 +31,11 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.footprint_programs import NAMES, OURS, Program, elf_parts, programs
+from delrec_compile.footprint_programs import NAMES, OURS, Program, programs
 from delrec_compile.run import ReferenceRunner, fitting, read_words
+from delrec_compile.system import host
+from delrec_compile.system.elf import elf_parts
 
-F32 = NDArray[np.float32]
-Say = Callable[[int, int, str], None]
 STREAMS = 1000  # more than one, to see what each takes
 STARTS = 5  # of a bare program, for one of a peer
 CLOSE = 1e-3  # of float32 outputs
@@ -101,7 +101,7 @@ def footprint(
     *,
     rows: Sequence[str] = NAMES,
     rounds: int = 5,
-    progress: Say = lambda _done, _total, _note: None,
+    progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Footprint:
     """Measures an artifact of this machine, and peers.
 
@@ -151,7 +151,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
             raise UsageError(f"unknown row '{name}'; allowed: {', '.join(NAMES)}")
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}; at least 1 is needed")
-    if m.get("form") == "cuda" or not targets.is_here(m["machine"]):
+    if m.get("form") == "cuda" or not host.is_here(m["machine"]):
         where = "a GPU" if m.get("form") == "cuda" else m["machine"]
         raise UnsupportedError(
             f"{artifact.path} is built for {where}, and programs of this machine are measured; "

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delrec_compile import lean_tvm
+from delrec_compile.aliases import F32
+from delrec_compile.system import tvm_loader
 
-F32 = NDArray[np.float32]
 Step = Callable[[F32, list[Any]], tuple[F32, list[Any]]]
 
 
@@ -71,7 +70,7 @@ def _torch_eager(network: Path) -> tuple[Step, list[Any]]:
 
 
 def _tvm_default(library: Path) -> tuple[Step, list[Any]]:
-    lean_tvm.load()
+    tvm_loader.load()
     import tvm
     from tvm import relax
 
@@ -87,7 +86,7 @@ def _tvm_default(library: Path) -> tuple[Step, list[Any]]:
 
 def compile_tvm(model: str, library: str) -> None:
     """In a child: the ONNX step through TVM's own default pipeline, as a library, and its state."""
-    lean_tvm.load()
+    tvm_loader.load()
     import onnx
     import tvm
     from tvm import relax

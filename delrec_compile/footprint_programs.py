@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import jinja2
 
-from delrec_compile import child, targets, toolchain
 from delrec_compile.assemble import library_of
 from delrec_compile.build import Artifact
-from delrec_compile.cross import CORES
 from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
 from delrec_compile.export import export
 from delrec_compile.network import Network
+from delrec_compile.system import child, host, toolchain
+from delrec_compile.system.chips import CORES
 
 OURS = ("shared", "static", "static_musl")
 PEERS = ("onnxruntime", "torch_eager", "tvm_default")
@@ -89,7 +88,7 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
 
 
 def _musl(machine: str) -> str:
-    here = machine if machine != "any" else next((c for c in CORES if targets.is_here(c)), "")
+    here = machine if machine != "any" else next((c for c in CORES if host.is_here(c)), "")
     core = CORES.get("armv7" if here == "armv7l" else here)
     if core is None:
         raise ToolchainError(f"no static C library is known for {machine}")
@@ -132,21 +131,3 @@ def _installed(package: str) -> int:
         raise ToolchainError(f"{package} is not installed; pip install {package}") from error
     places = (Path(str(file.locate())) for file in files)
     return sum(place.stat().st_size for place in places if place.is_file())
-
-
-def elf_parts(file: Path) -> dict[str, int]:
-    """Bytes of a 64-bit ELF file: in all, of code, of constants, of variables.
-
-    Raises CompilerCrash for another kind of file.
-    """
-    raw = file.read_bytes()
-    if raw[:6] != b"\x7fELF\x02\x01":
-        raise CompilerCrash(f"{file} is no 64-bit little-endian ELF file")
-    at, size, count = struct.unpack_from("<40xQ10xHH", raw)
-    parts = {"file": len(raw), "code": 0, "constants": 0, "variables": 0}
-    for k in range(count):
-        flags, length = struct.unpack_from("<8xQ16xQ", raw, at + k * size)
-        write, alloc, execute = (bool(flags & bit) for bit in (1, 2, 4))
-        if alloc:
-            parts["code" if execute else "variables" if write else "constants"] += length
-    return parts

@@ -17,12 +17,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network import Layer, Network, Recurrence
 
-F32 = NDArray[np.float32]
 MANTISSA = 24
 FINEST = 40
 UNITS_MOST = (1 << 15) - 1

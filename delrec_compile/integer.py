@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32, F64, Ints
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
-from delrec_compile.integer_layers import F32, LIMIT, IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints, whole
+from delrec_compile.integer_layers import LIMIT, IntegerLayer, IntegerReadout
+from delrec_compile.integer_recurrence import IntegerConv, IntegerDense, whole
 from delrec_compile.network import MAX_INPUT, StateVar
 
 State = dict[str, Ints]

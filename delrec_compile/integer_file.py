@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from delrec_compile.checkpoint import canonical, open_file, write_whole
+from delrec_compile.checkpoint import canonical, open_file
 from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.integer import IntegerNetwork, assemble
+from delrec_compile.system.files import write_atomic
 
 FORMAT = "delrec.integer/1"
 NAME = "integer.safetensors"
@@ -19,7 +20,7 @@ def save(network: IntegerNetwork, path: Path) -> Path:
 
     arrays, config = network.describe()
     meta = {"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
-    write_whole(path, canonical(to_bytes(arrays, metadata=meta)))
+    write_atomic(path, canonical(to_bytes(arrays, metadata=meta)))
     return path
 
 

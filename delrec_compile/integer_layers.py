@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32, F64, I32, I64, Ints
 from delrec_compile.errors import NetworkError
 from delrec_compile.integer_recurrence import (
-    F64,
-    I32,
-    I64,
     WEIGHTS,
     IntegerConv,
     IntegerDense,
-    Ints,
     product,
     row_sums,
     shaped,
@@ -27,8 +24,6 @@ from delrec_compile.integer_recurrence import (
 )
 from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import RESETS
-
-F32 = NDArray[np.float32]
 
 Q = 15  # fractional bits of beta
 ONE = 1 << Q

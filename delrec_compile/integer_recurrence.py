@@ -9,16 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64, I32, I64, Ints
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Axonal
-
-F64 = NDArray[np.float64]
-I32 = NDArray[np.int32]
-I64 = NDArray[np.int64]
-Ints = NDArray[Any]
 
 WEIGHTS = (np.dtype(np.int8), np.dtype(np.int16))
 KERNELS = (np.dtype(np.int16), np.dtype(np.int32))

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delrec_compile import peers
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
@@ -19,7 +19,6 @@ from delrec_compile.network import Network
 from delrec_compile.peers.peer import Peer, Workload
 from delrec_compile.run import ReferenceRunner, TorchRunner
 
-F32 = NDArray[np.float32]
 Wanted = dict[int, tuple[Any, F32]]  # by the id of a network, which is kept with its outputs
 SLICE_NS = 4_000_000
 LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from delrec_compile import toolchain
 from delrec_compile.bare import ENTRIES
+from delrec_compile.system import toolchain
+from delrec_compile.system.toolchain import FLAGS
 
-FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 BATCH = "run_batch"  # the entry of many streams, of libraries only
 
 # what compilers call without being asked to; so that the library needs no other, not even a C

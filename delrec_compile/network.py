@@ -13,8 +13,8 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import lif as lif_op
 from delrec_compile.ops import linear
@@ -29,7 +29,6 @@ from delrec_compile.ops.recurrence import Recurrence
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
-F32 = NDArray[np.float32]
 RECURRENCES: dict[str, type[Recurrence]] = {
     r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
 }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
 from typing import Any
 
-from delrec_compile import checkpoint, child, targets
+from delrec_compile import checkpoint
+from delrec_compile.aliases import Progress
 from delrec_compile.bench import QUICK, Bench, bench
-from delrec_compile.build import Artifact, Progress, load_artifact
+from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.parity import check as check_parity
 from delrec_compile.parity import compare, compare_artifact
 from delrec_compile.run import emulated_runner, first, read_words
 from delrec_compile.session import Session
+from delrec_compile.system import child, host
+from delrec_compile.system.files import write_atomic
+from delrec_compile.system.host import machine
 
 SCHEMA = "delrec.measured/1"
 EMULATED_WORDS = 5
@@ -101,7 +104,7 @@ def prove(
         result = bench(artifact.path, words, rows=QUICK, rounds=9)
     proof = Proof(check, onnx, result, machine(), emulation)
     text = json.dumps(proof.as_dict(), indent=2) + "\n"
-    checkpoint.write_whole(artifact.path / "measured.json", text.encode())
+    write_atomic(artifact.path / "measured.json", text.encode())
     for found in proof.checks:
         if not found["passed"]:
             what = describe_difference(found)
@@ -115,7 +118,7 @@ def runs_here(artifact: Artifact) -> bool:
     False when it is for another machine, or this CPU lacks an instruction. Raises ParityError when
     the golden vectors come out wrong.
     """
-    if not targets.is_here(artifact.manifest["machine"]):
+    if not host.is_here(artifact.manifest["machine"]):
         return False
     try:
         passed = child.call("delrec_compile.prove:self_tested", path=str(artifact.path))
@@ -191,12 +194,3 @@ def describe_difference(parity: dict[str, Any]) -> str:
         f"{spikes['compared']} spikes, first at sequence {first['sequence']}, step {first['step']}, "
         f"layer {first['layer']}, neuron {first['neuron']}{margin}"
     )
-
-
-def machine() -> dict[str, str]:
-    """The machine that figures were measured on."""
-    return {
-        "cpu": targets.cpu_name(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from delrec_compile.aliases import F64, Ints
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.integer import IntegerNetwork, weight_type
 from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import F64, IntegerConv, IntegerDense, Ints
+from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
 from delrec_compile.moments import Moments, observe
 from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.ops.lif import Number

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, targets
+from delrec_compile import checkpoint
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events, load_events, load_words
 from delrec_compile.errors import DataError, InputError
@@ -20,12 +20,12 @@ from delrec_compile.network import Network
 from delrec_compile.onnx_model import StepModel, load_model
 from delrec_compile.ops.leaky_readout import decide
 from delrec_compile.session import Session, Trace
+from delrec_compile.system import host
 
 if TYPE_CHECKING:
     from delrec_compile.emulated import EmulatedRunner
     from delrec_compile.emulated_board import BoardRunner
 
-F32 = NDArray[np.float32]
 BATCH = 64
 WORDS = "words"
 ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's boards only
@@ -164,7 +164,7 @@ def artifact_runner(artifact: Artifact) -> Runner:
         from delrec_compile.session_gpu import GpuSession
 
         return GpuSession(artifact)
-    if targets.is_here(m["machine"]):
+    if host.is_here(m["machine"]):
         return Session(artifact)
     if m.get("core"):
         return emulated_runner(artifact)

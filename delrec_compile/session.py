@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.assemble import library_of
 from delrec_compile.bare import ENTRIES
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
 from delrec_compile.link import BATCH
 
-F32 = NDArray[np.float32]
 MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, DataError, DeviceError, InputError
 from delrec_compile.session import Trace, pointer
 
-F32 = NDArray[np.float32]
 WHY = {-1: "arguments that make no sense", -2: "no CUDA driver", -3: "other outputs"}
 
 

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile.aliases import StageProgress
 from delrec_compile.data.events import Events
 from delrec_compile.devices import parse
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import Network
 from delrec_compile.quantise import quantise
-from delrec_compile.tuning_run import Limits, Progress, Run, Tuned
+from delrec_compile.system.worker import Warm
+from delrec_compile.tuning_run import Limits, Run, Tuned
 from delrec_compile.tuning_store import Store
-from delrec_compile.warm import Warm
 
 LAB = "delrec_compile.tuning_lab:Lab"
 MOST_JOBS = 4
@@ -41,7 +42,7 @@ def tune(
     limits: Limits | None = None,
     jobs: int | None = None,
     command: str = "",
-    progress: Progress = lambda *_: None,
+    progress: StageProgress = lambda *_: None,
 ) -> Tuned:
     """Searches schedules for the target, and keeps the winner in the store `db`.
 

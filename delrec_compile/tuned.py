@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import targets
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.ops.schedule import Schedule
+from delrec_compile.system import host
 from delrec_compile.targets import Target
 from delrec_compile.tuning_store import Key, Record, Store
 
@@ -103,7 +103,7 @@ def key_of(target: Target, llvm: Mapping[str, Any], network: Any) -> Key:
     return Key(
         importlib.metadata.version("apache-tvm"),
         target.name,
-        str(llvm.get("mcpu") or llvm.get("arch") or target.core or targets.cpu_name()),
+        str(llvm.get("mcpu") or llvm.get("arch") or target.core or host.cpu_name()),
         getattr(network, "numeric", "float32"),
         code(),
         workload(network),

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets, tuned
-from delrec_compile.checkpoint import write_whole
 from delrec_compile.errors import InputError
+from delrec_compile.system.files import write_atomic
 from delrec_compile.tuning_store import Contents, Key, Store, read
 
 SHOWN = 60  # of a damaged line
@@ -87,7 +87,7 @@ def export(store: Store, out: Path, target: str | None, force: bool) -> list[Pat
             raise InputError(f"{path} exists; add --force to replace it")
     out.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        write_whole(path, text.encode())
+        write_atomic(path, text.encode())
     return list(files)
 
 

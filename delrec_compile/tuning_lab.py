@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile import checkpoint, integer_file, targets, tuned
+from delrec_compile.aliases import F32
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
@@ -36,7 +37,6 @@ FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
 STEPS, SEQUENCE = "steps", "sequence"
 ONLY_SEQUENCES = ("chunk", "tile")  # choices of a schedule
 ROUND_S = 0.001
-F32 = NDArray[np.float32]
 # by form: what a step costs, or a ratio of costs
 Costs = dict[str, float]
 

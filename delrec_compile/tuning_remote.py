@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.devices import Device, parse
 from delrec_compile.devices_run import DeviceRunner, open_device
@@ -25,7 +25,6 @@ from delrec_compile.errors import DeviceError
 from delrec_compile.glue import HOISTED_FROM
 from delrec_compile.session import Trace
 
-F32 = NDArray[np.float32]
 SESSION_S = 60.0  # after which a server ends a session
 YOUNG_S = 25.0  # until when a comparison is begun in one
 BACK_S, POLL_S = 30.0, 0.5

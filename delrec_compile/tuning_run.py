@@ -8,15 +8,16 @@ candidates live in two kinds of warm children, whose death costs one trial (`tun
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from delrec_compile.aliases import StageProgress
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
+from delrec_compile.system.worker import Warm
 from delrec_compile.tuning_space import Point, Space, space_of
 from delrec_compile.tuning_store import Key, Store
-from delrec_compile.warm import Warm
 
 SEARCH = "delrec_compile.tuning_search:Search"
 MINUTES = 10.0
@@ -25,7 +26,6 @@ FINALISTS, ROUNDS = 4, 45
 # natively a winner must be this much faster, and in so many of the rounds, and no form of it may be
 # slower but by noise; instructions are exact
 GAIN, WINS, NO_WORSE = 0.98, 0.75, 1.01
-Progress = Callable[[int, int, str], None]
 Frozen = tuple[tuple[str, Any], ...]
 
 
@@ -80,7 +80,7 @@ class Limits:
 class Run:
     """One run of `tune`: proposals, measurements, records, progress, the final."""
 
-    def __init__(self, store: Store, limits: Limits, command: str, progress: Progress) -> None:
+    def __init__(self, store: Store, limits: Limits, command: str, progress: StageProgress) -> None:
         self.store, self.limits, self.command, self.progress = store, limits, command, progress
         self.start = time.monotonic()
         self.known: dict[Frozen, float | None] = {}

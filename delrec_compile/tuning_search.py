@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import lean_tvm
+from delrec_compile.system import tvm_loader
 
 # TVM imports all its hardware intrinsics here, which takes 24 s and which no template of ours uses
 _UNUSED = "tvm.s_tir.tensor_intrin"
 sys.modules.setdefault(_UNUSED, types.ModuleType(_UNUSED))
-lean_tvm.load()
+tvm_loader.load()
 
 import tvm  # noqa: E402
 from tvm.ir.utils import derived_object  # noqa: E402

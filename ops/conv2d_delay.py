@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
 from delrec_compile.ops.map_delay import MapDelay
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import F32, Arrays
+from delrec_compile.ops.recurrence import Arrays
 
 if TYPE_CHECKING:
     import torch

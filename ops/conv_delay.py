@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
-from delrec_compile.ops.recurrence import F32, Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 
 if TYPE_CHECKING:
     import torch

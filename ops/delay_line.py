@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
+
 if TYPE_CHECKING:
     import torch
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
     from delrec_compile.ops.emit_lists import Events
 
-F32 = NDArray[np.float32]
 WORD = 32
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, linear
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from delrec_compile.ops.emit import Emitter
 
-F32 = NDArray[np.float32]
 DECISIONS = ("softmax_sum", "mean", "sum", "last", "max")
 KINDS = {"leaky": None, "linear": 0.0, "count": 1.0}  # and the one beta of a kind
 

@@ -28,15 +28,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
 
 if TYPE_CHECKING:
     import torch
 
-F32 = NDArray[np.float32]
 Number = float | F32  # one per layer, or (N,)
 CONSTANTS = ("beta", "threshold", "v_reset")
 NUMBERS = (*CONSTANTS, "gain")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile.ops.lif import BROKEN, F32, Lif
+from delrec_compile.aliases import F32
+from delrec_compile.ops.lif import BROKEN, Lif
 
 if TYPE_CHECKING:
     from delrec_compile.ops.emit import Emitter

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
+
 if TYPE_CHECKING:
     import torch
 
     from delrec_compile.ops.emit import Emitter
     from delrec_compile.ops.emit_lists import Events
 
-F32 = NDArray[np.float32]
 BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
 # takes the value of a block: (value, offset from the base of its tile, lanes)
 Finish = Callable[[Any, int, int], None]

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from delrec_compile.aliases import F32
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import F32, Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 
 if TYPE_CHECKING:
     from delrec_compile.ops.emit import Emitter

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
 from delrec_compile.ops.delay_line import WORD
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from delrec_compile.ops.emit_gpu import GpuEmitter
     from delrec_compile.ops.emit_lists import Events
 
-F32 = NDArray[np.float32]
 Size = tuple[int, int]
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
+
+from delrec_compile.aliases import F32
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from delrec_compile.ops.emit_gpu import GpuEmitter
     from delrec_compile.ops.linear import Rows
 
-F32 = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
 # what `emit` gives: weight rows to add, and a current to begin with
 Sums = tuple[list["Rows"], Any]

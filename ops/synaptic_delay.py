@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import spike_in
-from delrec_compile.ops.recurrence import F32, Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 
 if TYPE_CHECKING:
     import torch

@@ -17,7 +17,6 @@ A profile holds
 
 from __future__ import annotations
 
-import platform
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
-
-ALIASES = {"amd64": "x86_64", "arm64": "aarch64"}
+from delrec_compile.system.host import is_here
 
 
 @dataclass(frozen=True)
@@ -79,20 +77,6 @@ class Target:
     def generator(self) -> str:
         """What writes the kernels: `llvm`, or TVM's C or CUDA text."""
         return "cuda" if self.arch else "llvm" if self.llvm else "c"
-
-
-def is_here(machine: str) -> bool:
-    """Whether `machine` is the one this runs on; `any` is everywhere."""
-    here = platform.machine().lower()
-    return machine in ("any", ALIASES.get(here, here))
-
-
-def cpu_name() -> str:
-    """The processor of this machine, as it names itself."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    named = (s.split(":")[1].strip() for s in lines if s.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def names() -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import pytest
 from conftest import Compile
 from helpers import refusal, tree
 
-from delrec_compile import checkpoint, child, glue, toolchain
+from delrec_compile import checkpoint, glue
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build, install, load_artifact, staging
 from delrec_compile.errors import (
@@ -33,6 +33,7 @@ from delrec_compile.errors import (
 from delrec_compile.glue import c_array, c_name
 from delrec_compile.onnx_model import load_model
 from delrec_compile.session import Session
+from delrec_compile.system import child, toolchain
 
 module = importlib.import_module("delrec_compile.build")
 NETWORK = "conv3"

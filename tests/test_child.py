@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers import refusal
 
-from delrec_compile import child
 from delrec_compile.errors import CompilerCrash, DelrecError, NetworkError, UnsupportedError
+from delrec_compile.system import child
 
 HERE = "test_child"
 

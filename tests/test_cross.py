@@ -15,8 +15,6 @@ pytest.importorskip("elftools")
 from elftools.elf.elffile import ELFFile
 from test_emulate import BOARD, KEEP, NAMES, SOURCE, N, Stream, inputs, one_line
 
-from delrec_compile import cross, toolchain
-from delrec_compile.cross import CORES, MemoryMap, Region, compile_c, link_bare, sizes, system
 from delrec_compile.emulate import open_machine, qemu
 from delrec_compile.errors import (
     BudgetError,
@@ -26,6 +24,11 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.system import toolchain
+from delrec_compile.system import zig as cross
+from delrec_compile.system.chips import CORES, MemoryMap, Region
+from delrec_compile.system.elf import sizes
+from delrec_compile.system.zig import compile_c, link_bare, system
 
 TINY = MemoryMap("a tiny chip", Region(0x08000000, 4 << 10), Region(0x20000000, 1 << 10), 512)
 BIG = """

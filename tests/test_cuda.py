@@ -20,7 +20,7 @@ from test_export import same
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile import bench_gpu, checkpoint, doctor, nvrtc, report, targets, toolchain
+from delrec_compile import bench_gpu, checkpoint, report, targets
 from delrec_compile.assemble import assemble
 from delrec_compile.bench import bench
 from delrec_compile.build import Artifact, build
@@ -43,6 +43,7 @@ from delrec_compile.prove import prove
 from delrec_compile.run import TorchRunner
 from delrec_compile.session import Session
 from delrec_compile.session_gpu import GpuSession
+from delrec_compile.system import doctor, nvrtc, toolchain
 
 ENTRIES = [
     "close",

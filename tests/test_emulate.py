@@ -15,8 +15,7 @@ pytest.importorskip("unicorn")
 pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
 
-from delrec_compile import child, emulate, toolchain
-from delrec_compile.cross import CORES, MemoryMap, Region, compile_c, link_bare
+from delrec_compile import emulate
 from delrec_compile.emulate import Call, Machine, open_machine
 from delrec_compile.emulate.processor import Processor
 from delrec_compile.errors import (
@@ -27,6 +26,9 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.system import child, toolchain
+from delrec_compile.system.chips import CORES, MemoryMap, Region
+from delrec_compile.system.zig import compile_c, link_bare
 
 N, J = 24, 40
 # the shape of a step: float sums in event order, integer membranes with a 64-bit product, a bit

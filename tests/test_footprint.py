@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from delrec_compile import build, checkpoint, toolchain
+from delrec_compile import build, checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import (
@@ -26,7 +26,9 @@ from delrec_compile.errors import (
     UsageError,
 )
 from delrec_compile.footprint import Program, footprint, live
-from delrec_compile.footprint_programs import NAMES, OURS, elf_parts, programs
+from delrec_compile.footprint_programs import NAMES, OURS, programs
+from delrec_compile.system import toolchain
+from delrec_compile.system.elf import elf_parts
 
 COMMAND = [sys.executable, "-m", "delrec_compile.cli", "footprint"]
 MIB = 1 << 20

@@ -18,7 +18,7 @@ from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delrec_compile import checkpoint, integer_file, targets, toolchain
+from delrec_compile import checkpoint, integer_file, targets
 from delrec_compile.build import Artifact, build, load_artifact
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
@@ -30,6 +30,7 @@ from delrec_compile.prove import prove
 from delrec_compile.quantise import quantise
 from delrec_compile.run import ReferenceRunner, Runner, emulated_runner
 from delrec_compile.session import Session
+from delrec_compile.system import toolchain
 from delrec_compile.targets import Choice
 
 CHIPS = [t for t in targets.names() if targets.load(t).core]

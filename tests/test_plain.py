@@ -13,7 +13,7 @@ from conftest import runs
 from helpers import called_here, refusal
 from test_cli import cli
 
-from delrec_compile import checkpoint, child
+from delrec_compile import checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
 from delrec_compile.export import export
@@ -23,6 +23,7 @@ from delrec_compile.plain.c_text import members
 from delrec_compile.plain.session import PlainSession
 from delrec_compile.plain.step_graph import graph_of, read
 from delrec_compile.session import Session
+from delrec_compile.system import child
 
 HEAD = '<ir_version: 9, opset_import: ["" : 18]>\n'
 CELL = """

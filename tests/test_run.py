@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import checkpoint, parity, toolchain
+from delrec_compile import checkpoint, parity
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
@@ -25,6 +25,7 @@ from delrec_compile.run import (
     run,
 )
 from delrec_compile.session import Session, Trace, aligned
+from delrec_compile.system import toolchain
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from helpers import refusal
 
-from delrec_compile import toolchain
 from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.system import toolchain
 
 
 def program(folder: Path, name: str, text: str = "exit 0") -> Path:

@@ -13,7 +13,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile.errors import CompilerCrash, InputError
-from delrec_compile.warm import Warm
+from delrec_compile.system.worker import Warm
 
 
 class Thing:

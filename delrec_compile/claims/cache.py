@@ -17,6 +17,7 @@ from delrec_compile.claims.cost import cost, rates
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import Network
+from delrec_compile.system.files import write_atomic
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, train
 from delrec_compile.training.state import forget
@@ -129,4 +130,4 @@ class Cache:
     def write(self, found: Mapping[str, Any]) -> None:
         """Keeps a result under its key."""
         raw = (json.dumps(found, indent=1) + "\n").encode()
-        checkpoint.write_whole(self.folder / f"{found['key']}.json", raw)
+        write_atomic(self.folder / f"{found['key']}.json", raw)

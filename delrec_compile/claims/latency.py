@@ -12,7 +12,7 @@ from delrec_compile.bench import bench
 from delrec_compile.build import build
 from delrec_compile.errors import CompilerCrash, DataError, ToolchainError, UnsupportedError
 from delrec_compile.network import Network
-from delrec_compile.prove import machine
+from delrec_compile.system.host import machine
 
 ROUNDS = 15
 

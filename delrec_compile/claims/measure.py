@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from delrec_compile.aliases import StageProgress
 from delrec_compile.claims.cache import Cache, default_folder, key
 from delrec_compile.claims.latency import here, is_here, latency, taken
 from delrec_compile.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant, grid
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import UsageError
 
-Say = Callable[[int, int, str], None]
 Training = tuple[Variant, int]  # and its seed
 Seeds = dict[int, dict[str, Any]]  # results of a variant by seed
 SEEDS = 3
@@ -74,7 +74,7 @@ def claims(
     with_latency: bool = True,
     recorded: bool = False,
     options: dict[str, Any] | None = None,
-    progress: Say = lambda _done, _total, _note: None,
+    progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Claims:
     """Trains the variants that the cache does not hold yet, each with seeds 0 to seeds - 1.
 
@@ -128,7 +128,9 @@ def _rows(
 class _Work:
     """Trainings to do, counted in epochs."""
 
-    def __init__(self, cache: Cache, options: dict[str, Any], quick: bool, progress: Say) -> None:
+    def __init__(
+        self, cache: Cache, options: dict[str, Any], quick: bool, progress: StageProgress
+    ) -> None:
         self.cache, self.options, self.progress = cache, options, progress
         self.epochs = QUICK_EPOCHS if quick else None
         self.teachers = {v.name: v for v in VARIANTS}

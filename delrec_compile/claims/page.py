@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from delrec_compile import checkpoint
 from delrec_compile.claims.cost import SOURCE
 from delrec_compile.claims.measure import Claims
 from delrec_compile.claims.table import Cells, short, tables
 from delrec_compile.errors import InputError
+from delrec_compile.system.files import write_atomic
 
 MARKS = re.compile(
     r"(<!-- claims(?P<short>: short)? -->\n).*?(?P<end><!-- end of claims -->)", re.DOTALL
@@ -33,7 +33,7 @@ def write(path: Path, found: Claims, command: str) -> None:
         )
     else:
         text = markdown(found, command)
-    checkpoint.write_whole(path, text.encode())
+    write_atomic(path, text.encode())
 
 
 def markdown(found: Claims, command: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from delrec_compile.cross import MemoryMap
 from delrec_compile.errors import ToolchainError, UnsupportedError, did_you_mean
+from delrec_compile.system.chips import MemoryMap
 
 MEND = "pip install 'delrec-compile[emu]'"
 TIMEOUT_S = 60.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jinja2
 
-from delrec_compile import toolchain
+from delrec_compile.system import toolchain
 
 HOW = "emulated (CUDA source on this CPU, no GPU)"
 TIMEOUT_S = 300.0

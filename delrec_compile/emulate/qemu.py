@@ -12,8 +12,9 @@ from importlib import resources
 from pathlib import Path
 
 from delrec_compile.bare import start_up
-from delrec_compile.cross import CORES, MemoryMap, Region, link_bare
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
+from delrec_compile.system.chips import CORES, MemoryMap, Region
+from delrec_compile.system.zig import link_bare
 
 TOOL = "qemu-system-arm"
 TIMEOUT_S = 60.0

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile import freeze
+from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.authors_blocks import Block, blocks_of, values
@@ -28,7 +29,6 @@ from delrec_compile.imports.result import Imported
 from delrec_compile.network import ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
 
-F64 = NDArray[np.float64]
 RECIPES = ("shd", "ssc")
 # tau in steps, reset, where it fires, what the readout is
 SHD = {"beta": 1 - 1 / 1.05, "reset": "hard", "fires": "at"}

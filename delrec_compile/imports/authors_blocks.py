@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.feeds import Feed
 
-F64 = NDArray[np.float64]
 KEY = re.compile(r"layers\.(0|[1-9][0-9]{0,8})\.(.+)")
 EPS = 1e-5
 NORMS = ("bn.", "norm.", "")  # what BatchNorms of a layer are called

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Maps
 
-F64 = NDArray[np.float64]
 LARGEST = 1 << 23  # entries of a matrix that several parts are folded into
 
 

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-
-F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile import freeze
+from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.imports import feeds, nir_loops, nir_told
 from delrec_compile.imports.chain import LONGEST, Chain, Delays, Integrator, Neurons, lif_of
 from delrec_compile.imports.nir_graph import THROUGH, Stop, Walk, kind, walk
-from delrec_compile.imports.nir_nodes import F64, constant, feed, input_shape
+from delrec_compile.imports.nir_nodes import constant, feed, input_shape
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
 from delrec_compile.network import Lif, Readout

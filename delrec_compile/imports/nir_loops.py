@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.feeds import Affine, Convolution
@@ -20,8 +21,6 @@ from delrec_compile.network import (
     SynapticDelay,
     TapConvDelay,
 )
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.nir_graph import kind
 
-F64 = NDArray[np.float64]
 Shape = tuple[int, ...]
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
 

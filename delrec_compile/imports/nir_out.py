@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from delrec_compile import checkpoint
+from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
 from delrec_compile.imports.nir_in import from_nir
 from delrec_compile.imports.nir_told import FORMAT, METADATA, written
@@ -37,8 +36,8 @@ from delrec_compile.network import (
     TapConvDelay,
 )
 from delrec_compile.run import ReferenceRunner
+from delrec_compile.system.files import write_atomic
 
-F64 = NDArray[np.float64]
 Shape = tuple[int, ...]
 PROVEN = 60  # steps
 
@@ -69,7 +68,7 @@ def export_nir(network: Network, path: Path | str, *, force: bool = False) -> An
     graph = to_nir(network)
     raw = io.BytesIO()
     nir.write(raw, graph)
-    checkpoint.write_whole(path, raw.getvalue())
+    write_atomic(path, raw.getvalue())
     return graph
 
 

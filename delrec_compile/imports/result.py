@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import Network
 from delrec_compile.run import ReferenceRunner, TorchRunner
 
-F32 = NDArray[np.float32]
 MEAN = 0.4  # of random input counts
 ROUNDING = 1e-3
 

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from delrec_compile.aliases import F32
 from delrec_compile.network import Layer, Network
-from delrec_compile.peers.peer import F32, Peer, Workload, leak_over_time, plain, written
+from delrec_compile.peers.peer import Peer, Workload, leak_over_time, plain, written
 from delrec_compile.peers.window import History
 from delrec_compile.step import Step
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Network, Readout
-from delrec_compile.peers.peer import F32, delays, leak_over_time, plain, recurrent_weight
+from delrec_compile.peers.peer import delays, leak_over_time, plain, recurrent_weight
 
 BITS = 63  # steps ahead that one int64 holds
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import Network
 from delrec_compile.peers.eager import WIDE
@@ -25,7 +26,7 @@ from delrec_compile.peers.functional import (
     fresh,
     rows,
 )
-from delrec_compile.peers.peer import F32, Peer, Workload
+from delrec_compile.peers.peer import Peer, Workload
 
 BLOCK = 20  # steps that are compiled as one: more would compile for minutes
 OPTIONS: dict[str, Any] = {"freezing": True, "max_autotune": True}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import ConvDelay, Layer, Network, Readout
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
 from delrec_compile.peers.onnx_step import OnnxExported, OnnxWindow
 from delrec_compile.peers.peer import (
-    F32,
     Peer,
     Workload,
     delays,

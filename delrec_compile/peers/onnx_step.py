@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from delrec_compile.aliases import F32
 from delrec_compile.export import export
 from delrec_compile.network import Network
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
-from delrec_compile.peers.peer import F32, Peer, Workload, written
+from delrec_compile.peers.peer import Peer, Workload, written
 from delrec_compile.peers.window import History
 from delrec_compile.run import onnx_session
 

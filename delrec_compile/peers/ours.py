@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import integer_file, toolchain
+from delrec_compile import integer_file
+from delrec_compile.aliases import F32
 from delrec_compile.assemble import likewise
 from delrec_compile.build import Artifact
 from delrec_compile.network import Network
-from delrec_compile.peers.peer import F32, Peer, Workload
+from delrec_compile.peers.peer import Peer, Workload
 from delrec_compile.quantise import quantise
 from delrec_compile.session import Session, pointer
+from delrec_compile.system import toolchain
 
 # `run` of a library may compute ahead in time, which a stream that comes step by step does not allow
 LOOP = """

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import ConvDelay, DenseDelay, Lif, Network, Recurrence
 from delrec_compile.ops.lif import CONSTANTS
 
-F32 = NDArray[np.float32]
 FORMS = ("step", "sequence", "batch")
 
 

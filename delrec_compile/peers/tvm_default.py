@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from delrec_compile.aliases import F32
 from delrec_compile.export import export
 from delrec_compile.network import Network
-from delrec_compile.peers.peer import F32, Peer, Workload
+from delrec_compile.peers.peer import Peer, Workload
 
 
 class TvmDefault(Peer):

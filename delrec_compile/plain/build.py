@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from delrec_compile import child, lean_tvm, targets, toolchain
+from delrec_compile import targets
+from delrec_compile.aliases import Progress
 from delrec_compile.build import (
     PLAIN,
     SCHEMA,
     Artifact,
-    Progress,
     checksums,
     installed,
     staging,
@@ -29,6 +29,7 @@ from delrec_compile.link import link
 from delrec_compile.plain.c_text import TYPES, initialiser
 from delrec_compile.plain.reference import inputs_of, outputs_of
 from delrec_compile.plain.step_graph import StepGraph, read
+from delrec_compile.system import child, toolchain, tvm_loader
 
 if TYPE_CHECKING:
     from delrec_compile.plain.lower import Program, Slot
@@ -95,7 +96,7 @@ def build_plain(
 
 def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:
     """In the child: model.onnx of the stage -> lib/lib<name>.so and include/<name>.h beside it."""
-    lean_tvm.load()
+    tvm_loader.load()
     from delrec_compile.codegen import pick, write_object
     from delrec_compile.plain.lower import lower
 

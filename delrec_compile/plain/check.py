@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import targets
+from delrec_compile.aliases import F32
 from delrec_compile.build import load_artifact
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.plain.build import TOLERANCE
-from delrec_compile.plain.reference import F32, inputs_of, outputs_of
+from delrec_compile.plain.reference import inputs_of, outputs_of
 from delrec_compile.plain.session import PlainSession
 from delrec_compile.plain.step_graph import StepGraph, read
 from delrec_compile.run import onnx_session
+from delrec_compile.system import host
 
 STEPS, STREAMS = 200, 4
 ROUNDS = 15
@@ -109,7 +110,7 @@ class _OnnxSteps:
 
 def _opened(path: str) -> tuple[StepGraph, PlainSession]:
     artifact = load_artifact(path, plain=True)
-    if not targets.is_here(artifact.manifest["machine"]):
+    if not host.is_here(artifact.manifest["machine"]):
         raise InputError(
             f"{path} is built for {artifact.manifest['machine']}; copy it to such a machine and "
             "check it there"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.plain.step_graph import StepGraph
 from delrec_compile.run import onnx_session
 
-F32 = NDArray[np.float32]
 SEED = 2604
 
 

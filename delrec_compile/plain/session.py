@@ -6,14 +6,12 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain.build import ENTRIES
 from delrec_compile.session import aligned, pointer
-
-F32 = NDArray[np.float32]
 
 
 class PlainSession:

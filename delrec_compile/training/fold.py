@@ -10,11 +10,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from delrec_compile import freeze
+from delrec_compile.aliases import F32
 from delrec_compile.network import Layer, Lif, Network, Readout
 from delrec_compile.ops import lif
 from delrec_compile.training.model import SpikingNet
 
-F32 = npt.NDArray[np.float32]
 BATCH = 300
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, UsageError
+from delrec_compile.system.files import write_atomic
 from delrec_compile.training.config import TrainConfig
 
 FORMAT = 1
@@ -44,7 +44,7 @@ def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> 
     record = {"format": FORMAT, "config": asdict(config), "data": data, **state}
     buffer = io.BytesIO()
     torch.save(record, buffer)
-    checkpoint.write_whole(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
 
 
 def forget(path: Path) -> None:
@@ -96,4 +96,4 @@ def write_log(path: Path, history: Sequence[Epoch]) -> None:
         writer.writeheader()
         writer.writerows(rows)
         text = buffer.getvalue()
-    checkpoint.write_whole(path, text.encode())
+    write_atomic(path, text.encode())

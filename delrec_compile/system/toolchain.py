@@ -75,3 +75,6 @@ def _run(command: list[str]) -> None:
         lines = done.stderr.splitlines() or ["no message"]
         first = next((s for s in lines if "error" in s), lines[0])
         raise CompilerCrash(f"{command[0]} failed: {first}")
+
+
+FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")

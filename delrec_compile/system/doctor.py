@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from delrec_compile import child, lean_tvm, nvrtc, toolchain
 from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.system import child, nvrtc, toolchain, tvm_loader
 from delrec_compile.targets import Target
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
@@ -56,7 +56,7 @@ def _tvm_ffi() -> Finding:
         detail = f"{version} crashes in tvm.ir.save_json"
         return Finding(name, False, detail, "build", fix)
     try:
-        child.call("delrec_compile.doctor:save_json")
+        child.call("delrec_compile.system.doctor:save_json")
     except CompilerCrash as error:
         return Finding(name, False, f"{version}: {error}", "build", fix)
     return Finding(name, True, version, "build")
@@ -64,7 +64,7 @@ def _tvm_ffi() -> Finding:
 
 def save_json() -> None:
     """In the child: an IR node as JSON, which is what apache-tvm-ffi 0.1.15 dies of."""
-    lean_tvm.load()
+    tvm_loader.load()
     import tvm
 
     tvm.ir.save_json(tvm.tirx.IntImm("int32", 1))

@@ -13,82 +13,19 @@ import string
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from delrec_compile.errors import (
     BudgetError,
     CompilerCrash,
-    InputError,
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.system.chips import CORES, KB, MemoryMap
 
 MEND = "pip install 'delrec-compile[cross]'"
 TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
-KB = 1024
-
-
-@dataclass(frozen=True)
-class Region:
-    """Bytes [origin, origin + size) of the address space."""
-
-    origin: int
-    size: int
-
-    @property
-    def end(self) -> int:
-        return self.origin + self.size
-
-
-@dataclass(frozen=True)
-class MemoryMap:
-    """A chip's memory. stack: bytes at the top of the RAM that the linker keeps free."""
-
-    name: str
-    flash: Region
-    ram: Region
-    stack: int = 1024
-
-
-@dataclass(frozen=True)
-class Core:
-    """A core in the words of its tools.
-
-    triple, cpu: Zig's; cpu names the FPU, without which Zig means soft float.
-    system: a system cross compiler and its flags, used only when asked for.
-    """
-
-    triple: str
-    cpu: str
-    system: tuple[str, ...] = ()
-
-
-def _m(cpu: str, zig_fpu: str = "", *gnu: str) -> Core:
-    triple = "thumb-freestanding-eabihf" if zig_fpu else "thumb-freestanding-eabi"
-    gcc = ("arm-none-eabi-gcc", "-mthumb", f"-mcpu={cpu}", *gnu)
-    return Core(triple, cpu.replace("-", "_") + zig_fpu, gcc)
-
-
-HARD = "-mfloat-abi=hard"
-CORES = {
-    "x86_64": Core("x86_64-linux-musl", "x86_64"),
-    "aarch64": Core("aarch64-linux-musl", "cortex_a72", ("aarch64-linux-gnu-gcc",)),
-    "armv7": Core("arm-linux-musleabihf", "cortex_a7", ("arm-linux-gnueabihf-gcc",)),
-    "cortex_m0plus": _m("cortex-m0plus"),
-    "cortex_m3": _m("cortex-m3"),
-    "cortex_m4": _m("cortex-m4", "+vfp4d16sp", HARD, "-mfpu=fpv4-sp-d16"),
-    "cortex_m7": _m("cortex-m7", "+fp_armv8d16sp", HARD, "-mfpu=fpv5-sp-d16"),
-    "cortex_m33": _m("cortex-m33", "+fp_armv8d16sp", HARD, "-mfpu=fpv5-sp-d16"),
-    "cortex_m55": _m("cortex-m55", "+mve_fp+fp_armv8d16sp", HARD),
-    "rv32imac": Core("riscv32-freestanding-none", "generic_rv32+m+a+c"),
-    "rv32imafc": Core("riscv32-freestanding-none", "generic_rv32+m+a+c+f"),
-    "riscv64": Core("riscv64-freestanding-none", "generic_rv64+m+a+c+f+d"),
-    "wasm32": Core("wasm32-freestanding", "generic+bulk_memory"),
-}
-
 COMPILE = (
     "-std=c11",
     "-O2",
@@ -177,51 +114,6 @@ def link_bare(
     finally:
         script.unlink(missing_ok=True)
     return out
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of a linked program. flash: code, constants and the first values of variables.
-
-    ram: variables, without the stack. stack: what the linker keeps free for it.
-    """
-
-    flash: int
-    ram: int
-    stack: int
-
-
-def sizes(elf: Path) -> Sizes:
-    """What a linked ELF takes, read from its sections. Raises InputError, ToolchainError."""
-    if importlib.util.find_spec("elftools") is None:
-        raise ToolchainError("pyelftools is missing; pip install 'delrec-compile[emu]'")
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        with elf.open("rb") as file:
-            sections = [s for s in ELFFile(file).iter_sections() if s["sh_flags"] & 2]  # ALLOC
-            found = [(s.name, s["sh_type"], *_extent(s), s["sh_flags"] & 1) for s in sections]
-    except (OSError, ELFError) as error:
-        raise InputError(f"{elf} is no ELF file: {error}") from error
-    constant = [s for s in found if not s[4]]
-    initial = sum(s[3] - s[2] for s in found if s[4] and s[1] != "SHT_NOBITS")
-    return Sizes(
-        _span(constant) + initial,
-        _span([s for s in found if s[4] and s[0] != ".stack"]),
-        _span([s for s in found if s[0] == ".stack"]),
-    )
-
-
-def _extent(section: Any) -> tuple[int, int]:
-    start = int(section["sh_addr"])
-    return start, start + int(section["sh_size"])
-
-
-def _span(sections: Sequence[tuple[str, str, int, int, int]]) -> int:
-    """Bytes from the first to the last, gaps included."""
-    full = [s for s in sections if s[3] > s[2]]
-    return max(s[3] for s in full) - min(s[2] for s in full) if full else 0
 
 
 def system(core: str) -> tuple[str, ...]:

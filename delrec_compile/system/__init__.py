@@ -1,0 +1,1 @@
+"""This machine: files, processes, compilers, emulators' cores, and what is missing here."""

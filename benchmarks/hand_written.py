@@ -17,13 +17,13 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile.aliases import F32
+from delrec_compile.data.samples import read_words
 from delrec_compile.glue import c_array
 from delrec_compile.interleaved import inputs, interleave
 from delrec_compile.network import ConvDelay, Network
 from delrec_compile.ops import delay_line
 from delrec_compile.peers.ours import Ours
 from delrec_compile.peers.peer import Peer
-from delrec_compile.run import read_words
 from delrec_compile.session import pointer
 from delrec_compile.system import toolchain
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from delrec_compile.build import Artifact, build, load_artifact
     from delrec_compile.claims import claims
     from delrec_compile.compare import compare
+    from delrec_compile.data.samples import read_words
     from delrec_compile.devices_run import bench_on, check_on
     from delrec_compile.export import export
     from delrec_compile.freeze import snap
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from delrec_compile.network import Network
     from delrec_compile.parity import check
     from delrec_compile.prove import prove
-    from delrec_compile.run import read_words, run
+    from delrec_compile.run import run
     from delrec_compile.session import Session
     from delrec_compile.training import TrainConfig, train
     from delrec_compile.tune import tune

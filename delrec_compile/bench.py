@@ -17,6 +17,7 @@ import numpy as np
 from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import load_artifact
+from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
@@ -25,7 +26,7 @@ from delrec_compile.errors import (
 from delrec_compile.interleaved import engines_for, inputs, interleave
 from delrec_compile.network import Network
 from delrec_compile.peers.peer import Workload
-from delrec_compile.run import TorchRunner, fitting, read_words
+from delrec_compile.run import TorchRunner
 from delrec_compile.system import child, host
 
 FORMS = ("step", "sequence", "batch")

@@ -21,10 +21,11 @@ from torch import Tensor
 from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.bench import Bench, Row
+from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.freeze import exact
 from delrec_compile.network import Network
-from delrec_compile.run import TorchRunner, fitting, read_words
+from delrec_compile.run import TorchRunner
 from delrec_compile.session_gpu import GpuSession
 from delrec_compile.step import Step
 

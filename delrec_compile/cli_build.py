@@ -51,9 +51,9 @@ def build(
     """Compile a network, prove it against PyTorch, time it."""
     from delrec_compile import checkpoint, report
     from delrec_compile.build import build as build_artifact
+    from delrec_compile.data.samples import read_words
     from delrec_compile.inspect import inspect as facts_of
     from delrec_compile.prove import prove
-    from delrec_compile.run import read_words
     from delrec_compile.system.files import write_atomic
 
     if model.endswith(".onnx"):

@@ -197,7 +197,7 @@ def _same_model(source: str, found: Any) -> None:
 
 
 def _accuracy(network: Any, words: str, limit: int | None) -> float:
-    from delrec_compile.run import fitting, read_words
+    from delrec_compile.data.samples import fitting, read_words
     from delrec_compile.training.fold import accuracy
 
     heard = fitting(read_words(words), network.inputs)

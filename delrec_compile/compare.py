@@ -15,6 +15,7 @@ from delrec_compile.bench import bench
 from delrec_compile.budgets import Budgets
 from delrec_compile.build import Artifact
 from delrec_compile.comparison import CYCLES_PER_INSTRUCTION, Comparison, Row
+from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.errors import (
     DelrecError,
     ParityError,
@@ -26,7 +27,6 @@ from delrec_compile.errors import (
 from delrec_compile.kept import OUT, artifact_for, measured
 from delrec_compile.network import Network
 from delrec_compile.prove import Proof, prove
-from delrec_compile.run import first, fitting, read_words
 from delrec_compile.system import child
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.devices import Device, parse
 from delrec_compile.devices_program import machine_for, program
 from delrec_compile.devices_words import Shape, packed, unpacked
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
 from delrec_compile.parity import compare_artifact
-from delrec_compile.run import first, fitting, read_words
 from delrec_compile.session import Trace
 from delrec_compile.system import child
 

@@ -17,20 +17,13 @@ import numpy as np
 from delrec_compile import checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events
+from delrec_compile.data.samples import batches, fitting
 from delrec_compile.freeze import exact
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import load_model
 from delrec_compile.ops.leaky_readout import decide
-from delrec_compile.run import (
-    OnnxRunner,
-    ReferenceRunner,
-    Runner,
-    TorchRunner,
-    artifact_runner,
-    batches,
-    fitting,
-)
+from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner, artifact_runner
 from delrec_compile.session import Trace
 
 # float32 error of a sum of some hundred terms, relative to a threshold of 1

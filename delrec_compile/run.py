@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,8 +11,9 @@ import numpy as np
 from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
-from delrec_compile.data.events import Events, load_events, load_words
-from delrec_compile.errors import DataError, InputError
+from delrec_compile.data.events import Events
+from delrec_compile.data.samples import batches, first, fitting, read_words
+from delrec_compile.errors import InputError
 from delrec_compile.integer import IntegerNetwork
 from delrec_compile.network import Network
 from delrec_compile.onnx_model import StepModel, load_model
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from delrec_compile.emulated import EmulatedRunner
     from delrec_compile.emulated_board import BoardRunner
 
-BATCH = 64
-WORDS = "words"
 ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's boards only
 
 
@@ -237,36 +234,3 @@ def answers(path: str, words: str, limit: int | None, steps: int) -> dict[str, A
     """In a child: `run` on words by name."""
     opened_dt = open_runner(path).dt_ms
     return asdict(run(path, first(read_words(words, steps=steps, dt_ms=opened_dt), limit)))
-
-
-def first(words: Events, limit: int | None) -> Events:
-    """The first words, or all."""
-    return words if limit is None else words.take(range(min(limit, len(words))))
-
-
-def read_words(spec: Path | str, *, steps: int = 80, dt_ms: float = 10.0) -> Events:
-    """Words to run on: the bundled `words`, a .npz of binned words, or an SHD/SSC .h5 file."""
-    if str(spec) == WORDS:
-        return load_words(Path(str(resources.files("delrec_compile.bundled") / "words.npz")))
-    path = Path(spec)
-    if path.suffix in {".h5", ".hdf5"}:
-        return load_events(path, steps=steps, dt_ms=dt_ms)
-    if path.suffix == ".npz" or not path.suffix:
-        return load_words(path)
-    raise DataError(f"{path}: unknown kind of file; allowed: .h5, .hdf5, .npz, or '{WORDS}'")
-
-
-def batches(words: Events, size: int = BATCH) -> Iterator[tuple[slice, F32]]:
-    """(which words, x (T, batch, inputs) float32)."""
-    for start in range(0, len(words), size):
-        at = slice(start, min(start + size, len(words)))
-        yield at, np.ascontiguousarray(words.counts[at].transpose(1, 0, 2), np.float32)
-
-
-def fitting(words: Events, inputs: int) -> Events:
-    if words.channels != inputs:
-        raise DataError(
-            f"the words have {words.channels} channels, the network takes {inputs}; "
-            "bin them with the grouping it was trained on"
-        )
-    return words

@@ -26,9 +26,10 @@ from delrec_compile import checkpoint, integer_file, targets, tuned
 from delrec_compile.aliases import F32
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
+from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.glue import HOISTED_FROM, same_bits
-from delrec_compile.run import ReferenceRunner, artifact_runner, fitting, read_words
+from delrec_compile.run import ReferenceRunner, artifact_runner
 from delrec_compile.session import Session, Trace
 from delrec_compile.tuning_remote import Remote
 

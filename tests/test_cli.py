@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from delrec_compile.run import read_words
+from delrec_compile.data.samples import read_words
 
 COMMAND = [sys.executable, "-m", "delrec_compile.cli"]
 

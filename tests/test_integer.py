@@ -19,6 +19,7 @@ from safetensors.numpy import save as to_bytes
 
 from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
+from delrec_compile.data.samples import read_words
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.integer import NUMERICS, IntegerNetwork, assemble
 from delrec_compile.integer_layers import LIMIT, ONE, leak
@@ -27,7 +28,7 @@ from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, R
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.parity import Parity, compare
 from delrec_compile.quantise import quantise
-from delrec_compile.run import ReferenceRunner, read_words
+from delrec_compile.run import ReferenceRunner
 
 Array = NDArray[Any]
 LOW, HIGH = -(2**31), 2**31 - 1

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cases import CASES, EXACT, INTEGER, counts, network
 
+from delrec_compile.data.samples import read_words
 from delrec_compile.errors import DataError
-from delrec_compile.run import read_words
 from delrec_compile.session import Session
 
 STEPS = 75  # two chunks of a sequence and a rest

@@ -24,7 +24,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.interleaved import engines_for, inputs
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Workload
 from delrec_compile.session import Session
 

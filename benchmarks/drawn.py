@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.freeze import snap
-from delrec_compile.network import (
+from delrec_compile.network.grid import snap
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,

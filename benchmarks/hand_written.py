@@ -20,7 +20,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.data.samples import read_words
 from delrec_compile.glue import c_array
 from delrec_compile.interleaved import inputs, interleave
-from delrec_compile.network import ConvDelay, Network
+from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line
 from delrec_compile.peers.ours import Ours
 from delrec_compile.peers.peer import Peer

@@ -26,10 +26,8 @@ from delrec_compile.bench import ONE_THREAD, bench
 from delrec_compile.build import build
 from delrec_compile.data.events import save_words
 from delrec_compile.errors import DelrecError
-from delrec_compile.export import export
-from delrec_compile.freeze import snap
-from delrec_compile.inspect import inspect
-from delrec_compile.network import (
+from delrec_compile.network.grid import snap
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
@@ -41,6 +39,8 @@ from delrec_compile.network import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.summary import inspect
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
 

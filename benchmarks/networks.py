@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.data.events import Events
-from delrec_compile.freeze import snap
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.grid import snap
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.run import TorchRunner
 
 F32 = NDArray[np.float32]

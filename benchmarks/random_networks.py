@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks import drawn
-from delrec_compile import checkpoint, integer_file
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
-from delrec_compile.export import export
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
-from delrec_compile.onnx_model import read_model
-from delrec_compile.quantise import quantise
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.onnx_step.schema import read_model
 from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner
 from delrec_compile.session import Session, Trace
 from delrec_compile.system import child
@@ -74,7 +75,7 @@ def _compiled(network: Network, stage: Path, whole: IntegerNetwork | None = None
     stage.mkdir()
     checkpoint.save(network, stage / "network.safetensors")
     if whole is not None:
-        integer_file.save(whole, stage / integer_file.NAME)
+        integer_checkpoint.save(whole, stage / integer_checkpoint.NAME)
     facts = assemble(str(stage), TARGET, network.name, 1, None, None)
     own = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
     return Session(Artifact(stage, {**own, "steps_per_call": 1, **facts}))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.networks import Size, poisson_words, random_network
-from delrec_compile import checkpoint
 from delrec_compile.bench import FORMS, bench
 from delrec_compile.build import build
 from delrec_compile.data.events import save_words
+from delrec_compile.network import checkpoint
 
 STEPS, WORDS = 100, 256
 FEW = ("ours", "ours_int8", "torch_eager", "authors_dense", "authors_conv", "onnxruntime")

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from delrec_compile.compare import compare
     from delrec_compile.data.samples import read_words
     from delrec_compile.devices_run import bench_on, check_on
-    from delrec_compile.export import export
-    from delrec_compile.freeze import snap
     from delrec_compile.imports.authors import from_checkpoint
     from delrec_compile.imports.nir_in import from_nir
     from delrec_compile.imports.nir_out import export_nir, to_nir
@@ -37,7 +35,9 @@ if TYPE_CHECKING:
     from delrec_compile.imports.snntorch import from_snntorch
     from delrec_compile.imports.source import import_model
     from delrec_compile.imports.spikingjelly import from_spikingjelly
-    from delrec_compile.network import Network
+    from delrec_compile.network.grid import snap
+    from delrec_compile.network.model import Network
+    from delrec_compile.network.onnx_step.export import export
     from delrec_compile.parity import check
     from delrec_compile.prove import prove
     from delrec_compile.run import run
@@ -116,14 +116,14 @@ __all__ = [
 
 def load(source: str | Path = "conv_delay_256") -> Network:
     """A network from a .safetensors file, or a bundled one by name."""
-    from delrec_compile import checkpoint
+    from delrec_compile.network import checkpoint
 
     return checkpoint.load(source)
 
 
 def save(network: Network, path: str | Path) -> Path:
     """Writes a network file, whole or not at all."""
-    from delrec_compile import checkpoint
+    from delrec_compile.network import checkpoint
 
     return checkpoint.save(network, path)
 

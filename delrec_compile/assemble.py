@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile import bare, checkpoint, integer_file, targets, tuned
+from delrec_compile import bare, targets, tuned
 from delrec_compile.assemble_cuda import assemble_cuda
 from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.export import model_of
-from delrec_compile.freeze import grids
 from delrec_compile.glue import SOURCES, render
-from delrec_compile.integer import IntegerNetwork
 from delrec_compile.link import link
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import grids
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
+from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.system import toolchain, tvm_loader, zig
 from delrec_compile.system.chips import CORES, MemoryMap
 from delrec_compile.system.toolchain import FLAGS
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 STATE_ALIGN = 64  # bytes, of the members of a library's state struct
 Kernels = dict[str, "Kernel"]
-AnyNetwork = Network | IntegerNetwork
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def assemble(
     root = Path(stage)
     profile = targets.load(target)
     llvm, own = pick(profile, cpu)
-    counts, whole = COUNTS[profile.form], root / integer_file.NAME
+    counts, whole = COUNTS[profile.form], root / integer_checkpoint.NAME
     floats = checkpoint.load(root / "network.safetensors")
-    network: AnyNetwork = integer_file.load(whole) if whole.exists() else floats
+    network: AnyNetwork = integer_checkpoint.load(whole) if whole.exists() else floats
     found = tuned.choose(tuned.key_of(profile, llvm, network), own, db) if db else None
     chosen = Schedule(**schedule) if schedule else found.schedule if found else own
     if isinstance(network, IntegerNetwork):

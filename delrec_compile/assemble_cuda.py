@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.glue import CUDA, render, table_file, table_offsets
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import load_artifact
 from delrec_compile.data.samples import fitting, read_words
@@ -24,7 +23,8 @@ from delrec_compile.errors import (
     did_you_mean,
 )
 from delrec_compile.interleaved import engines_for, inputs, interleave
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Workload
 from delrec_compile.run import TorchRunner
 from delrec_compile.system import child, host

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.bench import Bench, Row
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import DeviceError, ParityError
-from delrec_compile.freeze import exact
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import Network
+from delrec_compile.network.torch_step import Step
 from delrec_compile.run import TorchRunner
 from delrec_compile.session_gpu import GpuSession
-from delrec_compile.step import Step
 
 BATCHES = (1, 64, 1024)
 NAMES = ("ours", "ours_host", "torch_graph", "torch_compile")

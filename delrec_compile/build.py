@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
-from delrec_compile.export import export, golden_hash
-from delrec_compile.freeze import grids
 from delrec_compile.glue import c_name
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
-from delrec_compile.quantise import quantise
+from delrec_compile.network import checkpoint
+from delrec_compile.network.golden import golden_hash
+from delrec_compile.network.grid import grids
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, nvrtc, toolchain
 from delrec_compile.system.files import sha256, write_atomic
 from delrec_compile.tuning_store import Store
@@ -52,7 +55,7 @@ class Artifact:
         """What the artifact computes in int16 or int8; None in float32."""
         if self.manifest.get("numeric", "float32") == "float32":
             return None
-        return integer_file.load(self.path / integer_file.NAME)
+        return integer_checkpoint.load(self.path / integer_checkpoint.NAME)
 
     @property
     def archive(self) -> Path:
@@ -106,7 +109,7 @@ def build(
         if numeric != "float32":
             progress(f"quantising to {numeric}")
             whole = quantise(network, numeric, calibrate)
-            integer_file.save(whole, stage / integer_file.NAME)
+            integer_checkpoint.save(whole, stage / integer_checkpoint.NAME)
             golden = golden_hash(whole)
         progress(f"compiling for {profile.name} with TVM")
         facts = child.call(

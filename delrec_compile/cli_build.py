@@ -49,10 +49,11 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
-    from delrec_compile import checkpoint, report
+    from delrec_compile import report
     from delrec_compile.build import build as build_artifact
     from delrec_compile.data.samples import read_words
-    from delrec_compile.inspect import inspect as facts_of
+    from delrec_compile.network import checkpoint
+    from delrec_compile.network.summary import inspect as facts_of
     from delrec_compile.prove import prove
     from delrec_compile.system.files import write_atomic
 
@@ -127,8 +128,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the step as ONNX, with its state as inputs and outputs; or the network as NIR."""
-    from delrec_compile import checkpoint
-    from delrec_compile.export import export as export_onnx
+    from delrec_compile.network import checkpoint
+    from delrec_compile.network.onnx_step.export import export as export_onnx
 
     network = checkpoint.load(model)
     if form == "nir":

@@ -42,10 +42,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Build, check and time one network on many targets; exit 7 when a budget is missed."""
-    from delrec_compile import checkpoint, compare_report
+    from delrec_compile import compare_report
     from delrec_compile.budgets import Budgets, parse_size
     from delrec_compile.compare import compare as compare_targets
     from delrec_compile.errors import InputError
+    from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable, write_atomic
 
     budgets = Budgets(
@@ -107,10 +108,10 @@ def flash(
     as_json: Json = False,
 ) -> None:
     """Print the command that puts the program on its board; --yes runs it."""
-    from delrec_compile import checkpoint
     from delrec_compile.flash import flash as run_tool
     from delrec_compile.flash import flash_command, known_board
     from delrec_compile.kept import artifact_for
+    from delrec_compile.network import checkpoint
 
     with saying() as say:
         if artifact is None:

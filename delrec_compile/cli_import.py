@@ -77,9 +77,9 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Make a network of another framework's model, and compare their spikes."""
-    from delrec_compile import checkpoint
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.imports.source import import_model
+    from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable
 
     if out.suffix != ".safetensors":
@@ -198,7 +198,7 @@ def _same_model(source: str, found: Any) -> None:
 
 def _accuracy(network: Any, words: str, limit: int | None) -> float:
     from delrec_compile.data.samples import fitting, read_words
-    from delrec_compile.training.fold import accuracy
+    from delrec_compile.network.classify import accuracy
 
     heard = fitting(read_words(words), network.inputs)
     return accuracy(network, heard.counts[:limit], heard.labels[:limit])

@@ -13,8 +13,9 @@ from delrec_compile.terminal import print_json, show, show_next
 
 def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     """Show a network: sizes, savings, state, ONNX schema."""
-    from delrec_compile import checkpoint, report
-    from delrec_compile.inspect import inspect as facts_of
+    from delrec_compile import report
+    from delrec_compile.network import checkpoint
+    from delrec_compile.network.summary import inspect as facts_of
 
     facts = facts_of(checkpoint.load(model))
     if as_json:

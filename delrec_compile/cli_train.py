@@ -84,7 +84,7 @@ def _fit(
     data: Path, out: Path, config: TrainConfig, *, log: str, plots: bool, resume: bool, force: bool
 ) -> tuple[TrainResult, list[Path]]:
     """Trains and writes; the result and the files beside the network."""
-    from delrec_compile import checkpoint
+    from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable
     from delrec_compile.training import plots as pictures
     from delrec_compile.training import train as fit

@@ -42,8 +42,8 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Find the fastest schedule for a network on a target; 'build' takes it from then on."""
-    from delrec_compile import checkpoint
     from delrec_compile.data.samples import read_words
+    from delrec_compile.network import checkpoint
     from delrec_compile.tune import tune as search
     from delrec_compile.tuning_run import Limits
     from delrec_compile.tuning_store import Store

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, side_by_side, targets
+from delrec_compile import side_by_side, targets
 from delrec_compile.aliases import Progress, StageProgress
 from delrec_compile.bench import bench
 from delrec_compile.budgets import Budgets
@@ -25,7 +25,8 @@ from delrec_compile.errors import (
     did_you_mean,
 )
 from delrec_compile.kept import OUT, artifact_for, measured
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.prove import Proof, prove
 from delrec_compile.system import child
 from delrec_compile.system.host import machine

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
-from delrec_compile.network import Layer, Readout
+from delrec_compile.network.model import Layer, Readout
 from delrec_compile.ops import leaky_readout, lif_tir, linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.emit import Emitter

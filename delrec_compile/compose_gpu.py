@@ -21,7 +21,7 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.compose import tables_of
 from delrec_compile.composer import CLOCK_MASK, Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import Layer, Readout, Recurrence
+from delrec_compile.network.model import Layer, Readout, Recurrence
 from delrec_compile.ops import leaky_readout, lif_tir, linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read

@@ -14,10 +14,10 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.aliases import Ints
 from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.integer_layers import IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
 from delrec_compile.integer_tables import group_of, in_words, is_narrow, reset_of, tables_of
+from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.ops.emit import Emitter

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.samples import first, fitting, read_words
@@ -23,6 +22,7 @@ from delrec_compile.devices import Device, parse
 from delrec_compile.devices_program import machine_for, program
 from delrec_compile.devices_words import Shape, packed, unpacked
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
+from delrec_compile.network import checkpoint
 from delrec_compile.parity import compare_artifact
 from delrec_compile.session import Trace
 from delrec_compile.system import child

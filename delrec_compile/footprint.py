@@ -21,7 +21,6 @@ from typing import IO, Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import F32, StageProgress
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.samples import fitting, read_words
@@ -33,6 +32,7 @@ from delrec_compile.errors import (
     UsageError,
 )
 from delrec_compile.footprint_programs import NAMES, OURS, Program, programs
+from delrec_compile.network import checkpoint
 from delrec_compile.run import ReferenceRunner
 from delrec_compile.system import host
 from delrec_compile.system.elf import elf_parts

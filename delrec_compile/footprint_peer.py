@@ -55,8 +55,8 @@ def _onnxruntime(model: Path) -> tuple[Step, list[Any]]:
 def _torch_eager(network: Path) -> tuple[Step, list[Any]]:
     import torch
 
-    from delrec_compile import checkpoint
-    from delrec_compile import step as steps
+    from delrec_compile.network import checkpoint
+    from delrec_compile.network import torch_step as steps
 
     torch.set_num_threads(1)
     module = steps.Step(checkpoint.load(network))

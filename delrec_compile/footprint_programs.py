@@ -15,8 +15,8 @@ import jinja2
 from delrec_compile.assemble import library_of
 from delrec_compile.build import Artifact
 from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
-from delrec_compile.export import export
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, host, toolchain
 from delrec_compile.system.chips import CORES
 
@@ -108,7 +108,7 @@ def _static(artifact: Artifact) -> list[Path]:
 def _peer(network: Network, name: str, folder: Path) -> Program:
     source = folder / f"{name}.onnx"
     if name == "torch_eager":
-        from delrec_compile import checkpoint
+        from delrec_compile.network import checkpoint
 
         source = checkpoint.save(network, folder / "network.safetensors")
     else:

@@ -11,17 +11,17 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.export import (
+from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
     GOLDEN_SEED,
     GOLDEN_TERM,
     LOOSE,
     golden_input,
+    same_bits,
 )
-from delrec_compile.freeze import exact
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.model import Network
 
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
@@ -148,11 +148,6 @@ def c_array(values: NDArray[Any]) -> str:
     else:
         words = [str(v) for v in values.tolist()]
     return "\n".join(", ".join(words[i : i + 8]) + "," for i in range(0, len(words), 8))
-
-
-def same_bits(network: Network | IntegerNetwork) -> bool:
-    """Whether every form of the network computes the same bits."""
-    return isinstance(network, IntegerNetwork) or exact(network)
 
 
 def _bits_hash(y: NDArray[Any]) -> int:

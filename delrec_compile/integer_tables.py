@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import Ints
 from delrec_compile.composer import Tables
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.integer_layers import IntegerLayer
-from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.integer.layers import IntegerLayer
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.ops.schedule import Schedule
 

@@ -14,8 +14,8 @@ from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
-from delrec_compile.freeze import exact
-from delrec_compile.network import Network
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload
 from delrec_compile.run import ReferenceRunner, TorchRunner
 

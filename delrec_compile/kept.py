@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, targets, tuned
+from delrec_compile import targets, tuned
 from delrec_compile.aliases import Progress
 from delrec_compile.build import TOOLS, Artifact, build, load_artifact
 from delrec_compile.errors import InputError
 from delrec_compile.glue import c_name
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target

@@ -29,7 +29,7 @@ from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu
 from delrec_compile.composer import Kernel
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import RECURRENCES, Layer, Maps, Readout, Recurrence
+from delrec_compile.network.model import RECURRENCES, Layer, Maps, Readout, Recurrence
 from delrec_compile.ops import lif
 from delrec_compile.ops.leaky_readout import KINDS
 from delrec_compile.ops.leaky_readout import NODES as READOUTS

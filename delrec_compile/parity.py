@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, fitting
-from delrec_compile.freeze import exact
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
-from delrec_compile.onnx_model import load_model
+from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import exact
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.ops.leaky_readout import decide
 from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner, artifact_runner
 from delrec_compile.session import Trace

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import Progress
 from delrec_compile.bench import QUICK, Bench, bench
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.samples import first, read_words
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError
+from delrec_compile.network import checkpoint
 from delrec_compile.parity import check as check_parity
 from delrec_compile.parity import compare, compare_artifact
 from delrec_compile.run import emulated_runner

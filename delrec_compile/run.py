@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from delrec_compile import checkpoint
 from delrec_compile.aliases import F32
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, first, fitting, read_words
 from delrec_compile.errors import InputError
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
-from delrec_compile.onnx_model import StepModel, load_model
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.schema import StepModel, load_model
 from delrec_compile.ops.leaky_readout import decide
 from delrec_compile.session import Session, Trace
 from delrec_compile.system import host
@@ -62,7 +62,7 @@ class TorchRunner:
     name = "torch"
 
     def __init__(self, network: Network) -> None:
-        from delrec_compile.step import Step
+        from delrec_compile.network.torch_step import Step
 
         self.step = Step(network)
         # membranes before the reset, of the last trace: they tell how near a spike was to none

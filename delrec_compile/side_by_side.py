@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
 from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.interleaved import fastest, inputs, interleave
+from delrec_compile.network import checkpoint
 from delrec_compile.run import TorchRunner
 from delrec_compile.session import Session
 

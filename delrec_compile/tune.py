@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile import targets
 from delrec_compile.aliases import StageProgress
 from delrec_compile.data.events import Events
 from delrec_compile.devices import parse
 from delrec_compile.errors import UnsupportedError, UsageError
-from delrec_compile.network import Network
-from delrec_compile.quantise import quantise
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning_run import Limits, Run, Tuned
 from delrec_compile.tuning_store import Store
@@ -56,7 +58,7 @@ def tune(
         checkpoint.save(network, Path(folder) / "network.safetensors")
         if numeric != "float32":
             whole = quantise(network, numeric, calibrate)
-            integer_file.save(whole, Path(folder) / integer_file.NAME)
+            integer_checkpoint.save(whole, Path(folder) / integer_checkpoint.NAME)
         facts = {
             "root": folder,
             "target": target,

@@ -120,7 +120,7 @@ def code() -> str:
 
 def workload(network: Any) -> dict[str, Any]:
     """The network without its numbers: kinds of layers, shapes, types, depths of delay lines."""
-    from delrec_compile.freeze import grids
+    from delrec_compile.network.grid import grids
 
     parts = [_shape(part) for part in (*network.layers, network.readout)]
     # rows can be whole numbers where a part has a grid

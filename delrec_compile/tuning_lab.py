@@ -22,13 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import checkpoint, integer_file, targets, tuned
+from delrec_compile import targets, tuned
 from delrec_compile.aliases import F32
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
-from delrec_compile.glue import HOISTED_FROM, same_bits
+from delrec_compile.glue import HOISTED_FROM
+from delrec_compile.network import checkpoint
+from delrec_compile.network.golden import same_bits
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.run import ReferenceRunner, artifact_runner
 from delrec_compile.session import Session, Trace
 from delrec_compile.tuning_remote import Remote
@@ -61,8 +64,8 @@ class Lab:
         events = fitting(read_words(words), network.inputs)
         counts = events.counts[: WORDS[self.how], : events.steps // FEW * FEW or None]
         self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
-        whole = self.root / integer_file.NAME
-        self.network: Any = integer_file.load(whole) if whole.exists() else network
+        whole = self.root / integer_checkpoint.NAME
+        self.network: Any = integer_checkpoint.load(whole) if whole.exists() else network
         self.shipped = self._opened(self._build(None))
         self._known_good()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import checkpoint
+from delrec_compile.network import checkpoint
 
 
 @pytest.fixture(scope="session")

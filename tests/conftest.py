@@ -21,13 +21,15 @@ from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
 from hypothesis import HealthCheck, settings
 from remote_fixtures import shell, tracker  # noqa: F401
 
-from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile import targets
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
-from delrec_compile.export import export
-from delrec_compile.network import Network
-from delrec_compile.onnx_model import read_model
-from delrec_compile.quantise import quantise
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.onnx_step.schema import read_model
 from delrec_compile.run import OnnxRunner
 from delrec_compile.session import Session
 
@@ -88,7 +90,7 @@ def artifact_here(
     """As `build` makes it, but in this process, which has TVM loaded, and not proven."""
     checkpoint.save(network, stage / "network.safetensors")
     if numeric != "float32":
-        integer_file.save(quantise(network, numeric), stage / integer_file.NAME)
+        integer_checkpoint.save(quantise(network, numeric), stage / integer_checkpoint.NAME)
     facts = assemble(str(stage), target, network.name, unroll, cpu, None)
     manifest = {
         "name": network.name,

@@ -11,11 +11,12 @@ import cases
 import numpy as np
 import pytest
 
-from delrec_compile import checkpoint, targets
+from delrec_compile import targets
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import ToolchainError
+from delrec_compile.network import checkpoint
 from delrec_compile.prove import prove
 from delrec_compile.run import TorchRunner
 from delrec_compile.system import toolchain

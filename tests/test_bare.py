@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from delrec_compile import bare, checkpoint, targets
+from delrec_compile import bare, targets
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build
 from delrec_compile.emulate import qemu
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import BudgetError, UnsupportedError
+from delrec_compile.network import checkpoint
 from delrec_compile.prove import prove
 from delrec_compile.run import TorchRunner, emulated_runner
 from delrec_compile.system.elf import sizes

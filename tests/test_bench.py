@@ -7,12 +7,13 @@ import cases
 import numpy as np
 import pytest
 
-from delrec_compile import checkpoint, peers
+from delrec_compile import peers
 from delrec_compile.bench import NAMES, names_for, streams
 from delrec_compile.build import load_artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
 from delrec_compile.interleaved import engines_for, fastest, inputs, interleave
+from delrec_compile.network import checkpoint
 from delrec_compile.peers import authors, inductor, window
 from delrec_compile.peers.eager import TorchEager
 from delrec_compile.peers.peer import Workload, leak_over_time

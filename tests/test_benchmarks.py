@@ -11,9 +11,9 @@ from benchmarks import __main__ as command
 from benchmarks import cores, picture, studies, tables
 from benchmarks.networks import Size, poisson_words, random_network
 from delrec_compile.bench import FORMS, NAMES
-from delrec_compile.freeze import exact
 from delrec_compile.interleaved import inputs, interleave
-from delrec_compile.network import DenseDelay
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import DenseDelay
 from delrec_compile.peers.ours import OursStep
 from delrec_compile.run import TorchRunner
 

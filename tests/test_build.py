@@ -20,7 +20,7 @@ import pytest
 from conftest import Compile
 from helpers import refusal, tree
 
-from delrec_compile import checkpoint, glue
+from delrec_compile import glue
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact, build, install, load_artifact, staging
 from delrec_compile.errors import (
@@ -31,7 +31,8 @@ from delrec_compile.errors import (
     UnsupportedError,
 )
 from delrec_compile.glue import c_array, c_name
-from delrec_compile.onnx_model import load_model
+from delrec_compile.network import checkpoint
+from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.session import Session
 from delrec_compile.system import child, toolchain
 

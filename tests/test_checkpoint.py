@@ -16,8 +16,8 @@ import torch
 from helpers import refusal
 from safetensors.numpy import load_file, save_file
 
-from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError
+from delrec_compile.network import checkpoint
 from delrec_compile.system.files import writable
 
 Arrays = dict[str, np.ndarray]

@@ -13,7 +13,7 @@ import pytest
 from helpers import refusal, tree
 from training_fixtures import SMALL, small, toy_sets
 
-from delrec_compile import checkpoint, cli_claims
+from delrec_compile import cli_claims
 from delrec_compile.claims import cost as costs
 from delrec_compile.claims import latency as timing
 from delrec_compile.claims import measure
@@ -26,7 +26,9 @@ from delrec_compile.claims.variants import MORE, RATE, VARIANTS, Variant, grid, 
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
-from delrec_compile.network import (
+from delrec_compile.network import checkpoint
+from delrec_compile.network.classify import accuracy
+from delrec_compile.network.model import (
     RECURRENCES,
     Conv2dDelay,
     ConvDelay,
@@ -38,7 +40,6 @@ from delrec_compile.network import (
 )
 from delrec_compile.run import TorchRunner
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import accuracy
 from delrec_compile.training.loop import train
 
 OPTIONS = {**SMALL, "epochs": 2}

@@ -20,8 +20,8 @@ from tvm.script.ir_builder import IRBuilder
 from delrec_compile import targets
 from delrec_compile.codegen import pick
 from delrec_compile.errors import DataError, UnsupportedError
-from delrec_compile.freeze import grids
-from delrec_compile.network import ConvDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.grid import grids
+from delrec_compile.network.model import ConvDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops.emit import Emitter
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.run import OnnxRunner, TorchRunner

@@ -15,7 +15,7 @@ from helpers import refusal, tree
 from test_cli import COMMAND, cli, refused
 
 import delrec_compile
-from delrec_compile import checkpoint, compare_report, kept, targets
+from delrec_compile import compare_report, kept, targets
 from delrec_compile.bench import Bench
 from delrec_compile.bench import Row as BenchRow
 from delrec_compile.budgets import LIMITS, Budgets, parse_size
@@ -33,6 +33,7 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
+from delrec_compile.network import checkpoint
 from delrec_compile.prove import Proof
 from delrec_compile.system import toolchain
 from delrec_compile.terminal import show

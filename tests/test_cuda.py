@@ -20,7 +20,7 @@ from test_export import same
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile import bench_gpu, checkpoint, report, targets
+from delrec_compile import bench_gpu, report, targets
 from delrec_compile.assemble import assemble
 from delrec_compile.bench import bench
 from delrec_compile.build import Artifact, build
@@ -37,7 +37,8 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.prove import prove
 from delrec_compile.run import TorchRunner

@@ -21,11 +21,12 @@ import pytest
 from helpers import refusal
 from remote_fixtures import COMMAND, Shell
 
-from delrec_compile import checkpoint, devices, devices_list, devices_ssh
+from delrec_compile import devices, devices_list, devices_ssh
 from delrec_compile.assemble import assemble
 from delrec_compile.build import Artifact
 from delrec_compile.devices_ssh import SshRunner
 from delrec_compile.errors import DeviceError, InputError, UnsupportedError, UsageError
+from delrec_compile.network import checkpoint
 from delrec_compile.run import Runner, TorchRunner
 from delrec_compile.session import Session
 

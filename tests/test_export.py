@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delrec_compile.errors import InputError, ModelError, ParityError, UnsupportedError
-from delrec_compile.export import FORMS, export, golden_hash, golden_input, prove
-from delrec_compile.freeze import exact
-from delrec_compile.network import Lif, Network
-from delrec_compile.onnx_model import load_model, read_model
+from delrec_compile.network.golden import golden_hash, golden_input
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import Lif, Network
+from delrec_compile.network.onnx_step.export import FORMS, export, prove
+from delrec_compile.network.onnx_step.schema import load_model, read_model
 from delrec_compile.run import OnnxRunner, ReferenceRunner, TorchRunner, Trace
 
 PLAIN = {
@@ -207,7 +208,9 @@ def test_a_refused_graph_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(*_: object) -> None:
         raise ParityError("refused")
 
-    monkeypatch.setattr(importlib.import_module("delrec_compile.export"), "prove", refuse)
+    monkeypatch.setattr(
+        importlib.import_module("delrec_compile.network.onnx_step.export"), "prove", refuse
+    )
     with pytest.raises(ParityError):
         export(cases.network("conv3"), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from delrec_compile import build, checkpoint
+from delrec_compile import build
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import (
@@ -27,6 +27,7 @@ from delrec_compile.errors import (
 )
 from delrec_compile.footprint import Program, footprint, live
 from delrec_compile.footprint_programs import NAMES, OURS, programs
+from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
 from delrec_compile.system.elf import elf_parts
 

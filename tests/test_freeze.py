@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.freeze import exact, grids, snap
-from delrec_compile.network import DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.grid import exact, grids, snap
+from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout
 
 
 def drawn(seed: int, n: int = 40, scale: float = 0.3) -> Network:

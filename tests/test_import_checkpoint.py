@@ -15,8 +15,8 @@ from helpers import refusal
 from torch import Tensor, nn
 
 import delrec_compile
-from delrec_compile import checkpoint
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
+from delrec_compile.network import checkpoint
 from delrec_compile.run import ReferenceRunner
 
 IN, N, OUT = 9, 12, 4

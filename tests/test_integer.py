@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
-from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
-from delrec_compile.integer import NUMERICS, IntegerNetwork, assemble
-from delrec_compile.integer_layers import LIMIT, ONE, leak
-from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer.layers import LIMIT, ONE, leak
+from delrec_compile.network.integer.model import NUMERICS, IntegerNetwork, assemble
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.parity import Parity, compare
-from delrec_compile.quantise import quantise
 from delrec_compile.run import ReferenceRunner
 
 Array = NDArray[Any]

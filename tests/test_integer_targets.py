@@ -18,16 +18,18 @@ from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delrec_compile import checkpoint, integer_file, targets
+from delrec_compile import targets
 from delrec_compile.build import Artifact, build, load_artifact
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops import byte_rows
 from delrec_compile.ops.schedule import Schedule
 from delrec_compile.prove import prove
-from delrec_compile.quantise import quantise
 from delrec_compile.run import ReferenceRunner, Runner, emulated_runner
 from delrec_compile.session import Session
 from delrec_compile.system import toolchain
@@ -88,7 +90,7 @@ def test_every_network_has_the_bits_of_the_reference(
     artifact = assembled(network, numeric, target, **FORMS[form])
     session = Session(artifact)
     assert session.self_test()
-    whole = integer_file.load(artifact.path / integer_file.NAME)
+    whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
     x = cases.counts(case)
     spikes = agree(session, whole, x)
     assert spikes > 0 or not sum(int(s.sum()) for s in ReferenceRunner(network).trace(x).spikes)
@@ -106,7 +108,7 @@ def test_the_bits_of_the_reference_on_the_chip(
     turn = (CHIPS.index(target) + (numeric == "int8")) % 2
     for name in cases.INTEGER_ON_CHIPS[turn::2]:  # each chip meets each network in one of the two
         artifact = assembled(cases.network(name), numeric, target)
-        whole = integer_file.load(artifact.path / integer_file.NAME)
+        whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
         runner = emulated_runner(artifact)
         assert runner.self_test()
         assert agree(runner, whole, cases.counts(cases.CASES[name], steps=25)) > 0
@@ -224,7 +226,7 @@ def test_accuracy_is_that_of_float(numeric: str, points: float, tmp_path: Path) 
 def test_a_changed_table_is_found(tmp_path: Path) -> None:
     network = cases.network("mixed")
     artifact = build(network, "portable_c", tmp_path / "a", numeric="int8")
-    whole = integer_file.load(artifact.path / integer_file.NAME)
+    whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
     tables = artifact.path / "src" / f"{network.name}_tables.c"
     text = tables.read_text()
     at = text.index("{", text.index("_out_bias[")) + 1
@@ -253,9 +255,9 @@ def test_refusals(tmp_path: Path) -> None:
         Schedule(words=0)
     checkpoint.save(network, tmp_path / "net.safetensors")
     with refusal(CheckpointError, "is no integer network .format 'delrec.network/1'", 3):
-        integer_file.load(tmp_path / "net.safetensors")
+        integer_checkpoint.load(tmp_path / "net.safetensors")
     with refusal(CheckpointError, "no such file; build the artifact again", 3):
-        integer_file.load(tmp_path / "none.safetensors")
+        integer_checkpoint.load(tmp_path / "none.safetensors")
 
 
 def test_the_command_builds_runs_and_benches_int8(tmp_path: Path) -> None:

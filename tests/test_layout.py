@@ -18,7 +18,8 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 import delrec_compile
-from delrec_compile import checkpoint, ops, targets
+from delrec_compile import ops, targets
+from delrec_compile.network import checkpoint
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "delrec_compile"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 
 
 def layer(n: int = 3, inputs: int = 2, **changed: Any) -> Layer:

@@ -13,8 +13,8 @@ from helpers import refusal
 from onnx import TensorProto, helper
 
 from delrec_compile.errors import ModelError
-from delrec_compile.export import export
-from delrec_compile.onnx_model import StateVarIO, load_model, read_model, state_abi
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.onnx_step.schema import StateVarIO, load_model, read_model, state_abi
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 
 from delrec_compile import ops
 from delrec_compile.errors import NetworkError
-from delrec_compile.network import (
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
@@ -22,7 +22,7 @@ from delrec_compile.network import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.onnx_graph import FUNCTIONS
+from delrec_compile.network.onnx_step.graph import FUNCTIONS
 from delrec_compile.ops import delay_line, leaky_readout, lif, linear
 
 RNG = np.random.default_rng(11)

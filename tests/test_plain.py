@@ -13,10 +13,10 @@ from conftest import runs
 from helpers import called_here, refusal
 from test_cli import cli
 
-from delrec_compile import checkpoint
 from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
-from delrec_compile.export import export
+from delrec_compile.network import checkpoint
+from delrec_compile.network.onnx_step.export import export
 from delrec_compile.plain import check, reference
 from delrec_compile.plain.build import build_plain
 from delrec_compile.plain.c_text import members

@@ -9,7 +9,7 @@ import pytest
 from conftest import runs
 
 from benchmarks import drawn, random_networks
-from delrec_compile import checkpoint
+from delrec_compile.network import checkpoint
 from delrec_compile.ops.leaky_readout import KINDS
 
 SEEDS = range(50)

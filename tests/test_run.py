@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import checkpoint, parity
+from delrec_compile import parity
 from delrec_compile.build import load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.data.samples import batches, read_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
-from delrec_compile.export import export
+from delrec_compile.network import checkpoint
+from delrec_compile.network.onnx_step.export import export
 from delrec_compile.prove import describe_difference, prove
 from delrec_compile.run import ReferenceRunner, TorchRunner, open_runner, run
 from delrec_compile.session import Session, Trace, aligned

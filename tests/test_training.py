@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 from training_fixtures import small, toy_sets
 
-from delrec_compile import checkpoint, freeze
 from delrec_compile.data.events import load_words
 from delrec_compile.errors import UsageError
-from delrec_compile.network import (
+from delrec_compile.network import checkpoint, grid
+from delrec_compile.network.classify import accuracy, classify, outputs
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
@@ -22,7 +23,7 @@ from delrec_compile.network import (
     TapConvDelay,
 )
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import accuracy, classify, fold, outputs
+from delrec_compile.training.fold import fold
 from delrec_compile.training.lines import Mix, spread
 from delrec_compile.training.loop import TrainResult, train
 from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
@@ -175,7 +176,7 @@ def test_training_lowers_the_loss_and_ends_frozen(recurrence: str) -> None:
     losses = [epoch.loss for epoch in result.history]
     assert losses[-1] < 0.8 * losses[0]
     network = result.network
-    assert freeze.exact(network)
+    assert grid.exact(network)
     assert network.labels == ("a", "b", "c")
     kinds: dict[str, type] = {"conv": ConvDelay, "dense": DenseDelay, "none": type(None)}
     assert isinstance(network.layers[1].recurrence, kinds[recurrence])
@@ -205,7 +206,7 @@ def test_every_recurrence_trains(recurrence: str) -> None:
     assert isinstance(result.network.layers[1].recurrence, kind)
     assert result.recurrent_parameters == parameters
     assert result.network.name == f"{recurrence}_delay_24"
-    assert freeze.exact(result.network)
+    assert grid.exact(result.network)
     assert result.network.max_delay <= 6
 
 
@@ -215,7 +216,7 @@ def test_a_frontend_trains() -> None:
     assert losses[-1] < 0.9 * losses[0]
     first, second, *_ = result.network.layers
     assert [layer.maps.out for layer in (first, second) if layer.maps] == [(4, 1, 6), (3, 1, 6)]
-    assert freeze.exact(result.network)
+    assert grid.exact(result.network)
     assert "--set frontend=4x5/2,3x3" in result.network.notes["command"]
 
 
@@ -351,7 +352,7 @@ def test_the_frozen_network_is_the_trained_net(options: dict[str, Any]) -> None:
     assert (
         classify(network, counts) == class_scores(trained, net.config.decision).argmax(1).numpy()
     ).mean() > 0.95
-    snapped = freeze.snap(network)
+    snapped = grid.snap(network)
     assert (classify(snapped, counts) == classify(network, counts)).mean() > 0.95
 
 
@@ -395,7 +396,7 @@ def test_bundled_networks_have_the_accuracy_that_their_readme_states(name: str) 
     assert words.counts.shape == (100, 80, 140)
     assert np.bincount(words.labels).tolist() == [5] * 20
     assert words.counts.max() <= network.max_input
-    assert freeze.exact(network)
+    assert grid.exact(network)
     readme = (folder / "README.md").read_text()
     (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
     measured = [network.notes["accuracy"][name] for name in ("valid", "test")]

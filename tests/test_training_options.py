@@ -19,15 +19,15 @@ import torch
 from helpers import refusal
 from training_fixtures import small, toy_sets
 
-from delrec_compile import checkpoint
 from delrec_compile.data.sets import Sets
 from delrec_compile.errors import CheckpointError, ToolchainError, UsageError
+from delrec_compile.network import checkpoint
+from delrec_compile.network.classify import outputs
 from delrec_compile.run import TorchRunner
 from delrec_compile.training import plots, state, teacher
 from delrec_compile.training.augment import Words
 from delrec_compile.training.config import SURROGATES as NAMES
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import outputs
 from delrec_compile.training.lines import spread
 from delrec_compile.training.loop import Epoch, TrainResult, train
 from delrec_compile.training.losses import rate_cost, soft_loss

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.data.events import Events
-from delrec_compile.network import Network, Recurrence
+from delrec_compile.network.classify import accuracy
+from delrec_compile.network.model import Network, Recurrence
 from delrec_compile.ops.map_delay import MapDelay
-from delrec_compile.training.fold import accuracy
 
 
 def delays_matter(network: Network, events: Events, seed: int = 0) -> dict[str, float | None]:

@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import checkpoint
 from delrec_compile.claims.ablate import delays_matter
 from delrec_compile.claims.cost import cost, rates
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.system.files import write_atomic
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, train

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.inspect import state_bytes
-from delrec_compile.network import Layer, Network, Recurrence
+from delrec_compile.network.model import Layer, Network, Recurrence
+from delrec_compile.network.summary import state_bytes
 from delrec_compile.ops import lif
 
 MAC_PJ, ADD_PJ = 4.6, 0.9

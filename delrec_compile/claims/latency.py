@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import __version__, checkpoint
+from delrec_compile import __version__
 from delrec_compile.bench import bench
 from delrec_compile.build import build
 from delrec_compile.errors import CompilerCrash, DataError, ToolchainError, UnsupportedError
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.system.host import machine
 
 ROUNDS = 15

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import freeze
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.authors_blocks import Block, blocks_of, values
 from delrec_compile.imports.chain import Chain, Integrator, Neurons
 from delrec_compile.imports.result import Imported
-from delrec_compile.network import ConvDelay, DenseDelay, Lif, Recurrence
+from delrec_compile.network import grid
+from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
 
 RECIPES = ("shd", "ssc")
@@ -93,7 +93,7 @@ def from_checkpoint(
         made = chain.network(**about, decision="softmax_sum")
     except NetworkError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return Imported(freeze.snap(made), made, "a checkpoint", tuple(remarks))
+    return Imported(grid.snap(made), made, "a checkpoint", tuple(remarks))
 
 
 def _neurons(

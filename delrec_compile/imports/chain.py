@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.feeds import Affine, Convolution, Feed, Scale
-from delrec_compile.network import DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
 
 LONGEST = MAX_DELAY + 1  # the step that a recurrence takes is part of the delay

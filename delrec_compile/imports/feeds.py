@@ -14,7 +14,7 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import Maps
+from delrec_compile.network.model import Maps
 
 LARGEST = 1 << 23  # entries of a matrix that several parts are folded into
 

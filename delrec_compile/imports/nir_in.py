@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import freeze
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.imports import feeds, nir_loops, nir_told
@@ -21,7 +20,8 @@ from delrec_compile.imports.nir_graph import THROUGH, Stop, Walk, kind, walk
 from delrec_compile.imports.nir_nodes import constant, feed, input_shape
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
-from delrec_compile.network import Lif, Readout
+from delrec_compile.network import grid
+from delrec_compile.network.model import Lif, Readout
 from delrec_compile.ops.checks import MAX_DELAY
 
 Constants = Callable[[str], F64]  # of a node, by their names
@@ -76,8 +76,8 @@ def from_nir(
     made = chain.network(**about)
     if "readout" in told:
         made = replace(made, readout=_kind_told(made.readout, told["readout"]))
-    on_grid = bool(told) and freeze.exact(made)
-    return Imported(made if on_grid else freeze.snap(made), made, "NIR", tuple(reader.remarks))
+    on_grid = bool(told) and grid.exact(made)
+    return Imported(made if on_grid else grid.snap(made), made, "NIR", tuple(reader.remarks))
 
 
 def read(path: Any) -> Any:

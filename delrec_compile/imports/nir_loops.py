@@ -13,7 +13,7 @@ from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.imports import feeds
 from delrec_compile.imports.feeds import Affine, Convolution
-from delrec_compile.network import (
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,

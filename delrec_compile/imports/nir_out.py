@@ -26,7 +26,7 @@ from delrec_compile.imports.nir_told import FORMAT, METADATA, written
 from delrec_compile.imports.nir_ways import on_maps, terms
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import compare, counts
-from delrec_compile.network import (
+from delrec_compile.network.model import (
     ConvDelay,
     Layer,
     Lif,

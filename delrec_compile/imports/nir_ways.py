@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import Conv2dDelay, ConvDelay, Recurrence, SynapticDelay, TapConvDelay
+from delrec_compile.network.model import (
+    Conv2dDelay,
+    ConvDelay,
+    Recurrence,
+    SynapticDelay,
+    TapConvDelay,
+)
 
 Shape = tuple[int, ...]
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from delrec_compile import freeze
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports import feeds, tracing
 from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
@@ -22,7 +21,8 @@ from delrec_compile.imports.live import Live, Watched
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
 from delrec_compile.imports.tracing import Call, array
-from delrec_compile.network import DenseDelay, Lif
+from delrec_compile.network import grid
+from delrec_compile.network.model import DenseDelay, Lif
 
 CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
 
@@ -65,9 +65,7 @@ def from_norse(
     notes = {"imported_from": "Norse"}
     made = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
     watched = Watched(live, tuple(neurons))
-    return Imported(
-        freeze.snap(made), made, "Norse", tuple(chain.remarks), watched, chain.spiking()
-    )
+    return Imported(grid.snap(made), made, "Norse", tuple(chain.remarks), watched, chain.spiking())
 
 
 def _cell(call: Call, chain: Chain) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.run import ReferenceRunner, TorchRunner
 
 MEAN = 0.4  # of random input counts

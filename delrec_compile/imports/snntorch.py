@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from delrec_compile import freeze
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports import feeds, tracing
 from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
@@ -22,7 +21,8 @@ from delrec_compile.imports.live import Live, Watched
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
 from delrec_compile.imports.tracing import Call, array
-from delrec_compile.network import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
+from delrec_compile.network import grid
+from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 
 READ = ("Leaky", "RLeaky")
 REFUSED = {
@@ -77,7 +77,7 @@ def from_snntorch(
     made = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
     watched = Watched(live, tuple(neurons))
     return Imported(
-        freeze.snap(made), made, "snnTorch", tuple(chain.remarks), watched, chain.spiking()
+        grid.snap(made), made, "snnTorch", tuple(chain.remarks), watched, chain.spiking()
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from delrec_compile import freeze
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports import feeds, tracing
 from delrec_compile.imports.chain import Chain, Delays, Integrator, Neurons, lif_of
@@ -20,7 +19,8 @@ from delrec_compile.imports.live import Live, Watched
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
 from delrec_compile.imports.tracing import Call, array
-from delrec_compile.network import ConvDelay, DenseDelay, Lif
+from delrec_compile.network import grid
+from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
 SILENT = 1e6  # a threshold that no membrane reaches
 
@@ -67,9 +67,7 @@ def from_spikingjelly(
     made = reader.chain.network(**about, notes={"imported_from": "SpikingJelly"})
     remarks = tuple(reader.chain.remarks)
     watched = Watched(live, tuple(reader.neurons))
-    return Imported(
-        freeze.snap(made), made, "SpikingJelly", remarks, watched, reader.chain.spiking()
-    )
+    return Imported(grid.snap(made), made, "SpikingJelly", remarks, watched, reader.chain.spiking())
 
 
 class _Reader:

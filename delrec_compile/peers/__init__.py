@@ -10,7 +10,7 @@ import importlib
 
 from delrec_compile.build import Artifact
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload, known
 
 # engine -> its module here, which has a function of the engine's name that makes its forms

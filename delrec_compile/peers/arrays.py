@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import Layer, Network
+from delrec_compile.network.model import Layer, Network
 from delrec_compile.peers.peer import Peer, Workload, leak_over_time, plain
 from delrec_compile.peers.window import History
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
 from delrec_compile.peers.peer import Peer, Workload, delays, plain, recurrent_weight
 
 FORMS_OF_CONV = ("conv1d over slots", "conv2d over neurons and slots")

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import Layer, Network
+from delrec_compile.network.model import Layer, Network
+from delrec_compile.network.torch_step import Step
 from delrec_compile.peers.peer import Peer, Workload, leak_over_time, plain, written
 from delrec_compile.peers.window import History
-from delrec_compile.step import Step
 
 WIDE = 64  # from this batch on, a product per step stays in the cache and one over time does not
 

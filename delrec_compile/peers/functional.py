@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import ConvDelay, Layer, Network, Readout
+from delrec_compile.network.model import ConvDelay, Layer, Network, Readout
 from delrec_compile.peers.peer import delays, leak_over_time, plain, recurrent_weight
 
 BITS = 63  # steps ahead that one int64 holds

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ToolchainError
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.peers.eager import WIDE
 from delrec_compile.peers.functional import (
     Block,

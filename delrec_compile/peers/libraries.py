@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ToolchainError, UnsupportedError
-from delrec_compile.network import ConvDelay, Layer, Network
+from delrec_compile.network.model import ConvDelay, Layer, Network
 from delrec_compile.peers.authors import linear
 from delrec_compile.peers.functional import rows
 from delrec_compile.peers.peer import (

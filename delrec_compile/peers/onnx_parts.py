@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import Layer
-from delrec_compile.onnx_graph import IR_VERSION, OPSET
+from delrec_compile.network.model import Layer
+from delrec_compile.network.onnx_step.graph import IR_VERSION, OPSET
 from delrec_compile.peers.peer import Workload, plain
 from delrec_compile.peers.window import History
 from delrec_compile.run import onnx_session

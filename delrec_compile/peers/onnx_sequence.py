@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import ConvDelay, Layer, Network, Readout
+from delrec_compile.network.model import ConvDelay, Layer, Network, Readout
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
 from delrec_compile.peers.onnx_step import OnnxExported, OnnxWindow
 from delrec_compile.peers.peer import (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.export import export
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
 from delrec_compile.peers.peer import Peer, Workload, written
 from delrec_compile.peers.window import History

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import integer_file
 from delrec_compile.aliases import F32
 from delrec_compile.assemble import likewise
 from delrec_compile.build import Artifact
-from delrec_compile.network import Network
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload
-from delrec_compile.quantise import quantise
 from delrec_compile.session import Session, pointer
 from delrec_compile.system import toolchain
 
@@ -131,6 +131,6 @@ def ours_int8(artifact: Artifact, network: Network, work: Workload) -> Ours:
     whole = quantise(network, "int8")
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         root = Path(folder)
-        integer_file.save(whole, root / integer_file.NAME)
+        integer_checkpoint.save(whole, root / integer_checkpoint.NAME)
         manifest = likewise(root, whole, artifact.manifest)
         return ours(Artifact(root, manifest), work, "ours_int8")

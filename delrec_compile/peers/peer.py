@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import ConvDelay, DenseDelay, Lif, Network, Recurrence
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Network, Recurrence
 from delrec_compile.ops.lif import CONSTANTS
 
 FORMS = ("step", "sequence", "batch")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import ConvDelay, Layer
+from delrec_compile.network.model import ConvDelay, Layer
 from delrec_compile.peers.peer import Workload, delays, recurrent_weight
 
 MOST_AHEAD = 16

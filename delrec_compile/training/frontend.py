@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from delrec_compile.errors import NetworkError, UsageError
-from delrec_compile.network import Maps
+from delrec_compile.network.model import Maps
 
 LAYER = re.compile(r"(\d+)x(\d+)(?:/(\d+))?")
 

@@ -18,16 +18,17 @@ from typing import Any
 
 import torch
 
-from delrec_compile import checkpoint
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets, data_digest, load_sets, sets_digest
 from delrec_compile.errors import UsageError
-from delrec_compile.network import Network
+from delrec_compile.network import checkpoint
+from delrec_compile.network.classify import accuracy
+from delrec_compile.network.model import Network
 from delrec_compile.training import state as saved
 from delrec_compile.training import teacher as teachers
 from delrec_compile.training.augment import Words
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import accuracy, frozen
+from delrec_compile.training.fold import frozen
 from delrec_compile.training.losses import loss_and_scores
 from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.optimisers import Optimisers, device_of

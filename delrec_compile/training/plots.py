@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import ToolchainError
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.training.state import Epoch
 
 

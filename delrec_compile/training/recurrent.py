@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from delrec_compile.network import (
+from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,

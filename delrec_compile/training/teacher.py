@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from delrec_compile import checkpoint
 from delrec_compile.errors import UsageError
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network
-from delrec_compile.training.fold import outputs
+from delrec_compile.network import checkpoint
+from delrec_compile.network.classify import outputs
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
 from delrec_compile.training.lines import Mix, spread
 from delrec_compile.training.mixes import KernelMix, MatrixMix
 from delrec_compile.training.neuron import Neuron, delayed_lif

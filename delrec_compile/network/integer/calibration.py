@@ -9,9 +9,9 @@ import numpy as np
 
 from delrec_compile.aliases import F64, Ints
 from delrec_compile.data.events import Events
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.integer_layers import IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import IntegerDense
+from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.recurrence import IntegerDense
 
 NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
 FLOOR = 1e-4  # weight of all other steps

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
-from delrec_compile.network import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
+from delrec_compile.network.model import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
 from delrec_compile.system.files import write_atomic
 
 FORMAT = "delrec.network/1"

@@ -21,11 +21,17 @@ import numpy as np
 from delrec_compile.aliases import F64, Ints
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError
-from delrec_compile.integer import IntegerNetwork, weight_type
-from delrec_compile.integer_layers import LIMIT, MOST_FRACTION, ONE, IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import IntegerConv, IntegerDense
-from delrec_compile.moments import Moments, observe
-from delrec_compile.network import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
+from delrec_compile.network.integer.calibration import Moments, observe
+from delrec_compile.network.integer.layers import (
+    LIMIT,
+    MOST_FRACTION,
+    ONE,
+    IntegerLayer,
+    IntegerReadout,
+)
+from delrec_compile.network.integer.model import IntegerNetwork, weight_type
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.ops.lif import Number
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from delrec_compile.network import Network
+from delrec_compile.network.model import Network
 from delrec_compile.ops import leaky_readout, lif, linear
 
 

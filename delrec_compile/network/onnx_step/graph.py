@@ -10,8 +10,8 @@ import onnx.parser
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from delrec_compile.network import Layer, Network
-from delrec_compile.onnx_model import DOMAIN
+from delrec_compile.network.model import Layer, Network
+from delrec_compile.network.onnx_step.schema import DOMAIN
 from delrec_compile.ops import (
     conv2d_delay,
     conv_delay,

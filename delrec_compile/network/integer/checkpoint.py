@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from delrec_compile.checkpoint import canonical, open_file
 from delrec_compile.errors import CheckpointError, NetworkError
-from delrec_compile.integer import IntegerNetwork, assemble
+from delrec_compile.network.checkpoint import canonical, open_file
+from delrec_compile.network.integer.model import IntegerNetwork, assemble
 from delrec_compile.system.files import write_atomic
 
 FORMAT = "delrec.integer/1"

@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32, F64, Ints
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
-from delrec_compile.integer_layers import LIMIT, IntegerLayer, IntegerReadout
-from delrec_compile.integer_recurrence import IntegerConv, IntegerDense, whole
-from delrec_compile.network import MAX_INPUT, StateVar
+from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, whole
+from delrec_compile.network.model import MAX_INPUT, Network, StateVar
 
 State = dict[str, Ints]
 NUMERICS: dict[str, np.dtype[Any]] = {"int16": np.dtype(np.int16), "int8": np.dtype(np.int8)}
@@ -232,3 +232,6 @@ def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
 
 def _gather(kind: Any, prefix: str, left: dict[str, Ints]) -> dict[str, Any]:
     return {f.name: left.pop(prefix + f.name) for f in fields(kind) if prefix + f.name in left}
+
+
+AnyNetwork = Network | IntegerNetwork

@@ -20,7 +20,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.network import Layer, Network, Recurrence
+from delrec_compile.network.model import Layer, Network, Recurrence
 
 MANTISSA = 24
 FINEST = 40

@@ -6,7 +6,6 @@ Two forms of one graph. The semantic form keeps every op as a function of domain
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,16 @@ import onnx.parser
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from delrec_compile import checkpoint
 from delrec_compile.errors import ModelError, ParityError, UnsupportedError
-from delrec_compile.freeze import exact
-from delrec_compile.integer import IntegerNetwork
-from delrec_compile.network import Network
-from delrec_compile.onnx_graph import semantic_graph
-from delrec_compile.onnx_model import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
+from delrec_compile.network import checkpoint
+from delrec_compile.network.golden import CHECK_STEPS, LOOSE, golden_hash, golden_input
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.graph import semantic_graph
+from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
 from delrec_compile.system.files import write_atomic
 
 FORMS = ("portable", "semantic")
-CHECK_STEPS = 40
-# what outputs may differ by on a network whose sums are not exact
-LOOSE = 1e-3
 
 
 def export(
@@ -69,36 +65,6 @@ def model_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.
     return model
 
 
-# a linear congruential generator (Numerical Recipes), and its top byte's limits for 1, 2, 3 counts
-GOLDEN_SEED, GOLDEN_FACTOR, GOLDEN_TERM = 1, 1664525, 1013904223
-GOLDEN_LIMITS = (199, 249, 255)
-
-
-def golden_input(
-    network: Network | IntegerNetwork, steps: int = CHECK_STEPS
-) -> NDArray[np.float32]:
-    """Fixed pseudo-random counts, (steps, 1, inputs): what golden hashes and self-tests run on.
-
-    About Poisson of mean 0.25, from a generator that a chip's self-test repeats.
-    """
-    counts = np.empty(steps * network.inputs, np.float32)
-    x = GOLDEN_SEED
-    for i in range(len(counts)):
-        x = (x * GOLDEN_FACTOR + GOLDEN_TERM) & 0xFFFFFFFF
-        counts[i] = sum(x >> 24 >= limit for limit in GOLDEN_LIMITS)
-    return np.minimum(counts, network.max_input).reshape(steps, 1, network.inputs)
-
-
-def golden_hash(network: Network | IntegerNetwork) -> str:
-    """sha256 of the reference outputs on the golden input."""
-    state: Any = network.reset()
-    h = hashlib.sha256()
-    for x in golden_input(network):
-        y, state = network.step(x, state)
-        h.update(y.astype("<f4").tobytes())
-    return h.hexdigest()
-
-
 def to_portable(model: onnx.ModelProto) -> onnx.ModelProto:
     """Functions inlined, constants as initializers: plain ONNX operators only."""
     flat = onnx.inliner.inline_local_functions(model)
@@ -135,7 +101,7 @@ def prove(model: onnx.ModelProto, network: Network) -> None:
     import onnxruntime
     import torch
 
-    from delrec_compile.step import Step
+    from delrec_compile.network.torch_step import Step
 
     unroll = int(_prop(model, "unroll"))
     limit = 0.0 if exact(network) else LOOSE

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile import checkpoint
-from delrec_compile.freeze import grids
-from delrec_compile.network import Network
-from delrec_compile.onnx_model import StateVarIO, state_abi
+from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import grids
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.schema import StateVarIO, state_abi
 from delrec_compile.ops.lif import Number
 
 

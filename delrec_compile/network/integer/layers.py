@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32, F64, I32, I64, Ints
 from delrec_compile.errors import NetworkError
-from delrec_compile.integer_recurrence import (
+from delrec_compile.network.integer.recurrence import (
     WEIGHTS,
     IntegerConv,
     IntegerDense,

@@ -1,0 +1,1 @@
+"""The frozen network in every form it has before compiling."""

@@ -1,0 +1,66 @@
+"""Outputs, classes and accuracy of a frozen network on a whole set, layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from delrec_compile.aliases import F32
+from delrec_compile.network.model import Layer, Network
+from delrec_compile.ops import lif
+
+BATCH = 300
+
+
+def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
+    """Readout membrane (T, n, classes) of utterances (n, T, channels), from zero state.
+
+    Feed-forward products are taken over all time at once. On a snapped network every sum is exact,
+    so this gives the bits of `Network.step`.
+    """
+    x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
+    for layer in network.layers:
+        x = _run_layer(layer, x)
+    readout = network.readout
+    current = x @ readout.weight.T + readout.inner_bias
+    if not readout.keeps:
+        return current
+    v = np.zeros_like(current[0])
+    for t in range(len(current)):
+        v = current[t] = np.float32(readout.beta) * v + current[t]
+    return current + readout.bias if readout.kind == "count" else current
+
+
+def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Class of each utterance (n, T, channels): (n,)."""
+    parts = [counts[i : i + BATCH] for i in range(0, len(counts), BATCH)]
+    classes = [network.readout.classes(outputs(network, part)) for part in parts]
+    return np.concatenate(classes) if classes else np.zeros(0, np.int64)
+
+
+def accuracy(
+    network: Network, counts: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
+) -> float:
+    """Share of utterances classed right."""
+    return float((classify(network, counts) == labels).mean())
+
+
+def _run_layer(layer: Layer, x: F32) -> F32:
+    """(T, n, in) -> spikes (T, n, out)."""
+    if layer.maps is None:
+        current = x @ layer.weight.T + layer.bias
+    else:
+        current = layer.feed(x.reshape(-1, layer.inputs)).reshape(*x.shape[:2], -1)
+    v = np.zeros_like(current[0])
+    spikes = np.empty_like(current)
+    recurrence = layer.recurrence
+    depth = recurrence.depth if recurrence is not None else 0
+    history = np.zeros((v.shape[0], depth, v.shape[1]), np.float32)
+    for t in range(len(current)):
+        drive = current[t]
+        if recurrence is not None:
+            drive = drive + recurrence.reference(history)
+        spikes[t], v = lif.reference(layer.lif, drive, v)
+        if recurrence is not None:
+            history = np.concatenate([spikes[t][:, None], history[:, :-1]], axis=1)
+    return spikes

@@ -1,0 +1,1 @@
+"""The network in int16 or int8: quantisation, layers, file."""

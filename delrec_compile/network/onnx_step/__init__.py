@@ -1,0 +1,1 @@
+"""The step of a network as an ONNX graph with explicit state."""

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from delrec_compile.prove import prove
     from delrec_compile.run import run
     from delrec_compile.session import Session
-    from delrec_compile.training import TrainConfig, train
+    from delrec_compile.training.config import TrainConfig
+    from delrec_compile.training.loop import train
     from delrec_compile.tune import tune
 
 __version__ = "0.1.0"

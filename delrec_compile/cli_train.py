@@ -87,7 +87,7 @@ def _fit(
     from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable
     from delrec_compile.training import plots as pictures
-    from delrec_compile.training import train as fit
+    from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
     state = _state(out, log=log, resume=resume, force=force)

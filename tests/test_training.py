@@ -23,8 +23,8 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import fold
-from delrec_compile.training.lines import Mix, spread
+from delrec_compile.training.delay_lines import Mix, spread
+from delrec_compile.training.freeze import fold
 from delrec_compile.training.loop import TrainResult, train
 from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 from delrec_compile.training.model import SpikingNet, class_scores

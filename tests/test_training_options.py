@@ -24,11 +24,11 @@ from delrec_compile.errors import CheckpointError, ToolchainError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
 from delrec_compile.run import TorchRunner
-from delrec_compile.training import plots, state, teacher
+from delrec_compile.training import distillation, plots, state
 from delrec_compile.training.augment import Words
 from delrec_compile.training.config import SURROGATES as NAMES
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.lines import spread
+from delrec_compile.training.delay_lines import spread
 from delrec_compile.training.loop import Epoch, TrainResult, train
 from delrec_compile.training.losses import rate_cost, soft_loss
 from delrec_compile.training.mixes import KernelMix
@@ -183,7 +183,7 @@ def test_a_teacher_gives_the_outputs_of_its_network(tmp_path: Path) -> None:
     ):
         network = run(**options).network
         checkpoint.save(network, tmp_path / f"{i}.safetensors")
-        y = teacher.load(tmp_path / f"{i}.safetensors", 12, 3)(x)
+        y = distillation.load(tmp_path / f"{i}.safetensors", 12, 3)(x)
         assert np.abs(y.numpy() - outputs(network, counts)).max() < 1e-4
 
 
@@ -204,7 +204,7 @@ def test_distillation_draws_the_outputs_to_the_teacher(tmp_path: Path) -> None:
     assert far[1] < far[0]
     assert float(soft_loss(target, target)) == pytest.approx(0, abs=1e-6)
     with refusal(UsageError, r"has 12 inputs and 3 classes; the data has 12 and 4", 2):
-        teacher.load(path, 12, 4)
+        distillation.load(path, 12, 4)
 
 
 class CutError(Exception):

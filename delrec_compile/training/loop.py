@@ -24,11 +24,11 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import Network
+from delrec_compile.training import distillation as teachers
 from delrec_compile.training import state as saved
-from delrec_compile.training import teacher as teachers
 from delrec_compile.training.augment import Words
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.fold import frozen
+from delrec_compile.training.freeze import frozen
 from delrec_compile.training.losses import loss_and_scores
 from delrec_compile.training.model import SpikingNet, class_scores
 from delrec_compile.training.optimisers import Optimisers, device_of

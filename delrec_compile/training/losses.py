@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.distillation import Teacher
 from delrec_compile.training.model import SpikingNet, class_scores
-from delrec_compile.training.teacher import Teacher
 
 
 def loss_and_scores(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from delrec_compile.training.lines import ArrivalMix, Line, Mix, Reverse
+from delrec_compile.training.delay_lines import ArrivalMix, Line, Mix, Reverse
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
 
 LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from delrec_compile.training.lines import Mix
+from delrec_compile.training.delay_lines import Mix
 from delrec_compile.training.surrogate import SURROGATES
 
 

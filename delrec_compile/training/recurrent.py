@@ -20,7 +20,7 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.lines import Mix, spread
+from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 
 # weight and delay of a trained recurrence -> the op

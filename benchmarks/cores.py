@@ -21,7 +21,7 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.interleaved import engines_for, inputs
 from delrec_compile.network.model import Network

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import delrec_compile
-from delrec_compile.glue import HOISTED_FROM
+from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.session import Session
 
 DENSITIES = (0.02, 0.1, 0.2, 0.4, 0.6)

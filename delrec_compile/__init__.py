@@ -21,9 +21,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from delrec_compile.artifact.manifest import Artifact, load_artifact
     from delrec_compile.bench import bench
     from delrec_compile.budgets import Budgets
-    from delrec_compile.build import Artifact, build, load_artifact
+    from delrec_compile.build import build
     from delrec_compile.claims import claims
     from delrec_compile.compare import compare
     from delrec_compile.data.samples import read_words

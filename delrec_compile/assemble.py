@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delrec_compile import bare, targets, tuned
+from delrec_compile import targets, tuned
+from delrec_compile.artifact import firmware
+from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.assemble_cuda import assemble_cuda
-from delrec_compile.bare import ENTRIES
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.glue import SOURCES, render
 from delrec_compile.link import link
@@ -24,7 +25,6 @@ from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.system import toolchain, tvm_loader, zig
 from delrec_compile.system.chips import CORES, MemoryMap
-from delrec_compile.system.toolchain import FLAGS
 
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
@@ -87,7 +87,7 @@ def assemble(
             grids=grids(floats),
             dump=Path(dump) if dump else None,
         )
-    memory = bare.memory_map(profile.memory)
+    memory = firmware.memory_map(profile.memory)
     machine = Machine(llvm, profile.triple, profile.core, memory)
     facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
     return {
@@ -150,15 +150,6 @@ def _integer_kernels(
     }
 
 
-def library_of(sources: Path, name: str, folder: Path) -> Path:
-    """Compiles the C sources of an artifact, tests included, to a shared library in `folder`."""
-    library = folder / f"lib{name}.so"
-    files = sorted([*sources.glob("src/*.c"), *sources.glob(f"test/{name}_*.c")])
-    include = [f"-I{sources / part}" for part in ("include", "src", "test")]
-    toolchain.run_cc("-std=c99", "-O3", *FLAGS, *include, "-shared", *files, "-o", library)
-    return library
-
-
 def _library(
     root: Path,
     network: AnyNetwork,
@@ -215,8 +206,8 @@ def _sources(
     if not machine.core:
         return facts
     with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-        chip = bare.Chip(machine.core, machine.memory)
-        return {**facts, **bare.program(root, name, chip, Path(work))}
+        chip = firmware.Chip(machine.core, machine.memory)
+        return {**facts, **firmware.program(root, name, chip, Path(work))}
 
 
 def _cuda(
@@ -248,5 +239,5 @@ def _image(work: Path, name: str, root: Path, machine: Machine) -> str:
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
     keep = [f"{name}_{entry}" for entry in ENTRIES]
-    zig.link_bare(objects, image, bare.SPACE, core.triple, core.cpu, keep=keep)
+    zig.link_bare(objects, image, firmware.SPACE, core.triple, core.cpu, keep=keep)
     return str(image.relative_to(root))

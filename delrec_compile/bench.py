@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import load_artifact
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import (
     UnsupportedError,

@@ -108,8 +108,8 @@ def flash(
     as_json: Json = False,
 ) -> None:
     """Print the command that puts the program on its board; --yes runs it."""
-    from delrec_compile.flash import flash as run_tool
-    from delrec_compile.flash import flash_command, known_board
+    from delrec_compile.artifact.flash import flash as run_tool
+    from delrec_compile.artifact.flash import flash_command, known_board
     from delrec_compile.kept import artifact_for
     from delrec_compile.network import checkpoint
 

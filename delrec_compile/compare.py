@@ -11,9 +11,9 @@ from typing import Any
 
 from delrec_compile import side_by_side, targets
 from delrec_compile.aliases import Progress, StageProgress
+from delrec_compile.artifact.manifest import Artifact, measured
 from delrec_compile.bench import bench
 from delrec_compile.budgets import Budgets
-from delrec_compile.build import Artifact
 from delrec_compile.comparison import CYCLES_PER_INSTRUCTION, Comparison, Row
 from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.errors import (
@@ -24,7 +24,7 @@ from delrec_compile.errors import (
     UsageError,
     did_you_mean,
 )
-from delrec_compile.kept import OUT, artifact_for, measured
+from delrec_compile.kept import OUT, artifact_for
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.prove import Proof, prove

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.devices import Device
 from delrec_compile.devices_program import machine_for, rpc_library
 from delrec_compile.devices_words import SLICE_US, Shape, refused

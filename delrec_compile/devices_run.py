@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.devices import Device, parse
 from delrec_compile.devices_program import machine_for, program

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
 from delrec_compile.session import Trace, counts
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.bare import SPACE, Chip, memory_map, trace_program
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.firmware import SPACE, Chip, memory_map, trace_program
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.emulate import HOW, Machine, open_machine
 from delrec_compile.errors import DeviceError
 from delrec_compile.session import Trace

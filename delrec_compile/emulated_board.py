@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.bare import Chip, memory_map, replay_program
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.firmware import Chip, memory_map, replay_program
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import DeviceError
 from delrec_compile.session import Trace

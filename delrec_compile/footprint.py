@@ -22,7 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from delrec_compile.aliases import F32, StageProgress
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import (
     CompilerCrash,

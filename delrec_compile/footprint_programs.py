@@ -12,8 +12,8 @@ from pathlib import Path
 
 import jinja2
 
-from delrec_compile.assemble import library_of
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.host_library import library_of
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export

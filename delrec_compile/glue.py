@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MOST_ELEMENTS
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -26,27 +26,7 @@ from delrec_compile.network.model import Network
 if TYPE_CHECKING:
     from delrec_compile.composer import Kernel
 
-CTYPES = {
-    "float32": "float",
-    "int8": "int8_t",
-    "int16": "int16_t",
-    "int32": "int32_t",
-    "uint8": "uint8_t",
-    "uint16": "uint16_t",
-    "uint32": "uint32_t",
-}
-# of x, y or spikes in one call: what a 32-bit index reaches
-MOST_ELEMENTS = (1 << 31) - 1
 TABLE_ALIGN = 256
-HOISTED_FROM = 4  # steps in one call from which on a sequence kernel is used
-
-
-def c_name(text: str) -> str:
-    """The text as a C identifier."""
-    name = re.sub(r"\W", "_", text, flags=re.ASCII)
-    return name if name and not name[0].isdigit() else f"n_{name}"
-
-
 LIBRARY = {"{name}.h": "glue.h.in", "{name}.c": "glue.c.in"}
 CUDA = {"include/{name}.h": "cuda_host.h.in", "src/{name}_host.c": "cuda_host.c.in"}
 SOURCES = {

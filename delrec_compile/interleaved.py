@@ -11,7 +11,7 @@ import numpy as np
 
 from delrec_compile import peers
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
 from delrec_compile.network.grid import exact

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets, tuned
 from delrec_compile.aliases import Progress
-from delrec_compile.build import TOOLS, Artifact, build, load_artifact
+from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.manifest import Artifact, load_artifact, measured
+from delrec_compile.artifact.package import TOOLS
+from delrec_compile.build import build
 from delrec_compile.errors import InputError
-from delrec_compile.glue import c_name
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.ops.schedule import Schedule
@@ -78,12 +79,3 @@ def _schedule(
         return None
     key = tuned.key_of(profile, m.get("llvm", {}), network)
     return vars(tuned.choose(key, Schedule(**own), db).schedule)
-
-
-def measured(artifact: Artifact) -> dict[str, Any]:
-    """measured.json of an artifact; empty where there is none."""
-    try:
-        found = json.loads((artifact.path / "measured.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

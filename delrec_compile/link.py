@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from delrec_compile.bare import ENTRIES
+from delrec_compile.artifact.abi import BATCH, ENTRIES
 from delrec_compile.system import toolchain
 from delrec_compile.system.toolchain import FLAGS
-
-BATCH = "run_batch"  # the entry of many streams, of libraries only
 
 # what compilers call without being asked to; so that the library needs no other, not even a C
 # library, and an emulator can run it alone

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, fitting
 from delrec_compile.network import checkpoint

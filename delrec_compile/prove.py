@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from delrec_compile.aliases import Progress
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.bench import QUICK, Bench, bench
-from delrec_compile.build import Artifact, load_artifact
 from delrec_compile.data.samples import first, read_words
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.bench import Bench
-from delrec_compile.build import Artifact
 from delrec_compile.prove import Proof
 from delrec_compile.system.doctor import Finding
 from delrec_compile.tuned import PROFILE, STORE

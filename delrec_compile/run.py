@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, first, fitting, read_words
 from delrec_compile.errors import InputError

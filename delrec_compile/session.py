@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.assemble import library_of
-from delrec_compile.bare import ENTRIES
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.abi import BATCH, ENTRIES
+from delrec_compile.artifact.host_library import library_of
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
-from delrec_compile.link import BATCH
 
 MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
 

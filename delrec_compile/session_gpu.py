@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, DataError, DeviceError, InputError
 from delrec_compile.session import Trace, pointer

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from delrec_compile import targets, tuned
 from delrec_compile.aliases import F32
+from delrec_compile.artifact.abi import HOISTED_FROM
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.assemble import assemble
-from delrec_compile.build import Artifact
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
-from delrec_compile.glue import HOISTED_FROM
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import same_bits
 from delrec_compile.network.integer import checkpoint as integer_checkpoint

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.abi import HOISTED_FROM
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.devices import Device, parse
 from delrec_compile.devices_run import DeviceRunner, open_device
 from delrec_compile.errors import DeviceError
-from delrec_compile.glue import HOISTED_FROM
 from delrec_compile.session import Trace
 
 SESSION_S = 60.0  # after which a server ends a session

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from delrec_compile import targets
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.assemble import assemble
-from delrec_compile.build import Artifact, build
+from delrec_compile.build import build
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import checkpoint

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from delrec_compile import bare, targets
+from delrec_compile import targets
+from delrec_compile.artifact import firmware
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.assemble import assemble
-from delrec_compile.build import Artifact, build
+from delrec_compile.build import build
 from delrec_compile.emulate import qemu
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import BudgetError, UnsupportedError
@@ -111,7 +113,10 @@ def test_the_shipped_program_passes_on_the_whole_board(target: str, assembled: A
         pytest.skip("qemu-system-arm is not installed")
     artifact = assembled("mixed", target)
     image, board = artifact.path / artifact.manifest["image"], artifact.manifest["board"]
-    assert qemu.load_board(board).memory.flash == bare.memory_map(artifact.manifest["memory"]).flash
+    assert (
+        qemu.load_board(board).memory.flash
+        == firmware.memory_map(artifact.manifest["memory"]).flash
+    )
     assert qemu.run_image(image, board).status == 0
     raw = image.read_bytes()
     recurrences = [layer.recurrence for layer in cases.network("mixed").layers]

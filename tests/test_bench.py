@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from delrec_compile import peers
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.bench import NAMES, names_for, streams
-from delrec_compile.build import load_artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
 from delrec_compile.interleaved import engines_for, fastest, inputs, interleave

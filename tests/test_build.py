@@ -21,8 +21,11 @@ from conftest import Compile
 from helpers import refusal, tree
 
 from delrec_compile import glue
+from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.package import install, staging
 from delrec_compile.assemble import assemble
-from delrec_compile.build import Artifact, build, install, load_artifact, staging
+from delrec_compile.build import build
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
@@ -30,7 +33,7 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
-from delrec_compile.glue import c_array, c_name
+from delrec_compile.glue import c_array
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.session import Session

@@ -16,10 +16,10 @@ from test_cli import COMMAND, cli, refused
 
 import delrec_compile
 from delrec_compile import compare_report, kept, targets
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.bench import Bench
 from delrec_compile.bench import Row as BenchRow
 from delrec_compile.budgets import LIMITS, Budgets, parse_size
-from delrec_compile.build import load_artifact
 from delrec_compile.compare import chosen_targets
 from delrec_compile.compare import compare as compare_targets
 from delrec_compile.comparison import Comparison, Row

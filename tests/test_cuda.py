@@ -21,9 +21,10 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile import bench_gpu, report, targets
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.assemble import assemble
 from delrec_compile.bench import bench
-from delrec_compile.build import Artifact, build
+from delrec_compile.build import build
 from delrec_compile.codegen_cuda import cuda_text, require
 from delrec_compile.compose import compose
 from delrec_compile.compose_gpu import compose_gpu, threads_for

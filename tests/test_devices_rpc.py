@@ -21,7 +21,7 @@ from helpers import refusal
 from remote_fixtures import COMMAND, Command, Tracker, free_port
 
 from delrec_compile import devices, devices_list, devices_rpc, devices_serve
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.devices_rpc import RpcRunner
 from delrec_compile.devices_run import check_on
 from delrec_compile.errors import DeviceError, ToolchainError, UsageError

@@ -9,9 +9,9 @@ from helpers import refusal
 from test_cli import cli, refused
 
 from delrec_compile import targets
-from delrec_compile.build import SCHEMA, load_artifact
+from delrec_compile.artifact.flash import TOOLS, flash_command, flashable
+from delrec_compile.artifact.manifest import SCHEMA, load_artifact
 from delrec_compile.errors import InputError, UnsupportedError
-from delrec_compile.flash import TOOLS, flash_command, flashable
 
 ELF = "test/net-board.elf"
 

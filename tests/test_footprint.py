@@ -15,7 +15,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile import build
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import (
     CompilerCrash,

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delrec_compile import targets
-from delrec_compile.build import Artifact, build, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.build import build
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint

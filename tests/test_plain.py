@@ -13,7 +13,7 @@ from conftest import runs
 from helpers import called_here, refusal
 from test_cli import cli
 
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export

@@ -11,7 +11,7 @@ import pytest
 
 import delrec_compile
 from delrec_compile import parity
-from delrec_compile.build import load_artifact
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.data.samples import batches, read_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError

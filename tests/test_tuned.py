@@ -14,7 +14,8 @@ from helpers import refusal
 from test_cli import cli
 
 from delrec_compile import kept, report, targets, tuned, tuning_db
-from delrec_compile.build import Artifact, build
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.build import build
 from delrec_compile.codegen import pick
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import InputError

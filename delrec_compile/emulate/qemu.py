@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from delrec_compile.bare import start_up
+from delrec_compile.artifact.firmware import start_up
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
 from delrec_compile.system.chips import CORES, MemoryMap, Region
 from delrec_compile.system.zig import link_bare

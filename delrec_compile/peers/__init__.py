@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 
-from delrec_compile.build import Artifact
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload, known

@@ -13,18 +13,10 @@ import numpy as np
 
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
-from delrec_compile.build import (
-    PLAIN,
-    SCHEMA,
-    Artifact,
-    checksums,
-    installed,
-    staging,
-    tools,
-    vacant,
-)
+from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.manifest import PLAIN, SCHEMA, Artifact
+from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.glue import c_name
 from delrec_compile.link import link
 from delrec_compile.plain.c_text import TYPES, initialiser
 from delrec_compile.plain.reference import inputs_of, outputs_of

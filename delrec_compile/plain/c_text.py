@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.glue import CTYPES, c_array, c_name
+from delrec_compile.artifact.abi import CTYPES, c_name
+from delrec_compile.glue import c_array
 
 TYPES = {
     **CTYPES,

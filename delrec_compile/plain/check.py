@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.build import load_artifact
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.plain.build import TOLERANCE
 from delrec_compile.plain.reference import inputs_of, outputs_of

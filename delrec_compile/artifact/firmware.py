@@ -8,12 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system.chips import CORES, KB, Core, MemoryMap, Region
 from delrec_compile.system.elf import sizes
 from delrec_compile.system.zig import compile_c, link_bare
 
-ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
 # what a test program has instead of a heap
 BUFFERS = ("test_state", "test_x", "test_y")
 # where a program for a system with virtual memory is put, or one that need not fit a chip

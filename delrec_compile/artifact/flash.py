@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
-from delrec_compile.build import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import (
     DeviceError,
     InputError,

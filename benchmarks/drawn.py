@@ -28,8 +28,8 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.ops.leaky_readout import KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
+from delrec_compile.ops.readout import KINDS
 from delrec_compile.run import TorchRunner
 
 F32 = NDArray[np.float32]

@@ -17,8 +17,8 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile.aliases import F32
+from delrec_compile.compiler.glue import c_array
 from delrec_compile.data.samples import read_words
-from delrec_compile.glue import c_array
 from delrec_compile.interleaved import inputs, interleave
 from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line

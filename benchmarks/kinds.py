@@ -23,7 +23,7 @@ import onnx
 
 from benchmarks.networks import BETA, Size, calibrate, poisson_words, random_network
 from delrec_compile.bench import ONE_THREAD, bench
-from delrec_compile.build import build
+from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_words
 from delrec_compile.errors import DelrecError
 from delrec_compile.network.grid import snap

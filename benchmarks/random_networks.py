@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks import drawn
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
+from delrec_compile.compiler.assemble import assemble
 from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from delrec_compile.artifact.manifest import Artifact, load_artifact
     from delrec_compile.bench import bench
     from delrec_compile.budgets import Budgets
-    from delrec_compile.build import build
     from delrec_compile.claims import claims
     from delrec_compile.compare import compare
+    from delrec_compile.compiler.build import build
     from delrec_compile.data.samples import read_words
     from delrec_compile.devices_run import bench_on, check_on
     from delrec_compile.imports.authors import from_checkpoint

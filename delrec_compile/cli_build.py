@@ -50,7 +50,7 @@ def build(
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
     from delrec_compile import report
-    from delrec_compile.build import build as build_artifact
+    from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.data.samples import read_words
     from delrec_compile.network import checkpoint
     from delrec_compile.network.summary import inspect as facts_of

@@ -40,7 +40,7 @@ def footprint(
     """Memory, cold start and size of an artifact as a bare C program, beside peers in Python."""
     import tempfile
 
-    from delrec_compile.build import build
+    from delrec_compile.compiler.build import build
     from delrec_compile.errors import UsageError, did_you_mean
     from delrec_compile.footprint import footprint as measure
     from delrec_compile.footprint_programs import NAMES

@@ -136,7 +136,7 @@ def bench(
     from delrec_compile import report
     from delrec_compile.bench import bench as measure
     from delrec_compile.bench import names_for, streams
-    from delrec_compile.build import build as build_artifact
+    from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.network import checkpoint
 
     named = tuple(r.strip() for r in rows.split(",") if r.strip()) or None

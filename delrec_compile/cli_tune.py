@@ -42,11 +42,11 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Find the fastest schedule for a network on a target; 'build' takes it from then on."""
+    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.data.samples import read_words
     from delrec_compile.network import checkpoint
     from delrec_compile.tune import tune as search
     from delrec_compile.tuning_run import Limits
-    from delrec_compile.tuning_store import Store
 
     network = checkpoint.load(model)
     facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": words, "db": db}
@@ -131,8 +131,8 @@ def show_found(found: Any) -> None:
 def db_ls(db: Db = None, as_json: Json = False) -> None:
     """List what was tuned."""
     from delrec_compile import report
+    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning_db import listing
-    from delrec_compile.tuning_store import Store
 
     store = Store(db)
     rows = listing(store)
@@ -159,9 +159,9 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
 @db_app.command("verify")
 def db_verify(db: Db = None, as_json: Json = False) -> None:
     """Read every record; exit 3 when one is damaged."""
+    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.errors import InputError
     from delrec_compile.tuning_db import damages
-    from delrec_compile.tuning_store import Store
 
     store = Store(db)
     found = damages(store)
@@ -184,7 +184,7 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
 @db_app.command("repair")
 def db_repair(db: Db = None, as_json: Json = False) -> None:
     """Move damaged lines into quarantine files beside their own."""
-    from delrec_compile.tuning_store import Store
+    from delrec_compile.compiler.schedules.store import Store
 
     store = Store(db)
     moved = {str(path): store.mend(path) for path in store.files()}
@@ -205,7 +205,7 @@ def db_merge(
     as_json: Json = False,
 ) -> None:
     """Take over the records of other stores."""
-    from delrec_compile.tuning_store import Store
+    from delrec_compile.compiler.schedules.store import Store
 
     store = Store(db)
     done = store.merge(sources)
@@ -230,8 +230,8 @@ def db_export(
     as_json: Json = False,
 ) -> None:
     """Write each winner as a TOML file, with the command that found it."""
+    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning_db import export
-    from delrec_compile.tuning_store import Store
 
     with saying() as say:
         say(f"writing to {out}")

@@ -6,16 +6,17 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import targets, tuned
+from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact, measured
 from delrec_compile.artifact.package import TOOLS
-from delrec_compile.build import build
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.schedules import choice
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
 
@@ -77,5 +78,5 @@ def _schedule(
     own = (m.get("tuning") or {}).get("own", m.get("schedule"))
     if own is None:
         return None
-    key = tuned.key_of(profile, m.get("llvm", {}), network)
-    return vars(tuned.choose(key, Schedule(**own), db).schedule)
+    key = choice.key_of(profile, m.get("llvm", {}), network)
+    return vars(choice.choose(key, Schedule(**own), db).schedule)

@@ -22,7 +22,7 @@ from delrec_compile.network.grid import exact
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.schema import load_model
-from delrec_compile.ops.leaky_readout import decide
+from delrec_compile.ops.readout import decide
 from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner, artifact_runner
 from delrec_compile.session import Trace
 

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.bench import Bench
+from delrec_compile.compiler.schedules.choice import PROFILE, STORE
 from delrec_compile.prove import Proof
 from delrec_compile.system.doctor import Finding
-from delrec_compile.tuned import PROFILE, STORE
 
 ENGINES = {
     "ours": "compiled, loop over time inside",

@@ -17,7 +17,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.schema import StepModel, load_model
-from delrec_compile.ops.leaky_readout import decide
+from delrec_compile.ops.readout import decide
 from delrec_compile.session import Session, Trace
 from delrec_compile.system import host
 

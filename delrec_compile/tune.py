@@ -16,6 +16,7 @@ from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import StageProgress
+from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.devices import parse
 from delrec_compile.errors import UnsupportedError, UsageError
@@ -25,7 +26,6 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning_run import Limits, Run, Tuned
-from delrec_compile.tuning_store import Store
 
 LAB = "delrec_compile.tuning_lab:Lab"
 MOST_JOBS = 4

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import targets, tuned
+from delrec_compile import targets
+from delrec_compile.compiler.schedules import choice
+from delrec_compile.compiler.schedules.store import Contents, Key, Store, read
 from delrec_compile.errors import InputError
 from delrec_compile.system.files import write_atomic
-from delrec_compile.tuning_store import Contents, Key, Store, read
 
 SHOWN = 60  # of a damaged line
 
@@ -24,7 +25,7 @@ def listing(store: Store) -> list[dict[str, Any]]:
 
 def _row(found: Contents) -> dict[str, Any]:
     key, trials, winners = found.key, found.all("trial"), found.all("winner")
-    last = next(iter(tuned.ranked(winners)), None)
+    last = next(iter(choice.ranked(winners)), None)
     return {
         "file": found.path.name,
         "target": key and key.target,
@@ -43,7 +44,7 @@ def _row(found: Contents) -> dict[str, Any]:
 def _state(found: Contents, last: Mapping[str, Any] | None) -> str:
     if found.key is None:
         return "damaged"
-    if found.key.code != tuned.code():
+    if found.key.code != choice.code():
         return "of other code: not used"
     if last is None:
         return "unfinished"
@@ -94,8 +95,8 @@ def export(store: Store, out: Path, target: str | None, force: bool) -> list[Pat
 def _best(store: Store) -> Iterator[tuple[Key, dict[str, Any]]]:
     for path in store.files():
         found = read(path)
-        best = next(iter(tuned.ranked(found.all("winner"))), None)
-        if found.key and best and best["ratio"] < 1 and found.key.code == tuned.code():
+        best = next(iter(choice.ranked(found.all("winner"))), None)
+        if found.key and best and best["ratio"] < 1 and found.key.code == choice.code():
             yield found.key, best
 
 

@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile import targets, tuned
+from delrec_compile import targets
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.schedules import choice
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.network import checkpoint
@@ -72,7 +73,7 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         """What the driver must know: the key, the space, what is shipped, and its costs."""
         m = self.shipped.artifact.manifest
-        key = tuned.key_of(self.profile, m["llvm"], self.network)
+        key = choice.key_of(self.profile, m["llvm"], self.network)
         return {
             "key": vars(key),
             "space": {
@@ -82,7 +83,7 @@ class Lab:
                 "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
                 "sequences": self.how != "emulated",
             },
-            "seeds": [e["schedule"] for e in tuned.exported() if tuned.fits(e, key)],
+            "seeds": [e["schedule"] for e in choice.exported() if choice.fits(e, key)],
             "costs": self.shipped.costs(self.x),
             "unit": "instructions" if self.how == "emulated" else "us",
             "how": self.how if self.how == "native" else self.shipped.runner.how,

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from delrec_compile.aliases import StageProgress
+from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning_space import Point, Space, space_of
-from delrec_compile.tuning_store import Key, Store
 
 SEARCH = "delrec_compile.tuning_search:Search"
 MINUTES = 10.0

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.ops.schedule import Schedule
 
 Point = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from delrec_compile.ops import delay_line
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
     from delrec_compile.ops.plane_taps import Shifted
 
 READ = "delay"  # name of the table of an axonal line

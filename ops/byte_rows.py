@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
     from delrec_compile.ops.linear import Finish
 
 BYTES = 4

@@ -27,8 +27,8 @@ from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
     from delrec_compile.ops.plane_taps import Shifted
 
 
@@ -138,7 +138,7 @@ class ConvDelay(Recurrence):
         return [], e.window(current, self.taps // 2, self.size)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.ops.emit import Computed
+        from delrec_compile.compiler.tir.emitter import Computed
 
         def read(start: Any, i: Any, _: int) -> Any:
             return emit_gpu(e, arrivals.heads, at("kernel"), self.taps, start + i)

@@ -24,9 +24,9 @@ from delrec_compile.aliases import F32
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter, Marked
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
 
 WORD = 32
 

@@ -27,8 +27,8 @@ from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
 @dataclass(frozen=True, eq=False)

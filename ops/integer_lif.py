@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
 
 Q = 15
 ONE = 1 << Q

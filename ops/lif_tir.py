@@ -14,8 +14,8 @@ from delrec_compile.aliases import F32
 from delrec_compile.ops.lif import BROKEN, Lif
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
 
 
 def constants(lif: Lif) -> F32:

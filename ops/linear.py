@@ -20,8 +20,8 @@ from delrec_compile.aliases import F32
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
 
 BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
 # takes the value of a block: (value, offset from the base of its tile, lanes)

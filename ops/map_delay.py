@@ -22,8 +22,8 @@ from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class MapDelay(Recurrence):
         return [], maps_op.without_margins(e, self.maps, sums)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.ops.emit import Computed
+        from delrec_compile.compiler.tir.emitter import Computed
 
         step, width = len(self.maps.table(self.kernels[0])), words(self.size)
 

@@ -27,9 +27,9 @@ from delrec_compile.ops.delay_line import WORD
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter
-    from delrec_compile.ops.emit_lists import Events
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.event_lists import Events
+    from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 Size = tuple[int, int]
 

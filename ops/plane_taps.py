@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from delrec_compile.ops.delay_line import WORD, planes, words
 
 if TYPE_CHECKING:
-    from delrec_compile.ops.emit import Computed, Emitter
+    from delrec_compile.compiler.tir.emitter import Computed, Emitter
 
 # the tap k of the neurons from `first` on: (k, first, lanes)
 Tap = Callable[[int, Any, int], Any]
@@ -32,7 +32,7 @@ class Shifted:
 
     def current(self, e: Emitter, tap: Tap) -> Computed:
         """The recurrent current, computed where it is read."""
-        from delrec_compile.ops.emit import Computed
+        from delrec_compile.compiler.tir.emitter import Computed
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             first = e.T.shift_right(start, 5) + at // WORD

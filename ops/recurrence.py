@@ -19,9 +19,9 @@ from delrec_compile.aliases import F32
 if TYPE_CHECKING:
     import torch
 
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.gpu import GpuEmitter
     from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, Line
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter
     from delrec_compile.ops.linear import Rows
 
 Arrays = dict[str, NDArray[Any]]

@@ -31,8 +31,8 @@ from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
-    from delrec_compile.ops.emit_gpu import GpuEmitter
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class SynapticDelay(Recurrence):
         return [], e.window(current, 0, n)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.ops.emit import Computed
+        from delrec_compile.compiler.tir.emitter import Computed
 
         T, n, width = e.T, self.size, words(self.size)
         weight, delay = at("recurrent"), at("delay")

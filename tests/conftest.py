@@ -23,7 +23,7 @@ from remote_fixtures import shell, tracker  # noqa: F401
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
+from delrec_compile.compiler.assemble import assemble
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise

@@ -13,8 +13,8 @@ import pytest
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
-from delrec_compile.build import build
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import checkpoint

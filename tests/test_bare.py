@@ -16,8 +16,8 @@ from helpers import refusal
 from delrec_compile import targets
 from delrec_compile.artifact import firmware
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
-from delrec_compile.build import build
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
 from delrec_compile.emulate import qemu
 from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import BudgetError, UnsupportedError

@@ -20,12 +20,13 @@ import pytest
 from conftest import Compile
 from helpers import refusal, tree
 
-from delrec_compile import glue
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.artifact.package import install, staging
-from delrec_compile.assemble import assemble
-from delrec_compile.build import build
+from delrec_compile.compiler import glue
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.glue import c_array
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
@@ -33,13 +34,12 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
-from delrec_compile.glue import c_array
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.session import Session
 from delrec_compile.system import child, toolchain
 
-module = importlib.import_module("delrec_compile.build")
+module = importlib.import_module("delrec_compile.compiler.build")
 NETWORK = "conv3"
 
 
@@ -68,7 +68,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds without a child, which is slower to start than to compile."""
 
     def call(function: str, **arguments: Any) -> Any:
-        assert function == "delrec_compile.assemble:assemble"
+        assert function == "delrec_compile.compiler.assemble:assemble"
         return json.loads(json.dumps(assemble(**arguments)))
 
     monkeypatch.setattr(child, "call", call)

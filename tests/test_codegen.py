@@ -18,12 +18,12 @@ from test_export import same
 from tvm.script.ir_builder import IRBuilder
 
 from delrec_compile import targets
-from delrec_compile.codegen import pick
+from delrec_compile.compiler.codegen.cpu import pick
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import ConvDelay, Layer, Lif, Network, Readout
-from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.run import OnnxRunner, TorchRunner
 from delrec_compile.session import Session, aligned, pointer
 

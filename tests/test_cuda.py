@@ -22,12 +22,13 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile import bench_gpu, report, targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
 from delrec_compile.bench import bench
-from delrec_compile.build import build
-from delrec_compile.codegen_cuda import cuda_text, require
-from delrec_compile.compose import compose
-from delrec_compile.compose_gpu import compose_gpu, threads_for
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.codegen.cuda import cuda_text, require
+from delrec_compile.compiler.kernels.float32 import compose
+from delrec_compile.compiler.kernels.gpu import compose_gpu, threads_for
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.emulate import cuda
 from delrec_compile.errors import (
     CompilerCrash,
@@ -40,7 +41,6 @@ from delrec_compile.errors import (
 )
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.prove import prove
 from delrec_compile.run import TorchRunner
 from delrec_compile.session import Session

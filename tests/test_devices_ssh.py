@@ -23,7 +23,7 @@ from remote_fixtures import COMMAND, Shell
 
 from delrec_compile import devices, devices_list, devices_ssh
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import assemble
+from delrec_compile.compiler.assemble import assemble
 from delrec_compile.devices_ssh import SshRunner
 from delrec_compile.errors import DeviceError, InputError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.build import build
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.emulate import qemu
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
@@ -29,7 +30,6 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops import byte_rows
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.prove import prove
 from delrec_compile.run import ReferenceRunner, Runner, emulated_runner
 from delrec_compile.session import Session

@@ -12,10 +12,10 @@ import pytest
 from helpers import refusal
 from onnx import helper
 
-from delrec_compile.composer import state_of
+from delrec_compile.compiler.kernels.base import state_of
+from delrec_compile.compiler.lower import lower, phases, read_graph, to_relax
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.lower import lower, phases, read_graph, to_relax
-from delrec_compile.ops.schedule import Schedule
 
 Exported = Callable[..., onnx.ModelProto]
 

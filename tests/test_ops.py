@@ -23,7 +23,7 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.network.onnx_step.graph import FUNCTIONS
-from delrec_compile.ops import delay_line, leaky_readout, lif, linear
+from delrec_compile.ops import delay_line, lif, linear, readout
 
 RNG = np.random.default_rng(11)
 NO_ONNX = {
@@ -302,17 +302,17 @@ def test_every_readout_is_its_formula_and_equals_torch(kind: str, beta: float) -
         np.testing.assert_array_equal(y, kept + out.bias)
     current = torch.from_numpy(spikes @ out.weight.T + out.inner_bias)
     old = None if v is None else torch.from_numpy(v)
-    have = leaky_readout.torch_form(out, current, old, torch.from_numpy(out.bias))
+    have = readout.torch_form(out, current, old, torch.from_numpy(out.bias))
     np.testing.assert_array_equal(have[0].numpy(), y)
     assert (have[1] is None) == (kept is None)
 
 
 def test_pooled_counts_are_the_means_of_groups() -> None:
-    weight = leaky_readout.pooled(3, 7)
+    weight = readout.pooled(3, 7)
     assert [np.flatnonzero(row).tolist() for row in weight] == [[0, 1, 2], [3, 4], [5, 6]]
     np.testing.assert_allclose(weight.sum(axis=1), 1)
     with pytest.raises(NetworkError, match="7 neurons make no 8 groups"):
-        leaky_readout.pooled(8, 7)
+        readout.pooled(8, 7)
 
 
 @pytest.mark.parametrize(

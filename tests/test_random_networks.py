@@ -10,7 +10,7 @@ from conftest import runs
 
 from benchmarks import drawn, random_networks
 from delrec_compile.network import checkpoint
-from delrec_compile.ops.leaky_readout import KINDS
+from delrec_compile.ops.readout import KINDS
 
 SEEDS = range(50)
 

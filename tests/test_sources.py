@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.build import build
+from delrec_compile.compiler.build import build
 from delrec_compile.network import checkpoint
 from delrec_compile.run import TorchRunner
 from delrec_compile.session import Session, pointer

@@ -10,8 +10,8 @@ import pytest
 from helpers import refusal
 
 from delrec_compile import targets
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.ops.schedule import Schedule
 
 
 def test_the_folder_is_the_list() -> None:

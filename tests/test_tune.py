@@ -22,13 +22,13 @@ from test_warm import gone
 
 import delrec_compile
 from delrec_compile import targets, tuning_lab, tuning_run
+from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning_lab import Lab
 from delrec_compile.tuning_run import Limits, Tuned
 from delrec_compile.tuning_space import Space, space_of
-from delrec_compile.tuning_store import Store, read
 
 NAME = "conv3"
 SHIPPED = {

@@ -21,12 +21,12 @@ from test_cli import cli
 
 import delrec_compile
 from delrec_compile import targets, tuning_lab, tuning_remote
+from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning_lab import Lab
 from delrec_compile.tuning_run import Limits
-from delrec_compile.tuning_store import Store, read
 
 NAME = "conv3"
 KEY = "here"

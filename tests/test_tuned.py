@@ -13,16 +13,17 @@ import pytest
 from helpers import refusal
 from test_cli import cli
 
-from delrec_compile import kept, report, targets, tuned, tuning_db
+from delrec_compile import kept, report, targets, tuning_db
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.build import build
-from delrec_compile.codegen import pick
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.codegen.cpu import pick
+from delrec_compile.compiler.schedules import choice as tuned
+from delrec_compile.compiler.schedules.store import Key, Record, Store
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.tuning_space import space_of
-from delrec_compile.tuning_store import Key, Record, Store
 
 NAME = "conv3"
 CPU = "x86-64"

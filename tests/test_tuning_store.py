@@ -16,8 +16,15 @@ from typing import Any
 import pytest
 from helpers import refusal, tree
 
+from delrec_compile.compiler.schedules.store import (
+    QUARANTINE,
+    Key,
+    Store,
+    default_folder,
+    parse,
+    read,
+)
 from delrec_compile.errors import InputError
-from delrec_compile.tuning_store import QUARANTINE, Key, Store, default_folder, parse, read
 
 KEY = Key("0.27.0", "x86_64", "x86-64-v2", "float32", "abc", {"parts": [1, 2]})
 APPEND = """

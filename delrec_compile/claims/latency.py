@@ -9,7 +9,7 @@ from typing import Any
 
 from delrec_compile import __version__
 from delrec_compile.bench import bench
-from delrec_compile.build import build
+from delrec_compile.compiler.build import build
 from delrec_compile.errors import CompilerCrash, DataError, ToolchainError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network

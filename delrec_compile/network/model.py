@@ -22,9 +22,9 @@ from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
-from delrec_compile.ops.leaky_readout import Readout
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.maps import Maps
+from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.recurrence import Recurrence
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay

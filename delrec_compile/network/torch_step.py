@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from delrec_compile.network.model import Network
-from delrec_compile.ops import leaky_readout, lif, linear
+from delrec_compile.ops import lif, linear, readout
 
 
 class Step(nn.Module):
@@ -72,5 +72,5 @@ class Step(nn.Module):
                 new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
         current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
         offset, old = self.get_buffer("offset"), past.get("out_v")
-        y, kept = leaky_readout.torch_form(self.network.readout, current, old, offset)
+        y, kept = readout.torch_form(self.network.readout, current, old, offset)
         return y, spikes, membranes, (*new, *(() if kept is None else (kept,)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.assemble import likewise
+from delrec_compile.compiler.assemble import likewise
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network

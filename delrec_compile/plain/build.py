@@ -16,8 +16,8 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import PLAIN, SCHEMA, Artifact
 from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
+from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.link import link
 from delrec_compile.plain.c_text import TYPES, initialiser
 from delrec_compile.plain.reference import inputs_of, outputs_of
 from delrec_compile.plain.step_graph import StepGraph, read
@@ -89,7 +89,8 @@ def build_plain(
 def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:
     """In the child: model.onnx of the stage -> lib/lib<name>.so and include/<name>.h beside it."""
     tvm_loader.load()
-    from delrec_compile.codegen import pick, write_object
+    from delrec_compile.compiler.codegen.cpu import pick
+    from delrec_compile.compiler.codegen.native import write_object
     from delrec_compile.plain.lower import lower
 
     root = Path(stage)

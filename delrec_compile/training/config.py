@@ -10,8 +10,8 @@ from typing import Any
 
 from delrec_compile.errors import UsageError
 from delrec_compile.ops.checks import MAX_DELAY
-from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import FIRES, RESETS
+from delrec_compile.ops.readout import DECISIONS, KINDS
 from delrec_compile.training import config_file
 
 SURROGATES = ("atan", "sigmoid", "fast_sigmoid", "triangle", "box", "gaussian")

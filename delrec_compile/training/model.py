@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from delrec_compile.network.model import Maps
-from delrec_compile.ops.leaky_readout import pooled
+from delrec_compile.ops.readout import pooled
 from delrec_compile.training import frontend, recurrent
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.neuron import Neuron, delayed_lif

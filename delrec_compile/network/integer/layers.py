@@ -22,8 +22,8 @@ from delrec_compile.network.integer.recurrence import (
     shaped,
     whole,
 )
-from delrec_compile.ops.leaky_readout import DECISIONS, KINDS
 from delrec_compile.ops.lif import RESETS
+from delrec_compile.ops.readout import DECISIONS, KINDS
 
 Q = 15  # fractional bits of beta
 ONE = 1 << Q

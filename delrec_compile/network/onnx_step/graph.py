@@ -17,10 +17,10 @@ from delrec_compile.ops import (
     conv_delay,
     delay_line,
     dense_delay,
-    leaky_readout,
     lif,
     linear,
     maps,
+    readout,
     synaptic_delay,
     tap_conv_delay,
 )
@@ -37,7 +37,7 @@ FUNCTIONS = (
     tap_conv_delay.ONNX,
     conv2d_delay.ONNX,
     synaptic_delay.ONNX,
-    *leaky_readout.ONNX,
+    *readout.ONNX,
 )
 
 

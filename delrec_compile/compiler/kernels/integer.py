@@ -13,19 +13,25 @@ import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.aliases import Ints
-from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
-from delrec_compile.integer_tables import group_of, in_words, is_narrow, reset_of, tables_of
+from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.compiler.kernels.integer_tables import (
+    group_of,
+    in_words,
+    is_narrow,
+    reset_of,
+    tables_of,
+)
+from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.event_lists import Events
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
-from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.emit_lists import Events
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
 from delrec_compile.ops.plane_taps import Shifted
-from delrec_compile.ops.schedule import Schedule
-from delrec_compile.sequence import body_of
 
 # what comes in, the weights, their table, and the largest count of an event
 RowSum = tuple[Incoming, Ints, Any, int]

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.composer import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.network.model import Layer, Readout
-from delrec_compile.ops import leaky_readout, lif_tir, linear
+from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops import maps as maps_op
-from delrec_compile.ops.emit import Emitter
+from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.schedule import Schedule
-from delrec_compile.sequence import body_of
 
 UNITS_MOST = (1 << 15) - 1
 
@@ -207,11 +208,11 @@ class _Composer(Composer):
         e, n, leak = self.e, self.readout.size, self.at["out_leak"]
 
         def finish(base: Any, size: int) -> linear.Finish:
-            parts = leaky_readout.parts(e, self.readout, self.at, self.y, t * n, base, size)
+            parts = ops_readout.parts(e, self.readout, self.at, self.y, t * n, base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
                 current = self._current(value, lanes, leak[1])
-                leaky_readout.emit(e, self.readout, leak[0], parts, current, at, lanes)
+                ops_readout.emit(e, self.readout, leak[0], parts, current, at, lanes)
 
             return take
 

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile.glue import CUDA, render, table_file, table_offsets
+from delrec_compile.compiler.forms.machine import BuildMachine
+from delrec_compile.compiler.glue import CUDA, render, table_file, table_offsets
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:
-    from delrec_compile.compose_gpu import GpuKernel
+    from delrec_compile.compiler.kernels.gpu import GpuKernel
 
 FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-Wall", "-Wextra", "-fvisibility=hidden")
 LINK = ("-shared", "-Wl,--build-id=none", "-s", "-ldl")
@@ -26,7 +29,7 @@ def assemble_cuda(
     Returns what the manifest says of them. Raises CompilerCrash when the compiler made no device
     code of a kernel.
     """
-    from delrec_compile.codegen_cuda import cuda_text, require
+    from delrec_compile.compiler.codegen.cuda import cuda_text, require
 
     functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
     source = cuda_text(functions, arch)
@@ -66,3 +69,17 @@ def _host_library(root: Path, name: str, library: Path) -> None:
     defined = [f'-D{k}="{root.absolute() / "lib" / name}.{v}"' for k, v in files.items()]
     source = root / "src" / f"{name}_host.c"
     toolchain.run_cc(*FLAGS, *defined, f"-I{root / 'include'}", source, *LINK, "-o", library)
+
+
+def write_cuda(
+    root: Path,
+    network: AnyNetwork,
+    kernels: Any,
+    name: str,
+    unroll: int,
+    machine: BuildMachine,
+) -> dict[str, Any]:
+    del unroll
+    if isinstance(network, IntegerNetwork):
+        raise UnsupportedError(f"cuda has no numeric mode '{network.numeric}'; allowed: float32")
+    return assemble_cuda(root, network, kernels, name, str(machine.llvm["arch"]))

@@ -18,17 +18,18 @@ from typing import Any
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compose import tables_of
-from delrec_compile.composer import CLOCK_MASK, Kernel
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel
+from delrec_compile.compiler.kernels.float32 import tables_of
+from delrec_compile.compiler.tir.emitter import Computed, Window
+from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, Marked
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Layer, Readout, Recurrence
-from delrec_compile.ops import leaky_readout, lif_tir, linear
+from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
-from delrec_compile.ops.emit import Computed, Window
-from delrec_compile.ops.emit_gpu import WARP, GpuEmitter, Marked
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 
@@ -239,9 +240,9 @@ class _Composer:
         e, n = self.e, self.readout.size
 
         def finish(base: Any, size: int) -> linear.Finish:
-            parts = leaky_readout.parts(e, self.readout, self.at, self.y, row * n, base, size)
+            parts = ops_readout.parts(e, self.readout, self.at, self.y, row * n, base, size)
             leak = self.at["out_leak"][0]
-            return lambda value, at, lanes: leaky_readout.emit(
+            return lambda value, at, lanes: ops_readout.emit(
                 e, self.readout, leak, parts, value, at, lanes
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 import tvm
 from tvm import s_tir, tirx
 
-from delrec_compile.codegen import raw_pointers
+from delrec_compile.compiler.codegen.native import raw_pointers
 from delrec_compile.errors import CompilerCrash
 
 HEAD = """\

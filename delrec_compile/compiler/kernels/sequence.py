@@ -13,10 +13,10 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.composer import CLOCK_MASK, Composer, Incoming, Moment
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, Moment
+from delrec_compile.compiler.tir.event_lists import Events
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.ops import linear
-from delrec_compile.ops.emit_lists import Events
-from delrec_compile.ops.schedule import Schedule
 
 Inputs = Callable[[Any], Incoming]
 

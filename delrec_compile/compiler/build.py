@@ -10,6 +10,7 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import SCHEMA, Artifact
 from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
+from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint
@@ -20,7 +21,6 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, nvrtc, toolchain
-from delrec_compile.tuning_store import Store
 
 
 def build(
@@ -74,7 +74,7 @@ def build(
             golden = golden_hash(whole)
         progress(f"compiling for {profile.name} with TVM")
         facts = child.call(
-            "delrec_compile.assemble:assemble",
+            "delrec_compile.compiler.assemble:assemble",
             stage=str(stage),
             target=target if target.endswith(".toml") else profile.name,
             name=name,

@@ -24,7 +24,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
 
 if TYPE_CHECKING:
-    from delrec_compile.composer import Kernel
+    from delrec_compile.compiler.kernels.base import Kernel
 
 TABLE_ALIGN = 256
 LIBRARY = {"{name}.h": "glue.h.in", "{name}.c": "glue.c.in"}

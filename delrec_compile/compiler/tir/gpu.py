@@ -15,10 +15,10 @@ import numpy as np
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.event_lists import Events
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.ops.delay_line import WORD, words
-from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.emit_lists import Events
-from delrec_compile.ops.schedule import Schedule
 
 WARP = 32
 ALL = 0xFFFFFFFF

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.ops.emit import Emitter
-from delrec_compile.ops.emit_lists import BY_TABLE, Events, places
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
 from delrec_compile.ops.linear import Rows
 
 # the clock turns over before an int32 does; every ring divides its period

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from delrec_compile.compiler.schedules.store import Key, Record, Store
+from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import InputError, UnsupportedError
-from delrec_compile.ops.schedule import Schedule
 from delrec_compile.system import host
 from delrec_compile.targets import Target
-from delrec_compile.tuning_store import Key, Record, Store
 
 # what turns a schedule into a kernel
 CODE = ("ops/*.py", "compose*.py", "codegen.py", "integer_*.py", "sequence.py")

@@ -23,7 +23,7 @@ from delrec_compile.ops import checks, linear
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.emit import Emitter
+    from delrec_compile.compiler.tir.emitter import Emitter
 
 DECISIONS = ("softmax_sum", "mean", "sum", "last", "max")
 KINDS = {"leaky": None, "linear": 0.0, "count": 1.0}  # and the one beta of a kind

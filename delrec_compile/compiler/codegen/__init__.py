@@ -1,0 +1,1 @@
+"""TIR -> object files, C text or GPU code."""

@@ -1,0 +1,62 @@
+"""A library form: shared and static library, header, and a program for an emulator."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from delrec_compile.artifact import firmware
+from delrec_compile.artifact.abi import ENTRIES
+from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
+from delrec_compile.compiler.glue import render
+from delrec_compile.compiler.shared_library import link
+from delrec_compile.network.integer.model import AnyNetwork
+from delrec_compile.system import toolchain, zig
+from delrec_compile.system.chips import CORES
+
+
+def write_library(
+    root: Path,
+    network: AnyNetwork,
+    kernels: Kernels,
+    name: str,
+    unroll: int,
+    machine: BuildMachine,
+) -> dict[str, Any]:
+    """lib/lib<name>.so, the same objects as lib/lib<name>.a, and include/<name>.h."""
+    from delrec_compile.compiler.codegen.native import write_object
+
+    for folder in ("lib", "include"):
+        (root / folder).mkdir()
+    library = root / "lib" / f"lib{name}.so"
+    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
+        work = Path(temporary)
+        functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
+        write_object(functions, machine.llvm, work / "kernels.o")
+        for file, text in render(network, kernels, name, unroll).items():
+            (work / file).write_text(text)
+        link(work, name, library, machine.triple)
+        static = library.with_suffix(".a")
+        toolchain.archive([work / "glue.o", work / "kernels.o"], static, cross=machine.triple)
+        image = _image(work, name, root, machine) if machine.triple and machine.core else None
+        shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
+    return {
+        "library": f"lib/lib{name}.so",
+        "library_bytes": library.stat().st_size,
+        "static_library": f"lib/lib{name}.a",
+        "image": image,
+        "core": machine.core if image else None,
+    }
+
+
+def _image(work: Path, name: str, root: Path, machine: BuildMachine) -> str:
+    """test/<name>.elf: the objects of the library, linked as a program that an emulator can run."""
+    core = CORES[machine.core]
+    objects = [work / f"{part}.o" for part in ("glue", "kernels", "alone")]
+    (root / "test").mkdir()
+    image = root / "test" / f"{name}.elf"
+    keep = [f"{name}_{entry}" for entry in ENTRIES]
+    zig.link_bare(objects, image, firmware.SPACE, core.triple, core.cpu, keep=keep)
+    return str(image.relative_to(root))

@@ -1,0 +1,1 @@
+"""Which schedule a build takes: tuned, shipped or the profile's own."""

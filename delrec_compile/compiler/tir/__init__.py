@@ -1,0 +1,1 @@
+"""The TIR emitter that ops write their step with, and the schedule of a device."""

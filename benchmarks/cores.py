@@ -26,7 +26,7 @@ from delrec_compile.data.samples import read_words
 from delrec_compile.interleaved import engines_for, inputs
 from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Workload
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
 
 PEERS = ("torch_eager", "onnxruntime_sequence")
 STREAMS, ROUNDS = 256, 15

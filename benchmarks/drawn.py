@@ -30,7 +30,7 @@ from delrec_compile.network.model import (
 )
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.readout import KINDS
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 F32 = NDArray[np.float32]
 Generator = np.random.Generator

@@ -24,7 +24,7 @@ from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line
 from delrec_compile.peers.ours import Ours
 from delrec_compile.peers.peer import Peer
-from delrec_compile.session import pointer
+from delrec_compile.runners.memory import pointer
 from delrec_compile.system import toolchain
 
 HERE = Path(__file__).parent

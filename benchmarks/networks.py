@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from delrec_compile.data.events import Events
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 F32 = NDArray[np.float32]
 DENSITY = 0.20  # of the inputs, active in a step

@@ -31,8 +31,11 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.onnx_step.schema import read_model
-from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner
-from delrec_compile.session import Session, Trace
+from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.runner import Runner, Trace
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child
 
 SCHEMA = "delrec.random_networks/1"

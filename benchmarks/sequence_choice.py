@@ -18,7 +18,7 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile.artifact.abi import HOISTED_FROM
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
 
 DENSITIES = (0.02, 0.1, 0.2, 0.4, 0.6)
 LENGTHS = (1, 2, 3, 4, 6, 8, 16, 32, 100)

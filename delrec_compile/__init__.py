@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from delrec_compile.network.onnx_step.export import export
     from delrec_compile.parity import check
     from delrec_compile.prove import prove
-    from delrec_compile.run import run
-    from delrec_compile.session import Session
+    from delrec_compile.runners.predict import run
+    from delrec_compile.runners.session import Session
     from delrec_compile.training.config import TrainConfig
     from delrec_compile.training.loop import train
     from delrec_compile.tune import tune

@@ -26,7 +26,7 @@ from delrec_compile.interleaved import engines_for, inputs, interleave
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Workload
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child, host
 
 FORMS = ("step", "sequence", "batch")

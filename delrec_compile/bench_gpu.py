@@ -26,8 +26,8 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
 from delrec_compile.network.torch_step import Step
-from delrec_compile.run import TorchRunner
-from delrec_compile.session_gpu import GpuSession
+from delrec_compile.runners.gpu import GpuSession
+from delrec_compile.runners.torch_runner import TorchRunner
 
 BATCHES = (1, 64, 1024)
 NAMES = ("ours", "ours_host", "torch_graph", "torch_compile")

@@ -12,7 +12,7 @@ from delrec_compile.cli_devices import Devices
 from delrec_compile.cli_import import export_nir
 from delrec_compile.cli_options import DEFAULT, Force, Json, Limit, Model, Words
 from delrec_compile.cli_tune import Db
-from delrec_compile.devices import parse_all
+from delrec_compile.runners.devices.url import parse_all
 from delrec_compile.terminal import print_json, saying, show, show_next
 
 Source = Annotated[

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from delrec_compile.cli_options import Json
-from delrec_compile.devices import TRACKER_PORT, Device, parse_all, parse_tracker
 from delrec_compile.errors import DeviceError, ParityError, UsageError
+from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
 from delrec_compile.terminal import print_json, saying, show, show_next
 
 Devices = Annotated[
@@ -44,13 +44,14 @@ def devices(
     """List this machine, a tracker's and those of ssh; exit 8 when one that is asked fails."""
     if context.invoked_subcommand:
         return
-    from delrec_compile import devices_list, report
+    from delrec_compile import report
+    from delrec_compile.runners.devices import discover
 
     asked = parse_all(device or [])
-    where = parse_tracker(tracker) if tracker else devices_list.default_tracker()
+    where = parse_tracker(tracker) if tracker else discover.default_tracker()
     with saying() as say:
         say("asking")
-        found = devices_list.devices(where, asked)
+        found = discover.devices(where, asked)
     if as_json:
         print_json("devices", devices=[asdict(f) for f in found])
     else:
@@ -70,14 +71,14 @@ def tracker_command(
     as_json: Json = False,
 ) -> None:
     """Run TVM's tracker here, which lends out the machines that 'devices serve' offers."""
-    from delrec_compile import devices_serve
+    from delrec_compile.runners.devices import serve
 
     def ready(at: int) -> None:
         _started(as_json, "tracker", host, at, f"tracker on {host}:{at}")
         if not as_json:
             _next(f"delrec-compile devices serve --tracker {host}:{at} --key NAME")
 
-    devices_serve.tracker(host, port, ready)
+    serve.tracker(host, port, ready)
 
 
 @devices_app.command("serve")
@@ -91,7 +92,7 @@ def serve_command(
     as_json: Json = False,
 ) -> None:
     """Offer this machine through TVM's server. RPC runs any code that is sent to it."""
-    from delrec_compile import devices_serve
+    from delrec_compile.runners.devices import serve
 
     at = parse_tracker(tracker)
     place = f"{at[0]}:{at[1]}"
@@ -101,11 +102,11 @@ def serve_command(
         if not as_json:
             _next(f"delrec-compile check ARTIFACT --device rpc://{place}/{key}")
 
-    devices_serve.server(key, at, host, port, ready, lambda text: print(text, file=sys.stderr))
+    serve.server(key, at, host, port, ready, lambda text: print(text, file=sys.stderr))
 
 
 def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
-    from delrec_compile.devices_serve import warning
+    from delrec_compile.runners.devices.serve import warning
 
     print(f"warning: {warning(host)}", file=sys.stderr, flush=True)
     if as_json:

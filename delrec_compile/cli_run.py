@@ -29,7 +29,11 @@ def run(
     with saying() as say:
         say(f"running {path}")
         answers = child.call(
-            "delrec_compile.run:answers", path=str(path), words=words, limit=limit, steps=steps
+            "delrec_compile.runners.predict:answers",
+            path=str(path),
+            words=words,
+            limit=limit,
+            steps=steps,
         )
     if as_json:
         print_json("run", **answers)

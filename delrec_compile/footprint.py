@@ -33,7 +33,7 @@ from delrec_compile.errors import (
 )
 from delrec_compile.footprint_programs import NAMES, OURS, Program, programs
 from delrec_compile.network import checkpoint
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system import host
 from delrec_compile.system.elf import elf_parts
 

@@ -17,7 +17,8 @@ from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload
-from delrec_compile.run import ReferenceRunner, TorchRunner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 Wanted = dict[int, tuple[Any, F32]]  # by the id of a network, which is kept with its outputs
 SLICE_NS = 4_000_000

@@ -23,8 +23,11 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.ops.readout import decide
-from delrec_compile.run import OnnxRunner, ReferenceRunner, Runner, TorchRunner, artifact_runner
-from delrec_compile.session import Trace
+from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.open import artifact_runner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.runner import Runner, Trace
+from delrec_compile.runners.torch_runner import TorchRunner
 
 # float32 error of a sum of some hundred terms, relative to a threshold of 1
 FLOAT_ERROR = 1e-5

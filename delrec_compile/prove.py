@@ -10,13 +10,13 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.bench import QUICK, Bench, bench
 from delrec_compile.data.samples import first, read_words
-from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.parity import check as check_parity
 from delrec_compile.parity import compare, compare_artifact
-from delrec_compile.run import emulated_runner
-from delrec_compile.session import Session
+from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.open import emulated_runner
+from delrec_compile.runners.session import Session
 from delrec_compile.system import child, host
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
@@ -139,7 +139,7 @@ def self_tested(path: str) -> bool:
 
 def on_gpu(path: str, words: str, limit: int) -> dict[str, Any]:
     """In the child: parity of a GPU's artifact, on the GPU, or emulated where there is none."""
-    from delrec_compile.session_gpu import GpuSession
+    from delrec_compile.runners.gpu import GpuSession
 
     session = GpuSession(path)
     if not session.self_test():

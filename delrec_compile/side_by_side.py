@@ -11,8 +11,8 @@ import numpy as np
 from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.interleaved import fastest, inputs, interleave
 from delrec_compile.network import checkpoint
-from delrec_compile.run import TorchRunner
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 
 MODULE = "delrec_compile.side_by_side:measure"
 ROUNDS = (9, 25)  # at least, at most

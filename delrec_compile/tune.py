@@ -18,12 +18,12 @@ from delrec_compile import targets
 from delrec_compile.aliases import StageProgress
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
-from delrec_compile.devices import parse
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
+from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning_run import Limits, Run, Tuned
 

@@ -33,8 +33,10 @@ from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import same_bits
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
-from delrec_compile.run import ReferenceRunner, artifact_runner
-from delrec_compile.session import Session, Trace
+from delrec_compile.runners.open import artifact_runner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.session import Session
 from delrec_compile.tuning_remote import Remote
 
 WORDS = {"native": 9, "emulated": 1, "device": 9}

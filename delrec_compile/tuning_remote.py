@@ -20,10 +20,10 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices import Device, parse
-from delrec_compile.devices_run import DeviceRunner, open_device
 from delrec_compile.errors import DeviceError
-from delrec_compile.session import Trace
+from delrec_compile.runners.devices.open import DeviceRunner, open_device
+from delrec_compile.runners.devices.url import Device, parse
+from delrec_compile.runners.runner import Trace
 
 SESSION_S = 60.0  # after which a server ends a session
 YOUNG_S = 25.0  # until when a comparison is begun in one
@@ -80,7 +80,7 @@ class Remote:
     def _runner(self, artifact: Artifact) -> DeviceRunner:
         if self.device.kind != "rpc":
             return open_device(artifact, self.device)
-        from delrec_compile.devices_rpc import RpcRunner
+        from delrec_compile.runners.devices.rpc import RpcRunner
 
         if self.session is None:
             self.session = self._opened()
@@ -90,7 +90,7 @@ class Remote:
 
     def _opened(self) -> Any:
         """A session; a server whose process died under the last one needs a while to come back."""
-        from delrec_compile.devices_rpc import session
+        from delrec_compile.runners.devices.rpc import session
 
         options = {**self.device.options, "timeout": str(min(SESSION_S, self.device.timeout_s))}
         end = time.monotonic() + (BACK_S if self.sessions else 0)

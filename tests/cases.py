@@ -27,7 +27,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 F32 = NDArray[np.float32]
 RATE = 0.15

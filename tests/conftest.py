@@ -30,8 +30,8 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.onnx_step.schema import read_model
-from delrec_compile.run import OnnxRunner
-from delrec_compile.session import Session
+from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.session import Session
 
 torch.set_num_threads(1)
 settings.register_profile(

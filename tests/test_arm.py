@@ -15,11 +15,11 @@ from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
-from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network import checkpoint
 from delrec_compile.prove import prove
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain
 
 MACHINES = {"arm_cpu": (64, 0xB7), "arm_cpu_v7": (32, 0x28)}  # ELF class and e_machine

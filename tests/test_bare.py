@@ -18,12 +18,13 @@ from delrec_compile.artifact import firmware
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
-from delrec_compile.emulate import qemu
-from delrec_compile.emulated import EmulatedRunner
 from delrec_compile.errors import BudgetError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.prove import prove
-from delrec_compile.run import TorchRunner, emulated_runner
+from delrec_compile.runners.emulated import qemu
+from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.open import emulated_runner
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system.elf import sizes
 
 CHIPS = [t for t in targets.names() if targets.load(t).form == "sources" and targets.load(t).core]

@@ -17,7 +17,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.peers import authors, inductor, window
 from delrec_compile.peers.eager import TorchEager
 from delrec_compile.peers.peer import Workload, leak_over_time
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 bench_of = importlib.import_module(
     "delrec_compile.bench"

@@ -15,7 +15,7 @@ from delrec_compile.interleaved import inputs, interleave
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import DenseDelay
 from delrec_compile.peers.ours import OursStep
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 SMALL = Size(neurons=40, delays=(2, 9), rate=0.1, inputs=30, outputs=4)
 

@@ -36,7 +36,7 @@ from delrec_compile.errors import (
 )
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
 from delrec_compile.system import child, toolchain
 
 module = importlib.import_module("delrec_compile.compiler.build")

@@ -38,7 +38,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import train
 

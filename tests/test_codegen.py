@@ -24,8 +24,10 @@ from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import ConvDelay, Layer, Lif, Network, Readout
-from delrec_compile.run import OnnxRunner, TorchRunner
-from delrec_compile.session import Session, aligned, pointer
+from delrec_compile.runners.memory import aligned, pointer
+from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 
 LEVELS = ("x86-64-v3", "x86-64-v2")
 

@@ -15,7 +15,6 @@ pytest.importorskip("elftools")
 from elftools.elf.elffile import ELFFile
 from test_emulate import BOARD, KEEP, NAMES, SOURCE, N, Stream, inputs, one_line
 
-from delrec_compile.emulate import open_machine, qemu
 from delrec_compile.errors import (
     BudgetError,
     CompilerCrash,
@@ -24,6 +23,8 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.runners.emulated import qemu
+from delrec_compile.runners.emulated.open import open_machine
 from delrec_compile.system import toolchain
 from delrec_compile.system import zig as cross
 from delrec_compile.system.chips import CORES, MemoryMap, Region

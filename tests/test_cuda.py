@@ -29,7 +29,6 @@ from delrec_compile.compiler.codegen.cuda import cuda_text, require
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu, threads_for
 from delrec_compile.compiler.tir.schedule import Schedule
-from delrec_compile.emulate import cuda
 from delrec_compile.errors import (
     CompilerCrash,
     DataError,
@@ -42,9 +41,10 @@ from delrec_compile.errors import (
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.prove import prove
-from delrec_compile.run import TorchRunner
-from delrec_compile.session import Session
-from delrec_compile.session_gpu import GpuSession
+from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.gpu import GpuSession
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import doctor, nvrtc, toolchain
 
 ENTRIES = [

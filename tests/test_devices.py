@@ -5,33 +5,33 @@ from __future__ import annotations
 import pytest
 from helpers import refusal
 
-from delrec_compile import devices
 from delrec_compile.errors import UsageError
+from delrec_compile.runners.devices.url import LOCAL, TRACKER_PORT, parse, parse_all, parse_tracker
 
 
 def test_a_machine_of_a_tracker() -> None:
-    found = devices.parse("rpc://host.lan:9191/pi4")
+    found = parse("rpc://host.lan:9191/pi4")
     assert (found.kind, found.host, found.port, found.key) == ("rpc", "host.lan", 9191, "pi4")
-    assert devices.parse("rpc://host/pi4").port == devices.TRACKER_PORT
-    assert devices.parse("rpc://[::1]:9190/pi4").host == "::1"
-    assert devices.parse("rpc://host/pi4?timeout=30").timeout_s == 30.0
+    assert parse("rpc://host/pi4").port == TRACKER_PORT
+    assert parse("rpc://[::1]:9190/pi4").host == "::1"
+    assert parse("rpc://host/pi4?timeout=30").timeout_s == 30.0
 
 
 def test_a_machine_with_a_shell() -> None:
-    found = devices.parse("ssh://me@host:2222?dir=/data/tmp&run=qemu-aarch64%20-cpu%20max")
+    found = parse("ssh://me@host:2222?dir=/data/tmp&run=qemu-aarch64%20-cpu%20max")
     assert (found.kind, found.user, found.host, found.port) == ("ssh", "me", "host", 2222)
     assert found.options == {"dir": "/data/tmp", "run": "qemu-aarch64 -cpu max"}
-    assert devices.parse("ssh://pi").port == 0
-    assert devices.parse("ssh://me@MyPi").host == "MyPi"
-    assert devices.parse("ssh://pi/").user == ""
+    assert parse("ssh://pi").port == 0
+    assert parse("ssh://me@MyPi").host == "MyPi"
+    assert parse("ssh://pi/").user == ""
 
 
 def test_this_machine_and_several() -> None:
-    assert devices.parse("local") is devices.LOCAL
-    found = devices.parse_all(["ssh://a,rpc://h/k", "ssh://a", "local"])
+    assert parse("local") is LOCAL
+    found = parse_all(["ssh://a,rpc://h/k", "ssh://a", "local"])
     assert [d.url for d in found] == ["ssh://a", "rpc://h/k", "local"]
-    assert devices.parse_tracker("127.0.0.1:9999") == ("127.0.0.1", 9999)
-    assert devices.parse_tracker("host") == ("host", 9190)
+    assert parse_tracker("127.0.0.1:9999") == ("127.0.0.1", 9999)
+    assert parse_tracker("host") == ("host", 9190)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_this_machine_and_several() -> None:
 )
 def test_what_names_no_machine_is_refused(url: str, message: str) -> None:
     with refusal(UsageError, message, 2):
-        devices.parse(url)
+        parse(url)

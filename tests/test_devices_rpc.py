@@ -20,19 +20,21 @@ import pytest
 from helpers import refusal
 from remote_fixtures import COMMAND, Command, Tracker, free_port
 
-from delrec_compile import devices, devices_list, devices_rpc, devices_serve
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices_rpc import RpcRunner
 from delrec_compile.devices_run import check_on
 from delrec_compile.errors import DeviceError, ToolchainError, UsageError
-from delrec_compile.run import TorchRunner
-from delrec_compile.session import Session
+from delrec_compile.runners.devices import discover, serve
+from delrec_compile.runners.devices import rpc as devices_rpc
+from delrec_compile.runners.devices.rpc import RpcRunner
+from delrec_compile.runners.devices.url import parse, parse_all
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 
 Compile = Callable[..., Session]
 
 
 def runner(artifact: Artifact, url: str) -> RpcRunner:
-    return RpcRunner(artifact, devices.parse(url))
+    return RpcRunner(artifact, parse(url))
 
 
 @pytest.mark.parametrize("target", ["x86_64", "portable_c"])
@@ -72,7 +74,7 @@ def test_the_listing_tells_what_is_free(tracker: Tracker, compiled: Compile) -> 
     held = runner(compiled(cases.network("single")).artifact, tracker.url("box"))
     (key,) = devices_rpc.keys(*at)
     assert (key.key, key.total, key.free) == ("box", 1, 0)
-    found = devices_list.devices(at, config=Path(os.devnull))
+    found = discover.devices(at, config=Path(os.devnull))
     assert [(f.device, f.state) for f in found] == [
         ("local", "ready"),
         (tracker.url("box"), "busy"),
@@ -92,7 +94,7 @@ def test_several_at_once(tracker: Tracker, artifacts: dict[str, Path]) -> None:
     second = tracker.offer("box")
     try:
         urls = [tracker.url("box"), tracker.url("box", "timeout=500"), "local"]
-        told = check_on(artifacts["conv_delay_256"], devices.parse_all(urls), limit=2)
+        told = check_on(artifacts["conv_delay_256"], parse_all(urls), limit=2)
         assert told["passed"] is True
         assert [d["device"] for d in told["devices"]] == urls
         for row in told["devices"]:
@@ -217,10 +219,10 @@ def test_it_listens_on_loopback_and_says_what_rpc_is(verb: str, tracker: Tracker
 
 
 def test_an_open_address_is_warned_of() -> None:
-    assert "every machine of it must be trusted" in devices_serve.warning("0.0.0.0")
-    assert "every machine of it must be trusted" in devices_serve.warning("10.0.0.4")
+    assert "every machine of it must be trusted" in serve.warning("0.0.0.0")
+    assert "every machine of it must be trusted" in serve.warning("10.0.0.4")
     for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
-        assert "only this machine" in devices_serve.warning(host)
+        assert "only this machine" in serve.warning(host)
 
 
 def test_a_port_that_is_taken(tracker: Tracker) -> None:
@@ -241,7 +243,7 @@ def test_a_tracker_that_is_killed_leaves_nothing() -> None:
 @pytest.mark.parametrize("key", ["", "a b", "a:b", "a/b", "a,b"])
 def test_a_key_is_a_word(key: str) -> None:
     with refusal(UsageError, "a word is needed", 2):
-        devices_serve.server(key, ("127.0.0.1", 1), "127.0.0.1", None, print, print)
+        serve.server(key, ("127.0.0.1", 1), "127.0.0.1", None, print, print)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

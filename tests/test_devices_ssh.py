@@ -21,21 +21,24 @@ import pytest
 from helpers import refusal
 from remote_fixtures import COMMAND, Shell
 
-from delrec_compile import devices, devices_list, devices_ssh
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
-from delrec_compile.devices_ssh import SshRunner
 from delrec_compile.errors import DeviceError, InputError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.run import Runner, TorchRunner
-from delrec_compile.session import Session
+from delrec_compile.runners.devices import discover
+from delrec_compile.runners.devices import ssh as devices_ssh
+from delrec_compile.runners.devices.ssh import SshRunner
+from delrec_compile.runners.devices.url import parse
+from delrec_compile.runners.runner import Runner
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 
 Compile = Callable[..., Session]
 ARM = {"arm_cpu": ("qemu-aarch64", "aarch64"), "arm_cpu_v7": ("qemu-arm", "armv7l")}
 
 
 def runner(artifact: Artifact, url: str) -> SshRunner:
-    return SshRunner(artifact, devices.parse(url))
+    return SshRunner(artifact, parse(url))
 
 
 def same_bits(there: Runner, name: str) -> None:
@@ -255,9 +258,9 @@ def test_hosts_of_the_configuration(tmp_path: Path) -> None:
         "# a comment\nHost pi4 board-2 *.lan !x\n  HostName 10.0.0.1\nhost=lab\n"
         'Host "quoted"\nMatch host other\nHost *\n  User me\nHost -bad\n'
     )
-    assert devices_list.ssh_hosts(config) == ["pi4", "board-2", "lab", "quoted"]
-    assert devices_list.ssh_hosts(tmp_path / "none") == []
-    found = devices_list.devices(None, config=config)
+    assert discover.ssh_hosts(config) == ["pi4", "board-2", "lab", "quoted"]
+    assert discover.ssh_hosts(tmp_path / "none") == []
+    found = discover.devices(None, config=config)
     assert [f.device for f in found] == [
         "local",
         "ssh://pi4",

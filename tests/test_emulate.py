@@ -15,9 +15,6 @@ pytest.importorskip("unicorn")
 pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
 
-from delrec_compile import emulate
-from delrec_compile.emulate import Call, Machine, open_machine
-from delrec_compile.emulate.processor import Processor
 from delrec_compile.errors import (
     BudgetError,
     DelrecError,
@@ -26,6 +23,10 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.runners import emulated
+from delrec_compile.runners.emulated.machine import Call, Machine
+from delrec_compile.runners.emulated.open import HOW, open_machine
+from delrec_compile.runners.emulated.processor import Processor
 from delrec_compile.system import child, toolchain
 from delrec_compile.system.chips import CORES, MemoryMap, Region
 from delrec_compile.system.zig import compile_c, link_bare
@@ -82,7 +83,7 @@ NAMES = tuple(f"demo_{k}" for k in KEEP)
 BOARD = MemoryMap("a board", Region(0x08000000, 128 << 10), Region(0x20000000, 16 << 10), 2048)
 # emulated core -> how it is compiled
 BUILDS = {
-    **{c: c for c in emulate.HOW if c in CORES},
+    **{c: c for c in HOW if c in CORES},
     "cortex_m55": "cortex_m33",
 }
 Built = Callable[[str], Path]
@@ -343,7 +344,7 @@ def test_unknown_cores_and_missing_tools(
 ) -> None:
     with pytest.raises(UnsupportedError, match="'cortex_m5'; did you mean 'cortex_m"):
         open_machine(tmp_path, "cortex_m5")
-    monkeypatch.setattr(emulate.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(emulated.importlib.util, "find_spec", lambda _: None)
     for core, package in (("cortex_m4", "unicorn"), ("wasm32", "wasmtime")):
         with pytest.raises(ToolchainError, match=rf"{package}; pip install 'delrec-compile\[emu\]"):
             open_machine(tmp_path, core)

@@ -20,7 +20,10 @@ from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Lif, Network
 from delrec_compile.network.onnx_step.export import FORMS, export, prove
 from delrec_compile.network.onnx_step.schema import load_model, read_model
-from delrec_compile.run import OnnxRunner, ReferenceRunner, TorchRunner, Trace
+from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.open import Trace
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 PLAIN = {
     "Add",

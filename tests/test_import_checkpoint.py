@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 
 IN, N, OUT = 9, 12, 4
 

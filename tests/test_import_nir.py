@@ -19,7 +19,7 @@ from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.imports.chain import Chain, Delays, Neurons
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Layer, Lif
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 
 nir: Any = pytest.importorskip("nir")
 DT = 1 / 2**10

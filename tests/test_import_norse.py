@@ -71,7 +71,7 @@ def test_a_recurrent_cell_and_a_readout() -> None:
     assert made.network.layers[0].recurrence.name == "dense"  # type: ignore[union-attr]
     assert made.network.readout.beta == 0.75
     x = torch.randint(0, 3, (50, 2, 10)).float()
-    from delrec_compile.run import ReferenceRunner
+    from delrec_compile.runners.reference import ReferenceRunner
 
     ours = ReferenceRunner(made.network).trace(x.numpy()).y
     state = None

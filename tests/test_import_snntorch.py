@@ -16,7 +16,7 @@ import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.imports.packages import package
 from delrec_compile.imports.result import Imported
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("snntorch")

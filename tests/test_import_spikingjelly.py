@@ -93,7 +93,7 @@ def test_one_axis_and_a_silent_readout() -> None:
     assert (made.network.readout.kind, made.network.readout.beta) == ("leaky", 0.75)
     assert "never fires" in made.remarks[0]
     x = torch.randint(0, 3, (50, 2, 12)).float()
-    from delrec_compile.run import ReferenceRunner
+    from delrec_compile.runners.reference import ReferenceRunner
 
     ours = ReferenceRunner(made.network).trace(x.numpy()).y
     functional.reset_net(model)

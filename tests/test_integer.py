@@ -28,7 +28,7 @@ from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.parity import Parity, compare
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 
 Array = NDArray[Any]
 LOW, HIGH = -(2**31), 2**31 - 1

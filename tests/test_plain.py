@@ -22,7 +22,7 @@ from delrec_compile.plain.build import build_plain
 from delrec_compile.plain.c_text import members
 from delrec_compile.plain.session import PlainSession
 from delrec_compile.plain.step_graph import graph_of, read
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
 from delrec_compile.system import child
 
 HEAD = '<ir_version: 9, opset_import: ["" : 18]>\n'

@@ -18,8 +18,13 @@ from delrec_compile.errors import DataError, InputError, ModelError, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.prove import describe_difference, prove
-from delrec_compile.run import ReferenceRunner, TorchRunner, open_runner, run
-from delrec_compile.session import Session, Trace, aligned
+from delrec_compile.runners.memory import aligned
+from delrec_compile.runners.open import open_runner
+from delrec_compile.runners.predict import run
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain
 
 

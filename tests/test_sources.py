@@ -16,8 +16,9 @@ import pytest
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.network import checkpoint
-from delrec_compile.run import TorchRunner
-from delrec_compile.session import Session, pointer
+from delrec_compile.runners.memory import pointer
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]

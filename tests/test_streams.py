@@ -8,7 +8,7 @@ from cases import CASES, EXACT, INTEGER, counts, network
 
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import DataError
-from delrec_compile.session import Session
+from delrec_compile.runners.session import Session
 
 STEPS = 75  # two chunks of a sequence and a rest
 

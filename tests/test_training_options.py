@@ -23,7 +23,7 @@ from delrec_compile.data.sets import Sets
 from delrec_compile.errors import CheckpointError, ToolchainError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
-from delrec_compile.run import TorchRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training import distillation, plots, state
 from delrec_compile.training.augment import Words
 from delrec_compile.training.config import SURROGATES as NAMES

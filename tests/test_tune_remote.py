@@ -82,7 +82,7 @@ def tracker() -> Iterator[int]:
 
 @pytest.fixture
 def server(tracker: int) -> Iterator[psutil.Process]:
-    from delrec_compile.devices_rpc import keys, offered
+    from delrec_compile.runners.devices.rpc import keys, offered
 
     process = started(SERVER.format(port=tracker))
     end = time.monotonic() + 60

@@ -35,7 +35,7 @@ from delrec_compile.network.model import (
     Recurrence,
     TapConvDelay,
 )
-from delrec_compile.run import ReferenceRunner
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system.files import write_atomic
 
 Shape = tuple[int, ...]

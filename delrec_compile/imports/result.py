@@ -11,7 +11,8 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network
-from delrec_compile.run import ReferenceRunner, TorchRunner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 MEAN = 0.4  # of random input counts
 ROUNDING = 1e-3

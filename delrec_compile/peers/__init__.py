@@ -54,7 +54,7 @@ def peers(name: str, network: Network, work: Workload) -> list[Peer]:
 
 def _ours(name: str, artifact: Artifact, network: Network, work: Workload) -> Peer:
     from delrec_compile.peers import ours
-    from delrec_compile.session import Session
+    from delrec_compile.runners.session import Session
 
     if name == "ours_int8":
         return ours.ours_int8(artifact, network, work)

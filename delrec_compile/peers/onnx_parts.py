@@ -19,7 +19,7 @@ from delrec_compile.network.model import Layer
 from delrec_compile.network.onnx_step.graph import IR_VERSION, OPSET
 from delrec_compile.peers.peer import Workload, plain
 from delrec_compile.peers.window import History
-from delrec_compile.run import onnx_session
+from delrec_compile.runners.onnxruntime import onnx_session
 
 F32_TYPE = np.dtype(np.float32)
 

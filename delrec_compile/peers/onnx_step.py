@@ -13,7 +13,7 @@ from delrec_compile.network.onnx_step.export import export
 from delrec_compile.peers.onnx_parts import Graph, bound, window_of
 from delrec_compile.peers.peer import Peer, Workload, written
 from delrec_compile.peers.window import History
-from delrec_compile.run import onnx_session
+from delrec_compile.runners.onnxruntime import onnx_session
 
 
 class OnnxExported(Peer):

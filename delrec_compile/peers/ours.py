@@ -18,7 +18,8 @@ from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.peers.peer import Peer, Workload
-from delrec_compile.session import Session, pointer
+from delrec_compile.runners.memory import pointer
+from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 
 # `run` of a library may compute ahead in time, which a stream that comes step by step does not allow

@@ -16,7 +16,7 @@ from delrec_compile.plain.build import TOLERANCE
 from delrec_compile.plain.reference import inputs_of, outputs_of
 from delrec_compile.plain.session import PlainSession
 from delrec_compile.plain.step_graph import StepGraph, read
-from delrec_compile.run import onnx_session
+from delrec_compile.runners.onnxruntime import onnx_session
 from delrec_compile.system import host
 
 STEPS, STREAMS = 200, 4

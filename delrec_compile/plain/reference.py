@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.plain.step_graph import StepGraph
-from delrec_compile.run import onnx_session
+from delrec_compile.runners.onnxruntime import onnx_session
 
 SEED = 2604
 

@@ -11,7 +11,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain.build import ENTRIES
-from delrec_compile.session import aligned, pointer
+from delrec_compile.runners.memory import aligned, pointer
 
 
 class PlainSession:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices import Device
-from delrec_compile.devices_program import machine_for, program
-from delrec_compile.devices_words import Shape, packed, unpacked
 from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, UsageError
-from delrec_compile.session import Trace
+from delrec_compile.runners.devices.program import machine_for, program
+from delrec_compile.runners.devices.url import Device
+from delrec_compile.runners.devices.wire import Shape, packed, unpacked
+from delrec_compile.runners.runner import Trace
 
 MEND = "apt-get install openssh-client"
 CONNECT_S = 10

@@ -8,7 +8,6 @@ import itertools
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,10 @@ from delrec_compile.artifact.abi import BATCH, ENTRIES
 from delrec_compile.artifact.host_library import library_of
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import CompilerCrash, DataError, InputError
+from delrec_compile.runners.memory import aligned, counts, pointer
+from delrec_compile.runners.runner import Trace
 
 MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What an engine did. y: (T, batch, outputs). spikes: (T, batch, N) uint8, one per layer."""
-
-    y: F32
-    spikes: tuple[NDArray[np.uint8], ...]
 
 
 class Session:
@@ -237,24 +230,3 @@ class Session:
             needed = ", ".join(map(str, [*lead, "steps", inputs]))
             raise DataError(f"x has shape {list(x.shape)}; [{needed}] is needed")
         return np.ascontiguousarray(counts(x), self.x.dtype)
-
-
-def counts(x: NDArray[Any]) -> NDArray[Any]:
-    """x, when all of it are counts. Raises DataError."""
-    if not ((x >= 0) & (x <= MOST) & (x == np.rint(x))).all():
-        raise DataError(
-            f"x holds a value that is no count; whole numbers from 0 to {MOST} are needed"
-        )
-    return x
-
-
-def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-def aligned(size: int, dtype: Any, to: int = 64) -> NDArray[Any]:
-    """Zeros at an address that is a multiple of `to` bytes."""
-    item = np.dtype(dtype).itemsize
-    raw = np.zeros(size * item + to, np.uint8)
-    start = -raw.ctypes.data % to
-    return raw[start : start + size * item].view(dtype)

@@ -11,13 +11,13 @@ from importlib import resources
 from pathlib import Path
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices import Device
 from delrec_compile.errors import (
     CompilerCrash,
     DeviceError,
     InputError,
     UnsupportedError,
 )
+from delrec_compile.runners.devices.url import Device
 from delrec_compile.system import host, toolchain
 
 # what `uname -m` says -> zig's words for its processor, and for the baseline of it

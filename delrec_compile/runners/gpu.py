@@ -14,9 +14,10 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.emulate import cuda
 from delrec_compile.errors import CompilerCrash, DataError, DeviceError, InputError
-from delrec_compile.session import Trace, pointer
+from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.memory import pointer
+from delrec_compile.runners.runner import Trace
 
 WHY = {-1: "arguments that make no sense", -2: "no CUDA driver", -3: "other outputs"}
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import wasmtime
 
-from delrec_compile.emulate import Call
 from delrec_compile.errors import BudgetError, DeviceError, InputError, UnsupportedError
 from delrec_compile.errors import did_you_mean as near
+from delrec_compile.runners.emulated.machine import Call
 
 FUEL = 1 << 62
 PAGE = 65536

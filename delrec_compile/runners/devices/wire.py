@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
-from delrec_compile.session import Trace, counts
+from delrec_compile.runners.memory import counts
+from delrec_compile.runners.runner import Trace
 
 MAGIC = 0x64726C32
 HEAD = struct.Struct("<I7i")  # magic, words, steps, traced, timed, slice in us, self-test, piece

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.firmware import SPACE, Chip, memory_map, trace_program
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.emulate import HOW, Machine, open_machine
 from delrec_compile.errors import DeviceError
-from delrec_compile.session import Trace
+from delrec_compile.runners.emulated.machine import Machine
+from delrec_compile.runners.emulated.open import HOW, open_machine
+from delrec_compile.runners.runner import Trace
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.devices_rpc import client, keys, offered
 from delrec_compile.errors import DeviceError, UsageError
+from delrec_compile.runners.devices.rpc import client, keys, offered
 
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = ("0.0.0.0", "::")

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from delrec_compile.devices import LOCAL, TRACKER_PORT, Device, parse, parse_tracker
-from delrec_compile.devices_ssh import hello
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError
+from delrec_compile.runners.devices.ssh import hello
+from delrec_compile.runners.devices.url import LOCAL, TRACKER_PORT, Device, parse, parse_tracker
 from delrec_compile.system import child
 from delrec_compile.system import host as system_host
 
@@ -65,7 +65,7 @@ def of_tracker(host: str, port: int) -> list[Found]:
     """One entry per key. Raises DeviceError where no tracker answers."""
     try:
         keys = child.call(
-            "delrec_compile.devices_rpc:summary", host=host, port=port, timeout_s=SUMMARY_S
+            "delrec_compile.runners.devices.rpc:summary", host=host, port=port, timeout_s=SUMMARY_S
         )
     except CompilerCrash as error:
         raise DeviceError(f"tracker {host}:{port} does not answer: {error}") from error

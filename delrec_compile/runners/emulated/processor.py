@@ -10,10 +10,10 @@ from typing import Any
 import unicorn
 from unicorn import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
 
-from delrec_compile.emulate import Call
-from delrec_compile.emulate.image import EXECUTE, WRITE, Image, read_image
-from delrec_compile.emulate.isa import ISAS, count_thumb
 from delrec_compile.errors import BudgetError, DeviceError, InputError
+from delrec_compile.runners.emulated.image import EXECUTE, WRITE, Image, read_image
+from delrec_compile.runners.emulated.isa import ISAS, count_thumb
+from delrec_compile.runners.emulated.machine import Call
 from delrec_compile.system.chips import MemoryMap, Region
 
 PAGE = 4096

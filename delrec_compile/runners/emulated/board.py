@@ -14,9 +14,9 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.firmware import Chip, memory_map, replay_program
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.emulate import qemu
 from delrec_compile.errors import DeviceError
-from delrec_compile.session import Trace
+from delrec_compile.runners.emulated import qemu
+from delrec_compile.runners.runner import Trace
 
 TIMEOUT_S = 300.0
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices import Device
-from delrec_compile.devices_program import machine_for, rpc_library
-from delrec_compile.devices_words import SLICE_US, Shape, refused
 from delrec_compile.errors import DelrecError, DeviceError, ParityError, ToolchainError
-from delrec_compile.session import Trace
+from delrec_compile.runners.devices.program import machine_for, rpc_library
+from delrec_compile.runners.devices.url import Device
+from delrec_compile.runners.devices.wire import SLICE_US, Shape, refused
+from delrec_compile.runners.runner import Trace
 from delrec_compile.system import tvm_loader
 
 MEND = "pip install 'delrec-compile[rpc]'"

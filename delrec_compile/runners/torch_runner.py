@@ -1,0 +1,39 @@
+"""The frozen network in eager PyTorch as a runner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.aliases import F32
+from delrec_compile.network.model import Network
+from delrec_compile.runners.runner import Trace
+
+
+class TorchRunner:
+    """The frozen network in eager PyTorch: the reference of parity."""
+
+    name = "torch"
+
+    def __init__(self, network: Network) -> None:
+        from delrec_compile.network.torch_step import Step
+
+        self.step = Step(network)
+        # membranes before the reset, of the last trace: they tell how near a spike was to none
+        self.membranes: list[F32] = []
+
+    def trace(self, x: F32) -> Trace:
+        import torch
+
+        state, ys = self.step.reset(x.shape[1]), []
+        spikes: list[list[Any]] = [[] for _ in self.step.network.layers]
+        membranes: list[list[Any]] = [[] for _ in spikes]
+        for row in torch.from_numpy(x):
+            y, fired, before, state = self.step.inside(row, state)
+            ys.append(y.numpy())
+            for i, (s, m) in enumerate(zip(fired, before, strict=True)):
+                spikes[i].append(s.numpy().astype(np.uint8))
+                membranes[i].append(m.numpy())
+        self.membranes = [np.stack(m) for m in membranes]
+        return Trace(np.stack(ys), tuple(np.stack(s) for s in spikes))

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.build import build
     from delrec_compile.data.samples import read_words
     from delrec_compile.devices_run import bench_on, check_on
-    from delrec_compile.imports.authors import from_checkpoint
-    from delrec_compile.imports.nir_in import from_nir
-    from delrec_compile.imports.nir_out import export_nir, to_nir
-    from delrec_compile.imports.norse import from_norse
-    from delrec_compile.imports.snntorch import from_snntorch
-    from delrec_compile.imports.source import import_model
-    from delrec_compile.imports.spikingjelly import from_spikingjelly
+    from delrec_compile.interop.delrec.checkpoint import from_checkpoint
+    from delrec_compile.interop.nir.reader import from_nir
+    from delrec_compile.interop.nir.writer import export_nir, to_nir
+    from delrec_compile.interop.norse import from_norse
+    from delrec_compile.interop.snntorch import from_snntorch
+    from delrec_compile.interop.source import import_model
+    from delrec_compile.interop.spikingjelly import from_spikingjelly
     from delrec_compile.network.grid import snap
     from delrec_compile.network.model import Network
     from delrec_compile.network.onnx_step.export import export

@@ -78,7 +78,7 @@ def import_(
 ) -> None:
     """Make a network of another framework's model, and compare their spikes."""
     from delrec_compile.errors import CheckpointError, UsageError
-    from delrec_compile.imports.source import import_model
+    from delrec_compile.interop.source import import_model
     from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable
 
@@ -136,7 +136,7 @@ def import_(
 
 def export_nir(network: Any, out: Path, force: bool, as_json: bool) -> None:
     """Writes a NIR graph and says what is in it."""
-    from delrec_compile.imports.nir_out import export_nir as write
+    from delrec_compile.interop.nir.writer import export_nir as write
 
     with saying() as say:
         say("writing a NIR graph and reading it back")

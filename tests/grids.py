@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop.result import Imported
 
 STEPS = 200
 

@@ -16,7 +16,7 @@ from helpers import refusal
 import delrec_compile
 from benchmarks import drawn
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
-from delrec_compile.imports.chain import Chain, Delays, Neurons
+from delrec_compile.interop.chain import Chain, Delays, Neurons
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Layer, Lif
 from delrec_compile.runners.reference import ReferenceRunner

@@ -13,7 +13,7 @@ from torch import nn
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports.packages import package
+from delrec_compile.interop.packages import package
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("norse")

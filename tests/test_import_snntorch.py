@@ -14,8 +14,8 @@ from torch import nn
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
 from delrec_compile.runners.reference import ReferenceRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")

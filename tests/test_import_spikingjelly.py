@@ -12,8 +12,8 @@ from torch import nn
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError, UsageError
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("spikingjelly")

@@ -8,14 +8,14 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.nir_graph import kind
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.nir.graph import kind
 
 Shape = tuple[int, ...]
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
 
 
-def feed(name: str, node: Any, shape: Shape) -> tuple[feeds.Feed, Shape]:
+def feed(name: str, node: Any, shape: Shape) -> tuple[linear_parts.Feed, Shape]:
     """A node with weights as a part, and the shape of what it sends."""
     what = kind(node)
     if what not in WEIGHTS:
@@ -27,10 +27,13 @@ def feed(name: str, node: Any, shape: Shape) -> tuple[feeds.Feed, Shape]:
             if int(np.prod(lead)) != 1:
                 raise UnsupportedError(f"{name}: weights of shape {list(weight.shape)}")
             bias = np.ravel(node.bias) if what == "Affine" else None
-            return feeds.affine(weight.reshape(weight.shape[-2:]), bias), (*lead, weight.shape[-2])
+            return linear_parts.affine(weight.reshape(weight.shape[-2:]), bias), (
+                *lead,
+                weight.shape[-2],
+            )
         if what == "Scale":
             factor = np.broadcast_to(array(node.scale), shape).ravel()
-            return feeds.Scale(factor, np.zeros(len(factor))), shape
+            return linear_parts.Scale(factor, np.zeros(len(factor))), shape
         part = _mapped(what, node, shape)
     except (NetworkError, ValueError, UnsupportedError) as error:
         text = str(error)
@@ -39,17 +42,17 @@ def feed(name: str, node: Any, shape: Shape) -> tuple[feeds.Feed, Shape]:
     return part, (out[0], out[2]) if len(shape) == 2 or what == "Conv1d" else out
 
 
-def _mapped(what: str, node: Any, shape: Shape) -> feeds.Convolution:
+def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
     if what in ("SumPool2d", "AvgPool2d"):
         which = "sum" if what == "SumPool2d" else "mean"
-        return feeds.pooling(which, node.kernel_size, node.stride, node.padding, shape)
+        return linear_parts.pooling(which, node.kernel_size, node.stride, node.padding, shape)
     if np.any(np.ravel(node.dilation) != 1):
         raise UnsupportedError("a convolution with dilation")
     if what == "Conv1d" and len(shape) == 1:
         shape = (1, *shape)
     pad = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     groups = int(node.groups)
-    return feeds.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
+    return linear_parts.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
 
 
 def constant(name: str, node: Any, key: str, shape: Shape) -> F64:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.imports import feeds, nir_loops, nir_told
-from delrec_compile.imports.chain import LONGEST, Chain, Delays, Integrator, Neurons, lif_of
-from delrec_compile.imports.nir_graph import THROUGH, Stop, Walk, kind, walk
-from delrec_compile.imports.nir_nodes import constant, feed, input_shape
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.chain import LONGEST, Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.nir import cycles, metadata
+from delrec_compile.interop.nir.graph import THROUGH, Stop, Walk, kind, walk
+from delrec_compile.interop.nir.nodes import constant, feed, input_shape
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 from delrec_compile.network.model import Lif, Readout
 from delrec_compile.ops.checks import MAX_DELAY
@@ -52,9 +53,9 @@ def from_nir(
     """
     if method not in METHODS:
         raise UsageError(f"unknown method '{method}'; allowed: {', '.join(METHODS)}")
-    told = nir_told.told(graph)
+    told = metadata.told(graph)
     if dt_ms is None:
-        dt_ms = told.get("dt_ms", nir_told.seconds(graph))
+        dt_ms = told.get("dt_ms", metadata.seconds(graph))
     if dt_ms is None:
         raise UsageError(
             "the NIR graph does not say how long its step is; give it, such as --dt-ms 1"
@@ -143,7 +144,7 @@ class _Reader:
         recurrence, drive = None, None
         if stop.loops:
             terms = [self._term(way[:-1]) for way in stop.loops]
-            recurrence, drive = nir_loops.recurrence(stop.name, terms, hint.get("recurrence"))
+            recurrence, drive = cycles.recurrence(stop.name, terms, hint.get("recurrence"))
         if hint.get("fires") == "at":
             threshold = np.nextafter(np.float32(lif.threshold), np.float32(np.inf))
             lif = replace(
@@ -151,11 +152,11 @@ class _Reader:
             )
         self.made.add(stop.name, Neurons(lif, recurrence, drive))
 
-    def _term(self, way: tuple[str, ...]) -> nir_loops.Term:
+    def _term(self, way: tuple[str, ...]) -> cycles.Term:
         """One way back: how long it takes each sender, and its weights."""
         size, shape = int(np.prod(self.shape)), self.shape
         delay = np.zeros(size, np.int64)
-        parts: list[feeds.Feed] = []
+        parts: list[linear_parts.Feed] = []
         for name in way:
             node = self.found.nodes[name]
             if kind(node) == "Delay":
@@ -174,7 +175,7 @@ class _Reader:
                     "of the loop's own each needs a Delay of one step or more"
                 )
             delay = delay - 1
-        return nir_loops.Term(delay, feeds.fold(parts, size), int(np.prod(shape)))
+        return cycles.Term(delay, linear_parts.fold(parts, size), int(np.prod(shape)))
 
     def steps(self, name: str, node: Any, most: int) -> NDArray[np.int64]:
         """Delays in steps, one for each value, of at most so many."""

@@ -21,11 +21,11 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
-from delrec_compile.imports.nir_in import from_nir
-from delrec_compile.imports.nir_told import FORMAT, METADATA, written
-from delrec_compile.imports.nir_ways import on_maps, terms
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import compare, counts
+from delrec_compile.interop.nir.metadata import FORMAT, METADATA, written
+from delrec_compile.interop.nir.reader import from_nir
+from delrec_compile.interop.nir.recurrence import on_maps, terms
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import compare, counts
 from delrec_compile.network.model import (
     ConvDelay,
     Layer,

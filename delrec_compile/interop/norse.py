@@ -15,12 +15,12 @@ import numpy as np
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports import feeds, tracing
-from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
-from delrec_compile.imports.live import Live, Watched
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
-from delrec_compile.imports.tracing import Call, array
+from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
+from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import DenseDelay, Lif
 
@@ -46,10 +46,10 @@ def from_norse(
     Raises UnsupportedError, with the module's name, for what a network has not.
     """
     snn = package("norse.torch.module.snn")
-    shape = tracing.input_shape(module, input_shape, lambda m: int(getattr(m, "input_size", 0)))
+    shape = torch_trace.input_shape(module, input_shape, lambda m: int(getattr(m, "input_size", 0)))
     live = Live("Norse", module, shape, lambda: None, stateful=True)
     base = (snn.SNNCell, snn.SNNRecurrentCell)
-    calls = tracing.trace(live, lambda m: isinstance(m, base))
+    calls = torch_trace.trace(live, lambda m: isinstance(m, base))
     chain, neurons = Chain(int(np.prod(shape))), []
     dts: list[Any] = [getattr(call.module, "dt", None) for call in calls]
     steps = {float(dt) for dt in dts if dt is not None}
@@ -59,8 +59,8 @@ def from_norse(
         if isinstance(call.module, base):
             if _cell(call, chain):
                 neurons.append(call.module)
-        elif not tracing.plain(call, chain):
-            raise tracing.refused(call, "Norse")
+        elif not torch_trace.plain(call, chain):
+            raise torch_trace.refused(call, "Norse")
     step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
     notes = {"imported_from": "Norse"}
     made = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
@@ -89,7 +89,7 @@ def _cell(call: Call, chain: Chain) -> bool:
     lif = _lif(call, rate, rest, p)
     recurrence = None
     if kind == "LIFRecurrentCell":
-        chain.add(name, feeds.affine(array(m.input_weights)))
+        chain.add(name, linear_parts.affine(array(m.input_weights)))
         weight = array(m.recurrent_weights).astype(np.float32)
         recurrence = DenseDelay(weight, np.zeros(len(weight), np.int32))
     chain.add(name, Neurons(lif, recurrence))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError, UnsupportedError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.feeds import Affine, Convolution
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.linear_parts import Affine, Convolution
 from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
@@ -106,7 +106,7 @@ def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[
 
 
 def _dense(name: str, terms: Sequence[Term], hint: str | None) -> Recurrence:
-    weights = [feeds.dense(term.weights).weight for term in terms]
+    weights = [linear_parts.dense(term.weights).weight for term in terms]
     if hint in (None, ConvDelay.kind):
         bands = [band(w, len(w) if hint else len(w) // 2) for w in weights]
         kernels = [k for k in bands if k is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop.result import Imported
 
 NIR = (".nir", ".h5", ".hdf5")
 CHECKPOINTS = (".pth", ".pt")
@@ -48,11 +48,11 @@ def _file(path: Path, options: dict[str, Any]) -> Imported:
             "'module:function'"
         )
     if path.suffix in NIR:
-        from delrec_compile.imports.nir_in import from_nir, read
+        from delrec_compile.interop.nir.reader import from_nir, read
 
         return from_nir(read(path), **_fitting("a NIR graph", options, OF_NIR))
     if path.suffix in CHECKPOINTS:
-        from delrec_compile.imports.authors import from_checkpoint
+        from delrec_compile.interop.delrec.checkpoint import from_checkpoint
 
         return from_checkpoint(path, **_fitting("a checkpoint", options, OF_CHECKPOINTS))
     raise CheckpointError(
@@ -63,7 +63,7 @@ def _file(path: Path, options: dict[str, Any]) -> Imported:
 
 def _live(model: Any, options: dict[str, Any]) -> Imported:
     if type(model).__module__.split(".")[0] == "nir":
-        from delrec_compile.imports.nir_in import from_nir
+        from delrec_compile.interop.nir.reader import from_nir
 
         return from_nir(model, **_fitting("a NIR graph", options, OF_NIR))
     if not callable(getattr(model, "named_modules", None)):
@@ -78,7 +78,7 @@ def _live(model: Any, options: dict[str, Any]) -> Imported:
             f"a {type(model).__name__} with spiking neurons of {' and '.join(found) or 'no framework'}"
             f"; allowed: those of one of {', '.join(FRAMEWORKS)}"
         )
-    reader = importlib.import_module(f"delrec_compile.imports.{found[0]}")
+    reader = importlib.import_module(f"delrec_compile.interop.{found[0]}")
     made: Callable[..., Imported] = getattr(reader, f"from_{found[0]}")
     allowed = OF_SNNTORCH if found[0] == "snntorch" else OF_MODULES
     return made(model, **_fitting(f"a module of {found[0]}", options, allowed))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import NetworkError, UnsupportedError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.feeds import Affine, Convolution, Feed, Scale
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.linear_parts import Affine, Convolution, Feed, Scale
 from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
 
@@ -149,10 +149,10 @@ def _named(name: str) -> Iterator[None]:
 
 def _layer(name: str, pending: list[Feed], size: int, part: Neurons) -> Layer:
     with _named(name):
-        fed = feeds.fold(pending, size)
+        fed = linear_parts.fold(pending, size)
         if part.drive is not None:
             drive = np.asarray(part.drive, np.float64).ravel()
-            fed = feeds.fold([fed, Scale(np.ones(len(drive)), drive)], fed.outputs)
+            fed = linear_parts.fold([fed, Scale(np.ones(len(drive)), drive)], fed.outputs)
         maps = fed.maps if isinstance(fed, Convolution) else None
         weight = fed.kernel if isinstance(fed, Convolution) else fed.weight
         narrow = weight.astype(np.float32)
@@ -169,14 +169,14 @@ def _fitting(name: str, part: Feed, size: int) -> Feed:
 
 def _integrating(name: str, pending: list[Feed], size: int, part: Integrator) -> Readout:
     with _named(name):
-        fed = feeds.dense(feeds.fold(pending, size))
+        fed = linear_parts.dense(linear_parts.fold(pending, size))
         return _readout(fed, part.gain, beta=part.beta, kind="leaky")
 
 
 def _last(name: str, pending: list[Feed], size: int) -> Readout:
     """Of a model that ends with weights, or with spikes."""
     with _named(name):
-        fed = feeds.dense(feeds.fold(pending, size))
+        fed = linear_parts.dense(linear_parts.fold(pending, size))
         made = _readout(fed, 1.0, beta=0.0, kind="linear")
     return made if pending else replace(made, decision=SPIKES)
 
@@ -202,4 +202,4 @@ def _relay(name: str, steps: NDArray[np.int64]) -> tuple[Layer, Affine]:
     weight = np.concatenate([eye, none]).astype(np.float32)
     own = DenseDelay(recurrent.astype(np.float32), delay.astype(np.int32))
     layer = Layer(weight, np.zeros(2 * n, np.float32), Lif(0.0), own)
-    return layer, feeds.affine(np.concatenate([eye - late, late], axis=1))
+    return layer, linear_parts.affine(np.concatenate([eye - late, late], axis=1))

@@ -15,8 +15,8 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.feeds import Feed
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.linear_parts import Feed
 
 KEY = re.compile(r"layers\.(0|[1-9][0-9]{0,8})\.(.+)")
 EPS = 1e-5
@@ -56,7 +56,7 @@ def blocks_of(path: Path | str) -> list[Block]:
                     f"{where}.weight has shape {list(weight.shape)}; [out, in] is needed"
                 )
             bias = values(where, own, "bias", len(weight))
-            blocks.append(Block(at, [feeds.affine(weight, bias)]))
+            blocks.append(Block(at, [linear_parts.affine(weight, bias)]))
         if not blocks:
             raise CheckpointError(f"{where} comes before the first Linear")
         _take(blocks[-1], own, at, where)
@@ -98,7 +98,7 @@ def _take(block: Block, own: dict[str, F64], at: int, where: str) -> None:
         block.own, block.own_at = own, at
 
 
-def _norm(own: dict[str, F64], prefix: str, where: str, n: int) -> feeds.Scale:
+def _norm(own: dict[str, F64], prefix: str, where: str, n: int) -> linear_parts.Scale:
     own.pop(f"{prefix}num_batches_tracked", None)
     words = ("running_mean", "running_var", "weight", "bias")
     mean, variance, weight, bias = (values(where, own, prefix + word, n) for word in words)
@@ -107,7 +107,7 @@ def _norm(own: dict[str, F64], prefix: str, where: str, n: int) -> feeds.Scale:
             raise CheckpointError(f"{where}.{prefix}{word} is missing; a BatchNorm needs it")
     if variance is not None and (variance < 0).any():
         raise CheckpointError(f"{where}.{prefix}running_var is below 0; variances are needed")
-    return feeds.Scale(*feeds.batch_norm(mean, variance, EPS, weight, bias))
+    return linear_parts.Scale(*linear_parts.batch_norm(mean, variance, EPS, weight, bias))
 
 
 def _tensors(path: Path | str) -> dict[str, F64]:

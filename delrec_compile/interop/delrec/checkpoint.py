@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.authors_blocks import Block, blocks_of, values
-from delrec_compile.imports.chain import Chain, Integrator, Neurons
-from delrec_compile.imports.result import Imported
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.chain import Chain, Integrator, Neurons
+from delrec_compile.interop.delrec.blocks import Block, blocks_of, values
+from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
@@ -61,7 +61,7 @@ def from_checkpoint(
     Raises CheckpointError: no such checkpoint. UnsupportedError: what a network has not.
     """
     blocks = blocks_of(path)
-    norms = any(isinstance(part, feeds.Scale) for block in blocks for part in block.feed)
+    norms = any(isinstance(part, linear_parts.Scale) for block in blocks for part in block.feed)
     remarks: list[str] = []
     if recipe is None:
         recipe = "shd" if norms else "ssc"

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports import feeds, tracing
-from delrec_compile.imports.chain import Chain, Delays, Integrator, Neurons, lif_of
-from delrec_compile.imports.live import Live, Watched
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
-from delrec_compile.imports.tracing import Call, array
+from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
+from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
@@ -50,7 +50,7 @@ def from_spikingjelly(
         container = isinstance(m, layer.LinearRecurrentContainer)
         return int(m.rc.in_features - m.sub_module_out_features) if container else 0
 
-    shape = tracing.input_shape(module, input_shape, known)
+    shape = torch_trace.input_shape(module, input_shape, known)
     whole = any(getattr(m, "step_mode", "s") == "m" for m in module.modules())
     live = Live("SpikingJelly", module, shape, lambda: functional.reset_net(module), whole)
     whole_modules = (
@@ -58,8 +58,8 @@ def from_spikingjelly(
         layer.LinearRecurrentContainer,
         layer.ElementWiseRecurrentContainer,
     )
-    calls = tracing.trace(live, lambda m: isinstance(m, whole_modules))
-    chain = Chain(int(np.prod(shape)), remarks=tracing.reduced(live))
+    calls = torch_trace.trace(live, lambda m: isinstance(m, whole_modules))
+    chain = Chain(int(np.prod(shape)), remarks=torch_trace.reduced(live))
     reader = _Reader(neuron, layer, chain)
     for call in calls:
         reader.add(call, call is calls[-1])
@@ -101,9 +101,9 @@ class _Reader:
             self.chain.add(name, Delays(np.full(size, int(m.delay_steps))))
         elif isinstance(m, self.layer.VotingLayer):
             groups = np.arange(size) // m.voting_size == np.arange(size // m.voting_size)[:, None]
-            tracing.add(call, feeds.affine(groups / m.voting_size), self.chain)
-        elif not isinstance(m, self.layer.Dropout) and not tracing.plain(call, self.chain):
-            raise tracing.refused(call, "SpikingJelly")
+            torch_trace.add(call, linear_parts.affine(groups / m.voting_size), self.chain)
+        elif not isinstance(m, self.layer.Dropout) and not torch_trace.plain(call, self.chain):
+            raise torch_trace.refused(call, "SpikingJelly")
 
     def _silent(self, name: str, node: Any, last: bool) -> None:
         if not last or node.v_reset not in (None, 0.0):
@@ -119,17 +119,17 @@ class _Reader:
         name = call.name
         inner = self._neuron_in(name, m.sub_module)
         size = m.sub_module_out_features
-        before: list[feeds.Feed] = [feeds.affine(array(m.rc.weight), _bias(m.rc))]
+        before: list[linear_parts.Feed] = [linear_parts.affine(array(m.rc.weight), _bias(m.rc))]
         for part in list(m.sub_module.children())[:-1] if inner is not m.sub_module else ():
             if type(part) not in (nn.Linear, self.layer.Linear):
                 raise UnsupportedError(
                     f"{name}: {type(part).__name__} inside a recurrent container"
                 )
-            before.append(feeds.affine(array(part.weight), _bias(part)))
-        whole = feeds.dense(feeds.fold(before, before[0].inputs))
+            before.append(linear_parts.affine(array(part.weight), _bias(part)))
+        whole = linear_parts.dense(linear_parts.fold(before, before[0].inputs))
         split = before[0].inputs - size
         recurrent = whole.weight[:, split:].astype(np.float32)
-        self.chain.add(name, feeds.affine(whole.weight[:, :split], whole.bias))
+        self.chain.add(name, linear_parts.affine(whole.weight[:, :split], whole.bias))
         own = DenseDelay(recurrent, np.zeros(size, np.int32))
         self.chain.add(name, Neurons(self.lif(name, inner, size), own))
         self.neurons.append(m)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from delrec_compile.errors import UnsupportedError, UsageError
-from delrec_compile.imports import feeds
-from delrec_compile.imports.chain import Chain
-from delrec_compile.imports.feeds import Feed
-from delrec_compile.imports.live import Live, first
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.chain import Chain
+from delrec_compile.interop.linear_parts import Feed
+from delrec_compile.interop.torch_model import Live, first
 
 Chosen = Callable[[nn.Module], bool]
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
@@ -137,25 +137,27 @@ def plain(call: Call, chain: Chain) -> bool:
             raise UnsupportedError(
                 f"{name}: a Linear over the last of several axes; flatten before"
             )
-        part: Feed = feeds.affine(array(m.weight), _optional(m.bias))
+        part: Feed = linear_parts.affine(array(m.weight), _optional(m.bias))
     elif isinstance(m, nn.Conv1d | nn.Conv2d):
         if any(d != 1 for d in m.dilation) or m.padding_mode != "zeros":
             raise UnsupportedError(f"{name}: a convolution with dilation, or not padded with zeros")
         shape = call.shape[-3:] if isinstance(m, nn.Conv2d) else call.shape[-2:]
         kernel, bias = array(m.weight), _optional(m.bias)
-        part = feeds.convolution(kernel, bias, shape, m.stride, m.padding, m.groups)
+        part = linear_parts.convolution(kernel, bias, shape, m.stride, m.padding, m.groups)
     elif isinstance(m, NORMS):
         if m.running_mean is None or m.running_var is None:
             raise UnsupportedError(f"{name}: a BatchNorm without running statistics")
         mean, variance = array(m.running_mean), array(m.running_var)
-        scale = feeds.batch_norm(mean, variance, m.eps, _optional(m.weight), _optional(m.bias))
-        part = feeds.per_channel(*scale, (len(mean), call.size // len(mean)))
+        scale = linear_parts.batch_norm(
+            mean, variance, m.eps, _optional(m.weight), _optional(m.bias)
+        )
+        part = linear_parts.per_channel(*scale, (len(mean), call.size // len(mean)))
     elif isinstance(m, nn.AvgPool1d | nn.AvgPool2d):
         padded = any(np.ravel(m.padding)) and not m.count_include_pad
         if padded or m.ceil_mode or getattr(m, "divisor_override", None):
             raise UnsupportedError(f"{name}: a mean whose windows differ at the edges")
         shape = call.shape[-3:] if isinstance(m, nn.AvgPool2d) else call.shape[-2:]
-        part = feeds.pooling("mean", m.kernel_size, m.stride, m.padding, shape)
+        part = linear_parts.pooling("mean", m.kernel_size, m.stride, m.padding, shape)
     else:
         return False
     add(call, part, chain)

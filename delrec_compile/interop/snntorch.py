@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.imports import feeds, tracing
-from delrec_compile.imports.chain import Chain, Integrator, Neurons, lif_of
-from delrec_compile.imports.live import Live, Watched
-from delrec_compile.imports.packages import package
-from delrec_compile.imports.result import Imported
-from delrec_compile.imports.tracing import Call, array
+from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.interop.packages import package
+from delrec_compile.interop.result import Imported
+from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 
@@ -52,7 +52,7 @@ def from_snntorch(
     Raises UnsupportedError, with the module's name, for what a network has not.
     """
     snn = package("snntorch")
-    shape = tracing.input_shape(module, input_shape)
+    shape = torch_trace.input_shape(module, input_shape)
 
     def reset() -> None:
         for m in module.modules():
@@ -61,18 +61,18 @@ def from_snntorch(
                 forget()
 
     live = Live("snnTorch", module, shape, reset, whole)
-    calls = tracing.trace(
+    calls = torch_trace.trace(
         live,
         lambda m: isinstance(m, snn.SpikingNeuron),
         lambda m: getattr(m, "reset_mechanism", "") == "none",
     )
-    chain, neurons = Chain(int(np.prod(shape)), remarks=tracing.reduced(live)), []
+    chain, neurons = Chain(int(np.prod(shape)), remarks=torch_trace.reduced(live)), []
     for call in calls:
         if isinstance(call.module, snn.SpikingNeuron):
             if _neurons(call, chain, call is calls[-1]):
                 neurons.append(call.module)
-        elif not tracing.plain(call, chain):
-            raise tracing.refused(call, "snnTorch")
+        elif not torch_trace.plain(call, chain):
+            raise torch_trace.refused(call, "snnTorch")
     notes = {"imported_from": "snnTorch"}
     made = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
     watched = Watched(live, tuple(neurons))
@@ -124,7 +124,7 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
     none = np.zeros(n, np.int32)
     if isinstance(own, nn.Linear):
         bias: Any = None if own.bias is None else array(own.bias)
-        _agrees(call, own, feeds.affine(array(own.weight), bias))
+        _agrees(call, own, linear_parts.affine(array(own.weight), bias))
         return DenseDelay(array(own.weight).astype(np.float32), none), bias
     if isinstance(own, nn.Conv2d):
         rows, columns = own.kernel_size
@@ -135,7 +135,7 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
                 f"{call.name}: a recurrent convolution in groups or with strides"
             )
         kernel, bias = array(own.weight), None if own.bias is None else array(own.bias)
-        _agrees(call, own, feeds.convolution(kernel, bias, call.shape[-3:], 1, rows // 2))
+        _agrees(call, own, linear_parts.convolution(kernel, bias, call.shape[-3:], 1, rows // 2))
         _, height, width = call.shape[-3:]
         drive = None if bias is None else np.repeat(bias, height * width)
         return Conv2dDelay(kernel.astype(np.float32)[None], height, width), drive
@@ -150,7 +150,7 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
     return DenseDelay(diagonal.astype(np.float32), none), None
 
 
-def _agrees(call: Call, own: nn.Module, part: feeds.Feed) -> None:
+def _agrees(call: Call, own: nn.Module, part: linear_parts.Feed) -> None:
     """Raises UnsupportedError where the recurrent weights are used in a way of their own."""
     spikes = torch.randn(1, *call.shape[1:], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -158,4 +158,6 @@ def _agrees(call: Call, own: nn.Module, part: feeds.Feed) -> None:
     if part.inputs != call.size:
         raise UnsupportedError(f"{call.name}: recurrent weights of another size than its neurons")
     name = f"{call.name}.recurrent"
-    tracing.agrees(Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), gave), part)
+    torch_trace.agrees(
+        Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), gave), part
+    )

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import picture, studies, tables
-from delrec_compile.bench import ONE_THREAD
 from delrec_compile.errors import DelrecError
+from delrec_compile.evaluation.latency.bench import ONE_THREAD
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
 

@@ -23,9 +23,9 @@ import delrec_compile
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.samples import read_words
-from delrec_compile.interleaved import engines_for, inputs
+from delrec_compile.evaluation.baselines.baseline import Workload
+from delrec_compile.evaluation.latency.interleave import engines_for, inputs
 from delrec_compile.network.model import Network
-from delrec_compile.peers.peer import Workload
 from delrec_compile.runners.session import Session
 
 PEERS = ("torch_eager", "onnxruntime_sequence")

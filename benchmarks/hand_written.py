@@ -19,11 +19,11 @@ import delrec_compile
 from delrec_compile.aliases import F32
 from delrec_compile.compiler.glue import c_array
 from delrec_compile.data.samples import read_words
-from delrec_compile.interleaved import inputs, interleave
+from delrec_compile.evaluation.baselines.baseline import Peer
+from delrec_compile.evaluation.baselines.ours import Ours
+from delrec_compile.evaluation.latency.interleave import inputs, interleave
 from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line
-from delrec_compile.peers.ours import Ours
-from delrec_compile.peers.peer import Peer
 from delrec_compile.runners.memory import pointer
 from delrec_compile.system import toolchain
 

@@ -22,10 +22,10 @@ import numpy as np
 import onnx
 
 from benchmarks.networks import BETA, Size, calibrate, poisson_words, random_network
-from delrec_compile.bench import ONE_THREAD, bench
 from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_words
 from delrec_compile.errors import DelrecError
+from delrec_compile.evaluation.latency.bench import ONE_THREAD, bench
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import (
     Conv2dDelay,

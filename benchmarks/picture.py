@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from delrec_compile.bench import NAMES
+from delrec_compile.evaluation.latency.bench import NAMES
 
 WIDTH, HEIGHT, COLUMNS = 460, 300, 2
 LEFT, TOP, RIGHT, BOTTOM = 60, 40, 130, 40

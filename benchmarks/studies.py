@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.networks import Size, poisson_words, random_network
-from delrec_compile.bench import FORMS, bench
 from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_words
+from delrec_compile.evaluation.latency.bench import FORMS, bench
 from delrec_compile.network import checkpoint
 
 STEPS, WORDS = 100, 256

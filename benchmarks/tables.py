@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from delrec_compile.bench import FORMS, NAMES
+from delrec_compile.evaluation.latency.bench import FORMS, NAMES
 from delrec_compile.report import ENGINES
 
 Results = dict[str, dict[str, Any]]

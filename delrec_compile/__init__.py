@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from delrec_compile.artifact.manifest import Artifact, load_artifact
-    from delrec_compile.bench import bench
-    from delrec_compile.budgets import Budgets
-    from delrec_compile.claims import claims
-    from delrec_compile.compare import compare
     from delrec_compile.compiler.build import build
     from delrec_compile.data.samples import read_words
-    from delrec_compile.devices_run import bench_on, check_on
+    from delrec_compile.evaluation.claims.measure import claims
+    from delrec_compile.evaluation.compare.budgets import Budgets
+    from delrec_compile.evaluation.compare.run import compare
+    from delrec_compile.evaluation.devices import bench_on, check_on
+    from delrec_compile.evaluation.latency.bench import bench
+    from delrec_compile.evaluation.parity import check
+    from delrec_compile.evaluation.proof import prove
     from delrec_compile.interop.delrec.checkpoint import from_checkpoint
     from delrec_compile.interop.nir.reader import from_nir
     from delrec_compile.interop.nir.writer import export_nir, to_nir
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from delrec_compile.network.grid import snap
     from delrec_compile.network.model import Network
     from delrec_compile.network.onnx_step.export import export
-    from delrec_compile.parity import check
-    from delrec_compile.prove import prove
     from delrec_compile.runners.predict import run
     from delrec_compile.runners.session import Session
     from delrec_compile.training.config import TrainConfig

@@ -52,9 +52,9 @@ def build(
     from delrec_compile import report
     from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.data.samples import read_words
+    from delrec_compile.evaluation.proof import prove
     from delrec_compile.network import checkpoint
     from delrec_compile.network.summary import inspect as facts_of
-    from delrec_compile.prove import prove
     from delrec_compile.system.files import write_atomic
 
     if model.endswith(".onnx"):

@@ -43,10 +43,10 @@ def claims(
     Trains what the cache does not hold yet; a run that was cut off goes on.
     """
     from delrec_compile import report
-    from delrec_compile.claims.measure import claims as measure
-    from delrec_compile.claims.page import write
-    from delrec_compile.claims.table import tables
-    from delrec_compile.claims.variants import VARIANTS, named
+    from delrec_compile.evaluation.claims.measure import claims as measure
+    from delrec_compile.evaluation.claims.page import write
+    from delrec_compile.evaluation.claims.table import tables
+    from delrec_compile.evaluation.claims.variants import VARIANTS, named
     from delrec_compile.system.files import writable
 
     names = None if variants is None else [v.strip() for v in variants.split(",") if v.strip()]

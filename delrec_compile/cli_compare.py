@@ -43,9 +43,9 @@ def compare(
 ) -> None:
     """Build, check and time one network on many targets; exit 7 when a budget is missed."""
     from delrec_compile import compare_report
-    from delrec_compile.budgets import Budgets, parse_size
-    from delrec_compile.compare import compare as compare_targets
     from delrec_compile.errors import InputError
+    from delrec_compile.evaluation.compare.budgets import Budgets, parse_size
+    from delrec_compile.evaluation.compare.run import compare as compare_targets
     from delrec_compile.network import checkpoint
     from delrec_compile.system.files import writable, write_atomic
 
@@ -110,7 +110,7 @@ def flash(
     """Print the command that puts the program on its board; --yes runs it."""
     from delrec_compile.artifact.flash import flash as run_tool
     from delrec_compile.artifact.flash import flash_command, known_board
-    from delrec_compile.kept import artifact_for
+    from delrec_compile.evaluation.compare.cache import artifact_for
     from delrec_compile.network import checkpoint
 
     with saying() as say:

@@ -124,7 +124,7 @@ def check_devices(
     path: Path, urls: list[str], words: str, limit: int | None, as_json: bool
 ) -> None:
     """`check --device`: exit 6 when any machine computes other bits."""
-    from delrec_compile.devices_run import check_on
+    from delrec_compile.evaluation.devices import check_on
 
     chosen = parse_all(urls)
     with saying() as say:
@@ -144,7 +144,7 @@ def bench_devices(
 ) -> None:
     """`bench --device`: the native loop over time on every machine."""
     from delrec_compile import build, load
-    from delrec_compile.devices_run import bench_on
+    from delrec_compile.evaluation.devices import bench_on
 
     chosen = parse_all(urls)
     if rows.strip(" ,") not in ("", "ours"):
@@ -166,7 +166,7 @@ def proven_on(
     """`build --device`: parity and times on every machine, as `devices` and `rows`; or nothing."""
     if not devices:
         return {}
-    from delrec_compile.devices_run import bench_on, check_on
+    from delrec_compile.evaluation.devices import bench_on, check_on
 
     say(f"checking spikes on {', '.join(map(str, devices))}")
     found = check_on(path, devices, words, limit)
@@ -224,7 +224,7 @@ def show_times(found: dict[str, Any]) -> None:
 
 def judge(found: dict[str, Any]) -> None:
     """Raises ParityError for the first machine that differs."""
-    from delrec_compile.prove import describe_difference
+    from delrec_compile.evaluation.proof import describe_difference
 
     for row in found.get("devices", ()):
         if not row["passed"]:

@@ -12,7 +12,7 @@ from delrec_compile.cli_options import DEFAULT, Json
 from delrec_compile.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
-    from delrec_compile.footprint import Footprint, Row
+    from delrec_compile.evaluation.footprint.measure import Footprint, Row
 
 COLUMNS = ("program", "memory", "cold start ms", "of CPU", "on disk", "times memory", "times start")
 TITLES = {
@@ -42,8 +42,8 @@ def footprint(
 
     from delrec_compile.compiler.build import build
     from delrec_compile.errors import UsageError, did_you_mean
-    from delrec_compile.footprint import footprint as measure
-    from delrec_compile.footprint_programs import NAMES
+    from delrec_compile.evaluation.footprint.measure import footprint as measure
+    from delrec_compile.evaluation.footprint.programs import NAMES
     from delrec_compile.network import checkpoint
 
     chosen = tuple(r.strip() for r in rows.split(",") if r.strip()) or NAMES

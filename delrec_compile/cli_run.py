@@ -81,13 +81,13 @@ def check(
         return
     from delrec_compile import report
     from delrec_compile.errors import ParityError
-    from delrec_compile.prove import describe_difference
+    from delrec_compile.evaluation.proof import describe_difference
     from delrec_compile.system import child
 
     with saying() as say:
         say("checking spikes against PyTorch")
         (parity,) = child.call(
-            "delrec_compile.prove:checked",
+            "delrec_compile.evaluation.proof:checked",
             paths=[str(path)],
             network=network,
             words=words,
@@ -138,9 +138,9 @@ def bench(
     import tempfile
 
     from delrec_compile import report
-    from delrec_compile.bench import bench as measure
-    from delrec_compile.bench import names_for, streams
     from delrec_compile.compiler.build import build as build_artifact
+    from delrec_compile.evaluation.latency.bench import bench as measure
+    from delrec_compile.evaluation.latency.bench import names_for, streams
     from delrec_compile.network import checkpoint
 
     named = tuple(r.strip() for r in rows.split(",") if r.strip()) or None

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 
 from delrec_compile import report
-from delrec_compile.budgets import KB
-from delrec_compile.comparison import CYCLES_PER_INSTRUCTION, Comparison, Row
+from delrec_compile.evaluation.compare.budgets import KB
+from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, Row
 
 PEERS = {"torch_eager": "PyTorch eager", "onnxruntime": "ONNX Runtime"}
 COLUMNS = (

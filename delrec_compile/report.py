@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.bench import Bench
 from delrec_compile.compiler.schedules.choice import PROFILE, STORE
-from delrec_compile.prove import Proof
+from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.proof import Proof
 from delrec_compile.system.doctor import Finding
 
 ENGINES = {

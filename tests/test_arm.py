@@ -16,8 +16,8 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import ToolchainError
+from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
-from delrec_compile.prove import prove
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain

@@ -19,8 +19,8 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import BudgetError, UnsupportedError
+from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
-from delrec_compile.prove import prove
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.open import emulated_runner

@@ -7,20 +7,20 @@ import cases
 import numpy as np
 import pytest
 
-from delrec_compile import peers
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.bench import NAMES, names_for, streams
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
-from delrec_compile.interleaved import engines_for, fastest, inputs, interleave
+from delrec_compile.evaluation.baselines import authors, inductor, window
+from delrec_compile.evaluation.baselines import registry as peers
+from delrec_compile.evaluation.baselines.baseline import Workload, leak_over_time
+from delrec_compile.evaluation.baselines.eager import TorchEager
+from delrec_compile.evaluation.latency.bench import NAMES, names_for, streams
+from delrec_compile.evaluation.latency.interleave import engines_for, fastest, inputs, interleave
 from delrec_compile.network import checkpoint
-from delrec_compile.peers import authors, inductor, window
-from delrec_compile.peers.eager import TorchEager
-from delrec_compile.peers.peer import Workload, leak_over_time
 from delrec_compile.runners.torch_runner import TorchRunner
 
 bench_of = importlib.import_module(
-    "delrec_compile.bench"
+    "delrec_compile.evaluation.latency.bench"
 )  # the package has a function of that name
 STEP = Workload("step", 1, 80)
 FORMS = {"step": STEP, "sequence": Workload("sequence", 1, 80), "batch": Workload("batch", 6, 80)}
@@ -104,7 +104,7 @@ def test_every_form_of_every_engine_computes_the_reference(model, name, form):
 
 def forms_of(name, network, work):
     try:
-        return peers.peers(name, network, work)
+        return peers.baselines(name, network, work)
     except ToolchainError as error:
         pytest.skip(str(error))
 
@@ -143,7 +143,7 @@ def test_forms_hold_for_other_networks(name, form, case):
     )
     want = TorchRunner(network).trace(x).y
     try:
-        forms = peers.peers(name, network, work)
+        forms = peers.baselines(name, network, work)
     except UnsupportedError as error:
         assert "no form of this engine" in str(error)  # noqa: PT017
         return
@@ -162,7 +162,7 @@ def test_forms_hold_for_other_networks(name, form, case):
 @pytest.mark.parametrize("name", [n for n in peers.ENGINES if n not in peers.ANY])
 def test_what_an_engine_has_no_form_for_is_named(name, case, what):
     with pytest.raises(UnsupportedError, match=f"no form of this engine is written for .*{what}"):
-        peers.peers(name, cases.network(case), STEP)
+        peers.baselines(name, cases.network(case), STEP)
 
 
 @pytest.mark.parametrize("name", ["torch_compile", "aot_inductor"])
@@ -180,7 +180,7 @@ def test_what_torch_compiles_computes_the_reference(name, monkeypatch):
 def test_without_a_cxx_compiler_the_row_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolchainError, match="apt-get install g"):
-        peers.peers("aot_inductor", cases.network("both_layers"), STEP)
+        peers.baselines("aot_inductor", cases.network("both_layers"), STEP)
 
 
 def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifacts, monkeypatch):

@@ -10,11 +10,11 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import cores, picture, studies, tables
 from benchmarks.networks import Size, poisson_words, random_network
-from delrec_compile.bench import FORMS, NAMES
-from delrec_compile.interleaved import inputs, interleave
+from delrec_compile.evaluation.baselines.ours import OursStep
+from delrec_compile.evaluation.latency.bench import FORMS, NAMES
+from delrec_compile.evaluation.latency.interleave import inputs, interleave
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import DenseDelay
-from delrec_compile.peers.ours import OursStep
 from delrec_compile.runners.torch_runner import TorchRunner
 
 SMALL = Size(neurons=40, delays=(2, 9), rate=0.1, inputs=30, outputs=4)

@@ -14,18 +14,18 @@ from helpers import refusal, tree
 from training_fixtures import SMALL, small, toy_sets
 
 from delrec_compile import cli_claims
-from delrec_compile.claims import cost as costs
-from delrec_compile.claims import latency as timing
-from delrec_compile.claims import measure
-from delrec_compile.claims.ablate import delays_matter, with_delays
-from delrec_compile.claims.cache import key
-from delrec_compile.claims.measure import Claims, claims
-from delrec_compile.claims.page import markdown, write
-from delrec_compile.claims.table import short, tables
-from delrec_compile.claims.variants import MORE, RATE, VARIANTS, Variant, grid, named
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
+from delrec_compile.evaluation.claims import cost as costs
+from delrec_compile.evaluation.claims import latency as timing
+from delrec_compile.evaluation.claims import measure
+from delrec_compile.evaluation.claims.ablate import delays_matter, with_delays
+from delrec_compile.evaluation.claims.cache import key
+from delrec_compile.evaluation.claims.measure import Claims, claims
+from delrec_compile.evaluation.claims.page import markdown, write
+from delrec_compile.evaluation.claims.table import short, tables
+from delrec_compile.evaluation.claims.variants import MORE, RATE, VARIANTS, Variant, grid, named
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import (

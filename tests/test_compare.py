@@ -15,14 +15,8 @@ from helpers import refusal, tree
 from test_cli import COMMAND, cli, refused
 
 import delrec_compile
-from delrec_compile import compare_report, kept, targets
+from delrec_compile import compare_report, targets
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.bench import Bench
-from delrec_compile.bench import Row as BenchRow
-from delrec_compile.budgets import LIMITS, Budgets, parse_size
-from delrec_compile.compare import chosen_targets
-from delrec_compile.compare import compare as compare_targets
-from delrec_compile.comparison import Comparison, Row
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import (
     CompilerCrash,
@@ -33,8 +27,15 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
+from delrec_compile.evaluation.compare import cache as kept
+from delrec_compile.evaluation.compare.budgets import LIMITS, Budgets, parse_size
+from delrec_compile.evaluation.compare.result import Comparison, Row
+from delrec_compile.evaluation.compare.run import chosen_targets
+from delrec_compile.evaluation.compare.run import compare as compare_targets
+from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.latency.result import Row as BenchRow
+from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network import checkpoint
-from delrec_compile.prove import Proof
 from delrec_compile.system import toolchain
 from delrec_compile.terminal import show
 
@@ -257,7 +258,7 @@ def test_an_error_of_one_target_is_its_row(
     def prove(artifact, *_, **__):
         raise error
 
-    monkeypatch.setattr(sys.modules["delrec_compile.compare"], "prove", prove)
+    monkeypatch.setattr(sys.modules["delrec_compile.evaluation.compare.run"], "prove", prove)
     one = compare_targets(network, ["x86_64"], **arguments)
     assert getattr(one.rows[0], field) == str(error)
     assert one.error().exit_code == code
@@ -266,7 +267,7 @@ def test_an_error_of_one_target_is_its_row(
 
 
 def test_a_device_is_timed_on_itself(found, network, arguments, monkeypatch):
-    module = sys.modules["delrec_compile.compare"]
+    module = sys.modules["delrec_compile.evaluation.compare.run"]
     passed = found.rows[0].check
     proof = Proof(passed, passed, None, {}, {"how": "device (a GPU)"})
     monkeypatch.setattr(module, "prove", lambda *_, **__: proof)
@@ -282,7 +283,7 @@ def test_a_failed_timing_is_told(found, network, arguments, monkeypatch):
     def call(*_, **__):
         raise CompilerCrash("it died")
 
-    module = sys.modules["delrec_compile.compare"]
+    module = sys.modules["delrec_compile.evaluation.compare.run"]
     passed = Proof(found.rows[0].check, {}, None, {})
     monkeypatch.setattr(module, "prove", lambda *_, **__: passed)
     monkeypatch.setattr(module.child, "call", call)

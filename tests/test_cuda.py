@@ -20,9 +20,8 @@ from test_export import same
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile import bench_gpu, report, targets
+from delrec_compile import report, targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.bench import bench
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
@@ -38,9 +37,11 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.evaluation.latency import gpu
+from delrec_compile.evaluation.latency.bench import bench
+from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.prove import prove
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.session import Session
@@ -503,25 +504,25 @@ def test_what_the_compiler_refuses_is_named() -> None:
 def test_the_peers_loop_is_the_reference() -> None:
     network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=4)
     there = torch.from_numpy(x)
-    step, state = bench_gpu._module(network, there)
-    y = bench_gpu.loop(step, there, state).numpy()
+    step, state = gpu._module(network, there)
+    y = gpu.loop(step, there, state).numpy()
     np.testing.assert_array_equal(y, TorchRunner(network).trace(x).y)
 
 
 def test_the_parts_of_the_benchmark(made: Made) -> None:
     network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=2)
     session = GpuSession(made(network), emulated=True)
-    engines = bench_gpu.engines_for(session, network, x, cuda=False)
+    engines = gpu.engines_for(session, network, x, cuda=False)
     want = TorchRunner(network).trace(x).y
     # the emulated GPU's memory is that of the CPU
-    engines["ours_device"] = bench_gpu._ours(session, torch.from_numpy(x))
-    assert bench_gpu._differences(engines, want, True) == {"ours": 0.0, "ours_device": 0.0}
+    engines["ours_device"] = gpu._ours(session, torch.from_numpy(x))
+    assert gpu._differences(engines, want, True) == {"ours": 0.0, "ours_device": 0.0}
     with pytest.raises(ParityError, match="ours computes other outputs"):
-        bench_gpu._differences(engines, want + 1, True)
-    times = bench_gpu._interleave(engines, 2, len(x))
+        gpu._differences(engines, want + 1, True)
+    times = gpu._interleave(engines, 2, len(x))
     assert list(times) == ["ours", "ours_device"]
     assert len(times["ours"]) == 2
-    assert set(bench_gpu.NAMES) <= set(report.ENGINES)
+    assert set(gpu.NAMES) <= set(report.ENGINES)
 
 
 def test_there_is_no_time_without_a_gpu(tmp_path: Path) -> None:
@@ -537,5 +538,5 @@ def test_on_a_gpu_every_engine_is_timed(tmp_path: Path) -> None:
         pytest.skip("no GPU on this machine")
     artifact = build(checkpoint.load("conv_delay_256"), "cuda", tmp_path / "a")
     rows = {r.name: r for r in bench(artifact.path, rounds=3).rows}
-    assert {n.partition("@")[0] for n in rows} <= set(bench_gpu.NAMES)
-    assert all(rows[f"ours@{b}"].us_per_step > 0 for b in bench_gpu.BATCHES)
+    assert {n.partition("@")[0] for n in rows} <= set(gpu.NAMES)
+    assert all(rows[f"ours@{b}"].us_per_step > 0 for b in gpu.BATCHES)

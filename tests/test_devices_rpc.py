@@ -21,8 +21,8 @@ from helpers import refusal
 from remote_fixtures import COMMAND, Command, Tracker, free_port
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.devices_run import check_on
 from delrec_compile.errors import DeviceError, ToolchainError, UsageError
+from delrec_compile.evaluation.devices import check_on
 from delrec_compile.runners.devices import discover, serve
 from delrec_compile.runners.devices import rpc as devices_rpc
 from delrec_compile.runners.devices.rpc import RpcRunner

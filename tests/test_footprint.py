@@ -25,8 +25,8 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.footprint import Program, footprint, live
-from delrec_compile.footprint_programs import NAMES, OURS, programs
+from delrec_compile.evaluation.footprint.measure import Program, footprint, live
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, programs
 from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
 from delrec_compile.system.elf import elf_parts

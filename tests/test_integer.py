@@ -20,6 +20,7 @@ from safetensors.numpy import save as to_bytes
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
+from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.layers import LIMIT, ONE, leak
 from delrec_compile.network.integer.model import NUMERICS, IntegerNetwork, assemble
@@ -27,7 +28,6 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops.lif import FIRES, RESETS
-from delrec_compile.parity import Parity, compare
 from delrec_compile.runners.reference import ReferenceRunner
 
 Array = NDArray[Any]

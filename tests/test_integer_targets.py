@@ -23,13 +23,13 @@ from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
+from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.ops import byte_rows
-from delrec_compile.prove import prove
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.open import emulated_runner
 from delrec_compile.runners.reference import ReferenceRunner

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import delrec_compile
-from delrec_compile import parity
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.data.samples import batches, read_words
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
+from delrec_compile.evaluation import parity
+from delrec_compile.evaluation.proof import describe_difference, prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export
-from delrec_compile.prove import describe_difference, prove
 from delrec_compile.runners.memory import aligned
 from delrec_compile.runners.open import open_runner
 from delrec_compile.runners.predict import run
@@ -268,7 +268,7 @@ def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, words, tmp_pa
 
 def test_code_for_another_cpu_is_noticed_not_died_of(artifacts, tmp_path):
     """A library whose self-test meets an instruction that the CPU lacks: built, but not run."""
-    from delrec_compile.prove import runs_here
+    from delrec_compile.evaluation.proof import runs_here
 
     folder = tmp_path / "copy"
     shutil.copytree(artifacts["conv_delay_256"], folder)

@@ -13,7 +13,7 @@ import pytest
 from helpers import refusal
 from test_cli import cli
 
-from delrec_compile import kept, report, targets, tuning_db
+from delrec_compile import report, targets, tuning_db
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
@@ -22,6 +22,7 @@ from delrec_compile.compiler.schedules.store import Key, Record, Store
 from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import InputError
+from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning_space import space_of
 
@@ -180,17 +181,17 @@ def test_winners_are_exported_and_found_again(
 
 def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) -> None:
     network, db = cases.network(NAME), tmp_path / "db"
-    first, found = kept.artifact_for(network, "portable_c", out=tmp_path, db=db)
+    first, found = cache.artifact_for(network, "portable_c", out=tmp_path, db=db)
     assert not found
-    assert kept.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
+    assert cache.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
     profile = targets.load("portable_c")
     key = tuned.key_of(profile, first.manifest["llvm"], network)
     own = Schedule(**first.manifest["schedule"])
     Store(db).append(key, {"winner": winner(own, registers=own.registers * 2)})
-    second, found = kept.artifact_for(network, "portable_c", out=tmp_path, db=db)
+    second, found = cache.artifact_for(network, "portable_c", out=tmp_path, db=db)
     assert not found
     assert second.manifest["schedule"]["registers"] == 2 * own.registers
-    assert kept.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
+    assert cache.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
 
 
 def test_what_is_shipped_as_tuned_still_fits_its_profile() -> None:

@@ -1,0 +1,133 @@
+"""Trainings on disk, found by what went into them: a rerun reads them, a killed one goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from delrec_compile.data.sets import Sets, sets_digest
+from delrec_compile.errors import DataError, UsageError
+from delrec_compile.evaluation.claims.ablate import delays_matter
+from delrec_compile.evaluation.claims.cost import cost, rates
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
+from delrec_compile.system.files import write_atomic
+from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.loop import Progress, train
+from delrec_compile.training.state import forget
+
+# of the trainer: another one where the same config no longer trains the same network, up to rounding
+TRAINER = 2
+SCHEMA = "delrec.claims-training/1"
+# what moves a result at most in its last bits
+_FREE = ("threads", "device", "teacher")
+
+
+def default_folder() -> Path:
+    """$DELREC_CLAIMS, or a folder of the user's cache."""
+    told = os.environ.get("DELREC_CLAIMS")
+    if told:
+        return Path(told)
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "delrec-compile" / "claims"
+
+
+def key(config: TrainConfig, data: str, teacher: str = "") -> str:
+    """Of a training: the options that differ from the defaults, the data, the teacher's key."""
+    told = {n: v for n, v in config.changed().items() if n not in _FREE}
+    record = {"trainer": TRAINER, "config": told, "data": data, "teacher": teacher}
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Cache:
+    """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here.
+
+    recorded: it is there, and nothing is written. Raises UsageError where it cannot be had.
+    """
+
+    def __init__(self, folder: Path, sets: Sets, recorded: bool = False) -> None:
+        self.folder, self.sets, self.recorded = folder, sets, recorded
+        try:
+            if recorded and not folder.is_dir():
+                raise UsageError(
+                    f"{folder} is no folder, so it holds no training; give the folder of a cache "
+                    "with --cache, or train without --recorded"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be the folder of trainings ({error.strerror}); give a folder, or "
+                "one that can be made, with --cache"
+            ) from error
+        self.data = sets_digest(sets)
+
+    def result(self, name: str) -> dict[str, Any] | None:
+        """What was found of the training of this key. Raises DataError for a damaged file."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            return None
+        try:
+            found = json.loads(path.read_text())
+            if found["schema"] == SCHEMA and found["key"] == name:
+                return dict(found)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error!r}); remove it to train anew") from error
+        raise DataError(f"{path} is of another version or name; remove it to train anew")
+
+    def network(self, name: str) -> Path:
+        """Where the network of this key is, or would be."""
+        return self.folder / f"{name}.safetensors"
+
+    def train(
+        self, name: str, config: TrainConfig, about: Mapping[str, Any], progress: Progress
+    ) -> dict[str, Any]:
+        """Trains, from where an earlier run was cut off, and keeps the result."""
+        state = self.folder / f"{name}.unfinished"
+        done = train(self.sets, config, progress, state=state, resume=True)
+        checkpoint.save(done.network, self.network(name))
+        found = self.keep(name, config, about, done.network, done.seconds)
+        forget(state)
+        return found
+
+    def keep(
+        self,
+        name: str,
+        config: TrainConfig,
+        about: Mapping[str, Any],
+        network: Network,
+        seconds: float,
+    ) -> dict[str, Any]:
+        """Measures a trained network on the test set and writes the result."""
+        test = self.sets.test
+        held = rates(network, test.counts)
+        found = {
+            "schema": SCHEMA,
+            "key": name,
+            **about,
+            "trainer": TRAINER,
+            "config": {n: v for n, v in config.changed().items() if n not in _FREE},
+            "data": self.data,
+            "accuracy": dict(network.notes["accuracy"]),
+            "words": {"valid": len(self.sets.valid), "test": len(test)},
+            "epochs": config.epochs,
+            "recurrent_parameters": network.recurrent_parameters(),
+            "rates": list(held),
+            "cost": asdict(cost(network, held)),
+            "delays": delays_matter(network, test),
+            "seconds": seconds,
+            "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy")},
+            "network_sha256": checkpoint.digest(network),
+        }
+        self.write(found)
+        return found
+
+    def write(self, found: Mapping[str, Any]) -> None:
+        """Keeps a result under its key."""
+        raw = (json.dumps(found, indent=1) + "\n").encode()
+        write_atomic(self.folder / f"{found['key']}.json", raw)

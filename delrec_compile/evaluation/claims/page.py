@@ -1,0 +1,63 @@
+"""The claims as Markdown, in a file of their own or between two marks of a page.
+
+<!-- claims -->        all tables          <!-- claims: short -->        the few columns
+<!-- end of claims -->                     <!-- end of claims -->
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from delrec_compile.errors import InputError
+from delrec_compile.evaluation.claims.cost import SOURCE
+from delrec_compile.evaluation.claims.measure import Claims
+from delrec_compile.evaluation.claims.table import Cells, short, tables
+from delrec_compile.system.files import write_atomic
+
+MARKS = re.compile(
+    r"(<!-- claims(?P<short>: short)? -->\n).*?(?P<end><!-- end of claims -->)", re.DOTALL
+)
+
+
+def write(path: Path, found: Claims, command: str) -> None:
+    """Puts the tables between the marks of the page in `path`; without marks, or without a file,
+    they become the whole file."""
+    try:
+        text = path.read_text() if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if MARKS.search(text):
+        text = MARKS.sub(
+            lambda m: f"{m[1]}{(brief if m['short'] else markdown)(found, command)}{m['end']}", text
+        )
+    else:
+        text = markdown(found, command)
+    write_atomic(path, text.encode())
+
+
+def markdown(found: Claims, command: str) -> str:
+    """All tables, with what they were made by."""
+    hours = sum(r.seconds for r in (*found.rows, *found.grid)) / 3600
+    lines = [
+        f"Made by `{command}` in {found.seconds:,.0f} s with {found.trained} new trainings. "
+        f"{found.words['train']:,} training words; accuracies are of {found.words['test']:,} test and "
+        f"{found.words['valid']:,} validation words. Time of training on record: {hours:.1f} hours of "
+        "a busy core.",
+        "",
+    ]
+    for title, columns, rows, note in tables(found):
+        lines += [f"### {title}", "", *_lines(columns, rows), "", *([note, ""] if note else ())]
+    lines += [f"Energy counts arithmetic alone ({SOURCE}).", ""]
+    return "\n".join(lines)
+
+
+def brief(found: Claims, command: str) -> str:
+    """The few columns of a front page."""
+    table = short(found)
+    return "\n".join([*_lines(table.columns, table.rows), "", f"Made by `{command}`.", ""])
+
+
+def _lines(columns: Cells, rows: list[Cells]) -> list[str]:
+    out = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+    return [*out, *(f"| {' | '.join(row)} |" for row in rows)]

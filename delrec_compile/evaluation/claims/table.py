@@ -1,0 +1,116 @@
+"""The claims as tables of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from delrec_compile.evaluation.claims.measure import Claim, Claims
+
+NONE = "-"
+Cells = tuple[str, ...]
+ACCURACY: Cells = (
+    *("network", "recurrent parameters", "saving", "test accuracy", "gap to dense_delay"),
+    *("valid", "seeds x epochs", "spikes per neuron and step"),
+)
+COST: Cells = (
+    *("network", "MACs", "additions", "energy", "MACs if dense", "energy if dense"),
+    *("parameters", "state"),
+)
+LATENCY: Cells = ("network", "compiled step", "authors' form", "ratio")
+DELAYS: Cells = ("network", "as learned", "shuffled among neurons", "all zero")
+GRID: Cells = ("conv_delay", "recurrent parameters", "test accuracy", "valid", "epochs")
+SHORT: Cells = ("network", "recurrent parameters", "saving", "accuracy", "energy of a step")
+
+
+class Table(NamedTuple):
+    """note: a line under it, or empty."""
+
+    title: str
+    columns: Cells
+    rows: list[Cells]
+    note: str = ""
+
+
+def tables(found: Claims) -> Iterator[Table]:
+    """Those that have rows."""
+    rows = found.rows
+    timed = rows if any(r.latency for r in rows) else ()
+    made = [
+        Table("Accuracy and recurrent parameters", ACCURACY, [_accuracy(r) for r in rows]),
+        Table("Cost of a step at the measured rates", COST, [_cost(r) for r in rows]),
+        Table("Time of a step, x86-64, one thread", LATENCY, [*map(_latency, timed)], found.taken),
+        Table(
+            "What the delays hold: test accuracy", DELAYS, [_delays(r) for r in rows if r.delays]
+        ),
+        Table(
+            "Taps of the kernel and longest delay, one seed", GRID, [_grid(r) for r in found.grid]
+        ),
+    ]
+    return (table for table in made if table.rows)
+
+
+def short(found: Claims) -> Table:
+    """The few columns of a front page."""
+    return Table("claims", SHORT, [_short(r) for r in found.rows])
+
+
+def _short(r: Claim) -> Cells:
+    energy = f"{r.cost['energy_nj']:.0f} nJ"
+    return r.title, f"{r.recurrent_parameters:,}", _saving(r), _mean(r), energy
+
+
+def _accuracy(r: Claim) -> Cells:
+    gap = NONE if r.gap is None or r.kind == "dense_delay" else f"{100 * r.gap:+.1f}"
+    rates = ", ".join(f"{100 * rate:.1f} %" for rate in r.rates[1:])
+    seeds = f"{r.seeds} x {r.epochs}"
+    parameters = f"{r.recurrent_parameters:,}"
+    return r.title, parameters, _saving(r), _mean(r), gap, _percent(r.valid_mean), seeds, rates
+
+
+def _cost(r: Claim) -> Cells:
+    c = r.cost
+    return (
+        r.title,
+        f"{c['macs']:,.0f}",
+        f"{c['additions']:,.0f}",
+        f"{c['energy_nj']:,.1f} nJ",
+        f"{c['dense_macs']:,.0f}",
+        f"{c['dense_energy_nj']:,.0f} nJ",
+        f"{c['parameter_bytes'] / 1024:,.0f} KiB",
+        f"{c['state_bytes']:,.0f} B",
+    )
+
+
+def _latency(r: Claim) -> Cells:
+    times = r.latency or {}
+    ours, theirs = times.get("us_per_step"), times.get("authors_us_per_step")
+    ratio = f"{theirs / ours:,.0f}x" if ours and theirs else NONE
+    return (r.title, _us(ours), _us(theirs), ratio)
+
+
+def _delays(r: Claim) -> Cells:
+    changed = (_percent(r.delays["shuffled"]), _percent(r.delays["zeroed"]))
+    return (r.title, _percent(r.accuracy_mean), *changed)
+
+
+def _grid(r: Claim) -> Cells:
+    scores = (_percent(r.accuracy_mean), _percent(r.valid_mean))
+    return (r.title, f"{r.recurrent_parameters:,}", *scores, str(r.epochs))
+
+
+def _saving(r: Claim) -> str:
+    return f"{100 * r.saving:.1f} %"
+
+
+def _mean(r: Claim) -> str:
+    spread = "" if r.accuracy_std is None else f" ± {100 * r.accuracy_std:.1f}"
+    return f"{100 * r.accuracy_mean:.1f}{spread} %"
+
+
+def _percent(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.1f} %"
+
+
+def _us(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.2f} us"

@@ -1,0 +1,255 @@
+"""One network on many targets: built where missing, checked, timed beside PyTorch, held to budgets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from delrec_compile import targets
+from delrec_compile.aliases import Progress, StageProgress
+from delrec_compile.artifact.manifest import Artifact, measured
+from delrec_compile.data.samples import first, fitting, read_words
+from delrec_compile.errors import (
+    DelrecError,
+    ParityError,
+    ToolchainError,
+    UnsupportedError,
+    UsageError,
+    did_you_mean,
+)
+from delrec_compile.evaluation.compare.budgets import Budgets
+from delrec_compile.evaluation.compare.cache import OUT, artifact_for
+from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, Row
+from delrec_compile.evaluation.latency import side_by_side
+from delrec_compile.evaluation.latency.bench import bench
+from delrec_compile.evaluation.proof import Proof, prove
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
+from delrec_compile.system import child
+from delrec_compile.system.host import machine
+from delrec_compile.targets import Target
+
+PEERS = ("torch_eager", "onnxruntime")
+
+
+def chosen_targets(names: Sequence[str]) -> dict[str, Target]:
+    """What `--targets` names -> profile, each once. Raises for what is unknown, or for nothing."""
+    asked = [n.strip() for n in names if n.strip()]
+    if not asked:
+        raise UsageError(f"no target is named; allowed: all, {', '.join(targets.names())}")
+    out: dict[str, Target] = {}
+    for name in asked:
+        for spec in targets.names() if name == "all" else (name,):
+            out.setdefault(spec, targets.load(spec))
+    by_name: dict[str, str] = {}
+    for spec, profile in out.items():
+        if other := by_name.get(profile.name):
+            raise UsageError(f"{other} and {spec} are both named '{profile.name}': rename the file")
+        by_name[profile.name] = spec
+    return out
+
+
+def compare(
+    network: Network,
+    names: Sequence[str] = ("all",),
+    *,
+    numeric: Sequence[str] = ("float32",),
+    out: Path | str = OUT,
+    words: str = "words",
+    limit: int | None = None,
+    budgets: Budgets | None = None,
+    rebuild: bool = False,
+    progress: StageProgress = lambda _done, _total, _note: None,
+) -> Comparison:
+    """Builds what is missing, checks every artifact against PyTorch, times it.
+
+    names: targets, profiles (.toml), or `all`. out: where artifacts are kept and found again,
+    `<network>-<target>-<numeric>`. limit: words to check; by default all where the code runs here,
+    and the first few in an emulator. What goes wrong with one target becomes its row. Raises what
+    is wrong with the request as a whole, before the first build; see `Comparison.error` for the rest.
+    """
+    budgets = budgets or Budgets()
+    profiles = chosen_targets(names)
+    modes = _modes(numeric)
+    _answerable(budgets, list(profiles.values()))
+    fitting(first(read_words(words), limit), network.inputs)
+    plan = _Plan(network, Path(out), words, limit, rebuild)
+    jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
+    rows = []
+    for i, (spec, profile, mode) in enumerate(jobs):
+        note = f"{profile.name} {mode}"
+        say = partial(_say, progress, i, len(jobs) + 1, note)
+        rows.append(plan.row(spec, profile, mode, say))
+    progress(len(jobs), len(jobs) + 1, "timing beside PyTorch and ONNX Runtime")
+    rows, peers, workload = plan.timed(rows)
+    progress(len(jobs) + 1, len(jobs) + 1, "done")
+    pairs = [(r, profile) for r, (_, profile, _) in zip(rows, jobs, strict=True)]
+    return Comparison(
+        network.name,
+        network.dt_ms,
+        tuple(rows),
+        tuple(peers),
+        tuple(m for r in rows for m in budgets.misses(asdict(r))),
+        tuple(line for r, p in pairs for line in _unjudged(budgets, r, p)),
+        tuple(x.option for x, _ in budgets.asked() if not any(x.figure(asdict(r)) for r in rows)),
+        workload,
+        machine(),
+    )
+
+
+def _modes(numeric: Sequence[str]) -> list[str]:
+    known = sorted({n for t in targets.names() for n in targets.load(t).numeric})
+    modes = list(dict.fromkeys(n.strip() for n in numeric if n.strip()))
+    for mode in modes:
+        if mode not in known:
+            raise UnsupportedError(
+                f"unknown numeric mode '{mode}'{did_you_mean(mode, known)}; "
+                f"allowed: {', '.join(known)}"
+            )
+    if not modes:
+        raise UsageError(f"no numeric mode is named; allowed: {', '.join(known)}")
+    return modes
+
+
+def _answerable(budgets: Budgets, profiles: Sequence[Target]) -> None:
+    for limit, _ in budgets.asked():
+        if not any(limit.can(p) for p in profiles):
+            able = [n for n in targets.names() if limit.can(targets.load(n))]
+            raise UsageError(
+                f"{limit.option}: {', '.join(p.name for p in profiles)} cannot answer it; "
+                f"targets that can: {', '.join(able)}"
+            )
+
+
+def _unjudged(budgets: Budgets, row: Row, profile: Target) -> list[str]:
+    why = row.skipped or row.failed or "no such figure"
+    return [
+        f"{limit.option} is not judged on {row.name}: {why}"
+        for limit, _ in budgets.asked()
+        if limit.can(profile) and limit.figure(asdict(row)) is None
+    ]
+
+
+def _say(progress: StageProgress, done: int, total: int, note: str, text: str) -> None:
+    progress(done, total, f"{note}: {text}")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    network: Network
+    out: Path
+    words: str
+    limit: int | None
+    rebuild: bool
+
+    def row(self, spec: str, profile: Target, numeric: str, say: Progress) -> Row:
+        row = Row(profile.name, numeric, clock_mhz=profile.clock_mhz)
+        artifact = None
+        try:
+            artifact, reused = artifact_for(
+                self.network, spec, numeric, self.out, rebuild=self.rebuild, progress=say
+            )
+            row = _sized(row, artifact, reused)
+            (artifact.path / "measured.json").unlink(missing_ok=True)
+            proof = prove(artifact, self.words, limit=self.limit, timed=False, progress=say)
+            return self._gpu(_proven(row, artifact, proof, self.network.dt_ms), say)
+        except DelrecError as error:
+            return _stopped(row, artifact, error)
+
+    def _gpu(self, row: Row, say: Progress) -> Row:
+        if row.how != "device" or row.artifact is None:
+            return row
+        say(f"timing on {row.engine}")
+        us = bench(row.artifact, self.words, rows=("ours",), rounds=3).rows[0].us_per_step
+        return replace(row, us_per_step=us, share_of_dt=us / self.network.dt_ms / 1000)
+
+    def timed(
+        self, rows: list[Row]
+    ) -> tuple[list[Row], list[dict[str, Any]], dict[str, Any] | None]:
+        """The rows with the native times, the peers, and what was run; nothing where no row is left."""
+        native = {str(i): r for i, r in enumerate(rows) if r.how == "native"}
+        if all(r.skipped or r.failed for r in rows):
+            return rows, [], None
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            file = checkpoint.save(self.network, Path(folder) / "network.safetensors")
+            try:
+                found = child.call(
+                    side_by_side.MODULE,
+                    network=str(file),
+                    artifacts={i: r.artifact for i, r in native.items() if not r.failed},
+                    words=self.words,
+                    limit=self.limit,
+                )
+            except DelrecError as error:
+                bad = partial(replace, failed=f"not timed: {error}", exit_code=error.exit_code)
+                return [bad(r) if r.how == "native" else r for r in rows], [], None
+        times, dt_us = found["times"], self.network.dt_ms * 1000
+        torch = times["torch_eager"]
+        out = list(rows)
+        for i, row in native.items():
+            if us := times.get(i):
+                facts = {"us_per_step": us, "share_of_dt": us / dt_us}
+                out[int(i)] = replace(row, ratio_to_pytorch=torch / us, **facts)
+        peers = [
+            {
+                "name": name,
+                "us_per_step": times[name],
+                "share_of_dt": times[name] / dt_us,
+                "ratio_to_pytorch": torch / times[name],
+            }
+            for name in PEERS
+        ]
+        return out, peers, found["workload"]
+
+
+def _sized(row: Row, artifact: Artifact, reused: bool) -> Row:
+    m = artifact.manifest
+    return replace(
+        row,
+        flash_bytes=m.get("flash_bytes"),
+        ram_bytes=m.get("ram_bytes"),
+        stack_bytes=m.get("stack_bytes"),
+        library_bytes=m.get("library_bytes"),
+        artifact=str(artifact.path),
+        reused=reused,
+    )
+
+
+def _proven(row: Row, artifact: Artifact, proof: Proof, dt_ms: float) -> Row:
+    row = replace(row, check=proof.check)
+    if proof.check is None:
+        cpu = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
+        text = f"built for {cpu}, which this machine cannot run: not checked, not timed"
+        return replace(row, skipped=text, exit_code=UnsupportedError.exit_code)
+    cost = proof.emulated
+    if cost is None:
+        return replace(row, how="native", engine="native, one thread")
+    mean, clock = cost.get("instructions_per_step"), row.clock_mhz
+    worst = cost.get("worst_instructions")
+    estimate = mean * CYCLES_PER_INSTRUCTION / clock if mean and clock else None
+    return replace(
+        row,
+        how="device" if cost["how"].startswith("device") else "emulated",
+        engine=cost["how"],
+        instructions_per_step=mean,
+        worst_instructions=worst,
+        stack_bytes=cost.get("stack_bytes") or row.stack_bytes,
+        estimated_us=estimate,
+        estimated_worst_us=worst * CYCLES_PER_INSTRUCTION / clock if worst and clock else None,
+        share_of_dt=estimate / dt_ms / 1000 if estimate else None,
+    )
+
+
+def _stopped(row: Row, artifact: Artifact | None, error: DelrecError) -> Row:
+    text, code = " ".join(str(error).split()), error.exit_code
+    if isinstance(error, ToolchainError | UnsupportedError):
+        return replace(row, skipped=text, exit_code=code)
+    check = row.check
+    if isinstance(error, ParityError):
+        found = measured(artifact).get("check") if artifact else None
+        check = found or {"target": row.target, "reference": "torch", "passed": False}
+    return replace(row, check=check, failed=text, exit_code=code)

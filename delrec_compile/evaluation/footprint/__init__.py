@@ -1,0 +1,1 @@
+"""Memory and disk of an artifact beside other engines."""

@@ -1,0 +1,281 @@
+"""What a compiled network takes as a bare C program: memory, cold start, size, state per stream.
+
+Every figure is of a fresh process that runs one word and is compared with the reference. Peers run
+the same word in Python, in turn with it. Memory is VmHWM, the most that was resident. A cold start
+is from before the process is made to its first membranes, with its files in the page cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from delrec_compile.aliases import F32, StageProgress
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.errors import (
+    CompilerCrash,
+    InputError,
+    ParityError,
+    UnsupportedError,
+    UsageError,
+)
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, Program, programs
+from delrec_compile.network import checkpoint
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.system import host
+from delrec_compile.system.elf import elf_parts
+
+STREAMS = 1000  # more than one, to see what each takes
+STARTS = 5  # of a bare program, for one of a peer
+CLOSE = 1e-3  # of float32 outputs
+TIMEOUT_S = 120.0
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One form of the network; medians over its processes.
+
+    cold_start_ms: from before the process is made. cold_start_cpu_ms: CPU time in it, which does
+    not grow with the load of the machine. spread: interquartile range over the median, of the former.
+    disk_bytes: the program and its library, or the packages of a peer. The ratios are to the first
+    row. skipped: why there are no figures.
+    """
+
+    name: str
+    rss_bytes: int | None = None
+    cold_start_ms: float | None = None
+    cold_start_cpu_ms: float | None = None
+    spread: float | None = None
+    disk_bytes: int | None = None
+    ratio_rss: float | None = None
+    ratio_cold_start: float | None = None
+    ratio_disk: float | None = None
+    skipped: str | None = None
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """rows in the order of NAMES. state: bytes of one stream. parts: of the library, in bytes."""
+
+    rows: tuple[Row, ...]
+    state: dict[str, Any]
+    parts: dict[str, int]
+    workload: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "rows": [asdict(r) for r in self.rows],
+            "state": self.state,
+            "parts": self.parts,
+            "workload": self.workload,
+        }
+
+
+@dataclass(frozen=True)
+class Life:
+    """One process: its answers, when the first came, the CPU time till then, the most memory, and
+    the size of its state."""
+
+    y: F32
+    start_ms: float
+    start_cpu_ms: float
+    rss_bytes: int
+    state_bytes: int
+
+
+def footprint(
+    artifact: Artifact | Path | str,
+    words: str = "words",
+    *,
+    rows: Sequence[str] = NAMES,
+    rounds: int = 5,
+    progress: StageProgress = lambda _done, _total, _note: None,
+) -> Footprint:
+    """Measures an artifact of this machine, and peers.
+
+    rows: out of NAMES. rounds: processes of each peer. Raises UnsupportedError for code of another
+    machine, ParityError when a program computes other outputs, ToolchainError, CompilerCrash.
+    """
+    found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+    chosen = _chosen(found, rows, rounds)
+    network = checkpoint.load(found.path / "network.safetensors")
+    x = np.ascontiguousarray(fitting(read_words(words), network.inputs).counts[0], np.float32)
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        made = {}
+        for i, name in enumerate(chosen):
+            progress(i, len(chosen) + rounds, f"making {name}")
+            made[name] = programs(found, network, name, Path(folder))
+        want = {
+            True: ReferenceRunner(found.integer or network).trace(x[:, None]).y[:, 0],
+            False: ReferenceRunner(network).trace(x[:, None]).y[:, 0],
+        }
+        lives: dict[str, list[Life]] = {name: [] for name in chosen}
+        for k in range(rounds):
+            progress(len(chosen) + k, len(chosen) + rounds, f"round {k + 1} of {rounds}")
+            for name, program in made.items():
+                for _ in range(0 if program.skipped else STARTS if name in OURS else 1):
+                    life = live(program, x)
+                    _agree(name, life.y, want[name in OURS])
+                    lives[name].append(life)
+        first = lives[chosen[0]][0]
+        many = live(made[chosen[0]], x, STREAMS)
+        progress(len(chosen) + rounds, len(chosen) + rounds, "done")
+        parts = elf_parts(found.library or Path(made[chosen[0]].command[0]))
+    measured = [_row(made[name], lives[name]) for name in chosen]
+    state = {
+        "bytes": first.state_bytes,
+        "bytes_without_padding": _plain_state(found),
+        "resident_bytes_per_stream": (many.rss_bytes - first.rss_bytes) / (STREAMS - 1),
+        "streams": STREAMS,
+    }
+    workload = {"steps": len(x), "rounds": rounds, "word": 0}
+    return Footprint(tuple(_with_ratios(measured)), state, parts, workload)
+
+
+def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
+    m = artifact.manifest
+    for name in rows:
+        if name not in NAMES:
+            raise UsageError(f"unknown row '{name}'; allowed: {', '.join(NAMES)}")
+    if rounds < 1:
+        raise UsageError(f"rounds is {rounds}; at least 1 is needed")
+    if m.get("form") == "cuda" or not host.is_here(m["machine"]):
+        where = "a GPU" if m.get("form") == "cuda" else m["machine"]
+        raise UnsupportedError(
+            f"{artifact.path} is built for {where}, and programs of this machine are measured; "
+            "'delrec-compile compare' tells what a chip's program takes"
+        )
+    return [n for n in NAMES if n in rows or n == NAMES[0]]
+
+
+def live(program: Program, x: F32, streams: int = 1) -> Life:
+    """A fresh process from its start to its last answer. Raises CompilerCrash when it dies."""
+    command = [*program.command, *([str(streams)] if streams > 1 else [])]
+    pipe = subprocess.PIPE
+    with tempfile.TemporaryFile() as log:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, bufsize=0)
+        watch = threading.Timer(TIMEOUT_S, process.kill)
+        watch.start()
+        try:
+            return _lived(program, process, x, start)
+        except (EOFError, BrokenPipeError) as error:
+            process.wait()
+            log.seek(0)
+            raise CompilerCrash(_epitaph(program, process.returncode, log.read())) from error
+        finally:
+            watch.cancel()
+            process.kill()
+            process.communicate()
+
+
+def _lived(program: Program, process: subprocess.Popen[bytes], x: F32, start: float) -> Life:
+    """Row by row, so that the first answer is timed and no pipe fills up."""
+    to, of = process.stdin, process.stdout
+    assert to is not None
+    assert of is not None
+    answers = []
+    size, first, cpu = 0, start, 0.0
+    for at in range(0, len(x) - program.steps + 1, program.steps):
+        to.write(x[at : at + program.steps].astype(program.counts).tobytes())
+        if at == 0:
+            size = int.from_bytes(_exactly(of, 4), "little")
+        answers.append(_exactly(of, program.steps * program.outputs * 4))
+        if at == 0:
+            first, cpu = time.perf_counter(), _cpu_ms(process.pid)
+    y = np.frombuffer(b"".join(answers), np.float32).reshape(-1, program.outputs)
+    return Life(y, (first - start) * 1e3, cpu, _resident(process.pid), size)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    got = b""
+    while len(got) < size:
+        more = stream.read(size - len(got))
+        if not more:
+            raise EOFError
+        got += more
+    return got
+
+
+def _resident(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    most = [s.split()[1] for s in lines if s.startswith("VmHWM:")]
+    if not most:
+        raise EOFError  # it is dead
+    return int(most[0]) * KB
+
+
+def _cpu_ms(pid: int) -> float:
+    """CPU time so far of all threads that live; 0 where the kernel does not count it."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            total += int(task.read_text().split()[0])
+    return total / 1e6
+
+
+def _epitaph(program: Program, code: int, log: bytes) -> str:
+    if -code == signal.SIGILL:
+        return "this processor lacks an instruction of the artifact; build it again with --cpu"
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    lines = log.decode("utf-8", "replace").strip().splitlines()
+    return f"the process of {program.name} ended with {how}" + (f": {lines[-1]}" if lines else "")
+
+
+def _agree(name: str, y: F32, want: F32) -> None:
+    worst = float(np.abs(y - want[: len(y)]).max())
+    if not worst <= CLOSE:
+        raise ParityError(f"footprint: {name} computes other outputs (off by {worst:.3g})")
+
+
+def _plain_state(artifact: Artifact) -> int:
+    state = artifact.manifest["state"].values()
+    return sum(int(s["elements"]) * np.dtype(s["dtype"]).itemsize for s in state)
+
+
+def _row(program: Program, lives: Sequence[Life]) -> Row:
+    if program.skipped is not None:
+        return Row(program.name, skipped=program.skipped)
+    starts = [life.start_ms for life in lives]
+    middle = statistics.median(starts)
+    quarter = statistics.quantiles(starts, n=4) if len(starts) > 1 else [middle] * 3
+    return Row(
+        program.name,
+        int(statistics.median(life.rss_bytes for life in lives)),
+        middle,
+        statistics.median(life.start_cpu_ms for life in lives),
+        (quarter[2] - quarter[0]) / middle,
+        program.disk_bytes,
+    )
+
+
+def _with_ratios(rows: Sequence[Row]) -> list[Row]:
+    ours = rows[0]
+    if ours.rss_bytes is None or ours.cold_start_ms is None or ours.disk_bytes is None:
+        raise InputError(f"the artifact's own program cannot be made: {ours.skipped}")
+    return [
+        replace(
+            r,
+            ratio_rss=_over(r.rss_bytes, ours.rss_bytes),
+            ratio_cold_start=_over(r.cold_start_ms, ours.cold_start_ms),
+            ratio_disk=_over(r.disk_bytes, ours.disk_bytes),
+        )
+        for r in rows
+    ]
+
+
+def _over(value: float | None, ours: float) -> float | None:
+    return None if value is None else value / ours

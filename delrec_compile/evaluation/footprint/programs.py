@@ -1,0 +1,133 @@
+"""The programs whose footprint is measured: an artifact linked in three ways, and peers in Python."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from delrec_compile.artifact.host_library import library_of
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.system import child, host, toolchain
+from delrec_compile.system.chips import CORES
+
+OURS = ("shared", "static", "static_musl")
+PEERS = ("onnxruntime", "torch_eager", "tvm_default")
+NAMES = (*OURS, *PEERS)
+PACKAGES = {
+    "onnxruntime": ("onnxruntime", "numpy"),
+    "torch_eager": ("torch", "numpy"),
+    "tvm_default": ("apache-tvm", "apache-tvm-ffi", "numpy"),
+}
+CTYPES = {"float32": "float", "uint8": "uint8_t"}
+FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-Wl,--gc-sections", "-s")
+SOURCE = "footprint.c.in"
+BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+BOOT += "from delrec_compile.footprint_peer import main; main(sys.argv[2], sys.argv[3], {inputs})"
+
+
+@dataclass(frozen=True)
+class Program:
+    """steps: rows of input per answer. counts: their dtype. skipped: why it could not be made."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    disk_bytes: int = 0
+    steps: int = 1
+    outputs: int = 0
+    counts: str = "float32"
+    skipped: str | None = None
+
+
+def programs(artifact: Artifact, network: Network, name: str, folder: Path) -> Program:
+    """The program of a row of NAMES, made in `folder`.
+
+    A row that lacks its tools, or a static C library, is skipped, but for the first of NAMES.
+    Raises CompilerCrash.
+    """
+    try:
+        if name in PEERS:
+            return _peer(network, name, folder)
+        return _ours(artifact, name, folder)
+    except ToolchainError as error:
+        if name == NAMES[0]:
+            raise
+        return Program(name, skipped=str(error))
+    except CompilerCrash as error:
+        if name not in OURS[1:]:
+            raise
+        return Program(name, skipped=str(error))
+
+
+def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
+    m, root = artifact.manifest, artifact.path
+    source = folder / "footprint.c"
+    text = (resources.files("delrec_compile.targets") / SOURCE).read_text()
+    facts = {"name": m["name"], "macro": m["name"].upper(), "counts": CTYPES[m["counts"]]}
+    source.write_text(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(facts))
+    out = folder / name
+    triple = _musl(m["machine"]) if name == "static_musl" else ""
+    library = (artifact.library or library_of(root, m["name"], folder)).absolute()
+    linked: Sequence[Path] = [library]
+    if name != "shared":
+        linked = _static(artifact)
+    includes = [f"-I{root / part}" for part in ("include", "src", "test")]
+    form = ["-static"] if name != "shared" else []
+    toolchain.run_cc(*FLAGS, *includes, *form, source, *linked, "-o", out, cross=triple)
+    size = out.stat().st_size + (library.stat().st_size if name == "shared" else 0)
+    return Program(name, (str(out),), size, m["steps_per_call"], m["outputs"], m["counts"])
+
+
+def _musl(machine: str) -> str:
+    here = machine if machine != "any" else next((c for c in CORES if host.is_here(c)), "")
+    core = CORES.get("armv7" if here == "armv7l" else here)
+    if core is None:
+        raise ToolchainError(f"no static C library is known for {machine}")
+    return core.triple
+
+
+def _static(artifact: Artifact) -> list[Path]:
+    root = artifact.path
+    if artifact.manifest.get("form") == "sources":
+        return sorted(root.glob("src/*.c"))
+    name = artifact.manifest.get("static_library")
+    if name is None:
+        raise InputError(f"{root} has no static library: it is of an older version; build it again")
+    return [root / name]
+
+
+def _peer(network: Network, name: str, folder: Path) -> Program:
+    source = folder / f"{name}.onnx"
+    if name == "torch_eager":
+        from delrec_compile.network import checkpoint
+
+        source = checkpoint.save(network, folder / "network.safetensors")
+    else:
+        export(network, source)
+    if name == "tvm_default":
+        library = source.with_suffix(".so")
+        where = "delrec_compile.evaluation.footprint.baseline:compile_tvm"
+        child.call(where, model=str(source), library=str(library))
+        source = library
+    boot = BOOT.format(inputs=network.inputs)
+    command = (sys.executable, "-P", "-c", boot, json.dumps(sys.path), name, str(source))
+    size = sum(_installed(package) for package in PACKAGES[name])
+    return Program(name, command, size, outputs=network.outputs)
+
+
+def _installed(package: str) -> int:
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ToolchainError(f"{package} is not installed; pip install {package}") from error
+    places = (Path(str(file.locate())) for file in files)
+    return sum(place.stat().st_size for place in places if place.is_file())

@@ -1,0 +1,1 @@
+"""Latency beside baselines, interleaved in one run."""

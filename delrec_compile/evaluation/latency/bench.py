@@ -1,0 +1,168 @@
+"""Latency per step against peers: one process, one thread, interleaved, medians of thread CPU time.
+
+Ratios are what counts. The machine's load moves every row of a run alike; absolute times do not
+compare between machines or runs.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.aliases import F32
+from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.errors import (
+    UnsupportedError,
+    UsageError,
+    did_you_mean,
+)
+from delrec_compile.evaluation.baselines.baseline import Workload
+from delrec_compile.evaluation.latency.interleave import engines_for, inputs, interleave
+from delrec_compile.evaluation.latency.result import Bench, Row, parsed, spread
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
+from delrec_compile.runners.torch_runner import TorchRunner
+from delrec_compile.system import child, host
+
+FORMS = ("step", "sequence", "batch")
+STREAMS = 256  # of form `batch`, when none are asked for
+ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
+NAMES = (
+    "ours",
+    "ours_python",
+    "ours_int8",
+    "torch_eager",
+    "torch_compile",
+    "aot_inductor",
+    "authors_dense",
+    "authors_conv",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime_sequence",
+    "tvm_default",
+    "spikingjelly",
+    "snntorch",
+)
+ONLY = {"ours_python": ("step",), "onnxruntime_sequence": ("sequence", "batch")}
+QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
+TIMEOUT_S = 3600.0
+MODULE = "delrec_compile.evaluation.latency.bench:measure"
+GPU_MODULE = "delrec_compile.evaluation.latency.gpu:measure"
+# read by libraries when they are loaded
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "TVM")} | {
+    "TORCHINDUCTOR_COMPILE_THREADS": "1"
+}
+
+
+def bench(
+    artifact: Path | str,
+    words: str = "words",
+    *,
+    rows: tuple[str, ...] | None = None,
+    rounds: int | None = None,
+    form: str = "step",
+    batch: int | None = None,
+) -> Bench:
+    """Times the artifact's network in every named engine, in a child process.
+
+    rows: names out of NAMES, by default all that the form has; `ours` is always measured. rounds:
+    times that each is measured. form: `step`, one call per step; `sequence`, whole words at once;
+    `batch`, whole words of `batch` streams at once. Raises UnsupportedError for code of another
+    machine.
+    """
+    chosen = names_for(form, rows)
+    batch = streams(form, batch)
+    rounds = ROUNDS[form] if rounds is None else rounds
+    if rounds < 1:
+        raise UsageError(f"rounds is {rounds}; at least 1 is needed")
+    module = _module(artifact)
+    more = {} if module == GPU_MODULE else {"form": form, "batch": batch}
+    raw = child.call(
+        module,
+        timeout_s=TIMEOUT_S,
+        environment=ONE_THREAD,
+        artifact=str(artifact),
+        words=str(words),
+        rows=[] if module == GPU_MODULE and rows is None else list(chosen),
+        rounds=rounds,
+        **more,
+    )
+    return parsed(raw)
+
+
+def names_for(form: str, rows: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The engines to time, in the order of NAMES. Raises UsageError."""
+    if form not in FORMS:
+        raise UsageError(f"unknown form '{form}'; allowed: {', '.join(FORMS)}")
+    allowed = [n for n in NAMES if form in ONLY.get(n, FORMS)]
+    for name in rows or ():
+        if name not in NAMES:
+            hint = did_you_mean(name, NAMES)
+            raise UsageError(f"unknown engine '{name}'{hint}; allowed: {', '.join(NAMES)}")
+        if name not in allowed:
+            raise UsageError(
+                f"'{name}' has no form '{form}'; it has: {', '.join(ONLY[name])} (--form)"
+            )
+    return tuple(n for n in allowed if rows is None or n in rows or n == "ours")
+
+
+def streams(form: str, batch: int | None) -> int:
+    """Streams of the workload. Raises UsageError."""
+    if form != "batch":
+        if batch not in (None, 1):
+            raise UsageError(f"form '{form}' is one stream, batch is {batch}; add --form batch")
+        return 1
+    if batch is not None and batch < 2:
+        raise UsageError(f"batch is {batch}; form 'batch' needs at least 2 streams")
+    return STREAMS if batch is None else batch
+
+
+def _module(artifact: Path | str) -> str:
+    m = load_artifact(artifact).manifest
+    if m.get("form") == "cuda":
+        return GPU_MODULE
+    if not host.is_here(m["machine"]):
+        raise UnsupportedError(
+            f"{artifact} is built for {m['machine']}, and only code of this machine can be timed; "
+            "'delrec-compile compare' counts its instructions"
+        )
+    return MODULE
+
+
+def measure(
+    artifact: str, words: str, rows: list[str], rounds: int, form: str, batch: int
+) -> dict[str, Any]:
+    """In the child: builds the peers, proves that they agree, times them."""
+    import torch
+
+    torch.set_num_threads(1)
+    built = load_artifact(artifact)
+    network = checkpoint.load(built.path / "network.safetensors")
+    events = fitting(read_words(words), network.inputs)
+    work = Workload(form, batch, events.steps)
+    x = inputs(events, batch, rounds)
+    engines, forms, skipped = engines_for(rows, built, network, work, x)
+    times = interleave(engines, x)
+    ours = statistics.median(times["ours"])
+    made = [
+        Row(name, m, spread(t), m / ours, engines[name].form, forms[name])
+        for name, t in times.items()
+        for m in [statistics.median(t)]
+    ]
+    return Bench(tuple(made), _workload(network, work, x), skipped).as_dict()
+
+
+def _workload(network: Network, work: Workload, x: list[F32]) -> dict[str, Any]:
+    every = x[0] if work.batch > 1 else np.concatenate(x, axis=1)
+    spikes = TorchRunner(network).trace(every).spikes
+    return {
+        "form": work.form,
+        "batch": work.batch,
+        "steps": work.steps,
+        "hidden_rate": float(np.mean([s.mean() for s in spikes])),
+        "input_density": float((every > 0).mean()),
+    }

@@ -1,0 +1,114 @@
+"""Engines side by side: which forms agree, which one is fastest, what each takes, interleaved."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.aliases import F32
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.data.events import Events
+from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
+from delrec_compile.evaluation.baselines import registry
+from delrec_compile.evaluation.baselines.baseline import Peer, Workload
+from delrec_compile.network.grid import exact
+from delrec_compile.network.model import Network
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.torch_runner import TorchRunner
+
+Wanted = dict[int, tuple[Any, F32]]  # by the id of a network, which is kept with its outputs
+SLICE_NS = 4_000_000
+LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches
+PILOT = 3  # words on which the forms of an engine are compared
+CLOSE = 1e-3  # of float32 outputs
+DIFFERING = 0.02  # of a batch: streams in which another order of a sum may flip a spike
+
+
+def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
+    """One array (T, batch, inputs) per round: a word each, or the same batch every time."""
+
+    def words(first: int) -> F32:
+        at = np.arange(first, first + batch) % len(events)
+        return np.ascontiguousarray(events.counts[at].transpose(1, 0, 2), np.float32)
+
+    return [words(0)] * rounds if batch > 1 else [words(i) for i in range(rounds)]
+
+
+def engines_for(
+    rows: list[str], artifact: Artifact, network: Network, work: Workload, x: list[F32]
+) -> tuple[dict[str, Peer], dict[str, dict[str, float]], dict[str, str]]:
+    """Each engine in its fastest form that agrees, what its forms took, and what is left out."""
+    engines: dict[str, Peer] = {}
+    forms: dict[str, dict[str, float]] = {}
+    skipped: dict[str, str] = {}
+    wanted: Wanted = {}
+    for name in rows:
+        try:
+            made = registry.make(name, artifact, network, work)
+            agreeing = [p for p in made if _agrees(p, x[0], network, wanted)]
+        except (UnsupportedError, ToolchainError) as error:
+            skipped[name] = str(error)
+            continue
+        if not agreeing:
+            skipped[name] = "rounding flips spikes here, so its outputs differ: not timed"
+            continue
+        engines[name], forms[name] = fastest(agreeing, x)
+    return engines, forms, skipped
+
+
+def _agrees(peer: Peer, x: F32, network: Network, wanted: Wanted) -> bool:
+    """Whether the engine computes what it must; wanted: outputs known by now, by network.
+
+    A twin is compared with its own reference, an integer form with the integer one, bit for bit.
+    Raises ParityError when it is our own engine that does not.
+    """
+    same = peer.whole or peer.network or network
+    if id(same) not in wanted:
+        runner = ReferenceRunner(peer.whole) if peer.whole else TorchRunner(peer.network or network)
+        wanted[id(same)] = same, runner.trace(x).y
+    off = np.abs(peer.outputs(x) - wanted[id(same)][1]).max(axis=(0, 2))
+    if not peer.name.startswith("ours"):
+        return bool((~(off <= CLOSE)).sum() <= DIFFERING * len(off))
+    limit = 0.0 if peer.whole or exact(network) else CLOSE
+    if not (off <= limit).all():
+        raise ParityError(f"bench: {peer.name} computes other outputs (off by {off.max():.3g})")
+    return True
+
+
+def fastest(forms: list[Peer], x: list[F32]) -> tuple[Peer, dict[str, float]]:
+    """The fastest of an engine's forms, and microseconds per step of each."""
+    if len(forms) == 1:
+        return forms[0], {}
+    few = x[:1] if x[0] is x[-1] else x[:PILOT]
+    times = interleave({p.form: p for p in forms}, few)
+    took = {form: statistics.median(t) for form, t in times.items()}
+    return min(forms, key=lambda p: took[p.form]), took
+
+
+def interleave(engines: Mapping[str, Peer], x: list[F32]) -> dict[str, list[float]]:
+    """Microseconds per step, one figure per engine and array of x (T, batch, inputs)."""
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    before: F32 | None = None
+    for word in x:
+        for name, engine in engines.items():
+            if word is not before:
+                engine.take(word)
+            spent, repeats = _timed(engine), 1
+            if spent < LONG_NS:
+                spent, repeats = 0, 0
+                while spent < SLICE_NS:
+                    spent += _timed(engine)
+                    repeats += 1
+            times[name].append(spent / repeats / len(word) / 1e3)
+        before = word
+    return times
+
+
+def _timed(engine: Peer) -> int:
+    start = time.thread_time_ns()
+    engine.run()
+    return time.thread_time_ns() - start

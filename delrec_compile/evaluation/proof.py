@@ -1,0 +1,198 @@
+"""What an artifact is worth: parity, accuracy and latency, measured here and kept beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from delrec_compile.aliases import Progress
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.data.samples import first, read_words
+from delrec_compile.errors import CompilerCrash, ParityError
+from delrec_compile.evaluation.latency.bench import QUICK, bench
+from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.parity import check as check_parity
+from delrec_compile.evaluation.parity import compare, compare_artifact
+from delrec_compile.network import checkpoint
+from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.open import emulated_runner
+from delrec_compile.runners.session import Session
+from delrec_compile.system import child, host
+from delrec_compile.system.files import write_atomic
+from delrec_compile.system.host import machine
+
+SCHEMA = "delrec.measured/1"
+EMULATED_WORDS = 5
+GPU_WORDS = 64
+
+
+@dataclass(frozen=True)
+class Proof:
+    """check, onnxruntime: as `Parity.as_dict()`. check and bench: None where nothing could be run.
+
+    emulated: instructions per step (mean, worst), stack_bytes and how, where an emulator ran it;
+    and the time that they take at the clock of the profile, were each a cycle: an estimate.
+    """
+
+    check: dict[str, Any] | None
+    onnxruntime: dict[str, Any]
+    bench: Bench | None
+    machine: dict[str, str]
+    emulated: dict[str, Any] | None = None
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        return [c for c in (self.check, self.onnxruntime) if c is not None]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "check": self.check,
+            "onnxruntime": self.onnxruntime,
+            "bench": self.bench.as_dict() if self.bench else None,
+            "emulated": self.emulated,
+            "machine": self.machine,
+        }
+
+
+def prove(
+    artifact: Artifact,
+    words: str = "words",
+    *,
+    limit: int | None = None,
+    timed: bool = True,
+    progress: Progress = lambda _: None,
+) -> Proof:
+    """Checks the artifact and its ONNX file against PyTorch, times them, writes measured.json.
+
+    Native code runs in a child process; code for another CPU is not run. limit: words to check.
+    Raises ParityError, after writing.
+    """
+    progress("checking spikes against PyTorch")
+    gpu = artifact.manifest.get("form") == "cuda"
+    native = not gpu and runs_here(artifact)
+    model = artifact.path / "model.onnx"
+    *checks, onnx = child.call(
+        "delrec_compile.evaluation.proof:checked",
+        paths=[str(artifact.path), str(model)] if native else [str(model)],
+        network=str(artifact.path / "network.safetensors"),
+        words=words,
+        limit=limit,
+    )
+    check = checks[0] if native else None
+    emulation, result = None, None
+    if gpu:
+        emulation = child.call(
+            "delrec_compile.evaluation.proof:on_gpu",
+            path=str(artifact.path),
+            words=words,
+            limit=limit or GPU_WORDS,
+            timeout_s=cuda.TIMEOUT_S,
+        )
+        check = emulation.pop("check")
+        native = emulation["how"] != cuda.HOW
+    elif not native and artifact.manifest.get("core"):
+        progress(f"running {artifact.manifest['core']} code in an emulator")
+        emulation = child.call(
+            "delrec_compile.evaluation.proof:emulated",
+            path=str(artifact.path),
+            words=words,
+            limit=limit or EMULATED_WORDS,
+        )
+        check = emulation.pop("check")
+    if timed and native:
+        progress("timing beside PyTorch and ONNX Runtime")
+        result = bench(artifact.path, words, rows=QUICK, rounds=9)
+    proof = Proof(check, onnx, result, machine(), emulation)
+    text = json.dumps(proof.as_dict(), indent=2) + "\n"
+    write_atomic(artifact.path / "measured.json", text.encode())
+    for found in proof.checks:
+        if not found["passed"]:
+            what = describe_difference(found)
+            raise ParityError(f"{what}; the artifact stays in {artifact.path}")
+    return proof
+
+
+def runs_here(artifact: Artifact) -> bool:
+    """Runs the library's self-test in a child process.
+
+    False when it is for another machine, or this CPU lacks an instruction. Raises ParityError when
+    the golden vectors come out wrong.
+    """
+    if not host.is_here(artifact.manifest["machine"]):
+        return False
+    try:
+        passed = child.call("delrec_compile.evaluation.proof:self_tested", path=str(artifact.path))
+    except CompilerCrash as error:
+        if "SIGILL" in str(error):
+            return False
+        raise
+    if not passed:
+        raise ParityError(f"the self-test of {artifact.library} fails; build it again")
+    return True
+
+
+def self_tested(path: str) -> bool:
+    """In the child: whether the golden vectors come out as recorded."""
+    return Session(path).self_test()
+
+
+def on_gpu(path: str, words: str, limit: int) -> dict[str, Any]:
+    """In the child: parity of a GPU's artifact, on the GPU, or emulated where there is none."""
+    from delrec_compile.runners.gpu import GpuSession
+
+    session = GpuSession(path)
+    if not session.self_test():
+        raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
+    network = checkpoint.load(session.artifact.path / "network.safetensors")
+    found = compare(network, session, first(read_words(words), limit), target="cuda")
+    return {"check": found.as_dict(), "how": session.how, "instructions_per_step": None}
+
+
+def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
+    """In the child: parity of an artifact for another machine, and what its steps cost there."""
+    artifact = load_artifact(path)
+    runner = emulated_runner(artifact)
+    if not runner.self_test():
+        raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
+    network = checkpoint.load(artifact.path / "network.safetensors")
+    chosen = first(read_words(words), limit)
+    found = compare_artifact(artifact, network, runner, chosen)
+    mean = sum(runner.instructions) / len(runner.instructions)
+    clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
+    return {
+        "check": found.as_dict(),
+        "how": runner.how,
+        "instructions_per_step": mean,
+        "worst_instructions": max(runner.instructions),
+        "stack_bytes": runner.stack_bytes,
+        "clock_mhz": clock,
+        # no emulator here models cycles: one per instruction is the best case of these cores
+        "estimated_us": mean / clock if clock else None,
+        "estimated_share_of_dt": mean / clock / dt_us if clock else None,
+    }
+
+
+def checked(
+    paths: list[str], network: str | None, words: str, limit: int | None
+) -> list[dict[str, Any]]:
+    """In the child: parity of artifacts or ONNX files."""
+    source = checkpoint.load(network) if network else None
+    events = first(read_words(words), limit)
+    return [check_parity(path, events, network=source).as_dict() for path in paths]
+
+
+def describe_difference(parity: dict[str, Any]) -> str:
+    """One line on a failed check."""
+    first, spikes = parity["spikes"]["first"], parity["spikes"]
+    reference = "PyTorch" if parity["reference"] == "torch" else "the integer reference"
+    if first is None:
+        worst = parity["membrane"]["max_abs_error"]
+        return f"{parity['target']} differs from {reference}: membranes by {worst:.3g}, no spike"
+    margin = "" if first["margin"] is None else f" (margin {first['margin']:.3g})"
+    return (
+        f"{parity['target']} differs from {reference} in {spikes['differing']} of "
+        f"{spikes['compared']} spikes, first at sequence {first['sequence']}, step {first['step']}, "
+        f"layer {first['layer']}, neuron {first['neuron']}{margin}"
+    )

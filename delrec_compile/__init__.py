@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from delrec_compile.runners.session import Session
     from delrec_compile.training.config import TrainConfig
     from delrec_compile.training.loop import train
-    from delrec_compile.tune import tune
+    from delrec_compile.tuning.tune import tune
 
 __version__ = "0.1.0"
 

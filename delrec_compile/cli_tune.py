@@ -45,8 +45,8 @@ def tune(
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.data.samples import read_words
     from delrec_compile.network import checkpoint
-    from delrec_compile.tune import tune as search
-    from delrec_compile.tuning_run import Limits
+    from delrec_compile.tuning.driver import Limits
+    from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
     facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": words, "db": db}
@@ -132,7 +132,7 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
     """List what was tuned."""
     from delrec_compile import report
     from delrec_compile.compiler.schedules.store import Store
-    from delrec_compile.tuning_db import listing
+    from delrec_compile.tuning.listing import listing
 
     store = Store(db)
     rows = listing(store)
@@ -161,7 +161,7 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
     """Read every record; exit 3 when one is damaged."""
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.errors import InputError
-    from delrec_compile.tuning_db import damages
+    from delrec_compile.tuning.listing import damages
 
     store = Store(db)
     found = damages(store)
@@ -231,7 +231,7 @@ def db_export(
 ) -> None:
     """Write each winner as a TOML file, with the command that found it."""
     from delrec_compile.compiler.schedules.store import Store
-    from delrec_compile.tuning_db import export
+    from delrec_compile.tuning.listing import export
 
     with saying() as say:
         say(f"writing to {out}")

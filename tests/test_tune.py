@@ -21,14 +21,16 @@ from test_cli import COMMAND, cli, refused
 from test_warm import gone
 
 import delrec_compile
-from delrec_compile import targets, tuning_lab, tuning_run
+from delrec_compile import targets
 from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.tuning_lab import Lab
-from delrec_compile.tuning_run import Limits, Tuned
-from delrec_compile.tuning_space import Space, space_of
+from delrec_compile.tuning import driver as tuning_run
+from delrec_compile.tuning import evaluator as tuning_lab
+from delrec_compile.tuning.driver import Limits, Tuned
+from delrec_compile.tuning.evaluator import Lab
+from delrec_compile.tuning.space import Space, space_of
 
 NAME = "conv3"
 SHIPPED = {
@@ -146,7 +148,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use(monkeypatch: pytest.MonkeyPatch, lab: str) -> None:
-    module = importlib.import_module("delrec_compile.tune")
+    module = importlib.import_module("delrec_compile.tuning.tune")
     monkeypatch.setattr(module, "LAB", f"test_tune:{lab}")
 
 

@@ -20,13 +20,15 @@ from remote_fixtures import Shell, free_port, listening
 from test_cli import cli
 
 import delrec_compile
-from delrec_compile import targets, tuning_lab, tuning_remote
+from delrec_compile import targets
 from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.tuning_lab import Lab
-from delrec_compile.tuning_run import Limits
+from delrec_compile.tuning import evaluator as tuning_lab
+from delrec_compile.tuning import remote as tuning_remote
+from delrec_compile.tuning.driver import Limits
+from delrec_compile.tuning.evaluator import Lab
 
 NAME = "conv3"
 KEY = "here"
@@ -206,7 +208,7 @@ class GoneLab:
 def test_what_was_measured_before_a_device_went_away_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = importlib.import_module("delrec_compile.tune")
+    module = importlib.import_module("delrec_compile.tuning.tune")
     monkeypatch.setattr(module, "LAB", "test_tune_remote:GoneLab")
     with pytest.raises(DeviceError, match="is gone"):
         delrec_compile.tune(

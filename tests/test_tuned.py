@@ -13,7 +13,7 @@ import pytest
 from helpers import refusal
 from test_cli import cli
 
-from delrec_compile import report, targets, tuning_db
+from delrec_compile import report, targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
@@ -24,7 +24,8 @@ from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
-from delrec_compile.tuning_space import space_of
+from delrec_compile.tuning import listing
+from delrec_compile.tuning.space import space_of
 
 NAME = "conv3"
 CPU = "x86-64"
@@ -170,13 +171,13 @@ def test_winners_are_exported_and_found_again(
     assert tuned.choose(replace(key, workload={}), own, None).origin == "profile"
     assert tuned.choose(key, replace(own, registers=32), None).origin == "profile"
     with refusal(InputError, "exists; add --force to replace it", 3, tmp_path):
-        tuning_db.export(store, tmp_path / "tuned", None, force=False)
-    assert tuning_db.export(store, tmp_path / "tuned", "x86_64", force=True) == [path]
+        listing.export(store, tmp_path / "tuned", None, force=False)
+    assert listing.export(store, tmp_path / "tuned", "x86_64", force=True) == [path]
     # what the user measured here counts more
     store.append(key, {"winner": winner(own, ratio=1.0)})
     assert tuned.choose(key, own, store.folder).origin == "profile"
     with refusal(InputError, "holds no winner to export", 3, tmp_path):
-        tuning_db.export(store, tmp_path / "tuned", None, force=True)
+        listing.export(store, tmp_path / "tuned", None, force=True)
 
 
 def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from delrec_compile.aliases import StageProgress
 from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
 from delrec_compile.system.worker import Warm
-from delrec_compile.tuning_space import Point, Space, space_of
+from delrec_compile.tuning.space import Point, Space, space_of
 
-SEARCH = "delrec_compile.tuning_search:Search"
+SEARCH = "delrec_compile.tuning.search:Search"
 MINUTES = 10.0
 FIRST_S, POINT_S = 600.0, 120.0
 FINALISTS, ROUNDS = 4, 45

@@ -25,9 +25,9 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.worker import Warm
-from delrec_compile.tuning_run import Limits, Run, Tuned
+from delrec_compile.tuning.driver import Limits, Run, Tuned
 
-LAB = "delrec_compile.tuning_lab:Lab"
+LAB = "delrec_compile.tuning.evaluator:Lab"
 MOST_JOBS = 4
 
 

@@ -37,7 +37,7 @@ from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.session import Session
-from delrec_compile.tuning_remote import Remote
+from delrec_compile.tuning.remote import Remote
 
 WORDS = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted

@@ -35,8 +35,8 @@ def build(
     model: str, target: str, out: Path | None, cpu: str | None, force: bool, as_json: bool
 ) -> None:
     """Compiles, compares with ONNX Runtime where it can run, tells the lane."""
-    from delrec_compile.plain.build import build_plain
-    from delrec_compile.plain.check import judge
+    from delrec_compile.plain_onnx.build import build_plain
+    from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child, host
 
     with saying() as say:
@@ -44,7 +44,7 @@ def build(
         m, checked, timed = artifact.manifest, None, None
         if host.is_here(m["machine"]):
             say("comparing with ONNX Runtime")
-            task = "delrec_compile.plain.check:"
+            task = "delrec_compile.plain_onnx.check:"
             checked = child.call(f"{task}check_plain", path=str(artifact.path))
             timed = child.call(f"{task}bench_plain", path=str(artifact.path))
     told = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
@@ -65,12 +65,12 @@ def build(
 
 def check(path: Path, as_json: bool) -> None:
     """Exit 6 when an output differs by more than float32 sums in another order do."""
-    from delrec_compile.plain.check import judge
+    from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child
 
     with saying() as say:
         say("comparing with ONNX Runtime")
-        found = child.call("delrec_compile.plain.check:check_plain", path=str(path))
+        found = child.call("delrec_compile.plain_onnx.check:check_plain", path=str(path))
     if as_json:
         print_json("check", **found)
     else:
@@ -85,7 +85,7 @@ def bench(path: Path, rounds: int | None, as_json: bool) -> None:
     with saying() as say:
         say("timing beside ONNX Runtime")
         more: dict[str, Any] = {"rounds": rounds} if rounds else {}
-        found = child.call("delrec_compile.plain.check:bench_plain", path=str(path), **more)
+        found = child.call("delrec_compile.plain_onnx.check:bench_plain", path=str(path), **more)
     if as_json:
         print_json("bench", **found)
     else:

@@ -17,11 +17,11 @@ from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export
-from delrec_compile.plain import check, reference
-from delrec_compile.plain.build import build_plain
-from delrec_compile.plain.c_text import members
-from delrec_compile.plain.session import PlainSession
-from delrec_compile.plain.step_graph import graph_of, read
+from delrec_compile.plain_onnx import check, reference
+from delrec_compile.plain_onnx.build import build_plain
+from delrec_compile.plain_onnx.c_text import members
+from delrec_compile.plain_onnx.session import PlainSession
+from delrec_compile.plain_onnx.step_graph import graph_of, read
 from delrec_compile.runners.session import Session
 from delrec_compile.system import child
 

@@ -12,8 +12,8 @@ from tvm import relax, s_tir, tirx
 from tvm.relax.frontend.onnx import from_onnx
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.plain.c_text import TYPES, members
-from delrec_compile.plain.step_graph import StepGraph
+from delrec_compile.plain_onnx.c_text import TYPES, members
+from delrec_compile.plain_onnx.step_graph import StepGraph
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.plain.step_graph import StepGraph
+from delrec_compile.plain_onnx.step_graph import StepGraph
 from delrec_compile.runners.onnxruntime import onnx_session
 
 SEED = 2604

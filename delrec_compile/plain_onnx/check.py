@@ -12,10 +12,10 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import InputError, ParityError
-from delrec_compile.plain.build import TOLERANCE
-from delrec_compile.plain.reference import inputs_of, outputs_of
-from delrec_compile.plain.session import PlainSession
-from delrec_compile.plain.step_graph import StepGraph, read
+from delrec_compile.plain_onnx.build import TOLERANCE
+from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
+from delrec_compile.plain_onnx.session import PlainSession
+from delrec_compile.plain_onnx.step_graph import StepGraph, read
 from delrec_compile.runners.onnxruntime import onnx_session
 from delrec_compile.system import host
 

@@ -10,7 +10,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
-from delrec_compile.plain.build import ENTRIES
+from delrec_compile.plain_onnx.build import ENTRIES
 from delrec_compile.runners.memory import aligned, pointer
 
 

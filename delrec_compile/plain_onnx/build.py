@@ -18,13 +18,13 @@ from delrec_compile.artifact.manifest import PLAIN, SCHEMA, Artifact
 from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.plain.c_text import TYPES, initialiser
-from delrec_compile.plain.reference import inputs_of, outputs_of
-from delrec_compile.plain.step_graph import StepGraph, read
+from delrec_compile.plain_onnx.c_text import TYPES, initialiser
+from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
+from delrec_compile.plain_onnx.step_graph import StepGraph, read
 from delrec_compile.system import child, toolchain, tvm_loader
 
 if TYPE_CHECKING:
-    from delrec_compile.plain.lower import Program, Slot
+    from delrec_compile.plain_onnx.lower import Program, Slot
 
 ENTRIES = ("reset", "step", "run", "state_bytes", "self_test")
 TEMPLATES = {"{name}.h": "plain.h.in", "{name}.c": "plain.c.in"}
@@ -62,7 +62,7 @@ def build_plain(
         (stage / "model.onnx").write_bytes(graph.proto.SerializeToString())
         progress(f"compiling for {profile.name} with TVM's own kernels: the slower lane")
         facts = child.call(
-            "delrec_compile.plain.build:assemble_plain",
+            "delrec_compile.plain_onnx.build:assemble_plain",
             stage=str(stage),
             target=target if target.endswith(".toml") else profile.name,
             name=name,
@@ -91,7 +91,7 @@ def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
     from delrec_compile.compiler.codegen.native import write_object
-    from delrec_compile.plain.lower import lower
+    from delrec_compile.plain_onnx.lower import lower
 
     root = Path(stage)
     graph = read(root / "model.onnx")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from delrec_compile.cli.tables import ENGINES
 from delrec_compile.evaluation.latency.bench import FORMS, NAMES
-from delrec_compile.report import ENGINES
 
 Results = dict[str, dict[str, Any]]
 

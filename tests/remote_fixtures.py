@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "delrec_compile.cli"]
+COMMAND = [sys.executable, "-m", "delrec_compile.cli.app"]
 # all that the machine behind ssh has; the others are the shell's own
 TOOLS = ("cat", "chmod", "mkdir", "rm", "sh", "sleep", "uname")
 # run before the program, by ?run=

@@ -77,7 +77,7 @@ def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path
 
 
 def test_the_command_runs_it_in_the_emulator(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "delrec_compile.cli"]
+    command = [sys.executable, "-m", "delrec_compile.cli.app"]
     folder = tmp_path / "a"
     done = subprocess.run(
         [*command, "build", "-t", "arm_cpu", "-o", folder, "--limit", "1", "--json"],

@@ -160,7 +160,7 @@ def test_a_damaged_memory_map_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_flash_ram_and_instructions(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "delrec_compile.cli"]
+    command = [sys.executable, "-m", "delrec_compile.cli.app"]
     done = subprocess.run(
         [*command, "build", "-t", "cortex_m33", "-o", tmp_path / "a", "--limit", "1", "--json"],
         capture_output=True,

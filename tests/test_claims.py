@@ -13,7 +13,7 @@ import pytest
 from helpers import refusal, tree
 from training_fixtures import SMALL, small, toy_sets
 
-from delrec_compile import cli_claims
+from delrec_compile.cli import claims as cli_claims
 from delrec_compile.data.events import Events
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError

@@ -14,7 +14,7 @@ import pytest
 
 from delrec_compile.data.samples import read_words
 
-COMMAND = [sys.executable, "-m", "delrec_compile.cli"]
+COMMAND = [sys.executable, "-m", "delrec_compile.cli.app"]
 
 
 def cli(*arguments, cwd=None, env=None, timeout=240):

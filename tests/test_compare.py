@@ -15,8 +15,10 @@ from helpers import refusal, tree
 from test_cli import COMMAND, cli, refused
 
 import delrec_compile
-from delrec_compile import compare_report, targets
+from delrec_compile import targets
 from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.cli import comparison_page
+from delrec_compile.cli.terminal import show
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import (
     CompilerCrash,
@@ -37,7 +39,6 @@ from delrec_compile.evaluation.latency.result import Row as BenchRow
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
-from delrec_compile.terminal import show
 
 NAME = "conv3"
 HERE = ("x86_64", "portable_c")
@@ -194,7 +195,7 @@ def test_an_emulated_row_gives_instructions_and_an_estimate(chips):
     assert row.flash_bytes > row.ram_bytes > 0
     assert row.check["passed"]
     assert chips.as_dict()["cycles_per_instruction"] == 1.0
-    text = "\n".join(compare_report.lines(chips))
+    text = "\n".join(comparison_page.lines(chips))
     assert "1.0 cycles each" in text
     assert "at 168 MHz" in text
 
@@ -217,7 +218,7 @@ def test_missing_tools_are_shown_with_what_mends_them(found, network, arguments,
     assert "pip install 'delrec-compile[cross]'" in some.rows[0].skipped
     assert some.rows[1].us_per_step > 0
     assert some.error() is None
-    text = "\n".join(compare_report.lines(some))
+    text = "\n".join(comparison_page.lines(some))
     assert "skipped arm_cpu float32: no compiler for aarch64" in text
     none = delrec_compile.compare(network, ("arm_cpu", "arm_cpu_v7"), **arguments)
     error = none.error()
@@ -395,7 +396,7 @@ def test_targets_are_merged(tmp_path):
 
 
 def test_the_table_shows_every_row(found, chips, capsys):
-    show(compare_report.table(chips))
+    show(comparison_page.table(chips))
     text = capsys.readouterr().out
     for word in ("PyTorch eager", "ONNX Runtime", "cortex_m4", "tiny_chip", "x86_64", "failed"):
         assert word in text
@@ -415,10 +416,10 @@ def test_the_page_is_whole_and_alone(chips):
 
     reader = Reader()
     bad = replace(chips.rows[0], target="<script>", skipped="a & b")
-    reader.feed(compare_report.page(replace(chips, rows=(bad, *chips.rows[1:]))))
+    reader.feed(comparison_page.page(replace(chips, rows=(bad, *chips.rows[1:]))))
     assert reader.rows == 1 + 2 + 3
     assert reader.links == []
-    assert "<script>" not in compare_report.page(replace(chips, rows=(bad,)))
+    assert "<script>" not in comparison_page.page(replace(chips, rows=(bad,)))
 
 
 def test_the_command(found, place, arguments, tmp_path):

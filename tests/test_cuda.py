@@ -20,8 +20,9 @@ from test_export import same
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile import report, targets
+from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.cli import tables
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
@@ -188,7 +189,7 @@ def test_the_bundled_network_is_proven(tmp_path: Path) -> None:
     assert proof.emulated is not None
     if cuda.gpu() is None:
         assert proof.emulated["how"] == "emulated (CUDA source on this CPU, no GPU)"
-        assert report.emulated_line(proof.emulated) == proof.emulated["how"]
+        assert tables.emulated_line(proof.emulated) == proof.emulated["how"]
         assert proof.emulated["instructions_per_step"] is None
         assert proof.bench is None
 
@@ -443,7 +444,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_the_commands(tmp_path: Path) -> None:
     def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "delrec_compile.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "delrec_compile.cli.app", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     folder = tmp_path / "a"
@@ -522,7 +523,7 @@ def test_the_parts_of_the_benchmark(made: Made) -> None:
     times = gpu._interleave(engines, 2, len(x))
     assert list(times) == ["ours", "ours_device"]
     assert len(times["ours"]) == 2
-    assert set(gpu.NAMES) <= set(report.ENGINES)
+    assert set(gpu.NAMES) <= set(tables.ENGINES)
 
 
 def test_there_is_no_time_without_a_gpu(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
 from delrec_compile.system.elf import elf_parts
 
-COMMAND = [sys.executable, "-m", "delrec_compile.cli", "footprint"]
+COMMAND = [sys.executable, "-m", "delrec_compile.cli.app", "footprint"]
 MIB = 1 << 20
 
 

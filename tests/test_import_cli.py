@@ -14,7 +14,7 @@ from test_cli import ok, refused
 from test_import_checkpoint import Net, saved
 
 import delrec_compile
-from delrec_compile.cli import main
+from delrec_compile.cli.app import main
 from delrec_compile.network import checkpoint
 
 nir: Any = pytest.importorskip("nir")

@@ -265,7 +265,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_the_command_builds_runs_and_benches_int8(tmp_path: Path) -> None:
     def told(*arguments: object) -> dict[str, object]:
-        command = [sys.executable, "-m", "delrec_compile.cli", *map(str, arguments), "--json"]
+        command = [sys.executable, "-m", "delrec_compile.cli.app", *map(str, arguments), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found: dict[str, object] = json.loads(done.stdout)
         return found

@@ -350,7 +350,15 @@ def test_training_on_a_gpu_lowers_the_loss() -> None:
 def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
     """kill -9 in the middle; then --resume gives the bits of an unbroken run."""
     out, whole = tmp_path / "net.safetensors", tmp_path / "whole.safetensors"
-    base = [sys.executable, "-m", "delrec_compile.cli", "train", str(tiny_data), "--hidden", "16"]
+    base = [
+        sys.executable,
+        "-m",
+        "delrec_compile.cli.app",
+        "train",
+        str(tiny_data),
+        "--hidden",
+        "16",
+    ]
     base += ["--epochs", "6", "--set", "steps=20", "-o"]
     kept = out.with_suffix(".unfinished")
     with subprocess.Popen([*base, str(out)], stderr=subprocess.DEVNULL) as process:

@@ -13,8 +13,9 @@ import pytest
 from helpers import refusal
 from test_cli import cli
 
-from delrec_compile import report, targets
+from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.cli import tables
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.schedules import choice as tuned
@@ -76,7 +77,7 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
     m = made.manifest
     assert m["schedule"] == {**vars(own), "registers": 16, "events": "branch"}
     assert m["tuning"] == {"origin": "store", "ratio": 0.8, "own": vars(own)}
-    line = report.schedule_line(m)
+    line = tables.schedule_line(m)
     assert line == (
         "schedule from the store of tuned schedules: when tuned, 1.25x as fast as the profile's own"
     )
@@ -88,7 +89,7 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
     other = built(tmp_path / "d", db=tmp_path / "empty").manifest
     assert other["schedule"] == vars(own)
     assert other["tuning"]["origin"] == "profile"
-    assert report.schedule_line(plain) is report.schedule_line(other) is None
+    assert tables.schedule_line(plain) is tables.schedule_line(other) is None
 
 
 def test_the_command_takes_it_too(store: Store, tmp_path: Path) -> None:

@@ -9,15 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_options import DEFAULT, Force, Json, Model, Words
-from delrec_compile.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, Words
+from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
-
-Db = Annotated[
-    Path | None,
-    typer.Option("--db", help="Folder of tuned schedules; default: $DELREC_DB, or your cache."),
-]
 
 
 def tune(
@@ -97,7 +92,7 @@ def _line(
 
 def show_found(found: Any) -> None:
     """A Tuned as a table and a verdict."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
 
     named = (("untuned", found.untuned), ("shipped", found.shipped), ("best", found.best))
     names = [(name, point) for name, point in named if point]
@@ -112,7 +107,7 @@ def show_found(found: Any) -> None:
         )
         for name, s in names
     ]
-    show(report.table(f"{found.target} on {found.cpu}, {found.numeric}", columns, rows))
+    show(tables.table(f"{found.target} on {found.cpu}, {found.numeric}", columns, rows))
     n = found.trials
     show(
         f"{n['measured'] + n['known']} of {found.size} schedules measured, {n['measured']} of them "
@@ -130,7 +125,7 @@ def show_found(found: Any) -> None:
 @db_app.command("ls")
 def db_ls(db: Db = None, as_json: Json = False) -> None:
     """List what was tuned."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning.listing import listing
 
@@ -152,7 +147,7 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
         for r in rows
     ]
     columns = ("what", "numeric", "network", "trials", "failed", "gain", "state")
-    show(report.table(str(store.folder), columns, cells))
+    show(tables.table(str(store.folder), columns, cells))
     show_next("delrec-compile tune" if not rows else "delrec-compile db verify")
 
 

@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile import cli_devices, cli_plain
-from delrec_compile.cli_devices import Devices
-from delrec_compile.cli_import import export_nir
-from delrec_compile.cli_options import DEFAULT, Force, Json, Limit, Model, Words
-from delrec_compile.cli_tune import Db
+from delrec_compile.cli import devices, plain
+from delrec_compile.cli.interop import export_nir
+from delrec_compile.cli.options import DEFAULT, Db, Devices, Force, Json, Limit, Model, Words
+from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.runners.devices.url import parse_all
-from delrec_compile.terminal import print_json, saying, show, show_next
 
 Source = Annotated[
     str,
@@ -49,7 +47,7 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.data.samples import read_words
     from delrec_compile.evaluation.proof import prove
@@ -64,8 +62,8 @@ def build(
             "--calibrate": calibrate,
         }
         odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": words != "words"}
-        cli_plain.refuse(odd)
-        cli_plain.build(model, target, out, cpu, force, as_json)
+        plain.refuse(odd)
+        plain.build(model, target, out, cpu, force, as_json)
         return
     network = checkpoint.load(model)
     facts = facts_of(network)
@@ -86,31 +84,31 @@ def build(
             progress=say,
         )
         proof = prove(artifact, words, limit=limit, progress=say)
-        remote = cli_devices.proven_on(artifact.path, chosen, words, limit, say)
-    text = report.markdown(artifact, facts, proof)
+        remote = devices.proven_on(artifact.path, chosen, words, limit, say)
+    text = tables.markdown(artifact, facts, proof)
     write_atomic(artifact.path / "report.md", text.encode())
-    told = {**report.build_facts(artifact, facts, proof), **remote}
+    told = {**tables.build_facts(artifact, facts, proof), **remote}
     if as_json:
         print_json("build", **told)
-        cli_devices.judge(remote)
+        devices.judge(remote)
         return
-    show(report.network_table(facts), *report.network_lines(facts), "")
+    show(tables.network_table(facts), *tables.network_lines(facts), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
-    rows = report.parity_rows(proof.checks)
-    show(report.table(report.parity_title(proof.checks), report.PARITY_COLUMNS, rows))
-    show(*report.integer_lines(artifact.manifest["numeric"], proof.checks))
+    rows = tables.parity_rows(proof.checks)
+    show(tables.table(tables.parity_title(proof.checks), tables.PARITY_COLUMNS, rows))
+    show(*tables.integer_lines(artifact.manifest["numeric"], proof.checks))
     if proof.check is None:
         machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
         show(f"built for {machine}, which this machine cannot run: not checked, not timed")
-    if line := report.schedule_line(artifact.manifest):
+    if line := tables.schedule_line(artifact.manifest):
         show(line)
-    if size := report.size_line(artifact.manifest):
+    if size := tables.size_line(artifact.manifest):
         show(size)
     if proof.emulated:
-        show(report.emulated_line(proof.emulated))
+        show(tables.emulated_line(proof.emulated))
     if proof.bench:
-        show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
-    cli_devices.show_proven(remote)
+        show(tables.table("latency", tables.BENCH_COLUMNS, tables.bench_rows(proof.bench)))
+    devices.show_proven(remote)
     show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,3 +21,16 @@ Model = Annotated[
     ),
 ]
 DEFAULT = "conv_delay_256"
+
+
+Devices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--device", help="Run there: rpc://host:port/key, ssh://user@host, local. Repeatable."
+    ),
+]
+
+Db = Annotated[
+    Path | None,
+    typer.Option("--db", help="Folder of tuned schedules; default: $DELREC_DB, or your cache."),
+]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_options import Force, Json, Limit
-from delrec_compile.terminal import print_json, saying, show, show_next
+from delrec_compile.cli.options import Force, Json, Limit
+from delrec_compile.cli.terminal import print_json, saying, show, show_next
 
 BATCH = 4
 

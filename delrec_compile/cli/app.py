@@ -9,17 +9,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from delrec_compile.cli_build import build, export
-from delrec_compile.cli_claims import claims
-from delrec_compile.cli_compare import compare, flash
-from delrec_compile.cli_data import data_app
-from delrec_compile.cli_devices import devices_app
-from delrec_compile.cli_footprint import footprint
-from delrec_compile.cli_import import import_
-from delrec_compile.cli_run import bench, check, run
-from delrec_compile.cli_show import doctor, inspect, targets
-from delrec_compile.cli_train import train
-from delrec_compile.cli_tune import db_app, tune
+from delrec_compile.cli.build import build, export
+from delrec_compile.cli.claims import claims
+from delrec_compile.cli.compare import compare, flash
+from delrec_compile.cli.data import data_app
+from delrec_compile.cli.devices import devices_app
+from delrec_compile.cli.footprint import footprint
+from delrec_compile.cli.interop import import_
+from delrec_compile.cli.run import bench, check, run
+from delrec_compile.cli.show import doctor, inspect, targets
+from delrec_compile.cli.train import train
+from delrec_compile.cli.tune import db_app, tune
 from delrec_compile.errors import DelrecError
 
 app = typer.Typer(

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_options import Force, Json
-from delrec_compile.terminal import bar, note, plain, print_json, saying, show, show_next
+from delrec_compile.cli.options import Force, Json
+from delrec_compile.cli.terminal import bar, note, plain, print_json, saying, show, show_next
 
 data_app = typer.Typer(
     help="Spike data: make spoken digits, look into files.", no_args_is_help=True

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.errors import UsageError
-from delrec_compile.terminal import print_json, saying, show, show_next
 
 LANE = "a plain ONNX step"
 SLOWER = (

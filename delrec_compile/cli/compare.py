@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_options import DEFAULT, Json, Model, Words
-from delrec_compile.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.cli.options import DEFAULT, Json, Model, Words
+from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 BOARD = "cortex_m4"
 OUT = "out/compare"
@@ -42,7 +42,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Build, check and time one network on many targets; exit 7 when a budget is missed."""
-    from delrec_compile import compare_report
+    from delrec_compile.cli import comparison_page
     from delrec_compile.errors import InputError
     from delrec_compile.evaluation.compare.budgets import Budgets, parse_size
     from delrec_compile.evaluation.compare.run import compare as compare_targets
@@ -77,12 +77,12 @@ def compare(
         print(f"what is built stays in {out}; the same command goes on from it", file=sys.stderr)
         raise
     if html is not None:
-        write_atomic(html, compare_report.page(found).encode())
+        write_atomic(html, comparison_page.page(found).encode())
     if as_json:
         print_json("compare", **found.as_dict())
     else:
-        show(compare_report.table(found))
-        for line in compare_report.lines(found):
+        show(comparison_page.table(found))
+        for line in comparison_page.lines(found):
             print(line)
     if error := found.error():
         raise error

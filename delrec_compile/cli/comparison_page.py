@@ -9,7 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from delrec_compile import report
+from delrec_compile.cli import tables
 from delrec_compile.evaluation.compare.budgets import KB
 from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, Row
 
@@ -39,7 +39,7 @@ tr.failed td { background: #fbe3e4; } tr.skipped td { color: #777; } tr.peer td 
 
 def table(found: Comparison) -> Table:
     title = f"{found.network} on {len(found.rows)} targets"
-    out = report.table(title, COLUMNS, _cells(found))
+    out = tables.table(title, COLUMNS, _cells(found))
     out.box, out.pad_edge = box.SIMPLE_HEAD, False
     out.columns[0].no_wrap = True
     return out

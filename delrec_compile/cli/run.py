@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile import cli_devices, cli_plain
-from delrec_compile.cli_devices import Devices
-from delrec_compile.cli_options import DEFAULT, Json, Limit, Words
-from delrec_compile.terminal import print_json, saying, show, show_next
+from delrec_compile.cli import devices, plain
+from delrec_compile.cli.options import DEFAULT, Devices, Json, Limit, Words
+from delrec_compile.cli.terminal import print_json, saying, show, show_next
 
 FEW = 20
 
@@ -23,7 +22,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Classify words with an artifact, or with an ONNX file in ONNX Runtime."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.system import child
 
     with saying() as say:
@@ -47,13 +46,13 @@ def run(
         if got:
             rows.append((name, str(len(got)), str(sum(got)), f"{sum(got) / len(got):.0%}"))
     show(
-        report.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
+        tables.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
     )
     if answers["words"] <= FEW:
         heard = [names[c] for c in answers["classes"]]
         said = [names[c] for c in answers["expected"]]
         words_ = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
-        show(report.table("word by word", ("word", "said", "heard as"), words_))
+        show(tables.table("word by word", ("word", "said", "heard as"), words_))
     show(
         f"accuracy {answers['accuracy']:.1%} on {answers['words']} words of {answers['steps']} steps, "
         f"{answers['spikes_per_step']:.1f} hidden spikes per step"
@@ -72,14 +71,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
-    if cli_plain.is_plain(path):
-        cli_plain.refuse({"--device": device, "--limit": limit, "--input": words != "words"})
-        cli_plain.check(path, as_json)
+    if plain.is_plain(path):
+        plain.refuse({"--device": device, "--limit": limit, "--input": words != "words"})
+        plain.check(path, as_json)
         return
     if device:
-        cli_devices.check_devices(path, device, words, limit, as_json)
+        devices.check_devices(path, device, words, limit, as_json)
         return
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.errors import ParityError
     from delrec_compile.evaluation.proof import describe_difference
     from delrec_compile.system import child
@@ -96,9 +95,9 @@ def check(
     if as_json:
         print_json("check", **parity)
     else:
-        rows = report.parity_rows([parity])
-        show(report.table(report.parity_title([parity]), report.PARITY_COLUMNS, rows))
-        show(*report.integer_lines("integer form", [parity]))
+        rows = tables.parity_rows([parity])
+        show(tables.table(tables.parity_title([parity]), tables.PARITY_COLUMNS, rows))
+        show(*tables.integer_lines("integer form", [parity]))
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:
@@ -127,17 +126,17 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
-    if path is not None and cli_plain.is_plain(path):
-        cli_plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
-        cli_plain.refuse({"--batch": batch, "--input": words != "words"})
-        cli_plain.bench(path, rounds, as_json)
+    if path is not None and plain.is_plain(path):
+        plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
+        plain.refuse({"--batch": batch, "--input": words != "words"})
+        plain.bench(path, rounds, as_json)
         return
     if device:
-        cli_devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
+        devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
         return
     import tempfile
 
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.evaluation.latency.bench import bench as measure
     from delrec_compile.evaluation.latency.bench import names_for, streams
@@ -157,6 +156,6 @@ def bench(
     if as_json:
         print_json("bench", **result.as_dict())
         return
-    show(report.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
-    show(report.bench_line(result))
+    show(tables.table("latency", tables.BENCH_COLUMNS, tables.bench_rows(result)))
+    show(tables.bench_line(result))
     show_next("delrec-compile inspect")

@@ -12,17 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli_options import Json
+from delrec_compile.cli.options import Devices, Json
+from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
-from delrec_compile.terminal import print_json, saying, show, show_next
 
-Devices = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--device", help="Run there: rpc://host:port/key, ssh://user@host, local. Repeatable."
-    ),
-]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback are open.")]
 LOOPBACK = "127.0.0.1"
 ROUNDS = 9
@@ -44,7 +38,7 @@ def devices(
     """List this machine, a tracker's and those of ssh; exit 8 when one that is asked fails."""
     if context.invoked_subcommand:
         return
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.runners.devices import discover
 
     asked = parse_all(device or [])
@@ -56,7 +50,7 @@ def devices(
         print_json("devices", devices=[asdict(f) for f in found])
     else:
         rows = [(f.device, f.state, f.machine or "-", f.detail) for f in found]
-        show(report.table("devices", ("device", "state", "machine", "detail"), rows))
+        show(tables.table("devices", ("device", "state", "machine", "detail"), rows))
     lost = [f for f in found if f.state == "not reached"]
     if lost:
         raise DeviceError(f"{lost[0].device} {lost[0].detail}")
@@ -185,7 +179,7 @@ def show_proven(found: dict[str, Any]) -> None:
 
 def show_checks(found: dict[str, Any]) -> None:
     """The table of `check_on`."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
 
     rows = [
         (
@@ -197,12 +191,12 @@ def show_checks(found: dict[str, Any]) -> None:
         )
         for f in found["devices"]
     ]
-    show(report.table(report.parity_title(found["devices"]), CHECKED, rows))
+    show(tables.table(tables.parity_title(found["devices"]), CHECKED, rows))
 
 
 def show_times(found: dict[str, Any]) -> None:
     """The table of `bench_on`."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
 
     rows = [
         (
@@ -213,7 +207,7 @@ def show_times(found: dict[str, Any]) -> None:
         )
         for f in found["rows"]
     ]
-    show(report.table("latency", TIMED, rows))
+    show(tables.table("latency", TIMED, rows))
     w = found["workload"]
     show(
         f"compiled, loop over time inside, one stream, CPU time of {w['words']} words of "

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli_options import Json
-from delrec_compile.terminal import counting, plain, print_json, show, show_next
+from delrec_compile.cli.options import Json
+from delrec_compile.cli.terminal import counting, plain, print_json, show, show_next
 
 
 def claims(
@@ -42,7 +42,7 @@ def claims(
 
     Trains what the cache does not hold yet; a run that was cut off goes on.
     """
-    from delrec_compile import report
+    from delrec_compile.cli import tables as cli_tables
     from delrec_compile.evaluation.claims.measure import claims as measure
     from delrec_compile.evaluation.claims.page import write
     from delrec_compile.evaluation.claims.table import tables
@@ -75,6 +75,6 @@ def claims(
         print_json("claims", **plain(found.as_dict()))
         return
     for title, columns, rows, note in tables(found):
-        show(report.table(title, columns, rows), *([note] if note else ()))
+        show(cli_tables.table(title, columns, rows), *([note] if note else ()))
     show(f"{found.trained} trainings, {found.seconds:,.0f} s; the others were in the cache")
     show_next("delrec-compile build")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli_options import DEFAULT, Json
-from delrec_compile.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.cli.options import DEFAULT, Json
+from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.footprint.measure import Footprint, Row
@@ -66,9 +66,9 @@ def footprint(
 
 
 def _print(found: Footprint) -> None:
-    from delrec_compile import report
+    from delrec_compile.cli import tables
 
-    show(report.table("footprint", COLUMNS, map(_cells, found.rows)))
+    show(tables.table("footprint", COLUMNS, map(_cells, found.rows)))
     s, p = found.state, found.parts
     show(
         f"state of one stream: {s['bytes']:,} bytes ({s['bytes_without_padding']:,} without padding); "

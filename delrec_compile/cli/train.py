@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli_options import Force, Json
-from delrec_compile.terminal import bar, note, print_json, saying, show, show_next
+from delrec_compile.cli.options import Force, Json
+from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.data.sets import Sets
@@ -149,11 +149,11 @@ def _sets(data: Path, config: TrainConfig) -> Sets:
 
 
 def _show(out: Path, result: TrainResult, files: list[Path]) -> None:
-    from delrec_compile import report
+    from delrec_compile.cli import tables
 
     rows = [(name, f"{value:.1%}") for name, value in result.accuracy.items()]
     rows.append(("recurrent parameters", f"{result.recurrent_parameters:,}"))
-    show(report.table(f"{out}, frozen", ("set", "accuracy"), rows))
+    show(tables.table(f"{out}, frozen", ("set", "accuracy"), rows))
     for file in files:
         show(f"wrote {file}")
     show_next(f"delrec-compile build {out}")

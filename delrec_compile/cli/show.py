@@ -7,13 +7,13 @@ from typing import Any
 
 import typer
 
-from delrec_compile.cli_options import DEFAULT, Json, Model
-from delrec_compile.terminal import print_json, show, show_next
+from delrec_compile.cli.options import DEFAULT, Json, Model
+from delrec_compile.cli.terminal import print_json, show, show_next
 
 
 def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     """Show a network: sizes, savings, state, ONNX schema."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.network import checkpoint
     from delrec_compile.network.summary import inspect as facts_of
 
@@ -21,12 +21,12 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     if as_json:
         print_json("inspect", **facts)
         return
-    show(report.network_table(facts), *report.network_lines(facts), "")
+    show(tables.network_table(facts), *tables.network_lines(facts), "")
     state = [
         (f"past_{s['name']} -> present_{s['name']}", str(["batch", *s["shape"]]), s["meaning"])
         for s in facts["onnx"]["state"]
     ]
-    show(report.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
+    show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
     for key, value in facts["notes"].items():
         show(f"{key}: {value}")
     show_next(f"delrec-compile build {model}")
@@ -34,8 +34,8 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
 
 def targets(as_json: Json = False) -> None:
     """List the targets and whether this machine can build for them."""
-    from delrec_compile import report
     from delrec_compile import targets as profiles
+    from delrec_compile.cli import tables
     from delrec_compile.system import nvrtc, toolchain
     from delrec_compile.system.doctor import missing
 
@@ -66,13 +66,13 @@ def targets(as_json: Json = False) -> None:
         (r["name"], r["summary"], "yes" if r["ready"] else "no", ", ".join(r["numeric"]), r["fix"])
         for r in rows
     ]
-    show(report.table("targets", ("target", "what", "ready", "numeric", "fix"), cells))
+    show(tables.table("targets", ("target", "what", "ready", "numeric", "fix"), cells))
     show_next(f"delrec-compile build --target {rows[0]['name']}")
 
 
 def doctor(as_json: Json = False) -> None:
     """Probe every tool that a command may need; exit 5 when one is missing."""
-    from delrec_compile import report
+    from delrec_compile.cli import tables
     from delrec_compile.system.doctor import doctor as probe
 
     findings = probe()
@@ -81,7 +81,7 @@ def doctor(as_json: Json = False) -> None:
         print_json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
     else:
         columns = ("tool", "state", "what is here", "needed for", "fix")
-        show(report.table("this machine", columns, report.finding_rows(findings)))
+        show(tables.table("this machine", columns, tables.finding_rows(findings)))
     if bad:
         raise typer.Exit(5)
     if not as_json:

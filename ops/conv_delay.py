@@ -138,12 +138,10 @@ class ConvDelay(Recurrence):
         return [], e.window(current, self.taps // 2, self.size)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.compiler.tir.emitter import Computed
-
         def read(start: Any, i: Any, _: int) -> Any:
             return emit_gpu(e, arrivals.heads, at("kernel"), self.taps, start + i)
 
-        return [], Computed(read)
+        return [], e.computed(read)
 
 
 # hist (batch, depth, N), kernel (1, M, K), at (M * N,) = delay * N + j; map_shape: 0, M, N

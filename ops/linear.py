@@ -1,7 +1,7 @@
 """Feed-forward input of a layer: `I = W x + b`.
 
 The sum starts from the recurrent current, then the bias, then the inputs in ascending order. On
-frozen weights that lie on a grid (see `delrec_compile.freeze`) every order gives the same bits.
+frozen weights that lie on a grid (see `delrec_compile.network.grid`) every order gives the same bits.
 
 In TIR it is event-driven: only the rows of active inputs are read, with the sums held in registers.
 """

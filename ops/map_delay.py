@@ -83,8 +83,6 @@ class MapDelay(Recurrence):
         return [], maps_op.without_margins(e, self.maps, sums)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.compiler.tir.emitter import Computed
-
         step, width = len(self.maps.table(self.kernels[0])), words(self.size)
 
         def read(start: Any, place: Any, lanes: int) -> Any:
@@ -99,4 +97,4 @@ class MapDelay(Recurrence):
                 )
             return total[0]
 
-        return [], Computed(read)
+        return [], e.computed(read)

@@ -32,7 +32,6 @@ class Shifted:
 
     def current(self, e: Emitter, tap: Tap) -> Computed:
         """The recurrent current, computed where it is read."""
-        from delrec_compile.compiler.tir.emitter import Computed
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             first = e.T.shift_right(start, 5) + at // WORD
@@ -45,7 +44,7 @@ class Shifted:
                 total = added if total is None else total + added
             return total
 
-        return Computed(read)
+        return e.computed(read)
 
     def _hits(self, e: Emitter, word: Any, bit: int, lanes: int) -> list[Any]:
         """For each tap, where bits bit .. bit + lanes of a word are set."""

@@ -144,8 +144,6 @@ class SynapticDelay(Recurrence):
         return [], e.window(current, 0, n)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        from delrec_compile.compiler.tir.emitter import Computed
-
         T, n, width = e.T, self.size, words(self.size)
         weight, delay = at("recurrent"), at("delay")
 
@@ -157,7 +155,7 @@ class SynapticDelay(Recurrence):
                 e.store(total, 0, 1, total[0] + T.cast(weight[j * n + i], "float32") * spike)
             return total[0]
 
-        return [], Computed(read)
+        return [], e.computed(read)
 
 
 # hist (batch, depth, N), weight (N, N, 1), at (N * N,) = delay[i, j] * N + j; each receiving

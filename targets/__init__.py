@@ -6,13 +6,13 @@ A profile holds
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
 - `arch`: the GPU's architecture, such as sm_80, for the form `cuda`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
-- `core`: the processor in the words of `delrec_compile.cross`, where this machine is another;
+- `core`: the processor in the words of `delrec_compile.system.chips`, where this machine is another;
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
   the `stack` in KB; `clock_mhz` of that chip, and the `board` of QEMU that has the same memory;
-- `[flash]`: how a program gets onto that chip: the `tool` (see `delrec_compile.flash`), the tool's
+- `[flash]`: how a program gets onto that chip: the `tool` (see `artifact.flash`), the tool's
   name of the `device`, and `pack = true` where the tool must fetch what it knows of it;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
-- `[[schedule]]`: choices of `ops.schedule.Schedule`; the first whose CPU features are there is used.
+- `[[schedule]]`: fields of `compiler.tir.schedule.Schedule`; the first whose features the CPU has.
 """
 
 from __future__ import annotations

@@ -290,7 +290,7 @@ def _json(*arguments: str) -> dict[str, object]:
 
 def test_help_of_devices_is_light() -> None:
     code = (
-        "import sys, delrec_compile.cli_devices; "
+        "import sys, delrec_compile.cli.devices; "
         "print([m for m in ('torch', 'tvm', 'numpy', 'rich') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

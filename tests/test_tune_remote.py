@@ -32,9 +32,11 @@ from delrec_compile.tuning.evaluator import Lab
 
 NAME = "conv3"
 KEY = "here"
-TRACKER = "from delrec_compile.devices_serve import tracker; tracker('127.0.0.1', {port}, print)"
+TRACKER = (
+    "from delrec_compile.runners.devices.serve import tracker; tracker('127.0.0.1', {port}, print)"
+)
 SERVER = (
-    "from delrec_compile.devices_serve import server; "
+    "from delrec_compile.runners.devices.serve import server; "
     "server('here', ('127.0.0.1', {port}), '127.0.0.1', None, print, print)"
 )
 

@@ -112,7 +112,8 @@ def test_a_hang_is_ended_with_all_it_started() -> None:
 
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     code = (
-        "import sys, os; sys.path.insert(0, sys.argv[1]); from delrec_compile.warm import Warm\n"
+        "import sys, os; sys.path.insert(0, sys.argv[1])\n"
+        "from delrec_compile.system.worker import Warm\n"
         "warm = Warm('test_warm:Thing'); print(warm.call('add', n=1)['pid'], flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )

@@ -1,1 +1,6 @@
-"""What a build leaves: the manifest, the C ABI, the package, and programs made of it."""
+"""What a build leaves: the manifest, the C interface, the package, and programs made of it.
+
+May import: network and below.
+Start reading at: `manifest.py`.
+Public: `manifest.Artifact`, `manifest.load_artifact`, `abi.ENTRIES`, `firmware.program`.
+"""

@@ -22,7 +22,7 @@ SPACE = MemoryMap("virtual memory", Region(0x400000, 1 << 24), Region(0x4000000,
 
 @dataclass(frozen=True)
 class Chip:
-    """core: a key of `cross.CORES`. memory: of the chip, or None where programs have no addresses."""
+    """core: a key of `system.chips.CORES`. memory: None where programs have no addresses."""
 
     core: str
     memory: MemoryMap | None

@@ -1,1 +1,6 @@
-"""The networks and words that ship with the package."""
+"""The networks and samples that ship with the package.
+
+May import: nothing.
+Start reading at: `README.md`.
+Public: data only.
+"""

@@ -89,7 +89,3 @@ def _fail(error: Exception, text: str, code: int) -> int:
         raise error
     print(f"error: {' '.join(text.split())}", file=sys.stderr)
     return code
-
-
-if __name__ == "__main__":
-    main()

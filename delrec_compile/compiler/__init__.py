@@ -1,1 +1,6 @@
-"""Network + target -> artifact."""
+"""Network + target -> artifact.
+
+May import: artifact and below.
+Start reading at: `build.py`.
+Public: `build.build`, `lower.lower`, `tir.schedule.Schedule`.
+"""

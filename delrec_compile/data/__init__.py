@@ -1,1 +1,6 @@
-"""Spike data: the SHD/SSC reader, files of binned words, and the spoken-digits maker."""
+"""Spike data: the SHD/SSC reader, files of binned samples, and the spoken-digits maker.
+
+May import: ops, targets and below.
+Start reading at: `events.py`.
+Public: `events.Events`, `sets.load_sets`, `samples.read_words`, `synth.synthesise`.
+"""

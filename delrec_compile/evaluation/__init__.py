@@ -1,1 +1,8 @@
-"""What an artifact is worth: parity, latency, memory, budgets, claims."""
+"""What an artifact is worth: parity, latency, memory, budgets, claims.
+
+May import: compiler, runners, training and below.
+Start reading at: `parity.py`.
+Public: `parity.check`, `proof.prove`, `devices.check_on`, `devices.bench_on`,
+    `latency.bench.bench`, `footprint.measure.footprint`, `compare.run.compare`,
+    `claims.measure.claims`.
+"""

@@ -45,7 +45,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     return path
 
 
-def load(source: Path | str) -> Network:
+def load(source: Path | str = "conv_delay_256") -> Network:
     """Reads a network file, or a bundled network by name.
 
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.errors import DataError
-from delrec_compile.runners.session import MOST
+
+MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
 
 
 def counts(x: NDArray[Any]) -> NDArray[Any]:

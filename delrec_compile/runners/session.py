@@ -22,8 +22,6 @@ from delrec_compile.errors import CompilerCrash, DataError, InputError
 from delrec_compile.runners.memory import aligned, counts, pointer
 from delrec_compile.runners.runner import Trace
 
-MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
-
 
 class Session:
     """Streams of a compiled network, in this process; one, unless `streams` says more.

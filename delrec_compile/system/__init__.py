@@ -1,1 +1,7 @@
-"""This machine: files, processes, compilers, emulators' cores, and what is missing here."""
+"""This machine: files, processes, compilers, and what is missing here.
+
+May import: aliases, errors, bundled.
+Start reading at: `doctor.py`.
+Public: `child.call`, `worker.Warm`, `files.write_atomic`, `host.is_here`, `toolchain.run_cc`,
+    `doctor.doctor`.
+"""

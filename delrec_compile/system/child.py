@@ -21,7 +21,7 @@ TIMEOUT_S = 900.0
 BOOT = """
 import json, sys
 sys.path[:] = json.load(open(sys.argv[1]))["path"]
-from delrec_compile.child import main
+from delrec_compile.system.child import main
 main(sys.argv[1], sys.argv[2])
 """
 

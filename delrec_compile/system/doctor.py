@@ -7,10 +7,13 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.system import child, nvrtc, toolchain, tvm_loader
-from delrec_compile.targets import Target
+
+if TYPE_CHECKING:
+    from delrec_compile.targets import Target
 
 PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
 

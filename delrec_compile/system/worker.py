@@ -30,7 +30,7 @@ BOOT = """
 import json, sys
 work = json.loads(sys.stdin.buffer.readline())
 sys.path[:] = work["path"]
-from delrec_compile.warm import main
+from delrec_compile.system.worker import main
 main(work)
 """
 

@@ -1,1 +1,6 @@
-"""The search for a faster schedule."""
+"""The search for a faster schedule.
+
+May import: compiler, runners, training and below.
+Start reading at: `tune.py`.
+Public: `tune.tune`, `driver.Limits`.
+"""

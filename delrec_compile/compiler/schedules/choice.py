@@ -27,8 +27,8 @@ from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.system import host
 from delrec_compile.targets import Target
 
-# what turns a schedule into a kernel
-CODE = ("ops/*.py", "compose*.py", "codegen.py", "integer_*.py", "sequence.py")
+# rooms whose sources decide what code a schedule becomes
+CODE = ("ops", "compiler", "network")
 FOLDER = "tuned"
 SAME = ("target", "cpu", "numeric", "workload")
 TIMED = "us"
@@ -113,9 +113,18 @@ def key_of(target: Target, llvm: Mapping[str, Any], network: Any) -> Key:
 @functools.cache
 def code() -> str:
     """Digest of the source of everything that makes kernels."""
-    root = Path(__file__).parent
-    sources = sorted(p for pattern in CODE for p in root.glob(pattern))
-    return hashlib.sha256(b"\0".join(p.read_bytes() for p in sources)).hexdigest()[:12]
+    return digest(CODE)
+
+
+def digest(rooms: Iterable[str]) -> str:
+    """sha256 of the sources of some rooms, shortened. Raises RuntimeError for a room without any."""
+    found: list[bytes] = []
+    for room in rooms:
+        files = sorted(Path(str(resources.files("delrec_compile") / room)).rglob("*.py"))
+        if not files:
+            raise RuntimeError(f"room '{room}' has no sources to take a digest of")
+        found += [file.read_bytes() for file in files]
+    return hashlib.sha256(b"\0".join(found)).hexdigest()[:12]
 
 
 def workload(network: Any) -> dict[str, Any]:

@@ -69,6 +69,10 @@ class Emitter(EventLists):
         """A scalar that is computed once."""
         return IRBuilder.name(name, tir.bind(value))
 
+    def computed(self, read: Callable[[Any, Any, int], Any]) -> Computed:
+        """What is read like a buffer; read(start, at, lanes) computes it."""
+        return Computed(read)
+
     @contextmanager
     def loop(self, name: str, n: Any) -> Iterator[Any]:
         with tir.serial(n) as i:

@@ -45,7 +45,7 @@ def baselines(name: str, network: Network, work: Workload) -> list[Peer]:
         raise UnsupportedError(f"no engine is called '{name}'")
     if name not in ANY:
         known(network)
-    module = importlib.import_module(f"delrec_compile.baselines.{ENGINES[name]}")
+    module = importlib.import_module(f"delrec_compile.evaluation.baselines.{ENGINES[name]}")
     made: list[Peer] = getattr(module, name)(network, work)
     return made
 

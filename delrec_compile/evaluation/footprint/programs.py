@@ -32,7 +32,8 @@ CTYPES = {"float32": "float", "uint8": "uint8_t"}
 FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-Wl,--gc-sections", "-s")
 SOURCE = "footprint.c.in"
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-BOOT += "from delrec_compile.footprint_peer import main; main(sys.argv[2], sys.argv[3], {inputs})"
+BOOT += "from delrec_compile.evaluation.footprint.baseline import main; "
+BOOT += "main(sys.argv[2], sys.argv[3], {inputs})"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The parts of an integer network: layers and readout as plain whole-number arrays.
 
-What they compute together is in `delrec_compile.integer`. Each is checked when it is made.
+What they compute together is in `delrec_compile.network.integer.model`. Each is checked when it is made.
 """
 
 from __future__ import annotations

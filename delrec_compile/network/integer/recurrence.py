@@ -1,6 +1,6 @@
 """The recurrences of an integer network as plain whole-number arrays, and checks of such arrays.
 
-What they compute is in `delrec_compile.integer`. Each is checked when it is made.
+What they compute is in `delrec_compile.network.integer.model`. Each is checked when it is made.
 """
 
 from __future__ import annotations

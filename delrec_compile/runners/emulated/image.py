@@ -91,5 +91,5 @@ def read_image(path: Path) -> Image:
     except (OSError, ELFError) as error:
         raise InputError(f"{path} is no ELF file: {error}") from error
     if kind != "ET_EXEC" or not segments:
-        raise InputError(f"{path} is no static program ({kind}); link it with cross.link_bare")
+        raise InputError(f"{path} is no static program ({kind}); link it with system.zig.link_bare")
     return Image(path, machine, segments, dict(functions))

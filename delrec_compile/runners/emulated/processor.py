@@ -60,7 +60,7 @@ class Processor:
         self._top = ram.end & ~15
         self._floor = self._top - (memory.stack if memory else RESERVE)
         used = [s.end for s in self.image.segments if ram.origin <= s.address < ram.end]
-        # a program of `cross.link_bare` names the end of its variables; its stack lies above
+        # a program of `zig.link_bare` names the end of its variables; its stack lies above
         end = self.image.symbols.get("__bss_end__", 0)
         inside = ram.origin <= end < ram.end
         self._free = end if inside else max(used, default=ram.origin)

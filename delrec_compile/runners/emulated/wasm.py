@@ -19,7 +19,7 @@ PAINT = b"\xa5"
 
 
 class WasmMachine:
-    """A `Machine` for modules made by `cross.compile_c`. Fuel: nop, block and the like are free."""
+    """A `Machine` for modules made by `system.zig.compile_c`. Fuel: nop, block and the like are free."""
 
     def __init__(self, module: Path, timeout_s: float) -> None:
         self.path, self.timeout_s = module, timeout_s

@@ -17,9 +17,9 @@ import cases
 import onnx
 import pytest
 import torch
-from bundled_fixtures import artifacts, repository, tiny_data  # noqa: F401
+from fixtures.bundled import artifacts, repository, tiny_data  # noqa: F401
+from fixtures.remote import shell, tracker  # noqa: F401
 from hypothesis import HealthCheck, settings
-from remote_fixtures import shell, tracker  # noqa: F401
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact

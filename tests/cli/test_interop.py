@@ -1,0 +1,161 @@
+"""`import` and `export --form nir` as a user types them: results, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import cases
+import pytest
+import torch
+from fixtures.authors import Net, saved
+from fixtures.command import ok, refused
+
+import delrec_compile
+from delrec_compile.cli.app import main
+from delrec_compile.network import checkpoint
+
+nir: Any = pytest.importorskip("nir")
+
+MODEL = """
+import torch, snntorch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(140, 12), snntorch.Leaky(beta=0.5, init_hidden=True),
+                         nn.Linear(12, 20), snntorch.Leaky(beta=0.5, init_hidden=True))
+
+def loop():
+    model = build()
+    class Loop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+        def forward(self, x):
+            return torch.stack([self.model(row) for row in x])
+    return Loop()
+
+def soft():
+    own = snntorch.Leaky(beta=0.5, init_hidden=True, spike_grad=lambda v: torch.sigmoid(5 * v))
+    return nn.Sequential(nn.Linear(140, 12), own)
+
+def leaves():
+    raise SystemExit(7)
+
+def odd():
+    return nn.Sequential(nn.Linear(4, 4), snntorch.Alpha(alpha=0.9, beta=0.5, init_hidden=True))
+
+def graph():
+    import delrec_compile
+    return delrec_compile.to_nir(delrec_compile.load())
+
+def broken():
+    raise OSError("gone")
+
+def text():
+    return "no model"
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "my.py").write_text(MODEL)
+    return tmp_path
+
+
+def test_nir_out_and_in_again(tmp_path: Path) -> None:
+    told = json.loads(ok("export", "--form", "nir", "-o", "a.nir", "--json", cwd=tmp_path))
+    assert (told["schema"], told["form"], told["nodes"]) == ("delrec.export/1", "nir", 10)
+    told = json.loads(
+        ok("import", "a.nir", "-o", "b.safetensors", "-i", "words", "--json", cwd=tmp_path)
+    )
+    assert told["schema"] == "delrec.import/1"
+    assert told["recurrences"] == [None, "conv_delay"]
+    assert told["check"]["differing"] == 0 < told["check"]["spikes"]
+    assert told["accuracy"] > 0.8
+    again = delrec_compile.load(tmp_path / "b.safetensors")
+    assert checkpoint.digest(again) == checkpoint.digest(delrec_compile.load())
+    assert "--force" in refused(3, "export", "--form", "nir", "-o", "a.nir", cwd=tmp_path)
+    assert "--force" in refused(3, "import", "a.nir", "-o", "b.safetensors", cwd=tmp_path)
+
+
+def test_a_function_that_returns_a_model(here: Path) -> None:
+    pytest.importorskip("snntorch")
+    told = ok("import", "my:build", "-o", "a.safetensors", "--max-input", 4, cwd=here)
+    assert "from snnTorch: 140 -> 12 -> 20 -> 20" in told
+    assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
+    assert "next: delrec-compile build a.safetensors" in told
+    ok("build", "a.safetensors", "-o", "out", "--limit", 2, cwd=here)
+    told = ok("import", "my:loop", "-o", "w.safetensors", "--whole", "--max-input", 4, cwd=here)
+    assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
+    assert "loop" in refused(6, "import", "my:loop", "-o", "v.safetensors", cwd=here)
+    assert not (here / "v.safetensors").exists()
+    ok("import", "my:graph", "-o", "b.safetensors", "--check", 0, cwd=here)
+
+
+def test_a_checkpoint(tmp_path: Path) -> None:
+    path = saved(tmp_path, Net(True, True))
+    told = ok("import", path, "-o", "a.safetensors", "--sigma", 0.25, cwd=tmp_path)
+    assert "9 -> 12 -> 12 (conv_delay) -> 4" in told
+    assert "note: neurons of the recipe 'shd'" in told
+    assert "note: sigma 0.25" in told
+
+
+WRONG = (
+    (("no.nir",), 3, "no such file"),
+    (("no:build",), 3, "no module 'no'"),
+    (("my:nothing",), 3, "no function 'nothing'"),
+    (("my:broken",), 3, "fails when called: OSError"),
+    (("my:leaves",), 3, "fails when called: SystemExit"),
+    (("my:soft",), 6, "off the threshold, too far for rounding"),
+    (("my:text",), 4, "a str is no model"),
+    (("my:odd",), 4, "1: networks have no Alpha"),
+    (("my.py",), 3, "unknown kind of file '.py'"),
+    (("my:build", "--sigma", "1"), 2, "takes no sigma"),
+    (("my:build", "--input-shape", "3xa"), 2, "whole numbers with x"),
+    (("my:build", "--max-input", "999"), 3, "allowed: 1 to 255"),
+    (("whole.pth",), 3, "without running code"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), WRONG)
+def test_refusals(
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the command's entry point in this process, which has the frameworks loaded already."""
+    pytest.importorskip("snntorch")
+    if arguments[0] == "whole.pth":
+        torch.save(torch.nn.Linear(2, 2), here / "whole.pth")
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.delitem(sys.modules, "my", raising=False)
+    line = ["delrec-compile", "import", *arguments, "-o", "out/a.safetensors"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(SystemExit) as left:
+        main()
+    told, said = capsys.readouterr()
+    assert (left.value.code, told) == (code, "")
+    errors = [s for s in said.splitlines() if s.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in said
+    assert not list(here.rglob("*.safetensors"))
+
+
+def test_where_it_goes(here: Path) -> None:
+    assert ".safetensors is needed" in refused(2, "import", "my:build", "-o", "a.onnx", cwd=here)
+
+
+def test_what_nir_has_not(tmp_path: Path) -> None:
+    checkpoint.save(cases.network("soft"), tmp_path / "a.safetensors")
+    message = refused(4, "export", "a.safetensors", "--form", "nir", "-o", "a.nir", cwd=tmp_path)
+    assert "resets 'soft'" in message
+    assert not (tmp_path / "a.nir").exists()

@@ -1,0 +1,483 @@
+"""`compare`: many targets in one table, artifacts that are found again, budgets, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+
+import cases
+import numpy as np
+import pytest
+from fixtures.command import COMMAND, cli, refused
+from helpers import refusal, tree
+
+import delrec_compile
+from delrec_compile import targets
+from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.cli import comparison_page
+from delrec_compile.cli.terminal import show
+from delrec_compile.data.events import Events, save_words
+from delrec_compile.errors import (
+    CompilerCrash,
+    DataError,
+    DeviceError,
+    ParityError,
+    ToolchainError,
+    UnsupportedError,
+    UsageError,
+)
+from delrec_compile.evaluation.compare import cache as kept
+from delrec_compile.evaluation.compare.budgets import LIMITS, Budgets, parse_size
+from delrec_compile.evaluation.compare.result import Comparison, Row
+from delrec_compile.evaluation.compare.run import chosen_targets
+from delrec_compile.evaluation.compare.run import compare as compare_targets
+from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.latency.result import Row as BenchRow
+from delrec_compile.evaluation.proof import Proof
+from delrec_compile.network import checkpoint
+from delrec_compile.system import toolchain
+
+NAME = "conv3"
+HERE = ("x86_64", "portable_c")
+# what scripts rely on; more fields are welcome
+KEYS = {
+    "target",
+    "numeric",
+    "how",
+    "us_per_step",
+    "instructions_per_step",
+    "flash_bytes",
+    "ram_bytes",
+    "ratio_to_pytorch",
+    "check",
+    "skipped",
+}
+TINY_CHIP = """
+summary = "a chip that is too small"
+how = "emulated"
+machine = "cortex_m3"
+form = "sources"
+core = "cortex_m3"
+numeric = ["float32"]
+tools = ["zig", "emulator"]
+clock_mhz = 24
+
+[memory]
+chip = "a tiny chip"
+flash = [0x08000000, 2]
+ram = [0x20000000, 8]
+stack = 2
+
+[[schedule]]
+lanes = 1
+registers = 8
+events = "branch"
+"""
+
+
+@pytest.fixture(scope="module")
+def network():
+    return cases.network(NAME)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, network):
+    """A folder with the network, words that fit it, and the artifacts of the tests."""
+    if not targets.load("x86_64").runs_here:
+        pytest.skip("the compiled library does not run on this machine")
+    folder = tmp_path_factory.mktemp("compare")
+    checkpoint.save(network, folder / "net.safetensors")
+    x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
+    counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
+    save_words(folder / "words.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(place):
+    return {"out": place / "kept", "words": str(place / "words.npz")}
+
+
+@pytest.fixture(scope="module")
+def found(network, arguments):
+    return delrec_compile.compare(network, HERE, **arguments)
+
+
+def made(*rows, **kw):
+    facts = {"peers": (), "misses": (), "unjudged": (), "unanswered": (), "workload": None}
+    return Comparison("n", 10.0, tuple(rows), **{**facts, "machine": {}, **kw})
+
+
+def test_native_rows_are_checked_and_timed(found):
+    told = found.as_dict()
+    assert [(r["target"], r["numeric"], r["how"]) for r in told["rows"]] == [
+        (name, "float32", "native") for name in HERE
+    ]
+    for row in told["rows"]:
+        assert set(row) >= KEYS
+        assert row["check"]["passed"]
+        assert row["check"]["sequences"] == 4
+        assert row["check"]["spikes"]["compared"] == 4 * 30 * 37
+        assert row["us_per_step"] > 0
+        assert row["ratio_to_pytorch"] > 5
+        assert row["share_of_dt"] == pytest.approx(row["us_per_step"] / 10_000)
+        assert row["instructions_per_step"] is row["skipped"] is row["failed"] is None
+    peers = {p["name"]: p for p in told["peers"]}
+    assert set(peers) == {"torch_eager", "onnxruntime"}
+    assert peers["torch_eager"]["ratio_to_pytorch"] == 1.0
+    ours = told["rows"][0]
+    ratio = peers["torch_eager"]["us_per_step"] / ours["us_per_step"]
+    assert ours["ratio_to_pytorch"] == pytest.approx(ratio)
+    assert told["passed"] is True
+    assert 0 < told["workload"]["hidden_rate"] < 0.5
+    assert json.dumps(told)
+
+
+def test_artifacts_are_found_again(found, network, arguments, monkeypatch):
+    paths = [arguments["out"] / f"{NAME}-{name}-float32" for name in HERE]
+    assert [r.artifact for r in found.rows] == [str(p) for p in paths]
+    assert [r.reused for r in found.rows] == [False, False]
+
+    def never(*_, **__):
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(kept, "build", never)
+    again = delrec_compile.compare(network, HERE, limit=1, **arguments)
+    assert [r.reused for r in again.rows] == [True, True]
+    assert [r.check["sequences"] for r in again.rows] == [1, 1]
+
+
+@pytest.mark.parametrize("what", ["network", "numeric", "tools", "memory", "cpu", "file", "asked"])
+def test_what_has_changed_is_built_again(what, found, network, arguments, monkeypatch, tmp_path):
+    folder = arguments["out"] / f"{NAME}-x86_64-float32"
+    monkeypatch.setattr(kept, "build", lambda *_, **__: "built")
+    artifact, out, asked = load_artifact(folder), arguments["out"], what == "asked"
+    manifest = dict(artifact.manifest)
+    if what == "network":
+        network = replace(network, dt_ms=5.0)
+    elif what == "cpu":
+        monkeypatch.setattr(kept, "machine", lambda: {"cpu": "another"})
+    elif what == "file":
+        out = tmp_path
+        (tmp_path / folder.name).mkdir()
+        (tmp_path / folder.name / "manifest.json").write_text(json.dumps(manifest))
+    elif not asked:
+        wrong = {"numeric": "int8", "tools": {}, "memory": {"chip": "x"}}
+        changed = replace(artifact, manifest={**manifest, what: wrong[what]})
+        monkeypatch.setattr(kept, "load_artifact", lambda _: changed)
+    given = kept.artifact_for(network, "x86_64", out=out, rebuild=asked)
+    assert given == ("built", False)
+
+
+@pytest.fixture(scope="module")
+def chips(network, arguments, place):
+    """An emulated chip, one that is too small, and this machine."""
+    for package in ("unicorn", "ziglang"):
+        pytest.importorskip(package)
+    (place / "tiny_chip.toml").write_text(TINY_CHIP)
+    asked = ("cortex_m4", str(place / "tiny_chip.toml"), "x86_64")
+    budgets = Budgets(max_us=1e6, max_ram=128 * 1024)
+    return delrec_compile.compare(network, asked, limit=1, budgets=budgets, **arguments)
+
+
+def test_an_emulated_row_gives_instructions_and_an_estimate(chips):
+    row = chips.rows[0]
+    assert (row.target, row.how, row.failed) == ("cortex_m4", "emulated", None)
+    assert "Cortex-M4" in row.engine
+    assert row.worst_instructions >= row.instructions_per_step > 100
+    assert row.estimated_us == pytest.approx(row.instructions_per_step / 168)
+    assert row.estimated_worst_us == pytest.approx(row.worst_instructions / 168)
+    assert row.share_of_dt == pytest.approx(row.estimated_us / 10_000)
+    assert row.us_per_step is row.ratio_to_pytorch is None
+    assert row.flash_bytes > row.ram_bytes > 0
+    assert row.check["passed"]
+    assert chips.as_dict()["cycles_per_instruction"] == 1.0
+    text = "\n".join(comparison_page.lines(chips))
+    assert "1.0 cycles each" in text
+    assert "at 168 MHz" in text
+
+
+def test_what_does_not_fit_is_a_row_and_exit_7(chips):
+    row = chips.rows[1]
+    assert row.failed.startswith("does not fit a tiny chip: ")
+    assert row.flash_bytes is row.check is None
+    assert chips.rows[2].us_per_step > 0
+    error = chips.error()
+    assert error.exit_code == 7
+    assert "tiny_chip float32: does not fit" in str(error)
+    assert len(chips.unjudged) == 2
+    assert "--max-ram is not judged on tiny_chip float32: does not fit" in chips.unjudged[1]
+
+
+def test_missing_tools_are_shown_with_what_mends_them(found, network, arguments, monkeypatch):
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda _: None)
+    some = delrec_compile.compare(network, ("arm_cpu", "x86_64"), limit=1, **arguments)
+    assert "pip install 'delrec-compile[cross]'" in some.rows[0].skipped
+    assert some.rows[1].us_per_step > 0
+    assert some.error() is None
+    text = "\n".join(comparison_page.lines(some))
+    assert "skipped arm_cpu float32: no compiler for aarch64" in text
+    none = delrec_compile.compare(network, ("arm_cpu", "arm_cpu_v7"), **arguments)
+    error = none.error()
+    assert error.exit_code == 5
+    assert "pip install" in str(error)
+    assert none.peers == ()
+    asked = Budgets(max_instructions=10)
+    judged = delrec_compile.compare(
+        network, ("arm_cpu", "x86_64"), limit=1, budgets=asked, **arguments
+    )
+    assert judged.error().exit_code == 5, "a budget that nothing answers does not pass"
+    assert "nothing answers --max-instructions" in str(judged.error())
+
+
+def test_no_compiler_at_all(network, arguments, monkeypatch, tmp_path):
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    none = compare_targets(network, ["x86_64"], **{**arguments, "out": tmp_path / "new"})
+    assert none.error().exit_code == 5
+    assert "no C compiler found" in none.rows[0].skipped
+    assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "field", "code"),
+    [
+        (ParityError("x86_64 differs"), "failed", 6),
+        (CompilerCrash("died"), "failed", 9),
+        (DeviceError("gone"), "failed", 8),
+        (ToolchainError("no tool; pip install tool"), "skipped", 5),
+        (UnsupportedError("no such mode"), "skipped", 4),
+    ],
+)
+def test_an_error_of_one_target_is_its_row(
+    error, field, code, found, network, arguments, monkeypatch
+):
+    def prove(artifact, *_, **__):
+        raise error
+
+    monkeypatch.setattr(sys.modules["delrec_compile.evaluation.compare.run"], "prove", prove)
+    one = compare_targets(network, ["x86_64"], **arguments)
+    assert getattr(one.rows[0], field) == str(error)
+    assert one.error().exit_code == code
+    if code == 6:
+        assert one.rows[0].check["passed"] is False
+
+
+def test_a_device_is_timed_on_itself(found, network, arguments, monkeypatch):
+    module = sys.modules["delrec_compile.evaluation.compare.run"]
+    passed = found.rows[0].check
+    proof = Proof(passed, passed, None, {}, {"how": "device (a GPU)"})
+    monkeypatch.setattr(module, "prove", lambda *_, **__: proof)
+    timed = Bench((BenchRow("ours@1", 7.5, 0.0, 1.0),), {})
+    monkeypatch.setattr(module, "bench", lambda *_, **__: timed)
+    row = compare_targets(network, ["x86_64"], limit=1, **arguments).rows[0]
+    assert (row.how, row.engine, row.us_per_step) == ("device", "device (a GPU)", 7.5)
+    assert row.share_of_dt == pytest.approx(7.5 / 10_000)
+    assert row.ratio_to_pytorch is None
+
+
+def test_a_failed_timing_is_told(found, network, arguments, monkeypatch):
+    def call(*_, **__):
+        raise CompilerCrash("it died")
+
+    module = sys.modules["delrec_compile.evaluation.compare.run"]
+    passed = Proof(found.rows[0].check, {}, None, {})
+    monkeypatch.setattr(module, "prove", lambda *_, **__: passed)
+    monkeypatch.setattr(module.child, "call", call)
+    one = compare_targets(network, ["x86_64"], limit=1, **arguments)
+    assert one.rows[0].failed == "not timed: it died"
+    assert one.error().exit_code == 9
+
+
+def test_exit_codes_in_order():
+    fine = Row("a", "float32", "native", us_per_step=2.0)
+    tool = Row("b", "float32", skipped="no zig; pip install zig", exit_code=5)
+    mode = Row("c", "int8", skipped="no int8", exit_code=4)
+    big = Row("d", "float32", failed="does not fit", exit_code=7)
+    wrong = Row("e", "float32", failed="e differs", exit_code=6)
+    crash = Row("f", "float32", failed="died", exit_code=9)
+    missed = Budgets(max_us=1).misses(asdict(fine))
+
+    def code(*rows, **kw):
+        error = made(*rows, **kw).error()
+        return error.exit_code if error else 0
+
+    assert code(fine) == code(fine, tool, mode) == 0
+    assert code(tool, mode) == 5
+    assert code(mode) == 4
+    assert code(fine, crash) == 9
+    assert code(fine, crash, big) == 7
+    assert code(fine, wrong, big, misses=tuple(missed)) == 6
+    assert code(fine, crash, misses=tuple(missed)) == 7
+    assert code(fine, unanswered=("--max-ram",)) == 2
+    assert code(fine, tool, unanswered=("--max-ram",)) == 5
+    assert "\n" not in str(made(fine, wrong, big).error())
+
+
+def test_a_missed_budget_says_by_how_much():
+    row = {
+        "target": "cortex_m4",
+        "numeric": "float32",
+        "estimated_us": 250.0,
+        "instructions_per_step": 42_000,
+        "flash_bytes": 448_614,
+        "ram_bytes": 3_400,
+    }
+    texts = [m.text for m in Budgets(200, 40_000, 128 * 1024, 3_000).misses(row)]
+    assert texts == [
+        "cortex_m4 float32: ~250.00 us per step, over --max-us 200.00 us by 50.00 us (25.0%)",
+        "cortex_m4 float32: 42,000 instructions per step, over --max-instructions 40,000 "
+        "instructions by 2,000 instructions (5.0%)",
+        "cortex_m4 float32: 438.1 KB of flash, over --max-flash 128.0 KB by 310.1 KB (242.3%)",
+        "cortex_m4 float32: 3,400 bytes of RAM, over --max-ram 3,000 bytes by 400 bytes (13.3%)",
+    ]
+    assert Budgets(250, 42_000, 448_614, 3_400).misses(row) == []
+    assert Budgets().misses(row) == Budgets(max_us=1).misses({"target": "x", "numeric": "y"}) == []
+    assert set(LIMITS) == set(Budgets.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4300", 4300),
+        ("115k", 115 * 1024),
+        ("128K", 128 * 1024),
+        ("4.3KB", 4403),
+        ("1M", 1 << 20),
+        ("2 MiB", 2 << 20),
+        ("12 B", 12),
+    ],
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "K", "12Q", "-4", "1.2.3k", "12 34"])
+def test_no_sizes(text):
+    with refusal(UsageError, "--max-ram .*: not a size; allowed: bytes, or like 115k", 2):
+        parse_size(text, "--max-ram")
+
+
+def test_bad_requests_are_refused_before_any_build(network, arguments, tmp_path):
+    kw = {**arguments, "out": tmp_path / "new"}
+    with refusal(UnsupportedError, "did you mean 'x86_64'", 4, tmp_path):
+        compare_targets(network, ("portable_c", "x86_65"), **kw)
+    with refusal(UsageError, "no target is named; allowed: all, arm_cpu", 2, tmp_path):
+        compare_targets(network, (" ",), **kw)
+    with refusal(UnsupportedError, "unknown numeric mode 'float23'; did you mean", 4, tmp_path):
+        compare_targets(network, ("x86_64",), numeric=("float23",), **kw)
+    with refusal(UsageError, "no numeric mode", 2, tmp_path):
+        compare_targets(network, ("x86_64",), numeric=(), **kw)
+    with refusal(
+        UsageError, "--max-flash: x86_64 cannot answer it; .*: cortex_m0plus", 2, tmp_path
+    ):
+        compare_targets(network, ("x86_64",), budgets=Budgets(max_flash=1), **kw)
+    with refusal(UsageError, "--max-instructions: x86_64 cannot answer", 2, tmp_path):
+        compare_targets(network, ("x86_64",), budgets=Budgets(max_instructions=1), **kw)
+    with refusal(UsageError, "--max-us 0: a budget is more than 0", 2, tmp_path):
+        Budgets(max_us=0)
+    with refusal(DataError, "140 channels, the network takes 14", 3, tmp_path):
+        compare_targets(network, ("x86_64",), out=tmp_path / "new")
+
+
+def test_targets_are_merged(tmp_path):
+    assert list(chosen_targets(["x86_64", " portable_c", "x86_64", ""])) == ["x86_64", "portable_c"]
+    assert tuple(chosen_targets(["all"])) == targets.names()
+    assert next(iter(chosen_targets(["x86_64", "all"]))) == "x86_64"
+    assert len(chosen_targets(["x86_64", "all"])) == len(targets.names())
+    mine = tmp_path / "x86_64.toml"
+    mine.write_text(TINY_CHIP)
+    with refusal(UsageError, "both named 'x86_64': rename the file", 2):
+        chosen_targets(["x86_64", str(mine)])
+
+
+def test_the_table_shows_every_row(found, chips, capsys):
+    show(comparison_page.table(chips))
+    text = capsys.readouterr().out
+    for word in ("PyTorch eager", "ONNX Runtime", "cortex_m4", "tiny_chip", "x86_64", "failed"):
+        assert word in text
+    assert "~" in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_page_is_whole_and_alone(chips):
+    class Reader(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.rows, self.links = 0, []
+
+        def handle_starttag(self, tag, attrs):
+            self.rows += tag == "tr"
+            self.links += [v for k, v in attrs if k in ("src", "href")]
+
+    reader = Reader()
+    bad = replace(chips.rows[0], target="<script>", skipped="a & b")
+    reader.feed(comparison_page.page(replace(chips, rows=(bad, *chips.rows[1:]))))
+    assert reader.rows == 1 + 2 + 3
+    assert reader.links == []
+    assert "<script>" not in comparison_page.page(replace(chips, rows=(bad,)))
+
+
+def test_the_command(found, place, arguments, tmp_path):
+    common = ("-o", arguments["out"], "-i", arguments["words"], "--limit", 1)
+    page = tmp_path / "r.html"
+    start = ("compare", place / "net.safetensors", "--targets", "x86_64", *common)
+    done = cli(*start, "--json", "--html", page)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["schema"] == "delrec.compare/1"
+    assert set(told["rows"][0]) >= KEYS
+    assert told["rows"][0]["reused"] is True
+    assert "[1/2] x86_64 float32: " in done.stderr
+    assert page.read_text().startswith("<!doctype html>")
+    assert "--force" in refused(3, *start, "--html", page)
+    done = cli(*start, "--max-us", "0.0001")
+    assert done.returncode == 7
+    assert "over budget: x86_64 float32: " in done.stdout
+    errors = [s for s in done.stderr.splitlines() if s.startswith("error: ")]
+    assert errors == ["error: budget missed: --max-us by x86_64 float32"]
+    done = cli(*start, "--max-us", "1e6")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].startswith("next: delrec-compile bench ")
+
+
+def test_bad_command_lines(tmp_path):
+    out = ("-o", tmp_path / "new")
+    said = refused(4, "compare", "--targets", "cortex_m44", *out)
+    assert "did you mean 'cortex_m4'" in said
+    said = refused(2, "compare", "-t", "x86_64", "--max-flash", "10k", *out)
+    assert "targets that can" in said
+    assert "not a size" in refused(2, "compare", "--max-ram", "lots", *out)
+    assert tree(tmp_path) == {}
+
+
+def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
+    process = subprocess.Popen(
+        [
+            *COMMAND,
+            *("compare", str(place / "net.safetensors"), "--targets", "x86_64,portable_c"),
+            *("-o", str(tmp_path / "kept"), "-i", arguments["words"], "--limit", "1"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[2/3]") and "compiling" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (out, "Traceback" in err) == ("", False)
+    assert "the same command goes on from it" in err
+    assert load_artifact(tmp_path / "kept" / f"{NAME}-x86_64-float32")
+    assert {p.name for p in (tmp_path / "kept").iterdir()} == {
+        f"{NAME}-x86_64-float32",
+        f"{NAME}-x86_64-float32.tar.gz",
+    }

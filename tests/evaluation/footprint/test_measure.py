@@ -1,0 +1,182 @@
+"""Compiled networks as bare C programs: memory, size, state, and that they compute what they should."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+from helpers import refusal
+
+from delrec_compile import build
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.data.events import Events, save_words
+from delrec_compile.errors import (
+    CompilerCrash,
+    InputError,
+    ParityError,
+    ToolchainError,
+    UnsupportedError,
+    UsageError,
+)
+from delrec_compile.evaluation.footprint.measure import Program, footprint, live
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, programs
+from delrec_compile.network import checkpoint
+from delrec_compile.system import toolchain
+from delrec_compile.system.elf import elf_parts
+
+COMMAND = [sys.executable, "-m", "delrec_compile", "footprint"]
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def whole(artifacts: dict[str, Path]) -> dict[str, Any]:
+    """Every row of the bundled network, through the command."""
+    done = subprocess.run(
+        [*COMMAND, artifacts["conv_delay_256"], "--rounds", "1", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_the_bundled_network_as_a_bare_program(whole: dict[str, Any]) -> None:
+    assert whole["schema"] == "delrec.footprint/1"
+    rows = {r["name"]: r for r in whole["rows"]}
+    assert tuple(rows) == NAMES
+    assert not [r["skipped"] for r in rows.values() if r["skipped"]]
+    for name in OURS:
+        assert 0 < rows[name]["rss_bytes"] <= 2.5 * MIB
+        assert rows[name]["disk_bytes"] < MIB
+        assert 0 < rows[name]["cold_start_cpu_ms"] <= rows[name]["cold_start_ms"]
+    assert rows["shared"]["ratio_rss"] == rows["shared"]["ratio_cold_start"] == 1.0
+    assert rows["static_musl"]["rss_bytes"] < rows["shared"]["rss_bytes"]
+
+
+def test_peers_take_many_times_more(whole: dict[str, Any]) -> None:
+    ours = whole["rows"][0]
+    for row in whole["rows"][len(OURS) :]:
+        assert row["ratio_rss"] > 20
+        assert row["ratio_disk"] > 100
+        assert row["ratio_rss"] == pytest.approx(row["rss_bytes"] / ours["rss_bytes"])
+        assert row["cold_start_cpu_ms"] > 20 * ours["cold_start_cpu_ms"]
+
+
+def test_the_state_of_a_stream(whole: dict[str, Any], artifacts: dict[str, Path]) -> None:
+    state = whole["state"]
+    manifest = load_artifact(artifacts["conv_delay_256"]).manifest
+    words = sum(s["elements"] for s in manifest["state"].values())
+    assert state["bytes_without_padding"] == 4 * words
+    assert 4 * words <= state["bytes"] <= 3.2 * 1024
+    assert state["bytes"] <= state["resident_bytes_per_stream"] < 1.1 * state["bytes"]
+
+
+def test_parts_of_the_library(whole: dict[str, Any], artifacts: dict[str, Path]) -> None:
+    parts, library = whole["parts"], load_artifact(artifacts["conv_delay_256"]).library
+    assert library is not None
+    assert parts["file"] == library.stat().st_size
+    weights = 2 * (140 * 256 + 256 * 256 + 256 * 20)
+    assert weights < parts["constants"] < parts["file"]
+    assert 5_000 < parts["code"] < 100_000
+    assert parts["code"] + parts["constants"] + parts["variables"] <= parts["file"]
+
+
+def test_people_read_a_table(artifacts: dict[str, Path]) -> None:
+    line = [*COMMAND, artifacts["conv_delay_256"], "--rows", "static,onnxruntime", "--rounds", "1"]
+    text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    for part in ("bare C, shared library", "bare C, static", "ONNX Runtime", "KiB", "one stream"):
+        assert part in text
+    assert "PyTorch" not in text
+    assert text.strip().splitlines()[-1] == "next: delrec-compile bench"
+
+
+def made(name: str, folder: Path, target: str = "x86_64", **options: Any) -> tuple[Artifact, Path]:
+    """A small network, built, and a word for it."""
+    network = cases.network(name)
+    artifact = build(network, target, folder / "a", **options)
+    counts = cases.counts(cases.CASES[name], steps=20)[:, 0][None].astype(np.uint8)
+    words = Events(counts, np.zeros(1, np.int64), None, None, 10.0)
+    save_words(folder / "w.npz", words)
+    return artifact, folder / "w.npz"
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [("portable_c", {}), ("x86_64", {"numeric": "int8"}), ("x86_64", {"unroll": 5})],
+)
+def test_every_form_of_an_artifact(target: str, options: Any, tmp_path: Path) -> None:
+    artifact, words = made("both_layers", tmp_path, target, **options)
+    found = footprint(artifact, str(words), rows=OURS, rounds=1)
+    assert [r.name for r in found.rows] == list(OURS)
+    assert not [r.skipped for r in found.rows if r.skipped]
+    assert found.state["bytes"] >= found.state["bytes_without_padding"] > 0
+    assert found.workload["steps"] == 20
+
+
+def test_another_network_is_noticed(tmp_path: Path) -> None:
+    artifact, words = made("both_layers", tmp_path)
+    network = checkpoint.load(artifact.path / "network.safetensors")
+    layers = (replace(network.layers[0], weight=-network.layers[0].weight), *network.layers[1:])
+    file = artifact.path / "network.safetensors"
+    file.unlink()
+    checkpoint.save(replace(network, layers=layers), file)
+    with refusal(ParityError, "footprint: shared computes other outputs", 6):
+        footprint(artifact, str(words), rows=("shared",), rounds=1)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("kill -SEGV $$", "ended with signal SIGSEGV"),
+        ("kill -ILL $$", "lacks an instruction"),
+        ("echo no room >&2; exit 3", "ended with exit code 3: no room"),
+        ("exec 0<&-; exit 0", "ended with exit code 0"),
+    ],
+)
+def test_a_program_that_dies_is_one_line(script: str, message: str) -> None:
+    program = Program("static", ("/bin/sh", "-c", script), outputs=4)
+    with refusal(CompilerCrash, message, 9):
+        live(program, np.zeros((5, 3), np.float32))
+
+
+def test_a_missing_compiler_skips_its_row(
+    artifacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
+    network = checkpoint.load("conv_delay_256")
+    artifact = load_artifact(artifacts["conv_delay_256"])
+    skipped = programs(artifact, network, "static_musl", tmp_path).skipped
+    assert skipped is not None
+    assert "pip install" in skipped
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with refusal(ToolchainError, "no C compiler found", 5):
+        programs(artifact, network, "shared", tmp_path)
+
+
+def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:
+    path = artifacts["conv_delay_256"]
+    with refusal(UsageError, "unknown row 'sharde'", 2):
+        footprint(path, rows=("sharde",))
+    with refusal(UsageError, "at least 1", 2):
+        footprint(path, rounds=0)
+    artifact = load_artifact(path)
+    for facts, where in (({"machine": "aarch64"}, "aarch64"), ({"form": "cuda"}, "a GPU")):
+        other = Artifact(path, {**artifact.manifest, **facts})
+        with refusal(UnsupportedError, f"is built for {where}.*compare", 4):
+            footprint(other)
+    old = {k: v for k, v in artifact.manifest.items() if k != "static_library"}
+    with refusal(InputError, "build it again", 3):
+        footprint(Artifact(path, old), rows=("static",), rounds=1)
+    (tmp_path / "x.so").write_bytes(b"\x7fELF\x01\x01" + bytes(90))
+    with refusal(CompilerCrash, "no 64-bit little-endian ELF", 9):
+        elf_parts(tmp_path / "x.so")

@@ -1,0 +1,108 @@
+"""Libraries for ARM Linux, cross-compiled on this machine and run in an emulator."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+
+from delrec_compile import targets
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
+from delrec_compile.errors import ToolchainError
+from delrec_compile.evaluation.proof import prove
+from delrec_compile.network import checkpoint
+from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.torch_runner import TorchRunner
+from delrec_compile.system import toolchain
+
+MACHINES = {"arm_cpu": (64, 0xB7), "arm_cpu_v7": (32, 0x28)}  # ELF class and e_machine
+
+
+@pytest.mark.parametrize("target", MACHINES)
+def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path: Path) -> None:
+    if targets.load(target).runs_here:
+        pytest.skip("this is that machine")
+    artifact = build(checkpoint.load("conv_delay_256"), target, tmp_path / "a")
+    assert artifact.library is not None
+    head = artifact.library.read_bytes()[:20]
+    bits, machine = MACHINES[target]
+    assert head[:4] == b"\x7fELF"
+    assert head[4] == bits // 32
+    assert int.from_bytes(head[18:20], "little") == machine
+    out = subprocess.run(
+        ["nm", "-D", artifact.library], capture_output=True, text=True, check=True
+    ).stdout
+    symbols = {s.split()[-1].split("@")[0]: s.split()[-2] for s in out.splitlines()}
+    assert not {n for n, kind in symbols.items() if kind == "U"}
+    assert {n for n, kind in symbols.items() if kind == "T"} == {
+        f"conv_delay_256_{e}"
+        for e in ("reset", "step", "run", "trace", "state_bytes", "self_test", "run_batch")
+    }
+    proof = prove(artifact, limit=2)
+    assert proof.check is not None
+    assert proof.check["spikes"]["differing"] == 0
+    assert proof.check["membrane"]["max_abs_error"] == 0.0
+    assert proof.check["spikes"]["compared"] == 2 * 80 * 512
+    assert proof.bench is None
+    assert proof.emulated is not None
+    assert 1_000 < proof.emulated["instructions_per_step"] < 40_000
+    assert proof.emulated["worst_instructions"] >= proof.emulated["instructions_per_step"]
+    assert "emulated" in proof.emulated["how"]
+
+
+@pytest.mark.parametrize("target", MACHINES)
+@pytest.mark.parametrize("name", cases.ON_CHIPS)
+def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path: Path) -> None:
+    """Kernels and glue as they ship, in the emulator, against the reference."""
+    if targets.load(target).runs_here:
+        pytest.skip("this is that machine")
+    network = cases.network(name)
+    checkpoint.save(network, tmp_path / "network.safetensors")
+    facts = assemble(str(tmp_path), target, network.name, 1, None, None)
+    manifest = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
+    runner = EmulatedRunner(Artifact(tmp_path, {**manifest, **facts}))
+    assert runner.self_test()
+    x = cases.counts(cases.CASES[name], steps=60)
+    want, got = TorchRunner(network).trace(x), runner.trace(x)
+    np.testing.assert_array_equal(got.y, want.y)
+    for have, wanted in zip(got.spikes, want.spikes, strict=True):
+        np.testing.assert_array_equal(have, wanted)
+
+
+def test_the_command_runs_it_in_the_emulator(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "delrec_compile"]
+    folder = tmp_path / "a"
+    done = subprocess.run(
+        [*command, "build", "-t", "arm_cpu", "-o", folder, "--limit", "1", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert told["check"]["passed"] is True
+    if not targets.load("arm_cpu").runs_here:
+        assert told["latency"]["how"] == "emulated"
+        assert told["latency"]["us_per_step"] is None
+        assert told["latency"]["instructions_per_step"] > 1_000
+    told = subprocess.run(
+        [*command, "run", folder, "--limit", "2", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(json.loads(told.stdout)["classes"]) == 2
+
+
+def test_a_missing_cross_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("delrec_compile.targets.platform.machine", lambda: "x86_64")
+    with pytest.raises(ToolchainError, match=r"pip install 'delrec-compile\[cross\]'"):
+        build(checkpoint.load("conv_delay_256"), "arm_cpu", tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []

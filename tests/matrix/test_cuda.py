@@ -1,0 +1,543 @@
+"""GPU code: what TVM and the CUDA compiler make, and its bits in the emulated driver or on a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+import torch
+from fixtures.traces import same
+from helpers import refusal
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from delrec_compile import targets
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.cli import tables
+from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.build import build
+from delrec_compile.compiler.codegen.cuda import cuda_text, require
+from delrec_compile.compiler.kernels.float32 import compose
+from delrec_compile.compiler.kernels.gpu import compose_gpu, threads_for
+from delrec_compile.compiler.tir.schedule import Schedule
+from delrec_compile.errors import (
+    CompilerCrash,
+    DataError,
+    DeviceError,
+    InputError,
+    ParityError,
+    ToolchainError,
+    UnsupportedError,
+)
+from delrec_compile.evaluation.latency import gpu
+from delrec_compile.evaluation.latency.bench import bench
+from delrec_compile.evaluation.proof import prove
+from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
+from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.gpu import GpuSession
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
+from delrec_compile.system import doctor, nvrtc, toolchain
+
+ENTRIES = [
+    "close",
+    "driver",
+    "open",
+    "reset",
+    "run",
+    "run_device",
+    "self_test",
+    "state_bytes",
+    "trace",
+]
+EXAMPLE = Path(__file__).parents[2] / "docs" / "example_cuda.c"
+Made = Callable[..., Artifact]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """`made(network, target="cuda", cpu=None)`: an artifact's folder, made once in this process."""
+    kept: dict[tuple[str, str, str | None], Artifact] = {}
+
+    def make(network: Network, target: str = "cuda", cpu: str | None = None) -> Artifact:
+        key = (checkpoint.digest(network), target, cpu)
+        if key not in kept:
+            stage = tmp_path_factory.mktemp(network.name)
+            checkpoint.save(network, stage / "network.safetensors")
+            facts = assemble(str(stage), target, network.name, 1, cpu, None)
+            sizes = {"inputs": network.inputs, "outputs": network.outputs}
+            kept[key] = Artifact(stage, {"name": network.name, **sizes, **facts})
+        return kept[key]
+
+    return make
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Callable[[int, int], str]:
+    """`narrow(threads, registers)`: the profile with a smaller block."""
+
+    def profile(threads: int, registers: int) -> str:
+        text = (Path(targets.__file__).parent / "cuda.toml").read_text()
+        text = re.sub(r"lanes = \d+", f"lanes = {threads}", text)
+        text = re.sub(r"registers = \d+", f"registers = {registers}", text)
+        path = tmp_path / f"block_{threads}_{registers}.toml"
+        path.write_text(text)
+        return str(path)
+
+    return profile
+
+
+def text_of(network: Network, *, trace: bool = False) -> str:
+    kernel = compose_gpu(network.layers, network.readout, Schedule(256, 4, "ballot"), trace=trace)
+    return cuda_text({"kernel": kernel.function}, "sm_80")
+
+
+# The bits ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases.EXACT)
+def test_the_kernels_give_the_bits_of_torch(name: str, made: Made) -> None:
+    """Several streams, whichever threads run first."""
+    network, x = cases.network(name), cases.counts(cases.CASES[name], batch=3)
+    want = TorchRunner(network).trace(x)
+    session = GpuSession(made(network), emulated=True)
+    assert session.driver is not None
+    assert session.self_test()
+    for seed in (0, 1, 2):
+        cuda.set_order(session.driver, seed)
+        same(session.trace(x), want)
+
+
+@pytest.mark.parametrize("name", cases.EXACT)
+def test_a_gpu_gives_the_bits_of_torch(name: str, made: Made) -> None:
+    if cuda.gpu() is None:
+        pytest.skip("no GPU on this machine")
+    network, x = cases.network(name), cases.counts(cases.CASES[name], batch=33)
+    session = GpuSession(made(network), emulated=False)
+    assert session.self_test()
+    same(session.trace(x), TorchRunner(network).trace(x))
+
+
+def test_off_the_grid_the_sums_have_an_order(made: Made) -> None:
+    network, x = cases.network("off_grid"), cases.counts(cases.CASES["off_grid"], batch=2)
+    session = GpuSession(made(network), emulated=True)
+    assert session.driver is not None
+    got = session.trace(x)
+    want = TorchRunner(network).trace(x)
+    np.testing.assert_allclose(got.y, want.y, atol=1e-5)
+    for have, wanted in zip(got.spikes, want.spikes, strict=True):
+        np.testing.assert_array_equal(have, wanted)
+    cuda.set_order(session.driver, 3)
+    same(session.trace(x), got)
+
+
+@pytest.mark.parametrize("block", [(32, 1), (32, 2), (64, 4)])
+@pytest.mark.parametrize("name", ["wide", "both_layers", "one_layer"])
+def test_layers_may_be_wider_than_the_block(
+    name: str, block: tuple[int, int], made: Made, narrow: Callable[[int, int], str]
+) -> None:
+    network, x = cases.network(name), cases.counts(cases.CASES[name], batch=2)
+    artifact = made(network, narrow(*block))
+    assert artifact.manifest["threads"] == block[0]
+    same(GpuSession(artifact, emulated=True).trace(x), TorchRunner(network).trace(x))
+
+
+def test_wide_kernels_reach_beyond_a_word(made: Made, narrow: Callable[[int, int], str]) -> None:
+    for taps, neurons in ((67, 150), (31, 20)):
+        case = cases.Case(f"taps_{taps}", sizes=(neurons,), recurrence=(f"conv{taps}",))
+        network, x = cases.made(case), cases.counts(case, batch=2)
+        for artifact in (made(network), made(network, narrow(64, 2))):
+            same(GpuSession(artifact, emulated=True).trace(x), TorchRunner(network).trace(x))
+
+
+def test_the_session_of_a_cpu_refuses_it(made: Made) -> None:
+    with refusal(InputError, "is for a GPU; GpuSession of session_gpu runs it", 3):
+        Session(made(cases.network("mixed")))
+
+
+def test_state_stays_between_launches(made: Made) -> None:
+    network, x = cases.network("both_layers"), cases.counts(cases.CASES["both_layers"], batch=2)
+    session = GpuSession(made(network), emulated=True)
+    session.open(2)
+    want = session.run(x)
+    session.reset()
+    parts = [session.run(part) for part in (x[:1], x[1:20], x[20:])]
+    np.testing.assert_array_equal(np.concatenate(parts), want)
+    session.open(1)
+    np.testing.assert_array_equal(session.run(x[:, 1:])[:, 0], want[:, 1])
+    session.close()
+    assert session.streams == 0
+
+
+def test_the_bundled_network_is_proven(tmp_path: Path) -> None:
+    artifact = build(checkpoint.load("dense_delay_256"), "cuda", tmp_path / "a")
+    proof = prove(artifact, limit=5, timed=False)
+    assert proof.check is not None
+    assert proof.check["spikes"]["compared"] == 5 * 80 * 512
+    assert proof.check["spikes"]["differing"] == 0
+    assert proof.check["membrane"]["max_abs_error"] == 0.0
+    assert proof.emulated is not None
+    if cuda.gpu() is None:
+        assert proof.emulated["how"] == "emulated (CUDA source on this CPU, no GPU)"
+        assert tables.emulated_line(proof.emulated) == proof.emulated["how"]
+        assert proof.emulated["instructions_per_step"] is None
+        assert proof.bench is None
+
+
+# The code ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90"])
+def test_device_code_for_an_architecture(arch: str, made: Made) -> None:
+    network = cases.network("mixed")
+    artifact = made(network, cpu=arch)
+    ptx = (artifact.path / "lib" / "mixed.ptx").read_text()
+    assert re.search(rf"^\.target {arch}$", ptx, flags=re.M)
+    assert sorted(nvrtc.entries(ptx)) == ["mixed_kernel_run", "mixed_kernel_trace"]
+    assert artifact.manifest["arch"] == arch
+    assert (artifact.path / "lib" / "mixed.cubin").read_bytes()[:4] == b"\x7fELF"
+    # the leak is rounded before the sum: nothing is contracted
+    assert "fma.rn" not in ptx
+    assert set(re.findall(r"\b(?:mul|add|sub|mad)\S*\.f32", ptx)) == {"mul.rn.f32", "add.rn.f32"}
+    assert "ld.global.nc.f32" in ptx
+
+
+def test_the_source_forbids_contraction_by_itself() -> None:
+    text = text_of(cases.network("mixed"))
+    assert text.count("__fmul_rn(") == 3  # two layers and the readout
+    assert not re.search(r"_v\[\w+\] \*", text)
+    assert "#include" not in text
+    assert "const float* __restrict__ l0_weight" in text
+    assert re.search(r"\n    float\* __restrict__ l0_v", text)
+
+
+def test_one_launch_runs_all_steps() -> None:
+    """A loop over time in one kernel, two syncs per step and two per layer."""
+    for name in ("feed_forward", "three_layers"):
+        network = cases.network(name)
+        text = text_of(network)
+        assert text.count("__global__") == 1
+        assert text.count("for (int t = 0; t < steps; ++t)") == 1
+        assert text.count("__syncthreads") == 2 + 2 * len(network.layers)
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_a_function_without_threads_is_refused(threads: bool) -> None:
+    """TVM would make host code of it, or one thread's, without a word."""
+    network = cases.network("one_layer")
+    serial = compose(network.layers, network.readout, Schedule(1, 4, "scan"), generator="c")
+    with refusal(CompilerCrash, "TVM makes no CUDA of it: ", 9):
+        cuda_text({"k": serial.function}, "sm_80")
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_name("k")
+        out = tir.arg("out", tir.buffer((1,), "float32"))
+        if threads:
+            with tir.launch_thread("threadIdx.x", 32) as i:
+                tir.buffer_store(out, tir.cast(i, "float32"), [0])
+        else:
+            tir.buffer_store(out, tir.float32(0), [0])
+    with refusal(CompilerCrash, "no device code was made of it|TVM makes no CUDA", 9):
+        cuda_text({"k": builder.get()}, "sm_80")
+    with refusal(CompilerCrash, "the PTX has no kernel 'b': no device code", 9):
+        require(["a", "b"], nvrtc.entries(".visible .entry a(\n"), "the PTX")
+
+
+def test_threads_of_a_block() -> None:
+    assert [threads_for(n, 256) for n in (1, 32, 33, 100, 256, 4096)] == [32, 32, 64, 128, 256, 256]
+
+
+def test_layers_beyond_shared_memory_are_refused() -> None:
+    network = cases.network("one_layer")
+    wide = replace(cases.CASES["one_layer"], name="huge", sizes=(16_000,), inputs=1)
+    huge = cases._draw(wide, np.random.default_rng(0))
+    with refusal(UnsupportedError, "needs 68352 bytes of a GPU block's shared memory", 4):
+        compose_gpu(huge.layers, huge.readout, Schedule(256, 4, "ballot"), trace=False)
+    assert (
+        compose_gpu(
+            network.layers, network.readout, Schedule(256, 4, "ballot"), trace=False
+        ).shared_bytes
+        < 2048
+    )
+
+
+# The emulator ------------------------------------------------------------------------------------
+
+
+def launch(source: str, folder: Path, seed: int = 0) -> tuple[int, list[int], int]:
+    """Runs `kernel(uint *out)`, 64 threads, 3 blocks: the answer, the memory, the sync's answer."""
+    (folder / "k.cu").write_text(source)
+    (folder / str(seed)).mkdir()
+    path = cuda.write_driver(folder / "k.cu", ["kernel"], folder / str(seed))
+    lib = ctypes.CDLL(str(path))
+    cuda.set_order(lib, seed)
+    module, function, at = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint64()
+    assert lib.cuModuleLoadData(ctypes.byref(module), b"\x7fELF") == 209
+    assert lib.cuModuleLoadData(ctypes.byref(module), b".visible .entry kernel(") == 0
+    assert lib.cuModuleGetFunction(ctypes.byref(function), module, b"other") == 500
+    assert lib.cuModuleGetFunction(ctypes.byref(function), module, b"kernel") == 0
+    assert lib.cuMemAlloc_v2(ctypes.byref(at), ctypes.c_size_t(256)) == 0
+    lib.cuMemsetD8_v2(at, 0, ctypes.c_size_t(256))
+    arguments = (ctypes.c_void_p * 1)(ctypes.addressof(at))
+    code = lib.cuLaunchKernel(function, 3, 1, 1, 64, 1, 1, 0, None, arguments, None)
+    out = (ctypes.c_uint32 * 64)()
+    lib.cuMemcpyDtoH_v2(out, at, ctypes.c_size_t(256))
+    return code, list(out), lib.cuCtxSynchronize()
+
+
+HEAD = """#define uint unsigned int
+extern "C" __global__ void __launch_bounds__(64) kernel(uint* __restrict__ out) {
+  __shared__ alignas(64) uint seen[64];
+  int i = (int)threadIdx.x;
+"""
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_emulator_runs_barriers_and_votes(seed: int, tmp_path: Path) -> None:
+    body = """  seen[i] = __ballot_sync(0xffffffffu, i % 3 == (int)blockIdx.x);
+  __syncthreads();
+  out[i] = seen[63 - i] + __popc(7u);
+}
+"""
+    code, out, ended = launch(HEAD + body, tmp_path, seed)
+    votes = [sum((i % 3 == 2) << (i % 32) for i in range(w, w + 32)) for w in (0, 32)]
+    assert (code, ended) == (0, 0)
+    assert out == [votes[1] + 3] * 32 + [votes[0] + 3] * 32
+
+
+@pytest.mark.parametrize(
+    ("body", "answers"),
+    [
+        ("if (i < 40) { __syncthreads(); } out[i] = 1; }\n", (719, 0)),
+        ("if (i != 3) { out[i] = __ballot_sync(0xffffffffu, true); } }\n", (719, 0)),
+        ("out[i + 1] = 1; }\n", (0, 700)),
+        ("out[i - 1] = 1; }\n", (0, 700)),
+    ],
+)
+def test_the_emulator_finds_faults(body: str, answers: tuple[int, int], tmp_path: Path) -> None:
+    """A barrier that some threads miss, a vote without a lane, a store before or behind."""
+    code, _, ended = launch(HEAD + body, tmp_path)
+    assert (code, ended) == answers
+
+
+def test_every_barrier_is_needed_and_missed(made: Made, tmp_path: Path) -> None:
+    """Without any one of the kernel's syncs the outputs depend on who runs first, and are seen to."""
+    name = "dense_and_conv"
+    case = replace(cases.CASES["mixed"], name=name, sizes=(70, 90), inputs=80)
+    network, x = cases.made(case), cases.counts(case, batch=2)
+    want = TorchRunner(network).trace(x)
+    wide = GpuSession(made(network), emulated=True)
+    same(wide.trace(x), want)
+    source = (wide.artifact.path / "lib" / f"{name}.cu").read_text()
+    parts = source.split("__syncthreads();")
+    syncs = (len(parts) - 1) // 2
+    assert syncs == 6
+    for gone in range(syncs):
+        joined = parts[0]
+        for k, part in enumerate(parts[1:]):
+            joined += ("" if k % syncs == gone else "__syncthreads();") + part
+        folder = tmp_path / str(gone)
+        folder.mkdir()
+        (folder / "k.cu").write_text(joined)
+        wide.emulate(folder / "k.cu")
+        assert any(_differs(wide, seed, x, want) for seed in range(6)), gone
+
+
+def _differs(session: GpuSession, seed: int, x: np.ndarray, want: object) -> bool:
+    assert session.driver is not None
+    cuda.set_order(session.driver, seed)
+    try:
+        same(session.trace(x), want)
+    except (AssertionError, CompilerCrash, DeviceError):
+        return True
+    return False
+
+
+# The host library --------------------------------------------------------------------------------
+
+
+def test_the_library_exports_its_entries_and_needs_no_toolkit(made: Made, tmp_path: Path) -> None:
+    library = made(cases.network("mixed")).library
+    assert library is not None
+    out = subprocess.run(["nm", "-D", library], capture_output=True, text=True, check=True).stdout
+    symbols = {s.split()[-1].split("@")[0]: s.split()[-2] for s in out.splitlines()}
+    assert {n for n, kind in symbols.items() if kind == "T"} == {f"mixed_{e}" for e in ENTRIES}
+    assert not {n for n in symbols if n.startswith(("cu", "TVM"))}
+    header = library.parents[1] / "include" / "mixed.h"
+    for e in ENTRIES:
+        assert f"mixed_{e}(" in header.read_text()
+    (tmp_path / "h.cc").write_text(f'#include "{header}"\n')
+    toolchain.run_cxx("-Wall", "-Werror", "-c", tmp_path / "h.cc", "-o", tmp_path / "h.o")
+
+
+def test_the_host_source_has_no_warnings(made: Made, tmp_path: Path) -> None:
+    artifact = made(cases.network("mixed"))
+    files = {"CUBIN": "cubin", "PTX": "ptx", "WEIGHTS": "weights"}
+    defined = [f'-D{k}="{artifact.path / "lib" / "mixed"}.{v}"' for k, v in files.items()]
+    flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-fPIC", "-c")
+    include = f"-I{artifact.path / 'include'}"
+    source = artifact.path / "src" / "mixed_host.c"
+    toolchain.run_cc(*flags, *defined, include, source, "-o", tmp_path / "h.o")
+
+
+def test_arguments_that_make_no_sense(made: Made) -> None:
+    network = cases.network("mixed")
+    session = GpuSession(made(network), emulated=True)
+    session.open(2)
+    entry, null, x = session._entry, ctypes.c_void_p(), np.zeros((1, 2, 99), np.float32)
+    assert entry("open")(null, 0, 1) == -1
+    assert entry("open")(ctypes.byref(null), 0, 0) == -1
+    assert entry("open")(ctypes.byref(null), 7, 1) == 101
+    assert entry("reset")(null) == -1
+    at = ctypes.c_void_p(x.ctypes.data)
+    for steps in (0, -1, 2**31 - 1):
+        assert entry("run")(session._gpu, at, ctypes.c_int32(steps), at) == -1
+    assert entry("run")(session._gpu, null, 1, at) == -1
+    assert entry("trace")(session._gpu, at, 1, at, null) == -1
+    assert entry("driver")(b"libnone.so.9") == -2
+    with pytest.raises(DataError, match=r"x has shape \[1, 2, 99\]; \[steps, 2, 14\] is needed"):
+        session.run(x)
+
+
+def test_without_a_driver_it_says_so(made: Made) -> None:
+    if cuda.gpu() is not None:
+        pytest.skip("this machine has a GPU")
+    artifact = made(cases.network("mixed"))
+    code = (
+        f"import ctypes; lib = ctypes.CDLL({str(artifact.library)!r}); "
+        "print(lib.mixed_open(ctypes.byref(ctypes.c_void_p()), 0, 1), lib.mixed_self_test(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["-2", "-2"]
+    with refusal(DeviceError, "no GPU here; it can be emulated: see docs/cuda.md", 8):
+        GpuSession(artifact, emulated=False)
+
+
+def test_the_weights_file_is_what_the_manifest_says(made: Made) -> None:
+    network = cases.network("mixed")
+    artifact = made(network)
+    raw = (artifact.path / "lib" / "mixed.weights").read_bytes()
+    for name, where in artifact.manifest["tables"].items():
+        assert where["offset"] % 256 == 0
+        array = np.frombuffer(raw, where["dtype"], where["elements"], where["offset"])
+        if name == "l1_weight":
+            np.testing.assert_array_equal(array, network.layers[1].weight.T.reshape(-1))
+
+
+# Commands and refusals ---------------------------------------------------------------------------
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
+    network = cases.network("mixed")
+    files = [build(network, "cuda", tmp_path / d / "a").archive.read_bytes() for d in "xy"]
+    assert files[0] == files[1]
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "delrec_compile", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    folder = tmp_path / "a"
+    done = cli("build", "-t", "cuda", "--cpu", "sm_90", "-o", folder, "--limit", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["check"]["spikes"]["differing"] == 0
+    assert told["check"]["spikes"]["compared"] == 5 * 80 * 512
+    names = [f"lib/conv_delay_256.{kind}" for kind in ("cu", "ptx", "cubin", "weights")]
+    assert set(names) < set(told["files"])
+    checked = json.loads(cli("check", folder, "--limit", "2", "--json").stdout)
+    assert checked["passed"] is True
+    assert len(json.loads(cli("run", folder, "--limit", "2", "--json").stdout)["classes"]) == 2
+    flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}")
+    lib = (f"-L{folder / 'lib'}", "-lconv_delay_256", f"-Wl,-rpath,{folder / 'lib'}")
+    toolchain.run_cc(*flags, EXAMPLE, *lib, "-o", tmp_path / "example")
+    example = subprocess.run([tmp_path / "example"], capture_output=True, check=False)
+    assert example.returncode == (77 if cuda.gpu() is None else 0)
+    if cuda.gpu() is None:
+        assert told["latency"] == {
+            "us_per_step": None,
+            "instructions_per_step": None,
+            "how": "emulated",
+        }
+        done = cli("bench", folder)
+        assert done.returncode == 8
+        assert "no GPU here, so there is nothing to time" in done.stderr
+
+
+def test_an_unknown_architecture(tmp_path: Path) -> None:
+    message = "unknown GPU architecture 'sm_91'; did you mean 'sm_.*allows: .*sm_80.*sm_90"
+    with refusal(UnsupportedError, message, 4, tmp_path):
+        build(cases.network("mixed"), "cuda", tmp_path / "a", cpu="sm_91")
+
+
+def test_no_compiler_for_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "_libraries", list)
+    monkeypatch.setattr(nvrtc.shutil, "which", lambda name: None)
+    with pytest.raises(ToolchainError, match=r"pip install 'delrec-compile\[cuda\]'"):
+        nvrtc.find()
+    finding = doctor._cuda()
+    assert not finding.ok
+    assert finding.fix == "pip install 'delrec-compile[cuda]'"
+    assert "cuda" in doctor.missing(targets.load("cuda"))
+    monkeypatch.setattr(toolchain, "cc", lambda cross="": ["cc"])
+    with refusal(ToolchainError, r"pip install 'delrec-compile\[cuda\]'", 5, tmp_path):
+        build(cases.network("mixed"), "cuda", tmp_path / "a")
+
+
+def test_what_the_compiler_refuses_is_named() -> None:
+    with refusal(CompilerCrash, r"refused bad.cu: .*error", 9):
+        nvrtc.find().compile("__global__ void k() { nonsense; }", "bad", "sm_80")
+
+
+# The benchmark, as far as it goes without a GPU --------------------------------------------------
+
+
+def test_the_peers_loop_is_the_reference() -> None:
+    network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=4)
+    there = torch.from_numpy(x)
+    step, state = gpu._module(network, there)
+    y = gpu.loop(step, there, state).numpy()
+    np.testing.assert_array_equal(y, TorchRunner(network).trace(x).y)
+
+
+def test_the_parts_of_the_benchmark(made: Made) -> None:
+    network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=2)
+    session = GpuSession(made(network), emulated=True)
+    engines = gpu.engines_for(session, network, x, cuda=False)
+    want = TorchRunner(network).trace(x).y
+    # the emulated GPU's memory is that of the CPU
+    engines["ours_device"] = gpu._ours(session, torch.from_numpy(x))
+    assert gpu._differences(engines, want, True) == {"ours": 0.0, "ours_device": 0.0}
+    with pytest.raises(ParityError, match="ours computes other outputs"):
+        gpu._differences(engines, want + 1, True)
+    times = gpu._interleave(engines, 2, len(x))
+    assert list(times) == ["ours", "ours_device"]
+    assert len(times["ours"]) == 2
+    assert set(gpu.NAMES) <= set(tables.ENGINES)
+
+
+def test_there_is_no_time_without_a_gpu(tmp_path: Path) -> None:
+    if cuda.gpu() is not None:
+        pytest.skip("this machine has a GPU")
+    artifact = build(cases.network("one_layer"), "cuda", tmp_path / "a")
+    with refusal(DeviceError, "no GPU here, so there is nothing to time", 8):
+        bench(artifact.path)
+
+
+def test_on_a_gpu_every_engine_is_timed(tmp_path: Path) -> None:
+    if cuda.gpu() is None:
+        pytest.skip("no GPU on this machine")
+    artifact = build(checkpoint.load("conv_delay_256"), "cuda", tmp_path / "a")
+    rows = {r.name: r for r in bench(artifact.path, rounds=3).rows}
+    assert {n.partition("@")[0] for n in rows} <= set(gpu.NAMES)
+    assert all(rows[f"ours@{b}"].us_per_step > 0 for b in gpu.BATCHES)

@@ -1,0 +1,253 @@
+"""`tune --device`: over TVM's tracker and server, and over ssh, both on loopback and real."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cases
+import numpy as np
+import psutil
+import pytest
+from fixtures.command import cli
+from fixtures.remote import Shell, free_port, listening
+from helpers import refusal
+
+import delrec_compile
+from delrec_compile import targets
+from delrec_compile.compiler.schedules.store import Store, read
+from delrec_compile.data.events import Events, save_words
+from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
+from delrec_compile.network import checkpoint
+from delrec_compile.tuning import evaluator as tuning_lab
+from delrec_compile.tuning import remote as tuning_remote
+from delrec_compile.tuning.driver import Limits
+from delrec_compile.tuning.evaluator import Lab
+
+NAME = "conv3"
+KEY = "here"
+TRACKER = (
+    "from delrec_compile.runners.devices.serve import tracker; tracker('127.0.0.1', {port}, print)"
+)
+SERVER = (
+    "from delrec_compile.runners.devices.serve import server; "
+    "server('here', ('127.0.0.1', {port}), '127.0.0.1', None, print, print)"
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network and words that fit it."""
+    if not targets.load("x86_64").runs_here:
+        pytest.skip("the compiled library does not run on this machine")
+    folder = tmp_path_factory.mktemp("tune")
+    checkpoint.save(cases.network(NAME), folder / "network.safetensors")
+    x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
+    counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
+    save_words(folder / "words.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
+    return folder
+
+
+def started(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """The process and all that it started."""
+    mine = psutil.Process(process.pid)
+    for each in [*mine.children(recursive=True), mine]:
+        each.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Iterator[int]:
+    pytest.importorskip("tornado")
+    port = free_port()
+    process = started(TRACKER.format(port=port))
+    try:
+        listening(port, process)
+        yield port
+    finally:
+        ended(process)
+
+
+@pytest.fixture
+def server(tracker: int) -> Iterator[psutil.Process]:
+    from delrec_compile.runners.devices.rpc import keys, offered
+
+    process = started(SERVER.format(port=tracker))
+    end = time.monotonic() + 60
+    try:
+        while not any(k.free for k in keys("127.0.0.1", tracker)):
+            assert time.monotonic() < end, "no server came"
+            time.sleep(0.2)
+        yield psutil.Process(process.pid)
+    finally:
+        ended(process)
+        while offered("127.0.0.1", tracker, KEY):
+            assert time.monotonic() < end + 60, "the tracker still offers a server that ended"
+            time.sleep(0.05)
+
+
+def url(port: int) -> str:
+    return f"rpc://127.0.0.1:{port}/{KEY}?timeout=60"
+
+
+def sessions(server: psutil.Process) -> list[psutil.Process]:
+    """The processes in which code that was sent runs."""
+    return [p for child in server.children() for p in child.children()] or server.children()
+
+
+@pytest.fixture
+def lab(place: Path, tracker: int, server: psutil.Process) -> Lab:
+    return Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), url(tracker))
+
+
+def test_over_rpc(place: Path, tracker: int, server: psutil.Process, tmp_path: Path) -> None:
+    words, db = str(place / "words.npz"), tmp_path / "db"
+    line = ("tune", place / "network.safetensors", "--cpu", "x86-64", "-i", words)
+    done = cli(*line, "--device", url(tracker), "--trials", 3, "--db", db, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["unit"] == "us"
+    assert told["how"].startswith(f"device (rpc://127.0.0.1:{tracker}/here")
+    assert set(told["shipped"]["costs"]) == {"steps", "sequence"}
+    assert told["trials"] == {"measured": 3, "known": 0, "failed": 0}
+    (path,) = Store(db).files()
+    trials = read(path).all("trial")
+    assert all(t["costs"]["steps"] > 0 for t in trials)
+    assert f"--device '{url(tracker)}'" in read(path).all("winner")[0]["command"]
+
+
+def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
+    network, words = cases.network(NAME), str(place / "words.npz")
+    gone = url(free_port())
+    with refusal(DeviceError, "is not reached", 8, tmp_path):
+        delrec_compile.tune(network, "x86_64", device=gone, words=words, db=tmp_path)
+    with refusal(UsageError, "no kind of device; did you mean 'rpc'", 2, tmp_path):
+        delrec_compile.tune(network, "x86_64", device="rcp://h/k", words=words, db=tmp_path)
+
+
+def test_a_session_that_dies_once_costs_nothing(lab: Lab, server: psutil.Process) -> None:
+    own = dict(lab.shipped.artifact.manifest["schedule"])
+    assert lab.measure(own)["ratio"] > 0
+    for process in sessions(server):
+        process.kill()
+    assert lab.measure(own)["ratio"] > 0
+    assert lab.remote is not None
+    assert lab.remote.sessions >= 2
+
+
+def test_a_candidate_that_kills_its_server_is_one_failed_trial(
+    lab: Lab, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = dict(lab.shipped.artifact.manifest["schedule"])
+    built: list[Any] = []
+    build, trace = lab._build, tuning_remote.RemoteRunner.trace
+
+    def building(schedule: Any) -> Any:
+        built.append(schedule)
+        return build(schedule)
+
+    def deadly(self: Any, x: Any) -> Any:
+        if built and built[-1]["registers"] == 16 and self is not lab.shipped.runner:
+            built.append(own)
+            for process in sessions(server):
+                process.kill()
+        return trace(self, x)
+
+    monkeypatch.setattr(lab, "_build", building)
+    monkeypatch.setattr(tuning_remote.RemoteRunner, "trace", deadly)
+    with pytest.raises(CompilerCrash, match="it failed where it ran: rpc://"):
+        lab.measure({**own, "registers": 16})
+    monkeypatch.undo()
+    assert lab.measure(own)["ratio"] > 0
+
+
+def test_a_machine_that_goes_away_ends_the_run_and_blames_no_schedule(
+    lab: Lab, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning_remote, "BACK_S", 1.0)
+    for process in [server, *server.children(recursive=True)]:
+        process.kill()
+    with pytest.raises(DeviceError, match="no machine has this key"):
+        lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
+
+
+class GoneLab:
+    """A lab whose device goes away after the first trials."""
+
+    def __init__(self, root: str, target: str, cpu: str | None, words: str, device: str) -> None:
+        self.left = 3
+
+    def facts(self) -> Any:
+        from test_tune import FakeLab
+
+        return FakeLab("", "", None, "").facts()
+
+    def measure(self, schedule: Any) -> Any:
+        from test_tune import FakeLab
+
+        self.left -= 1
+        if self.left < 0:
+            raise DeviceError("rpc://h/k is gone")
+        return FakeLab("", "", None, "").measure(schedule)
+
+
+def test_what_was_measured_before_a_device_went_away_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = importlib.import_module("delrec_compile.tuning.tune")
+    monkeypatch.setattr(module, "LAB", "test_tune_remote:GoneLab")
+    with pytest.raises(DeviceError, match="is gone"):
+        delrec_compile.tune(
+            cases.network(NAME), device="rpc://h/k", db=tmp_path, limits=Limits(None)
+        )
+    (path,) = Store(tmp_path).files()
+    trials = read(path).all("trial")
+    assert len(trials) == 3
+    assert not any("error" in t for t in trials)
+
+
+def test_old_sessions_are_renewed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = dict(lab.shipped.artifact.manifest["schedule"])
+    monkeypatch.setattr(tuning_remote, "YOUNG_S", 0.0)
+    assert lab.remote is not None
+    before = lab.remote.sessions
+    assert lab.compare([own, own], rounds=2)[1]["ratio"] > 0
+    assert lab.remote.sessions == before + 1
+
+
+def test_wrong_bits_there_never_count(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tuning_lab.assemble
+
+    def wrong(stage: str, *args: Any, **kw: Any) -> Any:
+        network = cases._shift(cases.network(NAME), 0, 0.125)
+        checkpoint.save(network, Path(stage) / "network.safetensors")
+        return real(stage, *args, **kw)
+
+    monkeypatch.setattr(tuning_lab, "assemble", wrong)
+    with pytest.raises(delrec_compile.errors.ParityError, match="other outputs or spikes"):
+        lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
+
+
+def test_over_ssh(place: Path, shell: Shell) -> None:
+    lab = Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), shell.url())
+    facts = lab.facts()
+    assert facts["how"].startswith("device (ssh://")
+    assert set(facts["costs"]) == {"steps", "sequence"}
+    found = lab.measure({**facts["space"]["shipped"], "registers": 16})
+    assert found["costs"]["steps"] > 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # small networks run fastest on one thread; set before torch starts its pool, and for children
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # no schedule that someone tuned on this machine; for children too
 os.environ["DELREC_DB"] = os.devnull + "/no-store"
+
+# a run under nohup starts with SIGINT ignored, and what it starts would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from collections.abc import Callable
 from pathlib import Path

@@ -80,8 +80,10 @@ def test_results_are_those_of_training(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.json")
     found = json.loads(path.read_text())
     network = checkpoint.load(path.with_suffix(".safetensors"))
-    same = train(toy_sets(), TrainConfig(**{"lr": RATE, **OPTIONS, "seed": 0}))
+    options = {"lr": RATE, **PAIR[0].options, **OPTIONS, "seed": 0}
+    same = train(toy_sets(), TrainConfig(**options))
     assert found["accuracy"] == same.accuracy
+    assert checkpoint.digest(same.network) == found["network_sha256"]
     assert checkpoint.digest(network) == found["network_sha256"]
 
 

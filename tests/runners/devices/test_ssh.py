@@ -88,7 +88,10 @@ def test_what_a_login_prints_does_no_harm(shell: Shell, compiled: Compile) -> No
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("dir=/nonexistent", "no folder could be made in /nonexistent; name another with"),
+        (
+            "dir=/proc/nonexistent",
+            "no folder could be made in /proc/nonexistent; name another with",
+        ),
         ("dir=/proc", "no folder could be made in /proc"),
         ("run=crash", r"the program died there \(SIGSEGV\)"),
         ("run=illegal", "lacks an instruction: build with --cpu"),

@@ -11,9 +11,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # no schedule that someone tuned on this machine; for children too
 os.environ["DELREC_DB"] = os.devnull + "/no-store"
 
-# a run under nohup starts with SIGINT ignored, and what it starts would inherit that
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +35,8 @@ from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.session import Session
 
 torch.set_num_threads(1)
+# a run under nohup starts with SIGINT ignored, and what it starts would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile(
     "tests",
     max_examples=10,

@@ -1,2 +1,8 @@
-"""What a network computes: one file per op, with its formula, plain reference, torch form, ONNX
-function and TIR form. See README.md for how to add one."""
+"""The ops of a network, one file each: formula, plain reference, torch form, ONNX function and TIR form.
+
+May import: system and below.
+Start reading at: `lif.py`.
+Public: `recurrence.Recurrence`, `lif.Lif`, `readout.Readout`, `dense_delay.DenseDelay`,
+    `conv_delay.ConvDelay`, `synaptic_delay.SynapticDelay`, `tap_conv_delay.TapConvDelay`,
+    `conv2d_delay.Conv2dDelay`.
+"""

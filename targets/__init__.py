@@ -1,5 +1,9 @@
 """Where a network runs: one TOML file per device, found by listing this folder.
 
+May import: system and below.
+Start reading at: `x86_64.toml`.
+Public: `Target`, `load`, `names`.
+
 A profile holds
 
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: what it is and what it needs;

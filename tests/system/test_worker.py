@@ -79,7 +79,7 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
 def test_a_child_that_hangs_ends_itself_when_its_parent_is_killed() -> None:
     code = (
         "import sys, os, threading; sys.path.insert(0, sys.argv[1])\n"
-        "from delrec_compile import warm\n"
+        "from delrec_compile.system import worker as warm\n"
         "warm.GRACE_S = 0.5; w = warm.Warm('fixtures.processes:Thing')\n"
         "print(w.call('add', n=1)['pid'], flush=True)\n"
         "threading.Timer(0.3, os.kill, (os.getpid(), 9)).start()\n"

@@ -20,8 +20,8 @@ from delrec_compile.ops import delay_line
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
-    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
-    from delrec_compile.ops.plane_taps import Shifted
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents
+    from delrec_compile.ops.plane_taps import ShiftedPlanes
 
 READ = "delay"  # name of the table of an axonal line
 
@@ -72,7 +72,7 @@ class Axonal:
         """The delays, in the smallest type."""
         return {READ: self.delay.astype(np.uint8 if self.depth <= 256 else np.uint16)}
 
-    def arrivals(self, e: Emitter, ring: Any, clock: Any) -> Arrivals | Shifted:
+    def arrivals(self, e: Emitter, ring: Any, clock: Any) -> Arrivals | ShiftedPlanes:
         """Shifted planes where the schedule has kernels read them so."""
         if self.taps and e.schedule.taps == "planes":
             from delrec_compile.ops import plane_taps
@@ -124,7 +124,7 @@ class History:
 
         def read(head: Any) -> Events:
             lag = self.lags[head] if isinstance(head, int) else head
-            delay_line.emit_recall(e, events, ring, clock, *shape, lag)
+            delay_line.emit_read_history(e, events, ring, clock, *shape, lag)
             return events
 
         return Arrivals.of(self.heads, read)
@@ -132,7 +132,7 @@ class History:
     def push(
         self, e: Emitter, spikes: Events, ring: Any, clock: Any, at: Callable[[str], Any]
     ) -> None:
-        delay_line.emit_keep(e, spikes, ring, clock, self.depth, self.size)
+        delay_line.emit_write_history(e, spikes, ring, clock, self.depth, self.size)
 
 
 Line = Axonal | History
@@ -142,7 +142,7 @@ Line = Axonal | History
 class GpuArrivals:
     """heads: what arrives at each head of an axonal line. masks: (heads * words,) of a history."""
 
-    heads: tuple[Marked, ...] = ()
+    heads: tuple[SharedEvents, ...] = ()
     masks: Any = None
 
 
@@ -152,7 +152,10 @@ def gpu_arrivals(e: GpuEmitter, line: Line, name: str) -> GpuArrivals:
         rooms = range(line.heads)
         named = (f"{name}{h}" if h else name for h in rooms)
         return GpuArrivals(
-            tuple(e.marked(each, line.size, line.taps // 2, listed=not line.taps) for each in named)
+            tuple(
+                e.shared_events(each, line.size, line.taps // 2, listed=not line.taps)
+                for each in named
+            )
         )
     words = line.heads * delay_line.words(line.size)
     return GpuArrivals(masks=e.shared(f"{name}_masks", words, "uint32"))
@@ -164,11 +167,11 @@ def gpu_read(e: GpuEmitter, line: Line, to: GpuArrivals, ring: Any, clock: Any) 
         for head, marked in enumerate(to.heads):
             delay_line.emit_gpu_read(e, marked, ring, clock, line.depth, line.size, head)
         return
-    delay_line.emit_gpu_recall(e, to.masks, ring, clock, line.lags, line.depth, line.size)
+    delay_line.emit_gpu_read_history(e, to.masks, ring, clock, line.lags, line.depth, line.size)
 
 
 def gpu_push(
-    e: GpuEmitter, line: Line, spikes: Marked, ring: Any, clock: Any, at: Callable[[str], Any]
+    e: GpuEmitter, line: Line, spikes: SharedEvents, ring: Any, clock: Any, at: Callable[[str], Any]
 ) -> None:
     """Keeps the spikes of this step, after the block has voted on them."""
     if isinstance(line, Axonal):
@@ -176,4 +179,4 @@ def gpu_push(
             e, spikes, at(READ), ring, clock, line.depth, line.size, line.heads
         )
         return
-    delay_line.emit_gpu_keep(e, spikes, ring, clock, line.depth, line.size)
+    delay_line.emit_gpu_write_history(e, spikes, ring, clock, line.depth, line.size)

@@ -30,7 +30,6 @@ BYTES = 4
 MASK = 0x00FF00FF
 BIASES = 0x00800080
 ORDER = (0, 2, 1, 3)
-MOST = 32767  # of a sum in 16 bits
 
 C_TEXT = """/* sum + the bytes 0 and 2 of a word, or its bytes 1 and 3, each in a half of its own */
 #if defined(__ARM_FEATURE_SIMD32)
@@ -184,7 +183,7 @@ def _sum_whole(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
     acc = _zeros(e, tile)
     for r in rows:
         with e.each(r.events) as j:
-            _add(e, acc, e.window(r.words, j * tile.every + tile.word, tile.width), None)
+            _add(e, acc, e.view(r.words, j * tile.every + tile.word, tile.width), None)
     return _outputs(e, acc, sum(counts[1:], counts[0]), tile)
 
 
@@ -197,7 +196,7 @@ def _sum_part(e: Emitter, r: ByteRows, parts: Parts, p: Any, tile: Tile) -> list
         count = None
         if r.count is not None:
             count = e.bind("count", T.cast(parts.own[first + i], "uint32"))
-        _add(e, acc, e.window(r.words, j * tile.every + tile.word, tile.width), count)
+        _add(e, acc, e.view(r.words, j * tile.every + tile.word, tile.width), count)
     return _outputs(e, acc, parts.totals[p], tile)
 
 

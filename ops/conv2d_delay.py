@@ -75,7 +75,7 @@ class Conv2dDelay(MapDelay):
     def arrays(self) -> Arrays:
         return {"kernel": self.kernel}
 
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"height": self.height, "width": self.width}
 
     def constants(self) -> Arrays:
@@ -83,7 +83,7 @@ class Conv2dDelay(MapDelay):
         whole = self.kernel.transpose(1, 0, 2, 3, 4)
         return {"kernel": np.ascontiguousarray(whole).reshape(channels, -1, taps, taps)}
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         depth, channels, _, taps, _ = self.kernel.shape
         return {
             "pads": [taps // 2] * 4,

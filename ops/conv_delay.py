@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
-from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
 
 if TYPE_CHECKING:
     import torch
 
     from delrec_compile.compiler.tir.emitter import Emitter
-    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
-    from delrec_compile.ops.plane_taps import Shifted
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents
+    from delrec_compile.ops.plane_taps import ShiftedPlanes
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class ConvDelay(Recurrence):
     def constants(self) -> Arrays:
         return {"kernel": self.kernels[None], "at": delay_line.gather_index(self.delay)}
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         pad = self.taps // 2
         return {"pads": [pad, pad], "map_shape": [0, self.heads, self.size]}
 
@@ -124,24 +124,24 @@ class ConvDelay(Recurrence):
         g = delay_line.torch_form(hist, at).view(-1, self.heads, self.size)
         return torch.nn.functional.conv1d(g, kernel, padding=self.taps // 2)[:, 0]
 
-    def tables(self, hold: Hold) -> Arrays:
-        return {"kernel": hold.sums(self.kernel), **self.line.tables()}
+    def tables(self, weights: WeightFormat) -> Arrays:
+        return {"kernel": weights.as_accumulators(self.kernel), **self.line.tables()}
 
     def emit(
-        self, e: Emitter, arrivals: Arrivals | Shifted, at: Callable[[str], Any], dtype: str
+        self, e: Emitter, arrivals: Arrivals | ShiftedPlanes, at: Callable[[str], Any], dtype: str
     ) -> Sums:
         kernel = at("kernel")
         if not isinstance(arrivals, Arrivals):
             return [], arrivals.current(e, lambda k, _, lanes: e.splat(kernel[k], lanes))
         current = e.buffer("current", self.size + self.taps - 1, dtype)
         emit(e, arrivals, kernel, self.taps, current, self.size)
-        return [], e.window(current, self.taps // 2, self.size)
+        return [], e.view(current, self.taps // 2, self.size)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
         def read(start: Any, i: Any, _: int) -> Any:
             return emit_gpu(e, arrivals.heads, at("kernel"), self.taps, start + i)
 
-        return [], e.computed(read)
+        return [], e.lazy(read)
 
 
 # hist (batch, depth, N), kernel (1, M, K), at (M * N,) = delay * N + j; map_shape: 0, M, N
@@ -202,7 +202,7 @@ def clear(e: Emitter, current: Any, size: int) -> None:
         e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
 
 
-def emit_gpu(e: GpuEmitter, heads: Sequence[Marked], kernel: Any, taps: int, at: Any) -> Any:
+def emit_gpu(e: GpuEmitter, heads: Sequence[SharedEvents], kernel: Any, taps: int, at: Any) -> Any:
     """I[at], gathered from the masks of the arriving spikes, its taps in ascending k."""
     T = e.T
     current = e.register(1, T.float32(0))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
-    from delrec_compile.compiler.tir.gpu import GpuEmitter, Marked
+    from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents
 
 WORD = 32
 
@@ -112,7 +112,7 @@ def emit_read(
     emit_clear(e, ring, base, n)
 
 
-def emit_recall(
+def emit_read_history(
     e: Emitter, past: Events, ring: Any, clock: Any, depth: int, n: int, lag: Any
 ) -> None:
     """The spikes of step `clock - 1 - lag`, from a ring that is plain history."""
@@ -120,7 +120,9 @@ def emit_recall(
     emit_list(e, past, ring, e.bind("plane", plane * words(n)), n)
 
 
-def emit_keep(e: Emitter, spikes: Events, ring: Any, clock: Any, depth: int, n: int) -> None:
+def emit_write_history(
+    e: Emitter, spikes: Events, ring: Any, clock: Any, depth: int, n: int
+) -> None:
     """Writes the spikes of this step to its plane of a ring that is plain history."""
     T = e.T
     base = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1) * words(n))
@@ -179,11 +181,11 @@ def columns(depth: int, n: int) -> int:
 
 
 def emit_gpu_read(
-    e: GpuEmitter, arrivals: Marked, ring: Any, clock: Any, depth: int, n: int, head: int = 0
+    e: GpuEmitter, arrivals: SharedEvents, ring: Any, clock: Any, depth: int, n: int, head: int = 0
 ) -> None:
     """Flags the neurons whose spikes arrive at this step; their bit is cleared."""
     T = e.T
-    ring = e.window(ring, head * columns(depth, n), columns(depth, n))
+    ring = e.view(ring, head * columns(depth, n), columns(depth, n))
     plane = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1))
     bit = e.bind("bit", T.shift_left(T.uint32(1), _low(T, plane)))
     for i, _ in e.blocks(n):
@@ -197,7 +199,7 @@ def emit_gpu_read(
 
 def emit_gpu_push(
     e: GpuEmitter,
-    spikes: Marked,
+    spikes: SharedEvents,
     delay: Any,
     ring: Any,
     clock: Any,
@@ -218,7 +220,7 @@ def emit_gpu_push(
                 e.store(ring, at, 1, T.bitwise_or(e.load(ring, at, 1), bit))
 
 
-def emit_gpu_recall(
+def emit_gpu_read_history(
     e: GpuEmitter, masks: Any, ring: Any, clock: Any, lags: tuple[int, ...], depth: int, n: int
 ) -> None:
     """The masks (lags * words,) of the steps `clock - 1 - lag`, from a ring that is history."""
@@ -229,7 +231,9 @@ def emit_gpu_recall(
             e.store(masks, k * words(n) + w, 1, e.load(ring, plane * words(n) + w, 1))
 
 
-def emit_gpu_keep(e: GpuEmitter, spikes: Marked, ring: Any, clock: Any, depth: int, n: int) -> None:
+def emit_gpu_write_history(
+    e: GpuEmitter, spikes: SharedEvents, ring: Any, clock: Any, depth: int, n: int
+) -> None:
     """Writes the mask of this step's spikes to its plane of a ring that is history."""
     plane = e.bind("plane", e.T.bitwise_and(clock, planes(depth) - 1))
     for w, _ in e.blocks(words(n)):

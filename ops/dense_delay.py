@@ -22,7 +22,7 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
 from delrec_compile.ops.linear import Rows
-from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
 
 if TYPE_CHECKING:
     import torch
@@ -105,8 +105,8 @@ class DenseDelay(Recurrence):
         weight, at = constants
         return delay_line.torch_form(hist, at) @ weight.T
 
-    def tables(self, hold: Hold) -> Arrays:
-        return {"recurrent": hold.rows(self.weight.T), **self.line.tables()}
+    def tables(self, weights: WeightFormat) -> Arrays:
+        return {"recurrent": weights.as_rows(self.weight.T), **self.line.tables()}
 
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
         return [Rows(arrivals.read(0), at("recurrent"))], None

@@ -108,7 +108,7 @@ def emit_in_loops(
         m = _leaked(e, neurons, old, k, 1) + e.load(current, k, 1)
         e.store(v, k, 1, _kept(e, neurons, m, 1))
     for base, size in e.runs(n, e.schedule.neurons):
-        here, limits = e.window(v, base, size), e.window(neurons.threshold, base, size)
+        here, limits = e.view(v, base, size), e.view(neurons.threshold, base, size)
         for k in range(size):
             m = e.load(here, k, 1)
             with e.when(m >= e.load(limits, k, 1)):

@@ -90,7 +90,7 @@ class Lif:
         own = {name: getattr(self, name) for name in NUMBERS}
         return {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
 
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """All else, as JSON holds it; words and a gain of 1 are left out where they are the usual."""
         own = {name: getattr(self, name) for name in (*NUMBERS, "fires", "reset")}
         usual = {"gain": 1.0, "fires": "at", "reset": "hard"}
@@ -101,14 +101,14 @@ class Lif:
         }
 
     @property
-    def usual(self) -> bool:
+    def is_default(self) -> bool:
         """Whether it is one beta, threshold and v_reset, a hard reset and `>=`; whatever the gain."""
         own = (getattr(self, name) for name in CONSTANTS)
         whole = not any(isinstance(value, np.ndarray) for value in own)
         return whole and self.fires == "at" and self.reset == "hard"
 
     @property
-    def scaled(self) -> bool:
+    def has_gain(self) -> bool:
         """Whether a current is multiplied by its gain."""
         return isinstance(self.gain, np.ndarray) or self.gain != 1.0
 
@@ -120,11 +120,11 @@ class Lif:
         above = np.nextafter(np.float32(self.threshold), np.float32(np.inf))
         return above if above.ndim else float(above)
 
-    def fired(self, m: Any, threshold: Any) -> Any:
+    def is_at_threshold(self, m: Any, threshold: Any) -> Any:
         """Whether a membrane fires; of NumPy or torch."""
         return m >= threshold if self.fires == "at" else m > threshold
 
-    def stays(self, m: Any, threshold: Any) -> Any:
+    def is_below(self, m: Any, threshold: Any) -> Any:
         """Whether a membrane is kept, which NaN is not; of NumPy or torch."""
         return m < threshold if self.fires == "at" else m <= threshold
 
@@ -157,14 +157,14 @@ def reference(lif: Lif, current: F32, v: F32) -> tuple[F32, F32]:
     beta, threshold, v_reset, gain = (np.float32(getattr(lif, name)) for name in NUMBERS)
     m = beta * v + gain * current
     if lif.reset == "soft_later":
-        m = np.where(lif.fired(v, threshold), m - threshold, m)
+        m = np.where(lif.is_at_threshold(v, threshold), m - threshold, m)
         kept = np.where(m <= BROKEN, m, v_reset)
     else:
         after: Any = v_reset
         if lif.reset == "soft":
             after = np.where(m <= BROKEN, m - threshold, v_reset)
-        kept = np.where(lif.stays(m, threshold), m, after)
-    return lif.fired(m, threshold).astype(np.float32), kept.astype(np.float32)
+        kept = np.where(lif.is_below(m, threshold), m, after)
+    return lif.is_at_threshold(m, threshold).astype(np.float32), kept.astype(np.float32)
 
 
 def torch_form(lif: Lif, current: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -173,16 +173,16 @@ def torch_form(lif: Lif, current: torch.Tensor, v: torch.Tensor) -> tuple[torch.
     Returns spikes, the new membrane, and the membrane before the reset.
     """
     beta, threshold, v_reset, gain = (_tensor(getattr(lif, name), v) for name in NUMBERS)
-    m = (v * beta).add(current * gain if lif.scaled else current)
+    m = (v * beta).add(current * gain if lif.has_gain else current)
     if lif.reset == "soft_later":
-        m = (m - threshold).where(lif.fired(v, threshold), m)
-        kept = m.where(m <= BROKEN, _whole(v_reset, m))
+        m = (m - threshold).where(lif.is_at_threshold(v, threshold), m)
+        kept = m.where(m <= BROKEN, _full(v_reset, m))
     else:
-        after = _whole(v_reset, m)
+        after = _full(v_reset, m)
         if lif.reset == "soft":
             after = (m - threshold).where(m <= BROKEN, after)
-        kept = m.where(lif.stays(m, threshold), after)
-    return lif.fired(m, threshold).to(m.dtype), kept, m
+        kept = m.where(lif.is_below(m, threshold), after)
+    return lif.is_at_threshold(m, threshold).to(m.dtype), kept, m
 
 
 def _tensor(value: Number, like: torch.Tensor) -> Any:
@@ -191,7 +191,7 @@ def _tensor(value: Number, like: torch.Tensor) -> Any:
     return torch.from_numpy(value).to(like.dtype) if isinstance(value, np.ndarray) else value
 
 
-def _whole(value: Any, like: torch.Tensor) -> Any:
+def _full(value: Any, like: torch.Tensor) -> Any:
     return like.new_full((), value) if isinstance(value, float) else value
 
 

@@ -56,7 +56,7 @@ class Neurons:
     @staticmethod
     def of(e: Emitter, lif: Lif, at: dict[str, Any], layer: int, base: Any, size: int) -> Neurons:
         """Of `size` neurons from `base` on. at: all tables by name, such as `l0_lif`."""
-        own = {k: e.window(at[f"l{layer}_{k}"], base, size) for k in own_tables(lif)}
+        own = {k: e.view(at[f"l{layer}_{k}"], base, size) for k in own_tables(lif)}
         return Neurons(lif, at[f"l{layer}_lif"], own)
 
     def get(self, e: Emitter, name: str, at: Any, lanes: int) -> Any:
@@ -87,7 +87,7 @@ def emit(
         return neurons.get(e, name, at + q, width)
 
     old = e.load(v, at, lanes)
-    if lif.scaled:
+    if lif.has_gain:
         current = e.rounded(current * get("gain"), lanes)
     m = e.register(lanes, e.rounded(old * get("beta"), lanes) + current)
     if lif.reset == "soft_later":

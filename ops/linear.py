@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
 
+INT16_MAX = (1 << 15) - 1
 BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
 # takes the value of a block: (value, offset from the base of its tile, lanes)
 Finish = Callable[[Any, int, int], None]
@@ -66,7 +67,7 @@ class Rows:
     narrow: bool = False
 
 
-def side_by_side(rows: NDArray[Any], group: int) -> NDArray[Any]:
+def interleave_rows(rows: NDArray[Any], group: int) -> NDArray[Any]:
     """rows: (in, n). Returns (in / group rounded up, n, group), as `Rows.group` reads them."""
     inputs, n = rows.shape
     padded = np.zeros((-(-inputs // group) * group, n), rows.dtype)
@@ -130,7 +131,7 @@ def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:
     for rows in sums.before:
         _emit_rows(e, rows, tile, acc, n)
     if sums.before and sums.bias is not None:
-        _add(e, tile, acc, e.window(sums.bias, tile.base, tile.size))
+        _add(e, tile, acc, e.view(sums.bias, tile.base, tile.size))
     if sums.after is not None:
         _emit_rows(e, sums.after, tile, acc, n)
     for (at, lanes), a in zip(tile.blocks, acc, strict=True):
@@ -151,7 +152,7 @@ def emit_in_memory(
     for r in rows:
         with e.each(r.events) as j:
             count = None if r.counts is None else e.bind("count", r.counts(j))
-            row = e.window(r.weight, j * n, n)
+            row = e.view(r.weight, j * n, n)
             with e.loop("k", n) as k:
                 value = e.T.cast(e.load(row, k, 1), "int32")
                 total = e.T.cast(sums[k], "int32") + (value if count is None else value * count)
@@ -163,7 +164,7 @@ def emit_in_memory(
 def _begin(e: Emitter, sums: Sums, tile: Tile) -> list[Any]:
     """Registers that hold what the sums begin with."""
     bias = [sums.bias] if sums.bias is not None and not sums.before else []
-    parts = [e.window(b, tile.base, tile.size) for b in (*sums.start, *bias)]
+    parts = [e.view(b, tile.base, tile.size) for b in (*sums.start, *bias)]
     out = []
     for at, lanes in tile.blocks:
         values = [e.load(part, at, lanes) for part in parts]
@@ -199,7 +200,7 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
     size = rows.group
     with e.each(rows.events) as j:
         count = None if rows.counts is None else rows.counts(j)
-        row = e.window(rows.weight, (j * n + tile.base) * size, tile.size * size)
+        row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
         if size == 1:
             _add(e, tile, acc, row, count)
         else:
@@ -213,7 +214,7 @@ def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> 
     whole = tile.groups(lanes, 2)
     sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, whole, 2)]
     with e.each(rows.events) as j:
-        row = e.window(rows.weight, j * n + tile.base, tile.size)
+        row = e.view(rows.weight, j * n + tile.base, tile.size)
         for k, narrow in enumerate(sums):
             value = e.cast(e.load(row, tile.blocks[2 * k][0], 2 * lanes), "int16", 2 * lanes)
             e.store(narrow, 0, 2 * lanes, e.load(narrow, 0, 2 * lanes) + value)

@@ -19,7 +19,7 @@ from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
@@ -71,9 +71,9 @@ class MapDelay(Recurrence):
             current = current + self.maps.reference(hist[:, lag], kernel)
         return current
 
-    def tables(self, hold: Hold) -> Arrays:
+    def tables(self, weights: WeightFormat) -> Arrays:
         taps = [self.maps.table(kernel) for kernel in self.kernels]
-        return {"kernel": hold.narrow(np.concatenate(taps))}
+        return {"kernel": weights.as_weights(np.concatenate(taps))}
 
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
         sums, step = maps_op.sums(e, self.maps, dtype), len(self.maps.table(self.kernels[0]))
@@ -97,4 +97,4 @@ class MapDelay(Recurrence):
                 )
             return total[0]
 
-        return [], e.computed(read)
+        return [], e.lazy(read)

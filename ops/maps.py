@@ -66,11 +66,11 @@ class Maps:
 
     @staticmethod
     def of(kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], **rest: int) -> Maps:
-        """From `facts`, and the shape of the kernel."""
+        """From `attributes`, and the shape of the kernel."""
         shape: Any = tuple(kernel)
         return Maps(kernel=shape, stride=_pair(stride), pad=_pair(pad), **rest)
 
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """All but the kernel's shape, as JSON holds it."""
         rest = asdict(self)
         del rest["kernel"]
@@ -146,7 +146,7 @@ class Maps:
         )
         return mixed.flatten(1)
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         """Of an ONNX node whose function is a Conv."""
         return {
             "map_shape": [0, self.channels, self.height, self.width],
@@ -156,7 +156,7 @@ class Maps:
         }
 
     @staticmethod
-    def from_attributes(kernel: Sequence[int], attributes: dict[str, Any]) -> Maps:
+    def from_node_attributes(kernel: Sequence[int], attributes: dict[str, Any]) -> Maps:
         """The way back from an ONNX node, and the shape of its kernel."""
         _, channels, height, width = attributes["map_shape"]
         sizes = {"channels": channels, "height": height, "width": width}
@@ -252,7 +252,7 @@ def without_margins(e: Emitter, maps: Maps, sums: Any) -> Any:
         with e.loop("x", wide) as x:
             value = e.load(sums, (line + x) * outputs + o % outputs, 1)
             e.store(current, (o * high + y) * wide + x, 1, value)
-    return e.window(current, 0, maps.size)
+    return e.view(current, 0, maps.size)
 
 
 def emit_gpu(

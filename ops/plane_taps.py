@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any
 from delrec_compile.ops.delay_line import WORD, planes, words
 
 if TYPE_CHECKING:
-    from delrec_compile.compiler.tir.emitter import Computed, Emitter
+    from delrec_compile.compiler.tir.emitter import Emitter, LazyBuffer
 
 # the tap k of the neurons from `first` on: (k, first, lanes)
 Tap = Callable[[int, Any, int], Any]
 
 
 @dataclass(frozen=True)
-class Shifted:
+class ShiftedPlanes:
     """bits: (taps, words) planes, the k-th shifted by k - pad; head after head."""
 
     bits: Any
     taps: int
     words: int
 
-    def current(self, e: Emitter, tap: Tap) -> Computed:
+    def current(self, e: Emitter, tap: Tap) -> LazyBuffer:
         """The recurrent current, computed where it is read."""
 
         def read(start: Any, at: Any, lanes: int) -> Any:
@@ -44,7 +44,7 @@ class Shifted:
                 total = added if total is None else total + added
             return total
 
-        return e.computed(read)
+        return e.lazy(read)
 
     def _hits(self, e: Emitter, word: Any, bit: int, lanes: int) -> list[Any]:
         """For each tap, where bits bit .. bit + lanes of a word are set."""
@@ -60,7 +60,7 @@ class Shifted:
 
 def emit_read(
     e: Emitter, ring: Any, clock: Any, depth: int, taps: int, n: int, heads: int = 1
-) -> Shifted:
+) -> ShiftedPlanes:
     """Takes the planes of this step out of the ring, one per head."""
     width = words(n)
     bits = e.buffer("shifted", heads * taps * width, "uint32")
@@ -72,7 +72,7 @@ def emit_read(
         emit(e, ring, base, taps, n, bits, head * taps)
         with e.loop("w", width) as w:
             e.store(ring, base + w, 1, e.T.uint32(0))
-    return Shifted(bits, heads * taps, width)
+    return ShiftedPlanes(bits, heads * taps, width)
 
 
 def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int, bits: Any, first: int) -> None:

@@ -64,18 +64,18 @@ class Readout:
         return int(self.weight.shape[1])
 
     @property
-    def keeps(self) -> bool:
+    def has_membrane(self) -> bool:
         """Whether it has a membrane."""
         return self.kind != "linear"
 
     @property
-    def inner_bias(self) -> F32:
+    def step_bias(self) -> F32:
         """What is added at each step, before the membrane."""
         return np.zeros_like(self.bias) if self.kind == "count" else self.bias
 
     def reference(self, spikes: F32, v: F32 | None) -> tuple[F32, F32 | None]:
         """spikes: (batch, N), v: (batch, classes) where one is kept. Returns y and the new v."""
-        current = linear.reference(spikes, self.weight, self.inner_bias)
+        current = linear.reference(spikes, self.weight, self.step_bias)
         if v is None:
             return current, None
         kept = np.float32(self.beta) * v + current
@@ -154,11 +154,11 @@ def parts(
 
     at: tables and state by name. y: all outputs, this step's from `row` on.
     """
-    out = {"y": e.window(y, row + base, size)}
-    if readout.keeps:
-        out["v"] = e.window(at["out_v"], base, size)
+    out = {"y": e.view(y, row + base, size)}
+    if readout.has_membrane:
+        out["v"] = e.view(at["out_v"], base, size)
     if readout.kind == "count":
-        out["offset"] = e.window(at["out_offset"], base, size)
+        out["offset"] = e.view(at["out_offset"], base, size)
     return out
 
 
@@ -172,7 +172,7 @@ def emit(
     lanes: int,
 ) -> None:
     """One block of outputs, from its current."""
-    if not readout.keeps:
+    if not readout.has_membrane:
         e.store(parts["y"], at, lanes, value)
         return
     old = e.load(parts["v"], at, lanes)

@@ -29,16 +29,16 @@ Arrays = dict[str, NDArray[Any]]
 Sums = tuple[list["Rows"], Any]
 
 
-class Hold(Protocol):
+class WeightFormat(Protocol):
     """How compiled code holds the constants of a layer: as float32, or as whole numbers."""
 
-    def rows(self, values: F32) -> NDArray[Any]:
+    def as_rows(self, values: F32) -> NDArray[Any]:
         """Weight rows (in, out), in the order that vectors add them."""
 
-    def sums(self, values: F32) -> NDArray[Any]:
+    def as_accumulators(self, values: F32) -> NDArray[Any]:
         """What is added to sums, in their type."""
 
-    def narrow(self, values: F32) -> NDArray[Any]:
+    def as_weights(self, values: F32) -> NDArray[Any]:
         """Weights in their smallest type."""
 
 
@@ -91,7 +91,7 @@ class Recurrence(ABC):
     def arrays(self) -> Arrays:
         """Every array by field, as files hold it."""
 
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         """The fields that are no arrays, as JSON holds them."""
         return {}
 
@@ -107,7 +107,7 @@ class Recurrence(ABC):
     def constants(self) -> Arrays:
         """What its ONNX node and `torch_form` take after the history, in order."""
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         """Of its ONNX node."""
         return {}
 
@@ -123,12 +123,12 @@ class Recurrence(ABC):
         """As `reference`, in eager torch."""
 
     @abstractmethod
-    def tables(self, hold: Hold) -> Arrays:
+    def tables(self, weights: WeightFormat) -> Arrays:
         """The constants that `emit` reads."""
 
-    def gpu_tables(self, hold: Hold) -> Arrays:
+    def gpu_tables(self, weights: WeightFormat) -> Arrays:
         """The constants that `emit_gpu` reads."""
-        return self.tables(hold)
+        return self.tables(weights)
 
     @abstractmethod
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:

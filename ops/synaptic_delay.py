@@ -26,7 +26,7 @@ from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import spike_in
-from delrec_compile.ops.recurrence import Arrays, Hold, Recurrence, Sums
+from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +96,7 @@ class SynapticDelay(Recurrence):
     def constants(self) -> Arrays:
         return {"recurrent": self.weight[:, :, None], "at": delay_line.gather_index(self.delay)}
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         return {"map_shape": [0, self.size * self.size, 1], "group": self.size}
 
     @classmethod
@@ -112,21 +112,21 @@ class SynapticDelay(Recurrence):
         g = delay_line.torch_form(hist, at).view(-1, self.size, self.size)
         return (g * weight[:, :, 0]).sum(2)
 
-    def tables(self, hold: Hold) -> Arrays:
+    def tables(self, weights: WeightFormat) -> Arrays:
         n, order = self.size, np.argsort(self.delay, axis=0, kind="stable").T
         lags = np.arange(self.depth + 1)
         # (from, lag): how many synapses have a shorter delay
         begins = np.stack([np.searchsorted(np.sort(row), lags) for row in self.delay.T])
         small = np.uint8 if n <= 1 << 8 else np.uint16
         return {
-            "recurrent": hold.narrow(np.take_along_axis(self.weight.T, order, axis=1)),
+            "recurrent": weights.as_weights(np.take_along_axis(self.weight.T, order, axis=1)),
             "to": order.astype(small),
             "begins": begins.astype(np.uint8 if n < 1 << 8 else np.uint16),
         }
 
-    def gpu_tables(self, hold: Hold) -> Arrays:
+    def gpu_tables(self, weights: WeightFormat) -> Arrays:
         small = np.uint8 if self.depth <= 1 << 8 else np.uint16
-        return {"recurrent": hold.narrow(self.weight.T), "delay": self.delay.T.astype(small)}
+        return {"recurrent": weights.as_weights(self.weight.T), "delay": self.delay.T.astype(small)}
 
     def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
         T, n = e.T, self.size
@@ -141,7 +141,7 @@ class SynapticDelay(Recurrence):
                 synapse = e.bind("synapse", j * n + first + k)
                 i = e.bind("to_one", T.cast(to[synapse], "int32"))
                 e.store(current, i, 1, current[i] + T.cast(weight[synapse], dtype))
-        return [], e.window(current, 0, n)
+        return [], e.view(current, 0, n)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
         T, n, width = e.T, self.size, words(self.size)
@@ -155,7 +155,7 @@ class SynapticDelay(Recurrence):
                 e.store(total, 0, 1, total[0] + T.cast(weight[j * n + i], "float32") * spike)
             return total[0]
 
-        return [], e.computed(read)
+        return [], e.lazy(read)
 
 
 # hist (batch, depth, N), weight (N, N, 1), at (N * N,) = delay[i, j] * N + j; each receiving

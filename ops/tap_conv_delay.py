@@ -91,7 +91,7 @@ class TapConvDelay(MapDelay):
     def arrays(self) -> Arrays:
         return {"kernel": self.kernel, "delay": self.delay}
 
-    def facts(self) -> dict[str, Any]:
+    def attributes(self) -> dict[str, Any]:
         return {"width": self.width}
 
     def constants(self) -> Arrays:
@@ -103,7 +103,7 @@ class TapConvDelay(MapDelay):
             "at": at.transpose(1, 0, 2).reshape(-1),
         }
 
-    def attributes(self) -> dict[str, Any]:
+    def node_attributes(self) -> dict[str, Any]:
         taps, channels, width = self.kernel.shape
         pad = width // 2
         return {

@@ -128,7 +128,7 @@ def _dim(value: Any, axis: int) -> int:
 
 def _mapped(args: list[Any], facts: dict[str, Any]) -> Any:
     shape = [int(extent) for extent in args[1].ty.shape]
-    return _row(Maps.from_attributes(shape, facts).size)
+    return _row(Maps.from_node_attributes(shape, facts).size)
 
 
 # (arguments, attributes) -> type
@@ -245,7 +245,7 @@ class _Reader:
 
 
 def _maps(name: str, args: list[Any], facts: dict[str, Any]) -> Maps | None:
-    return Maps.from_attributes(_array(args[1]).shape, facts) if name == "Maps" else None
+    return Maps.from_node_attributes(_array(args[1]).shape, facts) if name == "Maps" else None
 
 
 def _called(value: Any) -> str:

@@ -141,15 +141,15 @@ def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     for i, layer in enumerate(network.layers):
         arrays[f"layers.{i}.weight"] = layer.weight
         arrays[f"layers.{i}.bias"] = layer.bias
-        lif, own = layer.lif.facts(), layer.lif.arrays()
+        lif, own = layer.lif.attributes(), layer.lif.arrays()
         entry: dict[str, Any] = {"lif": lif | ({OWN: sorted(own)} if own else {})}
         entry["recurrence"] = None
         arrays |= {f"layers.{i}.lif_{name}": values for name, values in own.items()}
-        entry |= {} if layer.maps is None else {"maps": layer.maps.facts()}
+        entry |= {} if layer.maps is None else {"maps": layer.maps.attributes()}
         r = layer.recurrence
         if r is not None:
             entry["recurrence"] = r.kind
-            entry |= {"facts": r.facts()} if r.facts() else {}
+            entry |= {"facts": r.attributes()} if r.attributes() else {}
             for name, value in r.arrays().items():
                 arrays[_recurrent(i, name)] = value.astype(np.int16) if name == DELAY else value
         layers.append(entry)

@@ -22,8 +22,8 @@ def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
     for layer in network.layers:
         x = _run_layer(layer, x)
     readout = network.readout
-    current = x @ readout.weight.T + readout.inner_bias
-    if not readout.keeps:
+    current = x @ readout.weight.T + readout.step_bias
+    if not readout.has_membrane:
         return current
     v = np.zeros_like(current[0])
     for t in range(len(current)):

@@ -21,10 +21,10 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.model import Layer, Network, Recurrence
+from delrec_compile.ops.linear import INT16_MAX
 
 MANTISSA = 24
 FINEST = 40
-UNITS_MOST = (1 << 15) - 1
 
 
 def snap(network: Network) -> Network:
@@ -95,7 +95,7 @@ def _rows(layer: Layer) -> list[F32]:
 def _widest(rows: F32) -> int:
     """The finest grid on which the weights have 16 bits."""
     largest = float(np.abs(rows.astype(np.float64)).max())
-    return math.floor(math.log2(UNITS_MOST / max(largest, 2.0**-FINEST)))
+    return math.floor(math.log2(INT16_MAX / max(largest, 2.0**-FINEST)))
 
 
 def _round(array: F32, q: int) -> F32:

@@ -194,7 +194,7 @@ class Network:
             if layer.recurrence is not None:
                 shape = (layer.recurrence.depth, layer.size)
                 out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first"))
-        if self.readout.keeps:
+        if self.readout.has_membrane:
             out.append(StateVar("out_v", (self.outputs,), "membrane of the readout"))
         return tuple(out)
 

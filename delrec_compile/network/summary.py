@@ -65,7 +65,7 @@ def inspect(network: Network) -> dict[str, Any]:
 def state_bytes(network: Network) -> dict[str, int]:
     """State of one stream: as ONNX shows it, and packed as an artifact keeps it."""
     shown = sum(4 * _count(s.shape) for s in network.state())
-    kept = network.outputs if network.readout.keeps else 0
+    kept = network.outputs if network.readout.has_membrane else 0
     packed = 4 * (sum(layer.size for layer in network.layers) + kept + 1)
     for _, r in network.recurrences():
         packed += 4 * r.line.words()

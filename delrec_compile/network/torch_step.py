@@ -31,7 +31,7 @@ class Step(nn.Module):
                 for name, value in layer.recurrence.constants().items():
                     self._constant(f"r{i}_{name}", value)
         self._constant("w_out", network.readout.weight)
-        self._constant("b_out", network.readout.inner_bias)
+        self._constant("b_out", network.readout.step_bias)
         self._constant("offset", network.readout.bias)
 
     def _constant(self, name: str, value: np.ndarray) -> None:

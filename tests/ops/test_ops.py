@@ -72,7 +72,7 @@ def check_forms(r: Recurrence, hist: np.ndarray, want: np.ndarray) -> None:
     have = r.torch_form(torch.from_numpy(hist), *constants)
     np.testing.assert_array_equal(have.numpy(), want)
     assert 0 < np.abs(want).max() <= r.largest_current()
-    back = type(r).from_node(list(r.constants().values()), r.attributes(), r.size)
+    back = type(r).from_node(list(r.constants().values()), r.node_attributes(), r.size)
     np.testing.assert_array_equal(back.reference(hist), want)
 
 
@@ -249,7 +249,9 @@ def test_every_lif_is_its_formula_and_equals_torch(fires: str, reset: str, own: 
 def test_the_level_says_who_fires(fires: str) -> None:
     neuron = Lif(0.5, threshold=1.0, fires=fires)
     m = np.float32([0.5, np.nextafter(np.float32(1), np.float32(0)), 1.0, 1.0000001, 3.0])
-    np.testing.assert_array_equal(m >= np.float32(neuron.level), neuron.fired(m, np.float32(1)))
+    np.testing.assert_array_equal(
+        m >= np.float32(neuron.level), neuron.is_at_threshold(m, np.float32(1))
+    )
 
 
 @pytest.mark.parametrize("reset", lif.RESETS)
@@ -289,7 +291,7 @@ def test_a_late_soft_reset_is_that_of_snntorch() -> None:
 def test_every_readout_is_its_formula_and_equals_torch(kind: str, beta: float) -> None:
     out = Readout(grid(3, 5), grid(3), beta, kind=kind)
     spikes = history(2, 4, 5)[:, 0]
-    v = RNG.normal(size=(2, 3)).astype(np.float32) if out.keeps else None
+    v = RNG.normal(size=(2, 3)).astype(np.float32) if out.has_membrane else None
     y, kept = out.reference(spikes, v)
     if v is None:
         assert kept is None
@@ -300,7 +302,7 @@ def test_every_readout_is_its_formula_and_equals_torch(kind: str, beta: float) -
     else:
         np.testing.assert_array_equal(kept, v + spikes @ out.weight.T)
         np.testing.assert_array_equal(y, kept + out.bias)
-    current = torch.from_numpy(spikes @ out.weight.T + out.inner_bias)
+    current = torch.from_numpy(spikes @ out.weight.T + out.step_bias)
     old = None if v is None else torch.from_numpy(v)
     have = readout.torch_form(out, current, old, torch.from_numpy(out.bias))
     np.testing.assert_array_equal(have[0].numpy(), y)

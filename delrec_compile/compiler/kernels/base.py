@@ -52,7 +52,7 @@ def state_of(
         out[f"l{i}_v"] = (layer.size, membrane)
         if layer.recurrence is not None:
             out[f"l{i}_ring"] = (layer.recurrence.line.words(), "uint32")
-    if readout.keeps:
+    if readout.has_membrane:
         out["out_v"] = (readout.size, membrane)
     out["clock"] = (1, "int32")
     return out
@@ -72,7 +72,7 @@ class Incoming:
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepInputs:
     """What a layer fires on at a step, and the list that its spikes are appended to.
 
     arrivals: Events, or Shifted of a conv recurrence; None without one. feed: sums of what comes in,
@@ -113,7 +113,7 @@ class Composer(ABC):
         self.group = group  # inputs side by side in the rows of the first layer
 
     @abstractmethod
-    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
+    def fire(self, i: int, at: Callable[[Any], StepInputs], steps: Any = None) -> None:
         """Sums the currents of layer i, updates its membranes, appends to its spikes.
 
         at: what it fires on at a step. steps: as in `linear.emit`, of a layer without recurrence.
@@ -173,10 +173,10 @@ class Composer(ABC):
         self.list_inputs(incoming, t)
         first = 0
         for i, layer in enumerate(self.layers):
-            moment = Moment(incoming, e.events(layer.size), self.arrive(i, clock[0]))
+            moment = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, clock[0]))
             e.clear(moment.spikes)
             self.fire(i, always(moment))
-            self.leave(i, moment.spikes, clock[0])
+            self.push_spikes(i, moment.spikes, clock[0])
             incoming = Incoming(moment.spikes)
             if self.trace:
                 self._record(moment.spikes, t * self.neurons + first, layer.size)
@@ -195,7 +195,7 @@ class Composer(ABC):
             if counts is None:
                 base = t * n
                 return Incoming(lists(k), lambda j: self.count_of(self.x[base + j]))
-            own: Any = e.window(counts, 0 if k is None else k * room, room)
+            own: Any = e.view(counts, 0 if k is None else k * room, room)
             return Incoming(lists(k), lambda j: own[j], group, own)
 
         return at
@@ -243,12 +243,12 @@ class Composer(ABC):
         """Whether what comes in to layer i can be summed for many steps at once."""
         return getattr(self.layers[i], "maps", None) is None
 
-    def arrive(self, i: int, clock: Any) -> Any:
+    def read_arrivals(self, i: int, clock: Any) -> Any:
         """What arrives at layer i at a step; None without a recurrence."""
         r = self.layers[i].recurrence
         return None if r is None else r.line.arrivals(self.e, self.at[f"l{i}_ring"], clock)
 
-    def leave(self, i: int, spikes: Events, clock: Any) -> None:
+    def push_spikes(self, i: int, spikes: Events, clock: Any) -> None:
         """Sends the spikes of layer i on their delayed way back to it."""
         r = self.layers[i].recurrence
         if r is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.schedule import Schedule
@@ -22,8 +22,6 @@ from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.maps import Maps
-
-UNITS_MOST = (1 << 15) - 1
 
 
 def compose(
@@ -42,7 +40,7 @@ def compose(
     grids: of `freeze.grids`, for schedules that hold rows as `units`; without them none can.
     """
     units = () if schedule.rows == "float32" else grids
-    first = _holders(layers, readout, schedule, units)[0]
+    first = weight_formats(layers, readout, schedule, units)[0]
     return _Composer(
         layers,
         readout,
@@ -65,22 +63,22 @@ def tables_of(
 ) -> dict[str, NDArray[Any]]:
     """The constants as the kernel reads them: weight rows by sending neuron."""
     out: dict[str, NDArray[Any]] = {}
-    held = _holders(layers, readout, schedule, grids)
+    held = weight_formats(layers, readout, schedule, grids)
     for i, (layer, hold) in enumerate(zip(layers, held, strict=False)):
         group = _group(layer, hold, schedule) if i == 0 else 1
         out[f"l{i}_weight"] = (
-            hold.rows(layer.weight.T, group)
+            hold.as_rows(layer.weight.T, group)
             if layer.maps is None
-            else hold.narrow(layer.maps.table(layer.weight))
+            else hold.as_weights(layer.maps.table(layer.weight))
         )
-        out[f"l{i}_bias"] = hold.sums(layer.biases)
+        out[f"l{i}_bias"] = hold.as_accumulators(layer.biases)
         out |= {f"l{i}_{k}": table for k, table in lif_tir.tables(layer.lif, hold.unit).items()}
         r = layer.recurrence
         if r is not None:
             tables = r.gpu_tables(hold) if gpu else r.tables(hold)
             out |= {f"l{i}_{name}": table for name, table in tables.items()}
-    out["out_weight"] = held[-1].rows(readout.weight.T)
-    out["out_bias"] = held[-1].sums(readout.inner_bias)
+    out["out_weight"] = held[-1].as_rows(readout.weight.T)
+    out["out_bias"] = held[-1].as_accumulators(readout.step_bias)
     if readout.kind == "count":
         out["out_offset"] = readout.bias
     out["out_leak"] = np.append(np.array([readout.beta], np.float32), held[-1].unit)
@@ -88,7 +86,7 @@ def tables_of(
 
 
 @dataclass(frozen=True)
-class _Holder:
+class GridFormat:
     """How a layer's constants are held. q: as whole numbers of 2^-q; None: as float32.
 
     order: which output each place of a row holds.
@@ -102,23 +100,23 @@ class _Holder:
         """One value, the worth of a unit; none for float32."""
         return np.array([] if self.q is None else [2.0**-self.q], np.float32)
 
-    def rows(self, values: NDArray[np.float32], group: int = 1) -> NDArray[Any]:
+    def as_rows(self, values: NDArray[np.float32], group: int = 1) -> NDArray[Any]:
         """group: as in `linear.Rows`."""
         if self.q is None:
             return values
         units = np.ldexp(values, self.q).astype(np.int16)
-        return linear.side_by_side(units, group) if group > 1 else units[:, list(self.order)]
+        return linear.interleave_rows(units, group) if group > 1 else units[:, list(self.order)]
 
-    def narrow(self, values: NDArray[np.float32]) -> NDArray[Any]:
+    def as_weights(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values if self.q is None else np.ldexp(values, self.q).astype(np.int16)
 
-    def sums(self, values: NDArray[np.float32]) -> NDArray[Any]:
+    def as_accumulators(self, values: NDArray[np.float32]) -> NDArray[Any]:
         return values if self.q is None else np.ldexp(values, self.q).astype(np.int32)
 
 
-def _holders(
+def weight_formats(
     layers: Sequence[Layer], readout: Readout, schedule: Schedule, grids: Sequence[int | None]
-) -> list[_Holder]:
+) -> list[GridFormat]:
     """Units where a layer's rows are whole numbers of them in 16 bits, else float32."""
     parts: list[Layer | Readout] = [*layers, readout]
     out = []
@@ -126,16 +124,16 @@ def _holders(
         rows = [part.weight]
         if isinstance(part, Layer) and part.recurrence is not None:
             rows += part.recurrence.rows
-        fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= UNITS_MOST
-        out.append(_Holder(q if fits else None, tuple(schedule.order(part.size, 16))))
+        fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= linear.INT16_MAX
+        out.append(GridFormat(q if fits else None, tuple(schedule.order(part.size, 16))))
     return out
 
 
-def _group(layer: Layer, hold: _Holder, schedule: Schedule) -> int:
+def _group(layer: Layer, hold: GridFormat, schedule: Schedule) -> int:
     """Inputs whose rows lie side by side in the first layer."""
     if hold.q is None or layer.maps is not None:
         return 1
-    return schedule.inputs(16, layer.size, UNITS_MOST)
+    return schedule.inputs(16, layer.size, linear.INT16_MAX)
 
 
 class _Composer(Composer):
@@ -151,7 +149,7 @@ class _Composer(Composer):
     def rows(self, i: int, incoming: Incoming) -> linear.Rows:
         return linear.Rows(incoming.events, self.at[f"l{i}_weight"], incoming.count, incoming.group)
 
-    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
+    def fire(self, i: int, at: Callable[[Any], StepInputs], steps: Any = None) -> None:
         e, n, v = self.e, self.layers[i].size, self.at[f"l{i}_v"]
         one = at(None) if steps is None else None
         before, start = self._recurrence(i, None if one is None else one.arrivals)
@@ -163,7 +161,7 @@ class _Composer(Composer):
             now = one or at(step)
 
             def finish(base: Any, size: int) -> linear.Finish:
-                part = e.window(v, base, size)
+                part = e.view(v, base, size)
                 neurons = lif_tir.Neurons.of(e, self.layers[i].lif, self.at, i, base, size)
 
                 def take(value: Any, at: int, lanes: int) -> None:

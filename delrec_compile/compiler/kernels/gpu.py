@@ -20,8 +20,8 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel
 from delrec_compile.compiler.kernels.float32 import tables_of
-from delrec_compile.compiler.tir.emitter import Computed, Window
-from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, Marked
+from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
+from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
 from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Layer, Readout, Recurrence
@@ -56,7 +56,7 @@ def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, 
         out[f"l{i}_v"] = (layer.size, "float32")
         if layer.recurrence is not None:
             out[f"l{i}_ring"] = (layer.recurrence.line.gpu_words(), "uint32")
-    if readout.keeps:
+    if readout.has_membrane:
         out["out_v"] = (readout.size, "float32")
     out["clock"] = (1, "int32")
     return out
@@ -124,14 +124,14 @@ class _Composer:
     def _body(self) -> None:
         e = self.e
         for name, (size, _) in self.state.items():
-            self.at[name] = Window(self.all[name], self.stream * size)
+            self.at[name] = BufferView(self.all[name], self.stream * size)
         inputs = self.layers[0].inputs
-        self.active = e.marked("x", inputs)
+        self.active = e.shared_events("x", inputs)
         self.counts = e.shared("counts", inputs, "float32")
         self.arrivals = {
             i: gpu_arrivals(e, r.line, f"l{i}_arriving") for i, r in self._recurrences()
         }
-        self.fired = [e.marked(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
+        self.fired = [e.shared_events(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
         clock = self.at["clock"]
         start = e.bind("start", e.load(clock, 0, 1))
         with e.loop("t", self.steps) as t:
@@ -186,7 +186,7 @@ class _Composer:
             if layer.recurrence is not None:
                 yield i, layer.recurrence
 
-    def _publish(self, fired: list[Marked]) -> None:
+    def _publish(self, fired: list[SharedEvents]) -> None:
         for marked in fired:
             self.e.vote(marked)
         self.e.sync()
@@ -202,7 +202,7 @@ class _Composer:
             before, start = r.emit_gpu(e, self.arrivals[i], lambda name: self.at[f"l{i}_{name}"])
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part = e.window(self.at[f"l{i}_v"], base, size)
+            part = e.view(self.at[f"l{i}_v"], base, size)
             neurons = lif_tir.Neurons.of(e, layer.lif, self.at, i, base, size)
             return lambda value, at, lanes: lif_tir.emit(
                 e, neurons, value, part, self.fired[i], base, at, lanes
@@ -215,7 +215,7 @@ class _Composer:
         sums = linear.Sums("float32", finish, rows, before, self.at[f"l{i}_bias"], begin)
         linear.emit(e, n, lambda _: sums)
 
-    def _mapped(self, i: int, maps: Maps) -> Computed:
+    def _mapped(self, i: int, maps: Maps) -> LazyBuffer:
         """What comes in to a layer of maps, gathered where it is read."""
         e = self.e
 
@@ -229,14 +229,14 @@ class _Composer:
             maps_op.emit_gpu(e, maps, start + at, self.at[f"l{i}_weight"], total, value)
             return total[0]
 
-        return Computed(read)
+        return LazyBuffer(read)
 
     def _push(self, i: int, r: Recurrence) -> None:
         ring = self.at[f"l{i}_ring"]
         at = lambda name: self.at[f"l{i}_{name}"]  # noqa: E731
         gpu_push(self.e, r.line, self.fired[i], ring, self.now, at)
 
-    def _readout(self, row: Any, spikes: Marked) -> None:
+    def _readout(self, row: Any, spikes: SharedEvents) -> None:
         e, n = self.e, self.readout.size
 
         def finish(base: Any, size: int) -> linear.Finish:

@@ -13,7 +13,7 @@ import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.aliases import Ints
-from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Moment, state_of
+from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
 from delrec_compile.compiler.kernels.integer_tables import (
     group_of,
     in_words,
@@ -31,7 +31,7 @@ from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
-from delrec_compile.ops.plane_taps import Shifted
+from delrec_compile.ops.plane_taps import ShiftedPlanes
 
 # what comes in, the weights, their table, and the largest count of an event
 RowSum = tuple[Incoming, Ints, Any, int]
@@ -85,7 +85,7 @@ class _Composer(Composer):
         narrow = is_narrow(weight, self.e.schedule, most)
         return linear.Rows(c.events, table, c.count, c.group, narrow)
 
-    def fire(self, i: int, at: Callable[[Any], Moment], steps: Any = None) -> None:
+    def fire(self, i: int, at: Callable[[Any], StepInputs], steps: Any = None) -> None:
         e, layer = self.e, self.layers[i]
         if self._apart(layer):
             self._fire_apart(i, at(None))
@@ -121,8 +121,8 @@ class _Composer(Composer):
         e = self.e
 
         def finish(base: Any, size: int) -> linear.Finish:
-            part, neurons = e.window(self.at[f"l{i}_v"], base, size), self._neurons(i, base, size)
-            side = None if current is None else e.window(current, base, size)
+            part, neurons = e.view(self.at[f"l{i}_v"], base, size), self._neurons(i, base, size)
+            side = None if current is None else e.view(current, base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
                 total = value if side is None else value + e.load(side, at, lanes)
@@ -139,7 +139,7 @@ class _Composer(Composer):
         e, layer, reset = self.e, self.layers[i], reset_of(self.layers[i])
 
         def part(name: str) -> Any:
-            return e.window(self.at[f"l{i}_{name}"], base, size)
+            return e.view(self.at[f"l{i}_{name}"], base, size)
 
         soft = layer.drop is not None
         return Neurons(
@@ -152,7 +152,7 @@ class _Composer(Composer):
             part("drop") if soft else None,
         )
 
-    def _fire_apart(self, i: int, now: Moment) -> None:
+    def _fire_apart(self, i: int, now: StepInputs) -> None:
         """First all currents, then all neurons: each loop has the few pointers that it needs."""
         e, layer, arrivals = self.e, self.layers[i], now.arrivals
         r, n, spikes = layer.recurrence, layer.size, now.spikes
@@ -166,8 +166,8 @@ class _Composer(Composer):
             e.store(current, pad + n + q, 1, tir.int32(0))
 
         def finish(base: Any, size: int) -> linear.Finish:
-            to = e.window(current, pad + base, size)
-            bias = e.window(self.at[f"l{i}_bias"], base, size)
+            to = e.view(current, pad + base, size)
+            bias = e.view(self.at[f"l{i}_bias"], base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
                 e.store(to, at, lanes, value + e.load(bias, at, lanes))
@@ -179,15 +179,15 @@ class _Composer(Composer):
             kernel, unit = self.at[f"l{i}_kernel"], 1 << r.shift
             conv_delay.scatter(e, arrivals, kernel, r.taps, current, n, unit)
         if e.schedule.bytes == "memory":
-            neurons, here = self._neurons(i, 0, n, False), e.window(current, pad, n)
+            neurons, here = self._neurons(i, 0, n, False), e.view(current, pad, n)
             integer_lif.emit_in_loops(e, n, neurons, here, self.at[f"l{i}_v"], spikes)
             return
         for base, size in e.runs(n, e.schedule.neurons):
             part, neurons = (
-                e.window(self.at[f"l{i}_v"], base, size),
+                e.view(self.at[f"l{i}_v"], base, size),
                 self._neurons(i, base, size, False),
             )
-            here = e.window(current, pad + base, size)
+            here = e.view(current, pad + base, size)
             for k in range(size):
                 integer_lif.emit(e, neurons, e.load(here, k, 1), part, spikes, base, k, 1)
 
@@ -201,7 +201,7 @@ class _Composer(Composer):
         """Sums of n outputs over all rows, in membrane units."""
         e = self.e
         worst = sum(np.abs(w.astype(np.int64)).sum(axis=1) * most for _, w, _, most in rows)
-        fits = bool(np.max(worst) <= byte_rows.MOST)
+        fits = bool(np.max(worst) <= linear.INT16_MAX)
         if not in_words(rows[0][1], e.schedule):
             one, *others = (self._rows_of(part) for part in rows)
             scaled = self._scaled(finish, fraction)
@@ -216,7 +216,7 @@ class _Composer(Composer):
             parts = None
             # parts of one kind of rows alone are counted; where all fit, none are needed
             if not fits or c.count is not None:
-                limit = byte_rows.MOST // max(1, int(np.abs(weight.astype(np.int64)).max()))
+                limit = linear.INT16_MAX // max(1, int(np.abs(weight.astype(np.int64)).max()))
                 inputs = weight.shape[1]
                 parts = byte_rows.emit_parts(e, c.events, c.count, inputs, most, limit)
             made.append(ByteRows(c.events, table, c.count, parts))
@@ -236,7 +236,7 @@ class _Composer(Composer):
     def _conv(self, i: int, r: IntegerConv, arrivals: Any) -> Any:
         """The recurrent current of each neuron, in membrane units."""
         e, taps, kernel = self.e, r.taps, self.at[f"l{i}_kernel"]
-        if isinstance(arrivals, Shifted):
+        if isinstance(arrivals, ShiftedPlanes):
 
             def tap(k: int, first: Any, lanes: int) -> Any:
                 return e.load(kernel, k * r.size + first, lanes)
@@ -245,16 +245,16 @@ class _Composer(Composer):
         assert arrivals is not None
         current = e.buffer("current", r.size + taps - 1, "int32")
         conv_delay.emit_rows(e, arrivals, kernel, taps, current, r.size, 1 << r.shift)
-        return e.window(current, taps // 2, r.size)
+        return e.view(current, taps // 2, r.size)
 
     def read_out(self, t: Any, incoming: Incoming) -> None:
         e, n = self.e, self.readout.size
         readout: IntegerReadout = self.readout
-        names = ["out_bias", "out_unit", *(["out_v"] if readout.keeps else [])]
+        names = ["out_bias", "out_unit", *(["out_v"] if readout.has_membrane else [])]
 
         def finish(base: Any, size: int) -> linear.Finish:
-            bias, unit, *kept = (e.window(self.at[name], base, size) for name in names)
-            y = e.window(self.y, t * n + base, size)
+            bias, unit, *kept = (e.view(self.at[name], base, size) for name in names)
+            y = e.view(self.y, t * n + base, size)
 
             def take(value: Any, at: int, lanes: int) -> None:
                 own = e.load(bias, at, lanes)

@@ -57,7 +57,7 @@ def group_of(weight: Ints, schedule: Schedule, most: int) -> int:
 
 def is_narrow(weight: Ints, schedule: Schedule, most: int) -> bool:
     """Whether sums of 16 bits hold rows that count 1 each."""
-    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() < 1 << 15
+    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() <= linear.INT16_MAX
     return schedule.narrows and weight.dtype == np.int8 and most == 1 and bool(fits)
 
 
@@ -66,7 +66,7 @@ def rows_of(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
     if in_words(weight, schedule):
         return byte_rows.pack(weight.T)
     if group > 1:
-        return linear.side_by_side(weight.T, group).astype(TYPES[group])
+        return linear.interleave_rows(weight.T, group).astype(TYPES[group])
     if is_narrow(weight, schedule, most):
         return weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, Moment
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.ops import linear
@@ -73,8 +73,8 @@ def _emit_chunk(
         c.read_out(first + s, incoming(s))
 
 
-def _moments(incoming: Inputs, spikes: Callable[[Any], Events]) -> Callable[[Any], Moment]:
-    return lambda s: Moment(incoming(s), spikes(s))
+def _moments(incoming: Inputs, spikes: Callable[[Any], Events]) -> Callable[[Any], StepInputs]:
+    return lambda s: StepInputs(incoming(s), spikes(s))
 
 
 def _of_spikes(lists: Callable[[Any], Events]) -> Inputs:
@@ -94,13 +94,13 @@ def _emit_recurrent(
 
     def sums(s: Any) -> linear.Sums:
         def finish(base: Any, size: int) -> linear.Finish:
-            to = c.e.window(feed, s * n + base, size)
+            to = c.e.view(feed, s * n + base, size)
             return lambda value, at, lanes: c.e.store(to, at, lanes, value)
 
         return linear.Sums(c.sum_types[i], finish, c.rows(i, incoming(s)))
 
     linear.emit(c.e, n, sums, steps)
-    _emit_step_by_step(c, i, steps, incoming, spikes, lambda s: c.e.window(feed, s * n, n))
+    _emit_step_by_step(c, i, steps, incoming, spikes, lambda s: c.e.view(feed, s * n, n))
 
 
 def _emit_step_by_step(
@@ -114,6 +114,6 @@ def _emit_step_by_step(
     """feed: of a step, where it was summed before."""
     with c.e.loop("s", steps) as s:
         now = c.e.bind("now", c.at["clock"][0] + s)
-        moment = Moment(incoming(s), spikes(s), c.arrive(i, now), feed(s))
+        moment = StepInputs(incoming(s), spikes(s), c.read_arrivals(i, now), feed(s))
         c.fire(i, lambda _: moment)
-        c.leave(i, moment.spikes, now)
+        c.push_spikes(i, moment.spikes, now)

@@ -22,7 +22,7 @@ UNROLLED = 32
 
 
 @dataclass(frozen=True)
-class Window:
+class BufferView:
     """A part of a buffer. `Emitter.load` and `store` count from its start."""
 
     buffer: Any
@@ -37,7 +37,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Computed:
+class LazyBuffer:
     """What is read like a buffer, and is computed where it is read.
 
     read(start, at, lanes): the elements from start + at on.
@@ -69,9 +69,9 @@ class Emitter(EventLists):
         """A scalar that is computed once."""
         return IRBuilder.name(name, tir.bind(value))
 
-    def computed(self, read: Callable[[Any, Any, int], Any]) -> Computed:
+    def lazy(self, read: Callable[[Any, Any, int], Any]) -> LazyBuffer:
         """What is read like a buffer; read(start, at, lanes) computes it."""
-        return Computed(read)
+        return LazyBuffer(read)
 
     @contextmanager
     def loop(self, name: str, n: Any) -> Iterator[Any]:
@@ -147,34 +147,34 @@ class Emitter(EventLists):
         self.store(acc, 0, lanes, total)
 
     def load(self, buffer: Any, at: Any, lanes: int) -> Any:
-        if isinstance(buffer, Computed):
+        if isinstance(buffer, LazyBuffer):
             return buffer.read(buffer.start, at, lanes)
-        if isinstance(buffer, Window):
+        if isinstance(buffer, BufferView):
             buffer, at = buffer.buffer, buffer.start + at
         return buffer[at] if lanes == 1 else buffer[tir.ramp(at, 1, lanes)]
 
     def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None:
-        if isinstance(buffer, Window):
+        if isinstance(buffer, BufferView):
             buffer, at = buffer.buffer, buffer.start + at
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
 
-    def window(self, buffer: Any, start: Any, size: int) -> Window | Computed:
+    def view(self, buffer: Any, start: Any, size: int) -> BufferView | LazyBuffer:
         """`size` elements of a buffer from `start` on.
 
         In C text it is a pointer: a C compiler then reads them at constant offsets from it, where
         of `8 * i + 3` it makes an index of its own for each.
         """
-        if isinstance(buffer, Computed):
-            return Computed(buffer.read, buffer.start + start)
-        if isinstance(buffer, Window):
+        if isinstance(buffer, LazyBuffer):
+            return LazyBuffer(buffer.read, buffer.start + start)
+        if isinstance(buffer, BufferView):
             buffer, start = buffer.buffer, buffer.start + start
         if self.generator != "c" or isinstance(start, int):
-            return Window(buffer, start)
+            return BufferView(buffer, start)
         dtype = str(buffer.dtype)
         kind = PointerType(PrimType(dtype), "global")
         pointer = self._named("at", tir.bind(tir.address_of(buffer[start]), kind))
         view = tir.decl_buffer((size,), dtype, data=pointer, scope="global")
-        return Window(self._named("window", view), 0)
+        return BufferView(self._named("window", view), 0)
 
     def _named(self, name: str, thing: Any) -> Any:
         return IRBuilder.name(name, thing)

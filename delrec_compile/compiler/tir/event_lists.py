@@ -72,7 +72,7 @@ class EventLists(ABC):
     @abstractmethod
     def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None: ...
     @abstractmethod
-    def window(self, buffer: Any, start: Any, size: int) -> Any: ...
+    def view(self, buffer: Any, start: Any, size: int) -> Any: ...
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
 
@@ -85,7 +85,7 @@ class EventLists(ABC):
         room = self._room(n)
         index = self.buffer("events", many * room, _index_type(n))
         count = self.buffer("counts", many, "int32")
-        return lambda k: Events(self.window(index, k * room, room), self.window(count, k, 1))
+        return lambda k: Events(self.view(index, k * room, room), self.view(count, k, 1))
 
     def _room(self, n: int) -> int:
         return n + max(self.schedule.lanes, PLACES)

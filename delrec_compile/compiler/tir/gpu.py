@@ -27,7 +27,7 @@ ALIGNED = 64
 
 
 @dataclass(frozen=True)
-class Marked(Events):
+class SharedEvents(Events):
     """An event list with its bit mask and its flags, all in shared memory.
 
     flag: (n,) 0/1, each written and read by its neuron's thread only. mask: words of n bits between
@@ -86,13 +86,15 @@ class GpuEmitter(Emitter):
     def _rounds(self, first: Any, count: int) -> list[tuple[Any, int]]:
         return [((first + r) * self.threads + self.thread, 1) for r in range(count)]
 
-    def marked(self, name: str, n: int, reach: int = 0, *, listed: bool = True) -> Marked:
+    def shared_events(
+        self, name: str, n: int, reach: int = 0, *, listed: bool = True
+    ) -> SharedEvents:
         """Room for n events. reach: how far beyond 0 .. n their bits are read. listed: whether a
         list is needed, or the mask only."""
         lead = words(reach)
         element = "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
         count = IRBuilder.name(f"{name}_count", tir.alloc_buffer((1,), "int32", scope="local"))
-        made = Marked(
+        made = SharedEvents(
             index=self.shared(f"{name}_list", n, element) if listed else None,
             count=count,
             n=n,
@@ -113,7 +115,7 @@ class GpuEmitter(Emitter):
         """Flags neuron `at`; it is listed once the block has voted."""
         self.store(events.flag, at, 1, tir.cast(active(0, 1), "uint8"))
 
-    def vote(self, events: Marked) -> None:
+    def vote(self, events: SharedEvents) -> None:
         """The mask from the flags, warp by warp. Every thread takes part; a sync must follow."""
         fires = self._scalar("fires", "uint8")
         for r in range(-(-events.n // self.threads)):
@@ -135,7 +137,7 @@ class GpuEmitter(Emitter):
             with self.when(first):
                 self.store(events.mask, events.lead + tir.shift_right(at, 5), 1, word)
 
-    def gather(self, events: Marked) -> None:
+    def gather(self, events: SharedEvents) -> None:
         """The list from the mask, ascending. A sync must follow."""
         lane = tir.bitwise_and(self.thread, WARP - 1)
         warp, warps = tir.shift_right(self.thread, 5), self.threads // WARP

@@ -77,7 +77,7 @@ class Plain(NamedTuple):
 def plain(lif: Lif) -> Plain:
     """Raises UnsupportedError for a neuron that has no form written for the engines here."""
     numbers = [getattr(lif, name) for name in CONSTANTS]
-    if not lif.usual or lif.scaled:
+    if not lif.is_default or lif.has_gain:
         raise UnsupportedError(
             "no form of this engine is written for neurons with a gain, a soft reset, a threshold "
             "to exceed or constants of their own"

@@ -87,7 +87,7 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
         dense += fed + recurrent + layer.size
     last = network.layers[-1].size
     additions += rates[-1] * last * network.outputs
-    kept = network.outputs if network.readout.keeps else 0
+    kept = network.outputs if network.readout.has_membrane else 0
     macs, dense = macs + kept, dense + last * network.outputs + kept
     return Cost(
         macs,

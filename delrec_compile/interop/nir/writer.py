@@ -178,8 +178,8 @@ class _Writer:
 
     def _readout(self, readout: Readout, shape: Shape) -> None:
         self._flat("out_flat", shape)
-        self._then("out_feed", self._affine(readout.weight, readout.inner_bias))
-        if not readout.keeps:
+        self._then("out_feed", self._affine(readout.weight, readout.step_bias))
+        if not readout.has_membrane:
             return
         outputs = (*self.lead, readout.size)
         if readout.kind == "count" and readout.bias.any():

@@ -15,12 +15,12 @@ from delrec_compile.network.integer.recurrence import IntegerDense
 
 NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
 FLOOR = 1e-4  # weight of all other steps
-MOST_WORDS = 512
+MAX_SAMPLES = 512
 BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class InputStatistics:
     """Of what a layer takes in on real words, arriving spikes of dense_delay last.
 
     covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
@@ -30,14 +30,14 @@ class Moments:
     near: F64
 
 
-def observe(running: IntegerNetwork, words: Events) -> list[Moments]:
-    """Moments of the inputs of each layer and of the readout, on MOST_WORDS of the words at most.
+def collect_statistics(running: IntegerNetwork, words: Events) -> list[InputStatistics]:
+    """Moments of the inputs of each layer and of the readout, on MAX_SAMPLES of the words at most.
 
     running: the plain int16 form, whose spikes are nearly the float ones.
     """
-    used = min(len(words), MOST_WORDS)
+    used = min(len(words), MAX_SAMPLES)
     counts = words.counts[np.arange(used) * len(words) // used]
-    sums = [_Sums(part) for _, part, _ in running.parts()]
+    sums = [_RunningSums(part) for _, part, _ in running.parts()]
     for start in range(0, used, BATCH):
         batch = counts[start : start + BATCH]
         state = running.reset(len(batch))
@@ -50,7 +50,7 @@ def observe(running: IntegerNetwork, words: Events) -> list[Moments]:
     return [total.moments() for total in sums]
 
 
-class _Sums:
+class _RunningSums:
     """Running sums over the steps of one layer, or of the readout."""
 
     def __init__(self, part: IntegerLayer | IntegerReadout) -> None:
@@ -73,7 +73,7 @@ class _Sums:
         off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
         self.near += (np.exp(-0.5 * off**2) + FLOOR).T @ z
 
-    def moments(self) -> Moments:
+    def moments(self) -> InputStatistics:
         mean = self.products[-1, :-1] / self.products[-1, -1]
         second = self.products[:-1, :-1] / self.products[-1, -1]
-        return Moments(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])
+        return InputStatistics(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])

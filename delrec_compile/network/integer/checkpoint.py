@@ -7,7 +7,7 @@ from pathlib import Path
 
 from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.checkpoint import canonical, open_file
-from delrec_compile.network.integer.model import IntegerNetwork, assemble
+from delrec_compile.network.integer.model import IntegerNetwork, from_description
 from delrec_compile.system.files import write_atomic
 
 FORMAT = "delrec.integer/1"
@@ -34,6 +34,6 @@ def load(path: Path) -> IntegerNetwork:
             f"{path} is no integer network (format '{meta.get('format', 'none')}', needed '{FORMAT}')"
         )
     try:
-        return assemble(arrays, json.loads(meta["config"]))
+        return from_description(arrays, json.loads(meta["config"]))
     except (NetworkError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}; build the artifact again") from error

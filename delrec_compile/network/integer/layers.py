@@ -18,9 +18,9 @@ from delrec_compile.network.integer.recurrence import (
     IntegerConv,
     IntegerDense,
     product,
+    require_array,
+    require_int,
     row_sums,
-    shaped,
-    whole,
 )
 from delrec_compile.ops.lif import RESETS
 from delrec_compile.ops.readout import DECISIONS, KINDS
@@ -28,7 +28,7 @@ from delrec_compile.ops.readout import DECISIONS, KINDS
 Q = 15  # fractional bits of beta
 ONE = 1 << Q
 LIMIT = 1 << 30  # of a membrane, and of all that a step adds to it
-MOST_FRACTION = 15
+MAX_FRACTION = 15
 
 
 def leak(v: I64, beta: int | I32) -> I64:
@@ -63,7 +63,7 @@ class IntegerLayer:
         if (self.drop is None) != (self.reset == "hard"):
             raise NetworkError("drop is what a soft reset takes off; a hard reset has none")
         for name in ("threshold", "v_reset", *(["drop"] if self.drop is not None else [])):
-            shaped(self, name, (np.dtype(np.int32),), (self.size,))
+            require_array(self, name, (np.dtype(np.int32),), (self.size,))
             _inside(name, getattr(self, name))
         wrong = np.flatnonzero(self.v_reset >= self.threshold)
         if len(wrong):
@@ -156,7 +156,7 @@ class IntegerReadout:
         return int(self.weight.shape[1])
 
     @property
-    def keeps(self) -> bool:
+    def has_membrane(self) -> bool:
         """Whether it has a membrane."""
         return self.kind != "linear"
 
@@ -190,18 +190,18 @@ class IntegerReadout:
 
 
 def _common(part: IntegerLayer | IntegerReadout) -> None:
-    shaped(part, "weight", WEIGHTS, (None, None))
-    shaped(part, "bias", (np.dtype(np.int32),), (part.size,))
-    shaped(part, "scale", (np.dtype(np.float64),), (part.size,))
+    require_array(part, "weight", WEIGHTS, (None, None))
+    require_array(part, "bias", (np.dtype(np.int32),), (part.size,))
+    require_array(part, "scale", (np.dtype(np.float64),), (part.size,))
     if not (np.isfinite(part.scale) & (part.scale > 0)).all():
         raise NetworkError("scale holds a value that is not a positive number")
     if isinstance(part.beta, np.ndarray):
-        shaped(part, "beta", (np.dtype(np.int32),), (part.size,))
-        whole("beta", int(part.beta.min()), 0, ONE)
-        whole("beta", int(part.beta.max()), 0, ONE)
+        require_array(part, "beta", (np.dtype(np.int32),), (part.size,))
+        require_int("beta", int(part.beta.min()), 0, ONE)
+        require_int("beta", int(part.beta.max()), 0, ONE)
     else:
-        whole("beta", part.beta, 0, ONE)
-    whole("fraction", part.fraction, 0, MOST_FRACTION)
+        require_int("beta", part.beta, 0, ONE)
+    require_int("fraction", part.fraction, 0, MAX_FRACTION)
 
 
 def _inside(name: str, values: I32) -> None:

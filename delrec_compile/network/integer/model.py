@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32, F64, Ints
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
-from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, whole
+from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, require_int
 from delrec_compile.network.model import MAX_INPUT, Network, StateVar
 
 State = dict[str, Ints]
@@ -68,7 +68,7 @@ class IntegerNetwork:
         kind = weight_type(self.numeric)
         if not self.layers:
             raise NetworkError("the network has no layer; at least one is needed")
-        whole("max_input", self.max_input, 1, MAX_INPUT)
+        require_int("max_input", self.max_input, 1, MAX_INPUT)
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
         wanted = [*(layer.inputs for layer in self.layers[1:]), self.readout.inputs]
@@ -110,7 +110,7 @@ class IntegerNetwork:
             if layer.recurrence is not None:
                 shape = (layer.recurrence.depth, layer.size)
                 out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first, uint8"))
-        if self.readout.keeps:
+        if self.readout.has_membrane:
             out.append(StateVar("out_v", (self.outputs,), "membrane of the readout, int32"))
         return tuple(out)
 
@@ -157,7 +157,7 @@ class IntegerNetwork:
         A v_reset of zeros needs no table. The state holds rings of bit planes, and the clock.
         """
         weights = tables = 0
-        state = 4 + (4 * self.outputs if self.readout.keeps else 0)
+        state = 4 + (4 * self.outputs if self.readout.has_membrane else 0)
         for _, part, _ in self.parts():
             weights += part.weight.nbytes
             tables += part.bias.nbytes
@@ -195,7 +195,7 @@ class IntegerNetwork:
         return arrays, config
 
 
-def assemble(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> IntegerNetwork:
+def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> IntegerNetwork:
     """The network that `describe` took apart. Raises CheckpointError, or NetworkError."""
     left = dict(arrays)
     try:

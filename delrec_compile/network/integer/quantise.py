@@ -21,10 +21,10 @@ import numpy as np
 from delrec_compile.aliases import F64, Ints
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError
-from delrec_compile.network.integer.calibration import Moments, observe
+from delrec_compile.network.integer.calibration import InputStatistics, collect_statistics
 from delrec_compile.network.integer.layers import (
     LIMIT,
-    MOST_FRACTION,
+    MAX_FRACTION,
     ONE,
     IntegerLayer,
     IntegerReadout,
@@ -33,10 +33,11 @@ from delrec_compile.network.integer.model import IntegerNetwork, weight_type
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.ops.lif import Number
+from delrec_compile.ops.linear import INT16_MAX
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
-TOPS = {"int16": 32767, "int8": 127}  # symmetric: the lowest value is not used
+TOPS = {"int16": INT16_MAX, "int8": 127}  # symmetric: the lowest value is not used
 LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
@@ -44,19 +45,19 @@ ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are
 def quantise(network: Network, numeric: str, words: Events | None = None) -> IntegerNetwork:
     """The integer form of a frozen network. numeric: 'int16' or 'int8'.
 
-    words: real words to calibrate on, of training or validation; MOST_WORDS of them at most are
+    words: real words to calibrate on, of training or validation; MAX_SAMPLES of them at most are
     used, evenly spaced. Equal arguments give equal networks.
     """
     weight_type(numeric)
     _convertible(network, numeric)
     if words is None:
-        return _made(network, numeric, None)
+        return _quantise_parts(network, numeric, None)
     if words.channels != network.inputs or not len(words):
         raise DataError(
             f"{len(words)} words of {words.channels} channels; to calibrate on, at least one of "
             f"{network.inputs} channels is needed"
         )
-    return _made(network, numeric, observe(quantise(network, "int16"), words))
+    return _quantise_parts(network, numeric, collect_statistics(quantise(network, "int16"), words))
 
 
 def _convertible(network: Network, numeric: str) -> None:
@@ -73,7 +74,9 @@ def _convertible(network: Network, numeric: str) -> None:
             )
 
 
-def _made(network: Network, numeric: str, moments: list[Moments] | None) -> IntegerNetwork:
+def _quantise_parts(
+    network: Network, numeric: str, moments: list[InputStatistics] | None
+) -> IntegerNetwork:
     notes = {**network.notes, "calibrated": moments is not None}
     known: list[Any] = moments or [None] * (len(network.layers) + 1)
     layers = tuple(
@@ -92,7 +95,9 @@ def _made(network: Network, numeric: str, moments: list[Moments] | None) -> Inte
     )
 
 
-def _layer(layer: Layer, numeric: str, max_input: int, moments: Moments | None) -> IntegerLayer:
+def _layer(
+    layer: Layer, numeric: str, max_input: int, moments: InputStatistics | None
+) -> IntegerLayer:
     lif, r = layer.lif, layer.recurrence
     beta = _q15(lif.beta)
     counts = np.full(layer.inputs, max_input)
@@ -124,7 +129,7 @@ def _layer(layer: Layer, numeric: str, max_input: int, moments: Moments | None) 
     )
 
 
-def _readout(readout: Readout, numeric: str, moments: Moments | None) -> IntegerReadout:
+def _readout(readout: Readout, numeric: str, moments: InputStatistics | None) -> IntegerReadout:
     other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
     units, scale, drift = _rounded(rows, numeric, moments)
@@ -195,10 +200,10 @@ class _Rows:
         """
         worst = np.abs(units.astype(np.float64)) @ self.counts
         worst = (worst + (self.other + np.abs(drift)) / scale).max() * self.lasting
-        return max(0, min(MOST_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
+        return max(0, min(MAX_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
 
 
-def _rounded(rows: _Rows, numeric: str, moments: Moments | None) -> tuple[Ints, F64, F64]:
+def _rounded(rows: _Rows, numeric: str, moments: InputStatistics | None) -> tuple[Ints, F64, F64]:
     """Whole numbers (out, in), the scale of each row, and what its bias must make up for."""
     kind, top = weight_type(numeric), TOPS[numeric]
     largest, least = np.abs(rows.weight).max(axis=1), rows.least()

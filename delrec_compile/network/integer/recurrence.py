@@ -37,10 +37,10 @@ class IntegerConv:
     def __post_init__(self) -> None:
         object.__setattr__(self, "delay", checks.delays(self.delay))
         heads = self.delay.shape[:-1]
-        shaped(self, "kernel", KERNELS, (*heads, None, self.size))
+        require_array(self, "kernel", KERNELS, (*heads, None, self.size))
         if self.taps % 2 == 0:
             raise NetworkError(f"kernel has {self.taps} taps; an odd number is needed")
-        whole("shift", self.shift, 0, 30)
+        require_int("shift", self.shift, 0, 30)
 
     @property
     def size(self) -> int:
@@ -93,7 +93,7 @@ class IntegerDense:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delay", checks.vector_of_delays(self.delay))
-        shaped(self, "weight", WEIGHTS, (self.size, self.size))
+        require_array(self, "weight", WEIGHTS, (self.size, self.size))
 
     @property
     def size(self) -> int:
@@ -120,7 +120,7 @@ class IntegerDense:
         return product(g, self.weight) << fraction
 
 
-def whole(name: str, value: Any, low: int, high: int) -> None:
+def require_int(name: str, value: Any, low: int, high: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise NetworkError(f"{name} is {value!r}; a whole number is needed")
     if not low <= value <= high:
@@ -131,7 +131,7 @@ def row_sums(weight: Ints) -> I64:
     return np.asarray(np.abs(weight.astype(np.int64)).sum(axis=1))
 
 
-def shaped(
+def require_array(
     owner: Any, name: str, kinds: tuple[np.dtype[Any], ...], shape: tuple[int | None, ...]
 ) -> None:
     array = np.ascontiguousarray(getattr(owner, name))

@@ -95,15 +95,15 @@ class _Builder:
         for i, layer in enumerate(self.network.layers):
             self._constant(f"l{i}_weight", layer.weight)
             self._constant(f"l{i}_bias", layer.bias)
-            for name in () if layer.lif.usual else lif.CONSTANTS:
+            for name in () if layer.lif.is_default else lif.CONSTANTS:
                 self._constant(f"l{i}_{name}", np.asarray(getattr(layer.lif, name), np.float32))
-            if layer.lif.scaled:
+            if layer.lif.has_gain:
                 self._constant(f"l{i}_gain", np.asarray(layer.lif.gain, np.float32))
             if layer.recurrence is not None:
                 for name, value in layer.recurrence.constants().items():
                     self._constant(f"l{i}_{name}", value)
         self._constant("out_weight", self.network.readout.weight)
-        self._constant("out_bias", self.network.readout.inner_bias)
+        self._constant("out_bias", self.network.readout.step_bias)
         if self.network.readout.kind == "count":
             self._constant("out_offset", self.network.readout.bias)
 
@@ -143,10 +143,10 @@ class _Builder:
         return self._add("LeakyIntegrator", [current, past["out_v"]], kept, DOMAIN, beta=beta)
 
     def _fire(self, i: int, own: lif.Lif, inputs: list[str], outputs: list[str], t: str) -> None:
-        if own.scaled:
+        if own.has_gain:
             name = f"{t}l{i}_scaled"
             inputs = [self._add("Gain", [inputs[0], f"l{i}_gain"], name, DOMAIN), inputs[1]]
-        if own.usual:
+        if own.is_default:
             constants = {k: getattr(own, k) for k in lif.CONSTANTS}
             self._add("Lif", inputs, outputs, DOMAIN, **constants)
             return
@@ -155,14 +155,16 @@ class _Builder:
 
     def _current(self, i: int, layer: Layer, x: str, past: dict[str, str], t: str) -> str:
         name = f"{t}l{i}_current"
-        op, facts = ("Linear", {}) if layer.maps is None else ("Maps", layer.maps.attributes())
+        op, facts = ("Linear", {}) if layer.maps is None else ("Maps", layer.maps.node_attributes())
         taken = [x, f"l{i}_weight", f"l{i}_bias"]
         if layer.recurrence is None:
             return self._add(op, taken, name, DOMAIN, **facts)
         feed = self._add(op, taken, f"{t}l{i}_feed", DOMAIN, **facts)
         r = layer.recurrence
         inputs = [past[f"l{i}_hist"], *(f"l{i}_{constant}" for constant in r.constants())]
-        back = self._add(r.node, inputs, f"{t}l{i}_recurrent_current", DOMAIN, **r.attributes())
+        back = self._add(
+            r.node, inputs, f"{t}l{i}_recurrent_current", DOMAIN, **r.node_attributes()
+        )
         return self._add("Add", [feed, back], name)
 
     def _outputs(self, ys: list[str], past: dict[str, str]) -> None:

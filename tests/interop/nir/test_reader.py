@@ -575,7 +575,7 @@ def test_a_leak_that_is_hard_to_write() -> None:
     layers = tuple(replace(y, lif=Lif(1 - 2**-20, gain=3e-5)) for y in network.layers)
     odd = replace(network, layers=layers)
     again = delrec_compile.from_nir(delrec_compile.to_nir(odd)).network
-    assert again.layers[0].lif.facts() == odd.layers[0].lif.facts()
+    assert again.layers[0].lif.attributes() == odd.layers[0].lif.attributes()
 
 
 @pytest.mark.parametrize("seed", range(8))

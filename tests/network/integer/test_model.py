@@ -23,7 +23,7 @@ from delrec_compile.errors import CheckpointError, DataError, NetworkError, Unsu
 from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.layers import LIMIT, ONE, leak
-from delrec_compile.network.integer.model import NUMERICS, IntegerNetwork, assemble
+from delrec_compile.network.integer.model import NUMERICS, IntegerNetwork, from_description
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
@@ -165,7 +165,7 @@ def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> d
             new[f"l{i}_hist"] = np.concatenate([fires[:, None], hist[:, :-1]], axis=1)
     out = network.readout
     m = s @ out.weight.T.astype(np.int32) << np.int32(out.fraction)
-    if out.keeps:
+    if out.has_membrane:
         m = m + kept(state["out_v"], out.beta)
         m = m if out.kind == "count" else m + out.bias
         assert m.dtype == np.int32
@@ -391,7 +391,7 @@ def test_a_network_without_weights_is_quantised() -> None:
 def test_a_network_comes_back_from_its_arrays(name: str, numeric: str) -> None:
     network = quantise(cases.network(name), numeric)
     arrays, config = network.describe()
-    again = assemble(from_bytes(to_bytes(arrays)), json.loads(json.dumps(config)))
+    again = from_description(from_bytes(to_bytes(arrays)), json.loads(json.dumps(config)))
     assert again.describe()[1] == config
     for key, value in again.describe()[0].items():
         np.testing.assert_array_equal(value, arrays[key])
@@ -404,9 +404,9 @@ def test_damaged_descriptions_are_refused() -> None:
     less = {k: v for k, v in arrays.items() if k != "layers.0.bias"}
     for broken in ((less, config), (arrays, {**config, "layers": [{}]}), (arrays, {})):
         with refusal(CheckpointError, "the description is damaged", 3):
-            assemble(*broken)
+            from_description(*broken)
     with refusal(CheckpointError, "tensors that no part takes: more", 3):
-        assemble({**arrays, "more": arrays["readout.bias"]}, config)
+        from_description({**arrays, "more": arrays["readout.bias"]}, config)
 
 
 def test_the_state_is_that_of_the_float_network_in_whole_numbers() -> None:

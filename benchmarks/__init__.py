@@ -1,1 +1,1 @@
-"""One command that times the compiled network beside its peers: `python -m benchmarks`."""
+"""One command that times the compiled network beside its baselines: `python -m benchmarks`."""

@@ -3,8 +3,8 @@
     python -m benchmarks.cores
 
 256 streams of the bundled `conv_delay_256`, whole words. Ours shares its streams among threads
-(`Session(streams=256, threads=n)`); each peer is opened once per core, on its share of the streams, in
-a thread of its own, in its fastest form for that many. Interleaved, medians.
+(`Session(streams=256, threads=n)`); each baseline is opened once per core, on its share of
+the streams, in a thread of its own, in its fastest form for that many. Interleaved, medians.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.evaluation.baselines.baseline import Workload
-from delrec_compile.evaluation.latency.interleave import engines_for, inputs
+from delrec_compile.evaluation.latency.interleave import inputs, select_engines
 from delrec_compile.network.model import Network
 from delrec_compile.runners.session import Session
 
-PEERS = ("torch_eager", "onnxruntime_sequence")
+BASELINES = ("torch_eager", "onnxruntime_sequence")
 STREAMS, ROUNDS = 256, 15
 
 
@@ -48,12 +48,12 @@ def ours(artifact: Artifact, x: F32, threads: int) -> Callable[[], None]:
 def shared(
     name: str, artifact: Artifact, network: Network, x: F32, cores: int
 ) -> Callable[[], None]:
-    """The same of a peer, proven on each share."""
+    """The same of a baseline, proven on each share."""
     engines = []
     for part in np.array_split(x, cores, axis=1):
         share = np.ascontiguousarray(part)
         work = Workload("batch", share.shape[1], len(share))
-        found, _, skipped = engines_for([name], artifact, network, work, [share])
+        found, _, skipped = select_engines([name], artifact, network, work, [share])
         if name not in found:
             raise SystemExit(f"{name}: {skipped[name]}")
         found[name].take(share)
@@ -94,7 +94,7 @@ def main(streams: int = STREAMS, rounds: int = ROUNDS) -> dict[int, dict[str, fl
         artifact = delrec_compile.build(network, out=Path(folder) / "out")
         for cores in sorted({1, os.cpu_count() or 1}):
             engines = {"ours": ours(artifact, x, cores)}
-            engines |= {name: shared(name, artifact, network, x, cores) for name in PEERS}
+            engines |= {name: shared(name, artifact, network, x, cores) for name in BASELINES}
             found[cores] = times(engines, len(x), rounds)
     for cores, row in found.items():
         text = ", ".join(f"{n} {us:.1f} us ({us / row['ours']:.1f}x)" for n, us in row.items())

@@ -19,7 +19,7 @@ import delrec_compile
 from delrec_compile.aliases import F32
 from delrec_compile.compiler.glue import c_array
 from delrec_compile.data.samples import read_words
-from delrec_compile.evaluation.baselines.baseline import Peer
+from delrec_compile.evaluation.baselines.baseline import Baseline
 from delrec_compile.evaluation.baselines.ours import Ours
 from delrec_compile.evaluation.latency.interleave import inputs, interleave
 from delrec_compile.network.model import ConvDelay, Network
@@ -75,7 +75,7 @@ def tables(network: Network) -> str:
     return "\n".join(lines) + "\n"
 
 
-class HandWritten(Peer):
+class HandWritten(Baseline):
     """The C of this folder, compiled for the network."""
 
     name = "by hand"

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.networks import Size, poisson_words, random_network
 from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_words
-from delrec_compile.evaluation.latency.bench import FORMS, bench
+from delrec_compile.evaluation.baselines.baseline import FORMS
+from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.network import checkpoint
 
 STEPS, WORDS = 100, 256

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from delrec_compile.cli.tables import ENGINES
-from delrec_compile.evaluation.latency.bench import FORMS, NAMES
+from delrec_compile.evaluation.baselines.baseline import FORMS
+from delrec_compile.evaluation.baselines.registry import title
+from delrec_compile.evaluation.latency.bench import NAMES
+from delrec_compile.evaluation.markdown import table
 
 Results = dict[str, dict[str, Any]]
 
@@ -21,10 +22,8 @@ def _table(study: dict[str, Any]) -> str:
     found = [{r["name"]: r for r in p["rows"]} for p in points]
     named = [n for n in NAMES if any(n in rows for rows in found)]
     head = [f"{study['title']}: us per step (times ours)", *(_heading(study, p) for p in points)]
-    lines = [_row(head), "|---" + "|---:" * len(points) + "|"]
-    for name in named:
-        lines.append(_row([ENGINES[name], *(_cell(rows.get(name)) for rows in found)]))
-    return "\n".join(lines)
+    cells = [[title(name), *(_cell(rows.get(name)) for rows in found)] for name in named]
+    return "\n".join(table(head, cells))
 
 
 def _heading(study: dict[str, Any], point: dict[str, Any]) -> str:
@@ -47,7 +46,3 @@ def _cell(row: dict[str, Any] | None) -> str:
     us = row["us_per_step"]
     digits = 2 if us < 10 else 1 if us < 100 else 0
     return f"{us:,.{digits}f} ({row['ratio_to_ours']:,.1f}x)"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

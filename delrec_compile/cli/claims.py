@@ -46,11 +46,11 @@ def claims(
     from delrec_compile.evaluation.claims.measure import claims as measure
     from delrec_compile.evaluation.claims.page import write
     from delrec_compile.evaluation.claims.table import tables
-    from delrec_compile.evaluation.claims.variants import VARIANTS, named
+    from delrec_compile.evaluation.claims.variants import VARIANTS, select_variants
     from delrec_compile.system.files import writable
 
     names = None if variants is None else [v.strip() for v in variants.split(",") if v.strip()]
-    chosen = VARIANTS if names is None else named(names)
+    chosen = VARIANTS if names is None else select_variants(names)
     for path in markdown or ():
         writable(path)
     with counting("claims") as step:

@@ -110,14 +110,14 @@ def flash(
     """Print the command that puts the program on its board; --yes runs it."""
     from delrec_compile.artifact.flash import flash as run_tool
     from delrec_compile.artifact.flash import flash_command, known_board
-    from delrec_compile.evaluation.compare.cache import artifact_for
+    from delrec_compile.evaluation.compare.cache import cached_build
     from delrec_compile.network import checkpoint
 
     with saying() as say:
         if artifact is None:
             known_board(target)
             network = checkpoint.load(DEFAULT)
-            artifact = artifact_for(network, target, out=Path(OUT), progress=say)[0].path
+            artifact = cached_build(network, target, out=Path(OUT), progress=say)[0].path
         plan = flash_command(artifact, probe)
         said = None
         if yes:

@@ -10,10 +10,10 @@ from rich import box
 from rich.table import Table
 
 from delrec_compile.cli import tables
+from delrec_compile.evaluation.baselines.registry import title
 from delrec_compile.evaluation.compare.budgets import KB
-from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, Row
+from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, TargetRow
 
-PEERS = {"torch_eager": "PyTorch eager", "onnxruntime": "ONNX Runtime"}
 COLUMNS = (
     "target",
     "numbers",
@@ -33,7 +33,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-tr.failed td { background: #fbe3e4; } tr.skipped td { color: #777; } tr.peer td { font-style: italic; }
+tr.failed td { background: #fbe3e4; } tr.skipped td { color: #777; }
+tr.baseline td { font-style: italic; }
 """
 
 
@@ -74,7 +75,7 @@ def lines(found: Comparison) -> Iterator[str]:
 def page(found: Comparison) -> str:
     """The same as one HTML file."""
     title = html.escape(f"{found.network} on {len(found.rows)} targets")
-    kinds = ["peer"] * len(found.peers)
+    kinds = ["baseline"] * len(found.baselines)
     kinds += ["failed" if r.failed else "skipped" if r.skipped else "ok" for r in found.rows]
     head = "".join(f"<th>{html.escape(c)}</th>" for c in COLUMNS)
     body = "\n".join(
@@ -92,19 +93,28 @@ def page(found: Comparison) -> str:
 
 
 def _cells(found: Comparison) -> Iterable[tuple[str, ...]]:
-    for peer in found.peers:
-        yield _peer(peer)
+    for baseline in found.baselines:
+        yield _baseline(baseline)
     for row in found.rows:
         yield _row(row)
 
 
-def _peer(peer: dict[str, Any]) -> tuple[str, ...]:
-    time = (f"{peer['us_per_step']:,.2f}", _share(peer["share_of_dt"]))
-    ratio = _ratio(peer["ratio_to_pytorch"])
-    return (PEERS[peer["name"]], "float32", "native", *time, *[NONE] * 3, ratio, NONE, NONE)
+def _baseline(baseline: dict[str, Any]) -> tuple[str, ...]:
+    time = (f"{baseline['us_per_step']:,.2f}", _share(baseline["share_of_dt"]))
+    ratio = _ratio(baseline["ratio_to_pytorch"])
+    return (
+        title(baseline["name"]).partition(",")[0],
+        "float32",
+        "native",
+        *time,
+        *[NONE] * 3,
+        ratio,
+        NONE,
+        NONE,
+    )
 
 
-def _row(row: Row) -> tuple[str, ...]:
+def _row(row: TargetRow) -> tuple[str, ...]:
     state = "skipped" if row.skipped else "failed" if row.failed else row.how or NONE
     us = NONE if row.us_per_step is None else f"{row.us_per_step:,.2f}"
     if row.us_per_step is None and row.estimated_us is not None:
@@ -126,7 +136,7 @@ def _row(row: Row) -> tuple[str, ...]:
     )
 
 
-def _cost(row: Row) -> str:
+def _cost(row: TargetRow) -> str:
     text = f"{row.name}: {row.engine}, {row.instructions_per_step:,.0f} instructions per step"
     if row.worst_instructions is not None:
         text += f", {row.worst_instructions:,} at most"

@@ -12,7 +12,7 @@ from delrec_compile.cli.options import DEFAULT, Json
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
-    from delrec_compile.evaluation.footprint.measure import Footprint, Row
+    from delrec_compile.evaluation.footprint.measure import Footprint, FootprintRow
 
 COLUMNS = ("program", "memory", "cold start ms", "of CPU", "on disk", "times memory", "times start")
 TITLES = {
@@ -34,10 +34,10 @@ def footprint(
         str, typer.Option("--input", "-i", help="The first of these words is run: .h5, .npz.")
     ] = "words",
     rows: Annotated[str, typer.Option(help="Programs to run, with commas; default: all.")] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="Processes started of each peer.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Processes started of each baseline.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """Memory, cold start and size of an artifact as a bare C program, beside peers in Python."""
+    """Memory, cold start and size of an artifact as a bare C program, beside baselines in Python."""
     import tempfile
 
     from delrec_compile.compiler.build import build
@@ -85,7 +85,7 @@ def _skipped(found: Footprint) -> Iterator[str]:
             yield f"{TITLES[row.name]} is skipped: {row.skipped}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: FootprintRow) -> tuple[str, ...]:
     def ratio(value: float | None) -> str:
         return NO_FIGURE if value is None else f"{value:,.1f}x"
 

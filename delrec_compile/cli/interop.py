@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,7 +123,7 @@ def import_(
         "recurrences": [r.recurrence.name if r.recurrence else None for r in n.layers],
         "dt_ms": n.dt_ms,
         "remarks": list(made.remarks),
-        "check": asdict(found) | {"differing_before_freezing": unfrozen} if found else None,
+        "check": found.as_dict() | {"differing_before_freezing": unfrozen} if found else None,
         "accuracy": accuracy,
     }
     if as_json:
@@ -189,7 +188,7 @@ def _same_model(source: str, found: Any) -> None:
         at = found.first
         raise ParityError(
             f"{source}: the network does not fire as {found.against} does: first at step "
-            f"{at['step']}, spiking layer {at['layer']}, neuron {at['neuron']}, where its membrane is "
+            f"{at.step}, spiking layer {at.layer}, neuron {at.neuron}, where its membrane is "
             f"{found.margin:.1%} off the threshold, too far for rounding; the model does what its "
             "modules do not tell, or takes its steps in another way. Nothing was written; --check 0 "
             "writes it all the same"

@@ -125,7 +125,7 @@ def bench(
     device: Devices = None,
     as_json: Json = False,
 ) -> None:
-    """Time an artifact beside its peers, interleaved, on one thread; or on other machines."""
+    """Time an artifact beside its baselines, interleaved, on one thread; or on other machines."""
     if path is not None and plain.is_plain(path):
         plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
         plain.refuse({"--batch": batch, "--input": words != "words"})
@@ -138,6 +138,7 @@ def bench(
 
     from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build as build_artifact
+    from delrec_compile.evaluation.baselines.registry import ENGINES
     from delrec_compile.evaluation.latency.bench import bench as measure
     from delrec_compile.evaluation.latency.bench import names_for, streams
     from delrec_compile.network import checkpoint
@@ -149,8 +150,8 @@ def bench(
         if path is None:
             path = Path(folder) / "artifact"
             build_artifact(checkpoint.load(DEFAULT), out=path, progress=say)
-        compiled = {"torch_compile", "aot_inductor"} & set(chosen)
-        patience = "; PyTorch compiles its own forms first: a minute or two" if compiled else ""
+        slow = any(ENGINES[name].compiles for name in chosen)
+        patience = "; PyTorch compiles its variants first: a minute or two" if slow else ""
         say(f"timing {len(chosen)} engines{patience}")
         result = measure(path, words, rows=named, rounds=rounds, form=form, batch=batch)
     if as_json:

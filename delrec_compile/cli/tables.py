@@ -9,28 +9,12 @@ from rich.table import Table
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.schedules.choice import PROFILE, STORE
+from delrec_compile.evaluation import markdown as markdown_table
+from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.system.doctor import Finding
 
-ENGINES = {
-    "ours": "compiled, loop over time inside",
-    "ours_python": "compiled, one call per step from Python",
-    "ours_int8": "compiled in int8, loop over time inside",
-    "torch_eager": "PyTorch eager, frozen network",
-    "torch_compile": "PyTorch, torch.compile",
-    "aot_inductor": "PyTorch, AOTInductor",
-    "authors_dense": "PyTorch eager, the authors' dense training form",
-    "authors_conv": "PyTorch eager, the authors' conv training form",
-    "numpy": "NumPy",
-    "onnxruntime": "ONNX Runtime, one call per step",
-    "onnxruntime_sequence": "ONNX Runtime, its best form over time",
-    "tvm_default": "TVM's default build",
-    "spikingjelly": "SpikingJelly",
-    "snntorch": "snnTorch",
-    "ours_host": "compiled, with copies from and to the host",
-    "torch_graph": "PyTorch eager, the whole word as one CUDA graph",
-}
 Rows = Iterable[Sequence[str]]
 
 
@@ -121,10 +105,10 @@ BENCH_COLUMNS = ("engine", "us per step", "times ours")
 def bench_rows(bench: Bench) -> Rows:
     for row in bench.rows:
         kind, _, streams = row.name.partition("@")
-        name = ENGINES[kind] + (f", {streams} streams" if streams else "")
+        name = registry.title(kind) + (f", {streams} streams" if streams else "")
         yield (name, f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
     for kind, why in bench.skipped.items():
-        yield (ENGINES[kind], "-", f"skipped: {why}")
+        yield (registry.title(kind), "-", f"skipped: {why}")
 
 
 def bench_line(bench: Bench) -> str:
@@ -223,7 +207,7 @@ def markdown(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> str:
     title = parity_title(checks)
     title = title[0].upper() + title[1:]
     parts = [f"# {facts['name']}", *network_lines(facts), "", f"## {title}", ""]
-    parts += _markdown_table(PARITY_COLUMNS, parity_rows(checks))
+    parts += markdown_table.table(PARITY_COLUMNS, parity_rows(checks), right=False)
     if costs := integer_lines(str(artifact.manifest["numeric"]), checks):
         parts += ["", *costs]
     if proof.emulated is not None:
@@ -237,11 +221,6 @@ def markdown(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> str:
             f"{w.get('device', 'Batch 1, one thread')}, medians of interleaved runs; inputs "
             f"{w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}.",
             "",
-            *_markdown_table(BENCH_COLUMNS, bench_rows(bench)),
+            *markdown_table.table(BENCH_COLUMNS, bench_rows(bench), right=False),
         ]
     return "\n".join(parts) + "\n"
-
-
-def _markdown_table(columns: Sequence[str], rows: Rows) -> list[str]:
-    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]

@@ -16,12 +16,12 @@ from delrec_compile.network.golden import (
     GOLDEN_LIMITS,
     GOLDEN_SEED,
     GOLDEN_TERM,
-    LOOSE,
     golden_input,
     same_bits,
 )
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
+from delrec_compile.network.tolerances import LOOSE
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel

@@ -14,6 +14,7 @@ import numpy as np
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.samples import first, fitting, read_words
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
+from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.evaluation.parity import compare_artifact
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.devices.open import DeviceRunner, open_device
@@ -80,16 +81,8 @@ def timed(path: str, url: str, words: str, rounds: int) -> dict[str, Any]:
         "hidden_rate": float(np.mean([s.mean() for s in trace.spikes])),
         "input_density": float((events.counts > 0).mean()),
     }
-    figures = {"us_per_step": statistics.median(times), "spread": _spread(times)}
+    figures = {"us_per_step": statistics.median(times), "spread": spread(times)}
     return {**figures, **_place(url, runner), "workload": workload}
-
-
-def _spread(times: list[float]) -> float:
-    """Interquartile range over the median."""
-    if len(times) < 2:
-        return 0.0
-    quarter = statistics.quantiles(times, n=4)
-    return (quarter[2] - quarter[0]) / quarter[1]
 
 
 def _place(url: str, runner: DeviceRunner) -> dict[str, str]:

@@ -22,26 +22,14 @@ from delrec_compile.network.grid import exact
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.schema import load_model
+from delrec_compile.network.tolerances import MARGIN, for_outputs
 from delrec_compile.ops.readout import decide
+from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Runner, Trace
 from delrec_compile.runners.torch_runner import TorchRunner
-
-# float32 error of a sum of some hundred terms, relative to a threshold of 1
-FLOAT_ERROR = 1e-5
-
-
-@dataclass(frozen=True)
-class First:
-    """Where two engines part. margin: |membrane - threshold| in a float reference."""
-
-    sequence: int
-    step: int
-    layer: int
-    neuron: int
-    margin: float | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,7 @@ class Parity:
     spikes_compared: int
     spikes_differing: int
     explained: int
-    first: First | None
+    first: Divergence | None
     max_abs_error: float
     classes_differing: int
     accuracy: float
@@ -96,7 +84,7 @@ def compare(
 ) -> Parity:
     """Runs the words through PyTorch and through `runner`, each with its own state."""
     reference = TorchRunner(fitted(network, words))
-    tally = _Tally(network, exact(network))
+    tally = _ParityCounter(network, exact(network))
     for at, x in batches(words):
         want = reference.trace(x)
         tally.add(at.start, want, runner.trace(x), reference.membranes, words.labels[at])
@@ -118,16 +106,16 @@ def compare_integer(
     The float network runs too, to tell what the integers cost.
     """
     reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, words))
-    tally, cost = _Tally(network, True, "integer"), _Tally(network, True)
+    tally, cost = _ParityCounter(network, True, "integer"), _ParityCounter(network, True)
     for at, x in batches(words):
         want, got = reference.trace(x), runner.trace(x)
         tally.add(at.start, want, got, [], words.labels[at])
         cost.add(at.start, got, float_runner.trace(x), [], words.labels[at])
         progress(at.stop, len(words))
     against = {
-        "accuracy": cost.right / len(words),
+        "accuracy": cost.correct / len(words),
         "spikes_differing": cost.differing,
-        "classes_differing": cost.wrong_classes,
+        "classes_differing": cost.classes_differing,
     }
     found = tally.verdict(target or runner.name, len(words), words.steps)
     return replace(found, against_float=against)
@@ -189,47 +177,52 @@ def _source(digest: str, path: Path) -> Network:
     )
 
 
-class _Tally:
+class _ParityCounter:
+    """Counts over batches. strict: every bit must agree. reference: its name in the verdict."""
+
     def __init__(self, network: Network, strict: bool, reference: str = "torch") -> None:
         self.network, self.strict, self.reference = network, strict, reference
         self.compared = self.differing = self.split = self.explained = 0
-        self.wrong_classes = self.right = 0
-        self.first: First | None = None
+        self.classes_differing = self.correct = 0
+        self.first: Divergence | None = None
         self.worst = 0.0
 
     def add(self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any) -> None:
-        unlike = [w != g for w, g in zip(want.spikes, got.spikes, strict=True)]
-        self.compared += sum(u.size for u in unlike)
-        self.differing += sum(int(u.sum()) for u in unlike)
+        """A batch whose first sequence is number `start`. membranes: of the reference, or empty."""
+        mismatches = [w != g for w, g in zip(want.spikes, got.spikes, strict=True)]
+        self.compared += sum(m.size for m in mismatches)
+        self.differing += sum(int(m.sum()) for m in mismatches)
         self.worst = max(self.worst, float(np.abs(want.y - got.y).max()))
         rule = self.network.readout.decision
         classes = decide(rule, got.y)
-        self.wrong_classes += int((decide(rule, want.y) != classes).sum())
-        self.right += int((classes == labels).sum())
-        for b in np.flatnonzero(np.any([u.any(axis=(0, 2)) for u in unlike], axis=0)):
-            self._split(start, int(b), unlike, membranes)
+        self.classes_differing += int((decide(rule, want.y) != classes).sum())
+        self.correct += int((classes == labels).sum())
+        for b in np.flatnonzero(np.any([m.any(axis=(0, 2)) for m in mismatches], axis=0)):
+            one = slice(b, b + 1)
+            own = [m[:, one] for m in membranes]
+            self._add_split(start + int(b), [m[:, one] for m in mismatches], own)
 
-    def _split(self, start: int, b: int, unlike: list[Any], membranes: list[Any]) -> None:
-        """A sequence whose spikes differ: where first, and whether its margin explains it."""
-        step, layer = min(
-            (int(np.argmax(u[:, b].any(axis=1))), i) for i, u in enumerate(unlike) if u[:, b].any()
-        )
-        neuron = int(np.argmax(unlike[layer][step, b]))
-        part = self.network.layers[layer]
-        threshold = float(np.broadcast_to(part.lif.threshold, part.size)[neuron])
-        margin = abs(float(membranes[layer][step, b, neuron]) - threshold) if membranes else None
+    def _add_split(self, sequence: int, mismatches: list[Any], membranes: list[Any]) -> None:
+        """One sequence whose spikes differ: where first, and whether its margin explains it."""
+        at = first_divergence(mismatches)
+        assert at is not None
+        margin, near = None, False
+        if membranes:
+            membrane, threshold = membrane_and_threshold(self.network, membranes, at)
+            margin = abs(membrane - threshold)
+            near = margin <= MARGIN * max(1.0, abs(threshold))
         self.split += 1
-        near = margin is not None and margin <= FLOAT_ERROR * max(1.0, abs(threshold))
         if not self.strict and near:
             self.explained += 1
         if self.first is None:
-            self.first = First(start + b, step, layer, neuron, margin)
+            self.first = replace(at, sequence=sequence, margin=margin)
 
     def verdict(self, target: str, sequences: int, steps: int) -> Parity:
+        """The counts as a `Parity`."""
         explained = self.split == self.explained
-        agree = self.differing == 0 and self.wrong_classes == 0
+        agree = self.differing == 0 and self.classes_differing == 0
         # a difference of membranes without one of spikes is rounding, which an exact network has not
-        close = self.worst == 0.0 if self.strict else self.split > 0 or self.worst < 1e-3
+        near = self.worst <= for_outputs(self.strict) or (not self.strict and self.split > 0)
         return Parity(
             target=target,
             reference=self.reference,
@@ -240,7 +233,7 @@ class _Tally:
             explained=self.explained,
             first=self.first,
             max_abs_error=self.worst,
-            classes_differing=self.wrong_classes,
-            accuracy=self.right / sequences,
-            passed=close and (agree or (explained and not self.strict)),
+            classes_differing=self.classes_differing,
+            accuracy=self.correct / sequences,
+            passed=near and (agree or (explained and not self.strict)),
         )

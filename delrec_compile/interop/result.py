@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network
+from delrec_compile.network.tolerances import FOREIGN_MARGIN
+from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
 MEAN = 0.4  # of random input counts
-ROUNDING = 1e-3
 
 
 class Model(Protocol):
@@ -35,10 +36,9 @@ class Model(Protocol):
 class Check:
     """Spikes of the frozen network beside those of the model that it was made from.
 
-    against: whose spikes they are. spikes: how many the model fired. first: sequence, step, layer
-    and neuron of the first that differs, or None. margin: how far the network's membrane was from
-    its threshold there, as a share of the larger of the two: 0 is on it, above `ROUNDING` no order of
-    a sum explains it.
+    against: whose spikes they are. spikes: how many the model fired. first: the first that differs,
+    or None. margin: distance of the network's membrane to its threshold there, as a share of the
+    larger of the two: 0 is on it, above FOREIGN_MARGIN no order of a sum explains it.
     """
 
     against: str
@@ -47,13 +47,20 @@ class Check:
     compared: int
     differing: int
     spikes: int
-    first: dict[str, int] | None
+    first: Divergence | None
     margin: float | None = None
 
     @property
     def misread(self) -> bool:
         """Whether the first difference is more than rounding."""
-        return self.margin is not None and self.margin > ROUNDING
+        return self.margin is not None and self.margin > FOREIGN_MARGIN
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON takes them."""
+        fields = asdict(self)
+        if self.first is not None:
+            del fields["first"]["margin"]  # it stands beside `first`
+        return fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,17 +127,17 @@ def compare(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Check:
             f"{against} gives spikes of shapes {shapes[1]}, the network of {shapes[0]}; the model "
             "does not take its steps as the import was told"
         )
-    first, differing, compared, fired = None, 0, 0, 0
-    for layer, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-        wrong = np.asarray(a) != np.asarray(b)
-        compared, fired = compared + wrong.size, fired + int(np.asarray(b).astype(bool).sum())
-        differing += int(wrong.sum())
-        if wrong.any():
-            t, sequence, neuron = (int(i) for i in np.argwhere(wrong)[0])
-            if first is None or t < first["step"]:
-                first = {"sequence": sequence, "step": t, "layer": layer, "neuron": neuron}
+    mismatches = [np.asarray(a) != np.asarray(b) for a, b in zip(ours, theirs, strict=True)]
     steps, batch = np.shape(ours[0])[:2]
-    return Check(against, batch, steps, compared, differing, fired, first)
+    return Check(
+        against,
+        batch,
+        steps,
+        sum(m.size for m in mismatches),
+        sum(int(m.sum()) for m in mismatches),
+        sum(int(np.asarray(b).astype(bool).sum()) for b in theirs),
+        first_divergence(mismatches),
+    )
 
 
 def _margin(
@@ -138,9 +145,7 @@ def _margin(
 ) -> float | None:
     if check.first is None:
         return None
-    at = check.first
-    layer = at["layer"] if layers is None else layers[at["layer"]]
-    membrane = float(membranes[layer][at["step"], at["sequence"], at["neuron"]])
-    own = np.broadcast_to(network.layers[layer].lif.threshold, network.layers[layer].size)
-    threshold = float(own[at["neuron"]])
+    layer = check.first.layer if layers is None else layers[check.first.layer]
+    at = replace(check.first, layer=layer)
+    membrane, threshold = membrane_and_threshold(network, membranes, at)
     return abs(membrane - threshold) / (max(abs(membrane), abs(threshold)) or 1.0)

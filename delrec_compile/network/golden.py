@@ -21,10 +21,6 @@ def same_bits(network: Network | IntegerNetwork) -> bool:
 CHECK_STEPS = 40
 
 
-# what outputs may differ by on a network whose sums are not exact
-LOOSE = 1e-3
-
-
 # a linear congruential generator (Numerical Recipes), and its top byte's limits for 1, 2, 3 counts
 GOLDEN_SEED, GOLDEN_FACTOR, GOLDEN_TERM = 1, 1664525, 1013904223
 

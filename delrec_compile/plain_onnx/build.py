@@ -18,6 +18,7 @@ from delrec_compile.artifact.manifest import PLAIN, SCHEMA, Artifact
 from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.c_text import TYPES, initialiser
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 ENTRIES = ("reset", "step", "run", "state_bytes", "self_test")
 TEMPLATES = {"{name}.h": "plain.h.in", "{name}.c": "plain.c.in"}
 GOLDEN_STEPS = 8
-# of an output, relative to 1 plus its size: sums are added in another order by other engines
-TOLERANCE = 1e-4
 
 
 def build_plain(
@@ -217,5 +216,5 @@ def _golden(graph: StepGraph) -> dict[str, Any]:
         "steps": steps,
         "input": initialiser(x[:steps].reshape(-1)),
         "output": initialiser(np.ascontiguousarray(y[:steps]).reshape(-1)),
-        "tolerance": f"{TOLERANCE}f",
+        "tolerance": f"{ONE_CALL}f",
     }

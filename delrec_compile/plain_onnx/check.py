@@ -12,7 +12,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import InputError, ParityError
-from delrec_compile.plain_onnx.build import TOLERANCE
+from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
 from delrec_compile.plain_onnx.session import PlainSession
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
@@ -27,7 +27,7 @@ AXES = ("step", "sequence", "output")
 def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[str, Any]:
     """In a child: free-running outputs on fixed pseudo-random counts, against ONNX Runtime.
 
-    Passes when each output lies within TOLERANCE of 1 plus its size: other engines add in another
+    Passes when each output lies within ONE_CALL of 1 plus its size: other engines add in another
     order, so that a plain graph promises no equal bits. Raises InputError where it cannot run.
     """
     graph, session = _opened(path)
@@ -37,7 +37,7 @@ def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[s
     same = (got == want) | (np.isnan(got) & np.isnan(want))
     with np.errstate(invalid="ignore"):
         error = np.where(same, 0.0, np.abs(got.astype(np.float64) - want))
-    bad = ~same & ~(np.isfinite(want) & (error <= TOLERANCE * (1 + np.abs(want))))
+    bad = ~same & ~(np.isfinite(want) & (error <= ONE_CALL * (1 + np.abs(want))))
     first = dict(zip(AXES, np.argwhere(bad)[0].tolist(), strict=True)) if bad.any() else None
     return {
         "target": session.artifact.manifest["target"],
@@ -48,7 +48,7 @@ def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[s
         "differing": int(bad.sum()),
         "same_bits": int((got.view(np.uint32) == want.view(np.uint32)).sum()),
         "max_abs_error": float(np.nanmax(error, initial=0.0)),
-        "tolerance": TOLERANCE,
+        "tolerance": ONE_CALL,
         "first": first,
         "self_test": session.self_test(),
         "passed": not bad.any() and session.self_test(),

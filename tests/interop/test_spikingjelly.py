@@ -257,4 +257,4 @@ def test_a_check_can_fail() -> None:
     found = made.check(100)
     assert found.differing > 0
     assert found.first is not None
-    assert found.first["neuron"] == 3
+    assert found.first.neuron == 3

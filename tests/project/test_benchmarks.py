@@ -10,8 +10,9 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import cores, picture, studies, tables
 from benchmarks.networks import Size, poisson_words, random_network
+from delrec_compile.evaluation.baselines.baseline import FORMS
 from delrec_compile.evaluation.baselines.ours import OursStep
-from delrec_compile.evaluation.latency.bench import FORMS, NAMES
+from delrec_compile.evaluation.latency.bench import NAMES
 from delrec_compile.evaluation.latency.interleave import inputs, interleave
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import DenseDelay
@@ -55,7 +56,7 @@ def test_a_batch_is_timed_on_one_core_and_on_all(monkeypatch, capsys):
     found = cores.main(streams=6, rounds=2)
     assert list(found) == [1, 2]
     for row in found.values():
-        assert set(row) == {"ours", *cores.PEERS}
+        assert set(row) == {"ours", *cores.BASELINES}
         assert row["ours"] == min(row.values())
     assert "2 core(s), 6 streams, wall clock per step: ours" in capsys.readouterr().out
 

@@ -18,6 +18,7 @@ from delrec_compile.evaluation import parity
 from delrec_compile.evaluation.proof import describe_difference, prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export
+from delrec_compile.runners.divergence import Divergence
 from delrec_compile.runners.memory import aligned
 from delrec_compile.runners.open import open_runner
 from delrec_compile.runners.predict import run
@@ -201,14 +202,14 @@ def test_differences_within_float_error_are_explained_only_off_the_grid():
     y = np.zeros((2, 1, 20), np.float32)
     membranes = [np.full((2, 1, 256), 1.0 - 1e-6), np.zeros((2, 1, 256))]
     for strict, passed in ((False, True), (True, False)):
-        tally = parity._Tally(network, strict)
+        tally = parity._ParityCounter(network, strict)
         tally.add(0, Trace(y, (spikes, spikes)), Trace(y, (other, spikes)), membranes, np.zeros(1))
         verdict = tally.verdict("x", 1, 2)
         assert verdict.spikes_differing == 1
-        assert verdict.first == parity.First(0, 1, 0, 5, pytest.approx(1e-6, rel=0.1))
+        assert verdict.first == Divergence(0, 1, 0, 5, pytest.approx(1e-6, rel=0.1))
         assert verdict.passed is passed
     membranes[0][:] = 0.5
-    tally = parity._Tally(network, False)
+    tally = parity._ParityCounter(network, False)
     tally.add(0, Trace(y, (spikes, spikes)), Trace(y, (other, spikes)), membranes, np.zeros(1))
     assert not tally.verdict("x", 1, 2).passed
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload, leak_over_time, plain
+from delrec_compile.evaluation.baselines.baseline import (
+    Baseline,
+    Workload,
+    basic_lif,
+    leak_over_time,
+)
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Layer, Network
 
 
-class Arrays(Peer):
+class Arrays(Baseline):
     """In place, the delay line a sliding window; feed-forward products over time where T is there."""
 
     name = "numpy"
@@ -70,7 +75,7 @@ class _Layer:
 
     def __init__(self, layer: Layer, work: Workload) -> None:
         self.w, self.b = layer.weight, _column(layer.bias, work)
-        lif = plain(layer.lif)
+        lif = basic_lif(layer.lif)
         self.beta, self.threshold, self.v_reset = map(
             np.float32, (lif.beta, lif.threshold, lif.v_reset)
         )
@@ -131,6 +136,6 @@ def _column(bias: F32, work: Workload) -> F32:
     return bias if work.batch == 1 else bias[:, None]
 
 
-def numpy(network: Network, work: Workload) -> list[Peer]:
+def numpy(network: Network, work: Workload) -> list[Baseline]:
     """The form of `numpy`."""
     return [Arrays(network, work)]

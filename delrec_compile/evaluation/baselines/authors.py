@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from delrec_compile.aliases import F32
 from delrec_compile.evaluation.baselines.baseline import (
-    Peer,
+    Baseline,
     Workload,
+    basic_lif,
     delays,
-    plain,
     recurrent_weight,
 )
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
@@ -28,7 +28,7 @@ from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
 FORMS_OF_CONV = ("conv1d over slots", "conv2d over neurons and slots")
 
 
-class Authors(Peer):
+class Authors(Baseline):
     """The training form, step by step; where all steps are there, Linear and BatchNorm over time."""
 
     def __init__(self, network: Network, name: str, work: Workload, form: str = "") -> None:
@@ -100,7 +100,7 @@ class _Running:
     def __init__(
         self, layer: Layer, mask: Tensor | None, weight: Tensor | None, batch: int, two: bool
     ) -> None:
-        self.lif, self.mask, self.weight, self.two = plain(layer.lif), mask, weight, two
+        self.lif, self.mask, self.weight, self.two = basic_lif(layer.lif), mask, weight, two
         self.v = torch.zeros(batch, layer.size)
         self.ring = None if mask is None else torch.zeros(batch, *mask.shape)
         self.at = 0
@@ -144,13 +144,13 @@ class _Running:
         return mixed.view(batch, slots, n).permute(0, 2, 1)
 
 
-def authors_dense(network: Network, work: Workload) -> list[Peer]:
+def authors_dense(network: Network, work: Workload) -> list[Baseline]:
     """The form with a matrix, on the network's delays."""
     other = twin(network, "dense_delay")
     return [Authors(other, "authors_dense", work, "matrix product over slots")]
 
 
-def authors_conv(network: Network, work: Workload) -> list[Peer]:
+def authors_conv(network: Network, work: Workload) -> list[Baseline]:
     """The forms with a kernel, on the network's delays."""
     other = twin(network, "conv_delay")
     return [Authors(other, "authors_conv", work, form) for form in FORMS_OF_CONV]

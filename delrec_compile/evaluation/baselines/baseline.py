@@ -35,18 +35,18 @@ class Workload:
         return self.form != "step"
 
 
-class Peer(ABC):
+class Baseline(ABC):
     """An engine with a network loaded, in one of its forms.
 
     `take` brings the inputs into the engine's own layout; it is not timed. `run` starts from a fresh
-    state and computes every step; it is what is timed. network, whole: what it computes, where that
-    is not the network of the benchmark.
+    state and computes every step; it is what is timed. network, integer_network: the one it
+    computes, where that is not the network of the benchmark.
     """
 
     name = ""
     form = ""
     network: Network | None = None
-    whole: IntegerNetwork | None = None
+    integer_network: IntegerNetwork | None = None
 
     @abstractmethod
     def take(self, x: F32) -> None:
@@ -66,7 +66,7 @@ class Peer(ABC):
         return self.read()
 
 
-class Plain(NamedTuple):
+class BasicLif(NamedTuple):
     """Constants of a neuron as the engines here have it."""
 
     beta: float
@@ -74,7 +74,7 @@ class Plain(NamedTuple):
     v_reset: float
 
 
-def plain(lif: Lif) -> Plain:
+def basic_lif(lif: Lif) -> BasicLif:
     """Raises UnsupportedError for a neuron that has no form written for the engines here."""
     numbers = [getattr(lif, name) for name in CONSTANTS]
     if not lif.is_default or lif.has_gain:
@@ -82,7 +82,7 @@ def plain(lif: Lif) -> Plain:
             "no form of this engine is written for neurons with a gain, a soft reset, a threshold "
             "to exceed or constants of their own"
         )
-    return Plain(*(float(n) for n in numbers))
+    return BasicLif(*(float(n) for n in numbers))
 
 
 def delays(recurrence: Recurrence) -> NDArray[np.int32]:
@@ -95,7 +95,7 @@ def delays(recurrence: Recurrence) -> NDArray[np.int32]:
     return recurrence.delay
 
 
-def known(network: Network) -> None:
+def require_supported(network: Network) -> None:
     """Raises UnsupportedError for what has no form written for the engines here."""
     if network.readout.kind != "leaky":
         raise UnsupportedError(
@@ -104,15 +104,15 @@ def known(network: Network) -> None:
     for layer in network.layers:
         if layer.maps is not None:
             raise UnsupportedError("no form of this engine is written for a convolution of inputs")
-        plain(layer.lif)
+        basic_lif(layer.lif)
         if layer.recurrence is not None:
             delays(layer.recurrence)
 
 
-def written(network: Network) -> bool:
+def is_supported(network: Network) -> bool:
     """Whether everything has a form written for the engines here."""
     try:
-        known(network)
+        require_supported(network)
     except UnsupportedError:
         return False
     return True

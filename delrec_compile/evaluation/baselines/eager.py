@@ -8,11 +8,11 @@ from torch import Tensor
 
 from delrec_compile.aliases import F32
 from delrec_compile.evaluation.baselines.baseline import (
-    Peer,
+    Baseline,
     Workload,
+    basic_lif,
+    is_supported,
     leak_over_time,
-    plain,
-    written,
 )
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Layer, Network
@@ -21,7 +21,7 @@ from delrec_compile.network.torch_step import Step
 WIDE = 64  # from this batch on, a product per step stays in the cache and one over time does not
 
 
-class TorchEager(Peer):
+class TorchEager(Baseline):
     """The step that parity is measured against."""
 
     name = "torch_eager"
@@ -46,7 +46,7 @@ class TorchEager(Peer):
         return self.y.numpy()
 
 
-class TorchInPlace(Peer):
+class TorchInPlace(Baseline):
     """In place, the delay line a sliding window; feed-forward products over time where T is there.
 
     Membranes are kept negated: then one `threshold_` resets those that fired.
@@ -106,7 +106,7 @@ class _Layer:
     """One layer on the arrays of its history, which torch shares with numpy."""
 
     def __init__(self, layer: Layer, work: Workload) -> None:
-        self.lif, self.work = plain(layer.lif), work
+        self.lif, self.work = basic_lif(layer.lif), work
         self.w, self.b = torch.from_numpy(layer.weight.copy()), column(layer.bias, work)
         self.history = h = History(layer, work)
         self.spikes = torch.from_numpy(h.spikes)
@@ -172,7 +172,7 @@ def over_time(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return torch.addmm(b, x, w.T) if x.ndim == 2 else torch.matmul(w, x).add_(b)
 
 
-def torch_eager(network: Network, work: Workload) -> list[Peer]:
+def torch_eager(network: Network, work: Workload) -> list[Baseline]:
     """The forms of `torch_eager`."""
-    plain: list[Peer] = [TorchEager(network)]
-    return [*plain, TorchInPlace(network, work)] if written(network) else plain
+    plain: list[Baseline] = [TorchEager(network)]
+    return [*plain, TorchInPlace(network, work)] if is_supported(network) else plain

@@ -13,9 +13,9 @@ from torch.nn import functional
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.evaluation.baselines.baseline import (
+    basic_lif,
     delays,
     leak_over_time,
-    plain,
     recurrent_weight,
 )
 from delrec_compile.network.model import ConvDelay, Layer, Network, Readout
@@ -28,7 +28,7 @@ class PackedLayer(nn.Module):
 
     def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.lif, self.n, self.kernel = plain(layer.lif), layer.size, None
+        self.lif, self.n, self.kernel = basic_lif(layer.lif), layer.size, None
         self.recurrent = layer.recurrence is not None
         self.register_buffer("w", torch.from_numpy(layer.weight.copy()))
         self.register_buffer("b", torch.from_numpy(layer.bias.copy()))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ToolchainError
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload
+from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.evaluation.baselines.eager import WIDE
 from delrec_compile.evaluation.baselines.functional import (
     Block,
@@ -34,7 +34,7 @@ Call = Callable[..., Any]
 Compile = Callable[[nn.Module, tuple[Tensor, ...]], Call]
 
 
-class CompiledStep(Peer):
+class CompiledStep(Baseline):
     """One call per step."""
 
     def __init__(self, name: str, network: Network, work: Workload, compiled: Compile) -> None:
@@ -59,7 +59,7 @@ class CompiledStep(Peer):
         return self.y.numpy()
 
 
-class CompiledSequence(Peer):
+class CompiledSequence(Baseline):
     """Products over time; plain layers whole, layers with recurrence in blocks of steps."""
 
     def __init__(self, name: str, network: Network, work: Workload, compiled: Compile) -> None:
@@ -107,7 +107,7 @@ class CompiledSequence(Peer):
         return self.y.numpy()
 
 
-def torch_compile(network: Network, work: Workload) -> list[Peer]:
+def torch_compile(network: Network, work: Workload) -> list[Baseline]:
     """The form of `torch_compile` for the workload."""
 
     def compiled(module: nn.Module, example: tuple[Tensor, ...]) -> Call:
@@ -116,10 +116,10 @@ def torch_compile(network: Network, work: Workload) -> list[Peer]:
             one = isinstance(call(*example), Tensor)
         return (lambda *x: (call(*x),)) if one else call
 
-    return [_peer("torch_compile", network, work, compiled)]
+    return [_baseline("torch_compile", network, work, compiled)]
 
 
-def aot_inductor(network: Network, work: Workload) -> list[Peer]:
+def aot_inductor(network: Network, work: Workload) -> list[Baseline]:
     """The form of `aot_inductor` for the workload; called below Python's argument handling."""
 
     def compiled(module: nn.Module, example: tuple[Tensor, ...]) -> Call:
@@ -133,7 +133,7 @@ def aot_inductor(network: Network, work: Workload) -> list[Peer]:
             run = _inductor.aoti_load_package(path, run_single_threaded=True).loader.run
         return lambda *x: run(list(x))
 
-    return [_peer("aot_inductor", network, work, compiled)]
+    return [_baseline("aot_inductor", network, work, compiled)]
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _peer(name: str, network: Network, work: Workload, compiled: Compile) -> Peer:
+def _baseline(name: str, network: Network, work: Workload, compiled: Compile) -> Baseline:
     if not any(shutil.which(c) for c in ("g++", "clang++", "c++")):
         raise ToolchainError("a C++ compiler is needed: apt-get install g++")
     kind = CompiledSequence if work.hoists and work.batch < WIDE else CompiledStep

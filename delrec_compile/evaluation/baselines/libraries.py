@@ -20,20 +20,20 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import ToolchainError, UnsupportedError
 from delrec_compile.evaluation.baselines.authors import linear
 from delrec_compile.evaluation.baselines.baseline import (
-    Peer,
+    Baseline,
     Workload,
+    basic_lif,
     delays,
     leak_over_time,
-    plain,
     recurrent_weight,
 )
 from delrec_compile.evaluation.baselines.functional import rows
 from delrec_compile.network.model import ConvDelay, Layer, Network
 
-MEND = "pip install 'delrec-compile[bench]'"
+INSTALL_HINT = "pip install 'delrec-compile[bench]'"
 
 
-class Library(Peer):
+class Library(Baseline):
     """Neurons of a library between linear layers. Subclasses make, reset and call the neurons.
 
     whole_time: whether a neuron takes all steps in one call.
@@ -136,7 +136,7 @@ class SpikingJelly(Library):
         super().__init__(network, work)
 
     def neuron(self, layer: Layer) -> Any:
-        lif = plain(layer.lif)
+        lif = basic_lif(layer.lif)
         if not 0.0 < lif.beta < 1.0:
             raise UnsupportedError("SpikingJelly's LIFNode needs a leak between 0 and 1")
         many = self.whole_time and layer.recurrence is None
@@ -165,7 +165,7 @@ class SnnTorch(Library):
         super().__init__(network, work)
 
     def neuron(self, layer: Layer) -> Any:
-        lif = plain(layer.lif)
+        lif = basic_lif(layer.lif)
         if lif.v_reset != 0:
             raise UnsupportedError("snnTorch's Leaky resets to zero only")
         # it fires above the threshold, this network at it
@@ -193,14 +193,14 @@ def _module(name: str) -> Any:
             warnings.simplefilter("ignore")  # of what the library itself calls when imported
             return importlib.import_module(name)
     except ImportError as error:
-        raise ToolchainError(f"{name.split('.')[0]} is not installed; {MEND}") from error
+        raise ToolchainError(f"{name.split('.')[0]} is not installed; {INSTALL_HINT}") from error
 
 
-def spikingjelly(network: Network, work: Workload) -> list[Peer]:
+def spikingjelly(network: Network, work: Workload) -> list[Baseline]:
     """The form of `spikingjelly`."""
     return [SpikingJelly(network, work)]
 
 
-def snntorch(network: Network, work: Workload) -> list[Peer]:
+def snntorch(network: Network, work: Workload) -> list[Baseline]:
     """The form of `snntorch`."""
     return [SnnTorch(network, work)]

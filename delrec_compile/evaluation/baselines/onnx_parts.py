@@ -1,4 +1,4 @@
-"""Pieces of the ONNX graphs that are made for speed alone, for the peers of ONNX Runtime.
+"""Pieces of the ONNX graphs that are made for speed alone, for the baselines of ONNX Runtime.
 
 Fewest nodes, because each costs a third of a microsecond: membranes and currents are negated, so
 that one ThresholdedRelu resets what fired; a leak is a Gemm of one column; a delayed read at batch 1
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from delrec_compile.aliases import F32
-from delrec_compile.evaluation.baselines.baseline import Workload, plain
+from delrec_compile.evaluation.baselines.baseline import Workload, basic_lif
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Layer
 from delrec_compile.network.onnx_step.graph import IR_VERSION, OPSET
@@ -115,7 +115,7 @@ class Graph:
 
         graph = helper.make_graph(
             self.nodes,
-            "peer",
+            "baseline",
             values(self.inputs),
             values(self.outputs),
             [numpy_helper.from_array(v, k) for k, v in self.constants.items()],
@@ -145,7 +145,7 @@ class Graph:
 
     def fire(self, layer: Layer, u: str, current: str) -> tuple[str, str]:
         """Negated membrane and current -> spikes, negated membrane."""
-        lif = plain(layer.lif)
+        lif = basic_lif(layer.lif)
         m = self.leak(lif.beta, u, current)
         fires = self.add("LessOrEqual", m, self.constant(np.float32(-lif.threshold)))
         spikes = self.add("Cast", fires, to=TensorProto.FLOAT)
@@ -153,7 +153,7 @@ class Graph:
 
     def reset(self, layer: Layer, m: str) -> str:
         """The negated membrane after the reset of what fired."""
-        lif = plain(layer.lif)
+        lif = basic_lif(layer.lif)
         if lif.v_reset == 0:
             return self.add("ThresholdedRelu", m, alpha=-lif.threshold)
         above = self.add("Greater", m, self.constant(np.float32(-lif.threshold)))

@@ -11,11 +11,11 @@ from onnx import TensorProto
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.evaluation.baselines.baseline import (
-    Peer,
+    Baseline,
     Workload,
+    basic_lif,
     delays,
     leak_over_time,
-    plain,
     recurrent_weight,
 )
 from delrec_compile.evaluation.baselines.onnx_parts import Graph, bound, window_of
@@ -27,7 +27,7 @@ BITS = 64  # steps ahead that one packed word holds
 UNROLL = 10
 
 
-class _Sequence(Peer):
+class _Sequence(Baseline):
     """Inputs and outputs of all steps in two arrays; `calls` are made in order."""
 
     name = "onnxruntime_sequence"
@@ -160,7 +160,7 @@ def scan(graph: Graph, layer: Layer, currents: str, shape: tuple[int, ...]) -> s
 
     With recurrence, shape is (1, 1, streams, N), as Conv takes it.
     """
-    lif = plain(layer.lif)
+    lif = basic_lif(layer.lif)
     threshold = np.float32(-lif.threshold)
     membrane = (graph.constant(np.zeros(shape, np.float32)), "u")
     body = Graph(graph.work, f"b{len(graph.nodes)}_")
@@ -208,9 +208,9 @@ def read_out(graph: Graph, readout: Readout, spikes: str, work: Workload) -> str
     return graph.add("Reshape", graph.add("MatMul", leak, flat), shape)
 
 
-def onnxruntime_sequence(network: Network, work: Workload) -> list[Peer]:
+def onnxruntime_sequence(network: Network, work: Workload) -> list[Baseline]:
     """The forms of `onnxruntime_sequence` that this network and workload allow."""
-    made: list[Peer] = [OnnxChunks(network, work)]
+    made: list[Baseline] = [OnnxChunks(network, work)]
     if network.max_delay < BITS:
         made.append(OnnxScan(network, work))
     if work.batch > 1:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload, written
+from delrec_compile.evaluation.baselines.baseline import Baseline, Workload, is_supported
 from delrec_compile.evaluation.baselines.onnx_parts import Graph, bound, window_of
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Network
@@ -16,7 +16,7 @@ from delrec_compile.network.onnx_step.export import export
 from delrec_compile.runners.onnxruntime import onnx_session
 
 
-class OnnxExported(Peer):
+class OnnxExported(Baseline):
     """The portable step; all inputs and outputs are bound, state stays in two buffers, swapped."""
 
     name = "onnxruntime"
@@ -54,7 +54,7 @@ class OnnxExported(Peer):
         return self.y.reshape(-1, *self.y.shape[-2:])
 
 
-class OnnxWindow(Peer):
+class OnnxWindow(Baseline):
     """The step in the fewest nodes; the delay line is a window that slides over bound memory."""
 
     name = "onnxruntime"
@@ -119,7 +119,7 @@ class OnnxWindow(Peer):
         return y[:, None] if self.work.batch == 1 else y.transpose(0, 2, 1)
 
 
-def onnxruntime(network: Network, work: Workload) -> list[Peer]:
+def onnxruntime(network: Network, work: Workload) -> list[Baseline]:
     """The forms of `onnxruntime`."""
-    plain: list[Peer] = [OnnxExported(network, work)]
-    return [*plain, OnnxWindow(network, work)] if written(network) else plain
+    plain: list[Baseline] = [OnnxExported(network, work)]
+    return [*plain, OnnxWindow(network, work)] if is_supported(network) else plain

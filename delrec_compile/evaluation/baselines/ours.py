@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import likewise
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload
+from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
@@ -37,7 +37,7 @@ void loop(step_t step, void *state, const char *x, char *y, size_t x_bytes, size
 """
 
 
-class Ours(Peer):
+class Ours(Baseline):
     """`run` of the library on whole words; each lies ready in the library's own dtype."""
 
     form = "whole words natively"
@@ -45,7 +45,7 @@ class Ours(Peer):
     def __init__(self, session: Session, name: str = "ours") -> None:
         self.name = name
         self.session = session
-        self.whole = session.artifact.integer
+        self.integer_network = session.artifact.integer
         self.x: NDArray[Any] = np.empty((0, 0, 0), np.float32)
         self.y: F32 = np.empty((0, 0, 0), np.float32)
 
@@ -120,18 +120,25 @@ class OursPython(Ours):
         return self.y.reshape(-1, 1, self.y.shape[2])
 
 
-def ours(artifact: Artifact, work: Workload, name: str = "ours") -> Ours:
+def ours(
+    artifact: Artifact, network: Network, work: Workload, name: str = "ours"
+) -> list[Baseline]:
     """The artifact in its best form for the workload."""
     if work.batch > 1:
-        return OursBatch(Session(artifact, streams=work.batch), name)
-    return (Ours if work.hoists else OursStep)(Session(artifact), name)
+        return [OursBatch(Session(artifact, streams=work.batch), name)]
+    return [(Ours if work.hoists else OursStep)(Session(artifact), name)]
 
 
-def ours_int8(artifact: Artifact, network: Network, work: Workload) -> Ours:
+def ours_python(artifact: Artifact, network: Network, work: Workload) -> list[Baseline]:
+    """The artifact, called once per step."""
+    return [OursPython(Session(artifact))]
+
+
+def ours_int8(artifact: Artifact, network: Network, work: Workload) -> list[Baseline]:
     """The same network in int8, compiled now as the artifact was."""
-    whole = quantise(network, "int8")
+    integer = quantise(network, "int8")
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         root = Path(folder)
-        integer_checkpoint.save(whole, root / integer_checkpoint.NAME)
-        manifest = likewise(root, whole, artifact.manifest)
-        return ours(Artifact(root, manifest), work, "ours_int8")
+        integer_checkpoint.save(integer, root / integer_checkpoint.NAME)
+        manifest = likewise(root, integer, artifact.manifest)
+        return ours(Artifact(root, manifest), network, work, "ours_int8")

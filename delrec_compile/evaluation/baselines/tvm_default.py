@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload
+from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 
 
-class TvmDefault(Peer):
+class TvmDefault(Baseline):
     """One call of the virtual machine per step."""
 
     name = "tvm_default"
@@ -54,6 +54,6 @@ class TvmDefault(Peer):
         return np.stack([y.numpy() for y in self.y])
 
 
-def tvm_default(network: Network, work: Workload) -> list[Peer]:
+def tvm_default(network: Network, work: Workload) -> list[Baseline]:
     """The form of `tvm_default`."""
     return [TvmDefault(network, work)]

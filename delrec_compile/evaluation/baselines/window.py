@@ -17,7 +17,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.evaluation.baselines.baseline import Workload, delays, recurrent_weight
 from delrec_compile.network.model import ConvDelay, Layer
 
-MOST_AHEAD = 16
+MAX_AHEAD = 16
 
 
 class History:
@@ -38,7 +38,7 @@ class History:
             self.taps = len(self.weight) if isinstance(r, ConvDelay) else 1
             self.delay = delays(r).astype(np.int64)
             if work.hoists:
-                self.ahead = min(int(self.delay.min()) + 1, MOST_AHEAD)
+                self.ahead = min(int(self.delay.min()) + 1, MAX_AHEAD)
         self.pad = self.taps // 2 if padded else 0
         self.steps = work.steps
         self.chunks = math.ceil(work.steps / self.ahead)

@@ -14,7 +14,7 @@ from typing import Any
 from delrec_compile.data.sets import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.evaluation.claims.ablate import delays_matter
-from delrec_compile.evaluation.claims.cost import cost, rates
+from delrec_compile.evaluation.claims.cost import cost, spike_rates
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.system.files import write_atomic
@@ -26,7 +26,7 @@ from delrec_compile.training.state import forget
 TRAINER = 2
 SCHEMA = "delrec.claims-training/1"
 # what moves a result at most in its last bits
-_FREE = ("threads", "device", "teacher")
+IGNORED_OPTIONS = ("threads", "device", "teacher")
 
 
 def default_folder() -> Path:
@@ -38,14 +38,14 @@ def default_folder() -> Path:
     return Path(root) / "delrec-compile" / "claims"
 
 
-def key(config: TrainConfig, data: str, teacher: str = "") -> str:
+def training_key(config: TrainConfig, data: str, teacher: str = "") -> str:
     """Of a training: the options that differ from the defaults, the data, the teacher's key."""
-    told = {n: v for n, v in config.changed().items() if n not in _FREE}
+    told = {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS}
     record = {"trainer": TRAINER, "config": told, "data": data, "teacher": teacher}
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
-class Cache:
+class TrainingCache:
     """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here.
 
     recorded: it is there, and nothing is written. Raises UsageError where it cannot be had.
@@ -105,13 +105,13 @@ class Cache:
     ) -> dict[str, Any]:
         """Measures a trained network on the test set and writes the result."""
         test = self.sets.test
-        held = rates(network, test.counts)
+        held = spike_rates(network, test.counts)
         found = {
             "schema": SCHEMA,
             "key": name,
             **about,
             "trainer": TRAINER,
-            "config": {n: v for n, v in config.changed().items() if n not in _FREE},
+            "config": {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS},
             "data": self.data,
             "accuracy": dict(network.notes["accuracy"]),
             "words": {"valid": len(self.sets.valid), "test": len(test)},

@@ -42,20 +42,20 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     }
 
 
-def here() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """What times are taken by: this machine, and this version of the package."""
     return {"machine": machine(), "version": __version__}
 
 
-def is_here(times: Mapping[str, Any]) -> bool:
-    return all(times.get(name) == value for name, value in here().items())
+def measured_here(times: Mapping[str, Any]) -> bool:
+    return all(times.get(name) == value for name, value in environment().items())
 
 
-def taken(times: Mapping[str, Mapping[str, Any]]) -> str:
+def provenance(times: Mapping[str, Mapping[str, Any]]) -> str:
     """A line on those, by title, that were not taken here; empty where all were."""
     places: dict[str, list[str]] = {}
     for title, kept in times.items():
-        if not is_here(kept):
+        if not measured_here(kept):
             places.setdefault(_place(kept), []).append(title)
     if [len(titles) for titles in places.values()] == [len(times)]:
         return f"The times were taken {next(iter(places))}."

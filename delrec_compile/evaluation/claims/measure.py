@@ -12,8 +12,8 @@ from typing import Any
 from delrec_compile.aliases import StageProgress
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import UsageError
-from delrec_compile.evaluation.claims.cache import Cache, default_folder, key
-from delrec_compile.evaluation.claims.latency import here, is_here, latency, taken
+from delrec_compile.evaluation.claims.cache import TrainingCache, default_folder, training_key
+from delrec_compile.evaluation.claims.latency import environment, latency, measured_here, provenance
 from delrec_compile.evaluation.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant, grid
 
 Training = tuple[Variant, int]  # and its seed
@@ -89,7 +89,7 @@ def claims(
         raise UsageError("no variant is given; at least one is needed")
     started = time.monotonic()
     sets = data if isinstance(data, Sets) else load_sets(data)
-    kept = Cache(cache or default_folder(), sets, recorded)
+    kept = TrainingCache(cache or default_folder(), sets, recorded)
     work = _Work(kept, options or {}, quick, progress)
     wanted = [(v, s) for s in range(1 if quick else seeds) for v in variants]
     extra = [(v, 0) for v in (grid() if with_grid else ())]
@@ -103,7 +103,7 @@ def claims(
     squares = [_claim(v, {seed: work.result(v, seed)}, against, {}) for v, seed in extra]
     words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
-    told = taken({row.title: row.latency for row in rows if row.latency})
+    told = provenance({row.title: row.latency for row in rows if row.latency})
     return Claims(tuple(rows), tuple(squares), kept.data, words, seconds, work.trained, told)
 
 
@@ -129,7 +129,7 @@ class _Work:
     """Trainings to do, counted in epochs."""
 
     def __init__(
-        self, cache: Cache, options: dict[str, Any], quick: bool, progress: StageProgress
+        self, cache: TrainingCache, options: dict[str, Any], quick: bool, progress: StageProgress
     ) -> None:
         self.cache, self.options, self.progress = cache, options, progress
         self.epochs = QUICK_EPOCHS if quick else None
@@ -174,11 +174,11 @@ class _Work:
         if (
             self.cache.recorded
             or not path.exists()
-            or (kept and kept["us_per_step"] is not None and is_here(kept))
+            or (kept and kept["us_per_step"] is not None and measured_here(kept))
         ):
             return kept
         self.progress(self.done, max(self.total, 1), f"timing {title}")
-        times = {**latency(path), **here()}
+        times = {**latency(path), **environment()}
         if times["us_per_step"] is None and kept:
             return kept
         self.cache.write({**found, "latency": times})
@@ -220,7 +220,7 @@ class _Work:
     def _key(self, variant: Variant, seed: int) -> tuple[str, int]:
         above = self.teachers.get(variant.teacher)
         config = self._config(variant, seed, "")
-        return key(
+        return training_key(
             config, self.cache.data, self._key(above, seed)[0] if above else ""
         ), config.epochs
 

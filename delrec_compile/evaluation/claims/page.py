@@ -10,9 +10,10 @@ import re
 from pathlib import Path
 
 from delrec_compile.errors import InputError
+from delrec_compile.evaluation import markdown as markdown_table
 from delrec_compile.evaluation.claims.cost import SOURCE
 from delrec_compile.evaluation.claims.measure import Claims
-from delrec_compile.evaluation.claims.table import Cells, short, tables
+from delrec_compile.evaluation.claims.table import short, tables
 from delrec_compile.system.files import write_atomic
 
 MARKS = re.compile(
@@ -47,7 +48,13 @@ def markdown(found: Claims, command: str) -> str:
         "",
     ]
     for title, columns, rows, note in tables(found):
-        lines += [f"### {title}", "", *_lines(columns, rows), "", *([note, ""] if note else ())]
+        lines += [
+            f"### {title}",
+            "",
+            *markdown_table.table(columns, rows),
+            "",
+            *([note, ""] if note else ()),
+        ]
     lines += [f"Energy counts arithmetic alone ({SOURCE}).", ""]
     return "\n".join(lines)
 
@@ -55,9 +62,6 @@ def markdown(found: Claims, command: str) -> str:
 def brief(found: Claims, command: str) -> str:
     """The few columns of a front page."""
     table = short(found)
-    return "\n".join([*_lines(table.columns, table.rows), "", f"Made by `{command}`.", ""])
-
-
-def _lines(columns: Cells, rows: list[Cells]) -> list[str]:
-    out = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
-    return [*out, *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(
+        [*markdown_table.table(table.columns, table.rows), "", f"Made by `{command}`.", ""]
+    )

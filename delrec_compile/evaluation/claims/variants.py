@@ -65,7 +65,7 @@ VARIANTS = (
     Variant("dense_delay", "dense_delay", {"recurrence": "dense"}),
 )
 # trained where they are named
-MORE = (
+EXTRA_VARIANTS = (
     # the recipe of the bundled network
     Variant("conv_delay_long", "conv_delay, 360 epochs", {"epochs": 360, "lr": 2e-3}),
     Variant(
@@ -90,10 +90,10 @@ def grid() -> tuple[Variant, ...]:
     )
 
 
-def named(names: Iterable[str]) -> tuple[Variant, ...]:
+def select_variants(names: Iterable[str]) -> tuple[Variant, ...]:
     """The variants of these names, in the order of VARIANTS and MORE. Raises UsageError."""
     wanted = list(names)
-    known = {v.name: v for v in (*VARIANTS, *MORE)}
+    known = {v.name: v for v in (*VARIANTS, *EXTRA_VARIANTS)}
     if not wanted:
         raise UsageError(f"no variant is named; allowed: {', '.join(known)}")
     for name in wanted:

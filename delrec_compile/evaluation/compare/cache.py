@@ -23,7 +23,7 @@ from delrec_compile.targets import Target
 OUT = Path("out") / "compare"
 
 
-def artifact_for(
+def cached_build(
     network: Network,
     target: str,
     numeric: str = "float32",

@@ -1,4 +1,4 @@
-"""What `compare` finds: rows, peers, budgets that are missed, and the error that sums them up."""
+"""What `compare` finds: rows, baselines, budgets that are missed, and the error that sums them up."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from delrec_compile.evaluation.compare.budgets import Miss
 # no emulator here counts cycles: an estimate of time takes every instruction for one
 CYCLES_PER_INSTRUCTION = 1.0
 # exit codes of rows that failed, the gravest first; a missing tool or mode is no failure
-GRAVE = (6, 7, 9, 8, 3, 1)
+SEVERITY = (6, 7, 9, 8, 3, 1)
 
 
 @dataclass(frozen=True)
-class Row:
+class TargetRow:
     """A target with a numeric mode; None is what is not known of it.
 
     how: native, emulated or device; engine: the same in words. us_per_step: measured here.
@@ -57,15 +57,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """rows: as asked for. peers: PyTorch and ONNX Runtime, timed in the run of the native rows.
+    """rows: as asked for. baselines: PyTorch and ONNX Runtime, timed in the run of the native rows.
 
     unjudged: budgets that a row could answer and did not, each as one line.
     """
 
     network: str
     dt_ms: float
-    rows: tuple[Row, ...]
-    peers: tuple[dict[str, Any], ...]
+    rows: tuple[TargetRow, ...]
+    baselines: tuple[dict[str, Any], ...]
     misses: tuple[Miss, ...]
     unjudged: tuple[str, ...]
     unanswered: tuple[str, ...]
@@ -73,8 +73,10 @@ class Comparison:
     machine: dict[str, str]
 
     def as_dict(self) -> dict[str, Any]:
+        fields = asdict(self)
+        fields["peers"] = fields.pop("baselines")  # the key of the JSON format
         return {
-            **asdict(self),
+            **fields,
             "cycles_per_instruction": CYCLES_PER_INSTRUCTION,
             "passed": self.error() is None,
         }
@@ -84,7 +86,7 @@ class Comparison:
 
         A row without its tools counts only where no row was left, or no answer to a budget.
         """
-        for code in GRAVE:
+        for code in SEVERITY:
             text = self._told(code)
             if text:
                 return _of_code(code)(text)
@@ -113,6 +115,6 @@ def _of_code(code: int) -> type[DelrecError]:
     return found[0] if found else DelrecError
 
 
-def _mended(rows: Sequence[Row], code: int) -> str:
+def _mended(rows: Sequence[TargetRow], code: int) -> str:
     row = next(r for r in rows if r.exit_code == code)
     return f"{row.name}: {row.skipped}"

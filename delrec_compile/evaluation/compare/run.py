@@ -22,8 +22,8 @@ from delrec_compile.errors import (
     did_you_mean,
 )
 from delrec_compile.evaluation.compare.budgets import Budgets
-from delrec_compile.evaluation.compare.cache import OUT, artifact_for
-from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, Row
+from delrec_compile.evaluation.compare.cache import OUT, cached_build
+from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, TargetRow
 from delrec_compile.evaluation.latency import side_by_side
 from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.evaluation.proof import Proof, prove
@@ -33,10 +33,8 @@ from delrec_compile.system import child
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
 
-PEERS = ("torch_eager", "onnxruntime")
 
-
-def chosen_targets(names: Sequence[str]) -> dict[str, Target]:
+def select_targets(names: Sequence[str]) -> dict[str, Target]:
     """What `--targets` names -> profile, each once. Raises for what is unknown, or for nothing."""
     asked = [n.strip() for n in names if n.strip()]
     if not asked:
@@ -73,7 +71,7 @@ def compare(
     is wrong with the request as a whole, before the first build; see `Comparison.error` for the rest.
     """
     budgets = budgets or Budgets()
-    profiles = chosen_targets(names)
+    profiles = select_targets(names)
     modes = _modes(numeric)
     _answerable(budgets, list(profiles.values()))
     fitting(first(read_words(words), limit), network.inputs)
@@ -85,14 +83,14 @@ def compare(
         say = partial(_say, progress, i, len(jobs) + 1, note)
         rows.append(plan.row(spec, profile, mode, say))
     progress(len(jobs), len(jobs) + 1, "timing beside PyTorch and ONNX Runtime")
-    rows, peers, workload = plan.timed(rows)
+    rows, baselines, workload = plan.timed(rows)
     progress(len(jobs) + 1, len(jobs) + 1, "done")
     pairs = [(r, profile) for r, (_, profile, _) in zip(rows, jobs, strict=True)]
     return Comparison(
         network.name,
         network.dt_ms,
         tuple(rows),
-        tuple(peers),
+        tuple(baselines),
         tuple(m for r in rows for m in budgets.misses(asdict(r))),
         tuple(line for r, p in pairs for line in _unjudged(budgets, r, p)),
         tuple(x.option for x, _ in budgets.asked() if not any(x.figure(asdict(r)) for r in rows)),
@@ -125,7 +123,7 @@ def _answerable(budgets: Budgets, profiles: Sequence[Target]) -> None:
             )
 
 
-def _unjudged(budgets: Budgets, row: Row, profile: Target) -> list[str]:
+def _unjudged(budgets: Budgets, row: TargetRow, profile: Target) -> list[str]:
     why = row.skipped or row.failed or "no such figure"
     return [
         f"{limit.option} is not judged on {row.name}: {why}"
@@ -146,11 +144,11 @@ class _Plan:
     limit: int | None
     rebuild: bool
 
-    def row(self, spec: str, profile: Target, numeric: str, say: Progress) -> Row:
-        row = Row(profile.name, numeric, clock_mhz=profile.clock_mhz)
+    def row(self, spec: str, profile: Target, numeric: str, say: Progress) -> TargetRow:
+        row = TargetRow(profile.name, numeric, clock_mhz=profile.clock_mhz)
         artifact = None
         try:
-            artifact, reused = artifact_for(
+            artifact, reused = cached_build(
                 self.network, spec, numeric, self.out, rebuild=self.rebuild, progress=say
             )
             row = _sized(row, artifact, reused)
@@ -160,7 +158,7 @@ class _Plan:
         except DelrecError as error:
             return _stopped(row, artifact, error)
 
-    def _gpu(self, row: Row, say: Progress) -> Row:
+    def _gpu(self, row: TargetRow, say: Progress) -> TargetRow:
         if row.how != "device" or row.artifact is None:
             return row
         say(f"timing on {row.engine}")
@@ -168,9 +166,9 @@ class _Plan:
         return replace(row, us_per_step=us, share_of_dt=us / self.network.dt_ms / 1000)
 
     def timed(
-        self, rows: list[Row]
-    ) -> tuple[list[Row], list[dict[str, Any]], dict[str, Any] | None]:
-        """The rows with the native times, the peers, and what was run; nothing where no row is left."""
+        self, rows: list[TargetRow]
+    ) -> tuple[list[TargetRow], list[dict[str, Any]], dict[str, Any] | None]:
+        """The rows with native times, the baselines and the workload; no baselines without a row."""
         native = {str(i): r for i, r in enumerate(rows) if r.how == "native"}
         if all(r.skipped or r.failed for r in rows):
             return rows, [], None
@@ -194,19 +192,19 @@ class _Plan:
             if us := times.get(i):
                 facts = {"us_per_step": us, "share_of_dt": us / dt_us}
                 out[int(i)] = replace(row, ratio_to_pytorch=torch / us, **facts)
-        peers = [
+        baselines = [
             {
                 "name": name,
                 "us_per_step": times[name],
                 "share_of_dt": times[name] / dt_us,
                 "ratio_to_pytorch": torch / times[name],
             }
-            for name in PEERS
+            for name in side_by_side.BASELINES
         ]
-        return out, peers, found["workload"]
+        return out, baselines, found["workload"]
 
 
-def _sized(row: Row, artifact: Artifact, reused: bool) -> Row:
+def _sized(row: TargetRow, artifact: Artifact, reused: bool) -> TargetRow:
     m = artifact.manifest
     return replace(
         row,
@@ -219,7 +217,7 @@ def _sized(row: Row, artifact: Artifact, reused: bool) -> Row:
     )
 
 
-def _proven(row: Row, artifact: Artifact, proof: Proof, dt_ms: float) -> Row:
+def _proven(row: TargetRow, artifact: Artifact, proof: Proof, dt_ms: float) -> TargetRow:
     row = replace(row, check=proof.check)
     if proof.check is None:
         cpu = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
@@ -244,7 +242,7 @@ def _proven(row: Row, artifact: Artifact, proof: Proof, dt_ms: float) -> Row:
     )
 
 
-def _stopped(row: Row, artifact: Artifact | None, error: DelrecError) -> Row:
+def _stopped(row: TargetRow, artifact: Artifact | None, error: DelrecError) -> TargetRow:
     text, code = " ".join(str(error).split()), error.exit_code
     if isinstance(error, ToolchainError | UnsupportedError):
         return replace(row, skipped=text, exit_code=code)

@@ -1,4 +1,4 @@
-"""A peer of the bare C program, in a process of its own: the same counts in, the same answers out.
+"""A baseline of the bare C program, in a process of its own: the same counts in, the same answers out.
 
 It imports what its engine needs and no more. The first answer is the size of its state; then each
 row of counts is answered with the membranes of the readout.

@@ -1,6 +1,6 @@
 """What a compiled network takes as a bare C program: memory, cold start, size, state per stream.
 
-Every figure is of a fresh process that runs one word and is compared with the reference. Peers run
+Every figure is of a fresh process that runs one word and is compared with the reference. Baselines run
 the same word in Python, in turn with it. Memory is VmHWM, the most that was resident. A cold start
 is from before the process is made to its first membranes, with its files in the page cache.
 """
@@ -31,26 +31,27 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.evaluation.footprint.programs import NAMES, OURS, Program, programs
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, Program, make_program
+from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.network import checkpoint
+from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system import host
 from delrec_compile.system.elf import elf_parts
 
 STREAMS = 1000  # more than one, to see what each takes
-STARTS = 5  # of a bare program, for one of a peer
-CLOSE = 1e-3  # of float32 outputs
+STARTS = 5  # of a bare program, for one of a baseline
 TIMEOUT_S = 120.0
 KB = 1024
 
 
 @dataclass(frozen=True)
-class Row:
+class FootprintRow:
     """One form of the network; medians over its processes.
 
     cold_start_ms: from before the process is made. cold_start_cpu_ms: CPU time in it, which does
     not grow with the load of the machine. spread: interquartile range over the median, of the former.
-    disk_bytes: the program and its library, or the packages of a peer. The ratios are to the first
+    disk_bytes: the program and its library, or the packages of a baseline. The ratios are to the first
     row. skipped: why there are no figures.
     """
 
@@ -70,7 +71,7 @@ class Row:
 class Footprint:
     """rows in the order of NAMES. state: bytes of one stream. parts: of the library, in bytes."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[FootprintRow, ...]
     state: dict[str, Any]
     parts: dict[str, int]
     workload: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class Footprint:
 
 
 @dataclass(frozen=True)
-class Life:
+class ProcessRun:
     """One process: its answers, when the first came, the CPU time till then, the most memory, and
     the size of its state."""
 
@@ -104,9 +105,9 @@ def footprint(
     rounds: int = 5,
     progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Footprint:
-    """Measures an artifact of this machine, and peers.
+    """Measures an artifact of this machine, and baselines.
 
-    rows: out of NAMES. rounds: processes of each peer. Raises UnsupportedError for code of another
+    rows: out of NAMES. rounds: processes of each baseline. Raises UnsupportedError for code of another
     machine, ParityError when a program computes other outputs, ToolchainError, CompilerCrash.
     """
     found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
@@ -117,21 +118,21 @@ def footprint(
         made = {}
         for i, name in enumerate(chosen):
             progress(i, len(chosen) + rounds, f"making {name}")
-            made[name] = programs(found, network, name, Path(folder))
+            made[name] = make_program(found, network, name, Path(folder))
         want = {
             True: ReferenceRunner(found.integer or network).trace(x[:, None]).y[:, 0],
             False: ReferenceRunner(network).trace(x[:, None]).y[:, 0],
         }
-        lives: dict[str, list[Life]] = {name: [] for name in chosen}
+        lives: dict[str, list[ProcessRun]] = {name: [] for name in chosen}
         for k in range(rounds):
             progress(len(chosen) + k, len(chosen) + rounds, f"round {k + 1} of {rounds}")
             for name, program in made.items():
                 for _ in range(0 if program.skipped else STARTS if name in OURS else 1):
-                    life = live(program, x)
+                    life = run_program(program, x)
                     _agree(name, life.y, want[name in OURS])
                     lives[name].append(life)
         first = lives[chosen[0]][0]
-        many = live(made[chosen[0]], x, STREAMS)
+        many = run_program(made[chosen[0]], x, STREAMS)
         progress(len(chosen) + rounds, len(chosen) + rounds, "done")
         parts = elf_parts(found.library or Path(made[chosen[0]].command[0]))
     measured = [_row(made[name], lives[name]) for name in chosen]
@@ -161,7 +162,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
     return [n for n in NAMES if n in rows or n == NAMES[0]]
 
 
-def live(program: Program, x: F32, streams: int = 1) -> Life:
+def run_program(program: Program, x: F32, streams: int = 1) -> ProcessRun:
     """A fresh process from its start to its last answer. Raises CompilerCrash when it dies."""
     command = [*program.command, *([str(streams)] if streams > 1 else [])]
     pipe = subprocess.PIPE
@@ -171,18 +172,20 @@ def live(program: Program, x: F32, streams: int = 1) -> Life:
         watch = threading.Timer(TIMEOUT_S, process.kill)
         watch.start()
         try:
-            return _lived(program, process, x, start)
+            return _exchange(program, process, x, start)
         except (EOFError, BrokenPipeError) as error:
             process.wait()
             log.seek(0)
-            raise CompilerCrash(_epitaph(program, process.returncode, log.read())) from error
+            raise CompilerCrash(_crash_message(program, process.returncode, log.read())) from error
         finally:
             watch.cancel()
             process.kill()
             process.communicate()
 
 
-def _lived(program: Program, process: subprocess.Popen[bytes], x: F32, start: float) -> Life:
+def _exchange(
+    program: Program, process: subprocess.Popen[bytes], x: F32, start: float
+) -> ProcessRun:
     """Row by row, so that the first answer is timed and no pipe fills up."""
     to, of = process.stdin, process.stdout
     assert to is not None
@@ -197,7 +200,7 @@ def _lived(program: Program, process: subprocess.Popen[bytes], x: F32, start: fl
         if at == 0:
             first, cpu = time.perf_counter(), _cpu_ms(process.pid)
     y = np.frombuffer(b"".join(answers), np.float32).reshape(-1, program.outputs)
-    return Life(y, (first - start) * 1e3, cpu, _resident(process.pid), size)
+    return ProcessRun(y, (first - start) * 1e3, cpu, _resident(process.pid), size)
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:
@@ -227,7 +230,7 @@ def _cpu_ms(pid: int) -> float:
     return total / 1e6
 
 
-def _epitaph(program: Program, code: int, log: bytes) -> str:
+def _crash_message(program: Program, code: int, log: bytes) -> str:
     if -code == signal.SIGILL:
         return "this processor lacks an instruction of the artifact; build it again with --cpu"
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -237,7 +240,7 @@ def _epitaph(program: Program, code: int, log: bytes) -> str:
 
 def _agree(name: str, y: F32, want: F32) -> None:
     worst = float(np.abs(y - want[: len(y)]).max())
-    if not worst <= CLOSE:
+    if not worst <= LOOSE:
         raise ParityError(f"footprint: {name} computes other outputs (off by {worst:.3g})")
 
 
@@ -246,23 +249,21 @@ def _plain_state(artifact: Artifact) -> int:
     return sum(int(s["elements"]) * np.dtype(s["dtype"]).itemsize for s in state)
 
 
-def _row(program: Program, lives: Sequence[Life]) -> Row:
+def _row(program: Program, lives: Sequence[ProcessRun]) -> FootprintRow:
     if program.skipped is not None:
-        return Row(program.name, skipped=program.skipped)
+        return FootprintRow(program.name, skipped=program.skipped)
     starts = [life.start_ms for life in lives]
-    middle = statistics.median(starts)
-    quarter = statistics.quantiles(starts, n=4) if len(starts) > 1 else [middle] * 3
-    return Row(
+    return FootprintRow(
         program.name,
         int(statistics.median(life.rss_bytes for life in lives)),
-        middle,
+        statistics.median(starts),
         statistics.median(life.start_cpu_ms for life in lives),
-        (quarter[2] - quarter[0]) / middle,
+        spread(starts),
         program.disk_bytes,
     )
 
 
-def _with_ratios(rows: Sequence[Row]) -> list[Row]:
+def _with_ratios(rows: Sequence[FootprintRow]) -> list[FootprintRow]:
     ours = rows[0]
     if ours.rss_bytes is None or ours.cold_start_ms is None or ours.disk_bytes is None:
         raise InputError(f"the artifact's own program cannot be made: {ours.skipped}")

@@ -1,4 +1,4 @@
-"""The programs whose footprint is measured: an artifact linked in three ways, and peers in Python."""
+"""The programs of a footprint: an artifact linked in three ways, and baselines in Python."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from delrec_compile.system import child, host, toolchain
 from delrec_compile.system.chips import CORES
 
 OURS = ("shared", "static", "static_musl")
-PEERS = ("onnxruntime", "torch_eager", "tvm_default")
-NAMES = (*OURS, *PEERS)
+BASELINES = ("onnxruntime", "torch_eager", "tvm_default")
+NAMES = (*OURS, *BASELINES)
 PACKAGES = {
     "onnxruntime": ("onnxruntime", "numpy"),
     "torch_eager": ("torch", "numpy"),
@@ -49,15 +49,15 @@ class Program:
     skipped: str | None = None
 
 
-def programs(artifact: Artifact, network: Network, name: str, folder: Path) -> Program:
+def make_program(artifact: Artifact, network: Network, name: str, folder: Path) -> Program:
     """The program of a row of NAMES, made in `folder`.
 
     A row that lacks its tools, or a static C library, is skipped, but for the first of NAMES.
     Raises CompilerCrash.
     """
     try:
-        if name in PEERS:
-            return _peer(network, name, folder)
+        if name in BASELINES:
+            return _baseline(network, name, folder)
         return _ours(artifact, name, folder)
     except ToolchainError as error:
         if name == NAMES[0]:
@@ -106,7 +106,7 @@ def _static(artifact: Artifact) -> list[Path]:
     return [root / name]
 
 
-def _peer(network: Network, name: str, folder: Path) -> Program:
+def _baseline(network: Network, name: str, folder: Path) -> Program:
     source = folder / f"{name}.onnx"
     if name == "torch_eager":
         from delrec_compile.network import checkpoint

@@ -1,4 +1,4 @@
-"""Latency per step against peers: one process, one thread, interleaved, medians of thread CPU time.
+"""Latency per step against baselines: one process, one thread, interleaved, medians of thread CPU time.
 
 Ratios are what counts. The machine's load moves every row of a run alike; absolute times do not
 compare between machines or runs.
@@ -20,34 +20,18 @@ from delrec_compile.errors import (
     UsageError,
     did_you_mean,
 )
-from delrec_compile.evaluation.baselines.baseline import Workload
-from delrec_compile.evaluation.latency.interleave import engines_for, inputs, interleave
-from delrec_compile.evaluation.latency.result import Bench, Row, parsed, spread
+from delrec_compile.evaluation.baselines.baseline import FORMS, Workload
+from delrec_compile.evaluation.baselines.registry import ENGINES
+from delrec_compile.evaluation.latency.interleave import inputs, interleave, select_engines
+from delrec_compile.evaluation.latency.result import Bench, BenchRow, bench_from_dict, spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child, host
 
-FORMS = ("step", "sequence", "batch")
 STREAMS = 256  # of form `batch`, when none are asked for
 ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
-NAMES = (
-    "ours",
-    "ours_python",
-    "ours_int8",
-    "torch_eager",
-    "torch_compile",
-    "aot_inductor",
-    "authors_dense",
-    "authors_conv",
-    "numpy",
-    "onnxruntime",
-    "onnxruntime_sequence",
-    "tvm_default",
-    "spikingjelly",
-    "snntorch",
-)
-ONLY = {"ours_python": ("step",), "onnxruntime_sequence": ("sequence", "batch")}
+NAMES = tuple(ENGINES)
 QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
 TIMEOUT_S = 3600.0
 MODULE = "delrec_compile.evaluation.latency.bench:measure"
@@ -91,21 +75,21 @@ def bench(
         rounds=rounds,
         **more,
     )
-    return parsed(raw)
+    return bench_from_dict(raw)
 
 
 def names_for(form: str, rows: tuple[str, ...] | None) -> tuple[str, ...]:
     """The engines to time, in the order of NAMES. Raises UsageError."""
     if form not in FORMS:
         raise UsageError(f"unknown form '{form}'; allowed: {', '.join(FORMS)}")
-    allowed = [n for n in NAMES if form in ONLY.get(n, FORMS)]
+    allowed = [n for n, engine in ENGINES.items() if form in engine.forms]
     for name in rows or ():
         if name not in NAMES:
             hint = did_you_mean(name, NAMES)
             raise UsageError(f"unknown engine '{name}'{hint}; allowed: {', '.join(NAMES)}")
         if name not in allowed:
             raise UsageError(
-                f"'{name}' has no form '{form}'; it has: {', '.join(ONLY[name])} (--form)"
+                f"'{name}' has no form '{form}'; it has: {', '.join(ENGINES[name].forms)} (--form)"
             )
     return tuple(n for n in allowed if rows is None or n in rows or n == "ours")
 
@@ -136,7 +120,7 @@ def _module(artifact: Path | str) -> str:
 def measure(
     artifact: str, words: str, rows: list[str], rounds: int, form: str, batch: int
 ) -> dict[str, Any]:
-    """In the child: builds the peers, proves that they agree, times them."""
+    """In the child: builds the baselines, proves that they agree, times them."""
     import torch
 
     torch.set_num_threads(1)
@@ -145,15 +129,21 @@ def measure(
     events = fitting(read_words(words), network.inputs)
     work = Workload(form, batch, events.steps)
     x = inputs(events, batch, rounds)
-    engines, forms, skipped = engines_for(rows, built, network, work, x)
+    engines, variants, skipped = select_engines(rows, built, network, work, x)
     times = interleave(engines, x)
-    ours = statistics.median(times["ours"])
-    made = [
-        Row(name, m, spread(t), m / ours, engines[name].form, forms[name])
-        for name, t in times.items()
-        for m in [statistics.median(t)]
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    measured = [
+        BenchRow(
+            name,
+            median,
+            spread(times[name]),
+            median / medians["ours"],
+            engines[name].form,
+            variants[name],
+        )
+        for name, median in medians.items()
     ]
-    return Bench(tuple(made), _workload(network, work, x), skipped).as_dict()
+    return Bench(tuple(measured), _workload(network, work, x), skipped).as_dict()
 
 
 def _workload(network: Network, work: Workload, x: list[F32]) -> dict[str, Any]:

@@ -21,21 +21,21 @@ from torch import Tensor
 from delrec_compile.aliases import F32
 from delrec_compile.data.samples import fitting, read_words
 from delrec_compile.errors import DeviceError, ParityError
-from delrec_compile.evaluation.latency.result import Bench, Row
+from delrec_compile.evaluation.latency.result import Bench, BenchRow, spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
+from delrec_compile.network.tolerances import for_outputs
 from delrec_compile.network.torch_step import Step
 from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.torch_runner import TorchRunner
 
 BATCHES = (1, 64, 1024)
-NAMES = ("ours", "ours_host", "torch_graph", "torch_compile")
 SLICE_S = 0.02
 
 
 @dataclass(frozen=True)
-class Word:
+class TimedRun:
     """An engine, ready on one input. run: queues one word. read: the outputs of the last one."""
 
     run: Callable[[], None]
@@ -43,7 +43,8 @@ class Word:
 
 
 def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str, Any]:
-    """In the child: every engine at every batch, interleaved. rows: all, or names of NAMES.
+    """In the child: every engine at every batch, interleaved. rows: engines beside `ours`;
+    none of them: all.
 
     Raises DeviceError without a GPU: the emulation's time says nothing.
     """
@@ -54,22 +55,21 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
     events = fitting(read_words(words), network.inputs)
     # Triton fuses `beta * v` with the sum unless it is told not to
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "0")
-    made: list[Row] = []
+    made: list[BenchRow] = []
     unlike: dict[str, float] = {}
     for batch in BATCHES:
         chosen = np.resize(np.arange(len(events)), batch)
         x = np.ascontiguousarray(events.counts[chosen].transpose(1, 0, 2), np.float32)
         engines = engines_for(session, network, x, torch.cuda.is_available())
-        if set(rows) & set(NAMES) - {"ours"}:
+        if set(rows) & set(engines) - {"ours"}:
             engines = {n: w for n, w in engines.items() if n in rows or n == "ours"}
-        found = _differences(engines, TorchRunner(network).trace(x).y, exact(network))
+        found = _differences(engines, TorchRunner(network).trace(x).y, for_outputs(exact(network)))
         unlike.update({f"{n}@{batch}": d for n, d in found.items()})
         times = _interleave(engines, rounds, len(x))
         ours = statistics.median(times["ours"])
         for name, t in times.items():
-            middle = statistics.median(t)
-            spread = (max(t) - min(t)) / middle
-            made.append(Row(f"{name}@{batch}", middle, spread, middle / ours))
+            median = statistics.median(t)
+            made.append(BenchRow(f"{name}@{batch}", median, spread(t), median / ours))
     rate = float(np.mean([s.mean() for s in session.trace(x).spikes]))
     return Bench(
         tuple(made),
@@ -87,7 +87,7 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
 
 def engines_for(
     session: GpuSession, network: Network, x: F32, cuda: bool, device: str = "cuda"
-) -> dict[str, Word]:
+) -> dict[str, TimedRun]:
     """Engines on x (T, batch, inputs). cuda: whether PyTorch has the device; else ours alone."""
     host = _host(session, x)
     if not cuda:
@@ -112,7 +112,7 @@ def loop(step: Callable[..., Any], x: Tensor, state: tuple[Tensor, ...]) -> Tens
     return torch.stack(ys)
 
 
-def _host(session: GpuSession, x: F32) -> Word:
+def _host(session: GpuSession, x: F32) -> TimedRun:
     """Inputs and outputs in host memory, copied within each call."""
     last: list[F32] = []
 
@@ -120,17 +120,17 @@ def _host(session: GpuSession, x: F32) -> Word:
         _fresh(session, x.shape[1])
         last[:] = [session.run(x)]
 
-    return Word(run, lambda: last[0])
+    return TimedRun(run, lambda: last[0])
 
 
-def _ours(session: GpuSession, x: Tensor) -> Word:
+def _ours(session: GpuSession, x: Tensor) -> TimedRun:
     y = torch.empty((*x.shape[:2], session.outputs), device=x.device)
 
     def run() -> None:
         _fresh(session, x.shape[1])
         session.run_device(x.data_ptr(), len(x), y.data_ptr())
 
-    return Word(run, lambda: y.cpu().numpy())
+    return TimedRun(run, lambda: y.cpu().numpy())
 
 
 def _fresh(session: GpuSession, streams: int) -> None:
@@ -146,7 +146,7 @@ def _module(network: Network, x: Tensor) -> tuple[Step, tuple[Tensor, ...]]:
     return step, tuple(s.to(x.device) for s in step.reset(x.shape[1]))
 
 
-def _graph(network: Network, x: Tensor, *, compiled: bool) -> Word:
+def _graph(network: Network, x: Tensor, *, compiled: bool) -> TimedRun:
     """All steps of a word captured once, replayed by one call."""
     step, state = _module(network, x)
     call: Callable[..., Any] = torch.compile(step) if compiled else step
@@ -158,21 +158,21 @@ def _graph(network: Network, x: Tensor, *, compiled: bool) -> Word:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         y = loop(call, x, state)
-    return Word(graph.replay, lambda: y.cpu().numpy())
+    return TimedRun(graph.replay, lambda: y.cpu().numpy())
 
 
-def _differences(engines: dict[str, Word], want: F32, exactly: bool) -> dict[str, float]:
+def _differences(engines: dict[str, TimedRun], want: F32, limit: float) -> dict[str, float]:
     """How far each engine's outputs are from the reference's. Ours must agree."""
     out = {}
     for name, engine in engines.items():
         engine.run()
         out[name] = float(np.abs(engine.read() - want).max())
-        if name.startswith("ours") and not (out[name] == 0.0 if exactly else out[name] < 1e-3):
+        if name.startswith("ours") and not out[name] <= limit:
             raise ParityError(f"bench: {name} computes other outputs (off by {out[name]:.3g})")
     return out
 
 
-def _interleave(engines: dict[str, Word], rounds: int, steps: int) -> dict[str, list[float]]:
+def _interleave(engines: dict[str, TimedRun], rounds: int, steps: int) -> dict[str, list[float]]:
     """Microseconds per step of the whole batch, one figure per engine and round, by the wall."""
     times: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(rounds):

@@ -14,17 +14,19 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError
 from delrec_compile.evaluation.baselines import registry
-from delrec_compile.evaluation.baselines.baseline import Peer, Workload
-from delrec_compile.network.grid import exact
+from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
+from delrec_compile.network.golden import same_bits
+from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
+from delrec_compile.network.tolerances import LOOSE, for_outputs
 from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.runner import Runner
 from delrec_compile.runners.torch_runner import TorchRunner
 
-Wanted = dict[int, tuple[Any, F32]]  # by the id of a network, which is kept with its outputs
+References = dict[int, tuple[Any, F32]]  # id of a network -> the network and its outputs
 SLICE_NS = 4_000_000
 LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches
 PILOT = 3  # words on which the forms of an engine are compared
-CLOSE = 1e-3  # of float32 outputs
 DIFFERING = 0.02  # of a batch: streams in which another order of a sum may flip a spike
 
 
@@ -38,18 +40,18 @@ def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
     return [words(0)] * rounds if batch > 1 else [words(i) for i in range(rounds)]
 
 
-def engines_for(
+def select_engines(
     rows: list[str], artifact: Artifact, network: Network, work: Workload, x: list[F32]
-) -> tuple[dict[str, Peer], dict[str, dict[str, float]], dict[str, str]]:
+) -> tuple[dict[str, Baseline], dict[str, dict[str, float]], dict[str, str]]:
     """Each engine in its fastest form that agrees, what its forms took, and what is left out."""
-    engines: dict[str, Peer] = {}
+    engines: dict[str, Baseline] = {}
     forms: dict[str, dict[str, float]] = {}
     skipped: dict[str, str] = {}
-    wanted: Wanted = {}
+    references: References = {}
     for name in rows:
         try:
             made = registry.make(name, artifact, network, work)
-            agreeing = [p for p in made if _agrees(p, x[0], network, wanted)]
+            agreeing = [p for p in made if _agrees(p, x[0], network, references)]
         except (UnsupportedError, ToolchainError) as error:
             skipped[name] = str(error)
             continue
@@ -60,26 +62,30 @@ def engines_for(
     return engines, forms, skipped
 
 
-def _agrees(peer: Peer, x: F32, network: Network, wanted: Wanted) -> bool:
-    """Whether the engine computes what it must; wanted: outputs known by now, by network.
+def _agrees(engine: Baseline, x: F32, network: Network, references: References) -> bool:
+    """Whether the engine computes what it must; references: outputs computed so far, by network.
 
     A twin is compared with its own reference, an integer form with the integer one, bit for bit.
     Raises ParityError when it is our own engine that does not.
     """
-    same = peer.whole or peer.network or network
-    if id(same) not in wanted:
-        runner = ReferenceRunner(peer.whole) if peer.whole else TorchRunner(peer.network or network)
-        wanted[id(same)] = same, runner.trace(x).y
-    off = np.abs(peer.outputs(x) - wanted[id(same)][1]).max(axis=(0, 2))
-    if not peer.name.startswith("ours"):
-        return bool((~(off <= CLOSE)).sum() <= DIFFERING * len(off))
-    limit = 0.0 if peer.whole or exact(network) else CLOSE
+    computed = engine.integer_network or engine.network or network
+    if id(computed) not in references:
+        runner: Runner = (
+            ReferenceRunner(computed)
+            if isinstance(computed, IntegerNetwork)
+            else TorchRunner(computed)
+        )
+        references[id(computed)] = computed, runner.trace(x).y
+    off = np.abs(engine.outputs(x) - references[id(computed)][1]).max(axis=(0, 2))
+    if not engine.name.startswith("ours"):
+        return bool((~(off <= LOOSE)).sum() <= DIFFERING * len(off))
+    limit = for_outputs(same_bits(computed))
     if not (off <= limit).all():
-        raise ParityError(f"bench: {peer.name} computes other outputs (off by {off.max():.3g})")
+        raise ParityError(f"bench: {engine.name} computes other outputs (off by {off.max():.3g})")
     return True
 
 
-def fastest(forms: list[Peer], x: list[F32]) -> tuple[Peer, dict[str, float]]:
+def fastest(forms: list[Baseline], x: list[F32]) -> tuple[Baseline, dict[str, float]]:
     """The fastest of an engine's forms, and microseconds per step of each."""
     if len(forms) == 1:
         return forms[0], {}
@@ -89,7 +95,7 @@ def fastest(forms: list[Peer], x: list[F32]) -> tuple[Peer, dict[str, float]]:
     return min(forms, key=lambda p: took[p.form]), took
 
 
-def interleave(engines: Mapping[str, Peer], x: list[F32]) -> dict[str, list[float]]:
+def interleave(engines: Mapping[str, Baseline], x: list[F32]) -> dict[str, list[float]]:
     """Microseconds per step, one figure per engine and array of x (T, batch, inputs)."""
     times: dict[str, list[float]] = {name: [] for name in engines}
     before: F32 | None = None
@@ -108,7 +114,7 @@ def interleave(engines: Mapping[str, Peer], x: list[F32]) -> dict[str, list[floa
     return times
 
 
-def _timed(engine: Peer) -> int:
+def _timed(engine: Baseline) -> int:
     start = time.thread_time_ns()
     engine.run()
     return time.thread_time_ns() - start

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
-class Row:
-    """ratio_to_ours: how many times longer a step takes here than in the compiled native loop.
+class BenchRow:
+    """The time of one engine.
 
-    us_per_step: of all streams of a batch together. form: the engine's fastest form; forms: what
-    each of its forms took in a short comparison.
+    us_per_step: median over the rounds, of all streams of a batch together. spread: interquartile
+    range over the median. ratio_to_ours: its time over that of the compiled native loop. form: the
+    engine's fastest variant. forms: variant -> microseconds per step in a short comparison.
     """
 
     name: str
@@ -26,9 +27,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """rows in the order of NAMES; workload: what was run; skipped: name -> why, and what mends it."""
+    """The result of a benchmark.
 
-    rows: tuple[Row, ...]
+    rows: in the order of ENGINES. workload: form, batch, steps and rates of what was run. skipped:
+    engine -> why it was not timed, and how to install what it lacks.
+    """
+
+    rows: tuple[BenchRow, ...]
     workload: dict[str, Any]
     skipped: Mapping[str, str] = field(default_factory=dict)
 
@@ -39,17 +44,20 @@ class Bench:
         return {"rows": [*measured, *missing], "workload": self.workload}
 
 
-def parsed(raw: dict[str, Any]) -> Bench:
-    """A `Bench` from what its `as_dict` gave."""
+def bench_from_dict(raw: dict[str, Any]) -> Bench:
+    """The inverse of `Bench.as_dict`."""
     skipped = {r["name"]: r["skipped"] for r in raw["rows"] if r.get("skipped")}
-    keys = Row.__dataclass_fields__
-    made = [Row(**{k: v for k, v in r.items() if k in keys}) for r in raw["rows"]]
+    keys = BenchRow.__dataclass_fields__
+    made = [BenchRow(**{k: v for k, v in r.items() if k in keys}) for r in raw["rows"]]
     return Bench(tuple(r for r in made if r.name not in skipped), raw["workload"], skipped)
 
 
-def spread(times: list[float]) -> float:
-    """Interquartile range over the median."""
+def spread(times: Sequence[float]) -> float:
+    """Interquartile range of `times` over their median; 0 of a single one.
+
+    What every `spread` of a result is, of a latency as of a cold start.
+    """
     if len(times) < 2:
         return 0.0
-    quarter = statistics.quantiles(times, n=4)
-    return (quarter[2] - quarter[0]) / quarter[1]
+    lower, _, upper = statistics.quantiles(times, n=4)
+    return (upper - lower) / statistics.median(times)

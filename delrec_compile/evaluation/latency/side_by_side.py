@@ -15,11 +15,12 @@ from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 
 MODULE = "delrec_compile.evaluation.latency.side_by_side:measure"
+BASELINES = ("torch_eager", "onnxruntime")
 ROUNDS = (9, 25)  # at least, at most
 
 
 def measure(network: str, artifacts: dict[str, str], words: str, limit: int | None) -> Any:
-    """In the child: microseconds per step of each artifact, under its key, and of the peers.
+    """In the child: microseconds per step of each artifact, under its key, and of the baselines.
 
     network: its file. One thread, interleaved word by word, medians of thread CPU time. Returns
     {"times": {key: us}, "workload": what was run}.
@@ -29,7 +30,7 @@ def measure(network: str, artifacts: dict[str, str], words: str, limit: int | No
     import torch
 
     from delrec_compile.evaluation.baselines import registry
-    from delrec_compile.evaluation.baselines.baseline import Peer, Workload
+    from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
     from delrec_compile.evaluation.baselines.ours import Ours
 
     torch.set_num_threads(1)
@@ -37,8 +38,8 @@ def measure(network: str, artifacts: dict[str, str], words: str, limit: int | No
     events = first(fitting(read_words(words), net.inputs), limit)
     rounds = min(max(len(events), ROUNDS[0]), ROUNDS[1])
     x = inputs(events, 1, rounds)
-    engines: dict[str, Peer] = {key: Ours(Session(path)) for key, path in artifacts.items()}
-    for name in ("torch_eager", "onnxruntime"):
+    engines: dict[str, Baseline] = {key: Ours(Session(path)) for key, path in artifacts.items()}
+    for name in BASELINES:
         forms = registry.baselines(name, net, Workload("step", 1, events.steps))
         engines[name], _ = fastest(forms, x)
     times = interleave(engines, x)

@@ -19,11 +19,12 @@ from onnx import helper, numpy_helper
 
 from delrec_compile.errors import ModelError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.golden import CHECK_STEPS, LOOSE, golden_hash, golden_input
+from delrec_compile.network.golden import CHECK_STEPS, golden_hash, golden_input
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.graph import semantic_graph
 from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
+from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.system.files import write_atomic
 
 FORMS = ("portable", "semantic")

@@ -183,17 +183,17 @@ def test_winners_are_exported_and_found_again(
 
 def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) -> None:
     network, db = cases.network(NAME), tmp_path / "db"
-    first, found = cache.artifact_for(network, "portable_c", out=tmp_path, db=db)
+    first, found = cache.cached_build(network, "portable_c", out=tmp_path, db=db)
     assert not found
-    assert cache.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
+    assert cache.cached_build(network, "portable_c", out=tmp_path, db=db)[1]
     profile = targets.load("portable_c")
     key = tuned.key_of(profile, first.manifest["llvm"], network)
     own = Schedule(**first.manifest["schedule"])
     Store(db).append(key, {"winner": winner(own, registers=own.registers * 2)})
-    second, found = cache.artifact_for(network, "portable_c", out=tmp_path, db=db)
+    second, found = cache.cached_build(network, "portable_c", out=tmp_path, db=db)
     assert not found
     assert second.manifest["schedule"]["registers"] == 2 * own.registers
-    assert cache.artifact_for(network, "portable_c", out=tmp_path, db=db)[1]
+    assert cache.cached_build(network, "portable_c", out=tmp_path, db=db)[1]
 
 
 def test_what_is_shipped_as_tuned_still_fits_its_profile() -> None:

@@ -21,11 +21,18 @@ from delrec_compile.evaluation.claims import cost as costs
 from delrec_compile.evaluation.claims import latency as timing
 from delrec_compile.evaluation.claims import measure
 from delrec_compile.evaluation.claims.ablate import delays_matter, with_delays
-from delrec_compile.evaluation.claims.cache import key
+from delrec_compile.evaluation.claims.cache import training_key
 from delrec_compile.evaluation.claims.measure import Claims, claims
 from delrec_compile.evaluation.claims.page import markdown, write
 from delrec_compile.evaluation.claims.table import short, tables
-from delrec_compile.evaluation.claims.variants import MORE, RATE, VARIANTS, Variant, grid, named
+from delrec_compile.evaluation.claims.variants import (
+    EXTRA_VARIANTS,
+    RATE,
+    VARIANTS,
+    Variant,
+    grid,
+    select_variants,
+)
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import (
@@ -44,7 +51,7 @@ from delrec_compile.training.loop import train
 
 OPTIONS = {**SMALL, "epochs": 2}
 OPTIONS |= {"shift_steps": 1, "shift_channels": 0}
-PAIR = named(["conv_delay", "dense_delay"])
+PAIR = select_variants(["conv_delay", "dense_delay"])
 
 
 def small_claims(folder: Path, variants: tuple[Variant, ...] = PAIR, **options: Any) -> Claims:
@@ -130,25 +137,29 @@ def test_what_is_on_record_is_shown_without_training(tmp_path: Path) -> None:
 
 
 def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
-    (taught,) = named(["conv_delay_taught"])
+    (taught,) = select_variants(["conv_delay_taught"])
     result = small_claims(tmp_path, (taught,), seeds=1)
     assert result.trained == 2
     names = {json.loads(p.read_text())["variant"] for p in tmp_path.glob("*.json")}
     assert names == {"conv_delay_taught", "dense_delay"}
-    assert small_claims(tmp_path, named(["dense_delay"]), seeds=1).trained == 0
+    assert small_claims(tmp_path, select_variants(["dense_delay"]), seeds=1).trained == 0
     assert taught not in VARIANTS
 
 
 def test_keys_follow_what_changes_a_training() -> None:
-    base = key(small(), "d")
-    assert key(small(threads=2, device="cuda", teacher="a"), "d") == base
-    others = {key(small(lr=0.1), "d"), key(small(seed=1), "d"), key(small(), "e")}
-    others |= {key(small(), "d", "teacher")}
+    base = training_key(small(), "d")
+    assert training_key(small(threads=2, device="cuda", teacher="a"), "d") == base
+    others = {
+        training_key(small(lr=0.1), "d"),
+        training_key(small(seed=1), "d"),
+        training_key(small(), "e"),
+    }
+    others |= {training_key(small(), "d", "teacher")}
     assert len(others | {base}) == 5
 
 
 def test_options_reach_every_variant_but_fixed_delays_stay_fixed(tmp_path: Path) -> None:
-    variants = named(["conv_delay", "conv_fixed"])
+    variants = select_variants(["conv_delay", "conv_fixed"])
     tiny = {**OPTIONS, "epochs": 3, "delays_from": 1}
     claims(
         toy_sets(),
@@ -342,7 +353,7 @@ def test_rates_and_costs_are_counted(options: dict[str, Any], fan: float) -> Non
     counts = toy_sets().test.counts
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
     spikes = TorchRunner(network).trace(x).spikes
-    held = costs.rates(network, counts)
+    held = costs.spike_rates(network, counts)
     assert held == pytest.approx([(counts > 0).mean(), *(s.mean() for s in spikes)])
     per_step = len(x) * x.shape[1]
     fired = [(counts > 0).sum() / per_step, *(s.sum() / per_step for s in spikes)]
@@ -367,7 +378,7 @@ def test_weights_of_a_stride_are_shared_out() -> None:
     network = train(toy_sets(), small(frontend="4x3/2")).network
     first = network.layers[0]
     assert first.size == 4 * 6
-    held = costs.rates(network, toy_sets().test.counts)
+    held = costs.spike_rates(network, toy_sets().test.counts)
     macs = held[0] * 4 * 6 * 3 + 24 * 3 + 3
     assert costs.cost(network, held).macs == pytest.approx(macs)
 
@@ -449,21 +460,21 @@ def test_delays_are_zeroed_and_shuffled_among_neurons() -> None:
 
 
 def test_variants_make_valid_configs() -> None:
-    for variant in (*VARIANTS, *MORE, *grid()):
+    for variant in (*VARIANTS, *EXTRA_VARIANTS, *grid()):
         config = variant.config(1)
         assert config.seed == 1
         assert variant.config(0, 2).epochs == 2
-    (fixed,) = named(["conv_fixed"])
+    (fixed,) = select_variants(["conv_fixed"])
     assert fixed.config(0).delays_from == fixed.config(0).epochs == 80
     assert fixed.config(0, 2).delays_from == 2
     assert Variant("late", "late", {"delays_from": 5}).config(0).delays_from == 5
-    assert len({key(v.config(0), "d", v.teacher) for v in (*VARIANTS, *grid())}) == len(
+    assert len({training_key(v.config(0), "d", v.teacher) for v in (*VARIANTS, *grid())}) == len(
         (*VARIANTS, *grid())
     )
     with refusal(UsageError, "unknown variant 'dens'; did you mean 'dense'.*allowed", 2):
-        named(["dens"])
+        select_variants(["dens"])
     with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2):
-        named([])
+        select_variants([])
     with refusal(UsageError, "no variant is given; at least one", 2):
         claims(toy_sets(), variants=())
     with refusal(UsageError, "seeds is 0; at least 1", 2):

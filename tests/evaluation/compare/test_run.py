@@ -31,11 +31,11 @@ from delrec_compile.errors import (
 )
 from delrec_compile.evaluation.compare import cache as kept
 from delrec_compile.evaluation.compare.budgets import LIMITS, Budgets, parse_size
-from delrec_compile.evaluation.compare.result import Comparison, Row
-from delrec_compile.evaluation.compare.run import chosen_targets
+from delrec_compile.evaluation.compare.result import Comparison, TargetRow
 from delrec_compile.evaluation.compare.run import compare as compare_targets
+from delrec_compile.evaluation.compare.run import select_targets
 from delrec_compile.evaluation.latency.result import Bench
-from delrec_compile.evaluation.latency.result import Row as BenchRow
+from delrec_compile.evaluation.latency.result import BenchRow as BenchRow
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
@@ -107,7 +107,7 @@ def found(network, arguments):
 
 
 def made(*rows, **kw):
-    facts = {"peers": (), "misses": (), "unjudged": (), "unanswered": (), "workload": None}
+    facts = {"baselines": (), "misses": (), "unjudged": (), "unanswered": (), "workload": None}
     return Comparison("n", 10.0, tuple(rows), **{**facts, "machine": {}, **kw})
 
 
@@ -125,11 +125,11 @@ def test_native_rows_are_checked_and_timed(found):
         assert row["ratio_to_pytorch"] > 5
         assert row["share_of_dt"] == pytest.approx(row["us_per_step"] / 10_000)
         assert row["instructions_per_step"] is row["skipped"] is row["failed"] is None
-    peers = {p["name"]: p for p in told["peers"]}
-    assert set(peers) == {"torch_eager", "onnxruntime"}
-    assert peers["torch_eager"]["ratio_to_pytorch"] == 1.0
+    baselines = {p["name"]: p for p in told["peers"]}
+    assert set(baselines) == {"torch_eager", "onnxruntime"}
+    assert baselines["torch_eager"]["ratio_to_pytorch"] == 1.0
     ours = told["rows"][0]
-    ratio = peers["torch_eager"]["us_per_step"] / ours["us_per_step"]
+    ratio = baselines["torch_eager"]["us_per_step"] / ours["us_per_step"]
     assert ours["ratio_to_pytorch"] == pytest.approx(ratio)
     assert told["passed"] is True
     assert 0 < told["workload"]["hidden_rate"] < 0.5
@@ -168,7 +168,7 @@ def test_what_has_changed_is_built_again(what, found, network, arguments, monkey
         wrong = {"numeric": "int8", "tools": {}, "memory": {"chip": "x"}}
         changed = replace(artifact, manifest={**manifest, what: wrong[what]})
         monkeypatch.setattr(kept, "load_artifact", lambda _: changed)
-    given = kept.artifact_for(network, "x86_64", out=out, rebuild=asked)
+    given = kept.cached_build(network, "x86_64", out=out, rebuild=asked)
     assert given == ("built", False)
 
 
@@ -224,7 +224,7 @@ def test_missing_tools_are_shown_with_what_mends_them(found, network, arguments,
     error = none.error()
     assert error.exit_code == 5
     assert "pip install" in str(error)
-    assert none.peers == ()
+    assert none.baselines == ()
     asked = Budgets(max_instructions=10)
     judged = delrec_compile.compare(
         network, ("arm_cpu", "x86_64"), limit=1, budgets=asked, **arguments
@@ -294,12 +294,12 @@ def test_a_failed_timing_is_told(found, network, arguments, monkeypatch):
 
 
 def test_exit_codes_in_order():
-    fine = Row("a", "float32", "native", us_per_step=2.0)
-    tool = Row("b", "float32", skipped="no zig; pip install zig", exit_code=5)
-    mode = Row("c", "int8", skipped="no int8", exit_code=4)
-    big = Row("d", "float32", failed="does not fit", exit_code=7)
-    wrong = Row("e", "float32", failed="e differs", exit_code=6)
-    crash = Row("f", "float32", failed="died", exit_code=9)
+    fine = TargetRow("a", "float32", "native", us_per_step=2.0)
+    tool = TargetRow("b", "float32", skipped="no zig; pip install zig", exit_code=5)
+    mode = TargetRow("c", "int8", skipped="no int8", exit_code=4)
+    big = TargetRow("d", "float32", failed="does not fit", exit_code=7)
+    wrong = TargetRow("e", "float32", failed="e differs", exit_code=6)
+    crash = TargetRow("f", "float32", failed="died", exit_code=9)
     missed = Budgets(max_us=1).misses(asdict(fine))
 
     def code(*rows, **kw):
@@ -385,14 +385,14 @@ def test_bad_requests_are_refused_before_any_build(network, arguments, tmp_path)
 
 
 def test_targets_are_merged(tmp_path):
-    assert list(chosen_targets(["x86_64", " portable_c", "x86_64", ""])) == ["x86_64", "portable_c"]
-    assert tuple(chosen_targets(["all"])) == targets.names()
-    assert next(iter(chosen_targets(["x86_64", "all"]))) == "x86_64"
-    assert len(chosen_targets(["x86_64", "all"])) == len(targets.names())
+    assert list(select_targets(["x86_64", " portable_c", "x86_64", ""])) == ["x86_64", "portable_c"]
+    assert tuple(select_targets(["all"])) == targets.names()
+    assert next(iter(select_targets(["x86_64", "all"]))) == "x86_64"
+    assert len(select_targets(["x86_64", "all"])) == len(targets.names())
     mine = tmp_path / "x86_64.toml"
     mine.write_text(TINY_CHIP)
     with refusal(UsageError, "both named 'x86_64': rename the file", 2):
-        chosen_targets(["x86_64", str(mine)])
+        select_targets(["x86_64", str(mine)])
 
 
 def test_the_table_shows_every_row(found, chips, capsys):

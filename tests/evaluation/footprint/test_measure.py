@@ -25,8 +25,8 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.evaluation.footprint.measure import Program, footprint, live
-from delrec_compile.evaluation.footprint.programs import NAMES, OURS, programs
+from delrec_compile.evaluation.footprint.measure import Program, footprint, run_program
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, make_program
 from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
 from delrec_compile.system.elf import elf_parts
@@ -145,7 +145,7 @@ def test_another_network_is_noticed(tmp_path: Path) -> None:
 def test_a_program_that_dies_is_one_line(script: str, message: str) -> None:
     program = Program("static", ("/bin/sh", "-c", script), outputs=4)
     with refusal(CompilerCrash, message, 9):
-        live(program, np.zeros((5, 3), np.float32))
+        run_program(program, np.zeros((5, 3), np.float32))
 
 
 def test_a_missing_compiler_skips_its_row(
@@ -154,13 +154,13 @@ def test_a_missing_compiler_skips_its_row(
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
     network = checkpoint.load("conv_delay_256")
     artifact = load_artifact(artifacts["conv_delay_256"])
-    skipped = programs(artifact, network, "static_musl", tmp_path).skipped
+    skipped = make_program(artifact, network, "static_musl", tmp_path).skipped
     assert skipped is not None
     assert "pip install" in skipped
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     with refusal(ToolchainError, "no C compiler found", 5):
-        programs(artifact, network, "shared", tmp_path)
+        make_program(artifact, network, "shared", tmp_path)
 
 
 def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:

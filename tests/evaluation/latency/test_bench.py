@@ -1,4 +1,4 @@
-"""The benchmark: that peers compute the same, that rows are complete, and the ratios it must show."""
+"""The benchmark: complete rows, the ratios it must show, and what it refuses."""
 
 import importlib
 import sys
@@ -11,11 +11,11 @@ from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.samples import read_words
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
 from delrec_compile.evaluation.baselines import authors, inductor, window
-from delrec_compile.evaluation.baselines import registry as peers
+from delrec_compile.evaluation.baselines import registry as baselines
 from delrec_compile.evaluation.baselines.baseline import Workload, leak_over_time
 from delrec_compile.evaluation.baselines.eager import TorchEager
 from delrec_compile.evaluation.latency.bench import NAMES, names_for, streams
-from delrec_compile.evaluation.latency.interleave import engines_for, fastest, inputs, interleave
+from delrec_compile.evaluation.latency.interleave import fastest, inputs, interleave, select_engines
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.torch_runner import TorchRunner
 
@@ -25,7 +25,9 @@ bench_of = importlib.import_module(
 STEP = Workload("step", 1, 80)
 FORMS = {"step": STEP, "sequence": Workload("sequence", 1, 80), "batch": Workload("batch", 6, 80)}
 # without those that a C++ compiler takes minutes over: they have a test of their own
-QUICK = [n for n in peers.ENGINES if n not in ("torch_compile", "aot_inductor")]
+BASELINES = {n: e for n, e in baselines.ENGINES.items() if not e.compiled}
+QUICK = [n for n, e in BASELINES.items() if not e.compiles]
+OWN_FORMS = [n for n, e in BASELINES.items() if not e.generic]
 
 
 def words(batch: int) -> np.ndarray:
@@ -95,16 +97,16 @@ def test_whole_words_are_faster_than_the_best_peer_over_time(form, artifacts):
 def test_every_form_of_every_engine_computes_the_reference(model, name, form):
     network, work = checkpoint.load(model), FORMS[form]
     x = words(work.batch)
-    for peer in forms_of(name, network, work):
-        want = TorchRunner(peer.network or network).trace(x).y
+    for baseline in forms_of(name, network, work):
+        want = TorchRunner(baseline.network or network).trace(x).y
         assert np.abs(want).max() > 0
         for _ in range(2):  # the second run starts from a fresh state
-            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+            assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form
 
 
 def forms_of(name, network, work):
     try:
-        return peers.baselines(name, network, work)
+        return baselines.baselines(name, network, work)
     except ToolchainError as error:
         pytest.skip(str(error))
 
@@ -116,9 +118,9 @@ def test_ours_is_the_reference_bit_for_bit_in_every_form(form, artifacts):
     x = words(work.batch)
     want = TorchRunner(network).trace(x).y
     for name in ("ours", "ours_python") if form == "step" else ("ours",):
-        (peer,) = peers.make(name, artifact, network, work)
-        assert np.array_equal(peer.outputs(x), want)
-        assert np.array_equal(peer.outputs(x), want)
+        (baseline,) = baselines.make(name, artifact, network, work)
+        assert np.array_equal(baseline.outputs(x), want)
+        assert np.array_equal(baseline.outputs(x), want)
 
 
 ENGINES = ("torch_eager", "numpy", "onnxruntime", "onnxruntime_sequence")
@@ -143,12 +145,12 @@ def test_forms_hold_for_other_networks(name, form, case):
     )
     want = TorchRunner(network).trace(x).y
     try:
-        forms = peers.baselines(name, network, work)
+        forms = baselines.baselines(name, network, work)
     except UnsupportedError as error:
         assert "no form of this engine" in str(error)  # noqa: PT017
         return
-    for peer in forms:
-        assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+    for baseline in forms:
+        assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form
 
 
 @pytest.mark.parametrize(
@@ -159,10 +161,10 @@ def test_forms_hold_for_other_networks(name, form, case):
         ("frontend", "a convolution of inputs"),
     ],
 )
-@pytest.mark.parametrize("name", [n for n in peers.ENGINES if n not in peers.ANY])
+@pytest.mark.parametrize("name", OWN_FORMS)
 def test_what_an_engine_has_no_form_for_is_named(name, case, what):
     with pytest.raises(UnsupportedError, match=f"no form of this engine is written for .*{what}"):
-        peers.baselines(name, cases.network(case), STEP)
+        baselines.baselines(name, cases.network(case), STEP)
 
 
 @pytest.mark.parametrize("name", ["torch_compile", "aot_inductor"])
@@ -172,15 +174,15 @@ def test_what_torch_compiles_computes_the_reference(name, monkeypatch):
     x = np.ones((12, 1, network.inputs), np.float32)
     want = TorchRunner(network).trace(x).y
     for form in ("step", "sequence"):
-        for peer in forms_of(name, network, Workload(form, 1, 12)):
-            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
-            assert np.abs(peer.outputs(x) - want).max() < 1e-4, peer.form
+        for baseline in forms_of(name, network, Workload(form, 1, 12)):
+            assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form
+            assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form
 
 
 def test_without_a_cxx_compiler_the_row_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolchainError, match="apt-get install g"):
-        peers.baselines("aot_inductor", cases.network("both_layers"), STEP)
+        baselines.baselines("aot_inductor", cases.network("both_layers"), STEP)
 
 
 def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifacts, monkeypatch):
@@ -189,14 +191,14 @@ def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifa
     artifact = load_artifact(artifacts["conv_delay_256"])
     x = [words(1)]
     names = ["ours", "snntorch"]
-    engines, _, skipped = engines_for(names, artifact, network, STEP, x)
+    engines, _, skipped = select_engines(names, artifact, network, STEP, x)
     assert list(engines) == ["ours"]
     assert "pip install 'delrec-compile[bench]'" in skipped["snntorch"]
     row = bench_of.Bench((), {}, skipped).as_dict()["rows"][0]
     assert row["name"] == "snntorch"
     assert row["us_per_step"] is None
     assert row["skipped"] == skipped["snntorch"]
-    again = bench_of.parsed({"rows": [row], "workload": {}})
+    again = bench_of.bench_from_dict({"rows": [row], "workload": {}})
     assert again.rows == ()
     assert again.skipped == skipped
 
@@ -211,15 +213,15 @@ class Wrong(TorchEager):
 def test_an_engine_that_computes_something_else_is_not_timed(artifacts, monkeypatch):
     network = checkpoint.load("conv_delay_256")
     artifact = load_artifact(artifacts["conv_delay_256"])
-    monkeypatch.setattr(peers, "make", lambda *_: [Wrong(network)])
-    engines, _, skipped = engines_for(["numpy"], artifact, network, STEP, [words(1)])
+    monkeypatch.setattr(baselines, "make", lambda *_: [Wrong(network)])
+    engines, _, skipped = select_engines(["numpy"], artifact, network, STEP, [words(1)])
     assert not engines
     assert "its outputs differ" in skipped["numpy"]
     wrong = Wrong(network)
     wrong.name = "ours"
-    monkeypatch.setattr(peers, "make", lambda *_: [wrong])
+    monkeypatch.setattr(baselines, "make", lambda *_: [wrong])
     with pytest.raises(ParityError, match="ours computes other outputs"):
-        engines_for(["ours"], artifact, network, STEP, [words(1)])
+        select_engines(["ours"], artifact, network, STEP, [words(1)])
 
 
 def test_times_are_taken_of_every_engine_on_every_word():

@@ -1,0 +1,53 @@
+"""The first spike in which two engines differ, and how close to firing its neuron was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.aliases import F32
+from delrec_compile.network.model import Network
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where two engines part.
+
+    margin: |membrane - threshold| in a float reference, None where there is none.
+    """
+
+    sequence: int
+    step: int
+    layer: int
+    neuron: int
+    margin: float | None = None
+
+
+def first_divergence(mismatches: Sequence[NDArray[Any]]) -> Divergence | None:
+    """The earliest mismatch; of one step, in the lowest layer, sequence and neuron.
+
+    mismatches: a boolean array (T, sequences, N) per layer.
+    """
+    found: Divergence | None = None
+    for layer, mismatch in enumerate(mismatches):
+        steps = mismatch.any(axis=(1, 2))
+        if not steps.any():
+            continue
+        step = int(np.argmax(steps))
+        if found is None or step < found.step:
+            at = np.unravel_index(int(np.argmax(mismatch[step])), mismatch.shape[1:])
+            found = Divergence(int(at[0]), step, layer, int(at[1]))
+    return found
+
+
+def membrane_and_threshold(
+    network: Network, membranes: Sequence[F32], at: Divergence
+) -> tuple[float, float]:
+    """The neuron's membrane before its reset, and its threshold. membranes: (T, sequences, N)."""
+    layer = network.layers[at.layer]
+    threshold = np.broadcast_to(layer.lif.threshold, layer.size)[at.neuron]
+    return float(membranes[at.layer][at.step, at.sequence, at.neuron]), float(threshold)

@@ -16,71 +16,22 @@ A profile holds
 - `[flash]`: how a program gets onto that chip: the `tool` (see `artifact.flash`), the tool's
   name of the `device`, and `pack = true` where the tool must fetch what it knows of it;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
-- `[[schedule]]`: fields of `compiler.tir.schedule.Schedule`; the first whose features the CPU has.
+- `[[schedule]]`: fields of `targets.schedule.Schedule`; the first whose features the CPU has.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.system.host import is_here
+from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
+from delrec_compile.targets.schedule import Schedule
 
-
-@dataclass(frozen=True)
-class Choice:
-    """A schedule and the CPU features it needs; `values` are the fields of Schedule."""
-
-    features: tuple[str, ...]
-    mattr: tuple[str, ...]
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A device profile.
-
-    how: how it runs on a machine of another kind. machine: its own, or `any`. tools: what a build
-    needs. form: `library`, `sources` or `cuda`. cross: zig's triple, where this machine is another.
-    core: what emulates it there. arch: of a GPU. llvm: TVM's target, empty where TVM writes C or
-    CUDA text.
-    """
-
-    name: str
-    summary: str
-    how: str
-    machine: str
-    numeric: tuple[str, ...]
-    tools: tuple[str, ...]
-    schedules: tuple[Choice, ...]
-    llvm: dict[str, Any] = field(default_factory=dict)
-    form: str = "library"
-    cross: str = ""
-    core: str = ""
-    clock_mhz: float | None = None
-    board: str = ""
-    memory: dict[str, Any] = field(default_factory=dict)
-    arch: str = ""
-    flash: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def runs_here(self) -> bool:
-        return is_here(self.machine)
-
-    @property
-    def triple(self) -> str:
-        """What the C compiler compiles for: empty where this machine is the target."""
-        return "" if is_here(self.machine) else self.cross
-
-    @property
-    def generator(self) -> str:
-        """What writes the kernels: `llvm`, or TVM's C or CUDA text."""
-        return "cuda" if self.arch else "llvm" if self.llvm else "c"
+__all__ = ["Choice", "Flashing", "Memory", "Schedule", "Target", "load", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -88,7 +39,10 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Target:
-    """Raises UnsupportedError for an unknown name, or a profile of yours that is damaged."""
+    """The profile of a target, or of a .toml file.
+
+    Raises UnsupportedError for an unknown name, and for a key or a value that no profile may have.
+    """
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
@@ -112,17 +66,13 @@ def _files() -> Iterator[Any]:
 
 
 def _read(name: str, path: Any) -> Target:
+    where = f"target profile '{name}' ({path.name})"
     try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        schedules = tuple(
-            Choice(tuple(s.pop("features", ())), tuple(s.pop("mattr", ())), s)
-            for s in raw.pop("schedule")
-        )
-        facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-        return Target(name=name, schedules=schedules, **facts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UnsupportedError(
-            f"target profile '{name}' is damaged ({type(error).__name__}: {why}); "
+            f"{where} is damaged ({type(error).__name__}: {why}); "
             f"compare it with targets/{names()[-1]}.toml"
         ) from error
+    return Target.from_table(name, table, where)

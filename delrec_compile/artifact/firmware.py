@@ -10,9 +10,10 @@ from typing import Any
 
 from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.system.chips import CORES, KB, Core, MemoryMap, Region
+from delrec_compile.system.chips import CORES, Core, MemoryMap, Region
 from delrec_compile.system.elf import sizes
 from delrec_compile.system.zig import compile_c, link_bare
+from delrec_compile.targets.profile import Memory
 
 # what a test program has instead of a heap
 BUFFERS = ("test_state", "test_x", "test_y")
@@ -38,17 +39,8 @@ class Chip:
 
 
 def memory_map(facts: dict[str, Any]) -> MemoryMap | None:
-    """The [memory] table of a target profile or a manifest: chip, flash and ram [address, KB]."""
-    if not facts:
-        return None
-    try:
-        flash, ram = (Region(int(at), int(kb) * KB) for at, kb in (facts["flash"], facts["ram"]))
-        return MemoryMap(str(facts["chip"]), flash, ram, int(facts.get("stack", 4)) * KB)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnsupportedError(
-            f"[memory] of the target profile is damaged ({error!r}); "
-            'needed: chip = "name", flash = [address, KB], ram = [address, KB]'
-        ) from error
+    """The memory of a chip from a manifest's `memory`; None where it is empty."""
+    return Memory.from_table(facts, "'memory' of the manifest").map if facts else None
 
 
 def program(root: Path, name: str, chip: Chip, work: Path) -> dict[str, Any]:

@@ -107,7 +107,10 @@ def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> 
     if not (found.path / image).is_file():
         raise InputError(f"{found.path / image} is missing; build the artifact again")
     name = str(m["target"])
-    facts = m.get("flash") or (targets.load(name).flash if name in targets.names() else {})
+    facts = m.get("flash") or {}
+    if not facts and name in targets.names():  # built before manifests had the table
+        profile = targets.load(name).flash
+        facts = profile.to_json() if profile else {}
     tool = str(facts.get("tool", ""))
     if not facts or "device" not in facts or tool not in TOOLS:
         raise UnsupportedError(

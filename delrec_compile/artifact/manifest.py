@@ -10,6 +10,7 @@ from typing import Any
 from delrec_compile.errors import InputError
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.numeric import Numeric
 from delrec_compile.system.files import sha256
 
 SCHEMA = "delrec.artifact/1"
@@ -33,7 +34,7 @@ class Artifact:
     @property
     def integer(self) -> IntegerNetwork | None:
         """What the artifact computes in int16 or int8; None in float32."""
-        if self.manifest.get("numeric", "float32") == "float32":
+        if not Numeric(self.manifest.get("numeric", Numeric.FLOAT32)).is_integer:
             return None
         return integer_checkpoint.load(self.path / integer_checkpoint.NAME)
 

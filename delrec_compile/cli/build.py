@@ -9,8 +9,19 @@ import typer
 
 from delrec_compile.cli import devices, plain
 from delrec_compile.cli.interop import export_nir
-from delrec_compile.cli.options import DEFAULT, Db, Devices, Force, Json, Limit, Model, Words
+from delrec_compile.cli.options import (
+    DEFAULT,
+    Db,
+    Devices,
+    Force,
+    Json,
+    Limit,
+    Model,
+    NumericMode,
+    Words,
+)
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.numeric import Numeric
 from delrec_compile.runners.devices.url import parse_all
 
 Source = Annotated[
@@ -25,7 +36,7 @@ def build(
     model: Source = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
-    numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
+    numeric: NumericMode = Numeric.FLOAT32,
     calibrate: Annotated[
         Path | None,
         typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
@@ -57,7 +68,7 @@ def build(
 
     if model.endswith(".onnx"):
         odd: dict[str, Any] = {
-            "--numeric": numeric != "float32",
+            "--numeric": numeric != Numeric.FLOAT32,
             "--unroll": unroll != 1,
             "--calibrate": calibrate,
         }

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from delrec_compile.numeric import Numeric
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Words = Annotated[
@@ -20,6 +22,7 @@ Model = Annotated[
         "dense_delay_256."
     ),
 ]
+NumericMode = Annotated[str, typer.Option("--numeric", help=f"Numeric mode: {', '.join(Numeric)}.")]
 DEFAULT = "conv_delay_256"
 
 

@@ -14,6 +14,7 @@ from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.system.doctor import Finding
+from delrec_compile.targets.profile import Memory
 
 Rows = Iterable[Sequence[str]]
 
@@ -144,10 +145,10 @@ def size_line(manifest: dict[str, Any]) -> str | None:
     """What a program for a chip takes of it."""
     if manifest.get("ram_bytes") is None:
         return None
-    flash, ram = manifest["memory"]["flash"][1] * 1024, manifest["memory"]["ram"][1] * 1024
+    memory = Memory.from_table(manifest["memory"], "'memory' of the manifest").map
     return (
-        f"{manifest['memory']['chip']}: {manifest['flash_bytes']:,} of {flash:,} bytes of flash, "
-        f"{manifest['ram_bytes']:,} of {ram:,} bytes of RAM, without stack"
+        f"{memory.name}: {manifest['flash_bytes']:,} of {memory.flash.size:,} bytes of flash, "
+        f"{manifest['ram_bytes']:,} of {memory.ram.size:,} bytes of RAM, without stack"
     )
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, Words
+from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Words
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.numeric import Numeric
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
 
@@ -18,7 +19,7 @@ db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_a
 def tune(
     model: Model = DEFAULT,
     target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
-    numeric: Annotated[str, typer.Option(help="Numbers inside: float32, int16, int8.")] = "float32",
+    numeric: NumericMode = Numeric.FLOAT32,
     calibrate: Annotated[
         Path | None,
         typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
@@ -68,7 +69,7 @@ def tune(
         return
     show_found(found)
     more = f" --cpu {shlex.quote(cpu)}" if cpu else ""
-    more += f" --numeric {numeric}" if numeric != "float32" else ""
+    more += f" --numeric {numeric}" if numeric != Numeric.FLOAT32 else ""
     more += f" --db {shlex.quote(str(db))}" if db else ""
     show_next(f"delrec-compile build {shlex.quote(model)} --target {target}{more}")
 

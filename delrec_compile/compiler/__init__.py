@@ -2,5 +2,5 @@
 
 May import: artifact and below.
 Start reading at: `build.py`.
-Public: `build.build`, `lower.lower`, `tir.schedule.Schedule`.
+Public: `build.build`, `lower.lower`.
 """

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from delrec_compile import targets
-from delrec_compile.artifact import firmware
 from delrec_compile.compiler.forms.cuda import write_cuda
 from delrec_compile.compiler.forms.library import write_library
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
@@ -24,7 +23,7 @@ from delrec_compile.system import tvm_loader
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel
-    from delrec_compile.compiler.tir.schedule import Schedule
+    from delrec_compile.targets.schedule import Schedule
 
 STATE_ALIGN = 64  # bytes, of the members of a library's state struct
 
@@ -48,7 +47,7 @@ def assemble(
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
     from delrec_compile.compiler.lower import lower
-    from delrec_compile.compiler.tir.schedule import Schedule
+    from delrec_compile.targets.schedule import Schedule
 
     root = Path(stage)
     profile = targets.load(target)
@@ -69,8 +68,8 @@ def assemble(
             grids=grids(floats),
             dump=Path(dump) if dump else None,
         )
-    memory = firmware.memory_map(profile.memory)
-    machine = BuildMachine(llvm, profile.triple, profile.core, memory)
+    memory, flash = profile.memory, profile.flash
+    machine = BuildMachine(llvm, profile.triple, profile.core, memory.map if memory else None)
     facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
     return {
         "form": profile.form,
@@ -78,10 +77,10 @@ def assemble(
         "counts": counts,
         "clock_mhz": profile.clock_mhz,
         "board": profile.board,
-        "memory": profile.memory,
-        "flash": profile.flash,
+        "memory": memory.to_json() if memory else {},
+        "flash": flash.to_json() if flash else {},
         # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
-        "board_image": facts["image"] if profile.flash else None,
+        "board_image": facts["image"] if flash else None,
         "llvm": llvm,
         "schedule": vars(chosen),
         "tuning": found.as_dict() if found else None,
@@ -107,7 +106,7 @@ def likewise(root: Path, network: IntegerNetwork, manifest: Mapping[str, Any]) -
 
     Writes into `root`; returns the manifest of what it made.
     """
-    from delrec_compile.compiler.tir.schedule import Schedule
+    from delrec_compile.targets.schedule import Schedule
 
     llvm, counts = manifest["llvm"], manifest["counts"]
     generator = "c" if llvm["kind"] == "c" else "llvm"

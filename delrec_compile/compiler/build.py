@@ -20,6 +20,7 @@ from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
+from delrec_compile.numeric import Numeric
 from delrec_compile.system import child, nvrtc, toolchain
 
 
@@ -28,7 +29,7 @@ def build(
     target: str = "x86_64",
     out: Path | str | None = None,
     *,
-    numeric: str = "float32",
+    numeric: str = Numeric.FLOAT32,
     calibrate: Events | None = None,
     unroll: int = 1,
     cpu: str | None = None,
@@ -49,15 +50,11 @@ def build(
     ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)
-    if numeric not in profile.numeric:
-        raise UnsupportedError(
-            f"target '{profile.name}' has no numeric mode '{numeric}'; "
-            f"allowed: {', '.join(profile.numeric)}"
-        )
+    mode = profile.numeric_mode(numeric)
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
-    out = _named(Path(out) if out is not None else Path(_default(name, profile.name, numeric)))
+    out = _named(Path(out) if out is not None else Path(_default(name, profile.name, mode)))
     vacant(out, force)
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
@@ -67,11 +64,11 @@ def build(
         checkpoint.save(network, stage / "network.safetensors")
         export(network, stage / "model.onnx", unroll=unroll)
         golden = golden_hash(network)
-        if numeric != "float32":
-            progress(f"quantising to {numeric}")
-            whole = quantise(network, numeric, calibrate)
-            integer_checkpoint.save(whole, stage / integer_checkpoint.NAME)
-            golden = golden_hash(whole)
+        if mode.is_integer:
+            progress(f"quantising to {mode}")
+            quantised = quantise(network, mode, calibrate)
+            integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
+            golden = golden_hash(quantised)
         progress(f"compiling for {profile.name} with TVM")
         facts = child.call(
             "delrec_compile.compiler.assemble:assemble",
@@ -83,13 +80,13 @@ def build(
             dump=str(dump) if dump else None,
             db=str(Store(db).folder) if tuned else None,
         )
-        manifest = _manifest(network, stage, profile.name, numeric, name, unroll, golden, facts)
+        manifest = _manifest(network, stage, profile.name, mode, name, unroll, golden, facts)
         progress("packing")
         return installed(stage, out, manifest)
 
 
-def _default(name: str, target: str, numeric: str) -> str:
-    return f"{name}-{target}" if numeric == "float32" else f"{name}-{target}-{numeric}"
+def _default(name: str, target: str, mode: Numeric) -> str:
+    return f"{name}-{target}-{mode}" if mode.is_integer else f"{name}-{target}"
 
 
 def _named(out: Path) -> Path:
@@ -100,7 +97,7 @@ def _manifest(
     network: Network,
     stage: Path,
     target: str,
-    numeric: str,
+    numeric: Numeric,
     name: str,
     unroll: int,
     golden: str,

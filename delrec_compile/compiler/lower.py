@@ -28,12 +28,12 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import RECURRENCES, Layer, Maps, Readout, Recurrence
 from delrec_compile.ops import lif
 from delrec_compile.ops.readout import KINDS
 from delrec_compile.ops.readout import NODES as READOUTS
+from delrec_compile.targets.schedule import Schedule
 
 PREFIX = "delrec."
 ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group", "strides")

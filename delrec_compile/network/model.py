@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
+from delrec_compile.numeric import Numeric
 from delrec_compile.ops import lif as lif_op
 from delrec_compile.ops import linear
 from delrec_compile.ops.checks import matrix, vector
@@ -130,6 +131,7 @@ class Network:
     labels: tuple[str, ...] = ()
     name: str = "network"
     notes: Mapping[str, Any] = field(default_factory=dict)
+    numeric: ClassVar[Numeric] = Numeric.FLOAT32
 
     def __post_init__(self) -> None:
         if not self.layers:

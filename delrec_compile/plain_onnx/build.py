@@ -19,6 +19,7 @@ from delrec_compile.artifact.package import checksums, installed, staging, tools
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL
+from delrec_compile.numeric import Numeric
 from delrec_compile.plain_onnx.c_text import TYPES, initialiser
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
@@ -73,7 +74,7 @@ def build_plain(
             "name": name,
             "target": profile.name,
             "machine": profile.machine,
-            "numeric": "float32",
+            "numeric": Numeric.FLOAT32,
             "steps_per_call": 1,
             "inputs": graph.x.elements,
             "outputs": graph.y.elements,

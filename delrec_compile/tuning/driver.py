@@ -16,6 +16,7 @@ from typing import Any
 from delrec_compile.aliases import StageProgress
 from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
+from delrec_compile.numeric import Numeric
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning.space import Point, Space, space_of
 
@@ -90,7 +91,7 @@ class Run:
         self.progress(0, 0, "building and checking what is shipped")
         f = labs[0].call("facts", timeout_s=FIRST_S)
         self.key, self.facts = Key(**f["key"]), f
-        self.space = space_of(**f["space"], numeric=self.key.numeric)
+        self.space = space_of(**f["space"], numeric=Numeric(self.key.numeric))
         self.size = sum(1 for _ in self.space.points())
         if self.store.path(self.key).exists():
             bad = self.store.mend(self.store.path(self.key), self.key)

@@ -37,6 +37,7 @@ from tvm.s_tir.meta_schedule.postproc import PyPostproc  # noqa: E402
 from tvm.s_tir.meta_schedule.runner import RunnerResult  # noqa: E402
 from tvm.script import tirx as T  # noqa: E402, N812
 
+from delrec_compile.numeric import Numeric  # noqa: E402
 from delrec_compile.tuning.space import Point, Space  # noqa: E402
 
 BLOCK, NOTE = "step", "delrec."
@@ -59,7 +60,7 @@ class Search:
         seed: int = 1,
     ) -> None:
         fixed = {name: tuple(values) for name, values in knobs.items()}
-        self.space = Space(fixed, shipped, numeric, tuple(features))
+        self.space = Space(fixed, shipped, Numeric(numeric), tuple(features))
         self.module = _meaning(workload)
         self.model = _Model(self.space)
         self.seen = ms.database.MemoryDatabase()

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.numeric import Numeric
+from delrec_compile.targets.schedule import Schedule
 
 Point = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -42,7 +43,7 @@ class Space:
 
     knobs: dict[str, tuple[Any, ...]]
     shipped: Point
-    numeric: str
+    numeric: Numeric
     features: tuple[str, ...] = ()
 
     def allows(self, point: Mapping[str, Any]) -> bool:
@@ -91,12 +92,12 @@ class Space:
         return [values.index(point[name]) for name, values in self.knobs.items()]
 
 
-def idle(point: Mapping[str, Any], numeric: str) -> tuple[str, ...]:
+def idle(point: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     """Choices that the others leave without effect."""
     whole = () if point["chunk"] else ("tile",)
-    if numeric == "int8" and point["bytes"] == "words":
+    if numeric is Numeric.INT8 and point["bytes"] == "words":
         return ("registers", *whole)
-    if numeric != "float32" and point["bytes"] == "memory":
+    if numeric.is_integer and point["bytes"] == "memory":
         return ("registers", "words", *whole)
     return ("words", "neurons", *whole)
 
@@ -106,7 +107,7 @@ def space_of(
     features: Collection[str],
     shipped: Mapping[str, Any],
     *,
-    numeric: str = "float32",
+    numeric: Numeric = Numeric.FLOAT32,
     conv: bool = True,
     sequences: bool = True,
 ) -> Space:
@@ -118,10 +119,10 @@ def space_of(
     if generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
     knobs = _vectors() if generator == "llvm" else _text(numeric)
-    if numeric == "int16":  # whose rows are 16-bit integers in any case
+    if numeric is Numeric.INT16:  # whose rows are 16-bit integers in any case
         same = "float32" if shipped["rows"] == "units" else "units"
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
-    if numeric == "int16" and shipped["bytes"] == "words":  # which is `wide` there
+    if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
     for name, used in (("taps", conv), ("chunk", sequences), ("tile", sequences)):
         if not used:
@@ -143,12 +144,12 @@ def _vectors() -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _text(numeric: str) -> dict[str, tuple[Any, ...]]:
+def _text(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
     """C text has no vectors."""
     knobs: dict[str, tuple[Any, ...]] = {"registers": WIDTHS, "events": ("scan", "branch")}
-    if numeric == "float32":
+    if numeric is Numeric.FLOAT32:
         return {**knobs, "rows": ("float32", "units")}
-    if numeric == "int16":
+    if numeric is Numeric.INT16:
         return {**knobs, "bytes": ("wide", "memory"), "neurons": (2, 4, 8, 16)}
     return {
         **knobs,

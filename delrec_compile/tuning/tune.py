@@ -23,6 +23,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning.driver import Limits, Run, Tuned
@@ -35,7 +36,7 @@ def tune(
     network: Network,
     target: str = "x86_64",
     *,
-    numeric: str = "float32",
+    numeric: str = Numeric.FLOAT32,
     calibrate: Events | None = None,
     cpu: str | None = None,
     device: str | None = None,
@@ -53,12 +54,13 @@ def tune(
     they run in an emulator. command: what is noted beside the winner. Raises
     UnsupportedError, UsageError, DeviceError, and what `build` raises.
     """
-    profile = _tunable(target, numeric, device)
+    profile = _tunable(target, device)
+    mode = profile.numeric_mode(numeric)
     with tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder:
         checkpoint.save(network, Path(folder) / "network.safetensors")
-        if numeric != "float32":
-            whole = quantise(network, numeric, calibrate)
-            integer_checkpoint.save(whole, Path(folder) / integer_checkpoint.NAME)
+        if mode.is_integer:
+            quantised = quantise(network, mode, calibrate)
+            integer_checkpoint.save(quantised, Path(folder) / integer_checkpoint.NAME)
         facts = {
             "root": folder,
             "target": target,
@@ -71,15 +73,10 @@ def tune(
             return run.through(labs)
 
 
-def _tunable(target: str, numeric: str, device: str | None) -> targets.Target:
+def _tunable(target: str, device: str | None) -> targets.Target:
     profile = targets.load(target)
     if device:
         parse(device)
-    if numeric not in profile.numeric:
-        raise UnsupportedError(
-            f"target '{profile.name}' has no numeric mode '{numeric}'; "
-            f"allowed: {', '.join(profile.numeric)}"
-        )
     if profile.generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
     if not device and not profile.runs_here and not profile.core:

@@ -14,8 +14,8 @@ from onnx import helper
 
 from delrec_compile.compiler.kernels.base import state_of
 from delrec_compile.compiler.lower import lower, phases, read_graph, to_relax
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.targets.schedule import Schedule
 
 Exported = Callable[..., onnx.ModelProto]
 

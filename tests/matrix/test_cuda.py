@@ -28,7 +28,6 @@ from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu, threads_for
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import (
     CompilerCrash,
     DataError,
@@ -49,6 +48,7 @@ from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import doctor, nvrtc, toolchain
+from delrec_compile.targets.schedule import Schedule
 
 ENTRIES = [
     "close",

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.compiler.build import build
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
 from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
@@ -37,6 +36,7 @@ from delrec_compile.runners.runner import Runner
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 from delrec_compile.targets import Choice
+from delrec_compile.targets.schedule import Schedule
 
 CHIPS = [t for t in targets.names() if targets.load(t).core]
 FORMS = {  # every way in which a host can add integer rows
@@ -67,8 +67,8 @@ def assembled(tmp_path_factory: pytest.TempPathFactory) -> Assembled:
         with pytest.MonkeyPatch.context() as patch:
             if schedule:
                 profile = targets.load(target)
-                values = {**profile.schedules[0].values, **schedule}
-                changed = replace(profile, schedules=(Choice((), (), values),))
+                values = {**vars(profile.schedules[0].schedule), **schedule}
+                changed = replace(profile, schedules=(Choice((), (), Schedule(**values)),))
                 patch.setattr(targets, "load", lambda _: changed)
             return artifact_here(network, target, stage, numeric=numeric)
 

@@ -26,6 +26,7 @@ from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
+from delrec_compile.numeric import Numeric
 from delrec_compile.tuning import driver as tuning_run
 from delrec_compile.tuning import evaluator as tuning_lab
 from delrec_compile.tuning.driver import Limits, Tuned
@@ -177,18 +178,18 @@ def test_every_field_of_a_schedule_is_searched_somewhere() -> None:
         profile = targets.load(target)
         if profile.generator != "cuda":
             for numeric in profile.numeric:
-                own = {**SHIPPED, **profile.schedules[0].values}
+                own = vars(profile.schedules[0].schedule)
                 features = ["avx512vbmi2", "avx512vl", "avx512vnni", "avx512bw"]
                 found |= set(space_of(profile.generator, features, own, numeric=numeric).knobs)
     assert found == set(SHIPPED)
 
 
-@pytest.mark.parametrize("numeric", ["float32", "int16", "int8"])
+@pytest.mark.parametrize("numeric", list(Numeric))
 @pytest.mark.parametrize("target", [t for t in targets.names() if t != "cuda"])
-def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric: str) -> None:
+def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric: Numeric) -> None:
     profile = targets.load(target)
     for choice in profile.schedules:
-        own = {**SHIPPED, "lanes": 8, **choice.values}
+        own = vars(choice.schedule)
         space = space_of(profile.generator, choice.features, own, numeric=numeric)
         points = list(space.points())
         assert own in points
@@ -205,13 +206,13 @@ def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric:
 
 def test_choices_without_effect_stay_as_shipped() -> None:
     own = {**SHIPPED, "lanes": 1, "bytes": "words"}
-    for point in space_of("c", [], own, numeric="int8").points():
+    for point in space_of("c", [], own, numeric=Numeric.INT8).points():
         if point["bytes"] == "wide":
             assert (point["words"], point["neurons"]) == (2, 2)
         if point["bytes"] == "words":
             assert point["registers"] == 8
     assert "bytes" not in space_of("c", [], own).knobs
-    assert space_of("c", [], own, numeric="int16").knobs["bytes"] == ("words", "memory")
+    assert space_of("c", [], own, numeric=Numeric.INT16).knobs["bytes"] == ("words", "memory")
     with refusal(UnsupportedError, "GPUs have one schedule", 4):
         space_of("cuda", [], own)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import tvm
 
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system import nvrtc
 from delrec_compile.targets import Target
+from delrec_compile.targets.schedule import Schedule
 
 
 def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedule]:
@@ -26,11 +25,11 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
     llvm = dict(target.llvm)
     if target.generator == "cuda":
         arch = nvrtc.known_arch(nvrtc.find(), cpu or target.arch)
-        return {"kind": "cuda", "arch": arch}, Schedule(**target.schedules[0].values)
+        return {"kind": "cuda", "arch": arch}, target.schedules[0].schedule
     if target.generator == "c":
         if cpu is not None:
             raise UnsupportedError(f"target '{target.name}' is C text: a --cpu does not apply")
-        return {"kind": "c"}, Schedule(**target.schedules[0].values)
+        return {"kind": "c"}, target.schedules[0].schedule
     if cpu is not None:
         llvm["mcpu"] = cpu
     if llvm.get("mcpu") == "host":
@@ -46,13 +45,7 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
         if set(choice.features) <= features:
             if choice.mattr:
                 llvm["mattr"] = list(choice.mattr)
-            try:
-                return llvm, Schedule(**choice.values)
-            except TypeError as error:
-                allowed = ", ".join(f.name for f in fields(Schedule))
-                raise UnsupportedError(
-                    f"target '{target.name}': a schedule that is none ({error}); allowed: {allowed}"
-                ) from error
+            return llvm, choice.schedule
     raise UnsupportedError(f"no schedule of target '{target.name}' fits the CPU '{llvm['mcpu']}'")
 
 

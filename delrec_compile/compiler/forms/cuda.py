@@ -12,6 +12,7 @@ from delrec_compile.compiler.glue import CUDA, render, table_file, table_offsets
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
 from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:
@@ -81,5 +82,7 @@ def write_cuda(
 ) -> dict[str, Any]:
     del unroll
     if isinstance(network, IntegerNetwork):
-        raise UnsupportedError(f"cuda has no numeric mode '{network.numeric}'; allowed: float32")
+        raise UnsupportedError(
+            f"cuda has no numeric mode '{network.numeric}'; allowed: {Numeric.FLOAT32}"
+        )
     return assemble_cuda(root, network, kernels, name, str(machine.llvm["arch"]))

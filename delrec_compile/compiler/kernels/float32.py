@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.network.model import Layer, Readout
 from delrec_compile.ops import lif_tir, linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.maps import Maps
+from delrec_compile.targets.schedule import Schedule
 
 
 def compose(

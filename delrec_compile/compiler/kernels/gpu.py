@@ -22,7 +22,6 @@ from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel
 from delrec_compile.compiler.kernels.float32 import tables_of
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Layer, Readout, Recurrence
 from delrec_compile.ops import lif_tir, linear
@@ -30,6 +29,7 @@ from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
 from delrec_compile.ops.maps import Maps
+from delrec_compile.targets.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
 

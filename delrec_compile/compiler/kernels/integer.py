@@ -24,7 +24,6 @@ from delrec_compile.compiler.kernels.integer_tables import (
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
@@ -32,6 +31,7 @@ from delrec_compile.ops import byte_rows, conv_delay, integer_lif, linear
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.ops.integer_lif import LIMIT, Neurons
 from delrec_compile.ops.plane_taps import ShiftedPlanes
+from delrec_compile.targets.schedule import Schedule
 
 # what comes in, the weights, their table, and the largest count of an event
 RowSum = tuple[Incoming, Ints, Any, int]

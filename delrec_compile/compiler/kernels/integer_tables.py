@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import Ints
 from delrec_compile.compiler.kernels.base import Tables
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.network.integer.layers import IntegerLayer
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, linear
+from delrec_compile.targets.schedule import Schedule
 
 TYPES = {2: np.int16, 4: np.int8}  # of rows that lie side by side
 

@@ -15,8 +15,8 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs
 from delrec_compile.compiler.tir.event_lists import Events
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.ops import linear
+from delrec_compile.targets.schedule import Schedule
 
 Inputs = Callable[[Any], Incoming]
 

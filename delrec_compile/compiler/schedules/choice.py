@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.compiler.schedules.store import Key, Record, Store
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.system import host
 from delrec_compile.targets import Target
+from delrec_compile.targets.schedule import Schedule
 
 # rooms whose sources decide what code a schedule becomes
-CODE = ("ops", "compiler", "network")
+CODE = ("ops", "compiler", "network", "targets")
 FOLDER = "tuned"
 SAME = ("target", "cpu", "numeric", "workload")
 TIMED = "us"
@@ -104,7 +104,7 @@ def key_of(target: Target, llvm: Mapping[str, Any], network: Any) -> Key:
         importlib.metadata.version("apache-tvm"),
         target.name,
         str(llvm.get("mcpu") or llvm.get("arch") or target.core or host.cpu_name()),
-        getattr(network, "numeric", "float32"),
+        network.numeric,
         code(),
         workload(network),
     )
@@ -133,8 +133,11 @@ def workload(network: Any) -> dict[str, Any]:
 
     parts = [_shape(part) for part in (*network.layers, network.readout)]
     # rows can be whole numbers where a part has a grid
-    whole = getattr(network, "numeric", "float32") != "float32"
-    exact = [True] * len(parts) if whole else [grid is not None for grid in grids(network)]
+    exact = (
+        [True] * len(parts)
+        if network.numeric.is_integer
+        else [grid is not None for grid in grids(network)]
+    )
     return {"parts": parts, "exact": exact, "max_input": int(network.max_input)}
 
 

@@ -15,7 +15,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.tir.event_lists import EventLists
-from delrec_compile.compiler.tir.schedule import Schedule
+from delrec_compile.targets.schedule import Schedule
 
 MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # by lanes; more have VNNI
 UNROLLED = 32

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.tir.schedule import Schedule
+from delrec_compile.targets.schedule import Schedule
 
 NARROWEST = 8
 BY_TABLE = ("movemask", "table")

@@ -17,8 +17,8 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.ops.delay_line import WORD, words
+from delrec_compile.targets.schedule import Schedule
 
 WARP = 32
 ALL = 0xFFFFFFFF

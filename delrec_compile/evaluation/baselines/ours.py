@@ -18,6 +18,7 @@ from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
 from delrec_compile.runners.memory import pointer
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
@@ -136,7 +137,7 @@ def ours_python(artifact: Artifact, network: Network, work: Workload) -> list[Ba
 
 def ours_int8(artifact: Artifact, network: Network, work: Workload) -> list[Baseline]:
     """The same network in int8, compiled now as the artifact was."""
-    integer = quantise(network, "int8")
+    integer = quantise(network, Numeric.INT8)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         root = Path(folder)
         integer_checkpoint.save(integer, root / integer_checkpoint.NAME)

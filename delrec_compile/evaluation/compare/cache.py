@@ -13,12 +13,13 @@ from delrec_compile.artifact.manifest import Artifact, load_artifact, measured
 from delrec_compile.artifact.package import TOOLS
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.schedules import choice
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
+from delrec_compile.targets.schedule import Schedule
 
 OUT = Path("out") / "compare"
 
@@ -26,7 +27,7 @@ OUT = Path("out") / "compare"
 def cached_build(
     network: Network,
     target: str,
-    numeric: str = "float32",
+    numeric: str = Numeric.FLOAT32,
     out: Path | str = OUT,
     *,
     rebuild: bool = False,
@@ -61,8 +62,8 @@ def _current(
         and m.get("target") == profile.name
         and m.get("numeric") == numeric
         and m.get("steps_per_call") == 1
-        and m.get("memory", {}) == profile.memory
-        and m.get("flash", {}) == profile.flash
+        and m.get("memory", {}) == (profile.memory.to_json() if profile.memory else {})
+        and m.get("flash", {}) == (profile.flash.to_json() if profile.flash else {})
         and m.get("clock_mhz") == profile.clock_mhz
         and m.get("tools") == {tool: importlib.metadata.version(tool) for tool in TOOLS}
     )

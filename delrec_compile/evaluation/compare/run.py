@@ -29,6 +29,7 @@ from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.evaluation.proof import Proof, prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
 from delrec_compile.system import child
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
@@ -55,7 +56,7 @@ def compare(
     network: Network,
     names: Sequence[str] = ("all",),
     *,
-    numeric: Sequence[str] = ("float32",),
+    numeric: Sequence[str] = (Numeric.FLOAT32,),
     out: Path | str = OUT,
     words: str = "words",
     limit: int | None = None,

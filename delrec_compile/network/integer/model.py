@@ -35,17 +35,17 @@ from delrec_compile.errors import CheckpointError, DataError, NetworkError, Unsu
 from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, require_int
 from delrec_compile.network.model import MAX_INPUT, Network, StateVar
+from delrec_compile.numeric import INTEGER_MODES, Numeric
 
 State = dict[str, Ints]
-NUMERICS: dict[str, np.dtype[Any]] = {"int16": np.dtype(np.int16), "int8": np.dtype(np.int8)}
 _RECURRENCES: dict[str, Any] = {c.kind: c for c in (IntegerConv, IntegerDense)}
 
 
 def weight_type(numeric: str) -> np.dtype[Any]:
     """The element type of the weights of a numeric mode."""
-    if numeric not in NUMERICS:
-        raise UnsupportedError(f"unknown numeric '{numeric}'; allowed: {', '.join(NUMERICS)}")
-    return NUMERICS[numeric]
+    if numeric not in INTEGER_MODES:
+        raise UnsupportedError(f"unknown numeric '{numeric}'; allowed: {', '.join(INTEGER_MODES)}")
+    return Numeric(numeric).dtype
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class IntegerNetwork:
 
     layers: tuple[IntegerLayer, ...]
     readout: IntegerReadout
-    numeric: str
+    numeric: Numeric
     dt_ms: float = 10.0
     max_input: int = 31
     labels: tuple[str, ...] = ()
@@ -210,7 +210,8 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
             layers.append(IntegerLayer(**plain, **own, **r))
         out = IntegerReadout(**config["readout"], **_gather(IntegerReadout, "readout.", left))
         rest = {k: v for k, v in config.items() if k not in ("layers", "readout")}
-        network = IntegerNetwork(tuple(layers), out, **rest | {"labels": tuple(rest["labels"])})
+        rest |= {"labels": tuple(rest["labels"]), "numeric": Numeric(rest["numeric"])}
+        network = IntegerNetwork(tuple(layers), out, **rest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the description is damaged ({error!r}); quantise again") from error
     if left:

@@ -32,12 +32,11 @@ from delrec_compile.network.integer.layers import (
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
+from delrec_compile.numeric import Numeric
 from delrec_compile.ops.lif import Number
-from delrec_compile.ops.linear import INT16_MAX
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
-TOPS = {"int16": INT16_MAX, "int8": 127}  # symmetric: the lowest value is not used
 LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
@@ -49,18 +48,21 @@ def quantise(network: Network, numeric: str, words: Events | None = None) -> Int
     used, evenly spaced. Equal arguments give equal networks.
     """
     weight_type(numeric)
-    _convertible(network, numeric)
+    mode = Numeric(numeric)
+    _convertible(network, mode)
     if words is None:
-        return _quantise_parts(network, numeric, None)
+        return _quantise_parts(network, mode, None)
     if words.channels != network.inputs or not len(words):
         raise DataError(
             f"{len(words)} words of {words.channels} channels; to calibrate on, at least one of "
             f"{network.inputs} channels is needed"
         )
-    return _quantise_parts(network, numeric, collect_statistics(quantise(network, "int16"), words))
+    return _quantise_parts(
+        network, mode, collect_statistics(quantise(network, Numeric.INT16), words)
+    )
 
 
-def _convertible(network: Network, numeric: str) -> None:
+def _convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for what has no integer form."""
     for i, layer in enumerate(network.layers):
         r = layer.recurrence
@@ -75,7 +77,7 @@ def _convertible(network: Network, numeric: str) -> None:
 
 
 def _quantise_parts(
-    network: Network, numeric: str, moments: list[InputStatistics] | None
+    network: Network, numeric: Numeric, moments: list[InputStatistics] | None
 ) -> IntegerNetwork:
     notes = {**network.notes, "calibrated": moments is not None}
     known: list[Any] = moments or [None] * (len(network.layers) + 1)
@@ -96,7 +98,7 @@ def _quantise_parts(
 
 
 def _layer(
-    layer: Layer, numeric: str, max_input: int, moments: InputStatistics | None
+    layer: Layer, numeric: Numeric, max_input: int, moments: InputStatistics | None
 ) -> IntegerLayer:
     lif, r = layer.lif, layer.recurrence
     beta = _q15(lif.beta)
@@ -129,7 +131,7 @@ def _layer(
     )
 
 
-def _readout(readout: Readout, numeric: str, moments: InputStatistics | None) -> IntegerReadout:
+def _readout(readout: Readout, numeric: Numeric, moments: InputStatistics | None) -> IntegerReadout:
     other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
     units, scale, drift = _rounded(rows, numeric, moments)
@@ -142,15 +144,15 @@ def _readout(readout: Readout, numeric: str, moments: InputStatistics | None) ->
 
 
 def _recurrence(
-    r: Recurrence | None, units: Ints, unit: F64, numeric: str
+    r: Recurrence | None, units: Ints, unit: F64, numeric: Numeric
 ) -> IntegerConv | IntegerDense | None:
     if isinstance(r, DenseDelay):
         return IntegerDense(units, r.delay)
     if not isinstance(r, ConvDelay):
         return None
     # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
-    kind = np.int16 if numeric == "int8" else np.int32
-    top = TOPS["int16"] if numeric == "int8" else (1 << 31) - 1
+    kind = np.int16 if numeric is Numeric.INT8 else np.int32
+    top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else (1 << 31) - 1
     taps = r.kernel.astype(np.float64)[..., None] / unit
     excess = np.abs(taps).max() / top
     shift = max(0, math.ceil(math.log2(excess))) if excess > 0 else 0
@@ -203,9 +205,11 @@ class _Rows:
         return max(0, min(MAX_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
 
 
-def _rounded(rows: _Rows, numeric: str, moments: InputStatistics | None) -> tuple[Ints, F64, F64]:
+def _rounded(
+    rows: _Rows, numeric: Numeric, moments: InputStatistics | None
+) -> tuple[Ints, F64, F64]:
     """Whole numbers (out, in), the scale of each row, and what its bias must make up for."""
-    kind, top = weight_type(numeric), TOPS[numeric]
+    kind, top = weight_type(numeric), numeric.max_weight
     largest, least = np.abs(rows.weight).max(axis=1), rows.least()
     scale = np.maximum(largest / top, least)
     if moments is None:

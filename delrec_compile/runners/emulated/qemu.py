@@ -13,13 +13,13 @@ from pathlib import Path
 
 from delrec_compile.artifact.firmware import start_up
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
-from delrec_compile.system.chips import CORES, MemoryMap, Region
+from delrec_compile.system.chips import CORES, MemoryMap
 from delrec_compile.system.zig import link_bare
+from delrec_compile.targets.profile import Memory
 
 TOOL = "qemu-system-arm"
 TIMEOUT_S = 60.0
 FAULT = 70  # exit status of startup.c
-KB = 1024
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,10 @@ def _board(
     clock_mhz: float | None = None,
     shift: int | None = None,
 ) -> Board:
-    code, data = (Region(origin, size * KB) for origin, size in (flash, ram))
+    table = {"chip": name, "flash": flash, "ram": ram, "stack": 1}
+    memory = Memory.from_table(table, f"board '{name}' of boards.toml").map
     ticks = None if clock_mhz is None or shift is None else 2**shift * clock_mhz / 1000
-    return Board(name, core, MemoryMap(name, code, data), shift, ticks)
+    return Board(name, core, memory, shift, ticks)
 
 
 def load_board(name: str) -> Board:

@@ -20,11 +20,11 @@ from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.schedules import choice as tuned
 from delrec_compile.compiler.schedules.store import Key, Record, Store
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.data.events import Events, save_words
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
+from delrec_compile.targets.schedule import Schedule
 from delrec_compile.tuning import listing
 from delrec_compile.tuning.space import space_of
 

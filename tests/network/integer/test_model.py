@@ -23,10 +23,11 @@ from delrec_compile.errors import CheckpointError, DataError, NetworkError, Unsu
 from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.layers import LIMIT, ONE, leak
-from delrec_compile.network.integer.model import NUMERICS, IntegerNetwork, from_description
+from delrec_compile.network.integer.model import IntegerNetwork, from_description
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.numeric import INTEGER_MODES
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.runners.reference import ReferenceRunner
 
@@ -235,7 +236,7 @@ def agree(network: IntegerNetwork, x: Array, order: np.random.Generator | None =
     return spikes
 
 
-@pytest.mark.parametrize("numeric", NUMERICS)
+@pytest.mark.parametrize("numeric", INTEGER_MODES)
 @pytest.mark.parametrize("name", cases.INTEGER)
 def test_the_step_equals_a_scalar_loop_in_32_bits(name: str, numeric: str) -> None:
     case = cases.CASES[name]
@@ -252,13 +253,13 @@ def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
         quantise(cases.network(name), "int8")
 
 
-@given(st.integers(0, 10**6), st.sampled_from([*NUMERICS]))
+@given(st.integers(0, 10**6), st.sampled_from([*INTEGER_MODES]))
 def test_nothing_overflows_and_the_order_of_events_is_free(seed: int, numeric: str) -> None:
     network = drawn(seed, numeric)
     agree(network, inputs_of(network, seed, 14), np.random.default_rng(seed))
 
 
-@given(st.integers(0, 10**6), st.sampled_from([*NUMERICS]))
+@given(st.integers(0, 10**6), st.sampled_from([*INTEGER_MODES]))
 def test_int32_arithmetic_gives_the_same_as_int64(seed: int, numeric: str) -> None:
     network = drawn(seed, numeric)
     x = np.stack([inputs_of(network, seed + k, 60) for k in range(4)], axis=1)
@@ -386,7 +387,7 @@ def test_a_network_without_weights_is_quantised() -> None:
     assert agree(network, np.full((5, 3), 31, np.uint8)) == 0
 
 
-@pytest.mark.parametrize("numeric", NUMERICS)
+@pytest.mark.parametrize("numeric", INTEGER_MODES)
 @pytest.mark.parametrize("name", ["mixed", "feed_forward", "both_layers"])
 def test_a_network_comes_back_from_its_arrays(name: str, numeric: str) -> None:
     network = quantise(cases.network(name), numeric)
@@ -425,7 +426,7 @@ def test_the_state_is_that_of_the_float_network_in_whole_numbers() -> None:
 def test_sizes_of_the_bundled_network() -> None:
     """8 bits a weight; tables of bias, threshold, delay, kernel; rings of bit planes."""
     network = checkpoint.load("conv_delay_256")
-    sizes = {n: quantise(network, n).sizes() for n in NUMERICS}
+    sizes = {n: quantise(network, n).sizes() for n in INTEGER_MODES}
     assert sizes["int8"]["weights"] == 256 * 140 + 256 * 256 + 20 * 256
     assert sizes["int16"]["weights"] == 2 * sizes["int8"]["weights"]
     assert sizes["int8"]["tables"] == 4 * 4 * 256 + 256 + 2 * 3 * 256 + 8 * 20

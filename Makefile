@@ -11,7 +11,7 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: demo test lint types check bench clean
+.PHONY: demo test lint types check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o out/$(MODEL)-$(TARGET)
@@ -28,6 +28,9 @@ types: $(BIN)/.developer
 	$(BIN)/mypy
 
 check: lint types test
+
+rooms: $(BIN)/.developer
+	$(BIN)/python tests/fixtures/tree.py
 
 bench: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile bench --rounds 50

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fixtures.tree import (
     CONTRACT,
+    MAP,
     PACKAGE,
     ROOT,
     SOURCES,
@@ -26,6 +27,7 @@ from fixtures.tree import (
     resolves,
     rooms,
     settings,
+    with_table,
 )
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
@@ -111,6 +113,11 @@ def test_a_room_says_what_it_is(room: Room) -> None:
     assert room.public or room.name == "bundled"
     for public in room.public:
         assert resolves(f"delrec_compile.{room.name}.{public}"), public
+
+
+def test_the_map_is_made_of_the_rooms() -> None:
+    text = MAP.read_text()
+    assert text == with_table(text), "run `make rooms`"
 
 
 def test_the_api_is_what_type_checkers_see() -> None:

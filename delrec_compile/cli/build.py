@@ -18,7 +18,7 @@ from delrec_compile.cli.options import (
     Limit,
     Model,
     NumericMode,
-    Words,
+    Samples,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.numeric import Numeric
@@ -39,7 +39,7 @@ def build(
     numeric: NumericMode = Numeric.FLOAT32,
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
+        typer.Option(help="Samples to calibrate int modes on: .h5 or .npz, of training data."),
     ] = None,
     unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
     cpu: Annotated[
@@ -49,7 +49,7 @@ def build(
     tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
     db: Db = None,
     device: Devices = None,
-    words: Words = "words",
+    samples: Samples = "words",
     limit: Limit = None,
     dump: Annotated[
         Path | None, typer.Option(help="Write each phase of the lowering here.")
@@ -72,7 +72,7 @@ def build(
             "--unroll": unroll != 1,
             "--calibrate": calibrate,
         }
-        odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": words != "words"}
+        odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": samples != "words"}
         plain.refuse(odd)
         plain.build(model, target, out, cpu, force, as_json)
         return
@@ -94,8 +94,8 @@ def build(
             dump=dump,
             progress=say,
         )
-        proof = prove(artifact, words, limit=limit, progress=say)
-        remote = devices.proven_on(artifact.path, chosen, words, limit, say)
+        proof = prove(artifact, samples, limit=limit, progress=say)
+        remote = devices.proven_on(artifact.path, chosen, samples, limit, say)
     text = tables.markdown(artifact, facts, proof)
     write_atomic(artifact.path / "report.md", text.encode())
     told = {**tables.build_facts(artifact, facts, proof), **remote}

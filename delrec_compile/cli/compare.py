@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, Json, Model, Words
+from delrec_compile.cli.options import DEFAULT, Json, Model, Samples
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 BOARD = "cortex_m4"
@@ -26,9 +26,9 @@ def compare(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Where artifacts are kept and found again.")
     ] = Path(OUT),
-    words: Words = "words",
+    samples: Samples = "words",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Use only the first words, for a quick look.")
+        int | None, typer.Option(min=1, help="Use only the first samples, for a quick look.")
     ] = None,
     max_us: Annotated[float | None, typer.Option(help="Most microseconds per step.")] = None,
     max_instructions: Annotated[
@@ -67,7 +67,7 @@ def compare(
                 targets.split(","),
                 numeric=numeric.split(","),
                 out=out,
-                words=words,
+                samples=samples,
                 limit=limit,
                 budgets=budgets,
                 rebuild=rebuild,

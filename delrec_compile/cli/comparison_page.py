@@ -59,7 +59,7 @@ def lines(found: Comparison) -> Iterator[str]:
     if found.workload is not None:
         w = found.workload
         yield (
-            f"native times: batch 1, one thread, interleaved medians of {w['words']} words of "
+            f"native times: batch 1, one thread, interleaved medians of {w['samples']} samples of "
             f"{w['steps']} steps of {found.dt_ms:g} ms; inputs {w['input_density']:.1%} active, "
             f"hidden neurons {w['hidden_rate']:.1%}"
         )

@@ -19,9 +19,9 @@ data_app = typer.Typer(
 @data_app.command("synth")
 def data_synth(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    train_words: Annotated[int, typer.Option("--train", help="Words per class.")] = 120,
-    valid_words: Annotated[int, typer.Option("--valid", help="Words per class.")] = 15,
-    test_words: Annotated[int, typer.Option("--test", help="Words per class.")] = 30,
+    train_words: Annotated[int, typer.Option("--train", help="Samples per class.")] = 120,
+    valid_words: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
+    test_words: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
     seed: Annotated[int, typer.Option()] = 0,
     force: Force = False,
     as_json: Json = False,

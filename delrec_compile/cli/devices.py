@@ -115,7 +115,7 @@ def _next(command: str) -> None:
 
 
 def check_devices(
-    path: Path, urls: list[str], words: str, limit: int | None, as_json: bool
+    path: Path, urls: list[str], samples: str, limit: int | None, as_json: bool
 ) -> None:
     """`check --device`: exit 6 when any machine computes other bits."""
     from delrec_compile.evaluation.devices import check_on
@@ -123,7 +123,7 @@ def check_devices(
     chosen = parse_all(urls)
     with saying() as say:
         say(f"checking spikes on {', '.join(map(str, chosen))}")
-        found = check_on(path, chosen, words, limit)
+        found = check_on(path, chosen, samples, limit)
     if as_json:
         print_json("check", **found)
     else:
@@ -134,7 +134,7 @@ def check_devices(
 
 
 def bench_devices(
-    path: Path | None, urls: list[str], words: str, rows: str, rounds: int, as_json: bool
+    path: Path | None, urls: list[str], samples: str, rows: str, rounds: int, as_json: bool
 ) -> None:
     """`bench --device`: the native loop over time on every machine."""
     from delrec_compile import build, load
@@ -146,7 +146,7 @@ def bench_devices(
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
         say(f"timing on {', '.join(map(str, chosen))}")
-        found = bench_on(artifact, chosen, words, rounds)
+        found = bench_on(artifact, chosen, samples, rounds)
     if as_json:
         print_json("bench", **found)
         return
@@ -155,7 +155,11 @@ def bench_devices(
 
 
 def proven_on(
-    path: Path, devices: Sequence[Device], words: str, limit: int | None, say: Callable[[str], None]
+    path: Path,
+    devices: Sequence[Device],
+    samples: str,
+    limit: int | None,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """`build --device`: parity and times on every machine, as `devices` and `rows`; or nothing."""
     if not devices:
@@ -163,9 +167,9 @@ def proven_on(
     from delrec_compile.evaluation.devices import bench_on, check_on
 
     say(f"checking spikes on {', '.join(map(str, devices))}")
-    found = check_on(path, devices, words, limit)
+    found = check_on(path, devices, samples, limit)
     say(f"timing on {', '.join(map(str, devices))}")
-    times = bench_on(path, devices, words, ROUNDS)
+    times = bench_on(path, devices, samples, ROUNDS)
     return {"devices": found["devices"], "on_devices": times}
 
 
@@ -210,7 +214,7 @@ def show_times(found: dict[str, Any]) -> None:
     show(tables.table("latency", TIMED, rows))
     w = found["workload"]
     show(
-        f"compiled, loop over time inside, one stream, CPU time of {w['words']} words of "
+        f"compiled, loop over time inside, one stream, CPU time of {w['samples']} samples of "
         f"{w['steps']} steps; inputs {w['input_density']:.1%} active, "
         f"hidden neurons {w['hidden_rate']:.1%}"
     )

@@ -30,8 +30,8 @@ def footprint(
     path: Annotated[
         Path | None, typer.Argument(help="An artifact folder; by default the bundled one is built.")
     ] = None,
-    words: Annotated[
-        str, typer.Option("--input", "-i", help="The first of these words is run: .h5, .npz.")
+    samples: Annotated[
+        str, typer.Option("--input", "-i", help="The first of these samples is run: .h5, .npz.")
     ] = "words",
     rows: Annotated[str, typer.Option(help="Programs to run, with commas; default: all.")] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Processes started of each baseline.")] = 5,
@@ -57,7 +57,7 @@ def footprint(
             with saying() as say:
                 build(checkpoint.load(DEFAULT), out=path, progress=say)
         with counting("measuring") as step:
-            found = measure(path, words, rows=chosen, rounds=rounds, progress=step)
+            found = measure(path, samples, rows=chosen, rounds=rounds, progress=step)
     if as_json:
         print_json("footprint", **found.as_dict())
         return

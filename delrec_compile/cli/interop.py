@@ -67,9 +67,9 @@ def import_(
     check: Annotated[
         int, typer.Option(min=0, help="Steps to compare with the model itself; 0: none.")
     ] = 200,
-    words: Annotated[
+    samples: Annotated[
         str | None,
-        typer.Option("--input", "-i", help="Measure accuracy on words: .h5, .npz, or 'words'."),
+        typer.Option("--input", "-i", help="Measure accuracy on samples: .h5, .npz, or 'words'."),
     ] = None,
     limit: Limit = None,
     force: Force = False,
@@ -111,7 +111,7 @@ def import_(
                 before = made.check(check, BATCH, frozen=False)
                 _same_model(source, before)
                 unfrozen = before.differing
-        accuracy = _accuracy(made.network, words, limit) if words else None
+        accuracy = _accuracy(made.network, samples, limit) if samples else None
     checkpoint.save(made.network, out)
     n = made.network
     facts: dict[str, Any] = {
@@ -195,11 +195,11 @@ def _same_model(source: str, found: Any) -> None:
         )
 
 
-def _accuracy(network: Any, words: str, limit: int | None) -> float:
+def _accuracy(network: Any, samples: str, limit: int | None) -> float:
     from delrec_compile.data.samples import fitting, read_words
     from delrec_compile.network.classify import accuracy
 
-    heard = fitting(read_words(words), network.inputs)
+    heard = fitting(read_words(samples), network.inputs)
     return accuracy(network, heard.counts[:limit], heard.labels[:limit])
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from delrec_compile.cli import devices, plain
-from delrec_compile.cli.options import DEFAULT, Devices, Json, Limit, Words
+from delrec_compile.cli.options import DEFAULT, Devices, Json, Limit, Samples
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 
 FEW = 20
@@ -16,12 +16,12 @@ FEW = 20
 
 def run(
     path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    words: Words = "words",
+    samples: Samples = "words",
     limit: Limit = None,
-    steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 word.")] = 80,
+    steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 sample.")] = 80,
     as_json: Json = False,
 ) -> None:
-    """Classify words with an artifact, or with an ONNX file in ONNX Runtime."""
+    """Classify samples with an artifact, or with an ONNX file in ONNX Runtime."""
     from delrec_compile.cli import tables
     from delrec_compile.system import child
 
@@ -30,7 +30,7 @@ def run(
         answers = child.call(
             "delrec_compile.runners.predict:answers",
             path=str(path),
-            words=words,
+            words=samples,
             limit=limit,
             steps=steps,
         )
@@ -46,15 +46,17 @@ def run(
         if got:
             rows.append((name, str(len(got)), str(sum(got)), f"{sum(got) / len(got):.0%}"))
     show(
-        tables.table(f"{answers['engine']}: {path}", ("class", "words", "right", "accuracy"), rows)
+        tables.table(
+            f"{answers['engine']}: {path}", ("class", "samples", "correct", "accuracy"), rows
+        )
     )
     if answers["words"] <= FEW:
         heard = [names[c] for c in answers["classes"]]
         said = [names[c] for c in answers["expected"]]
-        words_ = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
-        show(tables.table("word by word", ("word", "said", "heard as"), words_))
+        pairs = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
+        show(tables.table("sample by sample", ("sample", "true", "predicted"), pairs))
     show(
-        f"accuracy {answers['accuracy']:.1%} on {answers['words']} words of {answers['steps']} steps, "
+        f"accuracy {answers['accuracy']:.1%} on {answers['words']} samples of {answers['steps']} steps, "
         f"{answers['spikes_per_step']:.1f} hidden spikes per step"
     )
     show_next(f"delrec-compile check {path}")
@@ -62,7 +64,7 @@ def run(
 
 def check(
     path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    words: Words = "words",
+    samples: Samples = "words",
     limit: Limit = None,
     network: Annotated[
         str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
@@ -72,11 +74,11 @@ def check(
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
     if plain.is_plain(path):
-        plain.refuse({"--device": device, "--limit": limit, "--input": words != "words"})
+        plain.refuse({"--device": device, "--limit": limit, "--input": samples != "words"})
         plain.check(path, as_json)
         return
     if device:
-        devices.check_devices(path, device, words, limit, as_json)
+        devices.check_devices(path, device, samples, limit, as_json)
         return
     from delrec_compile.cli import tables
     from delrec_compile.errors import ParityError
@@ -89,7 +91,7 @@ def check(
             "delrec_compile.evaluation.proof:checked",
             paths=[str(path)],
             network=network,
-            words=words,
+            samples=samples,
             limit=limit,
         )
     if as_json:
@@ -112,14 +114,14 @@ def bench(
     path: Annotated[
         Path | None, typer.Argument(help="An artifact folder; by default the bundled one is built.")
     ] = None,
-    words: Words = "words",
+    samples: Samples = "words",
     rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
     ] = None,
     form: Annotated[
         str,
-        typer.Option(help="step: one call per step; sequence: whole words; batch: many at once."),
+        typer.Option(help="step: one call per step; sequence: whole samples; batch: many at once."),
     ] = "step",
     batch: Annotated[int | None, typer.Option(min=1, help="Streams of --form batch [256].")] = None,
     device: Devices = None,
@@ -128,11 +130,11 @@ def bench(
     """Time an artifact beside its baselines, interleaved, on one thread; or on other machines."""
     if path is not None and plain.is_plain(path):
         plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
-        plain.refuse({"--batch": batch, "--input": words != "words"})
+        plain.refuse({"--batch": batch, "--input": samples != "words"})
         plain.bench(path, rounds, as_json)
         return
     if device:
-        devices.bench_devices(path, device, words, rows, rounds or 25, as_json)
+        devices.bench_devices(path, device, samples, rows, rounds or 25, as_json)
         return
     import tempfile
 
@@ -153,7 +155,7 @@ def bench(
         slow = any(ENGINES[name].compiles for name in chosen)
         patience = "; PyTorch compiles its variants first: a minute or two" if slow else ""
         say(f"timing {len(chosen)} engines{patience}")
-        result = measure(path, words, rows=named, rounds=rounds, form=form, batch=batch)
+        result = measure(path, samples, rows=named, rounds=rounds, form=form, batch=batch)
     if as_json:
         print_json("bench", **result.as_dict())
         return

@@ -83,7 +83,7 @@ def parity_title(checks: Iterable[dict[str, Any]]) -> str:
 
 
 def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
-    """What whole numbers cost on the words checked; nothing of float32."""
+    """What whole numbers cost on the samples checked; nothing of float32."""
     out = []
     for c in checks:
         cost = c.get("against_float")
@@ -91,7 +91,7 @@ def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
             continue
         spikes = c["spikes"]["compared"]
         out.append(
-            f"{numeric}: {c['accuracy']:.1%} of {c['sequences']:,} words right, float32 "
+            f"{numeric}: {c['accuracy']:.1%} of {c['sequences']:,} samples right, float32 "
             f"{cost['accuracy']:.1%}; {cost['classes_differing']:,} classes and "
             f"{cost['spikes_differing']:,} of {spikes:,} spikes "
             f"({cost['spikes_differing'] / spikes:.3%}) differ from float32"
@@ -117,11 +117,11 @@ def bench_line(bench: Bench) -> str:
     w = bench.workload
     what = {
         "step": "one step at a time, one stream",
-        "sequence": "whole words at once, one stream",
-        "batch": f"whole words of {w['batch']} streams at once; us are of all streams",
+        "sequence": "whole samples at once, one stream",
+        "batch": f"whole samples of {w['batch']} streams at once; us are of all streams",
     }
     return (
-        f"{w.get('device') or what[w['form']] + ', one thread'}, {w['steps']} steps per word; "
+        f"{w.get('device') or what[w['form']] + ', one thread'}, {w['steps']} steps per sample; "
         f"inputs {w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}"
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Words
+from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Samples
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 from delrec_compile.numeric import Numeric
 
@@ -22,7 +22,7 @@ def tune(
     numeric: NumericMode = Numeric.FLOAT32,
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="Words to calibrate int modes on: .h5 or .npz, of training data."),
+        typer.Option(help="Samples to calibrate int modes on: .h5 or .npz, of training data."),
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="LLVM's CPU name, such as x86-64-v3.")] = None,
     device: Annotated[
@@ -33,7 +33,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option(help="Emulators at once; default: one per core, at most 4.")
     ] = None,
-    words: Words = "words",
+    samples: Samples = "words",
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -45,7 +45,7 @@ def tune(
     from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
-    facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": words, "db": db}
+    facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": samples, "db": db}
     facts["device"] = device
     line = _line(model, target, numeric, cpu, device, minutes, trials)
     try:

@@ -20,13 +20,15 @@ from delrec_compile.network import checkpoint
 from delrec_compile.runners.devices.open import DeviceRunner, open_device
 from delrec_compile.runners.devices.url import Device, parse
 from delrec_compile.system import child
+from delrec_compile.system.renamed import renamed_arguments
 
 START_S = 300.0  # to import, and to compile what runs there
-AGREED = 1  # words that are compared before any is timed
+AGREED = 1  # samples that are compared before any is timed
 
 
+@renamed_arguments(words="samples")
 def check_on(
-    path: Path | str, devices: Sequence[Device], words: str = "words", limit: int | None = None
+    path: Path | str, devices: Sequence[Device], samples: str = "words", limit: int | None = None
 ) -> dict[str, Any]:
     """Parity of an artifact on every device: `passed`, and `devices`, in their order.
 
@@ -34,40 +36,41 @@ def check_on(
     the only one, these are beside `passed` too.
     """
     _folder(path)
-    rows = _each(devices, "checked", path=str(path), words=str(words), limit=limit)
+    rows = _each(devices, "checked", path=str(path), samples=str(samples), limit=limit)
     alone = rows[0] if len(rows) == 1 else {}
     return {**alone, "devices": rows, "passed": all(r["passed"] for r in rows)}
 
 
+@renamed_arguments(words="samples")
 def bench_on(
-    path: Path | str, devices: Sequence[Device], words: str = "words", rounds: int = 25
+    path: Path | str, devices: Sequence[Device], samples: str = "words", rounds: int = 25
 ) -> dict[str, Any]:
     """Microseconds per step of an artifact on every device: `rows`, in their order, and `workload`.
 
-    ratio_to_ours: to the first device. rounds: words, each timed for some milliseconds.
+    ratio_to_ours: to the first device. rounds: samples, each timed for some milliseconds.
     """
     _folder(path)
-    found = _each(devices, "timed", path=str(path), words=str(words), rounds=rounds)
+    found = _each(devices, "timed", path=str(path), samples=str(samples), rounds=rounds)
     ours = found[0]["us_per_step"]
     rows = [{"name": "ours", **f, "ratio_to_ours": f["us_per_step"] / ours} for f in found]
     return {"rows": rows, "workload": [row.pop("workload") for row in rows][-1]}
 
 
-def checked(path: str, url: str, words: str, limit: int | None) -> dict[str, Any]:
+def checked(path: str, url: str, samples: str, limit: int | None) -> dict[str, Any]:
     """In the child: parity on one device."""
     artifact = load_artifact(path)
     network = checkpoint.load(artifact.path / "network.safetensors")
-    chosen = fitting(first(read_words(words), limit), network.inputs)
+    chosen = fitting(first(read_words(samples), limit), network.inputs)
     runner = open_device(artifact, parse(url))
     found = compare_artifact(artifact, network, runner, chosen)
     return {**found.as_dict(), **_place(url, runner)}
 
 
-def timed(path: str, url: str, words: str, rounds: int) -> dict[str, Any]:
+def timed(path: str, url: str, samples: str, rounds: int) -> dict[str, Any]:
     """In the child: microseconds per step on one device, once its outputs are found right."""
     artifact = load_artifact(path)
     network = checkpoint.load(artifact.path / "network.safetensors")
-    events = fitting(first(read_words(words), rounds), network.inputs)
+    events = fitting(first(read_words(samples), rounds), network.inputs)
     runner = open_device(artifact, parse(url))
     if not compare_artifact(artifact, network, runner, first(events, AGREED)).passed:
         raise ParityError(f"{url} computes other outputs; 'check --device {url}' says where")
@@ -77,7 +80,8 @@ def timed(path: str, url: str, words: str, rounds: int) -> dict[str, Any]:
         "form": "step",
         "batch": 1,
         "steps": events.steps,
-        "words": len(events),
+        "samples": len(events),
+        "words": len(events),  # the old name, for one version
         "hidden_rate": float(np.mean([s.mean() for s in trace.spikes])),
         "input_density": float((events.counts > 0).mean()),
     }

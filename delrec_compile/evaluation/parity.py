@@ -1,4 +1,4 @@
-"""Two runners side by side on real words: spikes exactly, membranes, classes.
+"""Two runners side by side on real samples: spikes exactly, membranes, classes.
 
 float32 passes with no differing spike. On a network whose sums are exact (see `freeze`) nothing else
 is accepted. On another one, the first difference of a sequence is explained when the reference's
@@ -30,6 +30,7 @@ from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Runner, Trace
 from delrec_compile.runners.torch_runner import TorchRunner
+from delrec_compile.system.renamed import renamed_arguments
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Parity:
     """Verdict over all sequences. first: the first difference of the first sequence that has one.
 
     against_float: of an integer form, what its numbers cost: the accuracy of the float network on
-    the same words, and the spikes and classes in which the two differ.
+    the same samples, and the spikes and classes in which the two differ.
     """
 
     target: str
@@ -77,53 +78,54 @@ class Parity:
 def compare(
     network: Network,
     runner: Runner,
-    words: Events,
+    samples: Events,
     *,
     target: str = "",
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
-    """Runs the words through PyTorch and through `runner`, each with its own state."""
-    reference = TorchRunner(fitted(network, words))
+    """Runs the samples through PyTorch and through `runner`, each with its own state."""
+    reference = TorchRunner(fitted(network, samples))
     tally = _ParityCounter(network, exact(network))
-    for at, x in batches(words):
+    for at, x in batches(samples):
         want = reference.trace(x)
-        tally.add(at.start, want, runner.trace(x), reference.membranes, words.labels[at])
-        progress(at.stop, len(words))
-    return tally.verdict(target or runner.name, len(words), words.steps)
+        tally.add(at.start, want, runner.trace(x), reference.membranes, samples.labels[at])
+        progress(at.stop, len(samples))
+    return tally.verdict(target or runner.name, len(samples), samples.steps)
 
 
 def compare_integer(
     whole: IntegerNetwork,
     network: Network,
     runner: Runner,
-    words: Events,
+    samples: Events,
     *,
     target: str = "",
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
-    """Runs the words through the integer reference and through `runner`: every bit must agree.
+    """Runs the samples through the integer reference and through `runner`: every bit must agree.
 
     The float network runs too, to tell what the integers cost.
     """
-    reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, words))
+    reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, samples))
     tally, cost = _ParityCounter(network, True, "integer"), _ParityCounter(network, True)
-    for at, x in batches(words):
+    for at, x in batches(samples):
         want, got = reference.trace(x), runner.trace(x)
-        tally.add(at.start, want, got, [], words.labels[at])
-        cost.add(at.start, got, float_runner.trace(x), [], words.labels[at])
-        progress(at.stop, len(words))
+        tally.add(at.start, want, got, [], samples.labels[at])
+        cost.add(at.start, got, float_runner.trace(x), [], samples.labels[at])
+        progress(at.stop, len(samples))
     against = {
-        "accuracy": cost.correct / len(words),
+        "accuracy": cost.correct / len(samples),
         "spikes_differing": cost.differing,
         "classes_differing": cost.classes_differing,
     }
-    found = tally.verdict(target or runner.name, len(words), words.steps)
+    found = tally.verdict(target or runner.name, len(samples), samples.steps)
     return replace(found, against_float=against)
 
 
+@renamed_arguments(words="samples")
 def check(
     path: Path | str,
-    words: Events,
+    samples: Events,
     *,
     network: Network | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
@@ -134,29 +136,29 @@ def check(
         artifact = load_artifact(path)
         network = network or checkpoint.load(path / "network.safetensors")
         runner = artifact_runner(artifact)
-        return compare_artifact(artifact, network, runner, words, progress)
+        return compare_artifact(artifact, network, runner, samples, progress)
     model = load_model(path)
     network = network or _source(model.facts["source_sha256"], path)
-    return compare(network, OnnxRunner(model), words, target="onnxruntime", progress=progress)
+    return compare(network, OnnxRunner(model), samples, target="onnxruntime", progress=progress)
 
 
 def compare_artifact(
     artifact: Artifact,
     network: Network,
     runner: Runner,
-    words: Events,
+    samples: Events,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
     """Compares with the reference of the artifact's numeric mode. network: its float form."""
     target = str(artifact.manifest["target"])
     whole = artifact.integer
     if whole is None:
-        return compare(network, runner, words, target=target, progress=progress)
-    return compare_integer(whole, network, runner, words, target=target, progress=progress)
+        return compare(network, runner, samples, target=target, progress=progress)
+    return compare_integer(whole, network, runner, samples, target=target, progress=progress)
 
 
-def fitted(network: Network, words: Events) -> Network:
-    fitting(words, network.inputs)
+def fitted(network: Network, samples: Events) -> Network:
+    fitting(samples, network.inputs)
     return network
 
 

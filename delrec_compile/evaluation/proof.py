@@ -21,10 +21,11 @@ from delrec_compile.runners.session import Session
 from delrec_compile.system import child, host
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
+from delrec_compile.system.renamed import renamed_arguments
 
 SCHEMA = "delrec.measured/1"
-EMULATED_WORDS = 5
-GPU_WORDS = 64
+EMULATED_SAMPLES = 5
+GPU_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Proof:
         }
 
 
+@renamed_arguments(words="samples")
 def prove(
     artifact: Artifact,
-    words: str = "words",
+    samples: str = "words",
     *,
     limit: int | None = None,
     timed: bool = True,
@@ -66,7 +68,7 @@ def prove(
 ) -> Proof:
     """Checks the artifact and its ONNX file against PyTorch, times them, writes measured.json.
 
-    Native code runs in a child process; code for another CPU is not run. limit: words to check.
+    Native code runs in a child process; code for another CPU is not run. limit: samples to check.
     Raises ParityError, after writing.
     """
     progress("checking spikes against PyTorch")
@@ -77,7 +79,7 @@ def prove(
         "delrec_compile.evaluation.proof:checked",
         paths=[str(artifact.path), str(model)] if native else [str(model)],
         network=str(artifact.path / "network.safetensors"),
-        words=words,
+        samples=samples,
         limit=limit,
     )
     check = checks[0] if native else None
@@ -86,8 +88,8 @@ def prove(
         emulation = child.call(
             "delrec_compile.evaluation.proof:on_gpu",
             path=str(artifact.path),
-            words=words,
-            limit=limit or GPU_WORDS,
+            samples=samples,
+            limit=limit or GPU_SAMPLES,
             timeout_s=cuda.TIMEOUT_S,
         )
         check = emulation.pop("check")
@@ -97,13 +99,13 @@ def prove(
         emulation = child.call(
             "delrec_compile.evaluation.proof:emulated",
             path=str(artifact.path),
-            words=words,
-            limit=limit or EMULATED_WORDS,
+            samples=samples,
+            limit=limit or EMULATED_SAMPLES,
         )
         check = emulation.pop("check")
     if timed and native:
         progress("timing beside PyTorch and ONNX Runtime")
-        result = bench(artifact.path, words, rows=QUICK, rounds=9)
+        result = bench(artifact.path, samples, rows=QUICK, rounds=9)
     proof = Proof(check, onnx, result, machine(), emulation)
     text = json.dumps(proof.as_dict(), indent=2) + "\n"
     write_atomic(artifact.path / "measured.json", text.encode())
@@ -138,7 +140,7 @@ def self_tested(path: str) -> bool:
     return Session(path).self_test()
 
 
-def on_gpu(path: str, words: str, limit: int) -> dict[str, Any]:
+def on_gpu(path: str, samples: str, limit: int) -> dict[str, Any]:
     """In the child: parity of a GPU's artifact, on the GPU, or emulated where there is none."""
     from delrec_compile.runners.gpu import GpuSession
 
@@ -146,18 +148,18 @@ def on_gpu(path: str, words: str, limit: int) -> dict[str, Any]:
     if not session.self_test():
         raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
     network = checkpoint.load(session.artifact.path / "network.safetensors")
-    found = compare(network, session, first(read_words(words), limit), target="cuda")
+    found = compare(network, session, first(read_words(samples), limit), target="cuda")
     return {"check": found.as_dict(), "how": session.how, "instructions_per_step": None}
 
 
-def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
+def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
     """In the child: parity of an artifact for another machine, and what its steps cost there."""
     artifact = load_artifact(path)
     runner = emulated_runner(artifact)
     if not runner.self_test():
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
-    chosen = first(read_words(words), limit)
+    chosen = first(read_words(samples), limit)
     found = compare_artifact(artifact, network, runner, chosen)
     mean = sum(runner.instructions) / len(runner.instructions)
     clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
@@ -175,11 +177,11 @@ def emulated(path: str, words: str, limit: int) -> dict[str, Any]:
 
 
 def checked(
-    paths: list[str], network: str | None, words: str, limit: int | None
+    paths: list[str], network: str | None, samples: str, limit: int | None
 ) -> list[dict[str, Any]]:
     """In the child: parity of artifacts or ONNX files."""
     source = checkpoint.load(network) if network else None
-    events = first(read_words(words), limit)
+    events = first(read_words(samples), limit)
     return [check_parity(path, events, network=source).as_dict() for path in paths]
 
 

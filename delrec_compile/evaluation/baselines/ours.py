@@ -39,9 +39,9 @@ void loop(step_t step, void *state, const char *x, char *y, size_t x_bytes, size
 
 
 class Ours(Baseline):
-    """`run` of the library on whole words; each lies ready in the library's own dtype."""
+    """`run` of the library on whole samples; each lies ready in the library's own dtype."""
 
-    form = "whole words natively"
+    form = "whole samples natively"
 
     def __init__(self, session: Session, name: str = "ours") -> None:
         self.name = name

@@ -38,7 +38,7 @@ _SHARED: dict[str, Callable[[Any], int]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one step of one stream, mean over the words that the rates were measured on."""
+    """Of one step of one stream, mean over the samples that the rates were measured on."""
 
     macs: float
     additions: float

@@ -21,7 +21,7 @@ ROUNDS = 15
 def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     """us_per_step of the compiled step and of the authors' form of the network in `path`.
 
-    One process, one thread, in turn, medians of thread CPU time, on the bundled words where they
+    One process, one thread, in turn, medians of thread CPU time, on the bundled samples where they
     fit. A figure that cannot be had is None, and `skipped` says why.
     """
     network = checkpoint.load(path)

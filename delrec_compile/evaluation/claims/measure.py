@@ -54,13 +54,13 @@ class Claims:
     rows: tuple[Claim, ...]
     grid: tuple[Claim, ...]
     data: str
-    words: dict[str, int]
+    samples: dict[str, int]
     seconds: float  # of this call
     trained: int  # trainings of this call; the others were there
     taken: str  # where times that were not taken here are from
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "words": self.samples}  # the old name too, for one version
 
 
 def claims(
@@ -101,10 +101,10 @@ def claims(
     rows = _rows(work, variants, wanted, with_latency)
     against = work.dense_parameters()
     squares = [_claim(v, {seed: work.result(v, seed)}, against, {}) for v, seed in extra]
-    words = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
+    samples = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
     told = provenance({row.title: row.latency for row in rows if row.latency})
-    return Claims(tuple(rows), tuple(squares), kept.data, words, seconds, work.trained, told)
+    return Claims(tuple(rows), tuple(squares), kept.data, samples, seconds, work.trained, told)
 
 
 def _rows(

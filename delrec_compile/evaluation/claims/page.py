@@ -40,10 +40,11 @@ def write(path: Path, found: Claims, command: str) -> None:
 def markdown(found: Claims, command: str) -> str:
     """All tables, with what they were made by."""
     hours = sum(r.seconds for r in (*found.rows, *found.grid)) / 3600
+    samples = found.samples
     lines = [
         f"Made by `{command}` in {found.seconds:,.0f} s with {found.trained} new trainings. "
-        f"{found.words['train']:,} training words; accuracies are of {found.words['test']:,} test and "
-        f"{found.words['valid']:,} validation words. Time of training on record: {hours:.1f} hours of "
+        f"{samples['train']:,} training samples; accuracies are of {samples['test']:,} test and "
+        f"{samples['valid']:,} validation samples. Recorded training time: {hours:.1f} hours of "
         "a busy core.",
         "",
     ]

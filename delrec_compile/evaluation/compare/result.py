@@ -19,7 +19,7 @@ SEVERITY = (6, 7, 9, 8, 3, 1)
 class TargetRow:
     """A target with a numeric mode; None is what is not known of it.
 
-    how: native, emulated or device; engine: the same in words. us_per_step: measured here.
+    how: native, emulated or device; engine: the same in samples. us_per_step: measured here.
     estimated_us: mean instructions at the clock of the profile, CYCLES_PER_INSTRUCTION each; and
     estimated_worst_us the most.
     share_of_dt: of a time step of the network. ratio_to_pytorch: how many times faster than eager

@@ -32,6 +32,7 @@ from delrec_compile.network.model import Network
 from delrec_compile.numeric import Numeric
 from delrec_compile.system import child
 from delrec_compile.system.host import machine
+from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.targets import Target
 
 
@@ -52,13 +53,14 @@ def select_targets(names: Sequence[str]) -> dict[str, Target]:
     return out
 
 
+@renamed_arguments(words="samples")
 def compare(
     network: Network,
     names: Sequence[str] = ("all",),
     *,
     numeric: Sequence[str] = (Numeric.FLOAT32,),
     out: Path | str = OUT,
-    words: str = "words",
+    samples: str = "words",
     limit: int | None = None,
     budgets: Budgets | None = None,
     rebuild: bool = False,
@@ -67,7 +69,7 @@ def compare(
     """Builds what is missing, checks every artifact against PyTorch, times it.
 
     names: targets, profiles (.toml), or `all`. out: where artifacts are kept and found again,
-    `<network>-<target>-<numeric>`. limit: words to check; by default all where the code runs here,
+    `<network>-<target>-<numeric>`. limit: samples to check; by default all where the code runs here,
     and the first few in an emulator. What goes wrong with one target becomes its row. Raises what
     is wrong with the request as a whole, before the first build; see `Comparison.error` for the rest.
     """
@@ -75,8 +77,8 @@ def compare(
     profiles = select_targets(names)
     modes = _modes(numeric)
     _answerable(budgets, list(profiles.values()))
-    fitting(first(read_words(words), limit), network.inputs)
-    plan = _Plan(network, Path(out), words, limit, rebuild)
+    fitting(first(read_words(samples), limit), network.inputs)
+    plan = _Plan(network, Path(out), samples, limit, rebuild)
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
     rows = []
     for i, (spec, profile, mode) in enumerate(jobs):
@@ -141,7 +143,7 @@ def _say(progress: StageProgress, done: int, total: int, note: str, text: str) -
 class _Plan:
     network: Network
     out: Path
-    words: str
+    samples: str
     limit: int | None
     rebuild: bool
 
@@ -154,7 +156,7 @@ class _Plan:
             )
             row = _sized(row, artifact, reused)
             (artifact.path / "measured.json").unlink(missing_ok=True)
-            proof = prove(artifact, self.words, limit=self.limit, timed=False, progress=say)
+            proof = prove(artifact, self.samples, limit=self.limit, timed=False, progress=say)
             return self._gpu(_proven(row, artifact, proof, self.network.dt_ms), say)
         except DelrecError as error:
             return _stopped(row, artifact, error)
@@ -163,7 +165,7 @@ class _Plan:
         if row.how != "device" or row.artifact is None:
             return row
         say(f"timing on {row.engine}")
-        us = bench(row.artifact, self.words, rows=("ours",), rounds=3).rows[0].us_per_step
+        us = bench(row.artifact, self.samples, rows=("ours",), rounds=3).rows[0].us_per_step
         return replace(row, us_per_step=us, share_of_dt=us / self.network.dt_ms / 1000)
 
     def timed(
@@ -180,7 +182,7 @@ class _Plan:
                     side_by_side.MODULE,
                     network=str(file),
                     artifacts={i: r.artifact for i, r in native.items() if not r.failed},
-                    words=self.words,
+                    samples=self.samples,
                     limit=self.limit,
                 )
             except DelrecError as error:

@@ -1,7 +1,7 @@
 """What a compiled network takes as a bare C program: memory, cold start, size, state per stream.
 
-Every figure is of a fresh process that runs one word and is compared with the reference. Baselines run
-the same word in Python, in turn with it. Memory is VmHWM, the most that was resident. A cold start
+Every figure is of a fresh process that runs one sample and is compared with the reference. Baselines run
+the same sample in Python, in turn with it. Memory is VmHWM, the most that was resident. A cold start
 is from before the process is made to its first membranes, with its files in the page cache.
 """
 
@@ -38,6 +38,7 @@ from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system import host
 from delrec_compile.system.elf import elf_parts
+from delrec_compile.system.renamed import renamed_arguments
 
 STREAMS = 1000  # more than one, to see what each takes
 STARTS = 5  # of a bare program, for one of a baseline
@@ -97,9 +98,10 @@ class ProcessRun:
     state_bytes: int
 
 
+@renamed_arguments(words="samples")
 def footprint(
     artifact: Artifact | Path | str,
-    words: str = "words",
+    samples: str = "words",
     *,
     rows: Sequence[str] = NAMES,
     rounds: int = 5,
@@ -113,7 +115,7 @@ def footprint(
     found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     chosen = _chosen(found, rows, rounds)
     network = checkpoint.load(found.path / "network.safetensors")
-    x = np.ascontiguousarray(fitting(read_words(words), network.inputs).counts[0], np.float32)
+    x = np.ascontiguousarray(fitting(read_words(samples), network.inputs).counts[0], np.float32)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         made = {}
         for i, name in enumerate(chosen):
@@ -142,7 +144,7 @@ def footprint(
         "resident_bytes_per_stream": (many.rss_bytes - first.rss_bytes) / (STREAMS - 1),
         "streams": STREAMS,
     }
-    workload = {"steps": len(x), "rounds": rounds, "word": 0}
+    workload = {"steps": len(x), "rounds": rounds, "sample": 0, "word": 0}
     return Footprint(tuple(_with_ratios(measured)), state, parts, workload)
 
 

@@ -28,6 +28,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child, host
+from delrec_compile.system.renamed import renamed_arguments
 
 STREAMS = 256  # of form `batch`, when none are asked for
 ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
@@ -42,9 +43,10 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 }
 
 
+@renamed_arguments(words="samples")
 def bench(
     artifact: Path | str,
-    words: str = "words",
+    samples: str = "words",
     *,
     rows: tuple[str, ...] | None = None,
     rounds: int | None = None,
@@ -54,8 +56,8 @@ def bench(
     """Times the artifact's network in every named engine, in a child process.
 
     rows: names out of NAMES, by default all that the form has; `ours` is always measured. rounds:
-    times that each is measured. form: `step`, one call per step; `sequence`, whole words at once;
-    `batch`, whole words of `batch` streams at once. Raises UnsupportedError for code of another
+    times that each is measured. form: `step`, one call per step; `sequence`, whole samples at once;
+    `batch`, whole samples of `batch` streams at once. Raises UnsupportedError for code of another
     machine.
     """
     chosen = names_for(form, rows)
@@ -70,7 +72,7 @@ def bench(
         timeout_s=TIMEOUT_S,
         environment=ONE_THREAD,
         artifact=str(artifact),
-        words=str(words),
+        samples=str(samples),
         rows=[] if module == GPU_MODULE and rows is None else list(chosen),
         rounds=rounds,
         **more,
@@ -118,7 +120,7 @@ def _module(artifact: Path | str) -> str:
 
 
 def measure(
-    artifact: str, words: str, rows: list[str], rounds: int, form: str, batch: int
+    artifact: str, samples: str, rows: list[str], rounds: int, form: str, batch: int
 ) -> dict[str, Any]:
     """In the child: builds the baselines, proves that they agree, times them."""
     import torch
@@ -126,7 +128,7 @@ def measure(
     torch.set_num_threads(1)
     built = load_artifact(artifact)
     network = checkpoint.load(built.path / "network.safetensors")
-    events = fitting(read_words(words), network.inputs)
+    events = fitting(read_words(samples), network.inputs)
     work = Workload(form, batch, events.steps)
     x = inputs(events, batch, rounds)
     engines, variants, skipped = select_engines(rows, built, network, work, x)

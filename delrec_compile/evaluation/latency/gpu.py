@@ -1,6 +1,6 @@
 """Time per step on a GPU: many streams side by side, against PyTorch on the same device.
 
-PyTorch's two forms are made as fast as they get without a change of the network: a whole word is one
+PyTorch's two forms are made as fast as they get without a change of the network: a whole sample is one
 CUDA graph, of the eager step, and of the step through `torch.compile`. They need a PyTorch with CUDA.
 """
 
@@ -36,13 +36,13 @@ SLICE_S = 0.02
 
 @dataclass(frozen=True)
 class TimedRun:
-    """An engine, ready on one input. run: queues one word. read: the outputs of the last one."""
+    """An engine, ready on one input. run: queues one sample. read: the outputs of the last one."""
 
     run: Callable[[], None]
     read: Callable[[], F32]
 
 
-def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str, Any]:
+def measure(artifact: str, samples: str, rows: list[str], rounds: int) -> dict[str, Any]:
     """In the child: every engine at every batch, interleaved. rows: engines beside `ours`;
     none of them: all.
 
@@ -52,7 +52,7 @@ def measure(artifact: str, words: str, rows: list[str], rounds: int) -> dict[str
     if session.name != "gpu":
         raise DeviceError("no GPU here, so there is nothing to time; 'check' runs its emulation")
     network = checkpoint.load(Path(artifact) / "network.safetensors")
-    events = fitting(read_words(words), network.inputs)
+    events = fitting(read_words(samples), network.inputs)
     # Triton fuses `beta * v` with the sum unless it is told not to
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "0")
     made: list[BenchRow] = []
@@ -103,7 +103,7 @@ def engines_for(
 
 
 def loop(step: Callable[..., Any], x: Tensor, state: tuple[Tensor, ...]) -> Tensor:
-    """x: (T, batch, inputs). All steps of a word, in PyTorch."""
+    """x: (T, batch, inputs). All steps of a sample, in PyTorch."""
     ys = []
     for row in x:
         y, *new = step(row, *state)
@@ -147,7 +147,7 @@ def _module(network: Network, x: Tensor) -> tuple[Step, tuple[Tensor, ...]]:
 
 
 def _graph(network: Network, x: Tensor, *, compiled: bool) -> TimedRun:
-    """All steps of a word captured once, replayed by one call."""
+    """All steps of a sample captured once, replayed by one call."""
     step, state = _module(network, x)
     call: Callable[..., Any] = torch.compile(step) if compiled else step
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]

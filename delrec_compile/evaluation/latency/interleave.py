@@ -26,18 +26,18 @@ from delrec_compile.runners.torch_runner import TorchRunner
 References = dict[int, tuple[Any, F32]]  # id of a network -> the network and its outputs
 SLICE_NS = 4_000_000
 LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches
-PILOT = 3  # words on which the forms of an engine are compared
+PILOT = 3  # samples on which the forms of an engine are compared
 DIFFERING = 0.02  # of a batch: streams in which another order of a sum may flip a spike
 
 
 def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
-    """One array (T, batch, inputs) per round: a word each, or the same batch every time."""
+    """One array (T, batch, inputs) per round: a sample each, or the same batch every time."""
 
-    def words(first: int) -> F32:
+    def samples(first: int) -> F32:
         at = np.arange(first, first + batch) % len(events)
         return np.ascontiguousarray(events.counts[at].transpose(1, 0, 2), np.float32)
 
-    return [words(0)] * rounds if batch > 1 else [words(i) for i in range(rounds)]
+    return [samples(0)] * rounds if batch > 1 else [samples(i) for i in range(rounds)]
 
 
 def select_engines(
@@ -99,18 +99,18 @@ def interleave(engines: Mapping[str, Baseline], x: list[F32]) -> dict[str, list[
     """Microseconds per step, one figure per engine and array of x (T, batch, inputs)."""
     times: dict[str, list[float]] = {name: [] for name in engines}
     before: F32 | None = None
-    for word in x:
+    for sample in x:
         for name, engine in engines.items():
-            if word is not before:
-                engine.take(word)
+            if sample is not before:
+                engine.take(sample)
             spent, repeats = _timed(engine), 1
             if spent < LONG_NS:
                 spent, repeats = 0, 0
                 while spent < SLICE_NS:
                     spent += _timed(engine)
                     repeats += 1
-            times[name].append(spent / repeats / len(word) / 1e3)
-        before = word
+            times[name].append(spent / repeats / len(sample) / 1e3)
+        before = sample
     return times
 
 

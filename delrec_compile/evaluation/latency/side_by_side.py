@@ -19,10 +19,10 @@ BASELINES = ("torch_eager", "onnxruntime")
 ROUNDS = (9, 25)  # at least, at most
 
 
-def measure(network: str, artifacts: dict[str, str], words: str, limit: int | None) -> Any:
+def measure(network: str, artifacts: dict[str, str], samples: str, limit: int | None) -> Any:
     """In the child: microseconds per step of each artifact, under its key, and of the baselines.
 
-    network: its file. One thread, interleaved word by word, medians of thread CPU time. Returns
+    network: its file. One thread, interleaved sample by sample, medians of thread CPU time. Returns
     {"times": {key: us}, "workload": what was run}.
     """
     for variable in ("OMP_NUM_THREADS", "TVM_NUM_THREADS"):
@@ -35,7 +35,7 @@ def measure(network: str, artifacts: dict[str, str], words: str, limit: int | No
 
     torch.set_num_threads(1)
     net = checkpoint.load(network)
-    events = first(fitting(read_words(words), net.inputs), limit)
+    events = first(fitting(read_words(samples), net.inputs), limit)
     rounds = min(max(len(events), ROUNDS[0]), ROUNDS[1])
     x = inputs(events, 1, rounds)
     engines: dict[str, Baseline] = {key: Ours(Session(path)) for key, path in artifacts.items()}
@@ -48,7 +48,8 @@ def measure(network: str, artifacts: dict[str, str], words: str, limit: int | No
         "form": "step",
         "batch": 1,
         "steps": events.steps,
-        "words": rounds,
+        "samples": rounds,
+        "words": rounds,  # the old name, for one version
         "hidden_rate": float(np.mean([s.mean() for s in spikes])),
         "input_density": float(np.mean([(w > 0).mean() for w in x])),
     }

@@ -497,7 +497,7 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     page = markdown(found, "delrec-compile claims DATA")
     assert "| conv_delay | 0.50 us | 200.00 us | 400x |" in page
     assert page.startswith("Made by `delrec-compile claims DATA` in ")
-    assert "with 4 new trainings. 160 training words; accuracies are of 40 test and 40" in page
+    assert "with 4 new trainings. 160 training samples; accuracies are of 40 test and 40" in page
     path = tmp_path / "page.md"
     path.write_text(
         "# A\n<!-- claims -->\nold\n<!-- end of claims -->\nkept\n"

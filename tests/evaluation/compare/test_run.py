@@ -85,7 +85,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, network):
-    """A folder with the network, words that fit it, and the artifacts of the tests."""
+    """A folder with the network, samples that fit it, and the artifacts of the tests."""
     if not targets.load("x86_64").runs_here:
         pytest.skip("the compiled library does not run on this machine")
     folder = tmp_path_factory.mktemp("compare")
@@ -98,7 +98,7 @@ def place(tmp_path_factory, network):
 
 @pytest.fixture(scope="module")
 def arguments(place):
-    return {"out": place / "kept", "words": str(place / "words.npz")}
+    return {"out": place / "kept", "samples": str(place / "words.npz")}
 
 
 @pytest.fixture(scope="module")
@@ -423,7 +423,7 @@ def test_the_page_is_whole_and_alone(chips):
 
 
 def test_the_command(found, place, arguments, tmp_path):
-    common = ("-o", arguments["out"], "-i", arguments["words"], "--limit", 1)
+    common = ("-o", arguments["out"], "-i", arguments["samples"], "--limit", 1)
     page = tmp_path / "r.html"
     start = ("compare", place / "net.safetensors", "--targets", "x86_64", *common)
     done = cli(*start, "--json", "--html", page)
@@ -460,7 +460,7 @@ def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
         [
             *COMMAND,
             *("compare", str(place / "net.safetensors"), "--targets", "x86_64,portable_c"),
-            *("-o", str(tmp_path / "kept"), "-i", arguments["words"], "--limit", "1"),
+            *("-o", str(tmp_path / "kept"), "-i", arguments["samples"], "--limit", "1"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -74,9 +74,9 @@ def test_peers_take_many_times_more(whole: dict[str, Any]) -> None:
 def test_the_state_of_a_stream(whole: dict[str, Any], artifacts: dict[str, Path]) -> None:
     state = whole["state"]
     manifest = load_artifact(artifacts["conv_delay_256"]).manifest
-    words = sum(s["elements"] for s in manifest["state"].values())
-    assert state["bytes_without_padding"] == 4 * words
-    assert 4 * words <= state["bytes"] <= 3.2 * 1024
+    samples = sum(s["elements"] for s in manifest["state"].values())
+    assert state["bytes_without_padding"] == 4 * samples
+    assert 4 * samples <= state["bytes"] <= 3.2 * 1024
     assert state["bytes"] <= state["resident_bytes_per_stream"] < 1.1 * state["bytes"]
 
 
@@ -100,12 +100,12 @@ def test_people_read_a_table(artifacts: dict[str, Path]) -> None:
 
 
 def made(name: str, folder: Path, target: str = "x86_64", **options: Any) -> tuple[Artifact, Path]:
-    """A small network, built, and a word for it."""
+    """A small network, built, and a sample for it."""
     network = cases.network(name)
     artifact = build(network, target, folder / "a", **options)
     counts = cases.counts(cases.CASES[name], steps=20)[:, 0][None].astype(np.uint8)
-    words = Events(counts, np.zeros(1, np.int64), None, None, 10.0)
-    save_words(folder / "w.npz", words)
+    samples = Events(counts, np.zeros(1, np.int64), None, None, 10.0)
+    save_words(folder / "w.npz", samples)
     return artifact, folder / "w.npz"
 
 
@@ -114,8 +114,8 @@ def made(name: str, folder: Path, target: str = "x86_64", **options: Any) -> tup
     [("portable_c", {}), ("x86_64", {"numeric": "int8"}), ("x86_64", {"unroll": 5})],
 )
 def test_every_form_of_an_artifact(target: str, options: Any, tmp_path: Path) -> None:
-    artifact, words = made("both_layers", tmp_path, target, **options)
-    found = footprint(artifact, str(words), rows=OURS, rounds=1)
+    artifact, samples = made("both_layers", tmp_path, target, **options)
+    found = footprint(artifact, str(samples), rows=OURS, rounds=1)
     assert [r.name for r in found.rows] == list(OURS)
     assert not [r.skipped for r in found.rows if r.skipped]
     assert found.state["bytes"] >= found.state["bytes_without_padding"] > 0
@@ -123,14 +123,14 @@ def test_every_form_of_an_artifact(target: str, options: Any, tmp_path: Path) ->
 
 
 def test_another_network_is_noticed(tmp_path: Path) -> None:
-    artifact, words = made("both_layers", tmp_path)
+    artifact, samples = made("both_layers", tmp_path)
     network = checkpoint.load(artifact.path / "network.safetensors")
     layers = (replace(network.layers[0], weight=-network.layers[0].weight), *network.layers[1:])
     file = artifact.path / "network.safetensors"
     file.unlink()
     checkpoint.save(replace(network, layers=layers), file)
     with refusal(ParityError, "footprint: shared computes other outputs", 6):
-        footprint(artifact, str(words), rows=("shared",), rounds=1)
+        footprint(artifact, str(samples), rows=("shared",), rounds=1)
 
 
 @pytest.mark.parametrize(

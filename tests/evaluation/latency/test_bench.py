@@ -30,7 +30,7 @@ QUICK = [n for n, e in BASELINES.items() if not e.compiles]
 OWN_FORMS = [n for n, e in BASELINES.items() if not e.generic]
 
 
-def words(batch: int) -> np.ndarray:
+def samples(batch: int) -> np.ndarray:
     return inputs(read_words("words"), batch, 1)[0]
 
 
@@ -96,7 +96,7 @@ def test_whole_words_are_faster_than_the_best_peer_over_time(form, artifacts):
 @pytest.mark.parametrize("model", ["conv_delay_256", "dense_delay_256"])
 def test_every_form_of_every_engine_computes_the_reference(model, name, form):
     network, work = checkpoint.load(model), FORMS[form]
-    x = words(work.batch)
+    x = samples(work.batch)
     for baseline in forms_of(name, network, work):
         want = TorchRunner(baseline.network or network).trace(x).y
         assert np.abs(want).max() > 0
@@ -115,7 +115,7 @@ def forms_of(name, network, work):
 def test_ours_is_the_reference_bit_for_bit_in_every_form(form, artifacts):
     artifact, work = load_artifact(artifacts["conv_delay_256"]), FORMS[form]
     network = checkpoint.load("conv_delay_256")
-    x = words(work.batch)
+    x = samples(work.batch)
     want = TorchRunner(network).trace(x).y
     for name in ("ours", "ours_python") if form == "step" else ("ours",):
         (baseline,) = baselines.make(name, artifact, network, work)
@@ -189,7 +189,7 @@ def test_a_library_that_is_not_installed_is_a_row_that_says_how_to_get_it(artifa
     monkeypatch.setitem(sys.modules, "snntorch", None)
     network = checkpoint.load("conv_delay_256")
     artifact = load_artifact(artifacts["conv_delay_256"])
-    x = [words(1)]
+    x = [samples(1)]
     names = ["ours", "snntorch"]
     engines, _, skipped = select_engines(names, artifact, network, STEP, x)
     assert list(engines) == ["ours"]
@@ -214,14 +214,14 @@ def test_an_engine_that_computes_something_else_is_not_timed(artifacts, monkeypa
     network = checkpoint.load("conv_delay_256")
     artifact = load_artifact(artifacts["conv_delay_256"])
     monkeypatch.setattr(baselines, "make", lambda *_: [Wrong(network)])
-    engines, _, skipped = select_engines(["numpy"], artifact, network, STEP, [words(1)])
+    engines, _, skipped = select_engines(["numpy"], artifact, network, STEP, [samples(1)])
     assert not engines
     assert "its outputs differ" in skipped["numpy"]
     wrong = Wrong(network)
     wrong.name = "ours"
     monkeypatch.setattr(baselines, "make", lambda *_: [wrong])
     with pytest.raises(ParityError, match="ours computes other outputs"):
-        select_engines(["ours"], artifact, network, STEP, [words(1)])
+        select_engines(["ours"], artifact, network, STEP, [samples(1)])
 
 
 def test_times_are_taken_of_every_engine_on_every_word():

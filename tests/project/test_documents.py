@@ -13,11 +13,11 @@ from typing import Any
 import onnx
 import pytest
 import typer
+from delrec_compile.compiler.tir.schedule import Schedule
 from fixtures.tree import PACKAGE, ROOT, SOURCES, defined, dotted, name, parsed, resolves
 
 from delrec_compile import targets
 from delrec_compile.cli import app
-from delrec_compile.compiler.tir.schedule import Schedule
 from delrec_compile.evaluation.latency.bench import NAMES
 from delrec_compile.network.model import RECURRENCES
 from delrec_compile.network.onnx_step.graph import FUNCTIONS

@@ -2,7 +2,7 @@
 
     python -m benchmarks.cores
 
-256 streams of the bundled `conv_delay_256`, whole words. Ours shares its streams among threads
+256 streams of the bundled `conv_delay_256`, whole samples. Ours shares its streams among threads
 (`Session(streams=256, threads=n)`); each baseline is opened once per core, on its share of
 the streams, in a thread of its own, in its fastest form for that many. Interleaved, medians.
 """
@@ -22,7 +22,7 @@ import numpy as np
 import delrec_compile
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 from delrec_compile.evaluation.baselines.baseline import Workload
 from delrec_compile.evaluation.latency.interleave import inputs, select_engines
 from delrec_compile.network.model import Network
@@ -35,12 +35,12 @@ STREAMS, ROUNDS = 256, 15
 def ours(artifact: Artifact, x: F32, threads: int) -> Callable[[], None]:
     """One run of x (T, streams, inputs) from a fresh state."""
     session = Session(artifact, streams=x.shape[1], threads=threads)
-    words = np.ascontiguousarray(x.swapaxes(0, 1), session.x.dtype)
-    y = np.empty((*words.shape[:2], session.y.shape[-1]), np.float32)
+    samples = np.ascontiguousarray(x.swapaxes(0, 1), session.x.dtype)
+    y = np.empty((*samples.shape[:2], session.y.shape[-1]), np.float32)
 
     def run() -> None:
         session.reset()
-        session.run_in_place(words, y)
+        session.run_in_place(samples, y)
 
     return run
 
@@ -88,7 +88,7 @@ def main(streams: int = STREAMS, rounds: int = ROUNDS) -> dict[int, dict[str, fl
 
     torch.set_num_threads(1)
     network = delrec_compile.load("conv_delay_256")
-    x = inputs(read_words("words"), streams, 1)[0]
+    x = inputs(read_samples("samples"), streams, 1)[0]
     found = {}
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = delrec_compile.build(network, out=Path(folder) / "out")

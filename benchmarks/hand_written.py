@@ -18,7 +18,7 @@ import numpy as np
 import delrec_compile
 from delrec_compile.aliases import F32
 from delrec_compile.compiler.glue import c_array
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 from delrec_compile.evaluation.baselines.baseline import Baseline
 from delrec_compile.evaluation.baselines.ours import Ours
 from delrec_compile.evaluation.latency.interleave import inputs, interleave
@@ -100,13 +100,13 @@ class HandWritten(Baseline):
 
 def main(rounds: int = 40) -> dict[str, float]:
     network = delrec_compile.load("conv_delay_256")
-    x = inputs(read_words("words"), 1, rounds)
+    x = inputs(read_samples("samples"), 1, rounds)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = delrec_compile.build(network, out=Path(folder) / "out")
         ours = Ours(delrec_compile.Session(artifact))
         hand = HandWritten(network, Path(folder))
-        for word in x[:5]:
-            assert np.array_equal(hand.outputs(word), ours.outputs(word)), "the outputs differ"
+        for sample in x[:5]:
+            assert np.array_equal(hand.outputs(sample), ours.outputs(sample)), "the outputs differ"
         times = interleave({"compiled": ours, "by hand": hand}, x)
     found = {name: statistics.median(t) for name, t in times.items()}
     ratio = statistics.median(

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from benchmarks.networks import BETA, Size, calibrate, poisson_words, random_network
+from benchmarks.networks import BETA, Size, calibrate, poisson_samples, random_network
 from delrec_compile.compiler.build import build
-from delrec_compile.data.events import save_words
+from delrec_compile.data.events import save_samples
 from delrec_compile.errors import DelrecError
 from delrec_compile.evaluation.latency.bench import ONE_THREAD, bench
 from delrec_compile.network.grid import snap
@@ -50,7 +50,7 @@ SCHEMA = "delrec.kinds/1"
 N, LONGEST, RATE = 256, 31, 0.1
 COMMAND = "python -m benchmarks.kinds"
 ROWS = ("ours", "ours_int8", "onnxruntime")
-WORDS, STEPS = 15, 80
+SAMPLES, STEPS = 15, 80
 Generator = np.random.Generator
 
 
@@ -177,11 +177,11 @@ def _shape(value: onnx.ValueInfoProto) -> str:
 def measured(name: str, folder: Path, rounds: int) -> dict[str, Any]:
     """What the network of a kind costs."""
     made = network(name)
-    words = folder / "words.npz"
-    if not words.exists():
-        save_words(words, poisson_words(WORDS, STEPS, made.inputs))
+    samples = folder / "samples.npz"
+    if not samples.exists():
+        save_samples(samples, poisson_samples(SAMPLES, STEPS, made.inputs))
     artifact = build(made, out=folder / name)
-    result = bench(artifact.path, str(words), rows=ROWS, rounds=rounds).as_dict()
+    result = bench(artifact.path, str(samples), rows=ROWS, rounds=rounds).as_dict()
     facts = inspect(made)
     times = {r["name"]: r["us_per_step"] for r in result["rows"]}
     return {

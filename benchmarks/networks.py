@@ -63,7 +63,7 @@ def random_network(size: Size, seed: int = 0) -> Network:
 def calibrate(network: Network, rate: float) -> Network:
     """The network with each layer's biases shifted by one number, so that it fires at `rate`."""
     start = network.max_delay + 1  # before it, no recurrent spike has arrived
-    counts = poisson_words(16, start + 40, network.inputs, seed=99).counts
+    counts = poisson_samples(16, start + 40, network.inputs, seed=99).counts
     x = np.ascontiguousarray(counts.transpose(1, 0, 2), np.float32)
     for i, layer in enumerate(network.layers):
         low, high = -20.0, 20.0
@@ -78,8 +78,8 @@ def calibrate(network: Network, rate: float) -> Network:
     return network
 
 
-def poisson_words(words: int, steps: int, inputs: int, seed: int = 5) -> Events:
+def poisson_samples(samples: int, steps: int, inputs: int, seed: int = 5) -> Events:
     """Counts of which `DENSITY` are not zero."""
     r = np.random.default_rng(seed)
-    drawn: Any = r.poisson(-np.log(1 - DENSITY), (words, steps, inputs))
-    return Events(drawn.astype(np.uint8), np.zeros(words, np.int64), None, None, 10.0)
+    drawn: Any = r.poisson(-np.log(1 - DENSITY), (samples, steps, inputs))
+    return Events(drawn.astype(np.uint8), np.zeros(samples, np.int64), None, None, 10.0)

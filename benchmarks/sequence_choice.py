@@ -41,15 +41,15 @@ def sessions(folder: Path, numeric: str) -> tuple[Session, Session]:
 def ratio(pair: tuple[Session, Session], density: float, length: int) -> float:
     """Time with sequences allowed over time without, median of the rounds."""
     rng = np.random.default_rng(length)
-    words = rng.poisson(-np.log(1 - density), (STEPS // length, length, 140)).astype(np.float32)
+    samples = rng.poisson(-np.log(1 - density), (STEPS // length, length, 140)).astype(np.float32)
     y = np.empty((length, 20), np.float32)
     found = []
     for _ in range(ROUNDS):
         times = []
         for session in pair:
             start = time.thread_time_ns()
-            for word in words:
-                session.run_in_place(word, y)
+            for sample in samples:
+                session.run_in_place(sample, y)
             times.append(time.thread_time_ns() - start)
         found.append(times[1] / times[0])
     return statistics.median(found)

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.networks import Size, poisson_words, random_network
+from benchmarks.networks import Size, poisson_samples, random_network
 from delrec_compile.compiler.build import build
-from delrec_compile.data.events import save_words
+from delrec_compile.data.events import save_samples
 from delrec_compile.evaluation.baselines.baseline import FORMS
 from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.network import checkpoint
 
-STEPS, WORDS = 100, 256
+STEPS, SAMPLES = 100, 256
 FEW = ("ours", "ours_int8", "torch_eager", "authors_dense", "authors_conv", "onnxruntime")
 OVER_TIME = (*FEW, "onnxruntime_sequence")
 QUICK = ("conv_delay_256", "delay", "rate")
@@ -91,10 +91,10 @@ def measure(study: Study, folder: Path, rounds: int | None, say: Say) -> dict[st
     points = []
     for i, point in enumerate(study.points):
         say(f"{study.name} {i + 1}/{len(study.points)}: {point.value}")
-        artifact, words = prepared(point.network, folder)
+        artifact, samples = prepared(point.network, folder)
         found = bench(
             artifact,
-            words,
+            samples,
             rows=point.rows,
             rounds=rounds,
             form=point.form,
@@ -106,17 +106,17 @@ def measure(study: Study, folder: Path, rounds: int | None, say: Say) -> dict[st
 
 
 def prepared(which: Size | str, folder: Path) -> tuple[Path, str]:
-    """The artifact of a network, built unless it is there, and the words to run on."""
+    """The artifact of a network, built unless it is there, and the samples to run on."""
     if isinstance(which, str):
-        artifact, words = folder / which, "words"
+        artifact, samples = folder / which, "samples"
     else:
         key = "_".join(str(v) for v in asdict(which).values()).translate(
             {ord(c): "_" for c in "(, )"}
         )
-        artifact, words = folder / key, str(folder / f"{which.inputs}.npz")
-        if not Path(words).exists():
-            save_words(words, poisson_words(WORDS, STEPS, which.inputs))
+        artifact, samples = folder / key, str(folder / f"{which.inputs}.npz")
+        if not Path(samples).exists():
+            save_samples(samples, poisson_samples(SAMPLES, STEPS, which.inputs))
     if not artifact.exists():
         network = checkpoint.load(which) if isinstance(which, str) else random_network(which)
         build(network, out=artifact)
-    return artifact, words
+    return artifact, samples

@@ -5,7 +5,7 @@ delrec_compile.import_model("model.nir")     # another framework's model, frozen
 delrec_compile.export(net, "step.onnx")      # one step with explicit state
 artifact = delrec_compile.build(net)         # C library, no runtime
 session = delrec_compile.Session(artifact)   # call it from Python
-delrec_compile.check(artifact.path, words)   # spikes against PyTorch, exactly
+delrec_compile.check(artifact.path, samples)  # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside baselines
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from delrec_compile.artifact.manifest import Artifact as Artifact
     from delrec_compile.artifact.manifest import load_artifact as load_artifact
     from delrec_compile.compiler.build import build as build
+    from delrec_compile.data.samples import read_samples as read_samples
     from delrec_compile.data.samples import read_words as read_words
     from delrec_compile.evaluation.claims.measure import claims as claims
     from delrec_compile.evaluation.compare.budgets import Budgets as Budgets
@@ -82,6 +83,7 @@ API = {
     "load": "network.checkpoint",
     "load_artifact": "artifact.manifest",
     "prove": "evaluation.proof",
+    "read_samples": "data.samples",
     "read_words": "data.samples",
     "run": "runners.predict",
     "save": "network.checkpoint",

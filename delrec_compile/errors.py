@@ -4,7 +4,7 @@ DelrecError                 1   internal error
 ├── UsageError              2   the command line makes no sense
 ├── InputError              3   a file is missing, unreadable or refused
 │   ├── CheckpointError     3   a network file
-│   ├── DataError           3   an HDF5, .npz or words file
+│   ├── DataError           3   an HDF5, .npz or samples file
 │   ├── ModelError          3   an ONNX file
 │   └── NetworkError        3   arrays that make no valid network
 ├── UnsupportedError        4   unknown target, op or mode

@@ -49,7 +49,7 @@ def build(
     tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
     db: Db = None,
     device: Devices = None,
-    samples: Samples = "words",
+    samples: Samples = "samples",
     limit: Limit = None,
     dump: Annotated[
         Path | None, typer.Option(help="Write each phase of the lowering here.")
@@ -60,7 +60,7 @@ def build(
     """Compile a network, prove it against PyTorch, time it."""
     from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build as build_artifact
-    from delrec_compile.data.samples import read_words
+    from delrec_compile.data.samples import read_samples
     from delrec_compile.evaluation.proof import prove
     from delrec_compile.network import checkpoint
     from delrec_compile.network.summary import inspect as facts_of
@@ -72,7 +72,12 @@ def build(
             "--unroll": unroll != 1,
             "--calibrate": calibrate,
         }
-        odd |= {"--device": device, "--dump": dump, "--limit": limit, "--input": samples != "words"}
+        odd |= {
+            "--device": device,
+            "--dump": dump,
+            "--limit": limit,
+            "--input": samples != "samples",
+        }
         plain.refuse(odd)
         plain.build(model, target, out, cpu, force, as_json)
         return
@@ -85,7 +90,7 @@ def build(
             target,
             out,
             numeric=numeric,
-            calibrate=read_words(calibrate) if calibrate else None,
+            calibrate=read_samples(calibrate) if calibrate else None,
             unroll=unroll,
             cpu=cpu,
             tuned=tuned,

@@ -26,7 +26,7 @@ def compare(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Where artifacts are kept and found again.")
     ] = Path(OUT),
-    samples: Samples = "words",
+    samples: Samples = "samples",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first samples, for a quick look.")
     ] = None,

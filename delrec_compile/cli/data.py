@@ -19,9 +19,9 @@ data_app = typer.Typer(
 @data_app.command("synth")
 def data_synth(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    train_words: Annotated[int, typer.Option("--train", help="Samples per class.")] = 120,
-    valid_words: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
-    test_words: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
+    train_samples: Annotated[int, typer.Option("--train", help="Samples per class.")] = 120,
+    valid_samples: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
+    test_samples: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
     seed: Annotated[int, typer.Option()] = 0,
     force: Force = False,
     as_json: Json = False,
@@ -32,9 +32,9 @@ def data_synth(
     with bar("synthesising") as step:
         made = synthesise(
             out,
-            train=train_words,
-            valid=valid_words,
-            test=test_words,
+            train=train_samples,
+            valid=valid_samples,
+            test=test_samples,
             seed=seed,
             progress=lambda stage, done, total: step(done, total, stage),
             force=force,

@@ -32,7 +32,7 @@ def footprint(
     ] = None,
     samples: Annotated[
         str, typer.Option("--input", "-i", help="The first of these samples is run: .h5, .npz.")
-    ] = "words",
+    ] = "samples",
     rows: Annotated[str, typer.Option(help="Programs to run, with commas; default: all.")] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Processes started of each baseline.")] = 5,
     as_json: Json = False,

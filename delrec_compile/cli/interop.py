@@ -69,7 +69,7 @@ def import_(
     ] = 200,
     samples: Annotated[
         str | None,
-        typer.Option("--input", "-i", help="Measure accuracy on samples: .h5, .npz, or 'words'."),
+        typer.Option("--input", "-i", help="Measure accuracy on samples: .h5, .npz, or 'samples'."),
     ] = None,
     limit: Limit = None,
     force: Force = False,
@@ -196,10 +196,10 @@ def _same_model(source: str, found: Any) -> None:
 
 
 def _accuracy(network: Any, samples: str, limit: int | None) -> float:
-    from delrec_compile.data.samples import fitting, read_words
+    from delrec_compile.data.samples import fitting, read_samples
     from delrec_compile.network.classify import accuracy
 
-    heard = fitting(read_words(samples), network.inputs)
+    heard = fitting(read_samples(samples), network.inputs)
     return accuracy(network, heard.counts[:limit], heard.labels[:limit])
 
 

@@ -12,7 +12,7 @@ from delrec_compile.numeric import Numeric
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Samples = Annotated[
-    str, typer.Option("--input", "-i", help="Samples to run: .h5, .npz, or 'words' (bundled).")
+    str, typer.Option("--input", "-i", help="Samples to run: .h5, .npz, or 'samples' (bundled).")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 Model = Annotated[

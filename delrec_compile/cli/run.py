@@ -16,7 +16,7 @@ FEW = 20
 
 def run(
     path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    samples: Samples = "words",
+    samples: Samples = "samples",
     limit: Limit = None,
     steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 sample.")] = 80,
     as_json: Json = False,
@@ -28,9 +28,9 @@ def run(
     with saying() as say:
         say(f"running {path}")
         answers = child.call(
-            "delrec_compile.runners.predict:answers",
+            "delrec_compile.runners.predict:predict",
             path=str(path),
-            words=samples,
+            samples=samples,
             limit=limit,
             steps=steps,
         )
@@ -50,21 +50,21 @@ def run(
             f"{answers['engine']}: {path}", ("class", "samples", "correct", "accuracy"), rows
         )
     )
-    if answers["words"] <= FEW:
+    if answers["samples"] <= FEW:
         heard = [names[c] for c in answers["classes"]]
         said = [names[c] for c in answers["expected"]]
         pairs = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
         show(tables.table("sample by sample", ("sample", "true", "predicted"), pairs))
     show(
-        f"accuracy {answers['accuracy']:.1%} on {answers['words']} samples of {answers['steps']} steps, "
-        f"{answers['spikes_per_step']:.1f} hidden spikes per step"
+        f"accuracy {answers['accuracy']:.1%} on {answers['samples']} samples of "
+        f"{answers['steps']} steps, {answers['spikes_per_step']:.1f} hidden spikes per step"
     )
     show_next(f"delrec-compile check {path}")
 
 
 def check(
     path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    samples: Samples = "words",
+    samples: Samples = "samples",
     limit: Limit = None,
     network: Annotated[
         str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
@@ -74,7 +74,7 @@ def check(
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
     if plain.is_plain(path):
-        plain.refuse({"--device": device, "--limit": limit, "--input": samples != "words"})
+        plain.refuse({"--device": device, "--limit": limit, "--input": samples != "samples"})
         plain.check(path, as_json)
         return
     if device:
@@ -114,7 +114,7 @@ def bench(
     path: Annotated[
         Path | None, typer.Argument(help="An artifact folder; by default the bundled one is built.")
     ] = None,
-    samples: Samples = "words",
+    samples: Samples = "samples",
     rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
@@ -130,7 +130,7 @@ def bench(
     """Time an artifact beside its baselines, interleaved, on one thread; or on other machines."""
     if path is not None and plain.is_plain(path):
         plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
-        plain.refuse({"--batch": batch, "--input": samples != "words"})
+        plain.refuse({"--batch": batch, "--input": samples != "samples"})
         plain.bench(path, rounds, as_json)
         return
     if device:

@@ -33,19 +33,19 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option(help="Emulators at once; default: one per core, at most 4.")
     ] = None,
-    samples: Samples = "words",
+    samples: Samples = "samples",
     db: Db = None,
     as_json: Json = False,
 ) -> None:
     """Find the fastest schedule for a network on a target; 'build' takes it from then on."""
     from delrec_compile.compiler.schedules.store import Store
-    from delrec_compile.data.samples import read_words
+    from delrec_compile.data.samples import read_samples
     from delrec_compile.network import checkpoint
     from delrec_compile.tuning.driver import Limits
     from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
-    facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "words": samples, "db": db}
+    facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "samples": samples, "db": db}
     facts["device"] = device
     line = _line(model, target, numeric, cpu, device, minutes, trials)
     try:
@@ -53,7 +53,7 @@ def tune(
             found = search(
                 network,
                 target,
-                calibrate=read_words(calibrate) if calibrate else None,
+                calibrate=read_samples(calibrate) if calibrate else None,
                 limits=Limits(minutes, trials),
                 jobs=jobs,
                 command=line,

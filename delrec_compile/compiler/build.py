@@ -42,7 +42,7 @@ def build(
     """Exports, compiles in a child process, links and packs the artifact.
 
     out: folder, by default `<network>-<target>`. numeric: float32, int16 or int8; the integer modes
-    are calibrated on words of training or validation, if given. unroll: time steps per call of
+    are calibrated on samples of training or validation, if given. unroll: time steps per call of
     `step`. cpu: LLVM
     name of the CPU in place of the one found here, such as `x86-64-v3`, or a GPU's architecture.
     tuned: take the schedule that `tune` found for this, if it did. db: the store it is kept in.

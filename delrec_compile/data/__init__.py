@@ -2,5 +2,5 @@
 
 May import: ops, targets and below.
 Start reading at: `events.py`.
-Public: `events.Events`, `sets.load_sets`, `samples.read_words`, `synth.synthesise`.
+Public: `events.Events`, `sets.load_sets`, `samples.read_samples`, `synth.synthesise`.
 """

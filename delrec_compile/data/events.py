@@ -1,4 +1,4 @@
-"""Spike data as counts per time step: from SHD/SSC files, and to and from small files of words."""
+"""Spike data as counts per time step: from SHD/SSC files, and to and from small files of samples."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
     )
 
 
-def save_words(path: str | Path, events: Events) -> None:
-    """Write binned words as a compressed .npz; equal events give equal bytes."""
+def save_samples(path: str | Path, events: Events) -> None:
+    """Write binned samples as a compressed .npz; equal events give equal bytes."""
     arrays: dict[str, Any] = {
         "counts": events.counts,
         "labels": events.labels.astype(np.uint16),
@@ -182,8 +182,8 @@ def save_words(path: str | Path, events: Events) -> None:
     Path(path).write_bytes(buffer.getvalue())
 
 
-def load_words(path: str | Path) -> Events:
-    """Read what save_words wrote. DataError for anything else; nothing is unpickled."""
+def load_samples(path: str | Path) -> Events:
+    """Read what save_samples wrote. DataError for anything else; nothing is unpickled."""
     path = Path(path)
     existing_file(path)
     try:
@@ -191,13 +191,16 @@ def load_words(path: str | Path) -> Events:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise DataError(
-            f"{path} is not a whole .npz of binned words ({type(error).__name__}); "
-            "make one with save_words, or give an HDF5 file"
+            f"{path} is not an intact .npz file of binned samples ({type(error).__name__}); "
+            "make one with save_samples, or pass an HDF5 file"
         ) from error
-    return _words(path, arrays)
+    return _samples(path, arrays)
 
 
-def _words(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
+save_words, load_words = save_samples, load_samples  # the old names, for one version
+
+
+def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
     missing = [name for name in ("counts", "labels", "dt_ms") if name not in arrays]
     if missing:
         found = ", ".join(sorted(arrays)) or "nothing"
@@ -206,7 +209,7 @@ def _words(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
     if counts.dtype != np.uint8 or counts.ndim != 3:
         raise DataError(
             f"{path}: counts are {counts.dtype} of shape {list(counts.shape)}; "
-            "uint8 (words, steps, channels) is needed"
+            "uint8 (samples, steps, channels) is needed"
         )
     if dt_ms.ndim or dt_ms.dtype.kind not in "fiu" or not 0 < float(dt_ms) < np.inf:
         raise DataError(f"{path}: dt_ms is no positive number")

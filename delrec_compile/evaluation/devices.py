@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.data.samples import first, fitting, read_words
+from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
 from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.evaluation.parity import compare_artifact
@@ -28,7 +28,7 @@ AGREED = 1  # samples that are compared before any is timed
 
 @renamed_arguments(words="samples")
 def check_on(
-    path: Path | str, devices: Sequence[Device], samples: str = "words", limit: int | None = None
+    path: Path | str, devices: Sequence[Device], samples: str = "samples", limit: int | None = None
 ) -> dict[str, Any]:
     """Parity of an artifact on every device: `passed`, and `devices`, in their order.
 
@@ -43,7 +43,7 @@ def check_on(
 
 @renamed_arguments(words="samples")
 def bench_on(
-    path: Path | str, devices: Sequence[Device], samples: str = "words", rounds: int = 25
+    path: Path | str, devices: Sequence[Device], samples: str = "samples", rounds: int = 25
 ) -> dict[str, Any]:
     """Microseconds per step of an artifact on every device: `rows`, in their order, and `workload`.
 
@@ -60,7 +60,7 @@ def checked(path: str, url: str, samples: str, limit: int | None) -> dict[str, A
     """In the child: parity on one device."""
     artifact = load_artifact(path)
     network = checkpoint.load(artifact.path / "network.safetensors")
-    chosen = fitting(first(read_words(samples), limit), network.inputs)
+    chosen = fitting(first(read_samples(samples), limit), network.inputs)
     runner = open_device(artifact, parse(url))
     found = compare_artifact(artifact, network, runner, chosen)
     return {**found.as_dict(), **_place(url, runner)}
@@ -70,7 +70,7 @@ def timed(path: str, url: str, samples: str, rounds: int) -> dict[str, Any]:
     """In the child: microseconds per step on one device, once its outputs are found right."""
     artifact = load_artifact(path)
     network = checkpoint.load(artifact.path / "network.safetensors")
-    events = fitting(first(read_words(samples), rounds), network.inputs)
+    events = fitting(first(read_samples(samples), rounds), network.inputs)
     runner = open_device(artifact, parse(url))
     if not compare_artifact(artifact, network, runner, first(events, AGREED)).passed:
         raise ParityError(f"{url} computes other outputs; 'check --device {url}' says where")

@@ -8,7 +8,7 @@ from typing import Any
 
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.data.samples import first, read_words
+from delrec_compile.data.samples import first, read_samples
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
@@ -60,7 +60,7 @@ class Proof:
 @renamed_arguments(words="samples")
 def prove(
     artifact: Artifact,
-    samples: str = "words",
+    samples: str = "samples",
     *,
     limit: int | None = None,
     timed: bool = True,
@@ -148,7 +148,7 @@ def on_gpu(path: str, samples: str, limit: int) -> dict[str, Any]:
     if not session.self_test():
         raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
     network = checkpoint.load(session.artifact.path / "network.safetensors")
-    found = compare(network, session, first(read_words(samples), limit), target="cuda")
+    found = compare(network, session, first(read_samples(samples), limit), target="cuda")
     return {"check": found.as_dict(), "how": session.how, "instructions_per_step": None}
 
 
@@ -159,7 +159,7 @@ def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
     if not runner.self_test():
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
-    chosen = first(read_words(samples), limit)
+    chosen = first(read_samples(samples), limit)
     found = compare_artifact(artifact, network, runner, chosen)
     mean = sum(runner.instructions) / len(runner.instructions)
     clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
@@ -181,7 +181,7 @@ def checked(
 ) -> list[dict[str, Any]]:
     """In the child: parity of artifacts or ONNX files."""
     source = checkpoint.load(network) if network else None
-    events = first(read_words(samples), limit)
+    events = first(read_samples(samples), limit)
     return [check_parity(path, events, network=source).as_dict() for path in paths]
 
 

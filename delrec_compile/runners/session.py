@@ -192,7 +192,7 @@ class Session:
         return int(self._entry["self_test"]()) == 0
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, words, inputs), each word from a fresh start. Of sessions of one stream."""
+        """x: (T, samples, inputs), each sample from a fresh start. Of sessions of one stream."""
         if self.streams > 1:
             raise DataError("a session of several streams has no trace; open one without streams")
         ys, fired = [], []

@@ -1,4 +1,4 @@
-"""Augmentation of training words: shifts in time and along the channels, blends within a class."""
+"""Augmentation of training samples: shifts in time and along the channels, blends within a class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from delrec_compile.data.events import Events
 from delrec_compile.training.config import TrainConfig
 
 
-class Words:
+class Samples:
     """Training utterances, padded with silence so that a shift is a slice.
 
     counts: (n, T, channels) uint8 of `events`. Every draw is from `generator`.
@@ -60,17 +60,17 @@ class Words:
         return out
 
 
-def _aligned(word: Tensor, to: Tensor) -> Tensor:
-    """`word` (T, channels) moved in time so that its centre of mass lies on that of `to`."""
-    late = round(_centre(to) - _centre(word))
-    moved = torch.zeros_like(word)
+def _aligned(sample: Tensor, to: Tensor) -> Tensor:
+    """`sample` (T, channels) moved in time so that its centre of mass lies on that of `to`."""
+    late = round(_centre(to) - _centre(sample))
+    moved = torch.zeros_like(sample)
     if late >= 0:
-        moved[late:] = word[: len(word) - late]
+        moved[late:] = sample[: len(sample) - late]
     else:
-        moved[:late] = word[-late:]
+        moved[:late] = sample[-late:]
     return moved
 
 
-def _centre(word: Tensor) -> float:
-    weight = word.sum(1)
+def _centre(sample: Tensor) -> float:
+    weight = sample.sum(1)
     return float((weight * torch.arange(len(weight))).sum() / weight.sum().clamp_min(1))

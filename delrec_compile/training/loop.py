@@ -26,7 +26,7 @@ from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import Network
 from delrec_compile.training import distillation as teachers
 from delrec_compile.training import state as saved
-from delrec_compile.training.augment import Words
+from delrec_compile.training.augment import Samples
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.freeze import frozen
 from delrec_compile.training.losses import loss_and_scores
@@ -125,7 +125,7 @@ class _Run:
         self.batches = math.ceil(len(sets.train) / config.batch)
         self.optimisers = Optimisers(self.net, config, self.batches)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.words = Words(sets.train, config, self.generator)
+        self.samples = Samples(sets.train, config, self.generator)
         self.history: list[Epoch] = []
 
     def epochs(self, progress: Progress | None) -> None:
@@ -185,9 +185,9 @@ class _Run:
         """Every utterance once: mean loss and accuracy, and how many batches changed no parameter
         because their loss or gradient was not finite; BatchNorm's running statistics have seen them."""
         self.net.train()
-        total, right, seen, skipped, labels = 0.0, 0, 0, 0, self.words.labels
-        for index in torch.split(self.words.order(), self.config.batch):
-            x = self.words.batch(index).to(self.device).transpose(0, 1)
+        total, right, seen, skipped, labels = 0.0, 0, 0, 0, self.samples.labels
+        for index in torch.split(self.samples.order(), self.config.batch):
+            x = self.samples.batch(index).to(self.device).transpose(0, 1)
             wanted = labels[index].to(self.device)
             loss, scores = loss_and_scores(self.net, x, wanted, self.teacher)
             if not self.optimisers.step(loss):

@@ -1,8 +1,8 @@
 """Where a point of `tune` is built, proven and measured. Runs in a child process that stays warm.
 
 A point is built as a whole artifact. Before its cost counts, its self-test must pass, and outputs
-and spikes must be those of the shipped schedule, bit for bit, on every word. Native code is then
-timed in turns with the shipped schedule, in a few steps per call and in whole words; what counts is
+and spikes must be those of the shipped schedule, bit for bit, on every sample. Native code is then
+timed in turns with the shipped schedule, in a few steps per call and in whole samples; what counts is
 the ratio. Code for another machine runs in an emulator, and its cost is instructions, which are
 exact.
 """
@@ -28,7 +28,7 @@ from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.schedules import choice
-from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import same_bits
@@ -39,7 +39,7 @@ from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.session import Session
 from delrec_compile.tuning.remote import Remote
 
-WORDS = {"native": 9, "emulated": 1, "device": 9}
+SAMPLES = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
 STEPS, SEQUENCE = "steps", "sequence"
 ONLY_SEQUENCES = ("chunk", "tile")  # choices of a schedule
@@ -51,11 +51,11 @@ Costs = dict[str, float]
 class Lab:
     """root: a folder with network.safetensors, and the integer network where one is tuned.
 
-    words: where inputs come from. device: where points run; else here, natively or in an emulator.
+    samples: where inputs come from. device: where points run; else here, natively or in an emulator.
     """
 
     def __init__(
-        self, root: str, target: str, cpu: str | None, words: str, device: str | None = None
+        self, root: str, target: str, cpu: str | None, samples: str, device: str | None = None
     ) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         self.root, self.target, self.cpu = Path(root), target, cpu
@@ -64,8 +64,8 @@ class Lab:
         here = "native" if self.profile.runs_here else "emulated"
         self.how = "device" if device else here
         network = checkpoint.load(self.root / "network.safetensors")
-        events = fitting(read_words(words), network.inputs)
-        counts = events.counts[: WORDS[self.how], : events.steps // FEW * FEW or None]
+        events = fitting(read_samples(samples), network.inputs)
+        counts = events.counts[: SAMPLES[self.how], : events.steps // FEW * FEW or None]
         self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
         whole = self.root / integer_checkpoint.NAME
         self.network: Any = integer_checkpoint.load(whole) if whole.exists() else network
@@ -120,8 +120,8 @@ class Lab:
             if self.how == "emulated":
                 turns = [[c.costs(self.x) for c in (self.shipped, *made)]]
             else:
-                words = [self.x[i % len(self.x)] for i in range(rounds)]
-                turns = [[c.costs([x]) for c in (self.shipped, *made)] for x in words]
+                samples = [self.x[i % len(self.x)] for i in range(rounds)]
+                turns = [[c.costs([x]) for c in (self.shipped, *made)] for x in samples]
             return [
                 summary(
                     [turn[i] for turn in turns], [turn[0] for turn in turns], same_steps(own, s)
@@ -178,26 +178,26 @@ class Lab:
 
 
 class _Candidate:
-    """A built point, its self-test passed, with what it computed of every word."""
+    """A built point, its self-test passed, with what it computed of every sample."""
 
-    def __init__(self, artifact: Artifact, runner: Any, how: str, words: Sequence[F32]) -> None:
+    def __init__(self, artifact: Artifact, runner: Any, how: str, samples: Sequence[F32]) -> None:
         self.artifact, self.runner = artifact, runner
         if not self.runner.self_test():
             raise ParityError("the self-test fails")
-        self.traces = [self.runner.trace(x[:, None]) for x in words]
+        self.traces = [self.runner.trace(x[:, None]) for x in samples]
         self.native = how == "native"
         if self.native:
-            for x, trace in zip(words, self.traces, strict=True):
+            for x, trace in zip(samples, self.traces, strict=True):
                 if not np.array_equal(_in_steps(self.runner, x), trace.y[:, 0]):
-                    raise ParityError("a few steps per call and whole words differ")
+                    raise ParityError("a few steps per call and whole samples differ")
 
-    def costs(self, words: Sequence[F32]) -> Costs:
-        """Of one step, by form: the median of the words."""
+    def costs(self, samples: Sequence[F32]) -> Costs:
+        """Of one step, by form: the median of the samples."""
         if hasattr(self.runner, "costs"):
-            return dict(self.runner.costs(words))
+            return dict(self.runner.costs(samples))
         if not self.native:
             return {STEPS: statistics.fmean(self.runner.instructions)}
-        found = [_times(self.runner, x) for x in words]
+        found = [_times(self.runner, x) for x in samples]
         return {form: statistics.median(f[form] for f in found) for form in (STEPS, SEQUENCE)}
 
 
@@ -233,7 +233,7 @@ def _features(llvm: Mapping[str, Any]) -> list[str]:
 
 
 def _times(session: Session, x: F32) -> Costs:
-    """Microseconds per step of a word, of this thread's own time."""
+    """Microseconds per step of a sample, of this thread's own time."""
     own = np.ascontiguousarray(x, session.x.dtype)
     y = np.empty((len(x), session.y.shape[1]), np.float32)
     few = _few(session, own, y)
@@ -260,7 +260,7 @@ def _time(session: Session, run: Callable[[], None]) -> float:
 
 
 def _few(session: Session, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
-    """Calls that go through a word between them; its length is a multiple of FEW."""
+    """Calls that go through a sample between them; its length is a multiple of FEW."""
     return session.bind(x.reshape(-1, FEW, x.shape[1]), y.reshape(-1, FEW, y.shape[1]))
 
 

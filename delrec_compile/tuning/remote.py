@@ -28,7 +28,7 @@ from delrec_compile.runners.runner import Trace
 SESSION_S = 60.0  # after which a server ends a session
 YOUNG_S = 25.0  # until when a comparison is begun in one
 BACK_S, POLL_S = 30.0, 0.5
-# form -> steps in a call; 0: a word in one call
+# form -> steps in a call; 0: a sample in one call
 PIECES = {"steps": HOISTED_FROM - 1, "sequence": 0}
 
 
@@ -115,12 +115,12 @@ class RemoteRunner:
         return True
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Each word is traced there, and run again in one call and in steps."""
+        """x: (T, batch, inputs). Each sample is traced there, and run again in one call and in steps."""
         with self.remote.guarded():
             return self.runner.trace(x)
 
-    def costs(self, words: Sequence[F32]) -> dict[str, float]:
-        """Microseconds of CPU time per step, by form: the median of the words."""
-        x = np.stack(words)
+    def costs(self, samples: Sequence[F32]) -> dict[str, float]:
+        """Microseconds of CPU time per step, by form: the median of the samples."""
+        x = np.stack(samples)
         with self.remote.guarded():
             return {f: statistics.median(self.runner.times(x, n)) for f, n in PIECES.items()}

@@ -25,6 +25,7 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.numeric import Numeric
 from delrec_compile.runners.devices.url import parse
+from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning.driver import Limits, Run, Tuned
 
@@ -32,6 +33,7 @@ LAB = "delrec_compile.tuning.evaluator:Lab"
 MOST_JOBS = 4
 
 
+@renamed_arguments(words="samples")
 def tune(
     network: Network,
     target: str = "x86_64",
@@ -40,7 +42,7 @@ def tune(
     calibrate: Events | None = None,
     cpu: str | None = None,
     device: str | None = None,
-    words: str = "words",
+    samples: str = "samples",
     db: Path | str | None = None,
     limits: Limits | None = None,
     jobs: int | None = None,
@@ -50,8 +52,8 @@ def tune(
     """Searches schedules for the target, and keeps the winner in the store `db`.
 
     cpu: as in `build`. device: where it is measured, `rpc://host:port/key` or `ssh://user@host`;
-    else here, or in an emulator. words: what is run. jobs: points that are built and run at once, where
-    they run in an emulator. command: what is noted beside the winner. Raises
+    else here, or in an emulator. samples: the inputs that are run. jobs: points that are built and
+    run at once, where they run in an emulator. command: what is noted beside the winner. Raises
     UnsupportedError, UsageError, DeviceError, and what `build` raises.
     """
     profile = _tunable(target, device)
@@ -65,7 +67,7 @@ def tune(
             "root": folder,
             "target": target,
             "cpu": cpu,
-            "words": str(words),
+            "samples": str(samples),
             "device": device,
         }
         run = Run(Store(db), limits or Limits(), command, progress)

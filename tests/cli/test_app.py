@@ -13,7 +13,7 @@ import h5py
 import pytest
 from fixtures.command import COMMAND, cli, ok, refused
 
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 
 
 def test_build_is_the_whole_path(tmp_path):
@@ -76,12 +76,12 @@ def test_run_reads_h5_and_npz(artifacts, tmp_path):
     import h5py
     import numpy as np
 
-    from delrec_compile.data.events import save_words
+    from delrec_compile.data.events import save_samples
 
-    words = read_words("words").take([4])
-    save_words(tmp_path / "w.npz", words)
-    step, channel = np.nonzero(words.counts[0])
-    counts = words.counts[0][step, channel]
+    samples = read_samples("samples").take([4])
+    save_samples(tmp_path / "w.npz", samples)
+    step, channel = np.nonzero(samples.counts[0])
+    counts = samples.counts[0][step, channel]
     times = np.repeat((step + 0.5) / 100.0, counts).astype(np.float32)
     units = np.repeat(channel * 5, counts).astype(np.uint16)
     with h5py.File(tmp_path / "w.h5", "w") as file:
@@ -89,7 +89,7 @@ def test_run_reads_h5_and_npz(artifacts, tmp_path):
         for name, (kind, value) in kinds.items():
             rows = file.create_dataset(name, (1,), h5py.vlen_dtype(kind))
             rows[0] = value
-        file["labels"] = words.labels.astype(np.uint16)
+        file["labels"] = samples.labels.astype(np.uint16)
     folder = artifacts["conv_delay_256"]
     told = [
         json.loads(ok("run", folder, "-i", tmp_path / name, "--json")) for name in ("w.npz", "w.h5")

@@ -70,7 +70,7 @@ def test_nir_out_and_in_again(tmp_path: Path) -> None:
     told = json.loads(ok("export", "--form", "nir", "-o", "a.nir", "--json", cwd=tmp_path))
     assert (told["schema"], told["form"], told["nodes"]) == ("delrec.export/1", "nir", 10)
     told = json.loads(
-        ok("import", "a.nir", "-o", "b.safetensors", "-i", "words", "--json", cwd=tmp_path)
+        ok("import", "a.nir", "-o", "b.safetensors", "-i", "samples", "--json", cwd=tmp_path)
     )
     assert told["schema"] == "delrec.import/1"
     assert told["recurrences"] == [None, "conv_delay"]

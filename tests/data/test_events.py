@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import refusal
 
-from delrec_compile.data.events import Events, describe, load_events, load_words, save_words
+from delrec_compile.data.events import Events, describe, load_events, load_samples, save_samples
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import DataError, UsageError
 
@@ -220,11 +220,11 @@ def test_missing_foreign_and_cut_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is a folder"):
         load_events(tmp_path)
     (tmp_path / "text.h5").write_text("no HDF5")
-    with pytest.raises(DataError, match="not a whole HDF5 file"):
+    with pytest.raises(DataError, match="not an intact HDF5 file"):
         load_events(tmp_path / "text.h5")
     raw = write(tmp_path / "a.h5").read_bytes()
     (tmp_path / "cut.h5").write_bytes(raw[: len(raw) // 2])
-    with pytest.raises(DataError, match="not a whole HDF5 file"):
+    with pytest.raises(DataError, match="not an intact HDF5 file"):
         load_events(tmp_path / "cut.h5")
 
 
@@ -236,20 +236,20 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[st
         load_events(write(tmp_path / "a.h5"), **options)
 
 
-def test_words_survive_a_round_trip_and_are_reproducible(tmp_path: Path) -> None:
+def test_samples_survive_a_round_trip_and_are_reproducible(tmp_path: Path) -> None:
     events = load_events(write(tmp_path / "a.h5", keys=["a", "b"], speaker=[1, 2, 3]))
-    save_words(tmp_path / "w.npz", events)
-    back = load_words(tmp_path / "w.npz")
+    save_samples(tmp_path / "w.npz", events)
+    back = load_samples(tmp_path / "w.npz")
     assert (back.counts == events.counts).all()
     assert (back.labels == events.labels).all()
     assert back.speaker is not None
     assert back.speaker.tolist() == [1, 2, 3]
     assert (back.keys, back.dt_ms) == (events.keys, events.dt_ms)
-    save_words(tmp_path / "again.npz", events)
+    save_samples(tmp_path / "again.npz", events)
     assert (tmp_path / "w.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
 
 
-GOOD_WORDS: dict[str, Any] = {
+GOOD_SAMPLES: dict[str, Any] = {
     "counts": np.zeros((2, 4, 3), np.uint8),
     "labels": np.zeros(2, np.uint16),
     "dt_ms": np.float64(10),
@@ -269,24 +269,26 @@ GOOD_WORDS: dict[str, Any] = {
         ({"labels": np.array([0, 5]), "keys": np.array(["a", "b"])}, "label 5; there are 2"),
     ],
 )
-def test_malformed_words_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    arrays = {k: v for k, v in {**GOOD_WORDS, **change}.items() if v is not None}
+def test_malformed_samples_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    arrays = {k: v for k, v in {**GOOD_SAMPLES, **change}.items() if v is not None}
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(DataError, match=message):
-        load_words(tmp_path / "w.npz")
+        load_samples(tmp_path / "w.npz")
 
 
-def test_words_are_never_unpickled(tmp_path: Path) -> None:
+def test_samples_are_never_unpickled(tmp_path: Path) -> None:
     labels = np.array([{"a": 1}, {}], dtype=object)
-    np.savez(tmp_path / "w.npz", **{**GOOD_WORDS, "labels": labels})
-    with pytest.raises(DataError, match="not a whole"):
-        load_words(tmp_path / "w.npz")
+    np.savez(tmp_path / "w.npz", **{**GOOD_SAMPLES, "labels": labels})
+    with pytest.raises(DataError, match="not an intact"):
+        load_samples(tmp_path / "w.npz")
     (tmp_path / "text.npz").write_text("no zip")
-    with pytest.raises(DataError, match="not a whole"):
-        load_words(tmp_path / "text.npz")
+    with pytest.raises(DataError, match="not an intact"):
+        load_samples(tmp_path / "text.npz")
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(DataError, match="not a whole"):
-        load_words(tmp_path / "one.npy")
+    with pytest.raises(DataError, match="not an intact"):
+        load_samples(tmp_path / "one.npy")
 
 
 def test_the_first_of_each_class_keep_their_order() -> None:

@@ -180,7 +180,7 @@ def test_words_hold_every_byte() -> None:
 def test_instructions_of_the_bundled_network(
     target: str, numeric: str, most: int, tmp_path: Path
 ) -> None:
-    """Counted exactly, on the first five bundled words: no worse than hand-written kernels."""
+    """Counted exactly, on the first five bundled samples: no worse than hand-written kernels."""
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
     artifact = build(checkpoint.load("conv_delay_256"), target, tmp_path / "a", numeric=numeric)
@@ -213,7 +213,7 @@ def test_int8_fits_128_kb_of_flash_and_8_kb_of_ram(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("numeric", "points"), [("int16", 0.2), ("int8", 1.01)])
 def test_accuracy_is_that_of_float(numeric: str, points: float, tmp_path: Path) -> None:
-    """On the 100 bundled words, where a word is a whole point."""
+    """On the 100 bundled samples, where a sample is a whole point."""
     artifact = build(checkpoint.load("conv_delay_256"), "x86_64", tmp_path / "a", numeric=numeric)
     proof = prove(artifact, timed=False)
     assert proof.check is not None

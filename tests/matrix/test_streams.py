@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cases import CASES, EXACT, INTEGER, counts, network
 
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import DataError
 from delrec_compile.runners.session import Session
 
@@ -15,7 +15,7 @@ STEPS = 75  # two chunks of a sequence and a rest
 
 @pytest.fixture(scope="module")
 def x():
-    return np.ascontiguousarray(read_words("words").counts[:5], np.float32)
+    return np.ascontiguousarray(read_samples("samples").counts[:5], np.float32)
 
 
 def one_by_one(artifact, x):

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import cores, picture, studies, tables
-from benchmarks.networks import Size, poisson_words, random_network
+from benchmarks.networks import Size, poisson_samples, random_network
 from delrec_compile.evaluation.baselines.baseline import FORMS
 from delrec_compile.evaluation.baselines.ours import OursStep
 from delrec_compile.evaluation.latency.bench import NAMES
@@ -24,7 +24,7 @@ SMALL = Size(neurons=40, delays=(2, 9), rate=0.1, inputs=30, outputs=4)
 @pytest.mark.parametrize("rate", [0.02, 0.2])
 def test_a_random_network_fires_at_the_rate_asked_for(rate):
     network = random_network(Size(neurons=96, delays=(3, 12), rate=rate, inputs=50))
-    counts = poisson_words(64, 80, 50, seed=1).counts
+    counts = poisson_samples(64, 80, 50, seed=1).counts
     x = np.ascontiguousarray(counts.transpose(1, 0, 2), np.float32)
     for spikes in TorchRunner(network).trace(x).spikes:
         assert spikes[20:].mean() == pytest.approx(rate, rel=0.25)
@@ -39,14 +39,14 @@ def test_a_random_network_can_have_a_dense_recurrence():
 
 
 def test_inputs_have_the_density_of_the_method():
-    assert (poisson_words(64, 50, 140).counts > 0).mean() == pytest.approx(0.2, abs=0.01)
+    assert (poisson_samples(64, 50, 140).counts > 0).mean() == pytest.approx(0.2, abs=0.01)
 
 
 def test_the_cost_of_a_step_does_not_grow_with_the_delay(compiled):
     """Delays up to 250 steps beside delays up to 8, interleaved."""
     long, short = ((83, 250), (2, 8))
     made = {str(d): OursStep(compiled(random_network(Size(delays=d)))) for d in (long, short)}
-    times = interleave(made, inputs(poisson_words(15, 400, 140), 1, 15))
+    times = interleave(made, inputs(poisson_samples(15, 400, 140), 1, 15))
     ratio = [a / b for a, b in zip(times[str(long)], times[str(short)], strict=True)]
     assert statistics.median(ratio) < 1.4
 

@@ -11,8 +11,8 @@ import pytest
 
 import delrec_compile
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.data.events import Events, save_words
-from delrec_compile.data.samples import batches, read_words
+from delrec_compile.data.events import Events, save_samples
+from delrec_compile.data.samples import batches, read_samples
 from delrec_compile.errors import DataError, InputError, ModelError, ParityError
 from delrec_compile.evaluation import parity
 from delrec_compile.evaluation.proof import describe_difference, prove
@@ -30,8 +30,8 @@ from delrec_compile.system import toolchain
 
 
 @pytest.fixture(scope="module")
-def words():
-    return read_words("words")
+def samples():
+    return read_samples("samples")
 
 
 def test_the_package_verbs_stay_functions():
@@ -45,18 +45,18 @@ def test_the_package_verbs_stay_functions():
         assert callable(getattr(delrec_compile, name)), name
 
 
-def test_bundled_words_are_a_hundred_five_of_each_class(words):
-    assert len(words) == 100
-    assert np.bincount(words.labels).tolist() == [5] * 20
-    assert words.counts.shape == (100, 80, 140)
+def test_bundled_samples_are_a_hundred_five_of_each_class(samples):
+    assert len(samples) == 100
+    assert np.bincount(samples.labels).tolist() == [5] * 20
+    assert samples.counts.shape == (100, 80, 140)
 
 
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)
-def test_bundled_networks_in_every_engine(name, artifacts, words):
+def test_bundled_networks_in_every_engine(name, artifacts, samples):
     """0 differing spikes of 4 or 5 million, bit-equal membranes, equal classes; artifact, ONNX."""
     folder, neurons = artifacts[name], sum(layer.size for layer in checkpoint.load(name).layers)
     for path in (folder, folder / "model.onnx"):
-        found = parity.check(path, words)
+        found = parity.check(path, samples)
         assert found.spikes_compared == 100 * 80 * neurons
         assert found.spikes_differing == 0
         assert found.max_abs_error == 0.0
@@ -72,9 +72,9 @@ def test_measured_accuracy_is_what_the_network_says_of_itself():
     assert checkpoint.load("conv_delay_256").recurrent_parameters() == 259
 
 
-def test_reference_runner_agrees_with_torch(words):
+def test_reference_runner_agrees_with_torch(samples):
     network = checkpoint.load("conv_delay_256")
-    _, x = next(batches(words.take(range(8))))
+    _, x = next(batches(samples.take(range(8))))
     ours, theirs = ReferenceRunner(network).trace(x), TorchRunner(network).trace(x)
     assert np.array_equal(ours.y, theirs.y)
     for a, b in zip(ours.spikes, theirs.spikes, strict=True):
@@ -82,9 +82,9 @@ def test_reference_runner_agrees_with_torch(words):
         assert np.array_equal(a, b)
 
 
-def test_session_step_run_and_native_loop_agree(artifacts, words):
+def test_session_step_run_and_native_loop_agree(artifacts, samples):
     session = Session(artifacts["conv_delay_256"])
-    x = words.counts[3].astype(np.float32)
+    x = samples.counts[3].astype(np.float32)
     whole = session.run(x)
     session.reset()
     parts = np.concatenate([session.run(x[:13]), session.run(x[13:13]), session.run(x[13:])])
@@ -95,9 +95,9 @@ def test_session_step_run_and_native_loop_agree(artifacts, words):
     assert np.abs(whole).max() > 0
 
 
-def test_session_reads_x_in_place_at_any_address(artifacts, words):
+def test_session_reads_x_in_place_at_any_address(artifacts, samples):
     session = Session(artifacts["conv_delay_256"])
-    x = words.counts[0].astype(np.float32)
+    x = samples.counts[0].astype(np.float32)
     want = session.run(x)
     for offset in range(1, 16):
         moved = aligned(x.size + offset, np.float32)[offset:].reshape(x.shape)
@@ -106,9 +106,9 @@ def test_session_reads_x_in_place_at_any_address(artifacts, words):
         assert np.array_equal(session.run(moved), want)
 
 
-def test_streams_are_independent(artifacts, words):
+def test_streams_are_independent(artifacts, samples):
     one, two = Session(artifacts["conv_delay_256"]), Session(artifacts["conv_delay_256"])
-    a, b = words.counts[0].astype(np.float32), words.counts[50].astype(np.float32)
+    a, b = samples.counts[0].astype(np.float32), samples.counts[50].astype(np.float32)
     alone = one.run(a)
     one.reset()
     mixed = []
@@ -118,10 +118,10 @@ def test_streams_are_independent(artifacts, words):
     assert np.array_equal(alone, np.stack(mixed))
 
 
-def test_nan_input_does_not_kill_a_neuron(artifacts, words):
+def test_nan_input_does_not_kill_a_neuron(artifacts, samples):
     """A NaN count adds nothing, and the stream goes on as if it had been 0."""
     session = Session(artifacts["conv_delay_256"])
-    x = words.counts[0].astype(np.float32)
+    x = samples.counts[0].astype(np.float32)
     spoilt, zeroed = x.copy(), x.copy()
     spoilt[10, 7], zeroed[10, 7] = np.nan, 0
     want, y = session.run(zeroed), np.empty((len(x), session.y.shape[1]), np.float32)
@@ -146,41 +146,41 @@ def test_null_pointers_are_refused_by_the_c_entry_points(artifacts):
     assert session.self_test()
 
 
-def test_run_gives_classes_and_accuracy(artifacts, words, tmp_path):
-    few = words.take(range(10))
+def test_run_gives_classes_and_accuracy(artifacts, samples, tmp_path):
+    few = samples.take(range(10))
     answers = run(artifacts["conv_delay_256"], few)
     right = np.array(answers.classes) == few.labels
     assert answers.accuracy == right.mean()
     assert answers.labels[0] == "zero"
-    save_words(tmp_path / "few.npz", few)
+    save_samples(tmp_path / "few.npz", few)
     assert run(
-        artifacts["conv_delay_256"] / "model.onnx", read_words(tmp_path / "few.npz")
+        artifacts["conv_delay_256"] / "model.onnx", read_samples(tmp_path / "few.npz")
     ).classes == (answers.classes)
 
 
-def test_words_of_another_size_are_refused(artifacts, words):
-    narrow = Events(words.counts[:, :, :70], words.labels, words.keys, None, 10.0)
+def test_samples_of_another_size_are_refused(artifacts, samples):
+    narrow = Events(samples.counts[:, :, :70], samples.labels, samples.keys, None, 10.0)
     with pytest.raises(DataError, match="70 channels, the network takes 140"):
         run(artifacts["conv_delay_256"], narrow)
 
 
 def test_unknown_kinds_of_input(tmp_path):
     with pytest.raises(DataError, match=r"allowed: \.h5"):
-        read_words(tmp_path / "words.wav")
+        read_samples(tmp_path / "samples.wav")
     with pytest.raises(InputError, match="not an artifact"):
         open_runner(tmp_path)
     with pytest.raises(ModelError, match="no such file"):
         open_runner(tmp_path / "none.onnx")
 
 
-def test_a_planted_fault_is_found_at_its_place(artifacts, words):
+def test_a_planted_fault_is_found_at_its_place(artifacts, samples):
     """A neuron with other weights in the reference: parity fails and says where first."""
     network = checkpoint.load("conv_delay_256")
     weight = network.layers[1].weight.copy()
     weight[17] += 0.25
     layers = (network.layers[0], type(network.layers[1])(weight, *_rest(network.layers[1])))
     moved = delrec_compile.Network(layers, network.readout, labels=network.labels)
-    found = parity.check(artifacts["conv_delay_256"], words.take(range(10)), network=moved)
+    found = parity.check(artifacts["conv_delay_256"], samples.take(range(10)), network=moved)
     assert not found.passed
     assert found.spikes_differing > 0
     assert found.first is not None
@@ -214,34 +214,34 @@ def test_differences_within_float_error_are_explained_only_off_the_grid():
     assert not tally.verdict("x", 1, 2).passed
 
 
-def test_unrolled_artifact_and_onnx_equal_single_steps(tmp_path, words):
+def test_unrolled_artifact_and_onnx_equal_single_steps(tmp_path, samples):
     network = checkpoint.load("conv_delay_256")
     artifact = delrec_compile.build(network, out=tmp_path / "k8", unroll=8)
     session = Session(artifact)
     assert session.x.shape == (8, 140)
-    x = words.counts[7].astype(np.float32)
+    x = samples.counts[7].astype(np.float32)
     calls = np.concatenate([session.step(x[t : t + 8]).copy() for t in range(0, 80, 8)])
     session.reset()
     assert np.array_equal(calls, session.run(x))
-    few = words.take(range(6))
+    few = samples.take(range(6))
     for path in (artifact.path, artifact.path / "model.onnx"):
         assert parity.check(path, few).passed
     export(network, tmp_path / "k3.onnx", unroll=3)
     assert parity.check(tmp_path / "k3.onnx", few).max_abs_error == 0.0
 
 
-def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, words):
+def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, samples):
     network = checkpoint.load("conv_delay_256")
     export(network, tmp_path / "step.onnx")
-    assert parity.check(tmp_path / "step.onnx", words.take([0])).passed
+    assert parity.check(tmp_path / "step.onnx", samples.take([0])).passed
     from dataclasses import replace
 
     export(replace(network, dt_ms=5.0), tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="--network"):
-        parity.check(tmp_path / "other.onnx", words.take([0]))
+        parity.check(tmp_path / "other.onnx", samples.take([0]))
 
 
-def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, words, tmp_path, repository):
+def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, samples, tmp_path, repository):
     folder = artifacts["conv_delay_256"]
     program = tmp_path / "example"
     command = [
@@ -260,9 +260,9 @@ def test_the_c_example_of_the_docs_gives_the_same_class(artifacts, words, tmp_pa
         [*command, repository / "docs" / "example.c", library, "-lm", rpath, "-o", program],
         check=True,
     )
-    classes = run(folder, words.take([0, 33, 66])).classes
+    classes = run(folder, samples.take([0, 33, 66])).classes
     for index, wanted in zip((0, 33, 66), classes, strict=True):
-        raw = words.counts[index].astype("<f4").tobytes()
+        raw = samples.counts[index].astype("<f4").tobytes()
         out = subprocess.run([program], input=raw, capture_output=True, check=True).stdout
         assert out.decode().strip() == f"class {wanted}"
 

@@ -25,7 +25,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training import distillation, plots, state
-from delrec_compile.training.augment import Words
+from delrec_compile.training.augment import Samples
 from delrec_compile.training.config import SURROGATES as NAMES
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.delay_lines import spread
@@ -161,9 +161,9 @@ def test_the_rate_cost_is_the_published_one() -> None:
 def test_blends_keep_the_class_and_about_the_number_of_spikes() -> None:
     events = toy_sets().train
     config = small(blend=0.99, shift_steps=0, shift_channels=0)
-    words = Words(events, config, torch.Generator().manual_seed(0))
+    samples = Samples(events, config, torch.Generator().manual_seed(0))
     index = torch.arange(64)
-    blended = words.batch(index)
+    blended = samples.batch(index)
     plain = torch.from_numpy(events.counts[:64]).float()
     assert blended.shape == plain.shape
     assert (blended != plain).any(dim=(1, 2)).float().mean() > 0.9

@@ -11,7 +11,7 @@ from fixtures.training import small, toy_sets
 from torch import Tensor
 from torch.nn import functional
 
-from delrec_compile.data.events import load_words
+from delrec_compile.data.events import load_samples
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint, grid
 from delrec_compile.network.classify import accuracy, classify, outputs
@@ -392,17 +392,17 @@ def test_the_largest_options_train() -> None:
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)
 def test_bundled_networks_have_the_accuracy_that_their_readme_states(name: str) -> None:
     network, folder = checkpoint.load(name), checkpoint.bundled(name).parent
-    words = load_words(folder / "words.npz")
-    assert words.counts.shape == (100, 80, 140)
-    assert np.bincount(words.labels).tolist() == [5] * 20
-    assert words.counts.max() <= network.max_input
+    samples = load_samples(folder / "samples.npz")
+    assert samples.counts.shape == (100, 80, 140)
+    assert np.bincount(samples.labels).tolist() == [5] * 20
+    assert samples.counts.max() <= network.max_input
     assert grid.exact(network)
     readme = (folder / "README.md").read_text()
     (row,) = [line for line in readme.splitlines() if line.startswith(f"| {name} |")]
     measured = [network.notes["accuracy"][name] for name in ("valid", "test")]
     stated = [float(cell.split()[0]) / 100 for cell in row.split("|")[2:5]]
     assert stated[:2] == pytest.approx(measured, abs=6e-4)
-    assert accuracy(network, words.counts, words.labels) == pytest.approx(stated[2])
+    assert accuracy(network, samples.counts, samples.labels) == pytest.approx(stated[2])
     assert network.notes["command"] in readme
 
 

@@ -22,7 +22,7 @@ from helpers import refusal
 import delrec_compile
 from delrec_compile import targets
 from delrec_compile.compiler.schedules.store import Store, read
-from delrec_compile.data.events import Events, save_words
+from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning import evaluator as tuning_lab
@@ -43,14 +43,14 @@ SERVER = (
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a network and words that fit it."""
+    """A folder with a network and samples that fit it."""
     if not targets.load("x86_64").runs_here:
         pytest.skip("the compiled library does not run on this machine")
     folder = tmp_path_factory.mktemp("tune")
     checkpoint.save(cases.network(NAME), folder / "network.safetensors")
     x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
     counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-    save_words(folder / "words.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
+    save_samples(folder / "samples.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
     return folder
 
 
@@ -113,12 +113,12 @@ def sessions(server: psutil.Process) -> list[psutil.Process]:
 
 @pytest.fixture
 def lab(place: Path, tracker: int, server: psutil.Process) -> Lab:
-    return Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), url(tracker))
+    return Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"), url(tracker))
 
 
 def test_over_rpc(place: Path, tracker: int, server: psutil.Process, tmp_path: Path) -> None:
-    words, db = str(place / "words.npz"), tmp_path / "db"
-    line = ("tune", place / "network.safetensors", "--cpu", "x86-64", "-i", words)
+    samples, db = str(place / "samples.npz"), tmp_path / "db"
+    line = ("tune", place / "network.safetensors", "--cpu", "x86-64", "-i", samples)
     done = cli(*line, "--device", url(tracker), "--trials", 3, "--db", db, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -133,12 +133,12 @@ def test_over_rpc(place: Path, tracker: int, server: psutil.Process, tmp_path: P
 
 
 def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
-    network, words = cases.network(NAME), str(place / "words.npz")
+    network, samples = cases.network(NAME), str(place / "samples.npz")
     gone = url(free_port())
     with refusal(DeviceError, "is not reached", 8, tmp_path):
-        delrec_compile.tune(network, "x86_64", device=gone, words=words, db=tmp_path)
+        delrec_compile.tune(network, "x86_64", device=gone, samples=samples, db=tmp_path)
     with refusal(UsageError, "no kind of device; did you mean 'rpc'", 2, tmp_path):
-        delrec_compile.tune(network, "x86_64", device="rcp://h/k", words=words, db=tmp_path)
+        delrec_compile.tune(network, "x86_64", device="rcp://h/k", samples=samples, db=tmp_path)
 
 
 def test_a_session_that_dies_once_costs_nothing(lab: Lab, server: psutil.Process) -> None:
@@ -190,7 +190,7 @@ def test_a_machine_that_goes_away_ends_the_run_and_blames_no_schedule(
 class GoneLab:
     """A lab whose device goes away after the first trials."""
 
-    def __init__(self, root: str, target: str, cpu: str | None, words: str, device: str) -> None:
+    def __init__(self, root: str, target: str, cpu: str | None, samples: str, device: str) -> None:
         self.left = 3
 
     def facts(self) -> Any:
@@ -245,7 +245,7 @@ def test_wrong_bits_there_never_count(lab: Lab, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_over_ssh(place: Path, shell: Shell) -> None:
-    lab = Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"), shell.url())
+    lab = Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"), shell.url())
     facts = lab.facts()
     assert facts["how"].startswith("device (ssh://")
     assert set(facts["costs"]) == {"steps", "sequence"}

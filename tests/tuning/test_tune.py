@@ -23,7 +23,7 @@ from helpers import refusal
 import delrec_compile
 from delrec_compile import targets
 from delrec_compile.compiler.schedules.store import Store, read
-from delrec_compile.data.events import Events, save_words
+from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.numeric import Numeric
@@ -63,7 +63,7 @@ class FakeLab:
     final = 1.0  # by which the final differs from what was measured before
 
     def __init__(
-        self, root: str, target: str, cpu: str | None, words: str, device: str | None = None
+        self, root: str, target: str, cpu: str | None, samples: str, device: str | None = None
     ) -> None:
         self.asked: list[dict[str, Any]] = []
 
@@ -368,20 +368,20 @@ def test_limits_and_targets_that_cannot_be(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a network and words that fit it."""
+    """A folder with a network and samples that fit it."""
     if not targets.load("x86_64").runs_here:
         pytest.skip("the compiled library does not run on this machine")
     folder = tmp_path_factory.mktemp("tune")
     checkpoint.save(cases.network(NAME), folder / "network.safetensors")
     x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
     counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-    save_words(folder / "words.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
+    save_samples(folder / "samples.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
     return folder
 
 
 @pytest.fixture(scope="module")
 def lab(place: Path) -> Lab:
-    return Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"))
+    return Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
 
 
 def test_a_lab_builds_proves_and_times(lab: Lab) -> None:
@@ -423,7 +423,7 @@ def test_wrong_code_never_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch, plac
     with pytest.raises(ParityError, match="other outputs or spikes"):
         lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
     with pytest.raises(ParityError, match="differs from the reference"):
-        Lab(str(place), "x86_64", "x86-64", str(place / "words.npz"))
+        Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
     assert len(list(place.glob("point-*"))) <= 2, "candidates are removed"
 
 
@@ -439,7 +439,7 @@ def test_emulated_points_cost_instructions(
 ) -> None:
     for package in ("unicorn", "ziglang"):
         pytest.importorskip(package)
-    given = {"numeric": numeric, "words": str(place / "words.npz"), "db": tmp_path}
+    given = {"numeric": numeric, "samples": str(place / "samples.npz"), "db": tmp_path}
     found = delrec_compile.tune(
         cases.network(NAME), target, limits=Limits(None, trials=2), jobs=2, **given
     )
@@ -453,8 +453,8 @@ def test_emulated_points_cost_instructions(
 
 
 def command(place: Path, db: Path, *more: str) -> list[str]:
-    words = str(place / "words.npz")
-    start = ("tune", str(place / "network.safetensors"), "--cpu", "x86-64", "-i", words)
+    samples = str(place / "samples.npz")
+    start = ("tune", str(place / "network.safetensors"), "--cpu", "x86-64", "-i", samples)
     return [*start, "--db", str(db), *more]
 
 

@@ -114,7 +114,7 @@ class TrainingCache:
             "config": {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS},
             "data": self.data,
             "accuracy": dict(network.notes["accuracy"]),
-            "words": {"valid": len(self.sets.valid), "test": len(test)},
+            "samples": {"valid": len(self.sets.valid), "test": len(test)},
             "epochs": config.epochs,
             "recurrent_parameters": network.recurrent_parameters(),
             "rates": list(held),

@@ -12,7 +12,7 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Progress, StageProgress
 from delrec_compile.artifact.manifest import Artifact, measured
-from delrec_compile.data.samples import first, fitting, read_words
+from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import (
     DelrecError,
     ParityError,
@@ -60,7 +60,7 @@ def compare(
     *,
     numeric: Sequence[str] = (Numeric.FLOAT32,),
     out: Path | str = OUT,
-    samples: str = "words",
+    samples: str = "samples",
     limit: int | None = None,
     budgets: Budgets | None = None,
     rebuild: bool = False,
@@ -77,7 +77,7 @@ def compare(
     profiles = select_targets(names)
     modes = _modes(numeric)
     _answerable(budgets, list(profiles.values()))
-    fitting(first(read_words(samples), limit), network.inputs)
+    fitting(first(read_samples(samples), limit), network.inputs)
     plan = _Plan(network, Path(out), samples, limit, rebuild)
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
     rows = []

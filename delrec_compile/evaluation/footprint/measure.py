@@ -23,7 +23,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32, StageProgress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
@@ -101,7 +101,7 @@ class ProcessRun:
 @renamed_arguments(words="samples")
 def footprint(
     artifact: Artifact | Path | str,
-    samples: str = "words",
+    samples: str = "samples",
     *,
     rows: Sequence[str] = NAMES,
     rounds: int = 5,
@@ -115,7 +115,7 @@ def footprint(
     found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     chosen = _chosen(found, rows, rounds)
     network = checkpoint.load(found.path / "network.safetensors")
-    x = np.ascontiguousarray(fitting(read_words(samples), network.inputs).counts[0], np.float32)
+    x = np.ascontiguousarray(fitting(read_samples(samples), network.inputs).counts[0], np.float32)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         made = {}
         for i, name in enumerate(chosen):

@@ -14,7 +14,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
@@ -46,7 +46,7 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 @renamed_arguments(words="samples")
 def bench(
     artifact: Path | str,
-    samples: str = "words",
+    samples: str = "samples",
     *,
     rows: tuple[str, ...] | None = None,
     rounds: int | None = None,
@@ -128,7 +128,7 @@ def measure(
     torch.set_num_threads(1)
     built = load_artifact(artifact)
     network = checkpoint.load(built.path / "network.safetensors")
-    events = fitting(read_words(samples), network.inputs)
+    events = fitting(read_samples(samples), network.inputs)
     work = Workload(form, batch, events.steps)
     x = inputs(events, batch, rounds)
     engines, variants, skipped = select_engines(rows, built, network, work, x)

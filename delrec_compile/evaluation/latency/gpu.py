@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from delrec_compile.aliases import F32
-from delrec_compile.data.samples import fitting, read_words
+from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.evaluation.latency.result import Bench, BenchRow, spread
 from delrec_compile.network import checkpoint
@@ -52,7 +52,7 @@ def measure(artifact: str, samples: str, rows: list[str], rounds: int) -> dict[s
     if session.name != "gpu":
         raise DeviceError("no GPU here, so there is nothing to time; 'check' runs its emulation")
     network = checkpoint.load(Path(artifact) / "network.safetensors")
-    events = fitting(read_words(samples), network.inputs)
+    events = fitting(read_samples(samples), network.inputs)
     # Triton fuses `beta * v` with the sum unless it is told not to
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "0")
     made: list[BenchRow] = []

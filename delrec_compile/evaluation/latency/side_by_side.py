@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile.data.samples import first, fitting, read_words
+from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.evaluation.latency.interleave import fastest, inputs, interleave
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.session import Session
@@ -35,7 +35,7 @@ def measure(network: str, artifacts: dict[str, str], samples: str, limit: int | 
 
     torch.set_num_threads(1)
     net = checkpoint.load(network)
-    events = first(fitting(read_words(samples), net.inputs), limit)
+    events = first(fitting(read_samples(samples), net.inputs), limit)
     rounds = min(max(len(events), ROUNDS[0]), ROUNDS[1])
     x = inputs(events, 1, rounds)
     engines: dict[str, Baseline] = {key: Ours(Session(path)) for key, path in artifacts.items()}

@@ -1,4 +1,4 @@
-"""What the layers of a network take in on real words: means and covariances, to calibrate on."""
+"""What the layers of a network take in on real samples: means and covariances, to calibrate on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class InputStatistics:
-    """Of what a layer takes in on real words, arriving spikes of dense_delay last.
+    """Of what a layer takes in on real samples, arriving spikes of dense_delay last.
 
     covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
     """
@@ -30,13 +30,13 @@ class InputStatistics:
     near: F64
 
 
-def collect_statistics(running: IntegerNetwork, words: Events) -> list[InputStatistics]:
-    """Moments of the inputs of each layer and of the readout, on MAX_SAMPLES of the words at most.
+def collect_statistics(running: IntegerNetwork, samples: Events) -> list[InputStatistics]:
+    """Moments of the inputs of each layer and of the readout, on MAX_SAMPLES of the samples at most.
 
     running: the plain int16 form, whose spikes are nearly the float ones.
     """
-    used = min(len(words), MAX_SAMPLES)
-    counts = words.counts[np.arange(used) * len(words) // used]
+    used = min(len(samples), MAX_SAMPLES)
+    counts = samples.counts[np.arange(used) * len(samples) // used]
     sums = [_RunningSums(part) for _, part, _ in running.parts()]
     for start in range(0, used, BATCH):
         batch = counts[start : start + BATCH]

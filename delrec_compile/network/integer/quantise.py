@@ -1,10 +1,10 @@
-"""Quantising: a frozen float network -> its integer form, by itself or calibrated on words.
+"""Quantising: a frozen float network -> its integer form, by itself or calibrated on samples.
 
-Without words a neuron's scale is its largest weight over the largest integer, and weights are
-rounded to nearest. With words, the mean and covariance of what each layer takes in decide:
+Without samples a neuron's scale is its largest weight over the largest integer, and weights are
+rounded to nearest. With samples, the mean and covariance of what each layer takes in decide:
 
 - a weight is rounded knowing the errors of those rounded before it (LDLQ, arXiv 2307.13304): the
-  error of the current on the words is made small, not that of each weight;
+  error of the current on the samples is made small, not that of each weight;
 - several scales are tried per neuron, and the one with the smallest error of the current is kept;
 - what is left of the mean error, at the steps at which the neuron is near to firing, goes into
   the bias.
@@ -34,6 +34,7 @@ from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.numeric import Numeric
 from delrec_compile.ops.lif import Number
+from delrec_compile.system.renamed import renamed_arguments
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
@@ -41,24 +42,25 @@ LASTING = 64  # steps of the worst input that a membrane takes before its clamp,
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
 
-def quantise(network: Network, numeric: str, words: Events | None = None) -> IntegerNetwork:
+@renamed_arguments(words="samples")
+def quantise(network: Network, numeric: str, samples: Events | None = None) -> IntegerNetwork:
     """The integer form of a frozen network. numeric: 'int16' or 'int8'.
 
-    words: real words to calibrate on, of training or validation; MAX_SAMPLES of them at most are
+    samples: real samples to calibrate on, of training or validation; MAX_SAMPLES of them at most are
     used, evenly spaced. Equal arguments give equal networks.
     """
     weight_type(numeric)
     mode = Numeric(numeric)
     _convertible(network, mode)
-    if words is None:
+    if samples is None:
         return _quantise_parts(network, mode, None)
-    if words.channels != network.inputs or not len(words):
+    if samples.channels != network.inputs or not len(samples):
         raise DataError(
-            f"{len(words)} words of {words.channels} channels; to calibrate on, at least one of "
+            f"{len(samples)} samples of {samples.channels} channels; to calibrate on, at least one of "
             f"{network.inputs} channels is needed"
         )
     return _quantise_parts(
-        network, mode, collect_statistics(quantise(network, Numeric.INT16), words)
+        network, mode, collect_statistics(quantise(network, Numeric.INT16), samples)
     )
 
 

@@ -32,7 +32,7 @@ class DeviceRunner(Protocol):
         ...
 
     def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs)."""
+        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs)."""
         ...
 
 
@@ -48,15 +48,15 @@ class LocalRunner:
             self.program = program(artifact, self.machine, Path(work) / "program").read_bytes()
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Every word is traced, run again and compared."""
-        words = self.shape.checked(x.transpose(1, 0, 2))
-        y, spikes, _ = self._answer(packed(words, traced=len(words), timed=0))
+        """x: (T, batch, inputs). Every sample is traced, run again and compared."""
+        samples = self.shape.checked(x.transpose(1, 0, 2))
+        y, spikes, _ = self._answer(packed(samples, traced=len(samples), timed=0))
         return self.shape.trace(y, spikes)
 
     def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs).
 
-        piece: steps in a call; 0: a word in one call.
+        piece: steps in a call; 0: a sample in one call.
         """
         sent = packed(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
         return [ns / 1e3 for ns in self._answer(sent)[2]]

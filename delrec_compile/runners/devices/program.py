@@ -1,4 +1,4 @@
-"""An artifact -> what runs whole words of it on another machine: a program, or a library for RPC.
+"""An artifact -> what runs whole samples of it on another machine: a program, or a library for RPC.
 
 Both hold the artifact's own objects (or its C sources, compiled now) and `targets/device/`.
 """
@@ -61,7 +61,7 @@ def machine_for(artifact: Artifact, device: Device, found: str) -> str:
 
 
 def program(artifact: Artifact, machine: str, out: Path) -> Path:
-    """A static program that runs words (see targets/device/main.c), for Linux on any such machine."""
+    """A static program that runs samples (see targets/device/main.c), for Linux on any such machine."""
     triple, abi, cpu = PROCESSORS[machine]
     zig = importlib.util.find_spec("ziglang") is not None
     if host.is_here(machine):

@@ -45,7 +45,7 @@ class Key:
 
 
 class RpcRunner:
-    """Runs words on a free machine of the key, which it holds until it is closed.
+    """Runs samples on a free machine of the key, which it holds until it is closed.
 
     machine: what it says it is, or what the artifact is for where it does not say. remote: a
     `session` that is open, in which several artifacts lie side by side.
@@ -69,10 +69,10 @@ class RpcRunner:
                 raise ParityError(f"{device}: the self-test fails there; build the artifact again")
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Every word is traced, run again and compared there."""
-        words, shape = self.shape.checked(x.transpose(1, 0, 2)), self.shape
+        """x: (T, batch, inputs). Every sample is traced, run again and compared there."""
+        samples, shape = self.shape.checked(x.transpose(1, 0, 2)), self.shape
         ys, fired = [], []
-        for part in self._parts(words):
+        for part in self._parts(samples):
             y = np.empty((*part.shape[:2], shape.outputs), np.float32)
             spikes = np.empty((*part.shape[:2], shape.neurons), np.uint8)
             with _told(self.device):
@@ -83,9 +83,9 @@ class RpcRunner:
         return shape.trace(np.concatenate(ys), np.concatenate(fired))
 
     def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs).
 
-        piece: steps in a call; 0: a word in one call.
+        piece: steps in a call; 0: a sample in one call.
         """
         out: list[float] = []
         for part in self._parts(self.shape.checked(x)):
@@ -96,12 +96,12 @@ class RpcRunner:
                 out += (sent[2].numpy() / 1e3).tolist()
         return out
 
-    def _parts(self, words: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """As many words at once as make a reasonable message."""
-        widest = self.shape.inputs * words.itemsize + self.shape.outputs * 4 + self.shape.neurons
-        most = max(1, MOST_BYTES // (widest * max(1, words.shape[1])))
-        for start in range(0, len(words), most):
-            yield words[start : start + most]
+    def _parts(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """As many samples at once as make a reasonable message."""
+        widest = self.shape.inputs * samples.itemsize + self.shape.outputs * 4 + self.shape.neurons
+        most = max(1, MOST_BYTES // (widest * max(1, samples.shape[1])))
+        for start in range(0, len(samples), most):
+            yield samples[start : start + most]
 
     def _sent(self, array: NDArray[Any]) -> Any:
         import tvm

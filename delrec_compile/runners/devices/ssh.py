@@ -1,6 +1,6 @@
 """A compiled network on a machine with a shell: the system's ssh carries a static program there.
 
-One connection sends the program with the words behind it, runs it, brings the answer back, and
+One connection sends the program with the samples behind it, runs it, brings the answer back, and
 removes it. Nothing else is needed there, and nothing stays.
 """
 
@@ -44,7 +44,7 @@ CODES = {
 
 
 class SshRunner:
-    """Runs words on the device. machine: what it says it is, or what an emulator there is asked for."""
+    """Runs samples on the device. machine: its own `uname -m`, or that of an emulator there."""
 
     def __init__(self, artifact: Artifact, device: Device) -> None:
         self.device, self.name = device, str(device)
@@ -60,15 +60,15 @@ class SshRunner:
             self.program = program(artifact, machine, Path(work) / "program").read_bytes()
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Every word is traced, run again and compared there."""
-        words = self.shape.checked(x.transpose(1, 0, 2))
-        y, spikes, _ = self._answer(packed(words, traced=len(words), timed=0))
+        """x: (T, batch, inputs). Every sample is traced, run again and compared there."""
+        samples = self.shape.checked(x.transpose(1, 0, 2))
+        y, spikes, _ = self._answer(packed(samples, traced=len(samples), timed=0))
         return self.shape.trace(y, spikes)
 
     def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each word of x (words, T, inputs).
+        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs).
 
-        piece: steps in a call; 0: a word in one call.
+        piece: steps in a call; 0: a sample in one call.
         """
         sent = packed(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
         return [ns / 1e3 for ns in self._answer(sent)[2]]

@@ -1,4 +1,4 @@
-"""Words on their way to a device, and what comes back: the bytes that targets/device/main.c reads."""
+"""Samples on their way to a device, and what comes back: the bytes that targets/device/main.c reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from delrec_compile.runners.memory import counts
 from delrec_compile.runners.runner import Trace
 
 MAGIC = 0x64726C32
-HEAD = struct.Struct("<I7i")  # magic, words, steps, traced, timed, slice in us, self-test, piece
-WORD = 2  # bytes of a count
+HEAD = struct.Struct("<I7i")  # magic, samples, steps, traced, timed, slice in us, self-test, piece
 CODES = {
     1: "the tracing kernel and the plain one differ",
     2: "an entry point refused its arguments",
@@ -47,16 +46,18 @@ class Shape:
         return sum(self.layers)
 
     def checked(self, x: NDArray[Any]) -> NDArray[Any]:
-        """x (words, steps, inputs) in the artifact's own dtype, contiguous. Raises DataError."""
+        """x (samples, steps, inputs) in the artifact's own dtype, contiguous. Raises DataError."""
         if x.ndim != 3 or x.shape[2] != self.inputs:
-            raise DataError(f"x has shape {list(x.shape)}; [words, steps, {self.inputs}] is needed")
+            raise DataError(
+                f"x has shape {list(x.shape)}; [samples, steps, {self.inputs}] is needed"
+            )
         most = np.iinfo(self.counts).max if self.counts != "float32" else None
         if most is not None and x.size and x.max() > most:
             raise DataError(f"x holds the count {x.max():g}; this artifact takes up to {most}")
         return np.ascontiguousarray(counts(x), self.counts)
 
     def trace(self, y: F32, spikes: NDArray[np.uint8]) -> Trace:
-        """(words, steps, ..) as a trace, which has the steps first."""
+        """(samples, steps, ..) as a trace, which has the steps first."""
         cuts = np.cumsum(self.layers)[:-1]
         each = np.split(spikes.transpose(1, 0, 2), cuts, axis=2)
         return Trace(y.transpose(1, 0, 2), tuple(np.ascontiguousarray(s) for s in each))
@@ -65,9 +66,9 @@ class Shape:
 def packed(
     x: NDArray[Any], traced: int, timed: int, slice_us: int = SLICE_US, piece: int = 0
 ) -> bytes:
-    """The head and the words x (words, steps, inputs), of which the first are traced or timed.
+    """The head and the samples x (samples, steps, inputs), of which the first are traced or timed.
 
-    piece: steps of a timed call; 0: all of a word.
+    piece: steps of a timed call; 0: all of a sample.
     """
     head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, piece)
     return head + x.astype("<u2").tobytes()

@@ -1,6 +1,6 @@
 """A compiled network on a whole emulated board (QEMU), for cores that need its instructions (MVE).
 
-One run from reset replays all words: recorded input goes in as a file, outputs, spikes and clock
+One run from reset replays all samples: recorded input goes in as a file, outputs, spikes and clock
 ticks come back as one, by semihosting.
 """
 
@@ -50,7 +50,7 @@ class BoardRunner:
         return qemu.run_image(image, self.board.name).status == 0
 
     def trace(self, x: F32) -> Trace:
-        steps, words = x.shape[:2]
+        steps, samples = x.shape[:2]
         record = self._record
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             work = Path(folder)
@@ -59,12 +59,12 @@ class BoardRunner:
             (work / "input.bin").write_bytes(self._input(x))
             ran = qemu.run_image(image, self.board.name, timeout_s=TIMEOUT_S, folder=work)
             raw = (work / "output.bin").read_bytes() if ran.status == 0 else b""
-        if len(raw) != 4 + record.itemsize * steps * words:
+        if len(raw) != 4 + record.itemsize * steps * samples:
             raise DeviceError(
                 f"{self.board.name} ended with {ran.status} after {len(raw)} bytes of output"
             )
         self.stack_bytes = max(self.stack_bytes, int.from_bytes(raw[:4], "little"))
-        found = np.frombuffer(raw[4:], record).reshape(words, steps)
+        found = np.frombuffer(raw[4:], record).reshape(samples, steps)
         if not np.array_equal(found["y"], found["traced"]):
             raise DeviceError("the tracing kernel and the plain one differ: report this")
         self.instructions += [
@@ -81,8 +81,8 @@ class BoardRunner:
         return np.dtype([("ticks", "<u4"), ("y", *y), ("traced", *y), ("spikes", *spikes)])
 
     def _input(self, x: F32) -> bytes:
-        """Per step a byte, 1 where a word begins, and the counts."""
-        words = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-        begins = np.zeros((*words.shape[:2], 1), np.uint8)
+        """Per step a byte, 1 where a sample begins, and the counts."""
+        samples = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
+        begins = np.zeros((*samples.shape[:2], 1), np.uint8)
         begins[:, 0] = 1
-        return np.concatenate([begins, words], axis=2).tobytes()
+        return np.concatenate([begins, samples], axis=2).tobytes()

@@ -33,7 +33,7 @@ class Buffers:
 
 
 class EmulatedRunner:
-    """Runs every word with `_trace`, and again with `_run`, whose outputs must be the same bits.
+    """Runs every sample with `_trace`, and again with `_run`, whose outputs must be the same bits.
 
     `_run` is called in the program that the artifact ships, in the chip's own memory; `_trace`, for
     a chip, in one that is linked now and has more room.
@@ -66,9 +66,9 @@ class EmulatedRunner:
     def trace(self, x: F32) -> Trace:
         ys, fired = [], []
         for b in range(x.shape[1]):
-            word = np.ascontiguousarray(x[:, b], self.counts)
-            y, spikes = self._traced(word)
-            if not np.array_equal(y, self._run(word)):
+            sample = np.ascontiguousarray(x[:, b], self.counts)
+            y, spikes = self._traced(sample)
+            if not np.array_equal(y, self._run(sample)):
                 raise DeviceError("the tracing kernel and the plain one differ: report this")
             ys.append(y)
             fired.append(spikes)
@@ -94,23 +94,23 @@ class EmulatedRunner:
         sizes = [self._call(machine, "state_bytes"), self.inputs * self.counts.itemsize]
         return Buffers(*(machine.alloc(n) for n in (*sizes, self.outputs * 4, sum(self.sizes))))
 
-    def _traced(self, word: NDArray[Any]) -> tuple[F32, NDArray[np.uint8]]:
+    def _traced(self, sample: NDArray[Any]) -> tuple[F32, NDArray[np.uint8]]:
         machine, at = self.tracer, self.seen
         self._call(machine, "reset", at.state)
-        y = np.empty((len(word), self.outputs), np.float32)
-        spikes = np.empty((len(word), sum(self.sizes)), np.uint8)
-        for t, row in enumerate(word):
+        y = np.empty((len(sample), self.outputs), np.float32)
+        spikes = np.empty((len(sample), sum(self.sizes)), np.uint8)
+        for t, row in enumerate(sample):
             machine.write(at.x, row.tobytes())
             self._call(machine, "trace", at.state, at.x, 1, at.y, at.spikes)
             spikes[t] = np.frombuffer(machine.read(at.spikes, spikes.shape[1]), np.uint8)
             y[t] = np.frombuffer(machine.read(at.y, self.outputs * 4), "<f4")
         return y, spikes
 
-    def _run(self, word: NDArray[Any]) -> F32:
+    def _run(self, sample: NDArray[Any]) -> F32:
         machine, at = self.program, self.at
         self._call(machine, "reset", at.state)
-        y = np.empty((len(word), self.outputs), np.float32)
-        for t, row in enumerate(word):
+        y = np.empty((len(sample), self.outputs), np.float32)
+        for t, row in enumerate(sample):
             machine.write(at.x, row.tobytes())
             done = machine.call(f"{self.prefix}_run", at.state, at.x, 1, at.y)
             if done.result != 0:

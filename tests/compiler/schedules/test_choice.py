@@ -20,7 +20,7 @@ from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.schedules import choice as tuned
 from delrec_compile.compiler.schedules.store import Key, Record, Store
-from delrec_compile.data.events import Events, save_words
+from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
@@ -96,8 +96,8 @@ def test_the_command_takes_it_too(store: Store, tmp_path: Path) -> None:
     checkpoint.save(cases.network(NAME), tmp_path / "net.safetensors")
     events = np.zeros((2, 30, cases.network(NAME).inputs), np.uint8)
     events[:, ::3] = 1
-    save_words(tmp_path / "words.npz", Events(events, np.zeros(2, np.int64), None, None, 10.0))
-    line = ["build", tmp_path / "net.safetensors", "--cpu", CPU, "-i", tmp_path / "words.npz"]
+    save_samples(tmp_path / "samples.npz", Events(events, np.zeros(2, np.int64), None, None, 10.0))
+    line = ["build", tmp_path / "net.safetensors", "--cpu", CPU, "-i", tmp_path / "samples.npz"]
     done = cli(*line, "-o", tmp_path / "a", "--db", store.folder)
     assert done.returncode == 0, done.stderr
     assert "schedule from the store of tuned schedules" in " ".join(done.stdout.split())

@@ -523,9 +523,9 @@ def test_a_step_is_timed_in_both_forms(tmp_path: Path) -> None:
     assert found["authors_us_per_step"] > 10 * found["us_per_step"] > 0
 
 
-def test_a_network_that_the_words_do_not_fit_has_no_time(tmp_path: Path) -> None:
+def test_a_network_that_the_samples_do_not_fit_has_no_time(tmp_path: Path) -> None:
     pytest.importorskip("tvm")
     path = checkpoint.save(train(toy_sets(), small()).network, tmp_path / "net.safetensors")
     found = timing.latency(path, rounds=1)
     assert found["us_per_step"] is None
-    assert "words have 140 channels, the network takes 12" in found["skipped"]
+    assert "samples have 140 channels, the network takes 12" in found["skipped"]

@@ -19,7 +19,7 @@ from delrec_compile import targets
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.cli import comparison_page
 from delrec_compile.cli.terminal import show
-from delrec_compile.data.events import Events, save_words
+from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import (
     CompilerCrash,
     DataError,
@@ -92,13 +92,13 @@ def place(tmp_path_factory, network):
     checkpoint.save(network, folder / "net.safetensors")
     x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
     counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-    save_words(folder / "words.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
+    save_samples(folder / "samples.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
     return folder
 
 
 @pytest.fixture(scope="module")
 def arguments(place):
-    return {"out": place / "kept", "samples": str(place / "words.npz")}
+    return {"out": place / "kept", "samples": str(place / "samples.npz")}
 
 
 @pytest.fixture(scope="module")

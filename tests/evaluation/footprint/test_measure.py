@@ -16,7 +16,7 @@ from helpers import refusal
 
 from delrec_compile import build
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.data.events import Events, save_words
+from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
@@ -105,7 +105,7 @@ def made(name: str, folder: Path, target: str = "x86_64", **options: Any) -> tup
     artifact = build(network, target, folder / "a", **options)
     counts = cases.counts(cases.CASES[name], steps=20)[:, 0][None].astype(np.uint8)
     samples = Events(counts, np.zeros(1, np.int64), None, None, 10.0)
-    save_words(folder / "w.npz", samples)
+    save_samples(folder / "w.npz", samples)
     return artifact, folder / "w.npz"
 
 

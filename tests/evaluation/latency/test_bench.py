@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import ParityError, ToolchainError, UnsupportedError, UsageError
 from delrec_compile.evaluation.baselines import authors, inductor, window
 from delrec_compile.evaluation.baselines import registry as baselines
@@ -31,7 +31,7 @@ OWN_FORMS = [n for n, e in BASELINES.items() if not e.generic]
 
 
 def samples(batch: int) -> np.ndarray:
-    return inputs(read_words("words"), batch, 1)[0]
+    return inputs(read_samples("samples"), batch, 1)[0]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
 from delrec_compile.data.events import Events
-from delrec_compile.data.samples import read_words
+from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
@@ -377,8 +377,8 @@ def test_what_cannot_be_is_refused() -> None:
         replace(network, layers=(heavy, second))
     with refusal(UnsupportedError, "unknown numeric 'int4'; allowed: int16, int8", 4):
         quantise(cases.network("conv3"), "int4")
-    with refusal(DataError, "words of 140 channels; to calibrate on", 3):
-        quantise(cases.network("conv3"), "int8", read_words("words"))
+    with refusal(DataError, "samples of 140 channels; to calibrate on", 3):
+        quantise(cases.network("conv3"), "int8", read_samples("samples"))
 
 
 def test_a_network_without_weights_is_quantised() -> None:
@@ -434,11 +434,11 @@ def test_sizes_of_the_bundled_network() -> None:
 
 
 def against(name: str, numeric: str, calibrated: bool) -> Parity:
-    """Parity of every second bundled word; the others calibrate."""
-    network, words = checkpoint.load(name), read_words("words")
-    others = words.take(np.arange(1, len(words), 2)) if calibrated else None
+    """Parity of every second bundled sample; the others calibrate."""
+    network, samples = checkpoint.load(name), read_samples("samples")
+    others = samples.take(np.arange(1, len(samples), 2)) if calibrated else None
     runner: Any = quantise(network, numeric, others)
-    return compare(network, ReferenceRunner(runner), words.take(np.arange(0, len(words), 2)))
+    return compare(network, ReferenceRunner(runner), samples.take(np.arange(0, len(samples), 2)))
 
 
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)
@@ -457,11 +457,11 @@ def test_calibration_brings_int8_nearer(name: str) -> None:
 
 
 def test_the_mean_error_goes_into_the_bias() -> None:
-    """Words that are all ones: the current is right to half a unit of the membrane."""
+    """Samples that are all ones: the current is right to half a unit of the membrane."""
     network = cases.network("feed_forward")
     ones = np.ones((2, 20, network.inputs), np.uint8)
-    words = Events(ones, np.zeros(2, np.int64), None, None, 10.0)
-    layer, want = quantise(network, "int8", words).layers[0], network.layers[0]
+    samples = Events(ones, np.zeros(2, np.int64), None, None, 10.0)
+    layer, want = quantise(network, "int8", samples).layers[0], network.layers[0]
     whole = (layer.weight.sum(axis=1, dtype=np.int64) << layer.fraction) + layer.bias
     unit = np.ldexp(layer.scale, -layer.fraction)
     error = whole * unit - want.weight.astype(float).sum(axis=1) - want.bias
@@ -469,8 +469,8 @@ def test_the_mean_error_goes_into_the_bias() -> None:
 
 
 def test_calibrating_twice_gives_the_same_network() -> None:
-    network, words = checkpoint.load("dense_delay_256"), read_words("words")
-    one, two = (quantise(network, "int8", words.take(range(20))).describe() for _ in range(2))
+    network, samples = checkpoint.load("dense_delay_256"), read_samples("samples")
+    one, two = (quantise(network, "int8", samples.take(range(20))).describe() for _ in range(2))
     assert one[1] == two[1]
     for key, value in one[0].items():
         np.testing.assert_array_equal(value, two[0][key])

@@ -55,17 +55,17 @@ def test_the_bits_of_torch_there(
     assert all(0 < t < 1e5 for t in times)
 
 
-def test_many_words_go_in_several_messages(
+def test_many_samples_go_in_several_messages(
     tracker: Tracker, compiled: Compile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices_rpc, "MOST_BYTES", 20_000)
     there = runner(compiled(cases.network("mixed")).artifact, tracker.url("box"))
     x = cases.counts(cases.CASES["mixed"], batch=7)
-    words = x.transpose(1, 0, 2)
-    assert len(list(there._parts(words))) > 2
+    samples = x.transpose(1, 0, 2)
+    assert len(list(there._parts(samples))) > 2
     want = TorchRunner(cases.network("mixed")).trace(x)
     np.testing.assert_array_equal(there.trace(x).y, want.y)
-    assert len(there.times(words)) == 7
+    assert len(there.times(samples)) == 7
 
 
 def test_the_listing_tells_what_is_free(tracker: Tracker, compiled: Compile) -> None:

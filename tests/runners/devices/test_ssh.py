@@ -213,7 +213,7 @@ def test_the_commands(shell: Shell, artifacts: dict[str, Path]) -> None:
     assert told["rows"][0]["ratio_to_ours"] == 1.0
     # the same program on the same machine
     assert 0.2 < told["rows"][1]["ratio_to_ours"] < 5
-    assert told["workload"]["words"] == 3
+    assert told["workload"]["samples"] == 3
     told = _json("devices", "--device", url)
     assert told["devices"][-1] == {
         "device": url,

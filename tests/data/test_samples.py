@@ -1,0 +1,57 @@
+"""Samples by name, in part, in batches, and under their old names."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import refusal
+
+import delrec_compile
+from delrec_compile.data import events, samples
+from delrec_compile.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def bundled() -> events.Events:
+    return samples.read_samples("samples")
+
+
+def test_bundled_samples_go_by_their_old_name_too(bundled: events.Events) -> None:
+    assert np.array_equal(samples.read_samples("samples").counts, bundled.counts)
+
+
+@pytest.mark.parametrize("name", ["few.npz", "few"])
+def test_a_file_is_read_by_its_suffix(name: str, tmp_path: Path, bundled: events.Events) -> None:
+    events.save_samples(tmp_path / name, bundled.take([3, 1]))
+    assert np.array_equal(samples.read_samples(tmp_path / name).counts, bundled.counts[[3, 1]])
+
+
+def test_an_unknown_suffix_names_the_known_ones() -> None:
+    with refusal(
+        DataError, "a.wav: unknown kind of file; allowed: .h5, .hdf5, .npz, or 'samples'", 3
+    ):
+        samples.read_samples("a.wav")
+
+
+def test_first_takes_what_there_is(bundled: events.Events) -> None:
+    few = bundled.take(range(3))
+    assert [len(samples.first(few, n)) for n in (None, 2, 9)] == [3, 2, 3]
+
+
+def test_batches_cover_every_sample_once(bundled: events.Events) -> None:
+    few = bundled.take(range(5))
+    slices, inputs = zip(*samples.batches(few, 2), strict=True)
+    assert slices == (slice(0, 2), slice(2, 4), slice(4, 5))
+    assert [x.dtype for x in inputs] == [np.float32] * 3
+    assert np.array_equal(np.concatenate(inputs, axis=1).transpose(1, 0, 2), few.counts)
+
+
+def test_samples_of_another_width_are_refused(bundled: events.Events) -> None:
+    assert samples.fitting(bundled, 140) is bundled
+    with refusal(DataError, "the samples have 140 channels, the network takes 12", 3):
+        samples.fitting(bundled, 12)
+
+
+def test_old_names_stay_for_one_version() -> None:
+    assert delrec_compile.read_words is delrec_compile.read_samples
+    assert (events.load_words, events.save_words) == (events.load_samples, events.save_samples)

@@ -233,7 +233,9 @@ def test_a_dead_compiler(
 ) -> None:
     call = child.call
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("log")))
-    monkeypatch.setattr(child, "call", lambda *_, **__: call("test_child:die", signal_number=11))
+    monkeypatch.setattr(
+        child, "call", lambda *_, **__: call("system.test_child:die", signal_number=11)
+    )
     with refusal(CompilerCrash, "died with signal SIGSEGV", 9, tmp_path):
         build(cases.network(NETWORK), out=tmp_path / "out")
 

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from delrec_compile.errors import CheckpointError
 from delrec_compile.network import checkpoint
+from delrec_compile.system import files
 from delrec_compile.system.files import writable
 
 Arrays = dict[str, np.ndarray]
@@ -274,7 +275,7 @@ def test_an_interrupted_write_leaves_the_old_file(
         raise KeyboardInterrupt
 
     before = file.read_bytes()
-    monkeypatch.setattr(checkpoint.os, "fsync", interrupted)
+    monkeypatch.setattr(files.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(cases.network("conv3"), file)
     assert [p.name for p in file.parent.iterdir()] == [file.name]

@@ -14,7 +14,7 @@ from helpers import refusal
 from delrec_compile.errors import CompilerCrash, DelrecError, NetworkError, UnsupportedError
 from delrec_compile.system import child
 
-HERE = "test_child"
+HERE = "system.test_child"
 
 
 def add(a: int, b: int) -> dict[str, int]:

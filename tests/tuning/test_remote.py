@@ -194,12 +194,12 @@ class GoneLab:
         self.left = 3
 
     def facts(self) -> Any:
-        from test_tune import FakeLab
+        from tuning.test_tune import FakeLab
 
         return FakeLab("", "", None, "").facts()
 
     def measure(self, schedule: Any) -> Any:
-        from test_tune import FakeLab
+        from tuning.test_tune import FakeLab
 
         self.left -= 1
         if self.left < 0:
@@ -211,7 +211,7 @@ def test_what_was_measured_before_a_device_went_away_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     module = importlib.import_module("delrec_compile.tuning.tune")
-    monkeypatch.setattr(module, "LAB", "test_tune_remote:GoneLab")
+    monkeypatch.setattr(module, "LAB", "tuning.test_remote:GoneLab")
     with pytest.raises(DeviceError, match="is gone"):
         delrec_compile.tune(
             cases.network(NAME), device="rpc://h/k", db=tmp_path, limits=Limits(None)

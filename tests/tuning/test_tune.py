@@ -150,7 +150,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def use(monkeypatch: pytest.MonkeyPatch, lab: str) -> None:
     module = importlib.import_module("delrec_compile.tuning.tune")
-    monkeypatch.setattr(module, "LAB", f"test_tune:{lab}")
+    monkeypatch.setattr(module, "LAB", f"tuning.test_tune:{lab}")
 
 
 def tuned(db: Path, trials: int | None = None, **more: Any) -> Tuned:

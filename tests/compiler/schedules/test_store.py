@@ -30,7 +30,7 @@ KEY = Key("0.27.0", "x86_64", "x86-64-v2", "float32", "abc", {"parts": [1, 2]})
 APPEND = """
 import sys
 from delrec_compile.compiler.schedules.store import Store
-import test_tuning_store as here
+from compiler.schedules import test_store as here
 store, who, n = Store(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for i in range(n):
     store.append(here.KEY, here.trial(who, i))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +25,6 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
-from delrec_compile.runners import emulated
 from delrec_compile.runners.emulated.open import HOW, open_machine
 from delrec_compile.runners.emulated.processor import Processor
 from delrec_compile.system import child, toolchain
@@ -267,7 +267,7 @@ def test_unknown_cores_and_missing_tools(
 ) -> None:
     with pytest.raises(UnsupportedError, match="'cortex_m5'; did you mean 'cortex_m"):
         open_machine(tmp_path, "cortex_m5")
-    monkeypatch.setattr(emulated.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     for core, package in (("cortex_m4", "unicorn"), ("wasm32", "wasmtime")):
         with pytest.raises(ToolchainError, match=rf"{package}; pip install 'delrec-compile\[emu\]"):
             open_machine(tmp_path, core)

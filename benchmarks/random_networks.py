@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import drawn
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -79,9 +80,9 @@ def _compiled(network: Network, stage: Path, whole: IntegerNetwork | None = None
     checkpoint.save(network, stage / "network.safetensors")
     if whole is not None:
         integer_checkpoint.save(whole, stage / integer_checkpoint.NAME)
-    facts = assemble(str(stage), TARGET, network.name, 1, None, None)
-    own = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
-    return Session(Artifact(stage, {**own, "steps_per_call": 1, **facts}))
+    built = assemble(str(stage), TARGET, network.name, 1, None, None)
+    manifest = manifest_of(network, built, name=network.name, target=TARGET)
+    return Session(Artifact(stage, manifest))
 
 
 def _whole(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, int]:

@@ -20,14 +20,12 @@ import pytest
 import torch
 from fixtures.bundled import artifacts, repository, tiny_data  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
+from fixtures.staged import artifact_here
 from hypothesis import HealthCheck, settings
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble
 from delrec_compile.network import checkpoint
-from delrec_compile.network.integer import checkpoint as integer_checkpoint
-from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.onnx_step.schema import read_model
@@ -80,30 +78,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
         return Session(made[key])
 
     return make
-
-
-def artifact_here(
-    network: Network,
-    target: str,
-    stage: Path,
-    unroll: int = 1,
-    cpu: str | None = None,
-    numeric: str = "float32",
-) -> Artifact:
-    """As `build` makes it, but in this process, which has TVM loaded, and not proven."""
-    checkpoint.save(network, stage / "network.safetensors")
-    if numeric != "float32":
-        integer_checkpoint.save(quantise(network, numeric), stage / integer_checkpoint.NAME)
-    facts = assemble(str(stage), target, network.name, unroll, cpu, None)
-    manifest = {
-        "name": network.name,
-        "steps_per_call": unroll,
-        "inputs": network.inputs,
-        "outputs": network.outputs,
-        "numeric": numeric,
-        **facts,
-    }
-    return Artifact(stage, manifest)
 
 
 @pytest.fixture(scope="session")

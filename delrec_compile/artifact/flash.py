@@ -98,16 +98,15 @@ def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> 
     """
     found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     m = found.manifest
-    image = m.get("board_image")
+    image = m.board_image
     if image is None:
         raise UnsupportedError(
-            f"{found.path} (target {m['target']}) holds no program that starts from reset; "
+            f"{found.path} (target {m.target}) holds no program that starts from reset; "
             f"targets with a board: {', '.join(flashable())}"
         )
     if not (found.path / image).is_file():
         raise InputError(f"{found.path / image} is missing; build the artifact again")
-    name = str(m["target"])
-    facts = m.get("flash") or {}
+    name, facts = m.target, m.flash
     if not facts and name in targets.names():  # built before manifests had the table
         profile = targets.load(name).flash
         facts = profile.to_json() if profile else {}

@@ -1,80 +1,326 @@
-"""The artifact on disk: its manifest, read and checked."""
+"""The artifact on disk: its typed manifest, read and checked."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+import numpy as np
+
+from delrec_compile.artifact.abi import StateTensor, StateVariable, layer_sizes, state_from_json
 from delrec_compile.errors import InputError
-from delrec_compile.network.integer import checkpoint as integer_checkpoint
-from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.numeric import Numeric
+from delrec_compile.system import fields
 from delrec_compile.system.files import sha256
+from delrec_compile.system.host import is_here
+
+if TYPE_CHECKING:
+    from delrec_compile.network.integer.model import IntegerNetwork
 
 SCHEMA = "delrec.artifact/1"
+FILE = "manifest.json"
 
-PLAIN = "plain"  # the form of an artifact of a plain ONNX step
+# keys that only some artifacts have: those of each form, and those of a program for a chip
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "library": ("core", "image", "static_library"),
+    "sources": ("core", "image"),
+    "cuda": ("arch", "compiler", "kernels", "shared_bytes", "tables", "threads"),
+    "chip": ("flash_bytes", "ram_bytes"),
+}
+
+
+class Form(StrEnum):
+    """The layout of an artifact: what lies in its folder."""
+
+    LIBRARY = "library"
+    SOURCES = "sources"
+    CUDA = "cuda"
+    PLAIN = "plain"  # the library of a plain ONNX step
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonManifest:
+    """The keys of every manifest. Raises InputError for a value of the wrong type.
+
+    name: prefix of the C entry points. target: name of the profile. machine: architecture that the
+    code runs on; `any` for portable C. numeric: float32, int16 or int8. steps_per_call: time steps
+    of one call of `step`. inputs, outputs: values per time step. llvm: TVM's target. library: path
+    in the folder; None where there are C sources only. library_bytes: size of that file. tools:
+    versions of the packages that built it. files: sha256 of each file, by path.
+    """
+
+    VARIABLE: ClassVar[type[StateTensor]] = StateTensor
+
+    name: str
+    target: str
+    machine: str = "any"
+    form: Form = Form.LIBRARY
+    numeric: Numeric = Numeric.FLOAT32
+    steps_per_call: int
+    inputs: int
+    outputs: int
+    llvm: dict[str, Any] = field(default_factory=dict)
+    library: str | None
+    state: tuple[StateTensor, ...]
+    library_bytes: int | None = None
+    tools: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        try:
+            fields.check_types(self)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        for key in ("steps_per_call", "inputs", "outputs"):
+            if getattr(self, key) < 1:
+                raise InputError(f"key '{key}' is {getattr(self, key)}; at least 1 is needed")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The manifest of a parsed manifest.json. Raises InputError, which names the key."""
+        try:
+            state = state_from_json(data["state"], cls.VARIABLE) if "state" in data else None
+            return fields.from_json(cls, {**data, "state": state} if state is not None else data)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that manifest.json holds."""
+        values = {"schema": SCHEMA, **vars(self)}
+        values["state"] = {v.name: v.to_json() for v in self.state}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @property
+    def main_file(self) -> str:
+        """The path of the library, or of the C source, that holds the entry points."""
+        return self.library or f"src/{self.name}.c"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(CommonManifest):
+    """The manifest of a compiled network.
+
+    counts: dtype of the input. state: variables of one stream, in memory order. dt_ms: length of a
+    time step. exact_grids: q of each layer and the readout, whose sums are multiples of 2^-q.
+    source_sha256, golden_sha256: of the network and of its golden vectors. schedule: fields of
+    Schedule. tuning: origin, ratio and own schedule of a tuned one; None without tuning.
+
+    clock_mhz, board, memory, flash: those of the target's profile. board_image: program that starts
+    from reset. core, image: emulator core and its program. flash_bytes, ram_bytes: size of the
+    program for a chip. static_library: path of the .a file.
+
+    arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
+    compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
+    """
+
+    VARIABLE = StateVariable
+
+    counts: str = "float32"
+    state: tuple[StateVariable, ...]
+    dt_ms: float = 0.0
+    exact_grids: tuple[int, ...] = ()
+    source_sha256: str = ""
+    golden_sha256: str = ""
+    schedule: dict[str, Any] = field(default_factory=dict)
+    tuning: dict[str, Any] | None = None
+    clock_mhz: float | None = None
+    board: str = ""
+    memory: dict[str, Any] = field(default_factory=dict)
+    flash: dict[str, Any] = field(default_factory=dict)
+    board_image: str | None = None
+    core: str | None = None
+    image: str | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+    static_library: str | None = None
+    arch: str | None = None
+    compiler: str | None = None
+    kernels: tuple[str, ...] = ()
+    threads: int | None = None
+    shared_bytes: int | None = None
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that manifest.json holds: the keys of its form, no others."""
+        keys = {*OPTIONAL.get(self.form, ())}
+        if self.form is Form.SOURCES and self.core:
+            keys |= {*OPTIONAL["chip"]}
+        absent = {key for names in OPTIONAL.values() for key in names} - keys
+        return {k: v for k, v in super().to_json().items() if k not in absent}
+
+    @property
+    def is_gpu(self) -> bool:
+        return self.form is Form.CUDA
+
+    @property
+    def is_library(self) -> bool:
+        return self.form is Form.LIBRARY
+
+    @property
+    def is_sources(self) -> bool:
+        return self.form is Form.SOURCES
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it computes in int16 or int8."""
+        return self.numeric.is_integer
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether its code is for the processor of this machine."""
+        return not self.is_gpu and is_here(self.machine)
+
+    @property
+    def counts_dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of x."""
+        return np.dtype(self.counts)
+
+    @property
+    def neurons(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer."""
+        return layer_sizes(self.state)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of one stream's state, without padding."""
+        return sum(v.bytes for v in self.state)
+
+    @property
+    def cpu(self) -> str:
+        """LLVM's name of the processor, or the architecture where there is none."""
+        return str(self.llvm.get("mcpu", self.machine))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainManifest(CommonManifest):
+    """The manifest of a plain ONNX step. kernels, calls: functions, and their calls per step."""
+
+    form: Form = Form.PLAIN
+    kernels: int
+    calls: int
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether its code is for the processor of this machine."""
+        return is_here(self.machine)
+
+
+M = TypeVar("M", bound=CommonManifest)
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A built network on disk."""
+    """A compiled network on disk."""
 
     path: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def library(self) -> Path | None:
         """The shared library; None where the artifact is C sources."""
-        name = self.manifest["library"]
-        return self.path / str(name) if name else None
+        return self.path / self.manifest.library if self.manifest.library else None
 
     @property
     def integer(self) -> IntegerNetwork | None:
-        """What the artifact computes in int16 or int8; None in float32."""
-        if not Numeric(self.manifest.get("numeric", Numeric.FLOAT32)).is_integer:
+        """The integer network that an int16 or int8 artifact computes; None in float32."""
+        if not self.manifest.is_integer:
             return None
-        return integer_checkpoint.load(self.path / integer_checkpoint.NAME)
+        from delrec_compile.network.integer import checkpoint
+
+        return checkpoint.load(self.path / checkpoint.NAME)
 
     @property
     def archive(self) -> Path:
-        return self.path.with_name(self.path.name + ".tar.gz")
+        """The .tar.gz beside the folder."""
+        return archive_of(self.path)
 
 
-def load_artifact(path: Path | str, plain: bool = False) -> Artifact:
-    """Reads an artifact folder and checks every file's checksum.
+@dataclass(frozen=True)
+class PlainArtifact:
+    """A compiled plain ONNX step on disk."""
 
-    plain: whether it is that of a plain ONNX step. Raises InputError.
+    path: Path
+    manifest: PlainManifest
+
+    @property
+    def library(self) -> Path:
+        """The shared library."""
+        return self.path / self.manifest.main_file
+
+
+def archive_of(folder: Path) -> Path:
+    """The place of the .tar.gz of an artifact's folder."""
+    return folder.with_name(folder.name + ".tar.gz")
+
+
+def load_artifact(path: Path | str) -> Artifact:
+    """Reads the folder of a compiled network and checks every file's checksum.
+
+    Raises InputError.
     """
     path = Path(path)
-    try:
-        manifest = json.loads((path / "manifest.json").read_text())
-        files = dict(manifest["files"])
-        main = manifest["library"] or f"src/{manifest['name']}.c"
-        if manifest["schema"] != SCHEMA or main not in files:
-            raise ValueError(f"schema '{manifest['schema']}', needed '{SCHEMA}' and its main file")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    data = _read(path)
+    if is_plain(data):
         raise InputError(
-            f"{path} is not an artifact of this project (manifest.json: {error}); "
-            "make one with 'delrec-compile build'"
-        ) from error
-    if (manifest.get("form") == PLAIN) != plain:
-        fit = "'check', 'bench' and PlainSession are" if not plain else "Session is"
-        what = "a plain ONNX step" if not plain else "no plain ONNX step"
-        raise InputError(f"{path} is {what}; {fit} for it")
-    for name, checksum in files.items():
-        file = path / name
-        if not file.is_file() or sha256(file) != checksum:
-            raise InputError(f"{file} is missing or not the file that was built; build it again")
-    return Artifact(path, manifest)
+            f"{path} is a plain ONNX step; 'check', 'bench' and PlainSession are for it"
+        )
+    return Artifact(path, _checked(path, Manifest, data))
+
+
+def load_plain_artifact(path: Path | str) -> PlainArtifact:
+    """Reads the folder of a plain ONNX step and checks every file's checksum. Raises InputError."""
+    path = Path(path)
+    data = _read(path)
+    if not is_plain(data):
+        raise InputError(f"{path} is not a plain ONNX step; Session is for it")
+    return PlainArtifact(path, _checked(path, PlainManifest, data))
+
+
+def is_plain(data: object) -> bool:
+    """Whether a parsed manifest.json is that of a plain ONNX step."""
+    return isinstance(data, Mapping) and data.get("form") == Form.PLAIN
 
 
 def measured(artifact: Artifact) -> dict[str, Any]:
     """measured.json of an artifact; empty where there is none."""
     try:
-        found = json.loads((artifact.path / "measured.json").read_text())
+        data = json.loads((artifact.path / "measured.json").read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
+
+
+def _read(path: Path) -> Any:
+    try:
+        data = json.loads((path / FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise _foreign(path, error) from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise _foreign(path, f"its schema is not '{SCHEMA}'")
+    return data
+
+
+def _checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
+    """The manifest, each of whose files is there as it was built."""
+    try:
+        manifest = kind.from_json(data)
+    except InputError as error:
+        raise _foreign(path, error) from error
+    if manifest.main_file not in manifest.files:
+        raise _foreign(path, f"key 'files' lacks {manifest.main_file}")
+    for name, checksum in manifest.files.items():
+        file = path / name
+        if not file.is_file() or sha256(file) != checksum:
+            raise InputError(f"{file} is missing or not the file that was built; build it again")
+    return manifest
+
+
+def _foreign(path: Path, why: object) -> InputError:
+    return InputError(
+        f"{path} is not an artifact of this project ({FILE}: {why}); "
+        "make one with 'delrec-compile build'"
+    )

@@ -12,20 +12,18 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from delrec_compile.artifact.manifest import SCHEMA, Artifact
+from delrec_compile.artifact.manifest import FILE, SCHEMA, CommonManifest, archive_of
 from delrec_compile.errors import InputError
 from delrec_compile.system.files import sha256, write_atomic
 
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
 
 
-def vacant(out: Path, force: bool) -> None:
+def check_output(out: Path, force: bool) -> None:
     """Refuses an output that exists, or that `force` must not replace."""
-    archive = out.with_name(out.name + ".tar.gz")
     if not force:
-        for path in (out, archive):
+        for path in (out, archive_of(out)):
             if path.exists() or path.is_symlink():
                 raise InputError(
                     f"{path} exists; add --force to replace it, or name another with -o"
@@ -41,7 +39,7 @@ def _replaceable(out: Path) -> bool:
     if not any(out.iterdir()):
         return True
     try:
-        manifest = json.loads((out / "manifest.json").read_text())
+        manifest = json.loads((out / FILE).read_text())
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("schema") == SCHEMA
@@ -76,16 +74,15 @@ def staging(out: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def installed(stage: Path, out: Path, manifest: dict[str, Any]) -> Artifact:
-    """The stage with its manifest in the place of `out`, and its archive beside it."""
-    (stage / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    install(stage, out)
-    artifact = Artifact(out, manifest)
-    write_atomic(artifact.archive, packed(out))
-    return artifact
+def finish(stage: Path, out: Path, manifest: CommonManifest) -> None:
+    """Writes the manifest, moves the stage into the place of `out` and packs its archive."""
+    text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
+    (stage / FILE).write_text(text)
+    move_into_place(stage, out)
+    write_atomic(archive_of(out), tar_gz(out))
 
 
-def install(stage: Path, out: Path) -> None:
+def move_into_place(stage: Path, out: Path) -> None:
     """Moves a finished folder into place; an old one is set aside first and then removed."""
     old = stage.with_name(stage.name + ".old")
     try:
@@ -99,7 +96,7 @@ def install(stage: Path, out: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def packed(folder: Path) -> bytes:
+def tar_gz(folder: Path) -> bytes:
     """The folder as .tar.gz without times, owners or modes: equal files, equal bytes."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:

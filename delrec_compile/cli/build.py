@@ -112,10 +112,10 @@ def build(
     show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
     rows = tables.parity_rows(proof.checks)
     show(tables.table(tables.parity_title(proof.checks), tables.PARITY_COLUMNS, rows))
-    show(*tables.integer_lines(artifact.manifest["numeric"], proof.checks))
+    show(*tables.integer_lines(artifact.manifest.numeric, proof.checks))
     if proof.check is None:
-        machine = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
-        show(f"built for {machine}, which this machine cannot run: not checked, not timed")
+        cpu = artifact.manifest.cpu
+        show(f"built for {cpu}, which this machine cannot run: not checked, not timed")
     if line := tables.schedule_line(artifact.manifest):
         show(line)
     if size := tables.size_line(artifact.manifest):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from delrec_compile.artifact import manifest
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.errors import UsageError
 
@@ -20,8 +21,8 @@ SLOWER = (
 def is_plain(path: Path) -> bool:
     """Whether it is an artifact of a plain step."""
     try:
-        return bool(json.loads((path / "manifest.json").read_text())["form"] == "plain")
-    except (OSError, ValueError, KeyError, TypeError):
+        return manifest.is_plain(json.loads((path / manifest.FILE).read_text()))
+    except (OSError, ValueError):
         return False
 
 
@@ -37,25 +38,25 @@ def build(
     """Compiles, compares with ONNX Runtime where it can run, tells the lane."""
     from delrec_compile.plain_onnx.build import build_plain
     from delrec_compile.plain_onnx.check import judge
-    from delrec_compile.system import child, host
+    from delrec_compile.system import child
 
     with saying() as say:
         artifact = build_plain(model, target, out, cpu=cpu, force=force, progress=say)
         m, checked, timed = artifact.manifest, None, None
-        if host.is_here(m["machine"]):
+        if m.runs_here:
             say("comparing with ONNX Runtime")
             task = "delrec_compile.plain_onnx.check:"
             checked = child.call(f"{task}check_plain", path=str(artifact.path))
             timed = child.call(f"{task}bench_plain", path=str(artifact.path))
     told = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
     if as_json:
-        print_json("build", **told, manifest=m)
+        print_json("build", **told, manifest=m.to_json())
     else:
         show(
-            f"artifact {artifact.path}: {m['kernels']} kernels, {m['library_bytes']:,} bytes",
+            f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes",
             SLOWER,
         )
-        show(*(_parity(checked) if checked else [f"built for {m['machine']}: not checked here"]))
+        show(*(_parity(checked) if checked else [f"built for {m.machine}: not checked here"]))
         show(*(_speed(timed) if timed else []))
     if checked:
         judge(checked)

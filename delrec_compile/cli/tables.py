@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.compiler.schedules.choice import PROFILE, STORE
 from delrec_compile.evaluation import markdown as markdown_table
 from delrec_compile.evaluation.baselines import registry
@@ -141,20 +141,20 @@ def emulated_line(cost: dict[str, Any]) -> str:
     )
 
 
-def size_line(manifest: dict[str, Any]) -> str | None:
+def size_line(manifest: Manifest) -> str | None:
     """What a program for a chip takes of it."""
-    if manifest.get("ram_bytes") is None:
+    if manifest.ram_bytes is None:
         return None
-    memory = Memory.from_table(manifest["memory"], "'memory' of the manifest").map
+    memory = Memory.from_table(manifest.memory, "'memory' of the manifest").map
     return (
-        f"{memory.name}: {manifest['flash_bytes']:,} of {memory.flash.size:,} bytes of flash, "
-        f"{manifest['ram_bytes']:,} of {memory.ram.size:,} bytes of RAM, without stack"
+        f"{memory.name}: {manifest.flash_bytes:,} of {memory.flash.size:,} bytes of flash, "
+        f"{manifest.ram_bytes:,} of {memory.ram.size:,} bytes of RAM, without stack"
     )
 
 
-def schedule_line(manifest: dict[str, Any]) -> str | None:
+def schedule_line(manifest: Manifest) -> str | None:
     """Where a tuned schedule comes from; nothing of the profile's own."""
-    tuning = manifest.get("tuning")
+    tuning = manifest.tuning
     if tuning is None or tuning["origin"] == PROFILE:
         return None
     places = {STORE: "the store of tuned schedules"}
@@ -175,8 +175,8 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
     return {
         "artifact": str(root),
         "archive": str(artifact.archive),
-        "target": artifact.manifest["target"],
-        "numeric": artifact.manifest["numeric"],
+        "target": artifact.manifest.target,
+        "numeric": artifact.manifest.numeric,
         "files": sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()),
         "check": proof.check,
         "onnxruntime": proof.onnxruntime,
@@ -187,11 +187,11 @@ def build_facts(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> dict
         },
         "emulated": cost,
         "bench": proof.bench.as_dict() if proof.bench else None,
-        "flash_bytes": artifact.manifest.get("flash_bytes"),
-        "ram_bytes": artifact.manifest.get("ram_bytes"),
-        "library_bytes": artifact.manifest["library_bytes"],
-        "schedule": artifact.manifest["schedule"],
-        "tuning": artifact.manifest.get("tuning"),
+        "flash_bytes": artifact.manifest.flash_bytes,
+        "ram_bytes": artifact.manifest.ram_bytes,
+        "library_bytes": artifact.manifest.library_bytes,
+        "schedule": artifact.manifest.schedule,
+        "tuning": artifact.manifest.tuning,
         "state_bytes": facts["state_bytes"]["artifact"],
     }
 
@@ -209,7 +209,7 @@ def markdown(artifact: Artifact, facts: dict[str, Any], proof: Proof) -> str:
     title = title[0].upper() + title[1:]
     parts = [f"# {facts['name']}", *network_lines(facts), "", f"## {title}", ""]
     parts += markdown_table.table(PARITY_COLUMNS, parity_rows(checks), right=False)
-    if costs := integer_lines(str(artifact.manifest["numeric"]), checks):
+    if costs := integer_lines(artifact.manifest.numeric, checks):
         parts += ["", *costs]
     if proof.emulated is not None:
         parts += ["", emulated_line(proof.emulated)]

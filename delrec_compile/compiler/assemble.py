@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from delrec_compile import targets
+from delrec_compile.artifact.abi import StateVariable, state_from_json
+from delrec_compile.artifact.manifest import Manifest
 from delrec_compile.compiler.forms.cuda import write_cuda
 from delrec_compile.compiler.forms.library import write_library
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
@@ -101,21 +104,20 @@ def _state(kernel: Kernel, form: str) -> dict[str, Any]:
     return out
 
 
-def likewise(root: Path, network: IntegerNetwork, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -> Manifest:
     """An integer network compiled with the schedule and for the CPU of an artifact of this machine.
 
     Writes into `root`; returns the manifest of what it made.
     """
     from delrec_compile.targets.schedule import Schedule
 
-    llvm, counts = manifest["llvm"], manifest["counts"]
-    generator = "c" if llvm["kind"] == "c" else "llvm"
-    kernels = _integer_kernels(network, Schedule(**manifest["schedule"]), generator, counts)
-    name, unroll = manifest["name"], manifest["steps_per_call"]
-    form = FORMS[manifest["form"]]
-    facts = form(root, network, kernels, name, unroll, BuildMachine(llvm, "", ""))
-    state = _state(kernels["run"], manifest["form"])
-    return {**manifest, "numeric": network.numeric, "state": state, **facts}
+    m = manifest
+    generator = "c" if m.llvm["kind"] == "c" else "llvm"
+    kernels = _integer_kernels(network, Schedule(**m.schedule), generator, m.counts)
+    machine = BuildMachine(m.llvm, "", "")
+    files = FORMS[m.form](root, network, kernels, m.name, m.steps_per_call, machine)
+    state = state_from_json(_state(kernels["run"], m.form), StateVariable)
+    return replace(m, numeric=network.numeric, state=state, **files)
 
 
 def _integer_kernels(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import SCHEMA, Artifact
-from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
+from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import golden_hash
-from delrec_compile.network.grid import grids
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
@@ -55,7 +55,7 @@ def build(
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
     out = _named(Path(out) if out is not None else Path(_default(name, profile.name, mode)))
-    vacant(out, force)
+    check_output(out, force)
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
         nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
@@ -70,7 +70,7 @@ def build(
             integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
             golden = golden_hash(quantised)
         progress(f"compiling for {profile.name} with TVM")
-        facts = child.call(
+        built = child.call(
             "delrec_compile.compiler.assemble:assemble",
             stage=str(stage),
             target=target if target.endswith(".toml") else profile.name,
@@ -80,9 +80,17 @@ def build(
             dump=str(dump) if dump else None,
             db=str(Store(db).folder) if tuned else None,
         )
-        manifest = _manifest(network, stage, profile.name, mode, name, unroll, golden, facts)
+        manifest = replace(
+            manifest_of(
+                network, built, name=name, target=profile.name, unroll=unroll, numeric=mode
+            ),
+            golden_sha256=golden,
+            tools=tools(),
+            files=checksums(stage),
+        )
         progress("packing")
-        return installed(stage, out, manifest)
+        finish(stage, out, manifest)
+        return Artifact(out, manifest)
 
 
 def _default(name: str, target: str, mode: Numeric) -> str:
@@ -91,31 +99,3 @@ def _default(name: str, target: str, mode: Numeric) -> str:
 
 def _named(out: Path) -> Path:
     return out if out.name not in ("", "..") else out.resolve()
-
-
-def _manifest(
-    network: Network,
-    stage: Path,
-    target: str,
-    numeric: Numeric,
-    name: str,
-    unroll: int,
-    golden: str,
-    facts: dict[str, Any],
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "name": name,
-        "target": target,
-        "numeric": numeric,
-        "steps_per_call": unroll,
-        "dt_ms": network.dt_ms,
-        "inputs": network.inputs,
-        "outputs": network.outputs,
-        "exact_grids": list(grids(network)),
-        "source_sha256": checkpoint.digest(network),
-        "golden_sha256": golden,
-        **facts,
-        "tools": tools(),
-        "files": checksums(stage),
-    }

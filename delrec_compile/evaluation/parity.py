@@ -150,7 +150,7 @@ def compare_artifact(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
     """Compares with the reference of the artifact's numeric mode. network: its float form."""
-    target = str(artifact.manifest["target"])
+    target = artifact.manifest.target
     whole = artifact.integer
     if whole is None:
         return compare(network, runner, samples, target=target, progress=progress)

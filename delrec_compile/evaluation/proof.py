@@ -18,7 +18,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.open import emulated_runner
 from delrec_compile.runners.session import Session
-from delrec_compile.system import child, host
+from delrec_compile.system import child
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
 from delrec_compile.system.renamed import renamed_arguments
@@ -72,7 +72,7 @@ def prove(
     Raises ParityError, after writing.
     """
     progress("checking spikes against PyTorch")
-    gpu = artifact.manifest.get("form") == "cuda"
+    gpu = artifact.manifest.is_gpu
     native = not gpu and runs_here(artifact)
     model = artifact.path / "model.onnx"
     *checks, onnx = child.call(
@@ -94,8 +94,8 @@ def prove(
         )
         check = emulation.pop("check")
         native = emulation["how"] != cuda.HOW
-    elif not native and artifact.manifest.get("core"):
-        progress(f"running {artifact.manifest['core']} code in an emulator")
+    elif not native and artifact.manifest.core:
+        progress(f"running {artifact.manifest.core} code in an emulator")
         emulation = child.call(
             "delrec_compile.evaluation.proof:emulated",
             path=str(artifact.path),
@@ -122,7 +122,7 @@ def runs_here(artifact: Artifact) -> bool:
     False when it is for another machine, or this CPU lacks an instruction. Raises ParityError when
     the golden vectors come out wrong.
     """
-    if not host.is_here(artifact.manifest["machine"]):
+    if not artifact.manifest.runs_here:
         return False
     try:
         passed = child.call("delrec_compile.evaluation.proof:self_tested", path=str(artifact.path))
@@ -162,7 +162,7 @@ def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
     chosen = first(read_samples(samples), limit)
     found = compare_artifact(artifact, network, runner, chosen)
     mean = sum(runner.instructions) / len(runner.instructions)
-    clock, dt_us = artifact.manifest["clock_mhz"], artifact.manifest["dt_ms"] * 1000
+    clock, dt_us = artifact.manifest.clock_mhz, artifact.manifest.dt_ms * 1000
     return {
         "check": found.as_dict(),
         "how": runner.how,

@@ -14,12 +14,11 @@ import numpy as np
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import PLAIN, SCHEMA, Artifact
-from delrec_compile.artifact.package import checksums, installed, staging, tools, vacant
+from delrec_compile.artifact.manifest import PlainArtifact, PlainManifest
+from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL
-from delrec_compile.numeric import Numeric
 from delrec_compile.plain_onnx.c_text import TYPES, initialiser
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
@@ -41,7 +40,7 @@ def build_plain(
     cpu: str | None = None,
     force: bool = False,
     progress: Progress = lambda _: None,
-) -> Artifact:
+) -> PlainArtifact:
     """Compiles the step of an .onnx file with TVM's own fused kernels.
 
     out: folder, by default `<file>-<target>`. Raises ModelError, UnsupportedError, InputError,
@@ -56,7 +55,7 @@ def build_plain(
     graph = read(path)
     name = c_name(Path(path).stem)
     out = Path(out) if out is not None else Path(f"{name}-{profile.name}")
-    vacant(out, force)
+    check_output(out, force)
     toolchain.cc(profile.triple)
     with staging(out) as stage:
         (stage / "model.onnx").write_bytes(graph.proto.SerializeToString())
@@ -68,22 +67,22 @@ def build_plain(
             name=name,
             cpu=cpu,
         )
-        manifest = {
-            "schema": SCHEMA,
-            "form": PLAIN,
-            "name": name,
-            "target": profile.name,
-            "machine": profile.machine,
-            "numeric": Numeric.FLOAT32,
-            "steps_per_call": 1,
-            "inputs": graph.x.elements,
-            "outputs": graph.y.elements,
-            **facts,
-            "tools": tools(),
-            "files": checksums(stage),
-        }
+        manifest = PlainManifest.from_json(
+            {
+                "name": name,
+                "target": profile.name,
+                "machine": profile.machine,
+                "steps_per_call": 1,
+                "inputs": graph.x.elements,
+                "outputs": graph.y.elements,
+                **facts,
+                "tools": tools(),
+                "files": checksums(stage),
+            }
+        )
         progress("packing")
-        return installed(stage, out, manifest)
+        finish(stage, out, manifest)
+        return PlainArtifact(out, manifest)
 
 
 def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.artifact.manifest import load_plain_artifact
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
 from delrec_compile.plain_onnx.session import PlainSession
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
 from delrec_compile.runners.onnxruntime import onnx_session
-from delrec_compile.system import host
 
 STEPS, STREAMS = 200, 4
 ROUNDS = 15
@@ -40,7 +39,7 @@ def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[s
     bad = ~same & ~(np.isfinite(want) & (error <= ONE_CALL * (1 + np.abs(want))))
     first = dict(zip(AXES, np.argwhere(bad)[0].tolist(), strict=True)) if bad.any() else None
     return {
-        "target": session.artifact.manifest["target"],
+        "target": session.artifact.manifest.target,
         "reference": "onnxruntime",
         "steps": steps,
         "sequences": streams,
@@ -109,10 +108,10 @@ class _OnnxSteps:
 
 
 def _opened(path: str) -> tuple[StepGraph, PlainSession]:
-    artifact = load_artifact(path, plain=True)
-    if not host.is_here(artifact.manifest["machine"]):
+    artifact = load_plain_artifact(path)
+    if not artifact.manifest.runs_here:
         raise InputError(
-            f"{path} is built for {artifact.manifest['machine']}; copy it to such a machine and "
+            f"{path} is built for {artifact.manifest.machine}; copy it to such a machine and "
             "check it there"
         )
     return read(Path(path) / "model.onnx"), PlainSession(artifact)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.manifest import PlainArtifact, load_plain_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain_onnx.build import ENTRIES
 from delrec_compile.runners.memory import aligned, pointer
@@ -17,19 +17,19 @@ from delrec_compile.runners.memory import aligned, pointer
 class PlainSession:
     """One stream. Inputs are any float32 values; nothing rounds them."""
 
-    def __init__(self, artifact: Artifact | Path | str) -> None:
+    def __init__(self, artifact: PlainArtifact | Path | str) -> None:
         self.artifact = (
-            artifact if isinstance(artifact, Artifact) else load_artifact(artifact, plain=True)
+            artifact if isinstance(artifact, PlainArtifact) else load_plain_artifact(artifact)
         )
         m = self.artifact.manifest
-        library = self.artifact.path / m["library"]
+        library = self.artifact.library
         try:
             lib = ctypes.CDLL(str(library.absolute()))
         except OSError as error:
             raise InputError(f"{library} does not load here: {error}") from error
-        self._entry = {e: getattr(lib, f"{m['name']}_{e}") for e in ENTRIES}
+        self._entry = {e: getattr(lib, f"{m.name}_{e}") for e in ENTRIES}
         self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
-        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
+        self.inputs, self.outputs = m.inputs, m.outputs
         self.reset()
 
     def reset(self) -> None:

@@ -34,12 +34,10 @@ class GpuSession:
         found = cuda.gpu() if not emulated else None
         if found is None and emulated is False:
             raise DeviceError("no GPU here; it can be emulated: see docs/cuda.md")
-        self.prefix, self.streams = str(m["name"]), 0
-        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
+        self.prefix, self.streams = m.name, 0
+        self.inputs, self.outputs = m.inputs, m.outputs
         self.name, self.how = ("gpu", f"device ({found})") if found else ("emulated", cuda.HOW)
-        self.sizes = [
-            s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
-        ]
+        self.sizes = m.neurons
         library = self.artifact.library
         assert library is not None
         try:
@@ -55,7 +53,7 @@ class GpuSession:
         """Runs these kernels on the CPU from now on."""
         self.close()
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            path = cuda.write_driver(source, self.artifact.manifest["kernels"], Path(folder))
+            path = cuda.write_driver(source, self.artifact.manifest.kernels, Path(folder))
             self.driver = ctypes.CDLL(str(path))
             self._check("driver", str(path).encode())
 

@@ -13,7 +13,6 @@ from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.runner import Runner
 from delrec_compile.runners.session import Session
-from delrec_compile.system import host
 
 if TYPE_CHECKING:
     from delrec_compile.runners.emulated.board import BoardRunner
@@ -39,23 +38,23 @@ def artifact_runner(artifact: Artifact) -> Runner:
     Raises InputError where there is neither.
     """
     m = artifact.manifest
-    if m.get("form") == "cuda":
+    if m.is_gpu:
         from delrec_compile.runners.gpu import GpuSession
 
         return GpuSession(artifact)
-    if host.is_here(m["machine"]):
+    if m.runs_here:
         return Session(artifact)
-    if m.get("core"):
+    if m.core:
         return emulated_runner(artifact)
     raise InputError(
-        f"{artifact.path} is built for {m['machine']} and has no program for an emulator; "
+        f"{artifact.path} is built for {m.machine} and has no program for an emulator; "
         "copy it to such a machine and run it there"
     )
 
 
 def emulated_runner(artifact: Artifact) -> EmulatedRunner | BoardRunner:
     """One core in an emulator of its instructions, or a board where those need one."""
-    if artifact.manifest["core"] in ON_BOARD:
+    if artifact.manifest.core in ON_BOARD:
         from delrec_compile.runners.emulated.board import BoardRunner
 
         return BoardRunner(artifact)

@@ -41,22 +41,22 @@ class Session:
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
-        if m.get("form") == "cuda":
+        if m.is_gpu:
             raise InputError(
                 f"{self.artifact.path} is for a GPU; GpuSession of session_gpu runs it"
             )
-        self._lib = self._open(m["name"])
-        self._entry = {e: getattr(self._lib, f"{m['name']}_{e}") for e in ENTRIES}
-        self._entry[BATCH] = getattr(self._lib, f"{m['name']}_{BATCH}", None)
+        self._lib = self._open(m.name)
+        self._entry = {e: getattr(self._lib, f"{m.name}_{e}") for e in ENTRIES}
+        self._entry[BATCH] = getattr(self._lib, f"{m.name}_{BATCH}", None)
         self._size = int(self._entry["state_bytes"]())
         self._state = aligned(streams * self._size, np.uint8)
         self._state_at = ctypes.c_void_p(self._state.ctypes.data)
         lead = () if streams == 1 else (streams,)
-        steps, dtype = m["steps_per_call"], np.dtype(m.get("counts", "float32"))
-        self.x = aligned(streams * steps * m["inputs"], dtype)
-        self.x = self.x.reshape(*lead, -1, m["inputs"])
-        self.y = aligned(streams * steps * m["outputs"], np.float32)
-        self.y = self.y.reshape(*lead, -1, m["outputs"])
+        steps, dtype = m.steps_per_call, m.counts_dtype
+        self.x = aligned(streams * steps * m.inputs, dtype)
+        self.x = self.x.reshape(*lead, -1, m.inputs)
+        self.y = aligned(streams * steps * m.outputs, np.float32)
+        self.y = self.y.reshape(*lead, -1, m.outputs)
         self.step_in_place: Callable[[], Any] = functools.partial(
             self._entry["step"], self._state_at, pointer(self.x), pointer(self.y)
         )
@@ -103,10 +103,8 @@ class Session:
         """The members of a stream's state struct."""
         own = self._state[self._known(stream) * self._size :]
         out = {}
-        for name, s in self._variables():
-            dtype = np.dtype(s["dtype"])
-            size = s["elements"] * dtype.itemsize
-            out[name] = own[s["offset"] : s["offset"] + size].view(dtype)
+        for v in self.artifact.manifest.state:
+            out[v.name] = own[v.offset : v.offset + v.bytes].view(np.dtype(v.dtype))
         return out
 
     def _known(self, stream: int) -> int:
@@ -196,9 +194,7 @@ class Session:
         if self.streams > 1:
             raise DataError("a session of several streams has no trace; open one without streams")
         ys, fired = [], []
-        sizes = [
-            s["elements"] for n, s in self._variables() if n.startswith("l") and n.endswith("_v")
-        ]
+        sizes = self.artifact.manifest.neurons
         for b in range(x.shape[1]):
             row = self._checked(np.ascontiguousarray(x[:, b]))
             y = np.empty((len(row), self.y.shape[1]), np.float32)
@@ -218,9 +214,6 @@ class Session:
     def _again(self, row: F32) -> F32:
         self.reset()
         return self.run(row)
-
-    def _variables(self) -> list[tuple[str, Any]]:
-        return list(self.artifact.manifest["state"].items())
 
     def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
         lead, inputs = ([] if self.streams == 1 else [self.streams]), self.x.shape[-1]

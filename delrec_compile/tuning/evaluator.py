@@ -27,6 +27,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
+from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
@@ -63,7 +64,7 @@ class Lab:
         self.remote = Remote(device) if device else None
         here = "native" if self.profile.runs_here else "emulated"
         self.how = "device" if device else here
-        network = checkpoint.load(self.root / "network.safetensors")
+        self.floats = network = checkpoint.load(self.root / "network.safetensors")
         events = fitting(read_samples(samples), network.inputs)
         counts = events.counts[: SAMPLES[self.how], : events.steps // FEW * FEW or None]
         self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
@@ -75,13 +76,13 @@ class Lab:
     def facts(self) -> dict[str, Any]:
         """What the driver must know: the key, the space, what is shipped, and its costs."""
         m = self.shipped.artifact.manifest
-        key = choice.key_of(self.profile, m["llvm"], self.network)
+        key = choice.key_of(self.profile, m.llvm, self.network)
         return {
             "key": vars(key),
             "space": {
                 "generator": self.profile.generator,
-                "features": _features(m["llvm"]) if self.profile.generator == "llvm" else [],
-                "shipped": m["schedule"],
+                "features": _features(m.llvm) if self.profile.generator == "llvm" else [],
+                "shipped": m.schedule,
                 "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
                 "sequences": self.how != "emulated",
             },
@@ -115,7 +116,7 @@ class Lab:
         """
         if self.remote is not None and not self.remote.usable:
             self._renew()
-        own = self.shipped.artifact.manifest["schedule"]
+        own = self.shipped.artifact.manifest.schedule
         with self._candidates(schedules) as made:
             if self.how == "emulated":
                 turns = [[c.costs(self.x) for c in (self.shipped, *made)]]
@@ -134,10 +135,16 @@ class Lab:
         for file in self.root.glob("*.safetensors"):
             shutil.copy(file, stage / file.name)
         few = FEW if self.how == "native" else 1
-        facts = assemble(str(stage), self.target, "tuned", few, self.cpu, None, schedule=schedule)
-        sizes = {"inputs": self.network.inputs, "outputs": self.network.outputs}
-        fixed = {"name": "tuned", "steps_per_call": few, "dt_ms": self.network.dt_ms}
-        return Artifact(stage, {**fixed, **sizes, **facts})
+        built = assemble(str(stage), self.target, "tuned", few, self.cpu, None, schedule=schedule)
+        manifest = manifest_of(
+            self.floats,
+            built,
+            name="tuned",
+            target=self.profile.name,
+            unroll=few,
+            numeric=self.network.numeric,
+        )
+        return Artifact(stage, manifest)
 
     def _opened(self, artifact: Artifact) -> _Candidate:
         runner = self.remote.open(artifact) if self.remote else artifact_runner(artifact)

@@ -11,12 +11,12 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from fixtures.staged import artifact_here
 from helpers import refusal
 
 from delrec_compile import targets
 from delrec_compile.artifact import firmware
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import BudgetError, UnsupportedError
 from delrec_compile.evaluation.proof import prove
@@ -59,11 +59,7 @@ def assembled(tmp_path_factory: pytest.TempPathFactory) -> Assembled:
 
     def make(name: str, target: str) -> Artifact:
         stage = tmp_path_factory.mktemp(name)
-        network = cases.network(name)
-        checkpoint.save(network, stage / "network.safetensors")
-        facts = assemble(str(stage), target, network.name, 1, None, None)
-        manifest = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
-        return Artifact(stage, {**manifest, **facts})
+        return artifact_here(cases.network(name), target, stage)
 
     return make
 
@@ -88,11 +84,10 @@ def test_the_bits_of_torch_on_the_chip(name: str, target: str, assembled: Assemb
 def test_the_bundled_network_on_a_cortex_m4(tmp_path: Path) -> None:
     artifact = build(checkpoint.load("conv_delay_256"), "cortex_m4", tmp_path / "a")
     m = artifact.manifest
-    found = sizes(artifact.path / m["image"])
-    assert (found.flash, found.ram) == (m["flash_bytes"], m["ram_bytes"])
+    found = sizes(artifact.path / m.image)
+    assert (found.flash, found.ram) == (m.flash_bytes, m.ram_bytes)
     # the state of one stream, its input and its output, and nothing else to speak of
-    state = sum(s["elements"] * np.dtype(s["dtype"]).itemsize for s in m["state"].values())
-    assert state + 140 + 80 <= found.ram <= state + 140 + 80 + 64
+    assert m.state_bytes + 140 + 80 <= found.ram <= m.state_bytes + 140 + 80 + 64
     assert 433_000 < found.flash < 460_000
     proof = prove(artifact)
     assert proof.emulated is not None
@@ -113,10 +108,9 @@ def test_the_shipped_program_passes_on_the_whole_board(target: str, assembled: A
     if not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
     artifact = assembled("mixed", target)
-    image, board = artifact.path / artifact.manifest["image"], artifact.manifest["board"]
+    image, board = artifact.path / artifact.manifest.image, artifact.manifest.board
     assert (
-        qemu.load_board(board).memory.flash
-        == firmware.memory_map(artifact.manifest["memory"]).flash
+        qemu.load_board(board).memory.flash == firmware.memory_map(artifact.manifest.memory).flash
     )
     assert qemu.run_image(image, board).status == 0
     raw = image.read_bytes()
@@ -145,7 +139,7 @@ def test_a_network_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
         build(checkpoint.load("conv_delay_256"), str(profile), tmp_path / "a")
     assert [p.name for p in tmp_path.iterdir()] == [profile.name]
     small = build(cases.network("mixed"), str(profile), tmp_path / "a")
-    assert small.manifest["flash_bytes"] < 128 << 10
+    assert small.manifest.flash_bytes < 128 << 10
     assert EmulatedRunner(small).self_test()
 
 

@@ -27,6 +27,11 @@ def artifact(folder, target="cortex_m4", **facts):
         "name": "net",
         "library": None,
         "target": target,
+        "form": "sources",
+        "steps_per_call": 1,
+        "inputs": 3,
+        "outputs": 2,
+        "state": {},
         "files": {n: hashlib.sha256(raw).hexdigest() for n, raw in files.items()},
         **({"board_image": ELF} | facts),
     }

@@ -22,7 +22,7 @@ from helpers import refusal, tree
 
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.artifact.package import install, staging
+from delrec_compile.artifact.package import move_into_place, staging
 from delrec_compile.compiler import glue
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
@@ -102,24 +102,25 @@ def test_the_archive_holds_the_folder(twice: tuple[Artifact, Artifact], tmp_path
 def test_the_manifest_says_what_was_built(twice: tuple[Artifact, Artifact]) -> None:
     built = load_artifact(twice[0].path)
     m, network = built.manifest, cases.network("mixed")
-    assert m == json.loads(json.dumps(twice[0].manifest))
-    assert (m["schema"], m["name"], m["target"]) == ("delrec.artifact/1", "mixed", "x86_64")
-    assert (m["inputs"], m["outputs"], m["steps_per_call"]) == (14, 5, 1)
-    assert m["source_sha256"] == checkpoint.digest(network)
-    assert m["library_bytes"] == built.library.stat().st_size
-    assert all(isinstance(q, int) for q in m["exact_grids"])
-    assert set(m["files"]) == {
+    assert m == twice[0].manifest
+    assert (m.name, m.target) == ("mixed", "x86_64")
+    assert m.to_json()["schema"] == "delrec.artifact/1"
+    assert m.neurons == tuple(layer.size for layer in network.layers)
+    assert (m.inputs, m.outputs, m.steps_per_call) == (14, 5, 1)
+    assert m.source_sha256 == checkpoint.digest(network)
+    assert m.library_bytes == built.library.stat().st_size
+    assert all(isinstance(q, int) for q in m.exact_grids)
+    assert set(m.files) == {
         "include/mixed.h",
         "lib/libmixed.a",
         "lib/libmixed.so",
         "model.onnx",
         "network.safetensors",
     }
-    assert (
-        checkpoint.digest(checkpoint.load(built.path / "network.safetensors"))
-        == (m["source_sha256"])
+    assert checkpoint.digest(checkpoint.load(built.path / "network.safetensors")) == (
+        m.source_sha256
     )
-    assert load_model(built.path / "model.onnx").facts["source_sha256"] == m["source_sha256"]
+    assert load_model(built.path / "model.onnx").facts["source_sha256"] == m.source_sha256
 
 
 def test_a_built_library_runs(twice: tuple[Artifact, Artifact]) -> None:
@@ -141,7 +142,7 @@ def test_unrolled_steps_and_dumps(tmp_path: Path, in_process: None) -> None:
         dump=tmp_path / "dump",
         progress=said.append,
     )
-    assert built.manifest["steps_per_call"] == 5
+    assert built.manifest.steps_per_call == 5
     assert load_model(built.path / "model.onnx").unroll == 5
     assert Session(built).x.shape == (5, 14)
     assert len(list((tmp_path / "dump").iterdir())) == 3
@@ -268,7 +269,7 @@ def test_an_output_that_exists_needs_force(artifact: Path, in_process: None) -> 
         build(cases.network(NETWORK), out=artifact)
     (artifact / "stale").write_text("from before")
     built = build(cases.network(NETWORK), out=artifact, force=True)
-    assert load_artifact(artifact).manifest["name"] == NETWORK
+    assert load_artifact(artifact).manifest.name == NETWORK
     assert not (artifact / "stale").exists()
     assert sorted(p.name for p in artifact.parent.iterdir()) == ["copy", "copy.tar.gz"]
     assert built.archive.name == "copy.tar.gz"
@@ -327,7 +328,7 @@ def test_the_working_folder_may_be_rebuilt(
 ) -> None:
     monkeypatch.chdir(artifact)
     build(cases.network(NETWORK), out=".", force=True)
-    assert load_artifact(artifact).manifest["name"] == NETWORK
+    assert load_artifact(artifact).manifest.name == NETWORK
     assert sorted(p.name for p in artifact.parent.iterdir()) == ["copy", "copy.tar.gz"]
 
 
@@ -340,7 +341,7 @@ def test_a_folder_is_named_after_network_and_target(
 
 def test_a_failed_move_puts_the_old_folder_back(artifact: Path) -> None:
     with refusal(InputError, f"cannot write {artifact}", 3, artifact.parent):
-        install(artifact.parent / "absent", artifact)
+        move_into_place(artifact.parent / "absent", artifact)
 
 
 def test_staging_is_gone_afterwards(tmp_path: Path) -> None:
@@ -371,7 +372,7 @@ def test_a_flipped_bit_in_any_file_is_noticed(artifact: Path) -> None:
             load_artifact(artifact)
         file.write_bytes(raw)
         spoilt += 1
-    assert spoilt == len(load_artifact(artifact).manifest["files"]) == 5
+    assert spoilt == len(load_artifact(artifact).manifest.files) == 5
     load_artifact(artifact)
 
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from fixtures.staged import artifact_here
 
 from delrec_compile import targets
-from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import ToolchainError
 from delrec_compile.evaluation.proof import prove
@@ -64,10 +63,7 @@ def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path
     if targets.load(target).runs_here:
         pytest.skip("this is that machine")
     network = cases.network(name)
-    checkpoint.save(network, tmp_path / "network.safetensors")
-    facts = assemble(str(tmp_path), target, network.name, 1, None, None)
-    manifest = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
-    runner = EmulatedRunner(Artifact(tmp_path, {**manifest, **facts}))
+    runner = EmulatedRunner(artifact_here(network, target, tmp_path))
     assert runner.self_test()
     x = cases.counts(cases.CASES[name], steps=60)
     want, got = TorchRunner(network).trace(x), runner.trace(x)

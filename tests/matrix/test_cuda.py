@@ -15,6 +15,7 @@ import cases
 import numpy as np
 import pytest
 import torch
+from fixtures.staged import artifact_here
 from fixtures.traces import same
 from helpers import refusal
 from tvm.script.ir_builder import IRBuilder
@@ -23,7 +24,6 @@ from tvm.tirx.script import builder as tir
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.cli import tables
-from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
 from delrec_compile.compiler.kernels.float32 import compose
@@ -73,11 +73,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     def make(network: Network, target: str = "cuda", cpu: str | None = None) -> Artifact:
         key = (checkpoint.digest(network), target, cpu)
         if key not in kept:
-            stage = tmp_path_factory.mktemp(network.name)
-            checkpoint.save(network, stage / "network.safetensors")
-            facts = assemble(str(stage), target, network.name, 1, cpu, None)
-            sizes = {"inputs": network.inputs, "outputs": network.outputs}
-            kept[key] = Artifact(stage, {"name": network.name, **sizes, **facts})
+            kept[key] = artifact_here(
+                network, target, tmp_path_factory.mktemp(network.name), cpu=cpu
+            )
         return kept[key]
 
     return make
@@ -149,7 +147,7 @@ def test_layers_may_be_wider_than_the_block(
 ) -> None:
     network, x = cases.network(name), cases.counts(cases.CASES[name], batch=2)
     artifact = made(network, narrow(*block))
-    assert artifact.manifest["threads"] == block[0]
+    assert artifact.manifest.threads == block[0]
     same(GpuSession(artifact, emulated=True).trace(x), TorchRunner(network).trace(x))
 
 
@@ -205,7 +203,7 @@ def test_device_code_for_an_architecture(arch: str, made: Made) -> None:
     ptx = (artifact.path / "lib" / "mixed.ptx").read_text()
     assert re.search(rf"^\.target {arch}$", ptx, flags=re.M)
     assert sorted(nvrtc.entries(ptx)) == ["mixed_kernel_run", "mixed_kernel_trace"]
-    assert artifact.manifest["arch"] == arch
+    assert artifact.manifest.arch == arch
     assert (artifact.path / "lib" / "mixed.cubin").read_bytes()[:4] == b"\x7fELF"
     # the leak is rounded before the sum: nothing is contracted
     assert "fma.rn" not in ptx
@@ -427,7 +425,7 @@ def test_the_weights_file_is_what_the_manifest_says(made: Made) -> None:
     network = cases.network("mixed")
     artifact = made(network)
     raw = (artifact.path / "lib" / "mixed.weights").read_bytes()
-    for name, where in artifact.manifest["tables"].items():
+    for name, where in artifact.manifest.tables.items():
         assert where["offset"] % 256 == 0
         array = np.frombuffer(raw, where["dtype"], where["elements"], where["offset"])
         if name == "l1_weight":

@@ -13,7 +13,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
-from conftest import artifact_here
+from fixtures.staged import artifact_here
 from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -201,14 +201,14 @@ def test_int8_fits_128_kb_of_flash_and_8_kb_of_ram(tmp_path: Path) -> None:
     artifact = build(
         checkpoint.load("conv_delay_256"), str(profile), tmp_path / "a", numeric="int8"
     )
-    assert artifact.manifest["flash_bytes"] <= 115 << 10
-    assert artifact.manifest["ram_bytes"] <= 4_300
+    assert artifact.manifest.flash_bytes <= 115 << 10
+    assert artifact.manifest.ram_bytes <= 4_300
     proof = prove(artifact, limit=2)
     assert proof.check is not None
     assert proof.check["passed"]
     if qemu.available():
-        image = artifact.path / artifact.manifest["image"]
-        assert qemu.run_image(image, artifact.manifest["board"]).status == 0
+        image = artifact.path / artifact.manifest.image
+        assert qemu.run_image(image, artifact.manifest.board).status == 0
 
 
 @pytest.mark.parametrize(("numeric", "points"), [("int16", 0.2), ("int8", 1.01)])

@@ -145,7 +145,7 @@ def test_library_descriptions_are_whole(sources: Artifact) -> None:
     assert json.loads((sources.path / "library.json").read_text())["name"] == NAME
     assert (sources.path / "zephyr" / "module.yml").read_text().startswith(f"name: {NAME}")
     assert sources.library is None
-    assert sources.manifest["form"] == "sources"
+    assert sources.manifest.is_sources
 
 
 def test_sanitizers_find_nothing(sources: Artifact, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_state_goes_to_another_stream(artifacts, x):
     one.reset()
     one.run(x[0, :33])
     kept = one.state()
-    assert set(kept) == set(one.artifact.manifest["state"])
+    assert set(kept) == {v.name for v in one.artifact.manifest.state}
     many.load_state(kept, 2)
     y = many.run(np.ascontiguousarray(np.stack([x[0, 33:]] * 3)))
     assert np.array_equal(y[2], wanted[33:])

@@ -167,7 +167,7 @@ def test_a_cell_of_somebody_gives_what_onnx_runtime_gives(cell: Artifact) -> Non
     assert found["self_test"]
     assert (found["values"], found["differing"]) == (200 * 4 * 2, 0)
     assert found["max_abs_error"] < 1e-5
-    assert set(cell.manifest["state"]) == {"past_h", "past_n"}
+    assert {v.name for v in cell.manifest.state} == {"past_h", "past_n"}
 
 
 def test_state_goes_on_and_starts_afresh(cell: Artifact) -> None:

@@ -142,7 +142,7 @@ def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
 
 
 def test_a_session_that_dies_once_costs_nothing(lab: Lab, server: psutil.Process) -> None:
-    own = dict(lab.shipped.artifact.manifest["schedule"])
+    own = dict(lab.shipped.artifact.manifest.schedule)
     assert lab.measure(own)["ratio"] > 0
     for process in sessions(server):
         process.kill()
@@ -154,7 +154,7 @@ def test_a_session_that_dies_once_costs_nothing(lab: Lab, server: psutil.Process
 def test_a_candidate_that_kills_its_server_is_one_failed_trial(
     lab: Lab, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = dict(lab.shipped.artifact.manifest["schedule"])
+    own = dict(lab.shipped.artifact.manifest.schedule)
     built: list[Any] = []
     build, trace = lab._build, tuning_remote.RemoteRunner.trace
 
@@ -184,7 +184,7 @@ def test_a_machine_that_goes_away_ends_the_run_and_blames_no_schedule(
     for process in [server, *server.children(recursive=True)]:
         process.kill()
     with pytest.raises(DeviceError, match="no machine has this key"):
-        lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
+        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
 
 
 class GoneLab:
@@ -223,7 +223,7 @@ def test_what_was_measured_before_a_device_went_away_stays(
 
 
 def test_old_sessions_are_renewed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = dict(lab.shipped.artifact.manifest["schedule"])
+    own = dict(lab.shipped.artifact.manifest.schedule)
     monkeypatch.setattr(tuning_remote, "YOUNG_S", 0.0)
     assert lab.remote is not None
     before = lab.remote.sessions
@@ -241,7 +241,7 @@ def test_wrong_bits_there_never_count(lab: Lab, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tuning_lab, "assemble", wrong)
     with pytest.raises(delrec_compile.errors.ParityError, match="other outputs or spikes"):
-        lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
+        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
 
 
 def test_over_ssh(place: Path, shell: Shell) -> None:

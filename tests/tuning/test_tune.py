@@ -421,7 +421,7 @@ def test_wrong_code_never_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch, plac
 
     monkeypatch.setattr(tuning_lab, "assemble", wrong)
     with pytest.raises(ParityError, match="other outputs or spikes"):
-        lab.measure(dict(lab.shipped.artifact.manifest["schedule"]))
+        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
     with pytest.raises(ParityError, match="differs from the reference"):
         Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
     assert len(list(place.glob("point-*"))) <= 2, "candidates are removed"

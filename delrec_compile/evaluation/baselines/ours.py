@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import likewise
+from delrec_compile.compiler.assemble import recompile_integer
 from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
@@ -141,5 +141,5 @@ def ours_int8(artifact: Artifact, network: Network, work: Workload) -> list[Base
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         root = Path(folder)
         integer_checkpoint.save(integer, root / integer_checkpoint.NAME)
-        manifest = likewise(root, integer, artifact.manifest)
+        manifest = recompile_integer(root, integer, artifact.manifest)
         return ours(Artifact(root, manifest), network, work, "ours_int8")

@@ -9,7 +9,7 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import Artifact, load_artifact, measured
+from delrec_compile.artifact.manifest import Artifact, Manifest, load_artifact, measured
 from delrec_compile.artifact.package import TOOLS
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.schedules import choice
@@ -58,26 +58,26 @@ def _current(
 ) -> bool:
     m = artifact.manifest
     same = (
-        m.get("source_sha256") == checkpoint.digest(network)
-        and m.get("target") == profile.name
-        and m.get("numeric") == numeric
-        and m.get("steps_per_call") == 1
-        and m.get("memory", {}) == (profile.memory.to_json() if profile.memory else {})
-        and m.get("flash", {}) == (profile.flash.to_json() if profile.flash else {})
-        and m.get("clock_mhz") == profile.clock_mhz
-        and m.get("tools") == {tool: importlib.metadata.version(tool) for tool in TOOLS}
+        m.source_sha256 == checkpoint.digest(network)
+        and m.target == profile.name
+        and m.numeric == numeric
+        and m.steps_per_call == 1
+        and m.memory == (profile.memory.to_json() if profile.memory else {})
+        and m.flash == (profile.flash.to_json() if profile.flash else {})
+        and m.clock_mhz == profile.clock_mhz
+        and m.tools == {tool: importlib.metadata.version(tool) for tool in TOOLS}
     )
     if same and profile.llvm.get("mcpu") == "host":
         same = measured(artifact).get("machine", machine()).get("cpu") == machine()["cpu"]
-    return same and _schedule(m, profile, artifact.integer or network, db) == m.get("schedule")
+    return same and _schedule(m, profile, artifact.integer or network, db) == m.schedule
 
 
 def _schedule(
-    m: dict[str, Any], profile: Target, network: Any, db: Path | str | None
+    m: Manifest, profile: Target, network: Any, db: Path | str | None
 ) -> dict[str, Any] | None:
     """The schedule that a build would have now; the profile's is the one that was used last."""
-    own = (m.get("tuning") or {}).get("own", m.get("schedule"))
-    if own is None:
+    own = (m.tuning or {}).get("own", m.schedule)
+    if not own:
         return None
-    key = choice.key_of(profile, m.get("llvm", {}), network)
+    key = choice.key_of(profile, m.llvm, network)
     return vars(choice.choose(key, Schedule(**own), db).schedule)

@@ -211,10 +211,9 @@ def _sized(row: TargetRow, artifact: Artifact, reused: bool) -> TargetRow:
     m = artifact.manifest
     return replace(
         row,
-        flash_bytes=m.get("flash_bytes"),
-        ram_bytes=m.get("ram_bytes"),
-        stack_bytes=m.get("stack_bytes"),
-        library_bytes=m.get("library_bytes"),
+        flash_bytes=m.flash_bytes,
+        ram_bytes=m.ram_bytes,
+        library_bytes=m.library_bytes,
         artifact=str(artifact.path),
         reused=reused,
     )
@@ -223,7 +222,7 @@ def _sized(row: TargetRow, artifact: Artifact, reused: bool) -> TargetRow:
 def _proven(row: TargetRow, artifact: Artifact, proof: Proof, dt_ms: float) -> TargetRow:
     row = replace(row, check=proof.check)
     if proof.check is None:
-        cpu = artifact.manifest["llvm"].get("mcpu", artifact.manifest["machine"])
+        cpu = artifact.manifest.cpu
         text = f"built for {cpu}, which this machine cannot run: not checked, not timed"
         return replace(row, skipped=text, exit_code=UnsupportedError.exit_code)
     cost = proof.emulated

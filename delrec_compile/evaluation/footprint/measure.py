@@ -36,7 +36,6 @@ from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
-from delrec_compile.system import host
 from delrec_compile.system.elf import elf_parts
 from delrec_compile.system.renamed import renamed_arguments
 
@@ -140,7 +139,7 @@ def footprint(
     measured = [_row(made[name], lives[name]) for name in chosen]
     state = {
         "bytes": first.state_bytes,
-        "bytes_without_padding": _plain_state(found),
+        "bytes_without_padding": found.manifest.state_bytes,
         "resident_bytes_per_stream": (many.rss_bytes - first.rss_bytes) / (STREAMS - 1),
         "streams": STREAMS,
     }
@@ -155,8 +154,8 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
             raise UsageError(f"unknown row '{name}'; allowed: {', '.join(NAMES)}")
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}; at least 1 is needed")
-    if m.get("form") == "cuda" or not host.is_here(m["machine"]):
-        where = "a GPU" if m.get("form") == "cuda" else m["machine"]
+    if not m.runs_here:
+        where = "a GPU" if m.is_gpu else m.machine
         raise UnsupportedError(
             f"{artifact.path} is built for {where}, and programs of this machine are measured; "
             "'delrec-compile compare' tells what a chip's program takes"
@@ -244,11 +243,6 @@ def _agree(name: str, y: F32, want: F32) -> None:
     worst = float(np.abs(y - want[: len(y)]).max())
     if not worst <= LOOSE:
         raise ParityError(f"footprint: {name} computes other outputs (off by {worst:.3g})")
-
-
-def _plain_state(artifact: Artifact) -> int:
-    state = artifact.manifest["state"].values()
-    return sum(int(s["elements"]) * np.dtype(s["dtype"]).itemsize for s in state)
 
 
 def _row(program: Program, lives: Sequence[ProcessRun]) -> FootprintRow:

@@ -73,11 +73,11 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
     m, root = artifact.manifest, artifact.path
     source = folder / "footprint.c"
     text = (resources.files("delrec_compile.targets") / SOURCE).read_text()
-    facts = {"name": m["name"], "macro": m["name"].upper(), "counts": CTYPES[m["counts"]]}
+    facts = {"name": m.name, "macro": m.name.upper(), "counts": CTYPES[m.counts]}
     source.write_text(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(facts))
     out = folder / name
-    triple = _musl(m["machine"]) if name == "static_musl" else ""
-    library = (artifact.library or library_of(root, m["name"], folder)).absolute()
+    triple = _musl(m.machine) if name == "static_musl" else ""
+    library = (artifact.library or library_of(root, m.name, folder)).absolute()
     linked: Sequence[Path] = [library]
     if name != "shared":
         linked = _static(artifact)
@@ -85,7 +85,7 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
     form = ["-static"] if name != "shared" else []
     toolchain.run_cc(*FLAGS, *includes, *form, source, *linked, "-o", out, cross=triple)
     size = out.stat().st_size + (library.stat().st_size if name == "shared" else 0)
-    return Program(name, (str(out),), size, m["steps_per_call"], m["outputs"], m["counts"])
+    return Program(name, (str(out),), size, m.steps_per_call, m.outputs, m.counts)
 
 
 def _musl(machine: str) -> str:
@@ -98,9 +98,9 @@ def _musl(machine: str) -> str:
 
 def _static(artifact: Artifact) -> list[Path]:
     root = artifact.path
-    if artifact.manifest.get("form") == "sources":
+    if artifact.manifest.is_sources:
         return sorted(root.glob("src/*.c"))
-    name = artifact.manifest.get("static_library")
+    name = artifact.manifest.static_library
     if name is None:
         raise InputError(f"{root} has no static library: it is of an older version; build it again")
     return [root / name]

@@ -27,7 +27,7 @@ from delrec_compile.evaluation.latency.result import Bench, BenchRow, bench_from
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.runners.torch_runner import TorchRunner
-from delrec_compile.system import child, host
+from delrec_compile.system import child
 from delrec_compile.system.renamed import renamed_arguments
 
 STREAMS = 256  # of form `batch`, when none are asked for
@@ -109,11 +109,11 @@ def streams(form: str, batch: int | None) -> int:
 
 def _module(artifact: Path | str) -> str:
     m = load_artifact(artifact).manifest
-    if m.get("form") == "cuda":
+    if m.is_gpu:
         return GPU_MODULE
-    if not host.is_here(m["machine"]):
+    if not m.runs_here:
         raise UnsupportedError(
-            f"{artifact} is built for {m['machine']}, and only code of this machine can be timed; "
+            f"{artifact} is built for {m.machine}, and only code of this machine can be timed; "
             "'delrec-compile compare' counts its instructions"
         )
     return MODULE

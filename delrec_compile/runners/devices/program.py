@@ -42,8 +42,8 @@ def machine_for(artifact: Artifact, device: Device, found: str) -> str:
     Raises UnsupportedError for an artifact that no such machine can run, DeviceError for a wrong one.
     """
     m = artifact.manifest
-    wanted, there = str(m["machine"]), host.ALIASES.get(found, found)
-    if m.get("form") == "cuda":
+    wanted, there = m.machine, host.ALIASES.get(found, found)
+    if m.is_gpu:
         raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run code of CPUs")
     if wanted == "any":
         wanted = there
@@ -89,16 +89,13 @@ def rpc_library(artifact: Artifact, machine: str, out: Path) -> Path:
 
 def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], triple: str) -> Path:
     m, root = artifact.manifest, artifact.path
-    name, sources = m["name"], m.get("form") == "sources"
+    name, sources = m.name, m.is_sources
     header = f"{name}_test.h" if sources else f"{name}.h"
-    neurons = sum(
-        s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
-    )
-    sizes = {"INPUTS": m["inputs"], "OUTPUTS": m["outputs"], "NEURONS": neurons}
-    defines = [f"-DNAME={name}", f'-DHEADER="{header}"', f"-DCOUNT={CTYPES[m['counts']]}"]
+    sizes = {"INPUTS": m.inputs, "OUTPUTS": m.outputs, "NEURONS": sum(m.neurons)}
+    defines = [f"-DNAME={name}", f'-DHEADER="{header}"', f"-DCOUNT={CTYPES[m.counts]}"]
     defines += [f"-D{what}={size}" for what, size in sizes.items()]
     parts = (
-        [*root.glob("src/*.c"), *root.glob(f"test/{name}_*.c")] if sources else [_static(root, m)]
+        [*root.glob("src/*.c"), *root.glob(f"test/{name}_*.c")] if sources else [_static(artifact)]
     )
     folder = Path(str(resources.files("delrec_compile.targets") / FOLDER))
     includes = [f"-I{root / part}" for part in ("include", "src", "test")]
@@ -110,8 +107,8 @@ def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], tripl
     return out
 
 
-def _static(root: Path, manifest: dict[str, object]) -> Path:
-    name = manifest.get("static_library")
+def _static(artifact: Artifact) -> Path:
+    name, root = artifact.manifest.static_library, artifact.path
     if not name:
         raise InputError(f"{root} has no static library: it is of an older version; build it again")
-    return root / str(name)
+    return root / name

@@ -37,8 +37,7 @@ class Shape:
     def of(cls, artifact: Artifact) -> Shape:
         """As the manifest has it."""
         m = artifact.manifest
-        sizes = (s["elements"] for n, s in m["state"].items() if n[0] == "l" and n.endswith("_v"))
-        return cls(m["inputs"], m["outputs"], tuple(sizes), m["counts"])
+        return cls(m.inputs, m.outputs, m.neurons, m.counts)
 
     @property
     def neurons(self) -> int:

@@ -33,20 +33,18 @@ class BoardRunner:
 
     def __init__(self, artifact: Artifact) -> None:
         m = artifact.manifest
-        self.artifact, self.prefix = artifact, str(m["name"])
-        self.board = qemu.load_board(str(m["board"]))
+        self.artifact, self.prefix = artifact, m.name
+        self.board = qemu.load_board(m.board)
         self.how = self.board.how
-        self.sizes = [
-            s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
-        ]
-        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
-        self.chip = Chip(str(m["core"]), memory_map(m["memory"]))
+        self.sizes = m.neurons
+        self.inputs, self.outputs = m.inputs, m.outputs
+        self.chip = Chip(str(m.core), memory_map(m.memory))
         self.instructions: list[int] = []
         self.stack_bytes = 0
 
     def self_test(self) -> bool:
         """Runs the program that the artifact ships, golden vectors and all, from reset."""
-        image = self.artifact.path / self.artifact.manifest["image"]
+        image = self.artifact.path / str(self.artifact.manifest.image)
         return qemu.run_image(image, self.board.name).status == 0
 
     def trace(self, x: F32) -> Trace:

@@ -45,16 +45,14 @@ class EmulatedRunner:
 
     def __init__(self, artifact: Artifact) -> None:
         m = artifact.manifest
-        self.how = HOW[str(m["core"])]
-        self.prefix, self.counts = m["name"], np.dtype(m["counts"])
-        self.sizes = [
-            s["elements"] for n, s in m["state"].items() if n.startswith("l") and n.endswith("_v")
-        ]
-        self.inputs, self.outputs = int(m["inputs"]), int(m["outputs"])
-        self.chip = Chip(str(m["core"]), memory_map(m.get("memory") or {}))
-        self.program = self._open(artifact.path / m["image"], self.chip.memory)
-        self.at = self._variables() if m.get("form") == "sources" else self._allocated(self.program)
-        self.tracer = self.program if m.get("form") == "library" else self._tracer(artifact.path)
+        self.how = HOW[str(m.core)]
+        self.prefix, self.counts = m.name, m.counts_dtype
+        self.sizes = m.neurons
+        self.inputs, self.outputs = m.inputs, m.outputs
+        self.chip = Chip(str(m.core), memory_map(m.memory))
+        self.program = self._open(artifact.path / str(m.image), self.chip.memory)
+        self.at = self._variables() if m.is_sources else self._allocated(self.program)
+        self.tracer = self.program if m.is_library else self._tracer(artifact.path)
         self.seen = self._allocated(self.tracer)
         self.instructions: list[int] = []
         self.stack_bytes = 0

@@ -124,13 +124,13 @@ def test_the_clock_may_turn_over(compiled: Compile) -> None:
     session = compiled(network)
     want = session.run(x)
     session.reset()
-    state = session.artifact.manifest["state"]
+    state = session.artifact.manifest.state
     at = 0
-    for name, variable in state.items():
+    for variable in state:
         at = -(-at // 64) * 64
-        if name == "clock":
+        if variable.name == "clock":
             session._state[at : at + 4].view(np.int32)[:] = (1 << 30) - 20
-        at += variable["elements"] * 4
+        at += variable.elements * 4
     np.testing.assert_array_equal(session.run(x), want)
 
 

@@ -75,20 +75,20 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
     _, own = key_and_own()
     made = built(tmp_path / "a", db=store.folder)
     m = made.manifest
-    assert m["schedule"] == {**vars(own), "registers": 16, "events": "branch"}
-    assert m["tuning"] == {"origin": "store", "ratio": 0.8, "own": vars(own)}
+    assert m.schedule == {**vars(own), "registers": 16, "events": "branch"}
+    assert m.tuning == {"origin": "store", "ratio": 0.8, "own": vars(own)}
     line = tables.schedule_line(m)
     assert line == (
         "schedule from the store of tuned schedules: when tuned, 1.25x as fast as the profile's own"
     )
     again = built(tmp_path / "b", db=store.folder)
-    for file in ("manifest.json", str(m["library"])):
+    for file in ("manifest.json", m.library):
         assert (made.path / file).read_bytes() == (again.path / file).read_bytes()
     plain = built(tmp_path / "c", db=store.folder, tuned=False).manifest
-    assert (plain["schedule"], plain["tuning"]) == (vars(own), None)
+    assert (plain.schedule, plain.tuning) == (vars(own), None)
     other = built(tmp_path / "d", db=tmp_path / "empty").manifest
-    assert other["schedule"] == vars(own)
-    assert other["tuning"]["origin"] == "profile"
+    assert other.schedule == vars(own)
+    assert other.tuning["origin"] == "profile"
     assert tables.schedule_line(plain) is tables.schedule_line(other) is None
 
 
@@ -187,12 +187,12 @@ def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) ->
     assert not found
     assert cache.cached_build(network, "portable_c", out=tmp_path, db=db)[1]
     profile = targets.load("portable_c")
-    key = tuned.key_of(profile, first.manifest["llvm"], network)
-    own = Schedule(**first.manifest["schedule"])
+    key = tuned.key_of(profile, first.manifest.llvm, network)
+    own = Schedule(**first.manifest.schedule)
     Store(db).append(key, {"winner": winner(own, registers=own.registers * 2)})
     second, found = cache.cached_build(network, "portable_c", out=tmp_path, db=db)
     assert not found
-    assert second.manifest["schedule"]["registers"] == 2 * own.registers
+    assert second.manifest.schedule["registers"] == 2 * own.registers
     assert cache.cached_build(network, "portable_c", out=tmp_path, db=db)[1]
 
 

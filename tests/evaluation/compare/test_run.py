@@ -38,6 +38,7 @@ from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.latency.result import BenchRow as BenchRow
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network import checkpoint
+from delrec_compile.numeric import Numeric
 from delrec_compile.system import toolchain
 
 NAME = "conv3"
@@ -155,7 +156,6 @@ def test_what_has_changed_is_built_again(what, found, network, arguments, monkey
     folder = arguments["out"] / f"{NAME}-x86_64-float32"
     monkeypatch.setattr(kept, "build", lambda *_, **__: "built")
     artifact, out, asked = load_artifact(folder), arguments["out"], what == "asked"
-    manifest = dict(artifact.manifest)
     if what == "network":
         network = replace(network, dt_ms=5.0)
     elif what == "cpu":
@@ -163,10 +163,12 @@ def test_what_has_changed_is_built_again(what, found, network, arguments, monkey
     elif what == "file":
         out = tmp_path
         (tmp_path / folder.name).mkdir()
-        (tmp_path / folder.name / "manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / folder.name / "manifest.json").write_text(
+            json.dumps(artifact.manifest.to_json())
+        )
     elif not asked:
-        wrong = {"numeric": "int8", "tools": {}, "memory": {"chip": "x"}}
-        changed = replace(artifact, manifest={**manifest, what: wrong[what]})
+        wrong = {"numeric": Numeric.INT8, "tools": {}, "memory": {"chip": "x"}}
+        changed = replace(artifact, manifest=replace(artifact.manifest, **{what: wrong[what]}))
         monkeypatch.setattr(kept, "load_artifact", lambda _: changed)
     given = kept.cached_build(network, "x86_64", out=out, rebuild=asked)
     assert given == ("built", False)

@@ -15,7 +15,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile import build
-from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, Form, load_artifact
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import (
     CompilerCrash,
@@ -74,9 +74,9 @@ def test_peers_take_many_times_more(whole: dict[str, Any]) -> None:
 def test_the_state_of_a_stream(whole: dict[str, Any], artifacts: dict[str, Path]) -> None:
     state = whole["state"]
     manifest = load_artifact(artifacts["conv_delay_256"]).manifest
-    samples = sum(s["elements"] for s in manifest["state"].values())
-    assert state["bytes_without_padding"] == 4 * samples
-    assert 4 * samples <= state["bytes"] <= 3.2 * 1024
+    elements = sum(v.elements for v in manifest.state)
+    assert state["bytes_without_padding"] == 4 * elements
+    assert 4 * elements <= state["bytes"] <= 3.2 * 1024
     assert state["bytes"] <= state["resident_bytes_per_stream"] < 1.1 * state["bytes"]
 
 
@@ -170,11 +170,11 @@ def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:
     with refusal(UsageError, "at least 1", 2):
         footprint(path, rounds=0)
     artifact = load_artifact(path)
-    for facts, where in (({"machine": "aarch64"}, "aarch64"), ({"form": "cuda"}, "a GPU")):
-        other = Artifact(path, {**artifact.manifest, **facts})
+    for facts, where in (({"machine": "aarch64"}, "aarch64"), ({"form": Form.CUDA}, "a GPU")):
+        other = Artifact(path, replace(artifact.manifest, **facts))
         with refusal(UnsupportedError, f"is built for {where}.*compare", 4):
             footprint(other)
-    old = {k: v for k, v in artifact.manifest.items() if k != "static_library"}
+    old = replace(artifact.manifest, static_library=None)
     with refusal(InputError, "build it again", 3):
         footprint(Artifact(path, old), rows=("static",), rounds=1)
     (tmp_path / "x.so").write_bytes(b"\x7fELF\x01\x01" + bytes(90))

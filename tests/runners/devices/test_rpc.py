@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cases
@@ -124,7 +125,7 @@ def test_the_commands(tracker: Tracker, artifacts: dict[str, Path]) -> None:
 
 def test_a_wrong_machine_is_refused(tracker: Tracker, compiled: Compile) -> None:
     artifact = compiled(cases.network("single")).artifact
-    other = Artifact(artifact.path, {**artifact.manifest, "machine": "aarch64"})
+    other = Artifact(artifact.path, replace(artifact.manifest, machine="aarch64"))
     with refusal(DeviceError, "is x86_64, and .* is built for aarch64; build it for the target", 8):
         runner(other, tracker.url("box"))
 

@@ -19,10 +19,10 @@ import cases
 import numpy as np
 import pytest
 from fixtures.remote import COMMAND, Shell
+from fixtures.staged import artifact_here
 from helpers import refusal
 
-from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble
+from delrec_compile.artifact.manifest import Artifact, Form
 from delrec_compile.errors import DeviceError, InputError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.devices import discover
@@ -70,10 +70,7 @@ def test_a_machine_of_another_kind(target: str, shell: Shell, tmp_path: Path) ->
     if shutil.which(emulator) is None:
         pytest.skip(f"{emulator} is not installed")
     network = cases.network("mixed")
-    checkpoint.save(network, tmp_path / "network.safetensors")
-    facts = assemble(str(tmp_path), target, network.name, 1, None, None)
-    manifest = {"name": network.name, "inputs": network.inputs, "outputs": network.outputs}
-    artifact = Artifact(tmp_path, {**manifest, **facts})
+    artifact = artifact_here(network, target, tmp_path)
     there = runner(artifact, shell.url(f"run={emulator}"))
     assert there.machine == machine
     same_bits(there, "mixed")
@@ -130,13 +127,13 @@ def test_what_cannot_be_sent_is_refused(
     artifact = compiled(cases.network("single")).artifact
     with refusal(UsageError, "option 'run' may hold letters", 2):
         runner(artifact, shell.url("run=a;b"))
-    older = {k: v for k, v in artifact.manifest.items() if k != "static_library"}
+    older = replace(artifact.manifest, static_library=None)
     with refusal(InputError, "has no static library: .* build it again", 3):
         runner(Artifact(artifact.path, older), shell.url())
-    gpu = {**artifact.manifest, "form": "cuda"}
+    gpu = replace(artifact.manifest, form=Form.CUDA)
     with refusal(UnsupportedError, "is for a GPU", 4):
         runner(Artifact(artifact.path, gpu), shell.url())
-    chip = {**artifact.manifest, "machine": "cortex_m"}
+    chip = replace(artifact.manifest, machine="cortex_m")
     with refusal(UnsupportedError, "is built for cortex_m; machines .* aarch64", 4):
         runner(Artifact(artifact.path, chip), shell.url())
 

@@ -1,0 +1,42 @@
+"""The manifest of what `assemble` built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from delrec_compile.artifact.manifest import Manifest
+from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import grids
+from delrec_compile.network.model import Network
+from delrec_compile.numeric import Numeric
+
+
+def manifest_of(
+    network: Network,
+    built: Mapping[str, Any],
+    *,
+    name: str,
+    target: str,
+    unroll: int = 1,
+    numeric: Numeric = Numeric.FLOAT32,
+) -> Manifest:
+    """The manifest of a build that is not packed yet: it has no checksums.
+
+    built: the result of `assemble`. name: prefix of the C entry points. target: name of the profile.
+    unroll: time steps per call.
+    """
+    return Manifest.from_json(
+        {
+            "name": name,
+            "target": target,
+            "numeric": numeric,
+            "steps_per_call": unroll,
+            "dt_ms": network.dt_ms,
+            "inputs": network.inputs,
+            "outputs": network.outputs,
+            "exact_grids": list(grids(network)),
+            "source_sha256": checkpoint.digest(network),
+            **built,
+        }
+    )

@@ -19,6 +19,7 @@ import onnx
 import pytest
 import torch
 from fixtures.bundled import artifacts, repository, tiny_data  # noqa: F401
+from fixtures.espeak import fake_espeak  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
 from fixtures.staged import artifact_here
 from hypothesis import HealthCheck, settings

@@ -53,12 +53,12 @@ def data_info(
     as_json: Json = False,
 ) -> None:
     """Show what a spike file holds."""
-    from delrec_compile.data.events import NOTED, describe
+    from delrec_compile.data.events import REMARK_SHARE, describe
 
     with saying() as say:
         say(f"reading {file}")
         info = describe(file)
-    if info.outside > NOTED:
+    if info.outside > REMARK_SHARE:
         text = f"{info.outside:.1%} of the spikes come after {info.window_s:g} s"
         text += f", up to {info.duration_s:g} s; a training leaves them out"
         note(f"{text} (times are in seconds, steps and dt_ms its options)")

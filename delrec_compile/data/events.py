@@ -16,27 +16,27 @@ from delrec_compile.data.hdf5 import (
     check_labels,
     element_type,
     existing_file,
-    heads,
     open_shd,
+    read_header,
+    require_ints,
     spikes,
-    whole_numbers,
 )
 from delrec_compile.errors import DataError, UsageError
 
 Counts = npt.NDArray[np.uint8]
 
 UNITS = 700
-NOTED = 0.01  # share of spikes after the last step from which it is worth a note
+REMARK_SHARE = 0.01  # share of dropped spikes above which a remark is printed
 BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bit
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Binned utterances.
+    """Binned samples.
 
     counts: (n, steps, channels) spikes per bin. labels: (n,). keys: class names, or None.
-    speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of its file that
-    came after the last step, and so are not here.
+    speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of the file that
+    come after the last step and are therefore missing here.
     """
 
     counts: Counts
@@ -59,24 +59,24 @@ class Events:
 
     @property
     def classes(self) -> int:
-        """Number of classes: of the names if there are any, else up to the largest label."""
+        """Number of class names, or without names the largest label plus 1."""
         return len(self.keys) if self.keys else int(self.labels.max(initial=-1)) + 1
 
     def take(self, index: npt.ArrayLike) -> Events:
-        """The utterances at `index`, in that order."""
+        """The samples at `index`, in that order."""
         at = np.asarray(index)
         speaker = None if self.speaker is None else self.speaker[at]
         return replace(self, counts=self.counts[at], labels=self.labels[at], speaker=speaker)
 
     def first_of_each_class(self, n: int) -> Events:
-        """The first n utterances of every class, in file order."""
+        """The first n samples of every class, in file order."""
         firsts = [np.flatnonzero(self.labels == label)[:n] for label in range(self.classes)]
         return self.take(np.sort(np.concatenate(firsts)))
 
 
 @dataclass(frozen=True)
 class Info:
-    """What an HDF5 file holds."""
+    """Summary of an SHD/SSC file."""
 
     path: str
     utterances: int
@@ -87,7 +87,7 @@ class Info:
     spikes_min: int
     spikes_max: int
     duration_s: float  # latest spike
-    window_s: float  # what a training keeps of an utterance, from 0
+    window_s: float  # part of an utterance that a training uses, from 0
     outside: float  # share of the spikes after it
     unit_min: int | None  # None when there is no spike
     unit_max: int | None
@@ -107,14 +107,14 @@ def load_events(
 ) -> Events:
     """Bin an SHD/SSC file into counts (n, steps, units // group).
 
-    align_first_spike: the first spike of each utterance is at time 0. speakers: keep only these.
-    Spikes after the last bin are dropped. Raises UsageError for options that make no sense and
-    DataError for everything that is wrong with the file, or where no spike is left.
+    align_first_spike: shift each utterance so that its first spike is at time 0. speakers: read only
+    these. Spikes after the last bin are dropped. Raises UsageError for invalid options and DataError
+    for an invalid file, or when no spike is left.
     """
     _check_options(dt_ms, steps, group, units)
     path = Path(path)
     with open_shd(path) as file:
-        labels, keys, speaker = heads(file, path)
+        labels, keys, speaker = read_header(file, path)
         wanted = _wanted(path, speaker, speakers, len(labels))
         counts = np.zeros((len(wanted), steps, units // group), np.uint8)
         row, span = 0, _Span()
@@ -131,15 +131,15 @@ def load_events(
 
 
 def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: int = UNITS) -> Info:
-    """Read a whole SHD/SSC file and sum it up. Raises DataError like load_events.
+    """Read a complete SHD/SSC file and summarise it. Raises DataError as load_events does.
 
-    steps, dt_ms: the window of the training that it is for.
+    steps, dt_ms: the window of the training that the file is meant for.
     """
     path, span = Path(path), _Span()
     sizes: list[int] = []
     kept, lowest, highest = 0, units, -1
     with open_shd(path) as file:
-        labels, keys, speaker = heads(file, path)
+        labels, keys, speaker = read_header(file, path)
         for _, (times, unit) in spikes(file, path, units):
             sizes.append(len(times))
             span.add(times)
@@ -158,7 +158,7 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
         spikes_max=max(sizes, default=0),
         duration_s=span.last,
         window_s=steps * dt_ms / 1000,
-        outside=span.without(kept),
+        outside=span.dropped(kept),
         unit_min=lowest if highest >= 0 else None,
         unit_max=highest if highest >= 0 else None,
         times_dtype=dtype,
@@ -167,7 +167,7 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
 
 
 def save_samples(path: str | Path, events: Events) -> None:
-    """Write binned samples as a compressed .npz; equal events give equal bytes."""
+    """Write binned samples as a compressed .npz file; equal events give equal bytes."""
     arrays: dict[str, Any] = {
         "counts": events.counts,
         "labels": events.labels.astype(np.uint16),
@@ -183,7 +183,7 @@ def save_samples(path: str | Path, events: Events) -> None:
 
 
 def load_samples(path: str | Path) -> Events:
-    """Read what save_samples wrote. DataError for anything else; nothing is unpickled."""
+    """Read a file that save_samples wrote; nothing is unpickled. Raises DataError."""
     path = Path(path)
     existing_file(path)
     try:
@@ -203,8 +203,8 @@ save_words, load_words = save_samples, load_samples  # the old names, for one ve
 def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
     missing = [name for name in ("counts", "labels", "dt_ms") if name not in arrays]
     if missing:
-        found = ", ".join(sorted(arrays)) or "nothing"
-        raise DataError(f"{path} has no array '{missing[0]}'; it holds: {found}")
+        present = ", ".join(sorted(arrays)) or "none"
+        raise DataError(f"{path} has no array '{missing[0]}'; its arrays are: {present}")
     counts, labels, dt_ms = arrays["counts"], arrays["labels"], arrays["dt_ms"]
     if counts.dtype != np.uint8 or counts.ndim != 3:
         raise DataError(
@@ -212,16 +212,18 @@ def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
             "uint8 (samples, steps, channels) is needed"
         )
     if dt_ms.ndim or dt_ms.dtype.kind not in "fiu" or not 0 < float(dt_ms) < np.inf:
-        raise DataError(f"{path}: dt_ms is no positive number")
+        raise DataError(f"{path}: dt_ms is not a positive number")
     if "keys" in arrays and (arrays["keys"].dtype.kind != "U" or arrays["keys"].ndim != 1):
-        raise DataError(f"{path}: keys are {arrays['keys'].dtype}; a row of text is needed")
+        raise DataError(
+            f"{path}: keys are {arrays['keys'].dtype}; a one-dimensional array of text is needed"
+        )
     keys = tuple(arrays["keys"].tolist()) if "keys" in arrays else None
-    whole = whole_numbers(path, "labels", labels, len(counts))
-    check_labels(path, whole, keys)
+    checked = require_ints(path, "labels", labels, len(counts))
+    check_labels(path, checked, keys)
     speaker = arrays.get("speaker")
     if speaker is not None:
-        speaker = whole_numbers(path, "speaker", speaker, len(counts))
-    return Events(counts, whole, keys, speaker, float(dt_ms))
+        speaker = require_ints(path, "speaker", speaker, len(counts))
+    return Events(counts, checked, keys, speaker, float(dt_ms))
 
 
 def _check_options(dt_ms: float, steps: int, group: int, units: int) -> None:
@@ -229,26 +231,28 @@ def _check_options(dt_ms: float, steps: int, group: int, units: int) -> None:
         raise UsageError(f"dt_ms is {dt_ms}; a positive number of milliseconds is needed")
     for name, value in (("steps", steps), ("group", group), ("units", units)):
         if value < 1:
-            raise UsageError(f"{name} is {value}; give at least 1")
+            raise UsageError(f"{name} is {value}; at least 1 is needed")
     if units % group:
-        raise UsageError(f"{units} units cannot be summed in groups of {group}; give a divisor")
+        raise UsageError(
+            f"{units} units cannot be summed in groups of {group}; use a divisor of {units}"
+        )
 
 
 def _wanted(path: Path, speaker: Ints | None, speakers: Iterable[int] | None, n: int) -> Ints:
     if speakers is None:
         return np.arange(n)
     if speaker is None:
-        raise DataError(f"{path} has no extra/speaker, so speakers cannot be chosen from it")
+        raise DataError(f"{path} has no extra/speaker, so no speaker can be selected")
     wanted = np.flatnonzero(np.isin(speaker, sorted(speakers)))
     if not len(wanted):
-        there = ", ".join(map(str, np.unique(speaker)))
-        raise DataError(f"{path} has no speaker {sorted(speakers)}; there are: {there}")
+        present = ", ".join(map(str, np.unique(speaker)))
+        raise DataError(f"{path} has no speaker {sorted(speakers)}; its speakers are: {present}")
     return wanted
 
 
 @dataclass
 class _Span:
-    """How many spikes a set has, and from when to when."""
+    """Number of spikes of a set, and the times of the first and the last in seconds."""
 
     spikes: int = 0
     first: float = np.inf
@@ -259,24 +263,24 @@ class _Span:
         self.first = min(self.first, float(times.min(initial=np.inf)))
         self.last = max(self.last, float(times.max(initial=0.0)))
 
-    def without(self, kept: int) -> float:
-        """The share of the spikes that is not kept."""
+    def dropped(self, kept: int) -> float:
+        """Share of the spikes that were dropped when `kept` of them were not."""
         return 1 - kept / self.spikes if self.spikes else 0.0
 
 
 def _outside(path: Path, span: _Span, kept: int, steps: int, dt_ms: float) -> float:
-    """Share of the spikes that are not kept; DataError where that is all of them."""
+    """Share of the spikes after the window. Raises DataError when that is all of them."""
     if span.spikes and not kept:
         raise DataError(
             f"{path}: no spike in the first {steps * dt_ms / 1000:g} s ({steps} steps of "
             f"{dt_ms:g} ms); its {span.spikes:,} lie at {span.first:g} to {span.last:g} s; times "
-            "are in seconds: write them so, or take more steps"
+            "must be in seconds; convert them, or use more steps"
         )
-    return span.without(kept)
+    return span.dropped(kept)
 
 
 def _steps(times: npt.NDArray[np.float64], dt_ms: float) -> npt.NDArray[np.float64]:
-    """The step that each spike belongs to."""
+    """Index of the step that each spike falls into."""
     return np.floor(times * (1000.0 / dt_ms) + BIN_SLACK)
 
 
@@ -296,6 +300,6 @@ def _bin(
     if counts.max(initial=0) > np.iinfo(np.uint8).max:
         raise DataError(
             f"{path}: utterance {index} has {counts.max()} spikes in one bin; at most 255 fit; "
-            "take shorter steps (dt_ms) or a smaller group"
+            "use shorter steps (dt_ms) or a smaller group"
         )
     return counts.astype(np.uint8).reshape(steps, channels)

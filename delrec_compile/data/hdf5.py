@@ -26,18 +26,20 @@ NEEDED = ("spikes/times", "spikes/units", "labels")
 
 
 def existing_file(path: Path) -> None:
-    """DataError when `path` is missing or a folder."""
+    """Raises DataError when `path` is missing or a directory."""
     if not path.exists():
         raise DataError(
-            f"{path}: no such file; give spike data, or make some with 'delrec-compile data synth'"
+            f"{path}: no such file; name a file of spike data, or make one with "
+            "'delrec-compile data synth'"
         )
     if not path.is_file():
-        raise DataError(f"{path} is a folder; name one of the files in it")
+        raise DataError(f"{path} is a directory; name one of the files in it")
 
 
 @contextlib.contextmanager
 def open_shd(path: Path) -> Iterator[Any]:
-    """The open h5py file, with its three needed datasets in place; damage met later is reported."""
+    """Yields the h5py file after a check of its required datasets. Raises DataError, for damage that is
+    met later too."""
     import h5py
 
     existing_file(path)
@@ -47,7 +49,7 @@ def open_shd(path: Path) -> Iterator[Any]:
             yield file
     except (OSError, RuntimeError) as error:  # what h5py raises on damaged or foreign bytes
         raise DataError(
-            f"{path} is not a whole HDF5 file ({path.stat().st_size} bytes); "
+            f"{path} is not an intact HDF5 file ({path.stat().st_size} bytes); "
             "unpack it if it is an archive, or download it again"
         ) from error
 
@@ -58,15 +60,15 @@ def _check_datasets(file: Any, path: Path) -> None:
     for name in NEEDED:
         dataset = file.get(name)
         if not isinstance(dataset, h5py.Dataset):
-            found: list[str] = []
-            file.visit(found.append)
+            present: list[str] = []
+            file.visit(present.append)
             raise DataError(
                 f"{path} has no dataset '{name}'; needed: {', '.join(NEEDED)}; "
-                f"there is: {', '.join(found[:8]) or 'nothing'}"
+                f"present: {', '.join(present[:8]) or 'none'}"
             )
         if dataset.ndim != 1:
             raise DataError(
-                f"{path}: {name} has shape {list(dataset.shape or ())}; one row is needed"
+                f"{path}: {name} has shape {list(dataset.shape or ())}; one dimension is needed"
             )
         if name != "labels" and h5py.check_vlen_dtype(dataset.dtype) is None:
             raise DataError(
@@ -74,49 +76,50 @@ def _check_datasets(file: Any, path: Path) -> None:
             )
 
 
-def heads(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:
+def read_header(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:
     """Labels (n,), class names or None, speakers (n,) or None."""
     n = len(file["labels"])
     for name in NEEDED[:2]:
         if len(file[name]) != n:
             raise DataError(f"{path}: {n} labels, but {name} has {len(file[name])} utterances")
-    labels = whole_numbers(path, "labels", file["labels"][()], n)
-    keys, speaker = _row(file, path, "extra/keys"), _row(file, path, "extra/speaker")
+    labels = require_ints(path, "labels", file["labels"][()], n)
+    keys, speaker = _optional(file, path, "extra/keys"), _optional(file, path, "extra/speaker")
     if keys is not None:
         keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in keys)
     if speaker is not None:
-        speaker = whole_numbers(path, "extra/speaker", speaker, n)
+        speaker = require_ints(path, "extra/speaker", speaker, n)
     check_labels(path, labels, keys)
     return labels, keys, speaker
 
 
-def _row(file: Any, path: Path, name: str) -> Any:
-    """What a dataset that may be left out holds, or None."""
+def _optional(file: Any, path: Path, name: str) -> Any:
+    """Values of an optional dataset, or None."""
     import h5py
 
-    found = file.get(name)
-    if found is None:
+    dataset = file.get(name)
+    if dataset is None:
         return None
-    if not isinstance(found, h5py.Dataset) or found.ndim != 1:
-        kind = (
-            f"of shape {list(found.shape or ())}" if isinstance(found, h5py.Dataset) else "a group"
+    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
+        is_dataset = isinstance(dataset, h5py.Dataset)
+        kind = f"of shape {list(dataset.shape or ())}" if is_dataset else "a group"
+        raise DataError(
+            f"{path}: {name} is {kind}; leave it out, or store a one-dimensional dataset"
         )
-        raise DataError(f"{path}: {name} is {kind}; a dataset of one row is needed, or none")
-    return found[()]
+    return dataset[()]
 
 
-def whole_numbers(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Ints:
-    """`values` as int64 (n,), or DataError."""
+def require_ints(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Ints:
+    """`values` as int64 (n,). Raises DataError for other types and shapes."""
     if values.shape != (n,) or values.dtype.kind not in "iu":
         raise DataError(
             f"{path}: {name} is {values.dtype} of shape {list(values.shape)}; "
-            f"{n} whole numbers are needed"
+            f"{n} integers are needed"
         )
     return values.astype(np.int64)
 
 
 def check_labels(path: Path, labels: Ints, keys: tuple[str, ...] | None) -> None:
-    """DataError when a label is negative or has no name."""
+    """Raises DataError when a label is negative or has no class name."""
     limit = len(keys) if keys else np.inf
     bad = np.flatnonzero((labels < 0) | (labels >= limit))
     if len(bad):
@@ -133,12 +136,12 @@ def element_type(dataset: Any) -> npt.DTypeLike:
 
 
 def spikes(file: Any, path: Path, units: int) -> Iterator[tuple[int, Spikes]]:
-    """Times and units of each utterance in order, checked."""
+    """Yields (index, (times, units)) of each utterance in order, checked. Raises DataError."""
     times_type, units_type = (np.dtype(element_type(file[name])) for name in NEEDED[:2])
     if times_type.kind != "f" or units_type.kind not in "iu":
         raise DataError(
             f"{path}: spikes/times hold {times_type} and spikes/units {units_type}; "
-            "floats and whole numbers are needed"
+            "floats and integers are needed"
         )
     for first in range(0, len(file["labels"]), CHUNK):
         span = slice(first, first + CHUNK)
@@ -155,10 +158,12 @@ def _check_spikes(
 ) -> None:
     where = f"{path}: utterance {index}"
     if len(times) != len(unit):
-        raise DataError(f"{where} has {len(times)} times and {len(unit)} units; equal is needed")
+        raise DataError(
+            f"{where} has {len(times)} times and {len(unit)} units; equal numbers are needed"
+        )
     bad = np.flatnonzero((unit < 0) | (unit >= units))
     if len(bad):
         raise DataError(f"{where} has unit {unit[bad[0]]}; allowed: 0..{units - 1}")
     bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
     if len(bad):
-        raise DataError(f"{where} has time {times[bad[0]]}; seconds from 0 are needed")
+        raise DataError(f"{where} has time {times[bad[0]]}; finite seconds, 0 or later, are needed")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from delrec_compile.data.events import NOTED, Events, load_events
+from delrec_compile.data.events import REMARK_SHARE, Events, load_events
 from delrec_compile.errors import DataError
 
 HELD_OUT_SPEAKERS = 2
@@ -27,26 +27,28 @@ class Sets:
         for name in ("train", "valid", "test"):
             events: Events = getattr(self, name)
             if not len(events):
-                raise DataError(f"the {name} set has no utterance; at least one is needed")
+                raise DataError(f"the {name} set is empty; at least one sample is needed")
             if events.counts.shape[1:] != self.train.counts.shape[1:]:
                 raise DataError(
                     f"the {name} set has {events.steps} steps of {events.channels} channels, the "
-                    f"train set {self.train.steps} of {self.train.channels}; bin them alike"
+                    f"train set {self.train.steps} of {self.train.channels}; bin them in the same way"
                 )
             if events.keys != self.train.keys:
-                raise DataError(f"the {name} set has other class names than the train set")
+                raise DataError(f"the {name} set has different class names from the train set")
 
     @property
     def remark(self) -> str:
-        """A line where over a hundredth of a set's spikes came after its last step, else none."""
+        """One line when more than 1 % of a set's spikes come after its last step, else empty."""
         shares = {name: getattr(self, name).outside for name in ("train", "valid", "test")}
-        told = [f"{share:.1%} of {name}" for name, share in shares.items() if share > NOTED]
-        if not told:
+        dropped = [
+            f"{share:.1%} of {name}" for name, share in shares.items() if share > REMARK_SHARE
+        ]
+        if not dropped:
             return ""
         window = f"{self.train.steps} steps of {self.train.dt_ms:g} ms"
         return (
             f"spikes after {self.train.steps * self.train.dt_ms / 1000:g} s ({window}) are left "
-            f"out: {', '.join(told)}; take more steps to keep them"
+            f"out: {', '.join(dropped)}; use more steps to keep them"
         )
 
     @property
@@ -74,28 +76,28 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
     """Read `*_train.h5`, `*_valid.h5` and `*_test.h5` of a folder.
 
     Without a validation file, as in SHD, the two highest-numbered speakers of the training file are
-    held out. DataError when a file is missing or there are two of a kind.
+    held out. Raises DataError when a file is missing or matches twice.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(
-            f"{folder} is no folder; name one with *_train.h5 and *_test.h5, "
+            f"{folder} is not a directory; name one with *_train.h5 and *_test.h5, "
             "or make it with 'delrec-compile data synth'"
         )
-    found = {name: _only(folder, name) for name in ("train", "valid", "test")}
+    paths = {name: _only(folder, name) for name in ("train", "valid", "test")}
     for name in ("train", "test"):
-        if found[name] is None:
+        if paths[name] is None:
             raise DataError(
-                f"{folder} has no *_{name}.h5; there is: "
-                f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'nothing'}"
+                f"{folder} has no *_{name}.h5; present: "
+                f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'no file'}"
             )
     read = {
         name: load_events(path, dt_ms=dt_ms, steps=steps, group=group)
-        for name, path in found.items()
+        for name, path in paths.items()
         if path is not None
     }
     if "valid" not in read:
-        read["train"], read["valid"] = _hold_out(read["train"], found["train"])
+        read["train"], read["valid"] = _hold_out(read["train"], paths["train"])
     return Sets(**read)
 
 
@@ -114,7 +116,7 @@ def _hold_out(train: Events, path: Path | None) -> tuple[Events, Events]:
     if len(speakers) <= HELD_OUT_SPEAKERS:
         raise DataError(
             f"{path} has {len(speakers)} speakers, too few to hold {HELD_OUT_SPEAKERS} out for "
-            "validation; add a *_valid.h5"
+            "validation; add a *_valid.h5 file"
         )
     held = np.isin(speaker, speakers[-HELD_OUT_SPEAKERS:])
     return train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))

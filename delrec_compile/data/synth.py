@@ -43,7 +43,7 @@ LATEST_START_S = 0.15
 
 @dataclass(frozen=True)
 class SynthReport:
-    """What `synthesise` wrote."""
+    """Summary of the files that `synthesise` wrote."""
 
     folder: Path
     files: dict[str, Path]  # by set
@@ -75,9 +75,9 @@ def synthesise(
 ) -> SynthReport:
     """Write synth_train.h5, synth_valid.h5 and synth_test.h5 to `out_dir`.
 
-    train, valid, test: words per class. progress(stage, done, total) is called as work ends.
-    Raises UsageError (counts), DataError (folder in use, voices that sound alike) and
-    ToolchainError (no espeak-ng). The folder appears whole or not at all.
+    train, valid, test: samples per class. progress(stage, done, total): called after each part.
+    The directory appears complete or not at all. Raises UsageError (counts), DataError (directory in
+    use, voices that sound alike), ToolchainError (no espeak-ng).
     """
     started = time.monotonic()
     counts = {"train": train, "valid": valid, "test": test}
@@ -125,12 +125,12 @@ def _report(
 
 
 def file_name(name: str) -> str:
-    """`synth_train.h5` of the set `train`."""
+    """File name of a set, such as `synth_train.h5`."""
     return f"synth_{name}.h5"
 
 
 def speaker_split(seed: int) -> dict[str, list[int]]:
-    """Speaker numbers (indices of VARIANTS) of each set; no number is in two sets."""
+    """Speaker numbers (indices of VARIANTS) of each set; no speaker is in two sets."""
     order = np.random.default_rng(seed).permutation(len(VARIANTS)).tolist()
     test_end = SPEAKERS["test"]
     valid_end = test_end + SPEAKERS["valid"]
@@ -223,29 +223,29 @@ def _render(
 def _check_counts(counts: dict[str, int], seed: int) -> None:
     for name, count in counts.items():
         if count < 1:
-            raise UsageError(f"{name} is {count} words per class; give at least 1")
+            raise UsageError(f"{name} is {count} samples per class; at least 1 is needed")
     if seed < 0:
-        raise UsageError(f"seed is {seed}; give 0 or more")
+        raise UsageError(f"seed is {seed}; 0 or more is needed")
 
 
 def _check_folder(out: Path, force: bool) -> None:
-    """Refuse a folder in use; with `force`, only one that holds nothing but our files."""
+    """Raises DataError for a directory in use; with `force`, only if it contains files of others."""
     if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; name a folder that does not exist yet")
-    found = sorted(path.name for path in out.iterdir()) if out.exists() else []
+        raise DataError(f"{out} is a file; name a directory that does not exist yet")
+    names = sorted(path.name for path in out.iterdir()) if out.exists() else []
     ours = {file_name(name) for name in SETS}
-    foreign = [name for name in found if name not in ours]
+    foreign = [name for name in names if name not in ours]
     if force and foreign:
         raise DataError(
-            f"{out} holds '{foreign[0]}', which is not of this data set; name another folder"
+            f"{out} contains '{foreign[0]}', which is not part of this data set; name another directory"
         )
-    if found and not force:
-        raise DataError(f"{out} exists and is not empty; name another folder, or force it")
+    if names and not force:
+        raise DataError(f"{out} exists and is not empty; name another directory, or use --force")
 
 
 @contextlib.contextmanager
 def _folder_when_done(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out` that takes its place when the block ends well."""
+    """Yields a temporary directory beside `out`, which replaces `out` when the block succeeds."""
     work = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +257,7 @@ def _folder_when_done(out: Path) -> Iterator[Path]:
         work.rename(out)
     except OSError as error:
         why = error.strerror or str(error).splitlines()[0]
-        raise DataError(f"{out} cannot be written: {why}; name another folder") from error
+        raise DataError(f"{out} cannot be written: {why}; name another directory") from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Spoken digits from espeak-ng: words, voices, and the proof that the voices really differ.
+"""Spoken digits from espeak-ng: words, voices, and a check that the voices differ.
 
 espeak-ng exits with status 0 when it ignores a voice variant (every variant of `en-gb`, any
 unknown name). Two "speakers" would then be one, and a test set would hold voices that the
@@ -52,14 +52,14 @@ VARIANTS = (
 )
 # fmt: on
 
-INSTALL = "install it with: apt-get install espeak-ng"
-SAMPLE = "two nine"  # said by every voice for the comparison
+INSTALL_HINT = "install it with: apt-get install espeak-ng"
+PHRASE = "two nine"  # spoken by every voice for the comparison
 PEAK_SHARE = 0.01  # quieter than this share of the peak is silence at the ends
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One way of speaking: an espeak-ng base voice, its variant ("" = plain), pitch and speed."""
+    """One way of speaking: an espeak-ng base voice, its variant ("" = none), pitch and speed."""
 
     base: str
     variant: str
@@ -72,10 +72,10 @@ class Voice:
 
 
 def find_espeak() -> str:
-    """Path of espeak-ng; ToolchainError when it is not on PATH."""
+    """Path of espeak-ng. Raises ToolchainError when it is not on PATH."""
     path = shutil.which("espeak-ng")
     if path is None:
-        raise ToolchainError(f"espeak-ng is not on PATH; {INSTALL}")
+        raise ToolchainError(f"espeak-ng is not on PATH; {INSTALL_HINT}")
     return path
 
 
@@ -87,25 +87,26 @@ def espeak_version(espeak: str) -> str:
 
 
 def wav_bytes(espeak: str, text: str, voice: Voice) -> bytes:
-    """The WAV stream of `text`; ToolchainError when espeak-ng fails."""
+    """WAV stream of `text`. Raises ToolchainError when espeak-ng fails."""
     command = [espeak, "-v", voice.name, "-p", str(voice.pitch), "-s", str(voice.speed)]
     done = subprocess.run([*command, "--stdout", text], capture_output=True, check=False)
     if done.returncode != 0:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise ToolchainError(
-            f"espeak-ng failed on voice '{voice.name}' with status {done.returncode}: {told[-1]}; "
-            f"re-{INSTALL}"
+            f"espeak-ng failed on voice '{voice.name}' with status {done.returncode}: {lines[-1]}; "
+            f"re-{INSTALL_HINT}"
         )
     return done.stdout
 
 
 def say(espeak: str, text: str, voice: Voice) -> tuple[Audio, int]:
-    """Samples in -1..1 without leading and trailing silence, and the sample rate in Hz."""
+    """Audio in -1..1 without leading and trailing silence, and its rate in Hz. Raises ToolchainError."""
     raw = wav_bytes(espeak, text, voice)
     start = raw.find(b"data")  # the length fields of a streamed WAV are dummies
     if raw[:4] != b"RIFF" or start < 28:
         raise ToolchainError(
-            f"espeak-ng wrote no WAV for voice '{voice.name}' ({len(raw)} bytes); re-{INSTALL}"
+            f"espeak-ng wrote no WAV stream for voice '{voice.name}' ({len(raw)} bytes); "
+            f"re-{INSTALL_HINT}"
         )
     rate = int.from_bytes(raw[24:28], "little")
     body = raw[start + 8 :]
@@ -124,23 +125,23 @@ def check_distinct(
     workers: int = 2,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> int:
-    """Prove that all (base, variant) pairs, and their plain bases, give different audio.
+    """Check that all (base, variant) pairs, and their bases alone, give different audio.
 
-    Returns the number of voices compared. DataError names the first pair that sounds the same.
+    Returns the number of voices compared. Raises DataError, which names the first equal pair.
     """
     wanted = set(pairs)
     voices = [Voice(base, "") for base in sorted({base for base, _ in wanted})]
     voices += [Voice(base, variant) for base, variant in sorted(wanted)]
     seen: dict[str, Voice] = {}
     with ThreadPoolExecutor(workers) as pool:
-        streams = pool.map(lambda voice: wav_bytes(espeak, SAMPLE, voice), voices)
+        streams = pool.map(lambda voice: wav_bytes(espeak, PHRASE, voice), voices)
         for done, (voice, stream) in enumerate(zip(voices, streams, strict=True), start=1):
             twin = seen.setdefault(hashlib.sha256(stream).hexdigest(), voice)
             if twin is not voice:
                 raise DataError(
                     f"espeak-ng voices '{twin.name}' and '{voice.name}' give the same audio: the "
-                    "variant is ignored, and speakers would leak between the sets; use an "
-                    f"espeak-ng with all its voices (1.51 or newer), {INSTALL}"
+                    "variant is ignored, and speakers would leak between the sets; use "
+                    f"espeak-ng 1.51 or newer with all its voices: {INSTALL_HINT}"
                 )
             if progress:
                 progress("voices", done, len(voices))

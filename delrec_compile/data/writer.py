@@ -21,7 +21,10 @@ def write_shd(
     keys: Sequence[str],
     attributes: Mapping[str, object],
 ) -> None:
-    """Write one set; `spikes` holds (times in seconds, units) of each utterance."""
+    """Write one set.
+
+    spikes: (times in seconds, units) of each utterance. attributes: of the file.
+    """
     import h5py
 
     n = len(spikes)

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from fixtures.espeak import needs_espeak
 
 from delrec_compile.data import synth, voices
-from delrec_compile.data.cochlea import RATE_HZ, UNITS, Cochlea, centre_frequencies
 from delrec_compile.data.events import describe, load_events
 from delrec_compile.errors import DataError, ToolchainError, UsageError
 
-needs_espeak = pytest.mark.skipif(
-    shutil.which("espeak-ng") is None, reason="espeak-ng is not installed"
-)
 
-FAKE = """#!/bin/sh
-# answers as espeak-ng does: the base voice decides, and for `deaf` voices the variant too
-[ "$1" = --version ] && { echo "fake 1.0  Data at: nowhere"; exit 0; }
-case "$2" in
-  broken*) echo "no such voice" >&2; exit 1 ;;
-  silent*) printf 'RIFF................................data....'; exit 0 ;;
-  de+*) printf '%s' "${2%%+*}" ;;
-  *) printf '%s' "$2" ;;
-esac
-"""
-
-
-@pytest.fixture
-def fake_espeak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An espeak-ng on PATH that ignores the variants of `de`."""
-    script = tmp_path / "bin" / "espeak-ng"
-    script.parent.mkdir()
-    script.write_text(FAKE)
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
-    return str(script)
-
-
-def test_a_missing_espeak_names_the_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_espeak_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match="apt-get install espeak-ng") as caught:
         synth.synthesise(tmp_path / "out")
@@ -57,22 +30,6 @@ def test_an_ignored_variant_is_refused(fake_espeak: str, tmp_path: Path) -> None
     with pytest.raises(DataError, match="give the same audio"):
         synth.synthesise(tmp_path / "out", train=1, valid=1, test=1)
     assert not (tmp_path / "out").exists()
-
-
-def test_espeak_that_fails_or_is_silent_is_reported(fake_espeak: str) -> None:
-    with pytest.raises(ToolchainError, match=r"broken\+x.*status 1: no such voice"):
-        voices.wav_bytes(fake_espeak, "one", voices.Voice("broken", "x"))
-    with pytest.raises(ToolchainError, match="silence"):
-        voices.say(fake_espeak, "one", voices.Voice("silent", ""))
-    with pytest.raises(ToolchainError, match="no WAV"):
-        voices.say(fake_espeak, "one", voices.Voice("en", ""))
-    assert voices.espeak_version(fake_espeak) == "fake 1.0"
-
-
-@needs_espeak
-def test_the_real_espeak_has_a_voice_that_ignores_variants() -> None:
-    with pytest.raises(DataError, match="en-gb"):
-        voices.check_distinct(voices.find_espeak(), [("en-gb", "f3")])
 
 
 def test_no_speaker_is_in_two_sets() -> None:
@@ -97,30 +54,6 @@ def test_a_plan_has_every_class_equally_often_and_its_own_language() -> None:
     assert utterances != synth.plan("train", 4, 1)
 
 
-def test_unit_0_hears_the_highest_frequency() -> None:
-    centres = centre_frequencies()
-    assert (np.diff(centres) < 0).all()
-    assert (centres[0], centres[-1]) == (pytest.approx(7000), pytest.approx(80))
-    cochlea = Cochlea.build(RATE_HZ // 4)
-    time = np.arange(cochlea.samples) / RATE_HZ
-    for pitch in (200.0, 1000.0, 4000.0):
-        tone = np.sin(2 * np.pi * pitch * time).astype(np.float32)
-        loudest = cochlea.envelope(tone).sum(0).argmax()
-        assert centres[loudest] == pytest.approx(pitch, rel=0.03)
-
-
-def test_fibres_fire_at_tones_and_rest_between_spikes() -> None:
-    cochlea = Cochlea.build(RATE_HZ // 4)
-    tone = np.sin(2 * np.pi * 1000 * np.arange(cochlea.samples) / RATE_HZ).astype(np.float32)
-    waves = np.stack([tone, 0 * tone])
-    spikes = cochlea.spikes(waves, np.zeros((2, cochlea.steps, UNITS), np.float32))
-    assert spikes.shape == (2, 250, UNITS)
-    assert spikes[0].sum() > 100
-    assert not spikes[1].any()
-    near = spikes[:, 1:] & spikes[:, :-1]
-    assert not near.any()
-
-
 @pytest.mark.parametrize("counts", [{"train": 0}, {"test": -1}, {"seed": -1}])
 def test_counts_that_make_no_sense_are_refused(tmp_path: Path, counts: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
@@ -134,7 +67,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not empty"):
         synth.synthesise(out)
     (out / "thesis.tex").write_text("precious")
-    with pytest.raises(DataError, match=r"holds 'thesis\.tex'"):
+    with pytest.raises(DataError, match=r"contains 'thesis\.tex'"):
         synth.synthesise(out, force=True)
     assert (out / "thesis.tex").read_text() == "precious"
     with pytest.raises(DataError, match="is a file"):

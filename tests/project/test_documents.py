@@ -22,6 +22,8 @@ from delrec_compile.evaluation.latency.bench import NAMES
 from delrec_compile.network.model import RECURRENCES
 from delrec_compile.network.onnx_step.graph import FUNCTIONS
 from delrec_compile.ops.readout import KINDS
+from delrec_compile.targets import schedule
+from delrec_compile.targets.profile import Flashing, Memory
 from delrec_compile.training.config import TrainConfig
 
 DOCUMENTS = sorted(
@@ -251,6 +253,13 @@ def test_the_keys_of_a_profile_are_listed() -> None:
     assert sorted(listed) == sorted(fields | {"schedule"})
 
 
+@pytest.mark.parametrize(("key", "kind"), [("[memory]", Memory), ("[flash]", Flashing)])
+def test_the_keys_of_a_table_of_a_profile_are_listed(key: str, kind: type) -> None:
+    (row,) = [row for row in table("targets/README.md", "key") if code(row[0]) == [key]]
+    listed = {item.split(" ")[0] for item in code(row[1])}
+    assert {f.name for f in dataclasses.fields(kind)} <= listed  # type: ignore[arg-type]
+
+
 def test_the_profiles_are_listed() -> None:
     listed: list[str] = []
     for item in column("docs/targets.md", "profile"):
@@ -260,7 +269,7 @@ def test_the_profiles_are_listed() -> None:
 
 
 def test_the_fields_of_a_schedule_are_listed() -> None:
-    fields = [f.name for f in dataclasses.fields(Schedule)]
+    fields = [f.name for f in dataclasses.fields(schedule.Schedule)]
     assert sorted(column("docs/targets.md", "field")) == sorted([*fields, "features", "mattr"])
 
 
@@ -272,8 +281,6 @@ def test_the_values_of_a_schedule_are_listed() -> None:
 
 
 def schedule_values() -> dict[str, tuple[str, ...]]:
-    from delrec_compile.compiler.tir import schedule
-
     names = {"events": "LISTS", "rows": "ROWS", "bytes": "BYTES", "taps": "TAPS"}
     return {field: getattr(schedule, constant) for field, constant in names.items()}
 

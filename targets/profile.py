@@ -7,8 +7,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.numeric import Numeric
 from delrec_compile.system.chips import CORES, KB, MemoryMap, Region
 from delrec_compile.system.host import is_here
 from delrec_compile.targets.schedule import Schedule

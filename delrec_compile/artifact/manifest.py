@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.abi import StateTensor, StateVariable, layer_sizes, state_from_json
 from delrec_compile.errors import InputError
-from delrec_compile.numeric import Numeric
 from delrec_compile.system import fields
 from delrec_compile.system.files import sha256
 from delrec_compile.system.host import is_here

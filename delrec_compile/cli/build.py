@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.cli import devices, plain
 from delrec_compile.cli.interop import export_nir
 from delrec_compile.cli.options import (
@@ -21,7 +22,6 @@ from delrec_compile.cli.options import (
     Samples,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
-from delrec_compile.numeric import Numeric
 from delrec_compile.runners.devices.url import parse_all
 
 Source = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.numeric import Numeric
+from delrec_compile.aliases import Numeric
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]

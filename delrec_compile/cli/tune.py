@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Samples
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
-from delrec_compile.numeric import Numeric
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
 

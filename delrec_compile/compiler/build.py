@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from delrec_compile import targets
-from delrec_compile.aliases import Progress
+from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
@@ -20,7 +20,6 @@ from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
-from delrec_compile.numeric import Numeric
 from delrec_compile.system import child, nvrtc, toolchain
 
 

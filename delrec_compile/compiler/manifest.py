@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.manifest import Manifest
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 
 
 def manifest_of(

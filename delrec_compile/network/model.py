@@ -14,9 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from delrec_compile.aliases import F32
+from delrec_compile.aliases import F32, Numeric
 from delrec_compile.errors import NetworkError
-from delrec_compile.numeric import Numeric
 from delrec_compile.ops import lif as lif_op
 from delrec_compile.ops import linear
 from delrec_compile.ops.checks import matrix, vector

@@ -1,6 +1,6 @@
 """This machine: files, processes, compilers, and what is missing here.
 
-May import: aliases, errors, bundled.
+May import: aliases and below.
 Start reading at: `doctor.py`.
 Public: `child.call`, `worker.Warm`, `files.write_atomic`, `host.is_here`, `toolchain.run_cc`,
     `doctor.doctor`.

@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from delrec_compile.aliases import StageProgress
+from delrec_compile.aliases import Numeric, StageProgress
 from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
-from delrec_compile.numeric import Numeric
 from delrec_compile.system.worker import Warm
 from delrec_compile.tuning.space import Point, Space, space_of
 

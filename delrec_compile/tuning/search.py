@@ -37,7 +37,7 @@ from tvm.s_tir.meta_schedule.postproc import PyPostproc  # noqa: E402
 from tvm.s_tir.meta_schedule.runner import RunnerResult  # noqa: E402
 from tvm.script import tirx as T  # noqa: E402, N812
 
-from delrec_compile.numeric import Numeric  # noqa: E402
+from delrec_compile.aliases import Numeric  # noqa: E402
 from delrec_compile.tuning.space import Point, Space  # noqa: E402
 
 BLOCK, NOTE = "step", "delrec."

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.numeric import Numeric
 from delrec_compile.targets.schedule import Schedule
 
 Point = dict[str, Any]

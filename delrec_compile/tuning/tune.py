@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
-from delrec_compile.aliases import StageProgress
+from delrec_compile.aliases import Numeric, StageProgress
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.errors import UnsupportedError, UsageError
@@ -23,7 +23,6 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.system.worker import Warm

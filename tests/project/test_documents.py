@@ -13,7 +13,6 @@ from typing import Any
 import onnx
 import pytest
 import typer
-from delrec_compile.compiler.tir.schedule import Schedule
 from fixtures.tree import PACKAGE, ROOT, SOURCES, defined, dotted, name, parsed, resolves
 
 from delrec_compile import targets

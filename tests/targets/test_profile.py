@@ -11,8 +11,8 @@ import pytest
 from helpers import refusal
 
 from delrec_compile import targets
+from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.numeric import Numeric
 from delrec_compile.system.chips import KB, MemoryMap, Region
 from delrec_compile.system.doctor import PROBES
 from delrec_compile.targets.profile import BUILD_TOOLS, Memory

@@ -22,11 +22,11 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile import targets
+from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.numeric import Numeric
 from delrec_compile.tuning import driver as tuning_run
 from delrec_compile.tuning import evaluator as tuning_lab
 from delrec_compile.tuning.driver import Limits, Tuned

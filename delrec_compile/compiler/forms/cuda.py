@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.forms.machine import BuildMachine
 from delrec_compile.compiler.glue import CUDA, render, table_file, table_offsets
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:

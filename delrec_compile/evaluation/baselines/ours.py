@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import F32
+from delrec_compile.aliases import F32, Numeric
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import recompile_integer
 from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 from delrec_compile.runners.memory import pointer
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
-from delrec_compile.aliases import Progress
+from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, Manifest, load_artifact, measured
 from delrec_compile.artifact.package import TOOLS
@@ -16,7 +16,6 @@ from delrec_compile.compiler.schedules import choice
 from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
 from delrec_compile.targets.schedule import Schedule

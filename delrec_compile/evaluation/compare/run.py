@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
-from delrec_compile.aliases import Progress, StageProgress
+from delrec_compile.aliases import Numeric, Progress, StageProgress
 from delrec_compile.artifact.manifest import Artifact, measured
 from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import (
@@ -29,7 +29,6 @@ from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.evaluation.proof import Proof, prove
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.numeric import Numeric
 from delrec_compile.system import child
 from delrec_compile.system.host import machine
 from delrec_compile.system.renamed import renamed_arguments

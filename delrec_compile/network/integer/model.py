@@ -30,12 +30,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import F32, F64, Ints
+from delrec_compile.aliases import F32, F64, INTEGER_MODES, Ints, Numeric
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, require_int
 from delrec_compile.network.model import MAX_INPUT, Network, StateVar
-from delrec_compile.numeric import INTEGER_MODES, Numeric
 
 State = dict[str, Ints]
 _RECURRENCES: dict[str, Any] = {c.kind: c for c in (IntegerConv, IntegerDense)}

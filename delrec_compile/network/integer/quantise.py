@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile.aliases import F64, Ints
+from delrec_compile.aliases import F64, Ints, Numeric
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network.integer.calibration import InputStatistics, collect_statistics
@@ -32,7 +32,6 @@ from delrec_compile.network.integer.layers import (
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
-from delrec_compile.numeric import Numeric
 from delrec_compile.ops.lif import Number
 from delrec_compile.system.renamed import renamed_arguments
 

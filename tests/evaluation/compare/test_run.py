@@ -16,6 +16,7 @@ from helpers import refusal, tree
 
 import delrec_compile
 from delrec_compile import targets
+from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.cli import comparison_page
 from delrec_compile.cli.terminal import show
@@ -38,7 +39,6 @@ from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.latency.result import BenchRow as BenchRow
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network import checkpoint
-from delrec_compile.numeric import Numeric
 from delrec_compile.system import toolchain
 
 NAME = "conv3"

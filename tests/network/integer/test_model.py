@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as from_bytes
 from safetensors.numpy import save as to_bytes
 
+from delrec_compile.aliases import INTEGER_MODES
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
@@ -27,7 +28,6 @@ from delrec_compile.network.integer.model import IntegerNetwork, from_descriptio
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
-from delrec_compile.numeric import INTEGER_MODES
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.runners.reference import ReferenceRunner
 

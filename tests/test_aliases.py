@@ -7,8 +7,8 @@ import json
 import numpy as np
 from helpers import refusal
 
+from delrec_compile.aliases import INTEGER_MODES, Numeric
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.numeric import INTEGER_MODES, Numeric
 
 
 def test_a_mode_is_its_name() -> None:

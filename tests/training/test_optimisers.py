@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fixtures.training import run, small
+from helpers import refusal
 from torch import Tensor
 
+from delrec_compile.errors import UsageError
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.model import SpikingNet
 from delrec_compile.training.optimisers import Optimisers
@@ -55,3 +58,36 @@ def test_delays_that_wait_do_not_move() -> None:
     for waits in (True, True, False):
         assert optimisers.step(pulled(net, 0.01))
         assert torch.equal(net.timing()[0], start) == waits
+
+
+def test_delays_wait_for_their_epoch() -> None:
+    torch.manual_seed(0)
+    config = small(delays_from=1, delay_lr=0.5)
+    net = SpikingNet(12, 3, config)
+    optimisers, (recurrence,) = Optimisers(net, config, batches=2), net.recurrences()
+    x = torch.rand(20, 8, 12)
+    moved = []
+    for _ in range(3):
+        before = recurrence.delay.detach().clone()
+        net.spread_to(2.0)
+        assert optimisers.step(net(x).square().mean())
+        moved.append(bool((recurrence.delay != before).any()))
+    assert moved == [False, False, True]
+
+
+@pytest.mark.parametrize(("schedule", "ends"), [("onecycle", 0), ("cosine", 0), ("constant", 1)])
+def test_schedules(schedule: str, ends: float) -> None:
+    config = small(schedule=schedule, epochs=5, lr=0.01, recurrence="none")
+    net = SpikingNet(12, 3, config)
+    optimisers, rates = Optimisers(net, config, batches=2), []
+    for _ in range(10):
+        rates.append(optimisers.parts[0][0].param_groups[0]["lr"])
+        optimisers.step(net(torch.rand(20, 8, 12)).square().mean())
+    assert max(rates) == pytest.approx(0.01, rel=0.1)
+    assert rates[-1] < 0.01 * 0.3 if ends == 0 else rates == [0.01] * 10
+    assert (rates[0] < 0.001) == (schedule == "onecycle")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with refusal(UsageError, "device is 'gpu', which this torch cannot use", 2):
+        run(device="gpu")

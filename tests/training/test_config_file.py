@@ -1,0 +1,34 @@
+"""Options of a training from a TOML file and from name=value texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers import refusal
+
+from delrec_compile.errors import UsageError
+from delrec_compile.training.config import TrainConfig
+
+
+def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('recurrence = "dense"\nepochs = 7\nlr = 1\nhidden = 32\n')
+    config = TrainConfig.with_options(["epochs=8"], path, hidden=64, seed=None)
+    assert (config.recurrence, config.epochs, config.lr, config.hidden) == ("dense", 8, 1.0, 64)
+    assert config.changed() == {"recurrence": "dense", "epochs": 8, "lr": 1.0, "hidden": 64}
+    with refusal(UsageError, "--set epochs=1e2: '1e2' is not a whole number$", 2):
+        TrainConfig.with_options(["epochs=1e2"])
+    with refusal(UsageError, "--set lr=fast: 'fast' is not a number$", 2):
+        TrainConfig.with_options(["lr=fast"])
+    for text, message in (
+        ("epoch = 7", "no option 'epoch'.*did you mean 'epochs'"),
+        ('epochs = "7"', "epochs is '7'; give a whole number"),
+        ("epochs = 1.5", "epochs is 1.5; give a whole number"),
+        ("epochs = true", "epochs is True; give a whole number"),
+        ("epochs", "is no TOML"),
+    ):
+        path.write_text(text)
+        with refusal(UsageError, message, 2):
+            TrainConfig.with_options((), path)
+    with refusal(UsageError, "cannot be read", 2):
+        TrainConfig.with_options((), tmp_path / "none.toml")

@@ -1,0 +1,49 @@
+"""Maps from arrived spikes to currents."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from fixtures.training import BATCH, N
+from torch.nn import functional
+
+from delrec_compile.training.delay_lines import ArrivalMix
+from delrec_compile.training.mixes import KernelMix, MatrixMix, PairMix
+
+
+@pytest.mark.parametrize("taps", [3, 15, 17, 27])
+def test_kernels_of_any_length_are_convolutions(taps: int) -> None:
+    generator = torch.Generator().manual_seed(taps)
+    weight, g, back = (
+        torch.randn(*shape, generator=generator, dtype=torch.double)
+        for shape in ((2, taps), (N, 2, BATCH), (N, BATCH))
+    )
+    mix = KernelMix()
+    g.requires_grad_()
+    expected = functional.conv1d(g.permute(2, 1, 0), weight[None], padding=taps // 2)[:, 0].T
+    assert torch.allclose(mix.forward(weight, g), expected, rtol=1e-12, atol=1e-12)
+    (transposed,) = torch.autograd.grad(expected, g, back)
+    assert torch.allclose(mix.back(weight, back), transposed, rtol=1e-12, atol=1e-12)
+
+
+MIXES: dict[str, tuple[ArrivalMix, tuple[int, ...], int]] = {  # mix, shape of its weight, heads
+    "matrix": (MatrixMix(), (N, N), 1),
+    "pairs": (PairMix(), (N, N), N),
+    "kernel": (KernelMix(), (2, 3), 2),
+    "long kernel": (KernelMix(), (2, 17), 2),
+}
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_the_way_back_is_the_gradient(name: str) -> None:
+    mix, shape, heads = MIXES[name]
+    r = torch.Generator().manual_seed(0)
+    weight = torch.randn(shape, generator=r, dtype=torch.double).requires_grad_()
+    g = torch.randn(3, N, heads, BATCH, generator=r, dtype=torch.double).requires_grad_()
+    cost = torch.randn(3, N, BATCH, generator=r, dtype=torch.double)
+    current = torch.stack([mix.forward(weight, row) for row in g])
+    d_weight, d_g = torch.autograd.grad((current * cost).sum(), [weight, g])
+    with torch.no_grad():
+        assert torch.allclose(mix.gradient(weight, cost, g), d_weight, rtol=1e-12, atol=1e-12)
+        for row, expected in zip(cost, d_g, strict=True):
+            assert torch.allclose(mix.back(weight, row), expected, rtol=1e-12, atol=1e-12)

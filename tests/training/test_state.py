@@ -1,0 +1,155 @@
+"""An unfinished training on disk, resumed to the same bits, and the log of its epochs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.training import run, small, toy_sets
+from helpers import refusal
+
+from delrec_compile.data.sets import Sets
+from delrec_compile.errors import CheckpointError, UsageError
+from delrec_compile.network import checkpoint
+from delrec_compile.training import state
+from delrec_compile.training.loop import Epoch, TrainResult, train
+
+
+def same(one: TrainResult, other: TrainResult) -> bool:
+    """Bit for bit, in the network and in what its epochs said."""
+    said = [
+        [(e.number, e.loss, e.valid_accuracy, e.sigma) for e in r.history] for r in (one, other)
+    ]
+    digests = [checkpoint.digest(r.network) for r in (one, other)]
+    return said[0] == said[1] and digests[0] == digests[1]
+
+
+class CutError(Exception):
+    """Ends a training in the middle."""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"frozen_tail": 0.5, "spread": "learned", "delays_from": 1}, {"recurrence": "none"}],
+)
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_resumed_training_has_the_bits_of_an_unbroken_one(
+    tmp_path: Path, options: dict[str, Any], after: int
+) -> None:
+    config, kept, log = small(epochs=4, **options), tmp_path / "t.unfinished", tmp_path / "t.csv"
+
+    def cut(epoch: Epoch, _: int) -> None:
+        if epoch.number == after:
+            raise CutError
+
+    with pytest.raises(CutError):
+        train(toy_sets(), config, cut, state=kept)
+    numbers: list[int] = []
+    resumed = train(
+        toy_sets(),
+        config,
+        lambda epoch, _: numbers.append(epoch.number),
+        state=kept,
+        resume=True,
+        log=log,
+    )
+    assert numbers == list(range(after + 1, 5))
+    assert same(resumed, train(toy_sets(), config))
+    assert [row["number"] for row in csv.DictReader(log.read_text().splitlines())] == list("1234")
+
+
+def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
+    kept = tmp_path / "t.unfinished"
+    train(toy_sets(), small(), state=kept)
+    with refusal(
+        UsageError, r"trained with lr 0\.002, not 0\.01; give the same options", 2, tmp_path
+    ):
+        train(toy_sets(), small(lr=0.01), state=kept, resume=True)
+    with refusal(UsageError, "trained on other data", 2, tmp_path):
+        train(toy_sets(1), small(), state=kept, resume=True)
+    one, other = toy_sets(), toy_sets(1)
+    for sets in (
+        replace(one, valid=other.valid),
+        replace(one, test=other.test),
+        Sets(*(replace(e, keys=("a", "b", "d")) for e in (one.train, one.valid, one.test))),
+        replace(one, train=replace(one.train, dt_ms=5.0)),
+    ):
+        with refusal(UsageError, "trained on other data", 2, tmp_path):
+            train(sets, small(), state=kept, resume=True)
+    kept.write_bytes(kept.read_bytes()[:100])
+    with refusal(CheckpointError, "no unfinished training that can be read", 3, tmp_path):
+        train(toy_sets(), small(), state=kept, resume=True)
+
+
+@pytest.mark.parametrize("suffix", state.LOGS)
+def test_logs_hold_a_row_per_epoch(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"epochs{suffix}"
+    result = train(toy_sets(), small(), log=path)
+    text = path.read_text()
+    rows = (
+        list(csv.DictReader(text.splitlines()))
+        if suffix == ".csv"
+        else [json.loads(line) for line in text.splitlines()]
+    )
+    assert [float(row["loss"]) for row in rows] == [e.loss for e in result.history]
+    assert [int(row["number"]) for row in rows] == [1, 2]
+
+
+def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
+    """kill -9 in the middle; then --resume gives the bits of an unbroken run."""
+    out, whole = tmp_path / "net.safetensors", tmp_path / "whole.safetensors"
+    base = [
+        sys.executable,
+        "-m",
+        "delrec_compile",
+        "train",
+        str(tiny_data),
+        "--hidden",
+        "16",
+    ]
+    base += ["--epochs", "6", "--set", "steps=20", "-o"]
+    kept = out.with_suffix(".unfinished")
+    with subprocess.Popen([*base, str(out)], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not kept.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert kept.exists()
+    assert not out.exists()
+    (tmp_path / ".net.unfinished.a1b2c3d4").write_text("half of it: killed while it was written")
+
+    def call(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run([*base, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "--resume to go on" in " ".join(call(str(out), code=3).split())
+    call(str(out), "--resume", "--log", "jsonl")
+    call(str(whole), "--log", "none")
+    assert checkpoint.digest(checkpoint.load(out)) == checkpoint.digest(checkpoint.load(whole))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "net.epochs.csv",  # of the run that was killed
+        "net.epochs.jsonl",
+        "net.safetensors",
+        "whole.safetensors",
+    ]
+
+
+def test_a_state_goes_on_where_its_teacher_moved_to(tmp_path: Path) -> None:
+    old, new, kept = (tmp_path / n for n in ("old.safetensors", "new.safetensors", "t.unfinished"))
+    checkpoint.save(run(recurrence="dense", epochs=1).network, old)
+    train(toy_sets(), small(teacher=str(old)), state=kept)
+    old.rename(new)
+    assert train(toy_sets(), small(teacher=str(new)), state=kept, resume=True).history
+    checkpoint.save(run(recurrence="dense", epochs=1, seed=1).network, new)
+    with refusal(UsageError, "by another teacher", 2, tmp_path):
+        train(toy_sets(), small(teacher=str(new)), state=kept, resume=True)

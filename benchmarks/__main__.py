@@ -22,10 +22,10 @@ QUICK_ROUNDS = 3
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the studies that are asked for; returns the exit code."""
+    """Runs the requested studies; returns the exit code."""
     options = parsed(argv)
     os.environ.update(ONE_THREAD)
-    wanted = [
+    selected = [
         s for s in studies.studies(options.quick) if s.name in options.only or not options.only
     ]
     names = [s.name for s in studies.studies()]
@@ -38,27 +38,27 @@ def main(argv: list[str] | None = None) -> int:
     rounds = QUICK_ROUNDS if options.quick and options.rounds is None else options.rounds
     try:
         if not options.draw:
-            run(wanted, out, rounds)
+            run(selected, out, rounds)
     except DelrecError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    found = results(out)
-    if not found:
-        print(f"error: {out} holds no results; run without --draw", file=sys.stderr)
+    measured = results(out)
+    if not measured:
+        print(f"error: {out} contains no results; run without --draw", file=sys.stderr)
         return 3
-    write_atomic(out / "picture.svg", picture.draw(found).encode())
-    print(tables.markdown(found))
+    write_atomic(out / "picture.svg", picture.draw(measured).encode())
+    print(tables.markdown(measured))
     print(f"next: open {out / 'picture.svg'}")
     return 0
 
 
-def run(wanted: list[studies.Study], out: Path, rounds: int | None) -> None:
+def run(selected: list[studies.Study], out: Path, rounds: int | None) -> None:
     """Measures each study and writes its file at once, so that nothing is lost by an interrupt."""
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        for study in wanted:
-            facts = studies.measure(study, Path(folder), rounds, lambda text: _say(text))
-            whole = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, **facts}
-            write_atomic(out / f"{study.name}.json", (json.dumps(whole, indent=1) + "\n").encode())
+        for study in selected:
+            measured = studies.measure(study, Path(folder), rounds, _report)
+            result = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, **measured}
+            write_atomic(out / f"{study.name}.json", (json.dumps(result, indent=1) + "\n").encode())
 
 
 def results(out: Path) -> dict[str, dict[str, Any]]:
@@ -70,16 +70,18 @@ def results(out: Path) -> dict[str, dict[str, Any]]:
 def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few engines and points: for CI")
-    parser.add_argument("--only", default="", help="studies to run, with commas; default: all")
+    parser.add_argument(
+        "--only", default="", help="studies to run, separated by commas; default: all"
+    )
     parser.add_argument("--rounds", type=int, help="times each engine is measured")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
-    parser.add_argument("--draw", action="store_true", help="only draw and print what is there")
+    parser.add_argument("--draw", action="store_true", help="only draw and print stored results")
     options = parser.parse_args(argv)
     options.only = [name for name in options.only.split(",") if name]
     return options
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

@@ -36,7 +36,7 @@ F32 = NDArray[np.float32]
 Generator = np.random.Generator
 HALVINGS = 9
 CALIBRATION_STEPS = 40
-MOST_NEURONS = 40
+MAX_NEURONS = 40
 
 
 @functools.cache
@@ -91,7 +91,7 @@ def _shifted(network: Network, i: int, by: float) -> Network:
 
 def _layer(r: Generator, inputs: int) -> Layer:
     maps = _maps(r, inputs) if r.random() < 0.3 else None
-    n = int(r.integers(1, MOST_NEURONS)) if maps is None else maps.size
+    n = int(r.integers(1, MAX_NEURONS)) if maps is None else maps.size
     shape = (n, inputs) if maps is None else maps.kernel
     weight = _normal(r, shape) / np.sqrt(np.prod(shape[1:]))
     recurs = r.random() < 0.75
@@ -139,7 +139,7 @@ def _maps(r: Generator, inputs: int) -> Maps | None:
     (rows, down, top), (columns, right, left) = sizes
     kernel = (outputs, channels // groups, rows, columns)
     maps = Maps(channels, height, width, kernel, (down, right), (top, left), groups)
-    return maps if maps.size <= 3 * MOST_NEURONS else None
+    return maps if maps.size <= 3 * MAX_NEURONS else None
 
 
 def _normal(r: Generator, shape: int | tuple[int, ...]) -> F32:

@@ -1,4 +1,4 @@
-"""A page per kind of network: its equation, its ONNX step as a picture, and what it costs.
+"""A page per kind of network: its equation, its ONNX step as a picture, and its cost.
 
     python -m benchmarks.kinds            writes docs/kinds/ and benchmarks/results/kinds.json
 
@@ -21,7 +21,14 @@ from typing import Any
 import numpy as np
 import onnx
 
-from benchmarks.networks import BETA, Size, calibrate, poisson_samples, random_network
+from benchmarks.networks import (
+    BETA,
+    Size,
+    calibrate,
+    poisson_samples,
+    random_network,
+    uncalibrated,
+)
 from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_samples
 from delrec_compile.errors import DelrecError
@@ -56,12 +63,12 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Kind:
-    """title; equation in plain text; options of `train`; and how such a network is drawn."""
+    """equation: plain text. train: options of `train`. draw: makes the recurrence of a network."""
 
     title: str
     equation: str
     train: str
-    made: Callable[[Generator], Recurrence | None]
+    draw: Callable[[Generator], Recurrence | None]
     maps: Maps | None = None
 
 
@@ -136,37 +143,44 @@ KINDS = {
 @cache
 def network(name: str) -> Network:
     """The network of a kind, snapped; it fires at RATE."""
+    return snap(calibrate(_of_kind(name, random_network(Size(rate=RATE))), RATE))
+
+
+def structure(name: str) -> Network:
+    """The same network with biases and weights as they were drawn: for its shapes and its graph."""
+    return _of_kind(name, uncalibrated(Size(rate=RATE)))
+
+
+def _of_kind(name: str, base: Network) -> Network:
     kind, r = KINDS[name], np.random.default_rng(7)
-    plain = random_network(Size(rate=RATE))
-    first, second = plain.layers
+    first, second = base.layers
     if kind.maps is not None:
         first = Layer(
             _normal(r, *kind.maps.kernel), np.zeros(8, np.float32), Lif(BETA), None, kind.maps
         )
         second = replace(second, weight=_normal(r, N, first.size))
-    drawn = replace(
-        plain, layers=(first, replace(second, recurrence=kind.made(r))), name=f"{name}_{N}"
-    )
-    return snap(calibrate(drawn, RATE))
+    layers = (first, replace(second, recurrence=kind.draw(r)))
+    return replace(base, layers=layers, name=f"{name}_{N}")
 
 
-def picture(made: Network) -> str:
+def picture(network: Network) -> str:
     """The semantic ONNX step as a Mermaid graph: operators, state in and out."""
-    graph = export(made, form="semantic").graph
+    graph = export(network, form="semantic").graph
     constants = {t.name for t in graph.initializer}
     names = {o: n for n in graph.node if n.op_type == "Identity" for o in n.output}
-    lines, made_by = ["flowchart LR"], {}
+    lines, source_of = ["flowchart LR"], {}
     for v in graph.input:
-        made_by[v.name] = v.name
+        source_of[v.name] = v.name
         lines.append(f'    {v.name}(["{v.name} {_shape(v)}"])')
     for i, node in enumerate(n for n in graph.node if n.op_type != "Identity"):
-        held = [x for x in node.input if x in constants]
-        lines.append(f'    n{i}["{node.op_type}{"<br>" + ", ".join(held) if held else ""}"]')
-        lines += [f"    {made_by[x]} --> n{i}" for x in node.input if x not in constants]
-        made_by |= dict.fromkeys(node.output, f"n{i}")
+        tables = [x for x in node.input if x in constants]
+        label = "<br>".join([node.op_type, ", ".join(tables)] if tables else [node.op_type])
+        lines.append(f'    n{i}["{label}"]')
+        lines += [f"    {source_of[x]} --> n{i}" for x in node.input if x not in constants]
+        source_of |= dict.fromkeys(node.output, f"n{i}")
     for v in graph.output:
         source = names[v.name].input[0] if v.name in names else v.name
-        lines += [f'    out_{v.name}(["{v.name}"])', f"    {made_by[source]} --> out_{v.name}"]
+        lines += [f'    out_{v.name}(["{v.name}"])', f"    {source_of[source]} --> out_{v.name}"]
     return "\n".join(lines)
 
 
@@ -175,20 +189,20 @@ def _shape(value: onnx.ValueInfoProto) -> str:
 
 
 def measured(name: str, folder: Path, rounds: int) -> dict[str, Any]:
-    """What the network of a kind costs."""
-    made = network(name)
+    """Parameters, state and time of the network of a kind."""
+    net = network(name)
     samples = folder / "samples.npz"
     if not samples.exists():
-        save_samples(samples, poisson_samples(SAMPLES, STEPS, made.inputs))
-    artifact = build(made, out=folder / name)
+        save_samples(samples, poisson_samples(SAMPLES, STEPS, net.inputs))
+    artifact = build(net, out=folder / name)
     result = bench(artifact.path, str(samples), rows=ROWS, rounds=rounds).as_dict()
-    facts = inspect(made)
+    summary = inspect(net)
     times = {r["name"]: r["us_per_step"] for r in result["rows"]}
     return {
-        "parameters": facts["parameters"],
-        "recurrent_parameters": facts["recurrent_parameters"],
-        "state_bytes": facts["state_bytes"],
-        "nodes": len(export(made).graph.node),
+        "parameters": summary["parameters"],
+        "recurrent_parameters": summary["recurrent_parameters"],
+        "state_bytes": summary["state_bytes"],
+        "nodes": len(export(net).graph.node),
         "hidden_rate": result["workload"]["hidden_rate"],
         "us_per_step": times,
     }
@@ -197,7 +211,7 @@ def measured(name: str, folder: Path, rounds: int) -> dict[str, Any]:
 def page(name: str, cost: dict[str, Any]) -> str:
     """Markdown of a kind."""
     kind, us = KINDS[name], cost["us_per_step"]
-    whole = f"{us['ours_int8']:.2f} us" if us["ours_int8"] else "refused by name"
+    int8 = f"{us['ours_int8']:.2f} us" if us["ours_int8"] else "refused by name"
     theirs = f"{us['onnxruntime']:.1f} us per step, {us['onnxruntime'] / us['ours']:.0f}x"
     return f"""# {kind.title}
 
@@ -205,7 +219,7 @@ def page(name: str, cost: dict[str, Any]) -> str:
 {kind.equation}
 ```
 
-then the [neuron](../networks.md#neurons). Words and fields: [networks.md](../networks.md).
+then the [neuron](../networks.md#neurons). Terms and options: [networks.md](../networks.md).
 
 ```sh
 delrec-compile train digits/ {kind.train} -o {name}.safetensors
@@ -217,7 +231,7 @@ delrec-compile train digits/ {kind.train} -o {name}.safetensors
 own ONNX function; the portable form has {cost["nodes"]} nodes of plain operators.
 
 ```mermaid
-{picture(network(name))}
+{picture(structure(name))}
 ```
 
 ## Cost
@@ -232,7 +246,7 @@ neurons fire. Made by `{COMMAND}`.
 | state of a stream, in ONNX | {cost["state_bytes"]["onnx"]:,} bytes |
 | state of a stream, compiled | {cost["state_bytes"]["artifact"]:,} bytes |
 | compiled for x86_64, float32 | {us["ours"]:.2f} us per step |
-| compiled for x86_64, int8 | {whole} |
+| compiled for x86_64, int8 | {int8} |
 | ONNX Runtime, fastest form | {theirs} |
 """
 
@@ -269,14 +283,14 @@ def main(rounds: int = 15) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     PAGES.mkdir(parents=True, exist_ok=True)
-    whole = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, "kinds": costs}
-    write_atomic(RESULTS, (json.dumps(whole, indent=1) + "\n").encode())
+    results = {"schema": SCHEMA, "machine": machine(), "rounds": rounds, "kinds": costs}
+    write_atomic(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     write_pages(costs)
     return 0
 
 
 def write_pages(costs: dict[str, dict[str, Any]]) -> None:
-    """The pages of what was measured."""
+    """The pages, from measured costs."""
     for name, cost in costs.items():
         write_atomic(PAGES / f"{name}.md", page(name, cost).encode())
     write_atomic(PAGES / "README.md", index(costs).encode())

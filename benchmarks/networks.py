@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.data.events import Events
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
-F32 = NDArray[np.float32]
 DENSITY = 0.20  # of the inputs, active in a step
 BETA = 1 - 1 / 1.05
 HALVINGS = 14
@@ -36,7 +35,12 @@ class Size:
 
 
 def random_network(size: Size, seed: int = 0) -> Network:
-    """Random weights; biases shifted until both hidden layers fire at `rate`; on the exact grid."""
+    """A network of random weights on the exact grid, whose hidden layers fire at `rate`."""
+    return snap(calibrate(uncalibrated(size, seed), size.rate))
+
+
+def uncalibrated(size: Size, seed: int = 0) -> Network:
+    """The same before its biases are shifted and its weights are rounded."""
     r = np.random.default_rng(seed)
     n = size.neurons
 
@@ -57,7 +61,7 @@ def random_network(size: Size, seed: int = 0) -> Network:
         weights((size.outputs, n), np.sqrt(2 / n)), weights((size.outputs,), 0.05), BETA
     )
     name = f"{size.recurrence}_{n}_d{size.delays[1]}_k{size.taps}_r{round(size.rate * 100)}"
-    return snap(calibrate(Network((first, second), readout, name=name), size.rate))
+    return Network((first, second), readout, name=name)
 
 
 def calibrate(network: Network, rate: float) -> Network:
@@ -79,7 +83,7 @@ def calibrate(network: Network, rate: float) -> Network:
 
 
 def poisson_samples(samples: int, steps: int, inputs: int, seed: int = 5) -> Events:
-    """Counts of which `DENSITY` are not zero."""
+    """Samples of random counts, of which `DENSITY` are not zero."""
     r = np.random.default_rng(seed)
     drawn: Any = r.poisson(-np.log(1 - DENSITY), (samples, steps, inputs))
     return Events(drawn.astype(np.uint8), np.zeros(samples, np.int64), None, None, 10.0)

@@ -50,18 +50,17 @@ def compare(seed: int, steps: int = STEPS, numeric: str | None = None) -> dict[s
     network = drawn.network(seed)
     x = drawn.counts(network, steps, 1, seed)
     reference = TorchRunner(network).trace(x)
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "spikes": sum(s.size for s in reference.spikes),
         "differing": {},
-        "fired": 0,
+        "fired": sum(int(s.sum()) for s in reference.spikes),
     }
-    found["fired"] = sum(int(s.sum()) for s in reference.spikes)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         for name, runner in _engines(network, Path(folder)):
-            found["differing"][name] = _differing(runner.trace(x), reference)
+            result["differing"][name] = _differing(runner.trace(x), reference)
         if numeric is not None:
-            found["differing"] |= _whole(network, numeric, x, Path(folder))
-    return found
+            result["differing"] |= _integer(network, numeric, x, Path(folder))
+    return result
 
 
 def compare_many(first: int, count: int, steps: int, numeric: str | None) -> list[dict[str, Any]]:
@@ -75,23 +74,25 @@ def _engines(network: Network, folder: Path) -> Iterator[tuple[str, Runner]]:
     yield TARGET, _compiled(network, folder / TARGET)
 
 
-def _compiled(network: Network, stage: Path, whole: IntegerNetwork | None = None) -> Session:
+def _compiled(network: Network, stage: Path, quantised: IntegerNetwork | None = None) -> Session:
     stage.mkdir()
     checkpoint.save(network, stage / "network.safetensors")
-    if whole is not None:
-        integer_checkpoint.save(whole, stage / integer_checkpoint.NAME)
+    if quantised is not None:
+        integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
     built = assemble(str(stage), TARGET, network.name, 1, None, None)
     manifest = manifest_of(network, built, name=network.name, target=TARGET)
     return Session(Artifact(stage, manifest))
 
 
-def _whole(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, int]:
+def _integer(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, int]:
     try:
-        whole = quantise(network, numeric)
+        quantised = quantise(network, numeric)
     except UnsupportedError:
         return {}
-    reference = ReferenceRunner(whole).trace(x)
-    return {numeric: _differing(_compiled(network, folder / numeric, whole).trace(x), reference)}
+    reference = ReferenceRunner(quantised).trace(x)
+    return {
+        numeric: _differing(_compiled(network, folder / numeric, quantised).trace(x), reference)
+    }
 
 
 def _differing(have: Trace, want: Trace) -> int:

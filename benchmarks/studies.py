@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.networks import Size, poisson_samples, random_network
+from delrec_compile.aliases import Progress
 from delrec_compile.compiler.build import build
 from delrec_compile.data.events import save_samples
 from delrec_compile.evaluation.baselines.baseline import FORMS
@@ -18,7 +19,6 @@ STEPS, SAMPLES = 100, 256
 FEW = ("ours", "ours_int8", "torch_eager", "authors_dense", "authors_conv", "onnxruntime")
 OVER_TIME = (*FEW, "onnxruntime_sequence")
 QUICK = ("conv_delay_256", "delay", "rate")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Study:
-    """Points that belong together. over: what `value` is."""
+    """Points that belong together. over: meaning and unit of their values."""
 
     name: str
     title: str
@@ -44,8 +44,8 @@ class Study:
 
 def studies(quick: bool = False) -> tuple[Study, ...]:
     """All studies; quick: a few of them, with few engines and points, for CI."""
-    made = (*_tables(quick), *_scaling(quick))
-    return tuple(s for s in made if s.name in QUICK) if quick else made
+    every = (*_tables(quick), *_scaling(quick))
+    return tuple(s for s in every if s.name in QUICK) if quick else every
 
 
 def _tables(quick: bool) -> Iterator[Study]:
@@ -86,13 +86,13 @@ def _scaling(quick: bool) -> Iterator[Study]:
     yield Study("batch", "batch", "streams", points)
 
 
-def measure(study: Study, folder: Path, rounds: int | None, say: Say) -> dict[str, Any]:
-    """The study's points, measured. folder: where artifacts are kept between studies."""
+def measure(study: Study, folder: Path, rounds: int | None, progress: Progress) -> dict[str, Any]:
+    """The study's points, measured. folder: cache of artifacts, shared by the studies."""
     points = []
     for i, point in enumerate(study.points):
-        say(f"{study.name} {i + 1}/{len(study.points)}: {point.value}")
+        progress(f"{study.name} {i + 1}/{len(study.points)}: {point.value}")
         artifact, samples = prepared(point.network, folder)
-        found = bench(
+        result = bench(
             artifact,
             samples,
             rows=point.rows,
@@ -101,7 +101,7 @@ def measure(study: Study, folder: Path, rounds: int | None, say: Say) -> dict[st
             batch=point.batch,
         )
         network = point.network if isinstance(point.network, str) else asdict(point.network)
-        points.append({"value": point.value, "network": network, **found.as_dict()})
+        points.append({"value": point.value, "network": network, **result.as_dict()})
     return {"study": study.name, "title": study.title, "over": study.over, "points": points}
 
 

@@ -137,7 +137,7 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path, capsys):
     assert command.main(["--only", "speed", "--out", str(tmp_path)]) == 2
     assert "unknown study 'speed'; allowed: conv_delay_256" in capsys.readouterr().err
     assert command.main(["--draw", "--out", str(tmp_path)]) == 3
-    assert "holds no results" in capsys.readouterr().err
+    assert "contains no results" in capsys.readouterr().err
 
 
 def test_every_engine_has_its_own_colour():

@@ -13,17 +13,16 @@ COSTS = json.loads(kinds.RESULTS.read_text())["kinds"]
 
 
 def test_every_recurrence_has_a_page() -> None:
-    made = {type(kinds.network(name).layers[1].recurrence) for name in kinds.KINDS}
-    assert set(RECURRENCES.values()) <= made
+    drawn = {type(kinds.structure(name).layers[1].recurrence) for name in kinds.KINDS}
+    assert set(RECURRENCES.values()) <= drawn
     assert set(COSTS) == set(kinds.KINDS)
 
 
 @pytest.mark.parametrize("name", kinds.KINDS)
 def test_a_page_is_what_the_command_writes(name: str) -> None:
-    """Measured costs are those of the results; all else is made again."""
+    """Measured costs are those of the results; everything else is made again."""
     assert (kinds.PAGES / f"{name}.md").read_text() == kinds.page(name, COSTS[name])
-    made = kinds.network(name)
-    assert made.recurrent_parameters() == COSTS[name]["recurrent_parameters"]
+    assert kinds.structure(name).recurrent_parameters() == COSTS[name]["recurrent_parameters"]
 
 
 def test_the_index_has_them_all() -> None:
@@ -31,7 +30,7 @@ def test_the_index_has_them_all() -> None:
 
 
 def test_a_picture_shows_state_in_and_out() -> None:
-    lines = kinds.picture(kinds.network("dense_delay")).splitlines()
+    lines = kinds.picture(kinds.structure("dense_delay")).splitlines()
     text = "\n".join(lines)
     assert '(["past_l1_hist 32x256"])' in text
     assert '["DenseDelay<br>' in text

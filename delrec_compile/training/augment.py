@@ -11,9 +11,9 @@ from delrec_compile.training.config import TrainConfig
 
 
 class Samples:
-    """Training utterances, padded with silence so that a shift is a slice.
+    """Training samples, padded with silence so that a shift is a slice.
 
-    counts: (n, T, channels) uint8 of `events`. Every draw is from `generator`.
+    counts: (n, T, channels) uint8, those of `events`. Every random number comes from `generator`.
     """
 
     def __init__(self, events: Events, config: TrainConfig, generator: torch.Generator) -> None:
@@ -28,19 +28,19 @@ class Samples:
         ]
 
     def order(self) -> Tensor:
-        """All utterances once, at random."""
+        """Indices of all samples in random order."""
         return torch.randperm(len(self.labels), generator=self.generator)
 
     def batch(self, index: Tensor) -> Tensor:
-        """The utterances of `index`, augmented: (B, T, channels) float32."""
+        """The samples at `index`, augmented: (B, T, channels) float32."""
         late, high = self._draws(2 * self.time + 1, index), self._draws(2 * self.channel + 1, index)
         steps = self.counts.shape[1] - 2 * self.time
         channels = self.counts.shape[2] - 2 * self.channel
-        whole = self._blended(index) if self.blend else self.counts[index]
+        padded = self._blended(index) if self.blend else self.counts[index]
         return torch.stack(
             [
                 one[t : t + steps, c : c + channels]
-                for one, t, c in zip(whole, late.tolist(), high.tolist(), strict=True)
+                for one, t, c in zip(padded, late.tolist(), high.tolist(), strict=True)
             ]
         ).float()
 
@@ -48,7 +48,7 @@ class Samples:
         return torch.randint(below, (len(index),), generator=self.generator)
 
     def _blended(self, index: Tensor) -> Tensor:
-        """A share of the utterances mixed with another of their class, half the spikes of each."""
+        """The samples at `index`, a share of them mixed with another of their class spike by spike."""
         out = self.counts[index].float()
         chosen = torch.rand(len(index), generator=self.generator) < self.blend
         for place in chosen.nonzero().flatten().tolist():

@@ -9,45 +9,48 @@ from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
 
-WORDS = {int: "a whole number", float: "a number", str: "a text"}
+TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
 
 
 def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """The options in a TOML file, name = value each. kinds: the type of each option.
+    """Options of a TOML file, one name = value each.
 
-    Raises UsageError for a file that cannot be read, an unknown name or a value of another type.
+    kinds: type of each option. Raises UsageError for an unreadable file, an unknown name, or a value
+    of another type.
     """
     try:
-        told: dict[str, Any] = tomllib.loads(Path(path).read_text())
+        options: dict[str, Any] = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
-            f"--config {path} is no TOML ({error}); give a line such as epochs = 80 for each option"
+            f"--config {path} is not valid TOML ({error}); write a line per option, such as epochs = 80"
         ) from error
-    for name, value in told.items():
-        _known(f"--config {path}", name, kinds)
+    for name, value in options.items():
+        _check_name(f"--config {path}", name, kinds)
         kind = kinds[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
-            raise UsageError(f"--config {path}: {name} is {value!r}; give {WORDS[kind]}")
-        told[name] = kind(value)
-    return told
+            raise UsageError(f"--config {path}: {name} is {value!r}; {TYPE_NAMES[kind]} is needed")
+        options[name] = kind(value)
+    return options
 
 
 def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """`name=value` texts. Raises UsageError."""
-    told = {}
+    """Options of `name=value` texts. Raises UsageError."""
+    values = {}
     for option in options:
         name, _, text = option.partition("=")
-        _known(f"--set {option}", name, kinds)
+        _check_name(f"--set {option}", name, kinds)
         try:
-            told[name] = kinds[name](text)
+            values[name] = kinds[name](text)
         except ValueError as error:
-            raise UsageError(f"--set {option}: '{text}' is not {WORDS[kinds[name]]}") from error
-    return told
+            raise UsageError(
+                f"--set {option}: '{text}' is not {TYPE_NAMES[kinds[name]]}"
+            ) from error
+    return values
 
 
-def _known(where: str, name: str, kinds: Mapping[str, Any]) -> None:
+def _check_name(where: str, name: str, kinds: Mapping[str, Any]) -> None:
     if name not in kinds:
         raise UsageError(
             f"{where}: no option '{name}'{did_you_mean(name, kinds)}; "

@@ -37,30 +37,30 @@ def spread(delay: Tensor, sigma: float | Tensor) -> Tensor:
 
 
 class Line(Protocol):
-    """What has been sent and what arrives, step by step."""
+    """Delay line run forwards: takes spikes and gives currents, step by step."""
 
     @property
     def record(self) -> tuple[Tensor, ...]:
-        """What the way back needs."""
+        """Tensors that the backward pass needs."""
 
     def current(self, t: int) -> Tensor:
-        """(N, B) recurrent current at t."""
+        """Recurrent current (N, B) at t."""
 
     def send(self, t: int, y: Tensor) -> None:
-        """Takes the spikes (N, B) of t."""
+        """Takes the spikes y (N, B) of step t."""
 
 
 class Reverse(Protocol):
-    """The line run backwards, from the last step."""
+    """Delay line run backwards, from the last step."""
 
     def spike_gradient(self, t: int) -> Tensor:
-        """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
+        """dL/dy(t) (N, B) from the steps at which y(t) arrives."""
 
     def receive(self, t: int, drive: Tensor) -> None:
         """Takes dL/dcurrent(t) (N, B)."""
 
     def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, Tensor | None]:
-        """Of weight and mask, once all steps (T, N, B) were received."""
+        """dL/dweight and dL/dmask, after dL/dcurrent `drive` (T, N, B) was received in full."""
 
 
 class Mix(ABC):
@@ -68,33 +68,33 @@ class Mix(ABC):
 
     @abstractmethod
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
-        """The definition."""
+        """Currents (N, B) of arrived spikes g (N, M, B): the definition."""
 
     def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the lines take in place of weight and mask, made under autograd."""
+        """Tensors that the lines take in place of weight and mask, made under autograd."""
         return weight, mask
 
     @abstractmethod
     def line(self, weight: Tensor, mask: Tensor | None, like: Tensor) -> Line:
-        """For spikes as in `like` (T, N, B)."""
+        """A line for spikes of the shape and type of `like` (T, N, B)."""
 
     @abstractmethod
     def reverse(
         self, weight: Tensor, mask: Tensor | None, like: Tensor, record: tuple[Tensor, ...]
     ) -> Reverse:
-        """The way back of a line with this record."""
+        """The line with this record, run backwards."""
 
 
 class ArrivalMix(Mix):
-    """Delays first, each neuron's own, then the mix of what arrives."""
+    """Mix after the delays: each neuron has its own delays, and the arrivals are mixed."""
 
     @abstractmethod
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
-        """(N, B) -> (N, M, B): the map transposed."""
+        """The transposed map: current (N, B) -> (N, M, B)."""
 
     @abstractmethod
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
-        """Of the weight, from drive (T, N, B) and arrived (T, N, M, B)."""
+        """dL/dweight, from dL/dcurrent `drive` (T, N, B) and arrived spikes (T, N, M, B)."""
 
     def line(self, weight: Tensor, mask: Tensor | None, like: Tensor) -> Line:
         assert mask is not None
@@ -108,17 +108,17 @@ class ArrivalMix(Mix):
 
 
 class Windows:
-    """The slots of a mask (N, M, L) that hold a share, as bags of rows to be summed.
+    """Slots of a mask (N, M, L) that hold a share, as bags of rows to be summed.
 
-    A row is a neuron's (or a head's) record at one step; `first` slots lie 1 or more steps back.
+    A row is the record of a neuron (or head) at one step. first: (N, M), the first such slot, 1 or more.
     """
 
     def __init__(self, mask: Tensor) -> None:
         n, heads, slots = mask.shape
-        held = mask.detach()[:, :, 1:] != 0
-        self.first = held.int().argmax(2) + 1
-        last = slots - 1 - held.flip(2).int().argmax(2)
-        width = max(1, int((last - self.first).max()) + 1) if held.any() else 1
+        nonzero = mask.detach()[:, :, 1:] != 0
+        self.first = nonzero.int().argmax(2) + 1
+        last = slots - 1 - nonzero.flip(2).int().argmax(2)
+        width = max(1, int((last - self.first).max()) + 1) if nonzero.any() else 1
         self.slots = self.first[:, :, None] + torch.arange(width, device=mask.device)
         shares = mask.detach().gather(2, self.slots.clamp_max(slots - 1))
         self.shares = torch.where(self.slots < slots, shares, 0.0).flatten()
@@ -132,12 +132,12 @@ class Windows:
 
 
 def _summed(table: Tensor, rows: Tensor, starts: Tensor, shares: Tensor) -> Tensor:
-    """(bags, B): the rows of each bag, weighed by their shares."""
+    """Sums (bags, B) of the rows of each bag, weighted by their shares."""
     return torch.embedding_bag(table, rows, starts, False, 0, False, shares, False)[0]
 
 
 class DelayLine:
-    """What has been sent, and what has arrived, of every neuron.
+    """Spikes that every neuron has sent, and those that have arrived.
 
     Row t + L of `sent` (N, T + L, B) holds y(t). mask: (N, M, L). arrived: (T, N, M, B) = g.
     """
@@ -157,11 +157,11 @@ class DelayLine:
 
     @property
     def record(self) -> tuple[Tensor, ...]:
-        """What the way back needs."""
+        """Tensors that the backward pass needs."""
         return self.arrived, self.sent
 
     def current(self, t: int) -> Tensor:
-        """(N, B) recurrent current at t."""
+        """Recurrent current (N, B) at t."""
         g = self.arrived[t]
         g.copy_(_summed(self.table, self.rows + t, self.starts, self.shares).view_as(g))
         return self.mix.forward(self.weight, g)
@@ -194,14 +194,14 @@ class ReverseLine:
         self.shares = windows.shares
 
     def spike_gradient(self, t: int) -> Tensor:
-        """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
+        """dL/dy(t) (N, B) from the steps at which y(t) arrives."""
         return _summed(self.table, self.rows + t, self.starts, self.shares)
 
     def receive(self, t: int, drive: Tensor) -> None:
         self.heads[:, :, t] = self.mix.back(self.weight, drive)
 
     def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, Tensor | None]:
-        """Of weight and mask."""
+        """dL/dweight and, if wanted, dL/dmask."""
         weight = self.mix.gradient(self.weight, drive, self.arrived)
         return weight, self._mask_gradient() if wants_mask else None
 

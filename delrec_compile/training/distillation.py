@@ -25,23 +25,24 @@ Teacher = Callable[[Tensor], Tensor]
 def load(path: str | Path, channels: int, classes: int) -> Teacher:
     """Counts (T, B, channels) -> outputs (T, B, classes) of the network in `path`.
 
-    Raises UsageError where it does not fit the data, CheckpointError for a file that is none.
+    Raises UsageError when it does not fit the data, CheckpointError for an invalid file.
     """
     network = checkpoint.load(path)
     shape = network.inputs, network.outputs
     if shape != (channels, classes):
         raise UsageError(
             f"teacher {path} has {shape[0]} inputs and {shape[1]} classes; the data has {channels} "
-            f"and {classes}: give a network trained on the same data"
+            f"and {classes}; use a network trained on the same data"
         )
-    if network.readout.kind == "leaky" and all(_quick(layer) for layer in network.layers):
+    if network.readout.kind == "leaky" and all(_runs_in_torch(layer) for layer in network.layers):
         return lambda x: _outputs(network, x)
     return lambda x: torch.from_numpy(
         outputs(network, np.ascontiguousarray(x.cpu().transpose(0, 1).numpy().astype(np.uint8)))
     ).to(x.device)
 
 
-def _quick(layer: Layer) -> bool:
+def _runs_in_torch(layer: Layer) -> bool:
+    """Whether `delayed_lif` computes the layer; others go through the reference."""
     kinds = (ConvDelay, DenseDelay, type(None))
     one_neuron = layer.lif.arrays().keys() <= {"beta"}
     return layer.maps is None and one_neuron and isinstance(layer.recurrence, kinds)
@@ -52,30 +53,31 @@ def _outputs(network: Network, x: Tensor) -> Tensor:
     for layer in network.layers:
         x = _spikes(layer, x)
     readout = network.readout
-    current = x @ _like(readout.weight.T, x) + _like(readout.bias, x)
+    current = x @ _as_tensor(readout.weight.T, x) + _as_tensor(readout.bias, x)
     for t in range(1, len(current)):
         current[t] += float(readout.beta) * current[t - 1]
     return current
 
 
 def _spikes(layer: Layer, x: Tensor) -> Tensor:
-    drive = (x @ _like(layer.weight.T, x) + _like(layer.bias, x)).transpose(1, 2).contiguous()
+    current = x @ _as_tensor(layer.weight.T, x) + _as_tensor(layer.bias, x)
+    drive = current.transpose(1, 2).contiguous()
     lif, recurrence = layer.lif, layer.recurrence
-    beta = _like(lif.beta, x)[:, None] if isinstance(lif.beta, np.ndarray) else float(lif.beta)
+    beta = _as_tensor(lif.beta, x)[:, None] if isinstance(lif.beta, np.ndarray) else float(lif.beta)
     constants = (float(lif.threshold), float(lif.v_reset), float(lif.gain), lif.fires, lif.reset)
     neuron = Neuron(beta, *constants)
     if recurrence is None:
         return delayed_lif(drive, neuron).transpose(1, 2)
     assert isinstance(recurrence, ConvDelay | DenseDelay)
-    delay = _like(np.atleast_2d(recurrence.delay), x)
+    delay = _as_tensor(np.atleast_2d(recurrence.delay), x)
     mask = spread(delay, 0.0).transpose(0, 1)
     if isinstance(recurrence, ConvDelay):
         mix: Mix = KernelMix()
-        weight = _like(recurrence.kernels, x)
+        weight = _as_tensor(recurrence.kernels, x)
     else:
-        mix, weight = MatrixMix(), _like(recurrence.weight, x)
+        mix, weight = MatrixMix(), _as_tensor(recurrence.weight, x)
     return delayed_lif(drive, neuron, weight, mask, mix).transpose(1, 2)
 
 
-def _like(array: npt.NDArray[Any], x: Tensor) -> Tensor:
+def _as_tensor(array: npt.NDArray[Any], x: Tensor) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(x.device)

@@ -1,4 +1,4 @@
-"""From a trained net to the frozen `Network`, and the accuracy of that."""
+"""From a trained net to the frozen `Network`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fold(
     name: str = "network",
     notes: Mapping[str, Any] | None = None,
 ) -> Network:
-    """The trained net, BatchNorm folded into the weights and delays rounded; not yet snapped."""
+    """The trained net with BatchNorm folded into the weights and delays rounded; not yet snapped."""
     c = net.config
     kind = "count" if c.readout == "pool" else c.readout
     beta = {"leaky": c.beta, "linear": 0.0, "count": 1.0}[kind]
@@ -34,9 +34,9 @@ def fold(
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
 
 
-def frozen(net: SpikingNet, **about: Any) -> Network:
-    """`fold`, then weights on the grid of exact sums: what is saved, exported and measured."""
-    return grid.snap(fold(net, **about))
+def frozen(net: SpikingNet, **options: Any) -> Network:
+    """`fold`, then weights on the grid of exact sums: the form that is saved and measured."""
+    return grid.snap(fold(net, **options))
 
 
 def _fold_layer(layer: Any) -> Layer:

@@ -1,4 +1,4 @@
-"""Convolutional layers before the others: what `TrainConfig.frontend` says.
+"""Convolutional layers before the others, from the text of `TrainConfig.frontend`.
 
     8x5/2,16x3     8 channels from kernels of 5 taps, every second place; then 16 channels of 3 taps
 
@@ -16,18 +16,20 @@ LAYER = re.compile(r"(\d+)x(\d+)(?:/(\d+))?")
 
 
 def layers(text: str, inputs: int, height: int) -> tuple[Maps, ...]:
-    """The maps of each layer, over `inputs` in `height` rows. Raises UsageError."""
+    """Maps of each layer, over `inputs` channels in `height` rows. Raises UsageError."""
     if not text:
         return ()
     if inputs % height:
-        raise UsageError(f"frontend_height is {height}; the data's {inputs} channels do not divide")
+        raise UsageError(
+            f"frontend_height is {height}; it must divide the data's {inputs} channels"
+        )
     shape, out = (1, height, inputs // height), []
     for part in text.split(","):
         match = LAYER.fullmatch(part.strip())
         if match is None:
             raise UsageError(
-                f"frontend is '{text}'; give <channels>x<kernel>, or <channels>x<kernel>/<stride>, "
-                "for each layer, such as 8x5/2,16x3"
+                f"frontend is '{text}'; each layer is <channels>x<kernel> or "
+                "<channels>x<kernel>/<stride>, such as 8x5/2,16x3"
             )
         channels, taps, stride = int(match[1]), int(match[2]), int(match[3] or 1)
         flat = shape[1] == 1

@@ -35,7 +35,7 @@ from delrec_compile.training.optimisers import Optimisers, device_of
 from delrec_compile.training.state import Epoch
 
 EVALUATION_BATCH = 150
-MOST_SKIPPED = 0.25  # of the batches of an epoch
+MAX_SKIPPED = 0.25  # share of the batches of an epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class TrainResult:
     """A frozen, snapped network and its measured accuracy."""
 
     network: Network
-    accuracy: dict[str, float]  # "valid", "test": of `network`
+    accuracy: dict[str, float]  # of `network` on "valid" and "test"
     history: tuple[Epoch, ...]
     recurrent_parameters: int
     seconds: float
@@ -63,11 +63,10 @@ def train(
 ) -> TrainResult:
     """Train on a folder of spike data (see `load_sets`) or on sets already read.
 
-    progress(epoch, epochs) is called after each epoch. state: a file that each epoch replaces with
-    all that is needed to go on; with `resume`, what is there goes on, to the same bits as without
-    the break. log: a .csv or .jsonl file with a row per epoch. Leaves torch's random state and
-    thread count as they were. Raises DataError (data), UsageError (training diverged; a state of
-    another training), CheckpointError (files).
+    progress(epoch, epochs): called after each epoch. state: a file that each epoch replaces, from
+    which `resume` continues to the same bits as without a break. log: a .csv or .jsonl file with a
+    row per epoch. Leaves torch's random state and thread count as they were. Raises DataError
+    (data), UsageError (training diverged; a state of another training), CheckpointError (files).
     """
     config = config or TrainConfig()
     sets = data if isinstance(data, Sets) else read(data, config)
@@ -85,7 +84,7 @@ def train(
 
 
 def _frozen(run: _Run) -> Network:
-    """The trained net, with notes that say how to train it again wherever its teacher lies."""
+    """The frozen net, with notes that say how to train it again, wherever its teacher is."""
     net, train = run.net.to("cpu"), run.sets.train
     net.freeze_delays()
     config = replace(run.config, teacher=Path(run.config.teacher).name)
@@ -105,13 +104,13 @@ def _frozen(run: _Run) -> Network:
 
 
 def _sources(sets: Sets, config: TrainConfig) -> str:
-    """Digests of all that a training takes in: the sets and the teacher."""
+    """Digests of the inputs of a training: the sets and the teacher."""
     teacher = [checkpoint.digest(checkpoint.load(config.teacher))] if config.teacher else []
     return " ".join([sets_digest(sets), *teacher])
 
 
 class _Run:
-    """A net with everything that its training changes."""
+    """A net and the rest of the state of its training."""
 
     def __init__(
         self, sets: Sets, config: TrainConfig, state: Path | None, log: Path | None
@@ -129,7 +128,7 @@ class _Run:
         self.history: list[Epoch] = []
 
     def epochs(self, progress: Progress | None) -> None:
-        """All that are left."""
+        """Runs the remaining epochs."""
         for number in range(len(self.history), self.config.epochs):
             epoch = self._epoch(number)
             self.history.append(epoch)
@@ -141,19 +140,19 @@ class _Run:
                 progress(epoch, self.config.epochs)
 
     def restore(self) -> None:
-        """Goes on from the state on disk."""
+        """Takes over the state on disk."""
         assert self.state is not None
-        kept = saved.read(self.state, self.config, self.sources)
-        self.net.load_state_dict(kept["net"])
-        self.optimisers.restore(kept["optimisers"])
-        self.generator.set_state(kept["generator"])
-        torch.set_rng_state(kept["random"])
-        if "random_cuda" in kept:
-            torch.cuda.set_rng_state(kept["random_cuda"], self.device)
-        self.history = [Epoch(**row) for row in kept["history"]]
+        record = saved.read(self.state, self.config, self.sources)
+        self.net.load_state_dict(record["net"])
+        self.optimisers.restore(record["optimisers"])
+        self.generator.set_state(record["generator"])
+        torch.set_rng_state(record["random"])
+        if "random_cuda" in record:
+            torch.cuda.set_rng_state(record["random_cuda"], self.device)
+        self.history = [Epoch(**row) for row in record["history"]]
 
     def _save(self, path: Path) -> None:
-        now: dict[str, Any] = {
+        state: dict[str, Any] = {
             "net": self.net.state_dict(),
             "optimisers": self.optimisers.state(),
             "generator": self.generator.get_state(),
@@ -161,8 +160,8 @@ class _Run:
             "history": [asdict(epoch) for epoch in self.history],
         }
         if self.device.type == "cuda":
-            now["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        saved.write(path, self.config, self.sources, now)
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        saved.write(path, self.config, self.sources, state)
 
     def _epoch(self, number: int) -> Epoch:
         started, config = time.monotonic(), self.config
@@ -170,44 +169,47 @@ class _Run:
             self.net.spread_to(config.sigma * 0.95 ** (100 * number / config.live_epochs))
         else:
             self.net.freeze_delays()
-        loss, right, skipped = self._pass()
-        if skipped > MOST_SKIPPED * self.batches:
+        loss, train_accuracy, skipped = self._pass()
+        if skipped > MAX_SKIPPED * self.batches:
             raise UsageError(
                 f"training diverged in epoch {number + 1}: loss or gradient is not finite in "
-                f"{skipped} of {self.batches} batches; give a smaller lr (now {config.lr}) or a "
+                f"{skipped} of {self.batches} batches; use a smaller lr (now {config.lr}) or a "
                 f"backflow below {config.backflow}"
             )
         valid = self._evaluate(self.sets.valid)
         seconds = time.monotonic() - started
-        return Epoch(number + 1, loss, right, valid, self.net.sigma, seconds, skipped)
+        return Epoch(number + 1, loss, train_accuracy, valid, self.net.sigma, seconds, skipped)
 
     def _pass(self) -> tuple[float, float, int]:
-        """Every utterance once: mean loss and accuracy, and how many batches changed no parameter
-        because their loss or gradient was not finite; BatchNorm's running statistics have seen them."""
+        """Trains on every sample once: mean loss, accuracy, and the number of skipped batches.
+
+        A batch whose loss or gradient is not finite changes no parameter, only BatchNorm's running
+        statistics.
+        """
         self.net.train()
-        total, right, seen, skipped, labels = 0.0, 0, 0, 0, self.samples.labels
+        total, correct, seen, skipped, labels = 0.0, 0, 0, 0, self.samples.labels
         for index in torch.split(self.samples.order(), self.config.batch):
             x = self.samples.batch(index).to(self.device).transpose(0, 1)
-            wanted = labels[index].to(self.device)
-            loss, scores = loss_and_scores(self.net, x, wanted, self.teacher)
+            targets = labels[index].to(self.device)
+            loss, scores = loss_and_scores(self.net, x, targets, self.teacher)
             if not self.optimisers.step(loss):
                 skipped += 1
                 continue
             seen += len(index)
             total += loss.item() * len(index)
-            right += int((scores.argmax(1) == wanted).sum())
-        return total / max(seen, 1), right / max(seen, 1), skipped
+            correct += int((scores.argmax(1) == targets).sum())
+        return total / max(seen, 1), correct / max(seen, 1), skipped
 
     @torch.no_grad()
     def _evaluate(self, events: Events) -> float:
         self.net.eval()
-        right = 0
+        correct = 0
         for first in range(0, len(events), EVALUATION_BATCH):
             span = slice(first, first + EVALUATION_BATCH)
             x = torch.from_numpy(events.counts[span]).to(self.device).float().transpose(0, 1)
             classes = class_scores(self.net(x), self.config.decision).argmax(1).cpu()
-            right += int((classes == torch.from_numpy(events.labels[span])).sum())
-        return right / len(events)
+            correct += int((classes == torch.from_numpy(events.labels[span])).sum())
+        return correct / len(events)
 
 
 def read(folder: str | Path, config: TrainConfig) -> Sets:
@@ -216,7 +218,7 @@ def read(folder: str | Path, config: TrainConfig) -> Sets:
 
 
 def _max_input(sets: Sets) -> int:
-    """The smallest 2**k - 1, from 31, that no count of the three sets exceeds."""
+    """The smallest 2**k - 1, at least 31, that no count of the three sets exceeds."""
     largest = max(int(events.counts.max()) for events in (sets.train, sets.valid, sets.test))
     return int(max(31, 2 ** max(largest, 1).bit_length() - 1))
 

@@ -1,4 +1,4 @@
-"""What a training step lowers: the class loss, a teacher's soft targets, and penalties."""
+"""The loss of a training step: class loss, soft targets of a teacher, and penalties."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def loss_and_scores(
 
 
 def soft_loss(y: Tensor, target: Tensor) -> Tensor:
-    """Divergence of the classes' shares from the teacher's, mean over steps and utterances.
+    """Kullback-Leibler divergence from the teacher's class shares, mean over steps and samples.
 
     y, target: outputs (T, B, classes).
     """
@@ -42,5 +42,5 @@ def soft_loss(y: Tensor, target: Tensor) -> Tensor:
 
 
 def rate_cost(seen: list[Tensor]) -> Tensor:
-    """Half the squared spikes per neuron, step and utterance, mean over the layers' (T, B, N)."""
+    """Half the squared spikes per neuron, step and sample, mean over layers. seen: (T, B, N) each."""
     return torch.stack([0.5 * spikes.square().mean() for spikes in seen]).mean()

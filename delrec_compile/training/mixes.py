@@ -1,4 +1,4 @@
-"""What mixes arrivals in each recurrence; see `lines.Mix`."""
+"""The mix of each recurrence, from arrived spikes to currents; see `delay_lines.Mix`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals
 
 
 class MatrixMix(ArrivalMix):
-    """weight: (N, N) [to, from]; one head."""
+    """A product with a matrix. weight: (N, N) [to, from]; one head."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         return weight @ g[:, 0]
@@ -26,7 +26,7 @@ class MatrixMix(ArrivalMix):
 
 
 class KernelMix(ArrivalMix):
-    """weight: (M, K), a kernel over the neurons per head, K odd."""
+    """A convolution over the neurons. weight: (M, K), a kernel per head, K odd."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         if weight.shape[1] >= LONG:
@@ -58,14 +58,14 @@ class KernelMix(ArrivalMix):
 
 
 def _banded(kernels: Tensor, n: int) -> Tensor:
-    """(n, n * M) [to, (from, head)]: the kernels (M, K) as one matrix, a diagonal per tap."""
+    """Kernels (M, K) as one matrix (n, n * M) [to, (from, head)], a diagonal per tap."""
     margin = n - 1 - kernels.shape[1] // 2
     rows = functional.pad(kernels, (margin, margin)).unfold(1, n, 1)
     return rows.flip(1).permute(1, 2, 0).reshape(n, -1)
 
 
 def _diagonals(drive: Tensor, arrived: Tensor, taps: int) -> Tensor:
-    """(M, taps): the gradient of the matrix of `_banded`, summed along its diagonals."""
+    """Gradient (M, taps) of the kernels: that of the matrix of `_banded`, summed along diagonals."""
     n, heads, batch = arrived.shape[1:]
     pair = torch.zeros(n, n, heads, dtype=drive.dtype, device=drive.device)
     for to, come_from in zip(drive, arrived, strict=True):
@@ -77,12 +77,12 @@ def _diagonals(drive: Tensor, arrived: Tensor, taps: int) -> Tensor:
 
 
 def _shifted(n: int, offset: int) -> tuple[slice, slice]:
-    """(to, from): rows i and i + offset where both are in 0..n-1."""
+    """Slices (to, from): rows i and i + offset where both are in 0..n-1."""
     return slice(max(-offset, 0), n - max(offset, 0)), slice(max(offset, 0), n - max(-offset, 0))
 
 
 def _convolved(kernel: Tensor, g: Tensor) -> Tensor:
-    """(N, B) through a kernel (K,) over the neurons."""
+    """g (N, B) convolved with a kernel (K,) over the neurons."""
     pad = len(kernel) // 2
     current = kernel[pad] * g
     for k in range(len(kernel)):
@@ -111,7 +111,7 @@ class ConvMix(Mix):
         return functional.conv2d(maps, weight, padding=pad, groups=groups).reshape(batch, n).T
 
     def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, None]:
-        """Kernels over maps and over the last steps, as `Lags` takes them."""
+        """Kernels over maps and over the last steps, in the layout of `Lags`."""
         shares = mask[0, :, 1:].flip(1)  # (D, L), the oldest step first
         if self.apart:
             return torch.einsum("cdyx,dl->cyxl", weight, shares)[:, None, :, :, :, None], None
@@ -129,7 +129,7 @@ class ConvMix(Mix):
 
 
 class PairMix(ArrivalMix):
-    """A head per receiving neuron: weight (N, N) [to, from], each pair with its own delay."""
+    """A head per receiving neuron. weight: (N, N) [to, from], each pair with its own delay."""
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         return torch.einsum("ij,jib->ib", weight, g)

@@ -19,8 +19,10 @@ from delrec_compile.training.neuron import Neuron, delayed_lif
 
 
 class SpikingLayer(nn.Module):
-    """Linear, or convolution over `maps`; BatchNorm over (T, B) and the places of a map; LIF; with
-    a delayed recurrence where it is recurrent."""
+    """Linear, or convolution over `maps`; BatchNorm over (T, B) and the places of a map; LIF.
+
+    recurs: whether it has a delayed recurrence.
+    """
 
     def __init__(
         self, inputs: int, config: TrainConfig, recurs: bool, maps: Maps | None = None
@@ -43,14 +45,16 @@ class SpikingLayer(nn.Module):
         return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset, c.surrogate, c.backflow)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(T, B, inputs) -> spikes (T, B, N)."""
+        """Spikes (T, B, N) of inputs x (T, B, inputs)."""
         steps, batch, _ = x.shape
         rows = x.reshape(steps * batch, -1)
         if self.maps is not None:
             rows = rows.view(-1, self.maps.channels, self.maps.height, self.maps.width)
-        fed = self.linear(rows)
+        current = self.linear(rows)
         # places of a map lie along the last axis, where BatchNorm takes them as more samples
-        drive = self.norm(fed.flatten(2) if fed.ndim > 2 else fed).reshape(steps, batch, -1)
+        drive = self.norm(current.flatten(2) if current.ndim > 2 else current).reshape(
+            steps, batch, -1
+        )
         drive = drive.transpose(1, 2).contiguous()
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
@@ -87,7 +91,10 @@ class SpikingNet(nn.Module):
             nn.init.kaiming_uniform_(self.readout.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, seen: list[Tensor] | None = None) -> Tensor:
-        """seen: gets the spikes (T, B, N) of each layer."""
+        """Outputs (T, B, classes) of counts x (T, B, channels).
+
+        seen: a list that receives the spikes (T, B, N) of each layer.
+        """
         for layer in self.layers:
             spikes = layer(x)
             if seen is not None:
@@ -111,11 +118,11 @@ class SpikingNet(nn.Module):
         return spikes * nn.functional.dropout(keep, self.config.dropout)
 
     def recurrences(self) -> list[recurrent.Recurrent]:
-        """Of the layers that have one."""
+        """Recurrences of the layers that have one."""
         return [m for m in self.modules() if isinstance(m, recurrent.Recurrent)]
 
     def timing(self) -> list[nn.Parameter]:
-        """Delays, and their spreads, that still learn."""
+        """Delays and spreads that still learn."""
         return [p for r in self.recurrences() for p in r.timing()]
 
     def weights(self) -> list[nn.Parameter]:
@@ -140,12 +147,12 @@ class SpikingNet(nn.Module):
 
     @property
     def sigma(self) -> float:
-        """The spread of the delays now."""
+        """Present spread of the delays."""
         return max((r.sigma for r in self.recurrences()), default=0.0)
 
 
 def class_scores(y: Tensor, decision: str = "softmax_sum") -> Tensor:
-    """Outputs (T, B, classes) -> (B, classes), as `ops.leaky_readout.decide` weighs them."""
+    """Scores (B, classes) of outputs (T, B, classes), weighted as in `ops.readout.decide`."""
     if decision == "softmax_sum":
         return torch.softmax(y, 2).sum(0)
     if decision == "last":

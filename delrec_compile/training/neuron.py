@@ -3,11 +3,11 @@
     h(t) = beta * v(t - 1) + gain * (x(t) + mix(g(t)))   g: what arrives of the layer's own spikes
     y(t) = h(t) >= threshold,   v(t): `delrec_compile.ops.lif`
 
-`delayed_lif` is backpropagation through time written out, with the delay line first and the mixing
-once (see `lines`); `ring_buffer_lif` is the published order under plain autograd. No reset passes a
-gradient.
+`delayed_lif` is backpropagation through time written out, with the delay line first and the
+mixing once (see `delay_lines`); `ring_buffer_lif` is the published order under
+plain autograd. No reset passes a gradient.
 
-What stands for the derivative of a spike: `surrogate`, of steepness `alpha`.
+`surrogate`, of steepness `alpha`, stands for the derivative of a spike.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from delrec_compile.training.surrogate import SURROGATES
 
 @dataclass(frozen=True)
 class Neuron:
-    """As `ops.lif.Lif`, one number per layer; beta may be (N, 1), to be learned."""
+    """Constants as in `ops.lif.Lif`, one number per layer; a learned beta is (N, 1)."""
 
     beta: float | Tensor
     threshold: float = 1.0
@@ -36,32 +36,32 @@ class Neuron:
     backflow: float = 1.0  # share of the gradient that a spike gets back through the recurrence
 
     def slope(self, h: Tensor, alpha: float) -> Tensor:
-        """Of the surrogate, at the membrane h."""
+        """Surrogate derivative of a spike at the membrane h."""
         return SURROGATES[self.surrogate](h - self.threshold, alpha)
 
-    def fired(self, h: Tensor) -> Tensor:
-        """0 or 1."""
+    def spikes(self, h: Tensor) -> Tensor:
+        """Spikes of the membrane h, 0 or 1 in its type."""
         over = h > self.threshold if self.fires == "above" else h >= self.threshold
         return over.to(h.dtype)
 
-    def leaked(self, drive: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
-        """drive + beta * v, less the threshold where a late soft reset is due."""
+    def integrate(self, drive: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
+        """drive + beta * v, minus the threshold where a late soft reset is due."""
         if isinstance(self.beta, Tensor):
             h = torch.addcmul(drive, v, self.beta, out=out)
         else:
             h = torch.add(drive, v, alpha=self.beta, out=out)
         if self.reset == "soft_later":
-            h = torch.sub(h, self.fired(v.detach()), alpha=self.threshold, out=out)
+            h = torch.sub(h, self.spikes(v.detach()), alpha=self.threshold, out=out)
         return h
 
-    def after(self, h: Tensor, y: Tensor) -> Tensor:
-        """The membrane that is kept; y: without a gradient."""
+    def reset_membrane(self, h: Tensor, y: Tensor) -> Tensor:
+        """Membrane after the spikes y, which carry no gradient."""
         if self.reset == "soft_later":
             return h
         if self.reset == "soft":
             return torch.sub(h, y, alpha=self.threshold)
-        kept = torch.addcmul(h, h, y, value=-1)
-        return kept if self.v_reset == 0 else torch.add(kept, y, alpha=self.v_reset)
+        silent = torch.addcmul(h, h, y, value=-1)
+        return silent if self.v_reset == 0 else torch.add(silent, y, alpha=self.v_reset)
 
 
 def delayed_lif(
@@ -72,9 +72,9 @@ def delayed_lif(
     mix: Mix | None = None,
     alpha: float = 5.0,
 ) -> Tensor:
-    """Drive x (T, N, B) -> spikes (T, N, B).
+    """Spikes (T, N, B) of drives x (T, N, B).
 
-    weight: of the mix, or None for no recurrence. mask: (N, M, L) from `spread`, equal for all
+    weight: weight of the mix, or None without recurrence. mask: (N, M, L) from `spread`, equal for all
     neurons where the mix shares its delays; slot 0 is never read. Gradients flow to x, weight, mask
     and a beta that is a tensor.
     """
@@ -93,14 +93,14 @@ def ring_buffer_lif(
     mix: Mix | None = None,
     alpha: float = 5.0,
 ) -> Tensor:
-    """The same as `delayed_lif` in the published order, under plain autograd."""
+    """`delayed_lif` in the published order, under autograd: slow, the reference of its gradients."""
     slots = 1 if mask is None else mask.shape[2]
     ring = [torch.zeros_like(x[0]) for _ in range(slots)]
     v, spikes = torch.zeros_like(x[0]), []
     for t, drive in enumerate(x):
-        h = neuron.leaked(neuron.gain * (drive + ring[t % slots]), v)
+        h = neuron.integrate(neuron.gain * (drive + ring[t % slots]), v)
         y: Tensor = _Spike.apply(h, neuron, alpha)  # type: ignore[no-untyped-call]
-        v = neuron.after(h, y.detach())
+        v = neuron.reset_membrane(h, y.detach())
         spikes.append(y)
         if weight is not None and mask is not None and mix is not None:
             ring[t % slots] = torch.zeros_like(h)
@@ -117,7 +117,7 @@ class _Spike(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, neuron: Neuron, alpha: float) -> Tensor:
         ctx.save_for_backward(h)
         ctx.neuron, ctx.alpha = neuron, alpha
-        return neuron.fired(h)
+        return neuron.spikes(h)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -144,13 +144,13 @@ class _DelayedLif(torch.autograd.Function):
         v = torch.zeros_like(x[0])
         drives = x if neuron.gain == 1 else x * neuron.gain
         for t in range(len(x)):
-            h = neuron.leaked(drives[t], v, out=membrane[t])
+            h = neuron.integrate(drives[t], v, out=membrane[t])
             if line:
                 h.add_(line.current(t), alpha=neuron.gain)
-            y = spikes[t] = neuron.fired(h)
+            y = spikes[t] = neuron.spikes(h)
             if line:
                 line.send(t, y)
-            v = neuron.after(h, y)
+            v = neuron.reset_membrane(h, y)
         record = line.record if line else ()
         ctx.save_for_backward(weight, mask, beta, membrane, spikes, *record)
         ctx.neuron, ctx.mix, ctx.alpha = neuron, mix, alpha
@@ -162,8 +162,8 @@ class _DelayedLif(torch.autograd.Function):
         neuron, gain = ctx.neuron, ctx.neuron.gain
         line = ctx.mix.reverse(weight, mask, membrane, tuple(record)) if record else None
         slope = neuron.slope(membrane, ctx.alpha)
-        kept = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
-        keep = kept * neuron.beta
+        stays = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
+        keep = stays * neuron.beta
         drive = torch.empty_like(membrane)
         for t in reversed(range(len(drive))):
             dy = gradient[t]
@@ -176,7 +176,7 @@ class _DelayedLif(torch.autograd.Function):
                 line.receive(t, dh if gain == 1 else dh * gain)
         d_beta = None
         if beta is not None and ctx.needs_input_grad[3]:
-            before = neuron.after(membrane[:-1], spikes[:-1])
+            before = neuron.reset_membrane(membrane[:-1], spikes[:-1])
             d_beta = (drive[1:] * before).sum((0, 2)).view(-1, 1).sum_to_size(beta.shape)
         if gain != 1:
             drive = drive * gain

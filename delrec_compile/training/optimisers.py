@@ -33,7 +33,7 @@ class Optimisers:
             self.parts.append((delays, lr_scheduler.CosineAnnealingLR(delays, T_max=steps)))
 
     def step(self, loss: Tensor) -> bool:
-        """One update; False, and no parameter changed, when loss or a gradient is not finite."""
+        """Makes one update; returns False, with nothing changed, if loss or gradient is not finite."""
         self.net.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         parts = (self.net.weights(), self.net.timing())
@@ -50,15 +50,15 @@ class Optimisers:
         return True
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on."""
+        """State for `restore`."""
         states = [[each.state_dict() for each in pair] for pair in self.parts]
         return {"steps": self.steps, "parts": states}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over the `state` of optimisers of the same net and config."""
         self.steps = state["steps"]
-        for pair, kept in zip(self.parts, state["parts"], strict=True):
-            for each, values in zip(pair, kept, strict=True):
+        for pair, states in zip(self.parts, state["parts"], strict=True):
+            for each, values in zip(pair, states, strict=True):
                 each.load_state_dict(values)
 
 
@@ -71,14 +71,14 @@ def _schedule(optimiser: AdamW, config: TrainConfig, steps: int) -> Any:
 
 
 def device_of(config: TrainConfig) -> torch.device:
-    """UsageError where torch does not know or have it."""
+    """The torch device of the config. Raises UsageError if torch cannot use it."""
     try:
         device = torch.device(config.device)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(
-            f"device is '{config.device}', which this torch cannot use ({reason}); give cpu, or "
-            "install a torch with support for it"
+            f"device is '{config.device}', which this torch cannot use ({reason}); use cpu, or "
+            "install a torch that supports it"
         ) from error
     return device

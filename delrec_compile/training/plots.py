@@ -1,4 +1,4 @@
-"""Pictures of a training: loss and accuracy over the epochs, and where the delays came to lie."""
+"""Pictures of a training: loss and accuracy over the epochs, and the distribution of the delays."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from delrec_compile.training.state import Epoch
 
 
 def available() -> Any:
-    """matplotlib's figure module. Raises ToolchainError where it is not installed."""
+    """matplotlib's figure module. Raises ToolchainError if it is not installed."""
     try:
         from matplotlib import figure
     except ImportError as error:
         raise ToolchainError(
-            "pictures need matplotlib: pip install 'delrec-compile[plots]', or leave out --plots"
+            "pictures need matplotlib: pip install 'delrec-compile[plots]', or omit --plots"
         ) from error
     return figure
 
 
 def files(out: Path) -> tuple[Path, Path]:
-    """Of the curves and of the delays."""
+    """File names of the curves and of the delays."""
     return out.with_suffix(".curves.png"), out.with_suffix(".delays.png")
 
 
 def draw(history: Sequence[Epoch], network: Network, out: Path) -> list[Path]:
-    """The curves, and the delays where the network has some of its own; the files made."""
+    """Draws the curves, and the delays if the network has any. Returns the files."""
     curves, delays = files(out)
-    made = [_curves(history, curves)]
-    held = {i: r.arrays()["delay"] for i, r in network.recurrences() if "delay" in r.arrays()}
-    if network.max_delay and held:
-        made.append(_delays(held, network.max_delay, delays))
-    return made
+    drawn = [_curves(history, curves)]
+    by_layer = {i: r.arrays()["delay"] for i, r in network.recurrences() if "delay" in r.arrays()}
+    if network.max_delay and by_layer:
+        drawn.append(_delays(by_layer, network.max_delay, delays))
+    return drawn
 
 
 def _curves(history: Sequence[Epoch], path: Path) -> Path:
@@ -54,11 +54,11 @@ def _curves(history: Sequence[Epoch], path: Path) -> Path:
     return path
 
 
-def _delays(held: Mapping[int, NDArray[Any]], longest: int, path: Path) -> Path:
-    figure = available().Figure(figsize=(4 * len(held), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(held), squeeze=False)[0]
+def _delays(by_layer: Mapping[int, NDArray[Any]], longest: int, path: Path) -> Path:
+    figure = available().Figure(figsize=(4 * len(by_layer), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(by_layer), squeeze=False)[0]
     edges = np.arange(longest + 2) - 0.5
-    for panel, (i, delay) in zip(panels, held.items(), strict=True):
+    for panel, (i, delay) in zip(panels, by_layer.items(), strict=True):
         heads = np.atleast_2d(delay)
         rows = list(heads) if len(heads) <= 8 else [heads.ravel()]
         labels = [f"head {m}" for m in range(len(rows))] if len(rows) > 1 else None

@@ -1,4 +1,4 @@
-"""The trainable recurrences: weights, learned delays, and the frozen op that each becomes."""
+"""Trainable recurrences: weights, learned delays, and the frozen op that each becomes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Freeze = Callable[[NDArray[np.float32], NDArray[Any]], Recurrence]
 class Recurrent(nn.Module):
     """A recurrence that learns its weight and its delays.
 
-    weight: of the mix. delay: in steps, (M, N) for a head and a sending neuron, or (M,) where all
-    neurons share them. Delays that do not learn stay as they are.
+    weight: weight of the mix. delay: in steps, (M, N) for a head and a sending neuron, or (M,) if all
+    neurons share them. op: the frozen op of weight and delay. learns: whether the delays learn.
     """
 
     def __init__(
@@ -46,23 +46,23 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         self.mix, self.op, self.neurons, self.sigma = mix, op, config.hidden, 0.0
-        self.max_delay, self.whole = config.max_delay, bool(config.whole_delays)
+        self.max_delay, self.rounds_delays = config.max_delay, bool(config.whole_delays)
         self.weight = nn.Parameter(weight)
         self.delay = nn.Parameter(delay, requires_grad=learns and self.max_delay > 0)
-        wide = config.spread == "learned" and self.delay.requires_grad
-        self.width = nn.Parameter(torch.zeros_like(delay)) if wide else None
+        learns_width = config.spread == "learned" and self.delay.requires_grad
+        self.width = nn.Parameter(torch.zeros_like(delay)) if learns_width else None
 
     def timing(self) -> list[nn.Parameter]:
-        """What learns of the delays and of their spread."""
-        found = [p for p in (self.delay, self.width) if p is not None]
-        return [p for p in found if p.requires_grad]
+        """Delays and spreads that still learn."""
+        parameters = [p for p in (self.delay, self.width) if p is not None]
+        return [p for p in parameters if p.requires_grad]
 
     def spread_to(self, sigma: float) -> None:
         """Sets the spread of the delays that still learn."""
         self.sigma = sigma if self.delay.requires_grad else 0.0
 
     def mask(self) -> Tensor:
-        """(N, M, L): the share of a spike that arrives l steps later at each head."""
+        """Share (N, M, L) of a spike that arrives l steps later at each head."""
         sigma: float | Tensor = self.sigma
         if self.width is not None and self.sigma:
             sigma = 2 * self.sigma * self.width.sigmoid()
@@ -79,23 +79,23 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """The frozen form: delays that no longer move, whole ones if so configured; no spread."""
+        """Takes the frozen form: delays no longer learn and are rounded if configured so; no spread."""
         self.sigma = 0.0
-        if self.whole and self.delay.requires_grad:
+        if self.rounds_delays and self.delay.requires_grad:
             self.delay.round_().clamp_(0, self.max_delay)
         for p in self.timing():
             p.requires_grad_(False)
 
     def frozen(self) -> Recurrence:
-        """The op of a frozen network."""
+        """The recurrence of a frozen network."""
         weight = self.weight.detach().float().numpy().copy()
         delay = self.delay.detach().double().numpy()
-        return self.op(weight, np.rint(delay).astype(np.int32) if self.whole else delay)
+        return self.op(weight, np.rint(delay).astype(np.int32) if self.rounds_delays else delay)
 
 
 def make(config: TrainConfig) -> Recurrent | None:
-    """The recurrence of a layer, or None."""
-    return None if config.recurrence == "none" else _MAKERS[config.recurrence](config)
+    """A new recurrence for a layer, or None."""
+    return None if config.recurrence == "none" else MAKERS[config.recurrence](config)
 
 
 def _conv(config: TrainConfig) -> Recurrent:
@@ -143,7 +143,7 @@ def _conv2d(config: TrainConfig) -> Recurrent:
     return Recurrent(config, mix, weight, delay, op, learns=False)
 
 
-_MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
+MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
     "conv": _conv,
     "dense": _dense,
     "synaptic": _synaptic,
@@ -158,5 +158,5 @@ def _kernel(*shape: int, inputs: int) -> Tensor:
 
 
 def _uniform(config: TrainConfig, heads: int) -> Tensor:
-    """Delays (heads, N); all 0 where none is allowed."""
+    """Random delays (heads, N); all 0 if max_delay is 0."""
     return torch.empty(heads, config.hidden).uniform_(min(1, config.max_delay), config.max_delay)

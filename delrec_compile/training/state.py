@@ -19,13 +19,13 @@ from delrec_compile.training.config import TrainConfig
 
 FORMAT = 1
 LOGS = (".csv", ".jsonl")
-# what may differ between the runs that share a state: a teacher may lie elsewhere
+# options that may differ between the runs that share a state: a teacher may have moved
 _FREE = {"threads", "teacher"}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch did. valid_accuracy is of the net as trained, with its present spread."""
+    """Measurements of one epoch. valid_accuracy: of the net as trained, with its present spread."""
 
     number: int  # from 1
     loss: float
@@ -37,9 +37,9 @@ class Epoch:
 
 
 def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:
-    """Replaces the state in `path` at once: a kill leaves the old one or the new one.
+    """Replaces the state in `path` atomically: a kill leaves the old one or the new one.
 
-    data: what the sets and the teacher are.
+    data: digests of the sets and the teacher.
     """
     record = {"format": FORMAT, "config": asdict(config), "data": data, **state}
     buffer = io.BytesIO()
@@ -48,7 +48,7 @@ def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> 
 
 
 def forget(path: Path) -> None:
-    """Removes the state, and what a write of it left behind that was killed."""
+    """Removes the state, and the remains of a write that was killed."""
     path.unlink(missing_ok=True)
     for file in path.parent.iterdir():
         if file.name.startswith(f".{path.name}."):
@@ -56,37 +56,37 @@ def forget(path: Path) -> None:
 
 
 def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
-    """The state in `path`. Raises CheckpointError for a file that is none, UsageError where it is
-    of another training."""
+    """The state in `path`. Raises CheckpointError for an invalid file, UsageError for a state of another
+    training."""
     try:
         record = torch.load(path, weights_only=True, map_location="cpu")
         known = record["format"] == FORMAT
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"{path} is no unfinished training that can be read; remove it and train anew"
+            f"{path} is not a readable unfinished training; remove it to train anew"
         ) from error
     if not known:
         raise CheckpointError(
-            f"{path} is of format {record['format']}, this version reads {FORMAT}; train anew"
+            f"{path} has format {record['format']}, this version reads {FORMAT}; remove it to train anew"
         )
     defaults = asdict(TrainConfig())
     for name, value in asdict(config).items():
         before = record["config"].get(name, defaults[name])  # an option that is newer than the file
         if name not in _FREE and before != value:
             raise UsageError(
-                f"{path} was trained with {name} {before}, not {value}; give the same options to "
+                f"{path} was trained with {name} {before}, not {value}; use the same options to "
                 "resume it, or --force to train anew"
             )
     if record["data"] != data:
         raise UsageError(
-            f"{path} was trained on other data or by another teacher; give the same, or --force to "
+            f"{path} was trained on other data or by another teacher; use the same, or --force to "
             "train anew"
         )
     return dict(record)
 
 
 def write_log(path: Path, history: Sequence[Epoch]) -> None:
-    """One row per epoch, as .csv or .jsonl. Replaces the file."""
+    """Replaces the file by one row per epoch, as .csv or .jsonl."""
     rows = [asdict(epoch) for epoch in history]
     if path.suffix == ".jsonl":
         text = "".join(json.dumps(row) + "\n" for row in rows)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-Surrogate = Callable[[Tensor, float], Tensor]
+if TYPE_CHECKING:  # the config reads the names here, without torch
+    from torch import Tensor
 
 
 def atan(u: Tensor, alpha: float) -> Tensor:
@@ -45,6 +45,6 @@ def gaussian(u: Tensor, alpha: float) -> Tensor:
     return (u * alpha).square_().mul_(-0.5).exp_().mul_(alpha / math.sqrt(2 * math.pi))
 
 
-SURROGATES: dict[str, Surrogate] = {
+SURROGATES: dict[str, Callable[[Tensor, float], Tensor]] = {
     f.__name__: f for f in (atan, sigmoid, fast_sigmoid, triangle, box, gaussian)
 }

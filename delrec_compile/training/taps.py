@@ -2,7 +2,7 @@
 
     current[c](t) = sum_l sum_b E[c, b, l] * y[b](t - l)     * over the places of the maps
 
-`E[c, b, l]` is the kernel of each delay, weighed by the share of a spike that arrives l steps later.
+`E[c, b, l]` is the kernel of each delay, weighted by the share of a spike that arrives l steps later.
 It is linear in kernels and shares, so autograd takes its gradient further. One product over the
 last L steps takes the place of the arrivals of each delay.
 """
@@ -34,7 +34,7 @@ class Lags:
         ]
 
     def record(self, like: Tensor) -> Tensor:
-        """Zeros for L steps before `like` (T, N, B) and its T: (groups, L + T, inputs, places * B)."""
+        """Zeros (groups, L + T, inputs, places * B): L steps before `like` (T, N, B), and its T."""
         batch = like.shape[2] * self.shape[1] * self.shape[2]
         return like.new_zeros(self.groups, self.steps + len(like), self.inputs, batch)
 
@@ -48,7 +48,7 @@ class Lags:
 
 
 def _shifts(taps: int, length: int) -> list[tuple[slice, slice]]:
-    """(to, from) along one axis, for each tap."""
+    """Slices (to, from) along one axis, for each tap."""
     out = []
     for offset in range(-(taps // 2), taps - taps // 2):
         inside = max(0, length - abs(offset))
@@ -58,7 +58,7 @@ def _shifts(taps: int, length: int) -> list[tuple[slice, slice]]:
 
 
 class TapLine:
-    """What has been sent of every neuron, and the currents that it makes."""
+    """Spikes that every neuron has sent, and the currents that they cause."""
 
     def __init__(self, lags: Lags, like: Tensor) -> None:
         self.lags, self.sent = lags, lags.record(like)
@@ -66,11 +66,11 @@ class TapLine:
 
     @property
     def record(self) -> tuple[Tensor, ...]:
-        """What the way back needs."""
+        """Tensors that the backward pass needs."""
         return (self.sent,)
 
     def current(self, t: int) -> Tensor:
-        """(N, B) recurrent current at t."""
+        """Recurrent current (N, B) at t."""
         lags, out = self.lags, self.currents
         mixed = torch.bmm(lags.matrix, lags.before(self.sent, t)).view(
             -1, lags.taps, *out.shape[1:]
@@ -96,7 +96,7 @@ class TapReverse:
         self.gradient = torch.zeros_like(lags.matrix)
 
     def spike_gradient(self, t: int) -> Tensor:
-        """(N, B) dL/dy(t) from the steps at which y(t) arrives."""
+        """dL/dy(t) (N, B) from the steps at which y(t) arrives."""
         return self.lags.at(self.back, t).reshape(-1, self.moved.shape[-1])
 
     def receive(self, t: int, drive: Tensor) -> None:
@@ -109,5 +109,5 @@ class TapReverse:
         lags.before(self.back, t).baddbmm_(lags.matrix.transpose(1, 2), moved)
 
     def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, None]:
-        """Of the kernels; the shares are part of them."""
+        """dL/dkernels; the shares are part of the kernels."""
         return self.gradient.view(self.lags.kernels), None

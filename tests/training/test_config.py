@@ -18,11 +18,11 @@ from delrec_compile.training.config import TrainConfig
         ({"schedule": "linear"}, "schedule is 'linear'; allowed: onecycle, cosine, constant"),
         ({"spread": "wide"}, "spread is 'wide'; allowed: shared, learned"),
         ({"spread": "learned", "recurrence": "none"}, "spread is learned, which the recurrence"),
-        ({"l1": -1.0}, "l1 is -1.0; give 0 or a positive number"),
+        ({"l1": -1.0}, "l1 is -1.0; 0 or a positive number"),
         ({"rate_penalty": -1.0}, "rate_penalty is -1.0"),
-        ({"blend": 1.0}, "blend is 1.0; give a share"),
-        ({"distill": 0.0}, "distill is 0.0; give a share above 0"),
-        ({"delays_from": -1}, "delays_from is -1; give 0 or more"),
+        ({"blend": 1.0}, "blend is 1.0; a share"),
+        ({"distill": 0.0}, "distill is 0.0; a share above 0"),
+        ({"delays_from": -1}, "delays_from is -1; 0 or more"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
@@ -77,7 +77,7 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
         ({"reset": "late"}, "reset is 'late'; allowed: hard, soft, soft_later"),
         ({"fires": "below"}, "fires is 'below'; allowed: at, above"),
         ({"threshold": 0.0}, "threshold is 0.0"),
-        ({"v_reset": 1.0}, "v_reset is 1.0; give less than the threshold"),
+        ({"v_reset": 1.0}, "v_reset is 1.0; less than the threshold"),
         ({"gain": "leak", "tau": 1.0}, "gain is 'leak'"),
     ],
 )

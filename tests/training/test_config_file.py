@@ -16,16 +16,16 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
     config = TrainConfig.with_options(["epochs=8"], path, hidden=64, seed=None)
     assert (config.recurrence, config.epochs, config.lr, config.hidden) == ("dense", 8, 1.0, 64)
     assert config.changed() == {"recurrence": "dense", "epochs": 8, "lr": 1.0, "hidden": 64}
-    with refusal(UsageError, "--set epochs=1e2: '1e2' is not a whole number$", 2):
+    with refusal(UsageError, "--set epochs=1e2: '1e2' is not an integer$", 2):
         TrainConfig.with_options(["epochs=1e2"])
     with refusal(UsageError, "--set lr=fast: 'fast' is not a number$", 2):
         TrainConfig.with_options(["lr=fast"])
     for text, message in (
         ("epoch = 7", "no option 'epoch'.*did you mean 'epochs'"),
-        ('epochs = "7"', "epochs is '7'; give a whole number"),
-        ("epochs = 1.5", "epochs is 1.5; give a whole number"),
-        ("epochs = true", "epochs is True; give a whole number"),
-        ("epochs", "is no TOML"),
+        ('epochs = "7"', "epochs is '7'; an integer is needed"),
+        ("epochs = 1.5", "epochs is 1.5; an integer is needed"),
+        ("epochs = true", "epochs is True; an integer is needed"),
+        ("epochs", "is not valid TOML"),
     ):
         path.write_text(text)
         with refusal(UsageError, message, 2):

@@ -25,9 +25,12 @@ def test_a_frontend_trains() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"frontend": "8"}, "frontend is '8'; give <channels>x<kernel>"),
+        ({"frontend": "8"}, "frontend is '8'; each layer is <channels>x<kernel>"),
         ({"frontend": "8x0"}, "frontend is '8x0': .*size"),
-        ({"frontend": "8x3", "frontend_height": 5}, "frontend_height is 5; the data's 12 channels"),
+        (
+            {"frontend": "8x3", "frontend_height": 5},
+            "frontend_height is 5; it must divide the data's 12 channels",
+        ),
     ],
 )
 def test_a_frontend_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:

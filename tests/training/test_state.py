@@ -71,7 +71,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
     kept = tmp_path / "t.unfinished"
     train(toy_sets(), small(), state=kept)
     with refusal(
-        UsageError, r"trained with lr 0\.002, not 0\.01; give the same options", 2, tmp_path
+        UsageError, r"trained with lr 0\.002, not 0\.01; use the same options", 2, tmp_path
     ):
         train(toy_sets(), small(lr=0.01), state=kept, resume=True)
     with refusal(UsageError, "trained on other data", 2, tmp_path):
@@ -86,7 +86,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         with refusal(UsageError, "trained on other data", 2, tmp_path):
             train(sets, small(), state=kept, resume=True)
     kept.write_bytes(kept.read_bytes()[:100])
-    with refusal(CheckpointError, "no unfinished training that can be read", 3, tmp_path):
+    with refusal(CheckpointError, "not a readable unfinished training", 3, tmp_path):
         train(toy_sets(), small(), state=kept, resume=True)
 
 

@@ -23,13 +23,12 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
-    Readout,
     Recurrence,
     SynapticDelay,
     TapConvDelay,
 )
 from delrec_compile.ops.lif import FIRES, RESETS
-from delrec_compile.ops.readout import KINDS
+from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
 F32 = NDArray[np.float32]
@@ -51,11 +50,11 @@ def network(seed: int) -> Network:
         come_in = layer.size
     classes = int(r.integers(1, 12))
     weight = _normal(r, (classes, come_in)) / np.sqrt(come_in)
-    kind = str(r.choice(list(KINDS), p=[0.6, 0.2, 0.2]))
-    beta = KINDS[kind]
+    kind = str(r.choice(list(READOUTS), p=[0.6, 0.2, 0.2]))
+    beta = READOUTS[kind].fixed_beta
     if beta is None:
         beta = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
-    readout = Readout(weight, _normal(r, classes) * 0.1, beta, kind=kind)
+    readout = make_readout(kind, weight, _normal(r, classes) * 0.1, beta)
     most = int(r.choice([1, 2, 31, 255]))
     drawn = Network(tuple(layers), readout, max_input=most, name=f"drawn_{seed}")
     return snap(calibrated(drawn, r))

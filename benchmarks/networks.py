@@ -10,7 +10,8 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.data.events import Events
 from delrec_compile.network.grid import snap
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.runners.torch_runner import TorchRunner
 
 DENSITY = 0.20  # of the inputs, active in a step
@@ -57,7 +58,7 @@ def uncalibrated(size: Size, seed: int = 0) -> Network:
     else:
         back = DenseDelay(np.linalg.qr(weights((n, n), 1.0))[0].astype(np.float32), delay)
     second = Layer(weights((n, n), np.sqrt(6 / n)), weights((n,), 0.05), Lif(BETA), back)
-    readout = Readout(
+    readout = LeakyReadout(
         weights((size.outputs, n), np.sqrt(2 / n)), weights((size.outputs,), 0.05), BETA
     )
     name = f"{size.recurrence}_{n}_d{size.delays[1]}_k{size.taps}_r{round(size.rate * 100)}"

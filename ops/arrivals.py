@@ -89,9 +89,11 @@ class Axonal:
         return Arrivals.of(self.heads, read)
 
     def push(
-        self, e: Emitter, spikes: Events, ring: Any, clock: Any, at: Callable[[str], Any]
+        self, e: Emitter, spikes: Events, ring: Any, clock: Any, buffers: Callable[[str], Any]
     ) -> None:
-        delay_line.emit_push(e, spikes, at(READ), ring, clock, self.depth, self.size, self.heads)
+        delay_line.emit_push(
+            e, spikes, buffers(READ), ring, clock, self.depth, self.size, self.heads
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class History:
         return Arrivals.of(self.heads, read)
 
     def push(
-        self, e: Emitter, spikes: Events, ring: Any, clock: Any, at: Callable[[str], Any]
+        self, e: Emitter, spikes: Events, ring: Any, clock: Any, buffers: Callable[[str], Any]
     ) -> None:
         delay_line.emit_write_history(e, spikes, ring, clock, self.depth, self.size)
 
@@ -171,12 +173,17 @@ def gpu_read(e: GpuEmitter, line: Line, to: GpuArrivals, ring: Any, clock: Any) 
 
 
 def gpu_push(
-    e: GpuEmitter, line: Line, spikes: SharedEvents, ring: Any, clock: Any, at: Callable[[str], Any]
+    e: GpuEmitter,
+    line: Line,
+    spikes: SharedEvents,
+    ring: Any,
+    clock: Any,
+    buffers: Callable[[str], Any],
 ) -> None:
     """Keeps the spikes of this step, after the block has voted on them."""
     if isinstance(line, Axonal):
         delay_line.emit_gpu_push(
-            e, spikes, at(READ), ring, clock, line.depth, line.size, line.heads
+            e, spikes, buffers(READ), ring, clock, line.depth, line.size, line.heads
         )
         return
     delay_line.emit_gpu_write_history(e, spikes, ring, clock, line.depth, line.size)

@@ -28,6 +28,20 @@ if TYPE_CHECKING:
     import torch
 
 
+# hist (batch, D, N), kernel (C, D * C, k, k); map_shape: 0, D * C, height, width
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+Conv2dDelay <pads, map_shape> (hist, kernel) => (current)
+{
+    shape = Constant <value_ints: ints = @map_shape> ()
+    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
+    map = Reshape (hist, shape)
+    mixed = Conv <pads: ints = @pads> (map, kernel)
+    current = Reshape (mixed, flat_shape)
+}
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class Conv2dDelay(MapDelay):
     """kernel: (D, C, C, k, k) [delay, to, from], k odd. height, width: of a map."""
@@ -37,6 +51,7 @@ class Conv2dDelay(MapDelay):
     width: int
     kind: ClassVar[str] = "conv2d_delay"
     node: ClassVar[str] = "Conv2dDelay"
+    onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
         axes = ("D", "C", "C", "k", "k")
@@ -107,17 +122,3 @@ class Conv2dDelay(MapDelay):
         past = hist.reshape(len(hist), -1, self.height, self.width)
         pad = kernel.shape[2] // 2
         return torch.nn.functional.conv2d(past, kernel, padding=pad).flatten(1)
-
-
-# hist (batch, D, N), kernel (C, D * C, k, k); map_shape: 0, D * C, height, width
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-Conv2dDelay <pads, map_shape> (hist, kernel) => (current)
-{
-    shape = Constant <value_ints: ints = @map_shape> ()
-    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
-    map = Reshape (hist, shape)
-    mixed = Conv <pads: ints = @pads> (map, kernel)
-    current = Reshape (mixed, flat_shape)
-}
-"""

@@ -32,6 +32,21 @@ if TYPE_CHECKING:
     from delrec_compile.ops.plane_taps import ShiftedPlanes
 
 
+# hist (batch, depth, N), kernel (1, M, K), at (M * N,) = delay * N + j; map_shape: 0, M, N
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
+ConvDelay <pads, map_shape> (hist, kernel, at) => (current)
+{
+    g = ai.delrec.DelayRead (hist, at)
+    shape = Constant <value_ints: ints = @map_shape> ()
+    one = Constant <value: tensor = int64[1] {1}> ()
+    map = Reshape (g, shape)
+    mixed = Conv <pads: ints = @pads> (map, kernel)
+    current = Squeeze (mixed, one)
+}
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class ConvDelay(Recurrence):
     """kernel: (K,), or (M, K) with M > 1 heads; K odd, zero padding.
@@ -43,6 +58,7 @@ class ConvDelay(Recurrence):
     delay: NDArray[np.int32]
     kind: ClassVar[str] = "conv_delay"
     node: ClassVar[str] = "ConvDelay"
+    onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", checks.kernel(self.kernel))
@@ -128,35 +144,24 @@ class ConvDelay(Recurrence):
         return {"kernel": weights.as_accumulators(self.kernel), **self.line.tables()}
 
     def emit(
-        self, e: Emitter, arrivals: Arrivals | ShiftedPlanes, at: Callable[[str], Any], dtype: str
+        self,
+        e: Emitter,
+        arrivals: Arrivals | ShiftedPlanes,
+        buffers: Callable[[str], Any],
+        dtype: str,
     ) -> Sums:
-        kernel = at("kernel")
+        kernel = buffers("kernel")
         if not isinstance(arrivals, Arrivals):
             return [], arrivals.current(e, lambda k, _, lanes: e.splat(kernel[k], lanes))
         current = e.buffer("current", self.size + self.taps - 1, dtype)
         emit(e, arrivals, kernel, self.taps, current, self.size)
         return [], e.view(current, self.taps // 2, self.size)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
         def read(start: Any, i: Any, _: int) -> Any:
-            return emit_gpu(e, arrivals.heads, at("kernel"), self.taps, start + i)
+            return emit_gpu(e, arrivals.heads, buffers("kernel"), self.taps, start + i)
 
         return [], e.lazy(read)
-
-
-# hist (batch, depth, N), kernel (1, M, K), at (M * N,) = delay * N + j; map_shape: 0, M, N
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
-ConvDelay <pads, map_shape> (hist, kernel, at) => (current)
-{
-    g = ai.delrec.DelayRead (hist, at)
-    shape = Constant <value_ints: ints = @map_shape> ()
-    one = Constant <value: tensor = int64[1] {1}> ()
-    map = Reshape (g, shape)
-    mixed = Conv <pads: ints = @pads> (map, kernel)
-    current = Squeeze (mixed, one)
-}
-"""
 
 
 def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n: int) -> None:

@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
+# hist (batch, depth, N), weight (N, N), at (N,) = delay * N + j
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
+DenseDelay (hist, weight, at) => (current)
+{
+    g = ai.delrec.DelayRead (hist, at)
+    current = Gemm <transB = 1> (g, weight)
+}
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class DenseDelay(Recurrence):
     """weight: (N, N) [to, from]. delay: (N,) whole steps, arrival at t + 1 + delay."""
@@ -39,6 +50,7 @@ class DenseDelay(Recurrence):
     delay: NDArray[np.int32]
     kind: ClassVar[str] = "dense_delay"
     node: ClassVar[str] = "DenseDelay"
+    onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", checks.matrix("recurrent weight", self.weight))
@@ -108,19 +120,10 @@ class DenseDelay(Recurrence):
     def tables(self, weights: WeightFormat) -> Arrays:
         return {"recurrent": weights.as_rows(self.weight.T), **self.line.tables()}
 
-    def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
-        return [Rows(arrivals.read(0), at("recurrent"))], None
+    def emit(
+        self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
+        return [Rows(arrivals.read(0), buffers("recurrent"))], None
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
-        return [Rows(arrivals.heads[0], at("recurrent"))], None
-
-
-# hist (batch, depth, N), weight (N, N), at (N,) = delay * N + j
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
-DenseDelay (hist, weight, at) => (current)
-{
-    g = ai.delrec.DelayRead (hist, at)
-    current = Gemm <transB = 1> (g, weight)
-}
-"""
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+        return [Rows(arrivals.heads[0], buffers("recurrent"))], None

@@ -25,31 +25,37 @@ Sources: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode (`decay_input=Fa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import checks
+from delrec_compile.ops import checks, lif_onnx, lif_tir
+from delrec_compile.ops.lif_onnx import FIRES as FIRES
+from delrec_compile.ops.lif_onnx import RESETS as RESETS
+from delrec_compile.ops.neuron import BROKEN, Neuron
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import torch
+    from numpy.typing import NDArray
+
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.ops.nodes import Node, NodeWriter
 
 Number = float | F32  # one per layer, or (N,)
 CONSTANTS = ("beta", "threshold", "v_reset")
 NUMBERS = (*CONSTANTS, "gain")
-FIRES = ("at", "above")
-RESETS = ("hard", "soft", "soft_later")
-BROKEN = 1e30  # seven digits: C text prints no more
 
 
 @dataclass(frozen=True, eq=False)
-class Lif:
-    """Constants of a layer's neurons, held as float32 values.
+class Lif(Neuron):
+    """beta: share of the membrane that is left after a step, 0 to 1 (with tau: 1 - 1/tau).
 
-    beta: membrane kept per step, 0 <= beta <= 1 (with tau: 1 - 1/tau). gain: of the current, above 0.
-    threshold: a membrane at it, or above it only, fires. v_reset: membrane after a hard reset.
+    threshold: membrane that fires, at it or only above it. v_reset: membrane after a hard reset.
+    gain: factor of the current, above 0. Raises NetworkError.
     """
 
     beta: Number
@@ -58,6 +64,12 @@ class Lif:
     gain: Number = 1.0
     fires: str = "at"
     reset: str = "hard"
+    kind: ClassVar[str] = "lif"
+    states: ClassVar[Mapping[str, str]] = {"v": "membrane after reset"}
+    onnx: ClassVar[tuple[str, ...]] = lif_onnx.ONNX
+    nodes: ClassVar[dict[str, tuple[int, ...]]] = lif_onnx.NODES
+    helper_nodes: ClassVar[dict[str, tuple[int, ...]]] = lif_onnx.HELPER_NODES
+    has_integer_form: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in NUMBERS:
@@ -86,47 +98,136 @@ class Lif:
             raise NetworkError(f"lif: the reset '{self.reset}' needs thresholds above 0")
 
     def arrays(self) -> dict[str, F32]:
-        """The constants that each neuron has of its own."""
+        """See `Neuron.arrays`."""
         own = {name: getattr(self, name) for name in NUMBERS}
         return {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
 
     def attributes(self) -> dict[str, Any]:
-        """All else, as JSON holds it; words and a gain of 1 are left out where they are the usual."""
+        """See `Neuron.attributes`; gain, fires and reset only where they differ from the default."""
         own = {name: getattr(self, name) for name in (*NUMBERS, "fires", "reset")}
-        usual = {"gain": 1.0, "fires": "at", "reset": "hard"}
+        default = {"gain": 1.0, "fires": "at", "reset": "hard"}
         return {
             name: value
             for name, value in own.items()
-            if not isinstance(value, np.ndarray) and value != usual.get(name)
+            if not isinstance(value, np.ndarray) and value != default.get(name)
         }
 
     @property
     def is_default(self) -> bool:
-        """Whether it is one beta, threshold and v_reset, a hard reset and `>=`; whatever the gain."""
+        """Whether it has one beta, threshold and v_reset, a hard reset and `>=`; with any gain."""
         own = (getattr(self, name) for name in CONSTANTS)
-        whole = not any(isinstance(value, np.ndarray) for value in own)
-        return whole and self.fires == "at" and self.reset == "hard"
+        shared = not any(isinstance(value, np.ndarray) for value in own)
+        return shared and self.fires == "at" and self.reset == "hard"
 
     @property
     def has_gain(self) -> bool:
-        """Whether a current is multiplied by its gain."""
+        """Whether the gain is other than 1."""
         return isinstance(self.gain, np.ndarray) or self.gain != 1.0
 
     @property
     def level(self) -> Number:
-        """`m >= level` is whether a neuron fires: above a number is at the next float32."""
+        """Membrane from which on a neuron fires: `above` x is from the next float32 on."""
         if self.fires == "at":
             return self.threshold
         above = np.nextafter(np.float32(self.threshold), np.float32(np.inf))
         return above if above.ndim else float(above)
 
     def is_at_threshold(self, m: Any, threshold: Any) -> Any:
-        """Whether a membrane fires; of NumPy or torch."""
+        """Whether a membrane fires, in NumPy or torch."""
         return m >= threshold if self.fires == "at" else m > threshold
 
     def is_below(self, m: Any, threshold: Any) -> Any:
-        """Whether a membrane is kept, which NaN is not; of NumPy or torch."""
+        """Whether a membrane does not fire, in NumPy or torch; False for NaN."""
         return m < threshold if self.fires == "at" else m <= threshold
+
+    def summary(self) -> dict[str, Any]:
+        """See `Neuron.summary`."""
+        shown = {"beta": self.beta, "threshold": self.threshold}
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in shown.items()}
+
+    @property
+    def rheobase(self) -> float:
+        """See `Neuron.rheobase`."""
+        return float(np.min(np.abs(self.threshold) / self.gain))
+
+    def reference(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
+        """See `Neuron.reference`."""
+        v = state["v"]
+        beta, threshold, v_reset, gain = (np.float32(getattr(self, name)) for name in NUMBERS)
+        m = beta * v + gain * current
+        if self.reset == "soft_later":
+            m = np.where(self.is_at_threshold(v, threshold), m - threshold, m)
+            new = np.where(m <= BROKEN, m, v_reset)
+        else:
+            after: Any = v_reset
+            if self.reset == "soft":
+                after = np.where(m <= BROKEN, m - threshold, v_reset)
+            new = np.where(self.is_below(m, threshold), m, after)
+        spikes = self.is_at_threshold(m, threshold).astype(np.float32)
+        return spikes, {"v": new.astype(np.float32)}
+
+    def torch_form(
+        self, current: torch.Tensor, state: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """See `Neuron.torch_form`; `mul` then `add`, so that no fused multiply-add is used."""
+        v = state["v"]
+        beta, threshold, v_reset, gain = (_tensor(getattr(self, name), v) for name in NUMBERS)
+        m = (v * beta).add(current * gain if self.has_gain else current)
+        if self.reset == "soft_later":
+            m = (m - threshold).where(self.is_at_threshold(v, threshold), m)
+            new = m.where(m <= BROKEN, _full(v_reset, m))
+        else:
+            after = _full(v_reset, m)
+            if self.reset == "soft":
+                after = (m - threshold).where(m <= BROKEN, after)
+            new = m.where(self.is_below(m, threshold), after)
+        return self.is_at_threshold(m, threshold).to(m.dtype), {"v": new}, m
+
+    def constants(self) -> dict[str, NDArray[Any]]:
+        """See `Neuron.constants`."""
+        names = () if self.is_default else CONSTANTS
+        out = {name: np.asarray(getattr(self, name), np.float32) for name in names}
+        return out | ({"gain": np.asarray(self.gain, np.float32)} if self.has_gain else {})
+
+    def write_nodes(
+        self, nodes: NodeWriter, current: str, past: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """See `Neuron.write_nodes`."""
+        if self.has_gain:
+            scaled = nodes.value("scaled")
+            nodes.call("Gain", [current, nodes.constant("gain")], [scaled])
+            current = scaled
+        inputs, outputs = [current, past["v"]], [nodes.value("spikes"), nodes.value("v_next")]
+        if self.is_default:
+            attributes = {name: getattr(self, name) for name in CONSTANTS}
+            nodes.call(lif_onnx.DEFAULT, inputs, outputs, **attributes)
+        else:
+            inputs += [nodes.constant(name) for name in CONSTANTS]
+            nodes.call(lif_onnx.node(self.fires, self.reset), inputs, outputs)
+        return outputs[0], {"v": outputs[1]}
+
+    @classmethod
+    def from_node(cls, node: Node) -> tuple[Lif, Any]:
+        """See `Neuron.from_node`."""
+        current, scaling = node.inputs[0], node.maker(0)
+        gain: Any = 1.0
+        if scaling.op in lif_onnx.HELPER_NODES:
+            current, gain = scaling.inputs[0], scaling.array(1)
+        if node.op == lif_onnx.DEFAULT:
+            return cls(**node.attributes, gain=gain), current
+        beta, threshold, v_reset = (node.array(k) for k in range(2, 5))
+        fires, reset = lif_onnx.FORMS[node.op]
+        return cls(beta, threshold, v_reset, gain, fires, reset), current
+
+    def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
+        """See `Neuron.tables`."""
+        return lif_tir.tables(self, unit)
+
+    def tile(
+        self, e: Emitter, buffers: Callable[[str], Any], base: Any, size: int
+    ) -> lif_tir.LifTile:
+        """See `Neuron.tile`."""
+        return lif_tir.LifTile.of(e, self, buffers, base, size)
 
 
 def _number(name: str, value: Any) -> Number:
@@ -140,7 +241,7 @@ def _number(name: str, value: Any) -> Number:
 
 
 def _wrong(value: Number, fault: Any) -> tuple[str, int]:
-    """The first wrong one as text, or an empty text; and where it is."""
+    """Text of the first faulty value, or an empty text; and its index."""
     fault = np.asarray(fault)
     if not fault.any():
         return "", 0
@@ -152,39 +253,6 @@ def _at(value: Number, at: int) -> float:
     return float(value[at]) if isinstance(value, np.ndarray) else value
 
 
-def reference(lif: Lif, current: F32, v: F32) -> tuple[F32, F32]:
-    """current, v: (batch, N). Returns spikes (0/1) and the new membrane, both (batch, N)."""
-    beta, threshold, v_reset, gain = (np.float32(getattr(lif, name)) for name in NUMBERS)
-    m = beta * v + gain * current
-    if lif.reset == "soft_later":
-        m = np.where(lif.is_at_threshold(v, threshold), m - threshold, m)
-        kept = np.where(m <= BROKEN, m, v_reset)
-    else:
-        after: Any = v_reset
-        if lif.reset == "soft":
-            after = np.where(m <= BROKEN, m - threshold, v_reset)
-        kept = np.where(lif.is_below(m, threshold), m, after)
-    return lif.is_at_threshold(m, threshold).astype(np.float32), kept.astype(np.float32)
-
-
-def torch_form(lif: Lif, current: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The same in eager torch: `mul` then `add`, so that no fused multiply-add is used.
-
-    Returns spikes, the new membrane, and the membrane before the reset.
-    """
-    beta, threshold, v_reset, gain = (_tensor(getattr(lif, name), v) for name in NUMBERS)
-    m = (v * beta).add(current * gain if lif.has_gain else current)
-    if lif.reset == "soft_later":
-        m = (m - threshold).where(lif.is_at_threshold(v, threshold), m)
-        kept = m.where(m <= BROKEN, _full(v_reset, m))
-    else:
-        after = _full(v_reset, m)
-        if lif.reset == "soft":
-            after = (m - threshold).where(m <= BROKEN, after)
-        kept = m.where(lif.is_below(m, threshold), after)
-    return lif.is_at_threshold(m, threshold).to(m.dtype), kept, m
-
-
 def _tensor(value: Number, like: torch.Tensor) -> Any:
     import torch
 
@@ -193,82 +261,3 @@ def _tensor(value: Number, like: torch.Tensor) -> Any:
 
 def _full(value: Any, like: torch.Tensor) -> Any:
     return like.new_full((), value) if isinstance(value, float) else value
-
-
-# attributes of the function: beta, threshold, v_reset
-PLAIN = """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
-{
-    beta_value = Constant <value_float: float = @beta> ()
-    threshold_value = Constant <value_float: float = @threshold> ()
-    reset_value = Constant <value_float: float = @v_reset> ()
-    leaked = Mul (v, beta_value)
-    m = Add (leaked, current)
-    fires = GreaterOrEqual (m, threshold_value)
-    spikes = Cast <to = 1> (fires)
-    below = Less (m, threshold_value)
-    v_next = Where (below, m, reset_value)
-}
-"""
-# beta, threshold, v_reset: () or (N,)
-GENERAL = """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-{name} (current, v, beta, threshold, v_reset) => (spikes, v_next)
-{{
-    leaked = Mul (v, beta)
-    {sum} = Add (leaked, current)
-    {body}
-    fires = {fires} (m, threshold)
-    spikes = Cast <to = 1> (fires)
-}}
-"""
-BODIES = {
-    "hard": """stays = {stays} (m, threshold)
-    v_next = Where (stays, m, v_reset)""",
-    "soft": """broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (m, broken)
-    less = Sub (m, threshold)
-    after = Where (sound, less, v_reset)
-    stays = {stays} (m, threshold)
-    v_next = Where (stays, m, after)""",
-    "soft_later": """fired = {fires} (v, threshold)
-    less = Sub (sum, threshold)
-    m = Where (fired, less, sum)
-    broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (m, broken)
-    v_next = Where (sound, m, v_reset)""",
-}
-GAIN = """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-Gain (current, gain) => (scaled)
-{
-    scaled = Mul (current, gain)
-}
-"""
-
-
-def node(fires: str, reset: str) -> str:
-    """The name of the function of a neuron that is not plain."""
-    return "Lif" + f"{reset}_{fires}".title().replace("_", "")
-
-
-def _general(fires: str, reset: str) -> str:
-    words = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
-    names = dict(zip(("fires", "stays"), words[fires], strict=True))
-    body = BODIES[reset].format(**names)
-    total = "sum" if reset == "soft_later" else "m"
-    return GENERAL.format(name=node(fires, reset), sum=total, body=body, fires=names["fires"])
-
-
-NODES = {node(fires, reset): (fires, reset) for fires in FIRES for reset in RESETS}
-ONNX = (PLAIN, GAIN, *(_general(*words) for words in NODES.values()))
-
-
-def from_node(name: str, attributes: dict[str, Any], constants: list[Any], gain: Any) -> Lif:
-    """The way back from an ONNX node. constants: beta, threshold, v_reset; gain: or None."""
-    if name == "Lif":
-        return Lif(**attributes, gain=1.0 if gain is None else gain)
-    fires, reset = NODES[name]
-    beta, threshold, v_reset = constants
-    return Lif(beta, threshold, v_reset, 1.0 if gain is None else gain, fires, reset)

@@ -11,31 +11,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.lif import BROKEN, Lif
+from delrec_compile.ops.neuron import BROKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
+    from delrec_compile.ops.lif import Lif
 
 
 def constants(lif: Lif) -> F32:
-    """beta, level, v_reset, gain, threshold: what `emit` reads of a layer; 0 where each neuron has
-    its own. A table, because C text prints float literals with seven digits."""
+    """SCALARS of a layer, 0 where each neuron has its own.
+
+    They are a table because C text prints float literals with seven digits.
+    """
     values = (lif.beta, lif.level, lif.v_reset, lif.gain, lif.threshold)
     return np.array([0.0 if isinstance(x, np.ndarray) else x for x in values], np.float32)
 
 
 SCALARS = ("beta", "level", "v_reset", "gain", "threshold")
-UNIT = len(SCALARS)  # where the worth of a unit lies behind them, if there is one
+UNIT = len(SCALARS)  # index of the worth of a unit, behind them
 
 
 def tables(lif: Lif, unit: F32) -> dict[str, F32]:
-    """What `emit` reads, by name. unit: one value or none."""
+    """Constants by name. unit: worth of one unit of the sums; empty for float32."""
     return {"lif": np.append(constants(lif), unit)} | own_tables(lif)
 
 
 def own_tables(lif: Lif) -> dict[str, F32]:
-    """The constants that each neuron has of its own."""
+    """Constants that differ from neuron to neuron."""
     own = {name: getattr(lif, name) for name in SCALARS}
     if lif.reset == "hard":
         del own["threshold"]
@@ -43,98 +48,87 @@ def own_tables(lif: Lif) -> dict[str, F32]:
 
 
 @dataclass(frozen=True)
-class Neurons:
-    """The constants of a tile of neurons, as `emit` reads them.
+class LifTile:
+    """A tile of neurons from neuron `base` on.
 
-    scalars: the table `lif`. own: a window per constant that each neuron has of its own.
+    v: view of their membranes. scalars: table `lif`. own: a view of each constant that differs from
+    neuron to neuron.
     """
 
+    e: Emitter
     lif: Lif
+    v: Any
     scalars: Any
     own: dict[str, Any]
+    base: Any
 
     @staticmethod
-    def of(e: Emitter, lif: Lif, at: dict[str, Any], layer: int, base: Any, size: int) -> Neurons:
-        """Of `size` neurons from `base` on. at: all tables by name, such as `l0_lif`."""
-        own = {k: e.view(at[f"l{layer}_{k}"], base, size) for k in own_tables(lif)}
-        return Neurons(lif, at[f"l{layer}_lif"], own)
+    def of(e: Emitter, lif: Lif, buffers: Callable[[str], Any], base: Any, size: int) -> LifTile:
+        """`size` neurons from `base` on. buffers: a table or state variable by name."""
+        v = e.view(buffers("v"), base, size)
+        own = {name: e.view(buffers(name), base, size) for name in own_tables(lif)}
+        return LifTile(e, lif, v, buffers("lif"), own, base)
 
-    def get(self, e: Emitter, name: str, at: Any, lanes: int) -> Any:
+    @property
+    def unit(self) -> Any:
+        """Worth of one unit of the sums."""
+        return self.scalars[UNIT]
+
+    def constant(self, name: str, at: Any, lanes: int) -> Any:
         """A constant of one block."""
         own = self.own.get(f"lif_{name}")
         if own is not None:
-            return e.load(own, at, lanes)
-        return e.splat(self.scalars[SCALARS.index(name)], lanes)
+            return self.e.load(own, at, lanes)
+        return self.e.splat(self.scalars[SCALARS.index(name)], lanes)
 
+    def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
+        """One block: leaks, adds the current, appends the spikes to the list, resets."""
+        e, T, lif = self.e, self.e.T, self.lif
+        old = e.load(self.v, at, lanes)
+        if lif.has_gain:
+            current = e.rounded(current * self.constant("gain", at, lanes), lanes)
+        m = e.register(lanes, e.rounded(old * self.constant("beta", at, lanes), lanes) + current)
+        if lif.reset == "soft_later":
+            block = e.load(m, 0, lanes)
+            late = block - self.constant("threshold", at, lanes)
+            e.store(m, 0, lanes, T.Select(old >= self.constant("level", at, lanes), late, block))
+        if e.schedule.events == "branch":
+            for q in range(lanes):
+                self._update_branch(m[q], spikes, at + q)
+            return
 
-def emit(
-    e: Emitter,
-    neurons: Neurons,
-    current: Any,
-    v: Any,
-    spikes: Events,
-    base: Any,
-    at: int,
-    lanes: int,
-) -> None:
-    """One block: leak, add the current, append the spikes to the list, reset.
+        def fires(q: int, width: int) -> Any:
+            return e.load(m, q, width) >= self.constant("level", at + q, width)
 
-    v: the membranes from neuron `base` on, updated in place.
-    """
-    T, lif = e.T, neurons.lif
+        e.append(spikes, fires, self.base + at, lanes)
+        e.store(self.v, at, lanes, self._next(e.load(m, 0, lanes), at, lanes))
 
-    def get(name: str, q: int = 0, width: int = lanes) -> Any:
-        return neurons.get(e, name, at + q, width)
+    def _update_branch(self, m: Any, spikes: Events, at: int) -> None:
+        """One neuron; one that stays below its threshold costs one comparison."""
+        e, level = self.e, self.constant("level", at, 1)
+        after = self._after(m, at, 1)
+        if self.lif.reset == "soft_later":
+            e.store(self.v, at, 1, after)
+            with e.when(m >= level):
+                e.append_always(spikes, self.base + at)
+            return
+        with e.otherwise(m < level, lambda: e.store(self.v, at, 1, m)):
+            e.store(self.v, at, 1, after)
+            with e.when(m >= level):
+                e.append_always(spikes, self.base + at)
 
-    old = e.load(v, at, lanes)
-    if lif.has_gain:
-        current = e.rounded(current * get("gain"), lanes)
-    m = e.register(lanes, e.rounded(old * get("beta"), lanes) + current)
-    if lif.reset == "soft_later":
-        block = e.load(m, 0, lanes)
-        e.store(m, 0, lanes, T.Select(old >= get("level"), block - get("threshold"), block))
-    if e.schedule.events == "branch":
-        for q in range(lanes):
-            _emit_branch(e, neurons, m[q], v, spikes, base, at + q)
-        return
+    def _next(self, m: Any, at: Any, lanes: int) -> Any:
+        """The membrane after the reset, of neurons that fire and of those that do not."""
+        after = self._after(m, at, lanes)
+        if self.lif.reset == "soft_later":
+            return after
+        return self.e.T.Select(m < self.constant("level", at, lanes), m, after)
 
-    def fires(q: int, width: int) -> Any:
-        return e.load(m, q, width) >= get("level", q, width)
-
-    e.append(spikes, fires, base + at, lanes)
-    e.store(v, at, lanes, _kept(e, neurons, e.load(m, 0, lanes), at, lanes))
-
-
-def _kept(e: Emitter, neurons: Neurons, m: Any, at: Any, lanes: int) -> Any:
-    """The membrane after the reset."""
-    after = _after(e, neurons, m, at, lanes)
-    if neurons.lif.reset == "soft_later":
-        return after
-    return e.T.Select(m < neurons.get(e, "level", at, lanes), m, after)
-
-
-def _after(e: Emitter, neurons: Neurons, m: Any, at: Any, lanes: int) -> Any:
-    """The membrane that fired, after the reset; with a late one, any membrane."""
-    v_reset = neurons.get(e, "v_reset", at, lanes)
-    if neurons.lif.reset == "hard":
-        return v_reset
-    later = neurons.lif.reset == "soft_later"
-    less = m if later else m - neurons.get(e, "threshold", at, lanes)
-    return e.T.Select(m <= e.splat(e.T.float32(BROKEN), lanes), less, v_reset)
-
-
-def _emit_branch(
-    e: Emitter, neurons: Neurons, m: Any, v: Any, spikes: Events, base: Any, at: int
-) -> None:
-    """One neuron; one that stays below its threshold costs one comparison."""
-    level = neurons.get(e, "level", at, 1)
-    after = _after(e, neurons, m, at, 1)
-    if neurons.lif.reset == "soft_later":
-        e.store(v, at, 1, after)
-        with e.when(m >= level):
-            e.append_always(spikes, base + at)
-        return
-    with e.otherwise(m < level, lambda: e.store(v, at, 1, m)):
-        e.store(v, at, 1, after)
-        with e.when(m >= level):
-            e.append_always(spikes, base + at)
+    def _after(self, m: Any, at: Any, lanes: int) -> Any:
+        """The membrane after the reset of a neuron that fired; with a late reset, of any."""
+        T, v_reset = self.e.T, self.constant("v_reset", at, lanes)
+        if self.lif.reset == "hard":
+            return v_reset
+        later = self.lif.reset == "soft_later"
+        less = m if later else m - self.constant("threshold", at, lanes)
+        return T.Select(m <= self.e.splat(T.float32(BROKEN), lanes), less, v_reset)

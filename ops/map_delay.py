@@ -75,14 +75,16 @@ class MapDelay(Recurrence):
         taps = [self.maps.table(kernel) for kernel in self.kernels]
         return {"kernel": weights.as_weights(np.concatenate(taps))}
 
-    def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
+    def emit(
+        self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         sums, step = maps_op.sums(e, self.maps, dtype), len(self.maps.table(self.kernels[0]))
         for head in range(arrivals.heads):
             events = arrivals.read(head)
-            maps_op.scatter(e, self.maps, events, at("kernel"), sums, head * step)
+            maps_op.scatter(e, self.maps, events, buffers("kernel"), sums, head * step)
         return [], maps_op.without_margins(e, self.maps, sums)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
         step, width = len(self.maps.table(self.kernels[0])), words(self.size)
 
         def read(start: Any, place: Any, lanes: int) -> Any:
@@ -93,7 +95,7 @@ class MapDelay(Recurrence):
                     return maps_op.spike_in(e, arrivals.masks, j, lead)
 
                 maps_op.emit_gpu(
-                    e, self.maps, start + place, at("kernel"), total, spike, head * step
+                    e, self.maps, start + place, buffers("kernel"), total, spike, head * step
                 )
             return total[0]
 

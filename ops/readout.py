@@ -1,8 +1,8 @@
-"""Readout: what the outputs y are made of, from the spikes s of the last layer.
+"""Interface of a readout: how the outputs y are made from the spikes s of the last layer.
 
-    v' = beta * v + (W s + b),   y = v'        "leaky": a LIF neuron without a threshold
-    y  = W s + b                               "linear": nothing is kept
-    v' = v + W s,   y = v' + b                 "count": spikes counted over time, weighted or pooled
+    y(t), state(t) = step(W s(t) + b, state(t - 1))
+
+A kind is one file with a subclass of `Readout`, and one line in `ops.registry.READOUTS`.
 
 Classes come from y over time: `softmax_sum` (sum over the steps of the softmax, the authors' loss),
 `mean`, `sum`, `last` or `max`; then argmax.
@@ -10,8 +10,10 @@ Classes come from y over time: `softmax_sum` (sum over the steps of the softmax,
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +26,64 @@ if TYPE_CHECKING:
     import torch
 
     from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
 DECISIONS = ("softmax_sum", "mean", "sum", "last", "max")
-KINDS = {"leaky": None, "linear": 0.0, "count": 1.0}  # and the one beta of a kind
+MEMBRANE = {"v": "membrane of the readout"}
+
+
+@dataclass(frozen=True)
+class ReadoutTile:
+    """A tile of outputs in compiled code: views of y, of the state, and of constants per output.
+
+    leak: table of beta and of the worth of one unit of the sums.
+    """
+
+    e: Emitter
+    readout: Readout
+    y: Any
+    views: Mapping[str, Any]
+    leak: Any
+
+    @property
+    def beta(self) -> Any:
+        """Share of the membrane that is left after a step."""
+        return self.leak[0]
+
+    @property
+    def unit(self) -> Any:
+        """Worth of one unit of the sums, where these are whole numbers."""
+        return self.leak[1]
+
+    def update(self, current: Any, at: int, lanes: int) -> None:
+        """One block, from its current; at: offset from the base of the tile."""
+        self.readout.emit(self, current, at, lanes)
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
-    """weight: (classes, N). bias: (classes,). beta: membrane kept per step; 0 if linear, 1 if count."""
+class Readout(ABC):
+    """weight: (classes, N). bias: (classes,). beta: share of the membrane left after a step.
+
+    decision: one of DECISIONS. Raises NetworkError.
+
+    kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. states: meaning
+    of each state variable (classes,), by name. bias_on_output: the bias is added to y at each step,
+    not to what the state takes in. onnx: text of its ONNX function. nodes: shapes of the function's
+    outputs. has_integer_form: whether the integer rule of `IntegerReadout` is its own.
+    """
 
     weight: F32
     bias: F32
     beta: float
     decision: str = "softmax_sum"
-    kind: str = "leaky"
+
+    kind: ClassVar[str]
+    fixed_beta: ClassVar[float | None] = None
+    states: ClassVar[Mapping[str, str]] = MEMBRANE
+    bias_on_output: ClassVar[bool] = False
+    onnx: ClassVar[str]
+    nodes: ClassVar[Nodes]
+    has_integer_form: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
@@ -45,14 +91,13 @@ class Readout:
         object.__setattr__(self, "beta", float(np.float32(self.beta)))
         if not 0.0 <= self.beta <= 1.0:
             raise NetworkError(f"readout: beta is {self.beta}; allowed: 0 <= beta <= 1")
-        for name, allowed in (("decision", DECISIONS), ("kind", tuple(KINDS))):
-            if getattr(self, name) not in allowed:
-                raise NetworkError(
-                    f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
-                )
-        if KINDS[self.kind] not in (None, self.beta):
+        if self.decision not in DECISIONS:
             raise NetworkError(
-                f"readout: beta is {self.beta}; a {self.kind} readout has {KINDS[self.kind]:g}"
+                f"readout: unknown decision '{self.decision}'; allowed: {', '.join(DECISIONS)}"
+            )
+        if self.fixed_beta not in (None, self.beta):
+            raise NetworkError(
+                f"readout: beta is {self.beta}; a {self.kind} readout has {self.fixed_beta:g}"
             )
 
     @property
@@ -65,21 +110,63 @@ class Readout:
 
     @property
     def has_membrane(self) -> bool:
-        """Whether it has a membrane."""
-        return self.kind != "linear"
+        """Whether it has state."""
+        return bool(self.states)
 
     @property
     def step_bias(self) -> F32:
-        """What is added at each step, before the membrane."""
-        return np.zeros_like(self.bias) if self.kind == "count" else self.bias
+        """Bias of the current of each step."""
+        return np.zeros_like(self.bias) if self.bias_on_output else self.bias
 
-    def reference(self, spikes: F32, v: F32 | None) -> tuple[F32, F32 | None]:
-        """spikes: (batch, N), v: (batch, classes) where one is kept. Returns y and the new v."""
-        current = linear.reference(spikes, self.weight, self.step_bias)
-        if v is None:
-            return current, None
-        kept = np.float32(self.beta) * v + current
-        return kept + self.bias if self.kind == "count" else kept, kept
+    def attributes(self) -> dict[str, Any]:
+        """The fields that are not arrays, as JSON holds them."""
+        return {"beta": self.beta, "decision": self.decision}
+
+    def reference(self, spikes: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
+        """spikes: (batch, N), each state variable: (batch, classes). Returns y and the new state."""
+        return self.integrate(linear.reference(spikes, self.weight, self.step_bias), state)
+
+    @abstractmethod
+    def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
+        """As `reference`, from the current (batch, classes) of weight and step bias."""
+
+    def constants(self) -> dict[str, F32]:
+        """Constants of its ONNX node and of `torch_form`, by name."""
+        return {"offset": self.bias} if self.bias_on_output else {}
+
+    @abstractmethod
+    def torch_form(
+        self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """As `integrate`, in eager torch."""
+
+    @abstractmethod
+    def write_nodes(
+        self, nodes: NodeWriter, current: str, past: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """Adds its node. past: name of each state variable. Returns names: y, new state."""
+
+    @classmethod
+    @abstractmethod
+    def from_node(cls, node: Node, weight: F32, bias: F32) -> Readout:
+        """The readout that a node computes. bias: of the current."""
+
+    def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
+        """Constants that `tile` reads. unit: worth of one unit of the sums; empty for float32."""
+        return {**self.constants(), "leak": np.append(np.array([self.beta], np.float32), unit)}
+
+    def tile(
+        self, e: Emitter, buffers: Callable[[str], Any], y: Any, row: Any, base: Any, size: int
+    ) -> ReadoutTile:
+        """Outputs `base` to `base + size` in TIR. y: all outputs, those of this step from `row` on."""
+        outputs = e.view(y, row + base, size)
+        names = (*self.states, *self.constants())
+        views = {name: e.view(buffers(name), base, size) for name in names}
+        return ReadoutTile(e, self, outputs, views, buffers("leak"))
+
+    @abstractmethod
+    def emit(self, tile: ReadoutTile, current: Any, at: int, lanes: int) -> None:
+        """One block of outputs in TIR, from its current."""
 
     def classes(self, y: F32) -> NDArray[np.int64]:
         """y: (T, batch, classes). Returns (batch,)."""
@@ -106,81 +193,3 @@ def decide(decision: str, y: F32) -> NDArray[np.int64]:
     else:
         score = y[-1] if decision == "last" else y.max(axis=0)
     return np.asarray(score.argmax(axis=1), dtype=np.int64)
-
-
-def torch_form(
-    readout: Readout, current: torch.Tensor, v: torch.Tensor | None, bias: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """current: of the weight and the inner bias. Returns y and the new v."""
-    if v is None:
-        return current, None
-    kept = (v * readout.beta).add(current)
-    return kept.add(bias) if readout.kind == "count" else kept, kept
-
-
-ONNX = (
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-LeakyIntegrator <beta> (current, v) => (v_next)
-{
-    beta_value = Constant <value_float: float = @beta> ()
-    leaked = Mul (v, beta_value)
-    v_next = Add (leaked, current)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-LinearReadout (current) => (y)
-{
-    y = Identity (current)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-SpikeCount (current, v, bias) => (y, v_next)
-{
-    v_next = Add (v, current)
-    y = Add (v_next, bias)
-}
-""",
-)
-NODES = {"LeakyIntegrator": "leaky", "LinearReadout": "linear", "SpikeCount": "count"}
-
-
-def parts(
-    e: Emitter, readout: Readout, at: dict[str, Any], y: Any, row: Any, base: Any, size: int
-) -> dict[str, Any]:
-    """Windows of a tile of outputs: `y`; `v` where one is kept; `offset`, the bias of a count.
-
-    at: tables and state by name. y: all outputs, this step's from `row` on.
-    """
-    out = {"y": e.view(y, row + base, size)}
-    if readout.has_membrane:
-        out["v"] = e.view(at["out_v"], base, size)
-    if readout.kind == "count":
-        out["offset"] = e.view(at["out_offset"], base, size)
-    return out
-
-
-def emit(
-    e: Emitter,
-    readout: Readout,
-    beta: Any,
-    parts: dict[str, Any],
-    value: Any,
-    at: int,
-    lanes: int,
-) -> None:
-    """One block of outputs, from its current."""
-    if not readout.has_membrane:
-        e.store(parts["y"], at, lanes, value)
-        return
-    old = e.load(parts["v"], at, lanes)
-    if readout.kind == "leaky":
-        old = e.rounded(old * e.splat(beta, lanes), lanes)
-    m = e.register(lanes, old + value)
-    new = e.load(m, 0, lanes)
-    e.store(parts["v"], at, lanes, new)
-    if readout.kind == "count":
-        new = new + e.load(parts["offset"], at, lanes)
-    e.store(parts["y"], at, lanes, new)

@@ -2,7 +2,7 @@
 
     I(t) = F(S(t - 1), ..., S(t - depth))
 
-A kind is one file with a subclass of `Recurrence`; `delrec_compile.network.RECURRENCES` lists them.
+A kind is one file with a subclass of `Recurrence`, and one line in `ops.registry.RECURRENCES`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ class WeightFormat(Protocol):
 class Recurrence(ABC):
     """The recurrent current of a layer of `size` neurons from its own last `depth` spikes.
 
-    kind: its name in files. node: its ONNX function.
+    kind: name in files. node: name of its ONNX function. onnx: text of that function.
     """
 
     kind: ClassVar[str]
     node: ClassVar[str]
+    onnx: ClassVar[str]
 
     @property
     @abstractmethod
@@ -131,9 +132,11 @@ class Recurrence(ABC):
         return self.tables(weights)
 
     @abstractmethod
-    def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
+    def emit(
+        self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         """at: a table by its name. dtype: of the sums."""
 
     @abstractmethod
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
         """As `emit`, for a thread that owns its neurons."""

@@ -35,6 +35,22 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
+# hist (batch, depth, N), weight (N, N, 1), at (N * N,) = delay[i, j] * N + j; each receiving
+# neuron is a group of the Conv
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
+SynapticDelay <map_shape, group> (hist, weight, at) => (current)
+{
+    g = ai.delrec.DelayRead (hist, at)
+    shape = Constant <value_ints: ints = @map_shape> ()
+    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
+    map = Reshape (g, shape)
+    mixed = Conv <group: int = @group> (map, weight)
+    current = Reshape (mixed, flat_shape)
+}
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class SynapticDelay(Recurrence):
     """weight: (N, N) [to, from]. delay: (N, N) whole steps, arrival at t + 1 + delay."""
@@ -43,6 +59,7 @@ class SynapticDelay(Recurrence):
     delay: NDArray[np.int32]
     kind: ClassVar[str] = "synaptic_delay"
     node: ClassVar[str] = "SynapticDelay"
+    onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", checks.matrix("recurrent weight", self.weight))
@@ -128,12 +145,14 @@ class SynapticDelay(Recurrence):
         small = np.uint8 if self.depth <= 1 << 8 else np.uint16
         return {"recurrent": weights.as_weights(self.weight.T), "delay": self.delay.T.astype(small)}
 
-    def emit(self, e: Emitter, arrivals: Arrivals, at: Callable[[str], Any], dtype: str) -> Sums:
+    def emit(
+        self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         T, n = e.T, self.size
         current = e.buffer("current", n, dtype)
         for place, lanes in e.blocks(n):
             e.store(current, place, lanes, e.zero(dtype, lanes))
-        weight, to, begins = at("recurrent"), at("to"), at("begins")
+        weight, to, begins = buffers("recurrent"), buffers("to"), buffers("begins")
         with e.loop("lag", self.depth) as lag, e.each(arrivals.read(lag)) as j:
             row = e.bind("row", j * (self.depth + 1) + lag)
             first = e.bind("first", T.cast(begins[row], "int32"))
@@ -143,9 +162,9 @@ class SynapticDelay(Recurrence):
                 e.store(current, i, 1, current[i] + T.cast(weight[synapse], dtype))
         return [], e.view(current, 0, n)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, at: Callable[[str], Any]) -> Sums:
+    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
         T, n, width = e.T, self.size, words(self.size)
-        weight, delay = at("recurrent"), at("delay")
+        weight, delay = buffers("recurrent"), buffers("delay")
 
         def read(start: Any, place: Any, lanes: int) -> Any:
             i, total = start + place, e.register(1, T.float32(0))
@@ -156,19 +175,3 @@ class SynapticDelay(Recurrence):
             return total[0]
 
         return [], e.lazy(read)
-
-
-# hist (batch, depth, N), weight (N, N, 1), at (N * N,) = delay[i, j] * N + j; each receiving
-# neuron is a group of the Conv
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
-SynapticDelay <map_shape, group> (hist, weight, at) => (current)
-{
-    g = ai.delrec.DelayRead (hist, at)
-    shape = Constant <value_ints: ints = @map_shape> ()
-    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
-    map = Reshape (g, shape)
-    mixed = Conv <group: int = @group> (map, weight)
-    current = Reshape (mixed, flat_shape)
-}
-"""

@@ -30,6 +30,21 @@ if TYPE_CHECKING:
     import torch
 
 
+# hist (batch, depth, N), kernel (C, D, K), at (C * D * width,); map_shape: 0, C * D, width
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
+TapConvDelay <pads, map_shape, group> (hist, kernel, at) => (current)
+{
+    g = ai.delrec.DelayRead (hist, at)
+    shape = Constant <value_ints: ints = @map_shape> ()
+    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
+    map = Reshape (g, shape)
+    mixed = Conv <pads: ints = @pads, group: int = @group> (map, kernel)
+    current = Reshape (mixed, flat_shape)
+}
+"""
+
+
 @dataclass(frozen=True, eq=False)
 class TapConvDelay(MapDelay):
     """kernel: (D, C, K), K odd. delay: (D,) whole steps. width: neurons of a channel."""
@@ -39,6 +54,7 @@ class TapConvDelay(MapDelay):
     width: int
     kind: ClassVar[str] = "tap_conv_delay"
     node: ClassVar[str] = "TapConvDelay"
+    onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", checks.taps("kernel", self.kernel, ("D", "C", "K")))
@@ -129,18 +145,3 @@ class TapConvDelay(MapDelay):
         channels, taps, pad = len(kernel), kernel.shape[1], kernel.shape[2] // 2
         g = delay_line.torch_form(hist, at).view(-1, channels * taps, self.width)
         return torch.nn.functional.conv1d(g, kernel, padding=pad, groups=channels).flatten(1)
-
-
-# hist (batch, depth, N), kernel (C, D, K), at (C * D * width,); map_shape: 0, C * D, width
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
-TapConvDelay <pads, map_shape, group> (hist, kernel, at) => (current)
-{
-    g = ai.delrec.DelayRead (hist, at)
-    shape = Constant <value_ints: ints = @map_shape> ()
-    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
-    map = Reshape (g, shape)
-    mixed = Conv <pads: ints = @pads, group: int = @group> (map, kernel)
-    current = Reshape (mixed, flat_shape)
-}
-"""

@@ -22,11 +22,11 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
-    Readout,
     Recurrence,
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
 F32 = NDArray[np.float32]
@@ -203,7 +203,7 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
-    readout = Readout(weight, rng.normal(size=case.outputs) * 0.1, beta, kind=case.readout)
+    readout = make_readout(case.readout, weight, rng.normal(size=case.outputs) * 0.1, beta)
     return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
 
 

@@ -29,16 +29,17 @@ from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import RECURRENCES, Layer, Maps, Readout, Recurrence
-from delrec_compile.ops import lif
-from delrec_compile.ops.readout import KINDS
-from delrec_compile.ops.readout import NODES as READOUTS
+from delrec_compile.network.model import Layer, Maps, Readout, Recurrence
+from delrec_compile.ops.nodes import Node
+from delrec_compile.ops.registry import NEURONS, READOUTS, RECURRENCES
 from delrec_compile.targets.schedule import Schedule
 
 PREFIX = "delrec."
 ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group", "strides")
 FEEDS = ("Linear", "Maps")
-NODES = {r.node: r for r in RECURRENCES.values()}
+RECURRENCE_OF = {r.node: r for r in RECURRENCES.values()}
+NEURON_OF = {node: n for n in NEURONS.values() for node in n.nodes}
+READOUT_OF = {node: r for r in READOUTS.values() for node in r.nodes}
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,27 @@ def _mapped(args: list[Any], facts: dict[str, Any]) -> Any:
     return _row(Maps.from_node_attributes(shape, facts).size)
 
 
+def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
+    """Results of the types of these arguments."""
+    if len(of) == 1:
+        return lambda i, _: i[of[0]].ty
+    return lambda i, _: relax.TupleType([i[k].ty for k in of])
+
+
 # (arguments, attributes) -> type
 RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
     "Linear": lambda i, _: _row(_dim(i[1], 0)),
     "Maps": _mapped,
-    **dict.fromkeys(NODES, lambda i, _: _row(_dim(i[0], 2))),
+    **dict.fromkeys(RECURRENCE_OF, lambda i, _: _row(_dim(i[0], 2))),
     "DelayPush": lambda i, _: i[0].ty,
-    **dict.fromkeys(("Lif", *lif.NODES), lambda i, _: relax.TupleType([i[0].ty, i[1].ty])),
-    "Gain": lambda i, _: i[0].ty,
-    "LeakyIntegrator": lambda i, _: i[1].ty,
-    "LinearReadout": lambda i, _: i[0].ty,
-    "SpikeCount": lambda i, _: relax.TupleType([i[1].ty, i[1].ty]),
+    **{
+        node: _like(of)
+        for functions in (
+            *(n.nodes | n.helper_nodes for n in NEURONS.values()),
+            *(r.nodes for r in READOUTS.values()),
+        )
+        for node, of in functions.items()
+    },
 }
 
 
@@ -206,25 +217,18 @@ class _Reader:
         layers = []
         for var in self.order:
             name, args, facts = self.made[var]
-            if name == "Lif" or name in lif.NODES:
-                current, gain = self._scaled(args[0])
-                neuron = lif.from_node(name, facts, [_array(a) for a in args[2:]], gain)
+            if name in NEURON_OF:
+                neuron, current = NEURON_OF[name].from_node(self._node(name, args, facts))
                 weight, bias, recurrence, maps = self._current(current)
                 layers.append(Layer(weight, bias, neuron, recurrence, maps))
-            elif name in READOUTS:
+            elif name in READOUT_OF:
                 weight, bias, *_ = self._current(args[0])
-                kind = READOUTS[name]
-                if kind == "count":
-                    bias = _array(args[2])
-                beta = KINDS[kind]
-                beta = facts["beta"] if beta is None else beta
-                return Graph(tuple(layers), Readout(weight, bias, beta, kind=kind))
-        raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUTS)}")
+                node = self._node(name, args, facts)
+                return Graph(tuple(layers), READOUT_OF[name].from_node(node, weight, bias))
+        raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
 
-    def _scaled(self, value: Any) -> tuple[Any, Any]:
-        """A current before its gain, and the gain; None without one."""
-        name, args, _ = self._source(value)
-        return (args[0], _array(args[1])) if name == "Gain" else (value, None)
+    def _node(self, op: str, args: list[Any], attributes: dict[str, Any]) -> Node:
+        return Node(op, args, attributes, _array, lambda value: self._node(*self._source(value)))
 
     def _current(
         self, value: Any
@@ -233,12 +237,12 @@ class _Reader:
         if name in FEEDS:
             return _array(args[1]), _array(args[2]), None, _maps(name, args, facts)
         feed, back = (self._source(a) for a in args)
-        if name != "Add" or feed[0] not in FEEDS or back[0] not in NODES:
+        if name != "Add" or feed[0] not in FEEDS or back[0] not in RECURRENCE_OF:
             raise UnsupportedError(
                 f"a current made by {name} of {feed[0]} and {back[0]} is not known"
             )
         hist, *constants = back[1]
-        recurrence = NODES[back[0]].from_node(
+        recurrence = RECURRENCE_OF[back[0]].from_node(
             [_array(c) for c in constants], back[2], _dim(hist, 2)
         )
         return _array(feed[1][1]), _array(feed[1][2]), recurrence, _maps(*feed)

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.linear_parts import Affine, Convolution, Feed, Scale
 from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
+from delrec_compile.ops.leaky_readout import LeakyReadout
+from delrec_compile.ops.linear_readout import LinearReadout
 
 LONGEST = MAX_DELAY + 1  # the step that a recurrence takes is part of the delay
 SPIKES = "sum"  # the decision of a model whose outputs are its last spikes
@@ -170,20 +173,21 @@ def _fitting(name: str, part: Feed, size: int) -> Feed:
 def _integrating(name: str, pending: list[Feed], size: int, part: Integrator) -> Readout:
     with _named(name):
         fed = linear_parts.dense(linear_parts.fold(pending, size))
-        return _readout(fed, part.gain, beta=part.beta, kind="leaky")
+        weight, bias = _scaled(fed, part.gain)
+        return LeakyReadout(weight, bias, part.beta)
 
 
 def _last(name: str, pending: list[Feed], size: int) -> Readout:
     """Of a model that ends with weights, or with spikes."""
     with _named(name):
         fed = linear_parts.dense(linear_parts.fold(pending, size))
-        made = _readout(fed, 1.0, beta=0.0, kind="linear")
+        made = LinearReadout(*_scaled(fed, 1.0))
     return made if pending else replace(made, decision=SPIKES)
 
 
-def _readout(fed: Affine, gain: float, **about: Any) -> Readout:
-    weight, bias = (fed.weight * gain).astype(np.float32), (fed.bias * gain).astype(np.float32)
-    return Readout(weight, bias, **about)
+def _scaled(fed: Affine, gain: float) -> tuple[F32, F32]:
+    """Weight and bias, times the gain."""
+    return (fed.weight * gain).astype(np.float32), (fed.bias * gain).astype(np.float32)
 
 
 def _relay(name: str, steps: NDArray[np.int64]) -> tuple[Layer, Affine]:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
-from delrec_compile.network.model import RECURRENCES, Layer, Lif, Maps, Network, Readout, Recurrence
-from delrec_compile.system.files import write_atomic
+from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
+from delrec_compile.network.tensor_file import Arrays, Tensors, network_fields, read, write
+from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
 
 FORMAT = "delrec.network/1"
 BUNDLED = ("conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256")
 DELAY = "delay"  # its tensor, int16
-OWN = "own"  # which constants each neuron has of its own
-PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
-Arrays = dict[str, NDArray[Any]]
+OWN = "own"  # names of the constants that differ from neuron to neuron
+DEFAULT_READOUT = "leaky"  # kind of a description that names none
 
 
 def bundled(name: str = BUNDLED[0]) -> Path:
@@ -31,18 +29,14 @@ def bundled(name: str = BUNDLED[0]) -> Path:
 
 
 def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
-    """Writes the network, whole or not at all."""
-    from safetensors.numpy import save as to_bytes
+    """Writes the network, or nothing at all.
 
+    Raises CheckpointError if the file exists, unless `force`.
+    """
     path = Path(path)
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; add --force to replace it")
-    arrays, config = _describe(network)
-    raw = to_bytes(
-        arrays, metadata={"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
-    )
-    write_atomic(path, canonical(raw))
-    return path
+    return write(path, FORMAT, *_describe(network))
 
 
 def load(source: Path | str = "conv_delay_256") -> Network:
@@ -51,7 +45,7 @@ def load(source: Path | str = "conv_delay_256") -> Network:
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
     """
     path = _locate(source)
-    arrays, meta = open_file(path)
+    arrays, meta = read(path)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is a safetensors file, but not a network of this project "
@@ -79,14 +73,6 @@ def digest(network: Network) -> str:
     return h.hexdigest()
 
 
-def canonical(raw: bytes) -> bytes:
-    """The same file with its header in sorted order: safetensors shuffles the metadata."""
-    start = 8 + int.from_bytes(raw[:8], "little")
-    header = json.dumps(json.loads(raw[8:start]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + raw[start:]
-
-
 def _locate(source: Path | str) -> Path:
     path = Path(source)
     if str(source) in BUNDLED:
@@ -102,83 +88,56 @@ def _locate(source: Path | str) -> Path:
     return path
 
 
-def _is_pickle(path: Path) -> bool:
-    """By name, or the zip of torch.save, or a pickle's first two bytes; it is never unpickled.
-
-    Only for files that are not safetensors: the length those begin with can look the same.
-    """
-    with path.open("rb") as file:
-        head = file.read(4)
-    opens_stream = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
-    return path.suffix in PICKLES or head == b"PK\x03\x04" or opens_stream
-
-
-def open_file(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Arrays and metadata of a safetensors file. Raises CheckpointError."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            meta = dict(file.metadata() or {})
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
-    except PermissionError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        if _is_pickle(path):
-            raise CheckpointError(
-                f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
-                "(save the arrays with safetensors)"
-            ) from error
-        raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}); it is foreign or cut short: "
-            "copy it again, or make one with 'delrec-compile train'"
-        ) from error
-
-
 def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
     arrays: Arrays = {}
-    layers = []
-    for i, layer in enumerate(network.layers):
-        arrays[f"layers.{i}.weight"] = layer.weight
-        arrays[f"layers.{i}.bias"] = layer.bias
-        lif, own = layer.lif.attributes(), layer.lif.arrays()
-        entry: dict[str, Any] = {"lif": lif | ({OWN: sorted(own)} if own else {})}
-        entry["recurrence"] = None
-        arrays |= {f"layers.{i}.lif_{name}": values for name, values in own.items()}
-        entry |= {} if layer.maps is None else {"maps": layer.maps.attributes()}
-        r = layer.recurrence
-        if r is not None:
-            entry["recurrence"] = r.kind
-            entry |= {"facts": r.attributes()} if r.attributes() else {}
-            for name, value in r.arrays().items():
-                arrays[_recurrent(i, name)] = value.astype(np.int16) if name == DELAY else value
-        layers.append(entry)
+    layers = [_describe_layer(i, layer, arrays) for i, layer in enumerate(network.layers)]
     out = network.readout
     arrays |= {"readout.weight": out.weight, "readout.bias": out.bias}
-    config = {
+    kind = {} if out.kind == DEFAULT_READOUT else {"kind": out.kind}
+    return arrays, {
         "layers": layers,
-        "readout": {"beta": out.beta, "decision": out.decision}
-        | ({} if out.kind == "leaky" else {"kind": out.kind}),
-        "dt_ms": network.dt_ms,
-        "max_input": network.max_input,
-        "labels": list(network.labels),
-        "name": network.name,
-        "notes": dict(network.notes),
+        "readout": out.attributes() | kind,
+        **network_fields(network),
     }
-    return arrays, config
+
+
+def _describe_layer(i: int, layer: Layer, arrays: Arrays) -> dict[str, Any]:
+    """Puts the arrays of a layer into `arrays`; returns its description."""
+    arrays[f"layers.{i}.weight"] = layer.weight
+    arrays[f"layers.{i}.bias"] = layer.bias
+    neuron, own = layer.neuron, layer.neuron.arrays()
+    entry: dict[str, Any] = {neuron.kind: neuron.attributes() | ({OWN: sorted(own)} if own else {})}
+    entry["recurrence"] = None
+    arrays |= {f"layers.{i}.{neuron.kind}_{name}": values for name, values in own.items()}
+    if layer.maps is not None:
+        entry["maps"] = layer.maps.attributes()
+    r = layer.recurrence
+    if r is not None:
+        entry["recurrence"] = r.kind
+        entry |= {"facts": r.attributes()} if r.attributes() else {}
+        for name, value in r.arrays().items():
+            arrays[_recurrent(i, name)] = value.astype(np.int16) if name == DELAY else value
+    return entry
 
 
 def _recurrent(layer: int, name: str) -> str:
     return f"layers.{layer}.{name if name == DELAY else 'recurrent_' + name}"
 
 
-def _lif(facts: dict[str, Any], layer: int, take: Callable[[str], Any]) -> Lif:
-    """The numbers that each neuron has of its own are tensors."""
-    own = {n: take(f"layers.{layer}.lif_{n}") for n in facts.get(OWN, ())}
-    return Lif(**{k: v for k, v in facts.items() if k != OWN}, **own)
+def _neuron(entry: dict[str, Any], layer: int, tensors: Tensors) -> Neuron:
+    """The entry of the model's name; constants that differ from neuron to neuron are tensors."""
+    kinds = [kind for kind in NEURONS if kind in entry]
+    if len(kinds) != 1:
+        raise CheckpointError(
+            f"layers.{layer}: one neuron model is needed, of {', '.join(NEURONS)}"
+        )
+    kind = kinds[0]
+    attributes = dict(entry[kind])
+    own = {n: tensors.take(f"layers.{layer}.{kind}_{n}") for n in attributes.pop(OWN, ())}
+    return NEURONS[kind](**attributes, **own)
 
 
-def _recurrence(entry: dict[str, Any], layer: int, take: Callable[[str], Any]) -> Recurrence | None:
+def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Recurrence | None:
     kind = entry["recurrence"]
     if kind is None:
         return None
@@ -186,34 +145,26 @@ def _recurrence(entry: dict[str, Any], layer: int, take: Callable[[str], Any]) -
         raise CheckpointError(
             f"layers.{layer}: unknown recurrence '{kind}'; allowed: {', '.join(RECURRENCES)}"
         )
-    made = RECURRENCES[kind]
-    facts = entry.get("facts", {})
-    arrays = {f.name: take(_recurrent(layer, f.name)) for f in fields(made) if f.name not in facts}
-    return made(**arrays, **facts)
+    cls, attributes = RECURRENCES[kind], entry.get("facts", {})
+    names = [f.name for f in fields(cls) if f.name not in attributes]
+    arrays = {name: tensors.take(_recurrent(layer, name)) for name in names}
+    return cls(**arrays, **attributes)
 
 
 def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
-    left = dict(arrays)
-
-    def take(name: str) -> NDArray[Any]:
-        if name not in left:
-            raise CheckpointError(
-                f"no tensor '{name}'{did_you_mean(name, left)}; "
-                f"there are: {', '.join(sorted(arrays))}"
-            )
-        return left.pop(name)
-
+    tensors = Tensors(arrays)
     layers = []
     for i, entry in enumerate(config["layers"]):
-        recurrence = _recurrence(entry, i, take)
-        weight, bias = take(f"layers.{i}.weight"), take(f"layers.{i}.bias")
+        recurrence = _recurrence(entry, i, tensors)
+        weight, bias = tensors.take(f"layers.{i}.weight"), tensors.take(f"layers.{i}.bias")
         maps = Maps.of(weight.shape, **entry["maps"]) if "maps" in entry else None
-        layers.append(Layer(weight, bias, _lif(entry["lif"], i, take), recurrence, maps))
-    readout = Readout(take("readout.weight"), take("readout.bias"), **config["readout"])
-    if left:
-        raise CheckpointError(
-            f"tensors that the description does not name: {', '.join(sorted(left))}"
-        )
+        layers.append(Layer(weight, bias, _neuron(entry, i, tensors), recurrence, maps))
+    out = dict(config["readout"])
+    kind = out.pop("kind", DEFAULT_READOUT)
+    readout = make_readout(
+        kind, tensors.take("readout.weight"), tensors.take("readout.bias"), **out
+    )
+    tensors.require_empty()
     texts = [config["name"], *config["labels"]]
     if not (all(isinstance(s, str) for s in texts) and isinstance(config["notes"], dict)):
         raise TypeError("name and labels must be text, notes a table")

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.aliases import F32
+from delrec_compile.network.base import pushed
 from delrec_compile.network.model import Layer, Network
-from delrec_compile.ops import lif
 
 BATCH = 300
 
@@ -22,13 +22,11 @@ def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
     for layer in network.layers:
         x = _run_layer(layer, x)
     readout = network.readout
-    current = x @ readout.weight.T + readout.step_bias
-    if not readout.has_membrane:
-        return current
-    v = np.zeros_like(current[0])
-    for t in range(len(current)):
-        v = current[t] = np.float32(readout.beta) * v + current[t]
-    return current + readout.bias if readout.kind == "count" else current
+    y = x @ readout.weight.T + readout.step_bias
+    state = {name: np.zeros_like(y[0]) for name in readout.states}
+    for t in range(len(y)):
+        y[t], state = readout.integrate(y[t], state)
+    return np.asarray(y)
 
 
 def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -51,16 +49,17 @@ def _run_layer(layer: Layer, x: F32) -> F32:
         current = x @ layer.weight.T + layer.bias
     else:
         current = layer.feed(x.reshape(-1, layer.inputs)).reshape(*x.shape[:2], -1)
-    v = np.zeros_like(current[0])
+    state = {name: np.zeros_like(current[0]) for name in layer.states}
     spikes = np.empty_like(current)
     recurrence = layer.recurrence
     depth = recurrence.depth if recurrence is not None else 0
-    history = np.zeros((v.shape[0], depth, v.shape[1]), np.float32)
+    batch, neurons = current.shape[1:]
+    history = np.zeros((batch, depth, neurons), np.float32)
     for t in range(len(current)):
         drive = current[t]
         if recurrence is not None:
             drive = drive + recurrence.reference(history)
-        spikes[t], v = lif.reference(layer.lif, drive, v)
+        spikes[t], state = layer.neuron.reference(drive, state)
         if recurrence is not None:
-            history = np.concatenate([spikes[t][:, None], history[:, :-1]], axis=1)
+            history = pushed(spikes[t], history)
     return spikes

@@ -38,7 +38,7 @@ def snap(network: Network) -> Network:
     for i, layer in enumerate(network.layers):
         bound = _bound(layer.weight, layer.bias, _max_input(network, i), layer.recurrence)
         q = min(_finest(bound), *(_widest(row) for row in _rows(layer)))
-        if 2.0**-q > np.min(np.abs(layer.lif.threshold) / layer.lif.gain) / 64:
+        if 2.0**-q > layer.neuron.rheobase / 64:
             raise NetworkError(
                 f"layer {i}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact float32 "
                 f"on weights this small; lower max_input (now {network.max_input}) or the weights"

@@ -6,17 +6,23 @@ of `dt_ms`. Zero state is a fresh start.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from delrec_compile.aliases import F32, Numeric
-from delrec_compile.errors import NetworkError
-from delrec_compile.ops import lif as lif_op
+from delrec_compile.errors import NetworkError, UnsupportedError
+from delrec_compile.network.base import (
+    MAX_INPUT,
+    BaseNetwork,
+    State,
+    own_state,
+    prefixed,
+    pushed,
+)
+from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
 from delrec_compile.ops import linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
@@ -24,19 +30,14 @@ from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.maps import Maps
+from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.recurrence import Recurrence
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
-RECURRENCES: dict[str, type[Recurrence]] = {
-    r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
-}
-State = dict[str, F32]
-MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
-
 __all__ = [
-    "RECURRENCES",
+    "MAX_INPUT",
     "Conv2dDelay",
     "ConvDelay",
     "DenseDelay",
@@ -44,54 +45,61 @@ __all__ = [
     "Lif",
     "Maps",
     "Network",
+    "Neuron",
     "Readout",
     "Recurrence",
+    "State",
     "StateVar",
     "SynapticDelay",
     "TapConvDelay",
 ]
 
 
-@dataclass(frozen=True)
-class StateVar:
-    """One array that a step reads and writes.
-
-    name: `<layer>_<var>`, C-like. shape: without the batch axis.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    meaning: str
-
-
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """`I = weight @ x + bias (+ recurrence)`, then LIF.
+    """`I = weight @ x + bias (+ recurrence)`, then the neuron model.
 
-    weight: (out, in). bias: (out,). recurrence: over this layer's own spikes, or None. maps: of a
-    convolution in place of the product; then weight is its kernel, bias one value per channel.
+    weight: (out, in). bias: (out,). recurrence: over this layer's own spikes, or None. maps: shape of
+    a convolution in place of the product, or None; weight is then its kernel, bias one value per
+    channel. Raises NetworkError.
     """
 
     weight: F32
     bias: F32
-    lif: Lif
+    neuron: Neuron
     recurrence: Recurrence | None = None
     maps: Maps | None = None
 
     def __post_init__(self) -> None:
-        known = (
+        weight = (
             matrix("weight", self.weight) if self.maps is None else self.maps.checked(self.weight)
         )
-        object.__setattr__(self, "weight", known)
+        object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "bias", vector("bias", self.bias, len(self.weight)))
-        for name, own in self.lif.arrays().items():
+        for name, own in self.neuron.arrays().items():
             if len(own) != self.size:
-                raise NetworkError(f"lif: {name} for {len(own)} neurons, the layer has {self.size}")
+                raise NetworkError(
+                    f"{self.neuron.kind}: {name} for {len(own)} neurons, the layer has {self.size}"
+                )
         if self.recurrence is not None and self.recurrence.size != self.size:
             raise NetworkError(
                 f"the recurrence has {self.recurrence.size} delays, the layer {self.size} neurons; "
                 "one delay per neuron is needed"
             )
+
+    @property
+    def lif(self) -> Lif:
+        """The neuron, for code that knows this model only. Raises UnsupportedError."""
+        if not isinstance(self.neuron, Lif):
+            raise UnsupportedError(
+                f"the neuron model '{self.neuron.kind}' is not supported here; allowed: {Lif.kind}"
+            )
+        return self.neuron
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """Meaning of each state variable of the neurons, by name."""
+        return self.neuron.states
 
     @property
     def size(self) -> int:
@@ -103,11 +111,11 @@ class Layer:
 
     @property
     def biases(self) -> F32:
-        """(size,): of each neuron."""
+        """Bias of each neuron, (size,)."""
         return np.repeat(self.bias, self.size // len(self.bias))
 
     def feed(self, x: F32, start: F32 | None = None) -> F32:
-        """The current (batch, size) of inputs (batch, in), upon `start`."""
+        """Current (batch, size) of inputs (batch, in), added to `start`."""
         if self.maps is None:
             return linear.reference(x, self.weight, self.bias, start)
         current = self.maps.reference(x, self.weight) + self.biases
@@ -115,52 +123,10 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    """Layers in order, ended by a readout.
+class Network(BaseNetwork[Layer, Readout]):
+    """The float32 form; max_input: largest input count for which sums are exact (see `grid`)."""
 
-    dt_ms: length of a step. max_input: largest input count for which sums are exact (see freeze),
-    1 to MAX_INPUT.
-    labels: class names, or empty. notes: free text facts (command, data hash, accuracy).
-    """
-
-    layers: tuple[Layer, ...]
-    readout: Readout
-    dt_ms: float = 10.0
-    max_input: int = 31
-    labels: tuple[str, ...] = ()
-    name: str = "network"
-    notes: Mapping[str, Any] = field(default_factory=dict)
     numeric: ClassVar[Numeric] = Numeric.FLOAT32
-
-    def __post_init__(self) -> None:
-        if not self.layers:
-            raise NetworkError("the network has no layer; at least one is needed")
-        sizes = [layer.size for layer in self.layers]
-        wanted = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
-        for i, (have, want) in enumerate(zip(sizes, wanted, strict=True)):
-            if have != want:
-                raise NetworkError(f"layer {i} sends {have} values, the next one takes {want}")
-        if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
-            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
-        if int(self.max_input) != self.max_input or not 1 <= self.max_input <= MAX_INPUT:
-            raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
-        if self.labels and len(self.labels) != self.readout.size:
-            raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
-        kept = {"dt_ms": self.dt_ms, "max_input": self.max_input, "notes": dict(self.notes)}
-        try:  # files hold them as JSON, which has none of NumPy's numbers
-            kept = json.loads(json.dumps(kept, default=_listed))
-        except TypeError as error:
-            raise NetworkError(f"notes: {error}") from error
-        for name, value in kept.items():
-            object.__setattr__(self, name, value)
-
-    @property
-    def inputs(self) -> int:
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        return self.readout.size
 
     @property
     def max_delay(self) -> int:
@@ -168,6 +134,7 @@ class Network:
         return max((r.depth - 1 for _, r in self.recurrences()), default=0)
 
     def recurrences(self) -> Iterator[tuple[int, Recurrence]]:
+        """Layer number and recurrence of each layer that has one."""
         for i, layer in enumerate(self.layers):
             if layer.recurrence is not None:
                 yield i, layer.recurrence
@@ -176,59 +143,33 @@ class Network:
         return sum(r.parameters for _, r in self.recurrences())
 
     def dense_recurrent_parameters(self) -> int:
-        """What dense_delay recurrence of the same layers would hold: N*N + N each."""
+        """Parameters of dense_delay recurrence over the same layers: N*N + N each."""
         return sum(r.size * r.size + r.size for _, r in self.recurrences())
 
     def parameters(self) -> int:
-        """All arrays; a constant that all neurons of a layer share counts nothing."""
+        """Elements of all arrays; a constant that all neurons of a layer share is not counted."""
         out = self.readout
-        own = [array for layer in self.layers for array in layer.lif.arrays().values()]
+        own = [array for layer in self.layers for array in layer.neuron.arrays().values()]
         feed = [array for layer in self.layers for array in (layer.weight, layer.bias)]
-        held = sum(array.size for array in (*feed, *own, out.weight, out.bias))
-        return held + self.recurrent_parameters()
-
-    def state(self) -> tuple[StateVar, ...]:
-        """The state in its canonical order."""
-        out: list[StateVar] = []
-        for i, layer in enumerate(self.layers):
-            out.append(StateVar(f"l{i}_v", (layer.size,), "membrane after reset"))
-            if layer.recurrence is not None:
-                shape = (layer.recurrence.depth, layer.size)
-                out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first"))
-        if self.readout.has_membrane:
-            out.append(StateVar("out_v", (self.outputs,), "membrane of the readout"))
-        return tuple(out)
-
-    def reset(self, batch: int = 1) -> State:
-        return {s.name: np.zeros((batch, *s.shape), np.float32) for s in self.state()}
+        total = sum(array.size for array in (*feed, *own, out.weight, out.bias))
+        return total + self.recurrent_parameters()
 
     def step(
         self, x: F32, state: State, spikes: Sequence[Callable[[F32], None]] = ()
     ) -> tuple[F32, State]:
-        """The plain reference. x: (batch, inputs). Returns y (batch, outputs) and the new state.
-
-        spikes: one receiver per layer for its spikes (batch, N), to look inside.
-        """
+        """See `BaseNetwork.step`: this is the plain reference."""
         new: State = {}
         for i, layer in enumerate(self.layers):
-            arriving = None
-            if layer.recurrence is not None:
-                past = state[f"l{i}_hist"]
-                arriving = layer.recurrence.reference(past)
+            prefix, arriving = layer_prefix(i), None
+            history = state.get(prefix + HISTORY)
+            if layer.recurrence is not None and history is not None:
+                arriving = layer.recurrence.reference(history)
             current = layer.feed(x, arriving)
-            x, new[f"l{i}_v"] = lif_op.reference(layer.lif, current, state[f"l{i}_v"])
+            x, after = layer.neuron.reference(current, own_state(prefix, layer.states, state))
+            new |= prefixed(prefix, after)
             if spikes:
                 spikes[i](x)
-            if layer.recurrence is not None:
-                new[f"l{i}_hist"] = np.concatenate([x[:, None], past[:, :-1]], axis=1)
-        y, kept = self.readout.reference(x, state.get("out_v"))
-        return y, new if kept is None else {**new, "out_v": kept}
-
-
-def _listed(value: Any) -> Any:
-    """NumPy's values as Python's, paths as text."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, PurePath):
-        return str(value)
-    raise TypeError(f"{value!r} is a {type(value).__name__}; allowed: text, numbers, lists, tables")
+            if history is not None:
+                new[prefix + HISTORY] = pushed(x, history)
+        y, after = self.readout.reference(x, own_state(READOUT, self.readout.states, state))
+        return y, new | prefixed(READOUT, after)

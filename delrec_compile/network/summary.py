@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-import numpy as np
 
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import Network
-from delrec_compile.network.onnx_step.schema import StateVarIO, state_abi
-from delrec_compile.ops.lif import Number
+from delrec_compile.network.onnx_step.schema import schema_of, state_abi
+from delrec_compile.network.state import past, present
 
 
 def inspect(network: Network) -> dict[str, Any]:
-    """Facts as JSON-ready values; `saving` is the share of recurrent parameters that dense_delay
-    would need more."""
+    """JSON-ready values.
+
+    `saving`: share of the parameters of dense_delay recurrence that the network does without.
+    """
     dense = network.dense_recurrent_parameters()
     recurrent = network.recurrent_parameters()
-    schema = [StateVarIO(s.name, s.shape, "float32", "zeros", s.meaning) for s in network.state()]
+    schema = schema_of(network)
     return {
         "name": network.name,
         "inputs": network.inputs,
@@ -33,8 +34,7 @@ def inspect(network: Network) -> dict[str, Any]:
                 "recurrence": layer.recurrence.name if layer.recurrence else None,
                 "recurrent_parameters": layer.recurrence.parameters if layer.recurrence else 0,
                 "max_delay": layer.recurrence.depth - 1 if layer.recurrence else 0,
-                "beta": _plain(layer.lif.beta),
-                "threshold": _plain(layer.lif.threshold),
+                **layer.neuron.summary(),
                 "grid": q,
             }
             for layer, q in zip(network.layers, grids(network), strict=False)
@@ -52,8 +52,8 @@ def inspect(network: Network) -> dict[str, Any]:
         "exact": None not in grids(network),
         "state_bytes": state_bytes(network),
         "onnx": {
-            "inputs": ["x", *(f"past_{s.name}" for s in schema)],
-            "outputs": ["y", *(f"present_{s.name}" for s in schema)],
+            "inputs": ["x", *(past(s.name) for s in schema)],
+            "outputs": ["y", *(present(s.name) for s in schema)],
             "state": [s.as_dict() for s in schema],
             "state_abi": state_abi(schema),
         },
@@ -64,21 +64,10 @@ def inspect(network: Network) -> dict[str, Any]:
 
 def state_bytes(network: Network) -> dict[str, int]:
     """State of one stream: as ONNX shows it, and packed as an artifact keeps it."""
-    shown = sum(4 * _count(s.shape) for s in network.state())
-    kept = network.outputs if network.readout.has_membrane else 0
-    packed = 4 * (sum(layer.size for layer in network.layers) + kept + 1)
+    shown = sum(4 * math.prod(s.shape) for s in network.state())
+    variables = [layer.size * len(layer.states) for layer in network.layers]
+    variables.append(network.outputs * len(network.readout.states))
+    packed = 4 * (sum(variables) + 1)
     for _, r in network.recurrences():
         packed += 4 * r.line.words()
     return {"onnx": shown, "artifact": packed}
-
-
-def _plain(value: Number) -> float | list[float]:
-    """One number, or one for each neuron."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for extent in shape:
-        total *= extent
-    return total

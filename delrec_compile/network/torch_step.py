@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from delrec_compile.network.model import Network
-from delrec_compile.ops import lif, linear, readout
+from delrec_compile.network.state import HISTORY, READOUT, layer_prefix
+from delrec_compile.ops import linear
 
 
 class Step(nn.Module):
@@ -32,7 +33,8 @@ class Step(nn.Module):
                     self._constant(f"r{i}_{name}", value)
         self._constant("w_out", network.readout.weight)
         self._constant("b_out", network.readout.step_bias)
-        self._constant("offset", network.readout.bias)
+        for name, value in network.readout.constants().items():
+            self._constant(f"out_{name}", value)
 
     def _constant(self, name: str, value: np.ndarray) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(value)))
@@ -59,18 +61,22 @@ class Step(nn.Module):
         for i, layer in enumerate(self.network.layers):
             form = linear.torch_form if layer.maps is None else layer.maps.torch_form
             current = form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
+            prefix = layer_prefix(i)
             if layer.recurrence is not None:
-                hist = past[f"l{i}_hist"]
+                hist = past[prefix + HISTORY]
                 names = layer.recurrence.constants()
                 constants = [self.get_buffer(f"r{i}_{name}") for name in names]
                 current = current + layer.recurrence.torch_form(hist, *constants)
-            x, v, m = lif.torch_form(layer.lif, current, past[f"l{i}_v"])
-            new.append(v)
+            own = {name: past[prefix + name] for name in layer.states}
+            x, after, m = layer.neuron.torch_form(current, own)
+            new += after.values()
             spikes.append(x)
             membranes.append(m)
             if layer.recurrence is not None:
                 new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
         current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
-        offset, old = self.get_buffer("offset"), past.get("out_v")
-        y, kept = readout.torch_form(self.network.readout, current, old, offset)
-        return y, spikes, membranes, (*new, *(() if kept is None else (kept,)))
+        readout = self.network.readout
+        own = {name: past[READOUT + name] for name in readout.states}
+        constants = [self.get_buffer(f"out_{name}") for name in readout.constants()]
+        y, after = readout.torch_form(current, own, *constants)
+        return y, spikes, membranes, (*new, *after.values())

@@ -11,7 +11,8 @@ from typing import Any
 from delrec_compile.errors import UsageError
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.lif import FIRES, RESETS
-from delrec_compile.ops.readout import DECISIONS, KINDS
+from delrec_compile.ops.readout import DECISIONS
+from delrec_compile.ops.registry import READOUTS
 from delrec_compile.training import config_file
 from delrec_compile.training.surrogate import SURROGATES
 
@@ -33,7 +34,7 @@ _RECURRENCES_WITH = {
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
 _CHOICES |= {
-    "readout": (*KINDS, "pool"),
+    "readout": (*READOUTS, "pool"),
     "decision": DECISIONS,
     "fires": FIRES,
     "reset": RESETS,

@@ -15,6 +15,7 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import KernelMix, MatrixMix
 from delrec_compile.training.neuron import Neuron, delayed_lif
@@ -34,7 +35,9 @@ def load(path: str | Path, channels: int, classes: int) -> Teacher:
             f"teacher {path} has {shape[0]} inputs and {shape[1]} classes; the data has {channels} "
             f"and {classes}; use a network trained on the same data"
         )
-    if network.readout.kind == "leaky" and all(_runs_in_torch(layer) for layer in network.layers):
+    if isinstance(network.readout, LeakyReadout) and all(
+        _runs_in_torch(layer) for layer in network.layers
+    ):
         return lambda x: _outputs(network, x)
     return lambda x: torch.from_numpy(
         outputs(network, np.ascontiguousarray(x.cpu().transpose(0, 1).numpy().astype(np.uint8)))

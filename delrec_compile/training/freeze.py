@@ -11,7 +11,8 @@ from torch import Tensor
 
 from delrec_compile.aliases import F32
 from delrec_compile.network import grid
-from delrec_compile.network.model import Layer, Lif, Network, Readout
+from delrec_compile.network.model import Layer, Lif, Network
+from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.training.model import SpikingNet
 
 
@@ -27,9 +28,9 @@ def fold(
     """The trained net with BatchNorm folded into the weights and delays rounded; not yet snapped."""
     c = net.config
     kind = "count" if c.readout == "pool" else c.readout
-    beta = {"leaky": c.beta, "linear": 0.0, "count": 1.0}[kind]
+    fixed = READOUTS[kind].fixed_beta
     weight, bias = _f32(net.readout.weight), _f32(net.readout.bias)
-    readout = Readout(weight, bias, beta, c.decision, kind)
+    readout = make_readout(kind, weight, bias, c.beta if fixed is None else fixed, c.decision)
     layers = tuple(_fold_layer(layer) for layer in net.layers)
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
 

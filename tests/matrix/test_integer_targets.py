@@ -27,8 +27,9 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
 from delrec_compile.ops import byte_rows
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.open import emulated_runner
 from delrec_compile.runners.reference import ReferenceRunner
@@ -130,7 +131,7 @@ def test_random_networks(seed: int, assembled: Assembled) -> None:
     )
     lif = Lif(float(rng.random()), v_reset=float(-rng.random() * (rng.random() < 0.5)))
     layer = Layer(rng.normal(size=(n, inputs)), rng.normal(size=n) * 0.2, lif, recurrence)
-    readout = Readout(rng.normal(size=(4, n)), rng.normal(size=4) * 0.1, float(rng.random()))
+    readout = LeakyReadout(rng.normal(size=(4, n)), rng.normal(size=4) * 0.1, float(rng.random()))
     network = Network((layer,), readout, name=f"random_{seed}")
     x = (rng.poisson(0.4, (40, 2, inputs)) * rng.integers(1, 9)).astype(np.float32)
     for numeric in ("int16", "int8"):

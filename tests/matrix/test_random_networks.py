@@ -10,7 +10,7 @@ from conftest import runs
 
 from benchmarks import drawn, random_networks
 from delrec_compile.network import checkpoint
-from delrec_compile.ops.readout import KINDS
+from delrec_compile.ops.registry import READOUTS
 
 SEEDS = range(50)
 
@@ -42,7 +42,7 @@ def test_the_draws_reach_the_whole_family() -> None:
     assert {(layer.lif.fires, layer.lif.reset) for layer in layers} == {
         (fires, reset) for fires in ("at", "above") for reset in ("hard", "soft", "soft_later")
     }
-    assert {drawn.network(seed).readout.kind for seed in SEEDS} == set(KINDS)
+    assert {drawn.network(seed).readout.kind for seed in SEEDS} == set(READOUTS)
     assert any(layer.maps is not None and layer.maps.stride != (1, 1) for layer in layers)
     assert any(layer.maps is not None and layer.recurrence is not None for layer in layers)
 

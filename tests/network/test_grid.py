@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import exact, grids, snap
-from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 
 
 def drawn(seed: int, n: int = 40, scale: float = 0.3) -> Network:
     rng = np.random.default_rng(seed)
     recurrence = DenseDelay(rng.normal(size=(n, n)) * scale, rng.integers(0, 5, n))
     layer = Layer(rng.normal(size=(n, 30)) * scale, rng.normal(size=n), Lif(0.5), recurrence)
-    readout = Readout(rng.normal(size=(4, n)), rng.normal(size=4), 0.5)
+    readout = LeakyReadout(rng.normal(size=(4, n)), rng.normal(size=4), 0.5)
     return Network((layer,), readout, max_input=7)
 
 
@@ -94,7 +95,9 @@ def test_a_grid_that_is_too_coarse_is_noticed() -> None:
 
 
 def test_all_zero_weights_are_exact() -> None:
-    zero = Network((Layer(np.zeros((2, 2)), np.zeros(2), Lif(0.5)),), Readout([[0, 0]], [0], 0.5))
+    zero = Network(
+        (Layer(np.zeros((2, 2)), np.zeros(2), Lif(0.5)),), LeakyReadout([[0, 0]], [0], 0.5)
+    )
     assert exact(snap(zero))
 
 

@@ -10,16 +10,22 @@ import numpy as np
 import pytest
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
+from delrec_compile.ops.registry import make_readout
 
 
 def layer(n: int = 3, inputs: int = 2, **changed: Any) -> Layer:
-    parts = {"weight": np.ones((n, inputs)), "bias": np.zeros(n), "lif": Lif(0.5), **changed}
+    parts = {"weight": np.ones((n, inputs)), "bias": np.zeros(n), "neuron": Lif(0.5), **changed}
     return Layer(**parts)
 
 
 def network(**changed: Any) -> Network:
-    parts = {"layers": (layer(),), "readout": Readout(np.ones((2, 3)), np.zeros(2), 0.5), **changed}
+    parts = {
+        "layers": (layer(),),
+        "readout": LeakyReadout(np.ones((2, 3)), np.zeros(2), 0.5),
+        **changed,
+    }
     return Network(**parts)
 
 
@@ -86,19 +92,22 @@ REFUSED: dict[str, tuple[Any, str]] = {
         "the reset 'soft' needs thresholds above 0",
     ),
     "two sizes": (lambda: Lif([0.5], [1, 2]), "constants for .1, 2. neurons"),
-    "sizes apart": (lambda: layer(3, lif=Lif([0.5, 0.5])), "beta for 2 neurons, the layer has 3"),
-    "readout beta": (lambda: Readout([[1]], [0], -0.1), "readout: beta is -0.1"),
-    "NaN readout beta": (lambda: Readout([[1]], [0], float("nan")), "readout: beta is nan"),
+    "sizes apart": (
+        lambda: layer(3, neuron=Lif([0.5, 0.5])),
+        "beta for 2 neurons, the layer has 3",
+    ),
+    "readout beta": (lambda: LeakyReadout([[1]], [0], -0.1), "readout: beta is -0.1"),
+    "NaN readout beta": (lambda: LeakyReadout([[1]], [0], float("nan")), "readout: beta is nan"),
     "decision": (
-        lambda: Readout([[1]], [0], 0.5, "median"),
+        lambda: LeakyReadout([[1]], [0], 0.5, "median"),
         "unknown decision 'median'; allowed: softmax_sum, mean, sum, last, max",
     ),
     "readout": (
-        lambda: Readout([[1]], [0], 0.5, kind="vote"),
+        lambda: make_readout("vote", [[1]], [0], 0.5),
         "unknown kind 'vote'; allowed: leaky, linear, count",
     ),
     "leaky count": (
-        lambda: Readout([[1]], [0], 0.5, kind="count"),
+        lambda: make_readout("count", [[1]], [0], 0.5),
         "beta is 0.5; a count readout has 1",
     ),
 }
@@ -125,7 +134,7 @@ def test_parameters_are_counted() -> None:
     assert net.parameters() == feed + net.recurrent_parameters()
     assert (net.inputs, net.outputs, net.max_delay) == (14, 5, 12)
     own = Lif(np.full(3, 0.5), gain=np.full(3, 2.0))
-    assert network(layers=(layer(lif=own),)).parameters() == network().parameters() + 6
+    assert network(layers=(layer(neuron=own),)).parameters() == network().parameters() + 6
     assert cases.network("feed_forward").max_delay == 0
 
 
@@ -169,7 +178,7 @@ def test_a_spike_arrives_after_its_delay_and_not_before() -> None:
     for d in (0, 1, 7):
         weight = DenseDelay(np.array([[0, 0], [2.0, 0]]), np.array([d, 0]))
         first = Layer(np.array([[1.0], [0.0]]), np.zeros(2), Lif(0.0), weight)
-        net = Network((first,), Readout(np.eye(2), np.zeros(2), 0.0))
+        net = Network((first,), LeakyReadout(np.eye(2), np.zeros(2), 0.0))
         state, fired = net.reset(), []
         for t in range(12):
             y, state = net.step(np.full((1, 1), float(t == 0), np.float32), state)

@@ -18,9 +18,7 @@ from fixtures.tree import PACKAGE, ROOT, SOURCES, defined, dotted, name, parsed,
 from delrec_compile import targets
 from delrec_compile.cli import app
 from delrec_compile.evaluation.latency.bench import NAMES
-from delrec_compile.network.model import RECURRENCES
-from delrec_compile.network.onnx_step.graph import FUNCTIONS
-from delrec_compile.ops.readout import KINDS
+from delrec_compile.ops.registry import FUNCTIONS, READOUTS, RECURRENCES
 from delrec_compile.targets import schedule
 from delrec_compile.targets.profile import Flashing, Memory
 from delrec_compile.training.config import TrainConfig
@@ -304,7 +302,7 @@ def test_the_recurrences_are_listed() -> None:
 
 
 def test_the_readouts_are_listed() -> None:
-    assert column("docs/networks.md", "kind") == list(KINDS)
+    assert column("docs/networks.md", "kind") == list(READOUTS)
 
 
 def test_the_engines_are_listed() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks import kinds
-from delrec_compile.network.model import RECURRENCES
+from delrec_compile.ops.registry import RECURRENCES
 
 COSTS = json.loads(kinds.RESULTS.read_text())["kinds"]
 

@@ -1,4 +1,4 @@
-"""What every numeric form of a step shares: arguments, event lists, delay lines, the T loop.
+"""Shared parts of the kernels of a step: arguments, event lists, delay lines, the T loop.
 
     kernel(x, y, [spikes,] steps, tables ..., state ...)
 
@@ -20,6 +20,8 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
+from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.linear import Rows
 
 # the clock turns over before an int32 does; every ring divides its period
@@ -30,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Kernel:
-    """One TIR function and what must be passed to it.
+    """One TIR function and its arguments.
 
     tables: constants by name, in order. state: (elements, dtype) by name, in order.
     """
@@ -44,25 +46,31 @@ class Kernel:
 
 
 def state_of(
-    layers: Sequence[Any], readout: Any, membrane: str = "float32"
+    layers: Sequence[Any],
+    readout: Any,
+    membrane: str = "float32",
+    words: Callable[[Line], int] = lambda line: line.words(),
 ) -> dict[str, tuple[int, str]]:
-    """One stream's state. membrane: its type."""
+    """State of one stream: (elements, dtype) by name.
+
+    membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line.
+    """
     out: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(layers):
-        out[f"l{i}_v"] = (layer.size, membrane)
+        prefix = layer_prefix(i)
+        out |= {prefix + name: (layer.size, membrane) for name in layer.states}
         if layer.recurrence is not None:
-            out[f"l{i}_ring"] = (layer.recurrence.line.words(), "uint32")
-    if readout.has_membrane:
-        out["out_v"] = (readout.size, membrane)
+            out[prefix + "ring"] = (words(layer.recurrence.line), "uint32")
+    out |= {READOUT + name: (readout.size, membrane) for name in readout.states}
     out["clock"] = (1, "int32")
     return out
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """What a layer or the readout takes in. count: of an event, as int32; None: each counts 1.
+    """Input of a layer or of the readout. count: int32 count of an event; None: each counts 1.
 
-    group: inputs to an event, their counts side by side in its int32. packed: where these are.
+    group: inputs per event, their counts packed into one int32. packed: buffer of packed counts.
     """
 
     events: Events
@@ -73,10 +81,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What a layer fires on at a step, and the list that its spikes are appended to.
+    """Inputs of a layer at one time step, and the list that its spikes are appended to.
 
-    arrivals: Events, or Shifted of a conv recurrence; None without one. feed: sums of what comes in,
-    where they were made before; None: they are made from `incoming`.
+    arrivals: Arrivals, or ShiftedPlanes of a conv recurrence; None without a recurrence. feed: sums
+    of the incoming rows, where they were made before; None: they are made from `incoming`.
     """
 
     incoming: Incoming
@@ -110,30 +118,30 @@ class Composer(ABC):
             tables = {**tables, "places": places()}
         self.e, self.counts, self.tables, self.state = emitter, counts, tables, state
         self.neurons = sum(layer.size for layer in layers)
-        self.group = group  # inputs side by side in the rows of the first layer
+        self.group = group  # inputs interleaved in the rows of the first layer
 
     @abstractmethod
-    def fire(self, i: int, at: Callable[[Any], StepInputs], steps: Any = None) -> None:
+    def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
         """Sums the currents of layer i, updates its membranes, appends to its spikes.
 
-        at: what it fires on at a step. steps: as in `linear.emit`, of a layer without recurrence.
+        step_inputs: inputs at a step. steps: as in `linear.emit`, of a layer without recurrence.
         """
 
     @abstractmethod
     def rows(self, i: int, incoming: Incoming) -> Rows:
-        """What comes in to layer i as weight rows."""
+        """Weight rows of the inputs of layer i."""
 
     @property
     @abstractmethod
     def sum_types(self) -> list[str]:
-        """What the sums of each layer are held in."""
+        """dtype of the sums of each layer."""
 
     @abstractmethod
     def read_out(self, t: Any, incoming: Incoming) -> None:
         """Updates the readout and writes the outputs of step t."""
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
-        """Inputs as counts."""
+        """Inputs as counts, in the type of the sums."""
         return self.e.cast(x, "int32", lanes)
 
     def kernel(self, body: Callable[[Composer], None] | None = None) -> Kernel:
@@ -160,32 +168,32 @@ class Composer(ABC):
         if self.trace:
             self.spikes = tir.arg("spikes", tir.buffer((1 << 30,), "uint8", align=1))
         self.steps = tir.arg("steps", tir.int32())
-        self.at: dict[str, Any] = {}
+        self.buffers: dict[str, Any] = {}
         for name, table in self.tables.items():
-            self.at[name] = tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
+            self.buffers[name] = tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
         for name, (size, dtype) in self.state.items():
-            self.at[name] = tir.arg(name, tir.buffer((size,), dtype))
-        self.e.places = self.at.get("places")
+            self.buffers[name] = tir.arg(name, tir.buffer((size,), dtype))
+        self.e.places = self.buffers.get("places")
 
     def _step(self, t: Any) -> None:
-        e, clock = self.e, self.at["clock"]
+        e, clock = self.e, self.buffers["clock"]
         incoming = self.input_lists(None)(None, t)
         self.list_inputs(incoming, t)
         first = 0
         for i, layer in enumerate(self.layers):
-            moment = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, clock[0]))
-            e.clear(moment.spikes)
-            self.fire(i, always(moment))
-            self.push_spikes(i, moment.spikes, clock[0])
-            incoming = Incoming(moment.spikes)
+            now = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, clock[0]))
+            e.clear(now.spikes)
+            self.fire(i, always(now))
+            self.push_spikes(i, now.spikes, clock[0])
+            incoming = Incoming(now.spikes)
             if self.trace:
-                self._record(moment.spikes, t * self.neurons + first, layer.size)
+                self._record(now.spikes, t * self.neurons + first, layer.size)
                 first += layer.size
         self.read_out(t, incoming)
         e.store(clock, 0, 1, tir.bitwise_and(clock[0] + 1, CLOCK_MASK))
 
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
-        """Room for the inputs of so many steps, or of one: by its number, and by its step of x."""
+        """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""
         e, n, group = self.e, self.layers[0].inputs, self.group
         words, room = -(-n // group), self._packed // group
         lists = e.lists(words, many) if many else always(e.events(words))
@@ -226,7 +234,7 @@ class Composer(ABC):
         )
 
     def _pack(self, counts: Any, base: Any) -> None:
-        """The inputs from `base` on, `group` of them side by side in each int32 of counts."""
+        """The inputs from `base` on, `group` of them packed into each int32 of counts."""
         e, n, group, room = self.e, self.layers[0].inputs, self.group, self._packed
         kind, wide = f"int{32 // group}", group * e.schedule.lanes
         packed = e.buffer("packed", room, kind)
@@ -240,20 +248,29 @@ class Composer(ABC):
             e.store(counts, at // group, e.schedule.lanes, value)
 
     def hoists(self, i: int) -> bool:
-        """Whether what comes in to layer i can be summed for many steps at once."""
+        """Whether the inputs of layer i can be summed for many steps at once."""
         return getattr(self.layers[i], "maps", None) is None
 
     def read_arrivals(self, i: int, clock: Any) -> Any:
-        """What arrives at layer i at a step; None without a recurrence."""
+        """Delayed spikes that arrive at layer i at a step; None without a recurrence."""
         r = self.layers[i].recurrence
-        return None if r is None else r.line.arrivals(self.e, self.at[f"l{i}_ring"], clock)
+        ring = self.layer_buffers(i)
+        return None if r is None else r.line.arrivals(self.e, ring("ring"), clock)
 
     def push_spikes(self, i: int, spikes: Events, clock: Any) -> None:
         """Sends the spikes of layer i on their delayed way back to it."""
         r = self.layers[i].recurrence
         if r is not None:
-            ring = self.at[f"l{i}_ring"]
-            r.line.push(self.e, spikes, ring, clock, lambda name: self.at[f"l{i}_{name}"])
+            buffers = self.layer_buffers(i)
+            r.line.push(self.e, spikes, buffers("ring"), clock, buffers)
+
+    def layer_buffers(self, i: int) -> Callable[[str], Any]:
+        """Tables and state of layer i, by local name."""
+        return lambda name: self.buffers[layer_prefix(i) + name]
+
+    def readout_buffers(self, name: str) -> Any:
+        """A table or state variable of the readout, by local name."""
+        return self.buffers[READOUT + name]
 
     def _record(self, spikes: Events, base: Any, n: int) -> None:
         with self.e.loop("i", n) as i:

@@ -18,25 +18,26 @@ from typing import Any
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel
-from delrec_compile.compiler.kernels.float32 import tables_of
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, state_of
+from delrec_compile.compiler.kernels.finish import Buffers, FireNeurons, WriteOutputs
+from delrec_compile.compiler.kernels.float32 import tables_of, weight_formats
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Layer, Readout, Recurrence
-from delrec_compile.ops import lif_tir, linear
+from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
-from delrec_compile.ops import readout as ops_readout
 from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
 from delrec_compile.ops.maps import Maps
 from delrec_compile.targets.schedule import Schedule
 
-SHARED_BYTES = 48 * 1024  # what every GPU gives a block without being asked
+SHARED_BYTES = 48 * 1024  # that every GPU gives a block by default
 
 
 @dataclass(frozen=True)
 class GpuKernel(Kernel):
-    """state: of one stream. threads: of a block. shared_bytes: what a block needs."""
+    """state: of one stream. threads: per block. shared_bytes: shared memory of a block."""
 
     threads: int
     shared_bytes: int
@@ -46,36 +47,27 @@ def compose_gpu(
     layers: Sequence[Layer], readout: Readout, schedule: Schedule, *, trace: bool
 ) -> GpuKernel:
     """Raises UnsupportedError when the layers are too wide for a block's shared memory."""
-    return _Composer(tuple(layers), readout, schedule, trace).kernel()
-
-
-def state_of(layers: Sequence[Layer], readout: Readout) -> dict[str, tuple[int, str]]:
-    """One stream's state."""
-    out: dict[str, tuple[int, str]] = {}
-    for i, layer in enumerate(layers):
-        out[f"l{i}_v"] = (layer.size, "float32")
-        if layer.recurrence is not None:
-            out[f"l{i}_ring"] = (layer.recurrence.line.gpu_words(), "uint32")
-    if readout.has_membrane:
-        out["out_v"] = (readout.size, "float32")
-    out["clock"] = (1, "int32")
-    return out
+    return GpuComposer(tuple(layers), readout, schedule, trace).kernel()
 
 
 def threads_for(widest: int, most: int) -> int:
-    """A power of two of threads, whole warps, enough for one neuron each where `most` allows it."""
+    """A power of two of threads, a multiple of a warp, one per neuron where `most` allows it."""
     return min(most, max(WARP, 1 << (widest - 1).bit_length()))
 
 
-class _Composer:
+class GpuComposer:
+    """Builds the kernel of a network for one GPU schedule."""
+
     def __init__(
         self, layers: tuple[Layer, ...], readout: Readout, schedule: Schedule, trace: bool
     ) -> None:
         self.layers, self.readout, self.trace = layers, readout, trace
         widest = max(readout.size, *(layer.size for layer in layers))
         self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
-        self.tables = tables_of(layers, readout, schedule, gpu=True)
-        self.state = state_of(layers, readout)
+        self.tables = tables_of(
+            layers, readout, weight_formats(layers, readout, schedule), gpu=True
+        )
+        self.state = state_of(layers, readout, words=lambda line: line.gpu_words())
         self.neurons = sum(layer.size for layer in layers)
 
     def kernel(self) -> GpuKernel:
@@ -115,7 +107,7 @@ class _Composer:
             self.spikes = pointer("spikes", "uint8")
         self.steps = tir.arg("steps", tir.int32())
         self.streams = tir.arg("streams", tir.int32())
-        self.at: dict[str, Any] = {
+        self.buffers: dict[str, Any] = {
             name: tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
             for name, table in self.tables.items()
         }
@@ -124,7 +116,7 @@ class _Composer:
     def _body(self) -> None:
         e = self.e
         for name, (size, _) in self.state.items():
-            self.at[name] = BufferView(self.all[name], self.stream * size)
+            self.buffers[name] = BufferView(self.all[name], self.stream * size)
         inputs = self.layers[0].inputs
         self.active = e.shared_events("x", inputs)
         self.counts = e.shared("counts", inputs, "float32")
@@ -132,7 +124,7 @@ class _Composer:
             i: gpu_arrivals(e, r.line, f"l{i}_arriving") for i, r in self._recurrences()
         }
         self.fired = [e.shared_events(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
-        clock = self.at["clock"]
+        clock = self.buffers["clock"]
         start = e.bind("start", e.load(clock, 0, 1))
         with e.loop("t", self.steps) as t:
             self.now = e.bind("now", tir.bitwise_and(start + t, CLOCK_MASK))
@@ -145,10 +137,10 @@ class _Composer:
         e = self.e
         self._arrive(row)
         active = self.active
-        counts: Any = lambda j: self.counts[j]  # noqa: E731
+        counts: Any = self._count
         first = 0
         for i, layer in enumerate(self.layers):
-            feed = linear.Rows(active, self.at[f"l{i}_weight"], counts)
+            feed = linear.Rows(active, self.buffers[f"l{i}_weight"], counts)
             self._layer(i, layer, feed)
             active, counts = self.fired[i], None
             if self.trace:
@@ -159,6 +151,9 @@ class _Composer:
             if layer.recurrence is not None:
                 self._push(i, layer.recurrence)
         self._readout(row, active)
+
+    def _count(self, j: Any) -> Any:
+        return self.counts[j]
 
     def _arrive(self, row: Any) -> None:
         """Lists of the active inputs and of the spikes that arrive, for all layers at once."""
@@ -171,7 +166,7 @@ class _Composer:
         voted = [self.active]
         for i, r in self._recurrences():
             arrivals = self.arrivals[i]
-            gpu_read(e, r.line, arrivals, self.at[f"l{i}_ring"], self.now)
+            gpu_read(e, r.line, arrivals, self.buffers[f"l{i}_ring"], self.now)
             voted += arrivals.heads
             listed += [marked for marked in arrivals.heads if marked.index is not None]
         for marked in voted:
@@ -194,29 +189,25 @@ class _Composer:
             self.e.gather(marked)
         self.e.sync()
 
+    def _layer_buffers(self, i: int) -> Buffers:
+        return lambda name: self.buffers[layer_prefix(i) + name]
+
     def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> None:
-        e, n, r = self.e, layer.size, layer.recurrence
+        e, r, buffers = self.e, layer.recurrence, self._layer_buffers(i)
         before: list[linear.Rows] = []
         start = None
         if r is not None:
-            before, start = r.emit_gpu(e, self.arrivals[i], lambda name: self.at[f"l{i}_{name}"])
-
-        def finish(base: Any, size: int) -> linear.Finish:
-            part = e.view(self.at[f"l{i}_v"], base, size)
-            neurons = lif_tir.Neurons.of(e, layer.lif, self.at, i, base, size)
-            return lambda value, at, lanes: lif_tir.emit(
-                e, neurons, value, part, self.fired[i], base, at, lanes
-            )
-
+            before, start = r.emit_gpu(e, self.arrivals[i], buffers)
         begin = [] if start is None else [start]
         if layer.maps is not None:
             begin.append(self._mapped(i, layer.maps))
         rows = feed if layer.maps is None else None
-        sums = linear.Sums("float32", finish, rows, before, self.at[f"l{i}_bias"], begin)
-        linear.emit(e, n, lambda _: sums)
+        finish = FireNeurons(e, layer.neuron, buffers, self.fired[i])
+        sums = linear.Sums("float32", finish, rows, before, buffers("bias"), begin)
+        linear.emit(e, layer.size, lambda _: sums)
 
     def _mapped(self, i: int, maps: Maps) -> LazyBuffer:
-        """What comes in to a layer of maps, gathered where it is read."""
+        """Currents of a layer of maps from its inputs, gathered where they are read."""
         e = self.e
 
         def value(j: Any) -> Any:
@@ -226,26 +217,22 @@ class _Composer:
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             total = e.register(1, tir.float32(0))
-            maps_op.emit_gpu(e, maps, start + at, self.at[f"l{i}_weight"], total, value)
+            maps_op.emit_gpu(e, maps, start + at, self.buffers[f"l{i}_weight"], total, value)
             return total[0]
 
-        return LazyBuffer(read)
+        return e.lazy(read)
 
     def _push(self, i: int, r: Recurrence) -> None:
-        ring = self.at[f"l{i}_ring"]
-        at = lambda name: self.at[f"l{i}_{name}"]  # noqa: E731
-        gpu_push(self.e, r.line, self.fired[i], ring, self.now, at)
+        buffers = self._layer_buffers(i)
+        gpu_push(self.e, r.line, self.fired[i], buffers("ring"), self.now, buffers)
 
     def _readout(self, row: Any, spikes: SharedEvents) -> None:
         e, n = self.e, self.readout.size
 
-        def finish(base: Any, size: int) -> linear.Finish:
-            parts = ops_readout.parts(e, self.readout, self.at, self.y, row * n, base, size)
-            leak = self.at["out_leak"][0]
-            return lambda value, at, lanes: ops_readout.emit(
-                e, self.readout, leak, parts, value, at, lanes
-            )
+        def buffers(name: str) -> Any:
+            return self.buffers[READOUT + name]
 
-        rows = linear.Rows(spikes, self.at["out_weight"])
-        sums = linear.Sums("float32", finish, rows, bias=self.at["out_bias"])
+        finish = WriteOutputs(e, self.readout, buffers, self.y, row * n)
+        rows = linear.Rows(spikes, buffers("weight"))
+        sums = linear.Sums("float32", finish, rows, bias=buffers("bias"))
         linear.emit(e, n, lambda _: sums)

@@ -2,7 +2,7 @@
 
 A chunk of steps goes through one layer after another. A tile of neurons sums the rows of all the
 chunk's steps while the tile's weights lie in the nearest cache; in a step's own order they would be
-read from the next one, step after step. Only what a recurrence feeds back is done step by step.
+read from the next one, step after step. Only the recurrence is summed step by step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs, always
+from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.ops import linear
 from delrec_compile.targets.schedule import Schedule
@@ -22,7 +23,7 @@ Inputs = Callable[[Any], Incoming]
 
 
 def body_of(kernel: str, schedule: Schedule) -> Callable[[Composer], None] | None:
-    """What emits all steps of a kernel; None: one after the other."""
+    """Emits all steps of a kernel; None: one after the other."""
     return partial(emit_chunks, chunk=schedule.chunk) if kernel == "sequence" else None
 
 
@@ -40,7 +41,7 @@ def emit_chunks(c: Composer, chunk: int) -> None:
         first = c.e.bind("first", k * chunk)
         steps = c.e.bind("steps_here", tir.min(c.steps - first, chunk))
         _emit_chunk(c, first, steps, inputs, spikes, feed)
-        clock = c.at["clock"]
+        clock = c.buffers["clock"]
         c.e.store(clock, 0, 1, tir.bitwise_and(clock[0] + steps, CLOCK_MASK))
 
 
@@ -65,7 +66,7 @@ def _emit_chunk(
         if not c.hoists(i):
             _emit_step_by_step(c, i, steps, incoming, spikes[i])
         elif layer.recurrence is None:
-            c.fire(i, _moments(incoming, spikes[i]), steps)
+            c.fire(i, _step_inputs(incoming, spikes[i]), steps)
         else:
             _emit_recurrent(c, i, steps, incoming, spikes[i], feed)
         incoming = _of_spikes(spikes[i])
@@ -73,7 +74,7 @@ def _emit_chunk(
         c.read_out(first + s, incoming(s))
 
 
-def _moments(incoming: Inputs, spikes: Callable[[Any], Events]) -> Callable[[Any], StepInputs]:
+def _step_inputs(incoming: Inputs, spikes: Callable[[Any], Events]) -> Callable[[Any], StepInputs]:
     return lambda s: StepInputs(incoming(s), spikes(s))
 
 
@@ -89,14 +90,11 @@ def _emit_recurrent(
     spikes: Callable[[Any], Events],
     feed: Any,
 ) -> None:
-    """What comes in, of all steps; then step by step what it meets there."""
+    """The incoming sums of all steps; then, step by step, the recurrence and the neurons."""
     n = c.layers[i].size
 
     def sums(s: Any) -> linear.Sums:
-        def finish(base: Any, size: int) -> linear.Finish:
-            to = c.e.view(feed, s * n + base, size)
-            return lambda value, at, lanes: c.e.store(to, at, lanes, value)
-
+        finish = StoreSums(c.e, feed, s * n)
         return linear.Sums(c.sum_types[i], finish, c.rows(i, incoming(s)))
 
     linear.emit(c.e, n, sums, steps)
@@ -111,9 +109,9 @@ def _emit_step_by_step(
     spikes: Callable[[Any], Events],
     feed: Callable[[Any], Any] = lambda _: None,
 ) -> None:
-    """feed: of a step, where it was summed before."""
+    """feed: incoming sums of a step, where they were made before."""
     with c.e.loop("s", steps) as s:
-        now = c.e.bind("now", c.at["clock"][0] + s)
-        moment = StepInputs(incoming(s), spikes(s), c.read_arrivals(i, now), feed(s))
-        c.fire(i, lambda _: moment)
-        c.push_spikes(i, moment.spikes, now)
+        now = c.e.bind("now", c.buffers["clock"][0] + s)
+        inputs = StepInputs(incoming(s), spikes(s), c.read_arrivals(i, now), feed(s))
+        c.fire(i, always(inputs))
+        c.push_spikes(i, inputs.spikes, now)

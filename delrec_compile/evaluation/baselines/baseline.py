@@ -13,6 +13,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Network, Recurrence
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import CONSTANTS
 
 FORMS = ("step", "sequence", "batch")
@@ -97,7 +98,7 @@ def delays(recurrence: Recurrence) -> NDArray[np.int32]:
 
 def require_supported(network: Network) -> None:
     """Raises UnsupportedError for what has no form written for the engines here."""
-    if network.readout.kind != "leaky":
+    if not isinstance(network.readout, LeakyReadout):
         raise UnsupportedError(
             f"no form of this engine is written for a {network.readout.kind} readout"
         )

@@ -22,6 +22,7 @@ from delrec_compile.evaluation.baselines.onnx_parts import Graph, bound, window_
 from delrec_compile.evaluation.baselines.onnx_step import OnnxExported, OnnxWindow
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import ConvDelay, Layer, Network, Readout
+from delrec_compile.ops.leaky_readout import LeakyReadout
 
 BITS = 64  # steps ahead that one packed word holds
 UNROLL = 10
@@ -113,7 +114,7 @@ class OnnxChunks(_Sequence):
             graph, arrays, pad = Graph(work), {"spikes": spikes}, h.pad
             z = graph.input("spikes", spikes)
         r = network.readout
-        last = Readout(np.pad(r.weight, ((0, 0), (pad, pad))), r.bias, r.beta)
+        last = LeakyReadout(np.pad(r.weight, ((0, 0), (pad, pad))), r.bias, r.beta)
         graph.output(read_out(graph, last, z, work), "y", self.y)
         self.calls.append(bound(graph.session(), {**arrays, "y": self.y}))
 

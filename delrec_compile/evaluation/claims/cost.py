@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from delrec_compile.network.model import Layer, Network, Recurrence
 from delrec_compile.network.summary import state_bytes
-from delrec_compile.ops import lif
 
 MAC_PJ, ADD_PJ = 4.6, 0.9
 SOURCE = "Horowitz, ISSCC 2014, 45 nm, 32-bit float: 4.6 pJ a MAC, 0.9 pJ an addition"
@@ -58,15 +57,16 @@ def spike_rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...
     found = [float((x > 0).mean())]
     for layer in network.layers:
         current = _feed(layer, x)
-        v, history = np.zeros_like(current[0]), None
+        state = {name: np.zeros_like(current[0]) for name in layer.states}
+        history = None
         recurrence = layer.recurrence
         if recurrence is not None:
-            history = np.zeros((v.shape[0], recurrence.depth, v.shape[1]), np.float32)
+            history = np.zeros((current.shape[1], recurrence.depth, current.shape[2]), np.float32)
         for t in range(len(current)):
             drive = current[t]
             if recurrence is not None and history is not None:
                 drive = drive + recurrence.reference(history)
-            current[t], v = lif.reference(layer.lif, drive, v)
+            current[t], state = layer.neuron.reference(drive, state)
             if history is not None:
                 history = np.concatenate([current[t][:, None], history[:, :-1]], axis=1)
         x = current

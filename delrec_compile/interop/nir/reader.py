@@ -24,6 +24,7 @@ from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 from delrec_compile.network.model import Lif, Readout
 from delrec_compile.ops.checks import MAX_DELAY
+from delrec_compile.ops.registry import make_readout
 
 Constants = Callable[[str], F64]  # of a node, by their names
 METHODS = ("euler", "exact")
@@ -253,6 +254,6 @@ class _Reader:
 def _kind_told(readout: Readout, kind_of: str) -> Readout:
     """The kind that our own graphs tell, where the numbers allow it."""
     try:
-        return replace(readout, kind=kind_of)
+        return make_readout(kind_of, readout.weight, readout.bias, readout.beta, readout.decision)
     except NetworkError:
         return readout

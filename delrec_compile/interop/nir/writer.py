@@ -182,7 +182,7 @@ class _Writer:
         if not readout.has_membrane:
             return
         outputs = (*self.lead, readout.size)
-        if readout.kind == "count" and readout.bias.any():
+        if readout.bias_on_output and readout.bias.any():
             raise UnsupportedError("the readout: counts with a bias have no node in NIR")
         if readout.beta == 1:
             self._then("out", self.nir.I(r=_full(1 / self.dt, outputs)))

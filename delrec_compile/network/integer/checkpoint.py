@@ -3,37 +3,100 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from delrec_compile.aliases import Ints, Numeric
 from delrec_compile.errors import CheckpointError, NetworkError
-from delrec_compile.network.checkpoint import canonical, open_file
-from delrec_compile.network.integer.model import IntegerNetwork, from_description
-from delrec_compile.system.files import write_atomic
+from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.recurrence import RECURRENCES
+from delrec_compile.network.tensor_file import Tensors, network_fields, read, write
 
 FORMAT = "delrec.integer/1"
 NAME = "integer.safetensors"
 
 
 def save(network: IntegerNetwork, path: Path) -> Path:
-    """Writes the network, whole or not at all."""
-    from safetensors.numpy import save as to_bytes
-
-    arrays, config = network.describe()
-    meta = {"format": FORMAT, "config": json.dumps(config, sort_keys=True)}
-    write_atomic(path, canonical(to_bytes(arrays, metadata=meta)))
-    return path
+    """Writes the network, or nothing at all."""
+    arrays, config = describe(network)
+    return write(path, FORMAT, arrays, config)
 
 
 def load(path: Path) -> IntegerNetwork:
-    """Raises CheckpointError for a file that is missing, damaged, or no integer network."""
+    """Raises CheckpointError: missing, damaged, or not an integer network."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; build the artifact again")
-    arrays, meta = open_file(path)
+    arrays, meta = read(path)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} is no integer network (format '{meta.get('format', 'none')}', needed '{FORMAT}')"
+            f"{path} is not an integer network (format '{meta.get('format', 'none')}', needed "
+            f"'{FORMAT}'); build the artifact again"
         )
     try:
         return from_description(arrays, json.loads(meta["config"]))
     except (NetworkError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}; build the artifact again") from error
+
+
+def describe(network: IntegerNetwork) -> tuple[dict[str, Ints], dict[str, Any]]:
+    """Arrays by name, and all else as plain values; `from_description` is the way back."""
+    arrays: dict[str, Ints] = {}
+    layers = []
+    for i, layer in enumerate(network.layers):
+        entry = _split(layer, f"layers.{i}.", arrays)
+        r = layer.recurrence
+        entry["recurrence"] = r and {"kind": r.kind} | _split(r, f"layers.{i}.re_", arrays)
+        layers.append(entry)
+    config = {
+        "layers": layers,
+        "readout": _split(network.readout, "readout.", arrays),
+        "numeric": network.numeric,
+        **network_fields(network),
+    }
+    return arrays, config
+
+
+def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> IntegerNetwork:
+    """Raises CheckpointError for a damaged description, NetworkError for bad values."""
+    left = Tensors(arrays)
+    try:
+        layers = []
+        for i, entry in enumerate(config["layers"]):
+            recurrence = dict(entry["recurrence"] or {})
+            if recurrence:
+                kind = RECURRENCES[recurrence.pop("kind")]
+                recurrence = {
+                    "recurrence": kind(**recurrence, **_gather(kind, f"layers.{i}.re_", left))
+                }
+            values = {k: v for k, v in entry.items() if k != "recurrence"}
+            own = _gather(IntegerLayer, f"layers.{i}.", left)
+            layers.append(IntegerLayer(**values, **own, **recurrence))
+        out = IntegerReadout(**config["readout"], **_gather(IntegerReadout, "readout.", left))
+        rest = {k: v for k, v in config.items() if k not in ("layers", "readout")}
+        rest |= {"labels": tuple(rest["labels"]), "numeric": Numeric(rest["numeric"])}
+        network = IntegerNetwork(tuple(layers), out, **rest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"the description is damaged ({error!r}); quantise again") from error
+    left.require_empty()
+    return network
+
+
+def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
+    """Puts the arrays of a part into `arrays`; returns its plain values."""
+    values = {}
+    for f in fields(part):
+        value = getattr(part, f.name)
+        if isinstance(value, np.ndarray):
+            arrays[prefix + f.name] = value
+        elif f.name != "recurrence":
+            values[f.name] = value
+    return values
+
+
+def _gather(kind: Any, prefix: str, left: Tensors) -> dict[str, Any]:
+    return {f.name: left.take(prefix + f.name) for f in fields(kind) if prefix + f.name in left}

@@ -5,6 +5,7 @@ What they compute together is in `delrec_compile.network.integer.model`. Each is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,9 @@ from delrec_compile.network.integer.recurrence import (
     require_int,
     row_sums,
 )
-from delrec_compile.ops.lif import RESETS
-from delrec_compile.ops.readout import DECISIONS, KINDS
+from delrec_compile.ops.lif import RESETS, Lif
+from delrec_compile.ops.readout import DECISIONS, Readout
+from delrec_compile.ops.registry import READOUTS
 
 Q = 15  # fractional bits of beta
 ONE = 1 << Q
@@ -40,9 +42,10 @@ def leak(v: I64, beta: int | I32) -> I64:
 class IntegerLayer:
     """weight: (out, in) int8 or int16. bias, threshold, v_reset: (out,) int32, in membrane units.
 
-    beta: membrane kept per step, in 2^-15, one or (out,) int32. fraction: a weight unit is 2^fraction
-    membrane units. scale: (out,) float64, what a weight unit is worth in the current of the float
-    network. reset: as in Lif. drop: (out,) int32, what a soft reset takes off, in membrane units.
+    beta: share of the membrane left after a step, in 2^-15, one or (out,) int32. fraction: a weight
+    unit is 2^fraction membrane units. scale: (out,) float64, worth of a weight unit in the current of
+    the float network. reset: as in Lif. drop: (out,) int32 that a soft reset subtracts, in membrane
+    units; None with a hard reset. Raises NetworkError.
     """
 
     weight: Ints
@@ -80,6 +83,11 @@ class IntegerLayer:
                 f"the recurrent weight is {r.weight.dtype}, the weight {self.weight.dtype}; "
                 "they share a scale and must share a type"
             )
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """Meaning of each state variable of the neurons, by name."""
+        return Lif.states
 
     @property
     def size(self) -> int:
@@ -126,7 +134,10 @@ class IntegerLayer:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """weight: (classes, N). Fields as in IntegerLayer. decision, kind: as in Readout."""
+    """weight: (classes, N). Fields as in IntegerLayer. decision, kind: as in Readout.
+
+    Raises NetworkError.
+    """
 
     weight: Ints
     bias: I32
@@ -138,12 +149,12 @@ class IntegerReadout:
 
     def __post_init__(self) -> None:
         _common(self)
-        for name, allowed in (("decision", DECISIONS), ("kind", tuple(KINDS))):
+        for name, allowed in (("decision", DECISIONS), ("kind", tuple(READOUTS))):
             if getattr(self, name) not in allowed:
                 raise NetworkError(
                     f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        beta = KINDS[self.kind]
+        beta = self.form.fixed_beta
         if beta is not None and self.beta != beta * ONE:
             raise NetworkError(f"readout: a {self.kind} readout has beta {int(beta * ONE)}")
 
@@ -156,13 +167,23 @@ class IntegerReadout:
         return int(self.weight.shape[1])
 
     @property
+    def form(self) -> type[Readout]:
+        """The float32 readout of the same kind."""
+        return READOUTS[self.kind]
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """Meaning of each state variable, by name."""
+        return self.form.states
+
+    @property
     def has_membrane(self) -> bool:
-        """Whether it has a membrane."""
-        return self.kind != "linear"
+        """Whether it has state."""
+        return bool(self.states)
 
     @property
     def unit(self) -> F32:
-        """(classes,): what a membrane unit is worth, y = float32(v) * unit."""
+        """(classes,): worth of a membrane unit, y = float32(v) * unit."""
         return np.ldexp(self.scale, -self.fraction).astype(np.float32)
 
     def bound(self, max_input: int = 1) -> int:
@@ -174,16 +195,14 @@ class IntegerReadout:
         return not _settles(self.bound(max_input), self.beta)
 
     def integrate(self, x: F64, v: Ints | None) -> tuple[I32, I32 | None]:
-        """x: (batch, N) spikes. Returns what y is made of, and the new membrane if one is kept."""
-        current = product(x, self.weight) << self.fraction
+        """x: (batch, N) spikes. Returns y in membrane units, and the new membrane if it has one."""
+        step_bias, offset = (0, self.bias) if self.form.bias_on_output else (self.bias, 0)
+        current = (product(x, self.weight) << self.fraction) + step_bias
         if v is None:
-            return (current + self.bias).astype(np.int32), None
+            return (current + offset).astype(np.int32), None
         m = leak(v.astype(np.int64), self.beta) + current
-        if self.kind == "leaky":
-            kept = np.clip(m + self.bias, -LIMIT, LIMIT - 1).astype(np.int32)
-            return kept, kept
-        kept = np.clip(m, -LIMIT, LIMIT - 1).astype(np.int32)
-        return kept + self.bias, kept
+        new = np.clip(m, -LIMIT, LIMIT - 1).astype(np.int32)
+        return new + offset, new
 
 
 # Checks. ------------------------------------------------------------------------------------------

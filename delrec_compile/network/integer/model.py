@@ -23,21 +23,20 @@ the membrane: m fits in int32. How targets compute it best: docs/integer.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import F32, F64, INTEGER_MODES, Ints, Numeric
-from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
+from delrec_compile.aliases import F32, F64, INTEGER_MODES, Numeric
+from delrec_compile.errors import DataError, NetworkError, UnsupportedError
+from delrec_compile.network.base import MAX_INPUT, BaseNetwork, State, pushed
 from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, require_int
-from delrec_compile.network.model import MAX_INPUT, Network, StateVar
-
-State = dict[str, Ints]
-_RECURRENCES: dict[str, Any] = {c.kind: c for c in (IntegerConv, IntegerDense)}
+from delrec_compile.network.model import Network
+from delrec_compile.network.state import HISTORY, READOUT, layer_prefix
 
 
 def weight_type(numeric: str) -> np.dtype[Any]:
@@ -48,34 +47,20 @@ def weight_type(numeric: str) -> np.dtype[Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerNetwork:
-    """Layers in order, ended by a readout; made by `quantise`.
+class IntegerNetwork(BaseNetwork[IntegerLayer, IntegerReadout]):
+    """The integer form, made by `quantise`.
 
-    numeric: 'int16' or 'int8'. max_input: a larger input count is taken as this many.
+    numeric: 'int16' or 'int8'. max_input: larger input counts are clipped to it.
     """
 
-    layers: tuple[IntegerLayer, ...]
-    readout: IntegerReadout
-    numeric: Numeric
-    dt_ms: float = 10.0
-    max_input: int = 31
-    labels: tuple[str, ...] = ()
-    name: str = "network"
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    numeric: Numeric = field(kw_only=True)
+    membrane_dtype: ClassVar[str] = "int32"
+    spike_dtype: ClassVar[str] = "uint8"
 
     def __post_init__(self) -> None:
-        kind = weight_type(self.numeric)
-        if not self.layers:
-            raise NetworkError("the network has no layer; at least one is needed")
+        super().__post_init__()
         require_int("max_input", self.max_input, 1, MAX_INPUT)
-        if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
-            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
-        wanted = [*(layer.inputs for layer in self.layers[1:]), self.readout.inputs]
-        for i, (layer, want) in enumerate(zip(self.layers, wanted, strict=True)):
-            if layer.size != want:
-                raise NetworkError(
-                    f"layer {i} sends {layer.size} values, the next one takes {want}"
-                )
+        kind = weight_type(self.numeric)
         for name, part, count in self.parts():
             if part.weight.dtype != kind:
                 raise NetworkError(f"{name}: weight is {part.weight.dtype}; {kind} is needed")
@@ -84,70 +69,42 @@ class IntegerNetwork:
                     f"{name}: a step can add {part.bound(count)} to a membrane; below 2**30 is "
                     f"needed: lower max_input (now {self.max_input}), fraction or the weights"
                 )
-        if self.labels and len(self.labels) != self.outputs:
-            raise NetworkError(f"{len(self.labels)} labels for {self.outputs} classes")
-
-    @property
-    def inputs(self) -> int:
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        return self.readout.size
 
     def parts(self) -> list[tuple[str, IntegerLayer | IntegerReadout, int]]:
-        """(name, layer or readout, the largest value an input of it takes)."""
+        """Name, layer or readout, and largest value of its inputs, for each part in order."""
         rows: list[Any] = [(f"layer {i}", layer, 1) for i, layer in enumerate(self.layers)]
         rows[0] = ("layer 0", self.layers[0], self.max_input)
         return [*rows, ("readout", self.readout, 1)]
 
-    def state(self) -> tuple[StateVar, ...]:
-        """The state in its canonical order: names and shapes of Network, v int32, hist uint8."""
-        out: list[StateVar] = []
-        for i, layer in enumerate(self.layers):
-            out.append(StateVar(f"l{i}_v", (layer.size,), "membrane after reset, int32"))
-            if layer.recurrence is not None:
-                shape = (layer.recurrence.depth, layer.size)
-                out.append(StateVar(f"l{i}_hist", shape, "spikes, newest first, uint8"))
-        if self.readout.has_membrane:
-            out.append(StateVar("out_v", (self.outputs,), "membrane of the readout, int32"))
-        return tuple(out)
-
-    def reset(self, batch: int = 1) -> State:
-        return {
-            s.name: np.zeros((batch, *s.shape), np.uint8 if s.name.endswith("_hist") else np.int32)
-            for s in self.state()
-        }
-
     def step(
         self, x: NDArray[Any], state: State, spikes: Sequence[Callable[[F32], None]] = ()
     ) -> tuple[F32, State]:
-        """The definition. x: (batch, inputs) counts. Returns y (batch, outputs) and the new state.
-
-        spikes: one receiver per layer for its spikes (batch, N), to look inside.
-        """
+        """See `BaseNetwork.step`: this is the definition. x: counts."""
         s = self.counts(x)
         new: State = {}
         for i, layer in enumerate(self.layers):
-            past = state.get(f"l{i}_hist")
-            fires, new[f"l{i}_v"] = layer.fire(layer.membrane(s, state[f"l{i}_v"], past))
+            prefix = layer_prefix(i)
+            history = state.get(prefix + HISTORY)
+            fires, v = layer.fire(layer.membrane(s, state[prefix + "v"], history))
+            new[prefix + "v"] = v
             s = fires.astype(np.float64)
             if spikes:
                 spikes[i](fires.astype(np.float32))
-            if past is not None:
-                newest = fires[:, None].astype(np.uint8)
-                new[f"l{i}_hist"] = np.concatenate([newest, past[:, :-1]], axis=1)
-        y, kept = self.readout.integrate(s, state.get("out_v"))
-        new |= {} if kept is None else {"out_v": kept}
+            if history is not None:
+                new[prefix + HISTORY] = pushed(fires.astype(np.uint8), history)
+        y, after = self.readout.integrate(s, state.get(READOUT + "v"))
+        new |= {} if after is None else {READOUT + "v": after}
         return y.astype(np.float32) * self.readout.unit, new
 
     def counts(self, x: NDArray[Any]) -> F64:
-        """x (batch, inputs) as the step takes it. Raises DataError for what is no count."""
+        """x (batch, inputs), clipped to max_input. Raises DataError for a value that is not a count."""
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise DataError(f"x has shape {list(x.shape)}; [batch, {self.inputs}] is needed")
         counts = x.astype(np.float64)
         if not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all():
-            raise DataError("x holds a value that is no count; whole numbers from 0 are needed")
+            raise DataError(
+                "x contains a value that is not a count; whole numbers from 0 are needed"
+            )
         return np.minimum(counts, self.max_input)
 
     def sizes(self) -> dict[str, int]:
@@ -156,7 +113,7 @@ class IntegerNetwork:
         A v_reset of zeros needs no table. The state holds rings of bit planes, and the clock.
         """
         weights = tables = 0
-        state = 4 + (4 * self.outputs if self.readout.has_membrane else 0)
+        state = 4 + 4 * self.outputs * len(self.readout.states)
         for _, part, _ in self.parts():
             weights += part.weight.nbytes
             tables += part.bias.nbytes
@@ -175,63 +132,6 @@ class IntegerNetwork:
             elif isinstance(r, IntegerDense):
                 weights += r.weight.nbytes
         return {"weights": weights, "tables": tables, "state": state}
-
-    def describe(self) -> tuple[dict[str, Ints], dict[str, Any]]:
-        """Arrays by name, and the rest as plain values for JSON; `assemble` is the way back."""
-        arrays: dict[str, Ints] = {}
-        layers = []
-        for i, layer in enumerate(self.layers):
-            entry = _split(layer, f"layers.{i}.", arrays)
-            r = layer.recurrence
-            entry["recurrence"] = r and {"kind": r.kind} | _split(r, f"layers.{i}.re_", arrays)
-            layers.append(entry)
-        config: dict[str, Any] = {
-            "layers": layers,
-            "readout": _split(self.readout, "readout.", arrays),
-        }
-        config |= {"numeric": self.numeric, "dt_ms": self.dt_ms, "max_input": self.max_input}
-        config |= {"labels": list(self.labels), "name": self.name, "notes": dict(self.notes)}
-        return arrays, config
-
-
-def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> IntegerNetwork:
-    """The network that `describe` took apart. Raises CheckpointError, or NetworkError."""
-    left = dict(arrays)
-    try:
-        layers = []
-        for i, entry in enumerate(config["layers"]):
-            r = dict(entry["recurrence"] or {})
-            if r:
-                kind = _RECURRENCES[r.pop("kind")]
-                r = {"recurrence": kind(**r, **_gather(kind, f"layers.{i}.re_", left))}
-            plain = {k: v for k, v in entry.items() if k != "recurrence"}
-            own = _gather(IntegerLayer, f"layers.{i}.", left)
-            layers.append(IntegerLayer(**plain, **own, **r))
-        out = IntegerReadout(**config["readout"], **_gather(IntegerReadout, "readout.", left))
-        rest = {k: v for k, v in config.items() if k not in ("layers", "readout")}
-        rest |= {"labels": tuple(rest["labels"]), "numeric": Numeric(rest["numeric"])}
-        network = IntegerNetwork(tuple(layers), out, **rest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"the description is damaged ({error!r}); quantise again") from error
-    if left:
-        raise CheckpointError(f"tensors that no part takes: {', '.join(sorted(left))}")
-    return network
-
-
-def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
-    """Puts the arrays of a part into `arrays`; returns its plain values."""
-    plain = {}
-    for f in fields(part):
-        value = getattr(part, f.name)
-        if isinstance(value, np.ndarray):
-            arrays[prefix + f.name] = value
-        elif f.name != "recurrence":
-            plain[f.name] = value
-    return plain
-
-
-def _gather(kind: Any, prefix: str, left: dict[str, Ints]) -> dict[str, Any]:
-    return {f.name: left.pop(prefix + f.name) for f in fields(kind) if prefix + f.name in left}
 
 
 AnyNetwork = Network | IntegerNetwork

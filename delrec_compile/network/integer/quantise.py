@@ -30,7 +30,7 @@ from delrec_compile.network.integer.layers import (
     IntegerReadout,
 )
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
-from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.integer.recurrence import RECURRENCES, IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
 from delrec_compile.ops.lif import Number
 from delrec_compile.system.renamed import renamed_arguments
@@ -64,17 +64,24 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
 
 
 def _convertible(network: Network, numeric: Numeric) -> None:
-    """Raises UnsupportedError, by name, for what has no integer form."""
+    """Raises UnsupportedError, by name, for a part that has no integer form."""
     for i, layer in enumerate(network.layers):
-        r = layer.recurrence
-        what = "convolution of its inputs" if layer.maps is not None else ""
-        if not what and r is not None and not isinstance(r, ConvDelay | DenseDelay):
-            what = f"{r.name} recurrence"
-        if what:
-            raise UnsupportedError(
-                f"layer {i} has a {what}, which {numeric} does not have; build it with "
-                "--numeric float32"
-            )
+        r, part = layer.recurrence, ""
+        if layer.maps is not None:
+            part = "convolution of its inputs"
+        elif r is not None and r.kind not in RECURRENCES:
+            part = f"{r.name} recurrence"
+        elif not layer.neuron.has_integer_form:
+            part = f"'{layer.neuron.kind}' neuron model"
+        if part:
+            raise UnsupportedError(_no_integer_form(f"layer {i}", part, numeric))
+    if not network.readout.has_integer_form:
+        part = f"'{network.readout.kind}' readout"
+        raise UnsupportedError(_no_integer_form("the network", part, numeric))
+
+
+def _no_integer_form(owner: str, part: str, numeric: str) -> str:
+    return f"{owner} has a {part}, which {numeric} does not have; build it with --numeric float32"
 
 
 def _quantise_parts(
@@ -89,7 +96,7 @@ def _quantise_parts(
     return IntegerNetwork(
         layers,
         _readout(network.readout, numeric, known[-1]),
-        numeric,
+        numeric=numeric,
         dt_ms=network.dt_ms,
         max_input=network.max_input,
         labels=network.labels,
@@ -137,8 +144,8 @@ def _readout(readout: Readout, numeric: Numeric, moments: InputStatistics | None
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
     units, scale, drift = _rounded(rows, numeric, moments)
     fraction = rows.fraction(units, scale, drift)
-    if readout.kind == "count":
-        drift = np.zeros_like(drift)  # its bias is not of each step
+    if readout.bias_on_output:
+        drift = np.zeros_like(drift)  # it arises at each step
     bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
     kind = (readout.decision, readout.kind)
     return IntegerReadout(units, bias, rows.beta, fraction, scale, *kind)

@@ -120,6 +120,10 @@ class IntegerDense:
         return product(g, self.weight) << fraction
 
 
+# by the kind of the float32 recurrence
+RECURRENCES: dict[str, Any] = {r.kind: r for r in (IntegerConv, IntegerDense)}
+
+
 def require_int(name: str, value: Any, low: int, high: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise NetworkError(f"{name} is {value!r}; a whole number is needed")

@@ -23,7 +23,8 @@ from delrec_compile.network.golden import CHECK_STEPS, golden_hash, golden_input
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.graph import semantic_graph
-from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, StateVarIO, state_abi
+from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, schema_of, state_abi
+from delrec_compile.network.state import past, present
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.system.files import write_atomic
 
@@ -112,7 +113,7 @@ def prove(model: onnx.ModelProto, network: Network) -> None:
     names = [o.name for o in session.get_outputs()]
     step = Step(network)
     theirs = step.reset()
-    ours = {f"past_{name}": value for name, value in network.reset().items()}
+    ours = {past(name): value for name, value in network.reset().items()}
     inputs = golden_input(network, -(-CHECK_STEPS // unroll) * unroll)
     for t in range(0, len(inputs), unroll):
         x = inputs[t : t + unroll]
@@ -124,9 +125,9 @@ def prove(model: onnx.ModelProto, network: Network) -> None:
             ys.append(y.numpy())
         pairs = {"y": (result["y"], ys[0] if unroll == 1 else np.stack(ys))}
         for name, value in zip(step.names, theirs, strict=True):
-            pairs[name] = result[f"present_{name}"], value.numpy()
+            pairs[name] = result[present(name)], value.numpy()
         _agree(pairs, limit, t + unroll - 1)
-        ours = {f"past_{name}": result[f"present_{name}"] for name in step.names}
+        ours = {past(name): result[present(name)] for name in step.names}
 
 
 def _agree(pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]], limit: float, step: int) -> None:
@@ -155,8 +156,8 @@ def _prop(model: onnx.ModelProto, key: str) -> str:
 
 
 def _describe(model: onnx.ModelProto, network: Network, form: str, unroll: int) -> None:
-    schema = [StateVarIO(s.name, s.shape, "float32", "zeros", s.meaning) for s in network.state()]
-    facts = {
+    schema = schema_of(network)
+    metadata = {
         "format_version": FORMAT_VERSION,
         "form": form,
         "unroll": unroll,
@@ -171,4 +172,4 @@ def _describe(model: onnx.ModelProto, network: Network, form: str, unroll: int) 
         "golden_sha256": golden_hash(network),
         "producer": "delrec-compile",
     }
-    helper.set_model_props(model, {f"delrec.{k}": str(v) for k, v in facts.items()})
+    helper.set_model_props(model, {f"delrec.{k}": str(v) for k, v in metadata.items()})

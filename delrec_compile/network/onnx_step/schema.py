@@ -12,6 +12,8 @@ from typing import Any
 import onnx
 
 from delrec_compile.errors import ModelError
+from delrec_compile.network.model import Network
+from delrec_compile.network.state import PAST, PRESENT
 
 DOMAIN = "ai.delrec"
 FORMAT_VERSION = 1
@@ -51,6 +53,11 @@ class StepModel:
     @property
     def inputs(self) -> int:
         return int(_shape(self.proto.graph.input[0])[-1])
+
+
+def schema_of(network: Network) -> list[StateVarIO]:
+    """The state of a network as its ONNX step shows it."""
+    return [StateVarIO(s.name, s.shape, "float32", "zeros", s.meaning) for s in network.state()]
 
 
 def state_abi(state: Iterable[StateVarIO]) -> str:
@@ -120,7 +127,7 @@ def _check_ports(model: StepModel, where: str) -> None:
     for name, values in (("x", graph.input), ("y", graph.output)):
         if not values or values[0].name != name or len(_shape(values[0])) != rank:
             raise ModelError(f"{where}: '{name}' with {rank} axes must come first; {AGAIN}")
-    for prefix, values in (("past_", graph.input), ("present_", graph.output)):
+    for prefix, values in ((PAST, graph.input), (PRESENT, graph.output)):
         have = {v.name: v for v in values if v.name.startswith(prefix)}
         want = {f"{prefix}{s.name}": s for s in model.state}
         odd = sorted(have.keys() ^ want.keys())

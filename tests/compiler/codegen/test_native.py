@@ -22,7 +22,8 @@ from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network.grid import grids
-from delrec_compile.network.model import ConvDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.runners.memory import aligned, pointer
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.session import Session
@@ -137,7 +138,7 @@ def test_the_clock_may_turn_over(compiled: Compile) -> None:
 def leaky(beta: float, weight: float, n: int = 64) -> Network:
     """Neurons that never fire, driven by their own input: m = beta * v + weight * x."""
     layer = Layer(weight * np.eye(n), np.zeros(n), Lif(beta, threshold=1e30))
-    return Network((layer,), Readout(np.zeros((n, n)), np.zeros(n), beta), name=f"leaky_{n}")
+    return Network((layer,), LeakyReadout(np.zeros((n, n)), np.zeros(n), beta), name=f"leaky_{n}")
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.1234567], ids=["units", "float32"])
@@ -195,7 +196,7 @@ def test_a_single_neuron_gains_nothing_from_its_padding(compiled: Compile) -> No
     """A kernel wider than the layer: taps that fall outside add nothing."""
     kernel = np.array([3.0, -2.0, 0.5, -2.0, 3.0])
     layer = Layer(np.ones((1, 1)), np.zeros(1), Lif(0.5), ConvDelay(kernel, np.array([2])))
-    network = Network((layer,), Readout(np.ones((1, 1)), np.zeros(1), 0.5), name="padded")
+    network = Network((layer,), LeakyReadout(np.ones((1, 1)), np.zeros(1), 0.5), name="padded")
     x = np.array([1, 0, 0, 0, 1, 1, 0, 2] * 8, np.float32).reshape(-1, 1, 1)
     same(compiled(network).trace(x), TorchRunner(network).trace(x))
 

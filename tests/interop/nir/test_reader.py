@@ -498,7 +498,7 @@ def test_constants_of_each_neuron_come_back_the_same() -> None:
     """Those that all neurons share come back as one number."""
     network = cases.network("dense")
     r = np.random.default_rng(0)
-    layers = tuple(replace(y, lif=Lif(r.random(y.size, np.float32))) for y in network.layers)
+    layers = tuple(replace(y, neuron=Lif(r.random(y.size, np.float32))) for y in network.layers)
     own = replace(network, layers=layers)
     again = delrec_compile.from_nir(delrec_compile.to_nir(own)).network
     assert checkpoint.digest(again) == checkpoint.digest(own)
@@ -572,7 +572,7 @@ def test_an_existing_file_stays(tmp_path: Path) -> None:
 
 def test_a_leak_that_is_hard_to_write() -> None:
     network = cases.network("dense")
-    layers = tuple(replace(y, lif=Lif(1 - 2**-20, gain=3e-5)) for y in network.layers)
+    layers = tuple(replace(y, neuron=Lif(1 - 2**-20, gain=3e-5)) for y in network.layers)
     odd = replace(network, layers=layers)
     again = delrec_compile.from_nir(delrec_compile.to_nir(odd)).network
     assert again.layers[0].lif.attributes() == odd.layers[0].lif.attributes()
@@ -582,7 +582,7 @@ def test_a_leak_that_is_hard_to_write() -> None:
 def test_random_networks_are_written_or_refused(seed: int) -> None:
     """Writing proves that the graph, read back, gives the same spikes."""
     network = drawn.network(seed)
-    layers = tuple(replace(y, lif=replace(y.lif, reset="hard")) for y in network.layers)
+    layers = tuple(replace(y, neuron=replace(y.lif, reset="hard")) for y in network.layers)
     network = replace(network, layers=layers)
     try:
         graph, refused = delrec_compile.to_nir(network), ""

@@ -23,11 +23,13 @@ from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
 from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
+from delrec_compile.network.integer.checkpoint import describe, from_description
 from delrec_compile.network.integer.layers import LIMIT, ONE, leak
-from delrec_compile.network.integer.model import IntegerNetwork, from_description
+from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network, Readout
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.runners.reference import ReferenceRunner
 
@@ -198,7 +200,7 @@ def drawn(seed: int, numeric: str) -> IntegerNetwork:
         weight = rng.normal(size=(n, inputs)) * size * 10.0 ** rng.uniform(-3, 0, (n, 1))
         layers.append(Layer(weight, rng.normal(size=n), lif, back))
         inputs = n
-    readout = Readout(rng.normal(size=(3, inputs)), rng.normal(size=3), rng.choice([0.5, 1.0]))
+    readout = LeakyReadout(rng.normal(size=(3, inputs)), rng.normal(size=3), rng.choice([0.5, 1.0]))
     most = int(rng.integers(1, 256))
     return quantise(Network(tuple(layers), readout, max_input=most), numeric)
 
@@ -307,7 +309,7 @@ def test_two_lanes_of_a_word_hold_sums_of_bytes(events: list[tuple[int, ...]]) -
 def test_a_membrane_stops_at_its_lower_end() -> None:
     """beta = 1 and steady inhibition: the float membrane falls for ever."""
     layer = Layer(np.full((2, 1), -1.0), np.zeros(2), Lif(1.0))
-    float_network = Network((layer,), Readout(np.ones((1, 2)), [1.0], 1.0), max_input=3)
+    float_network = Network((layer,), LeakyReadout(np.ones((1, 2)), [1.0], 1.0), max_input=3)
     network = quantise(float_network, "int8")
     assert network.layers[0].clamps(3)
     assert not quantise(cases.network("conv3"), "int8").layers[0].clamps(2)
@@ -330,12 +332,12 @@ def test_counts_above_the_largest_are_taken_as_the_largest() -> None:
     ("x", "message"),
     [
         (np.zeros((1, 3)), r"x has shape \[1, 3\]; \[batch, 14\] is needed"),
-        (np.full((1, 14), 0.5), "no count; whole numbers"),
-        (np.full((1, 14), -1), "no count"),
-        (np.full((1, 14), np.nan), "no count"),
+        (np.full((1, 14), 0.5), "not a count; whole numbers"),
+        (np.full((1, 14), -1), "not a count"),
+        (np.full((1, 14), np.nan), "not a count"),
     ],
 )
-def test_inputs_that_are_no_counts_are_refused(x: Array, message: str) -> None:
+def test_inputs_that_are_not_counts_are_refused(x: Array, message: str) -> None:
     network = quantise(cases.network("conv3"), "int16")
     with refusal(DataError, message, 3):
         network.step(x, network.reset())
@@ -383,7 +385,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 def test_a_network_without_weights_is_quantised() -> None:
     silent = Layer(np.zeros((2, 3)), np.zeros(2), Lif(0.5))
-    network = quantise(Network((silent,), Readout(np.zeros((1, 2)), [0.0], 0.5)), "int8")
+    network = quantise(Network((silent,), LeakyReadout(np.zeros((1, 2)), [0.0], 0.5)), "int8")
     assert agree(network, np.full((5, 3), 31, np.uint8)) == 0
 
 
@@ -391,22 +393,22 @@ def test_a_network_without_weights_is_quantised() -> None:
 @pytest.mark.parametrize("name", ["mixed", "feed_forward", "both_layers"])
 def test_a_network_comes_back_from_its_arrays(name: str, numeric: str) -> None:
     network = quantise(cases.network(name), numeric)
-    arrays, config = network.describe()
+    arrays, config = describe(network)
     again = from_description(from_bytes(to_bytes(arrays)), json.loads(json.dumps(config)))
-    assert again.describe()[1] == config
-    for key, value in again.describe()[0].items():
+    assert describe(again)[1] == config
+    for key, value in describe(again)[0].items():
         np.testing.assert_array_equal(value, arrays[key])
         assert value.dtype == arrays[key].dtype
     assert again.state() == network.state()
 
 
 def test_damaged_descriptions_are_refused() -> None:
-    arrays, config = quantise(cases.network("mixed"), "int8").describe()
+    arrays, config = describe(quantise(cases.network("mixed"), "int8"))
     less = {k: v for k, v in arrays.items() if k != "layers.0.bias"}
     for broken in ((less, config), (arrays, {**config, "layers": [{}]}), (arrays, {})):
         with refusal(CheckpointError, "the description is damaged", 3):
             from_description(*broken)
-    with refusal(CheckpointError, "tensors that no part takes: more", 3):
+    with refusal(CheckpointError, "tensors that the description does not name: more", 3):
         from_description({**arrays, "more": arrays["readout.bias"]}, config)
 
 
@@ -470,7 +472,7 @@ def test_the_mean_error_goes_into_the_bias() -> None:
 
 def test_calibrating_twice_gives_the_same_network() -> None:
     network, samples = checkpoint.load("dense_delay_256"), read_samples("samples")
-    one, two = (quantise(network, "int8", samples.take(range(20))).describe() for _ in range(2))
+    one, two = (describe(quantise(network, "int8", samples.take(range(20)))) for _ in range(2))
     assert one[1] == two[1]
     for key, value in one[0].items():
         np.testing.assert_array_equal(value, two[0][key])

@@ -194,7 +194,7 @@ def test_lost_state_is_noticed_in_a_silent_network() -> None:
 
 def silent(network: Network) -> Network:
     layers = tuple(
-        replace(layer, lif=replace(layer.lif, threshold=64.0)) for layer in network.layers
+        replace(layer, neuron=replace(layer.lif, threshold=64.0)) for layer in network.layers
     )
     return replace(network, layers=layers)
 

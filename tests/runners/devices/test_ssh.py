@@ -236,7 +236,7 @@ def test_spikes_that_differ_there_are_exit_6(
     shutil.copytree(artifacts["conv_delay_256"], folder)
     network = checkpoint.load(folder / "network.safetensors")
     first, *rest = network.layers
-    other = replace(first, lif=replace(first.lif, threshold=first.lif.threshold * 2))
+    other = replace(first, neuron=replace(first.lif, threshold=first.lif.threshold * 2))
     checkpoint.save(replace(network, layers=(other, *rest)), folder / "network.safetensors")
     manifest = json.loads((folder / "manifest.json").read_text())
     content = (folder / "network.safetensors").read_bytes()

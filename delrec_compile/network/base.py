@@ -1,0 +1,168 @@
+"""What the float32 and the integer form of a network share: layers in order, ended by a readout."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.aliases import F32
+from delrec_compile.errors import NetworkError
+from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
+
+MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
+State = dict[str, NDArray[Any]]
+
+
+class DelayedSpikes(Protocol):
+    """A recurrence, as a network sees it: neurons, and steps of history that it reads."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+
+
+class Part(Protocol):
+    """A layer or a readout: outputs, inputs, and the meaning of each state variable by name."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def states(self) -> Mapping[str, str]: ...
+
+
+class LayerPart(Part, Protocol):
+    """A layer: a part with a recurrence, or None."""
+
+    @property
+    def recurrence(self) -> DelayedSpikes | None: ...
+
+
+L = TypeVar("L", bound=LayerPart)
+R = TypeVar("R", bound=Part)
+
+
+@dataclass(frozen=True, eq=False)
+class BaseNetwork(ABC, Generic[L, R]):
+    """dt_ms: length of a step. max_input: largest input count, 1 to MAX_INPUT. labels: class names,
+    or empty. notes: free text and numbers (command, data hash, accuracy), JSON-ready.
+
+    membrane_dtype, spike_dtype: of the state in the reference. Raises NetworkError.
+    """
+
+    layers: tuple[L, ...]
+    readout: R
+    dt_ms: float = 10.0
+    max_input: int = 31
+    labels: tuple[str, ...] = ()
+    name: str = "network"
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    membrane_dtype: ClassVar[str] = "float32"
+    spike_dtype: ClassVar[str] = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise NetworkError("the network has no layer; at least one is needed")
+        sizes = [layer.size for layer in self.layers]
+        expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
+        for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
+            if size != inputs:
+                raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
+        object.__setattr__(self, "dt_ms", _number("dt_ms", self.dt_ms))
+        if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
+            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
+        object.__setattr__(self, "max_input", _number("max_input", self.max_input))
+        if int(self.max_input) != self.max_input or not 1 <= self.max_input <= MAX_INPUT:
+            raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
+        if self.labels and len(self.labels) != self.readout.size:
+            raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
+        object.__setattr__(self, "notes", _json_ready(self.notes))
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.readout.size
+
+    def state(self) -> tuple[StateVar, ...]:
+        """The state in its canonical order."""
+        out: list[StateVar] = []
+        for i, layer in enumerate(self.layers):
+            out += self._variables(layer_prefix(i), layer)
+            if layer.recurrence is not None:
+                shape = (layer.recurrence.depth, layer.size)
+                name = layer_prefix(i) + HISTORY
+                out.append(StateVar(name, shape, "spikes, newest first", self.spike_dtype))
+        return (*out, *self._variables(READOUT, self.readout))
+
+    def _variables(self, prefix: str, part: Part) -> list[StateVar]:
+        return [
+            StateVar(prefix + name, (part.size,), meaning, self.membrane_dtype)
+            for name, meaning in part.states.items()
+        ]
+
+    def reset(self, batch: int = 1) -> State:
+        """The state of a fresh start: zeros, (batch, ...)."""
+        return {s.name: np.zeros((batch, *s.shape), s.dtype) for s in self.state()}
+
+    @abstractmethod
+    def step(
+        self, x: NDArray[Any], state: State, spikes: Sequence[Callable[[F32], None]] = ()
+    ) -> tuple[F32, State]:
+        """One step, plain and slow. x: (batch, inputs). Returns y (batch, outputs), the new state.
+
+        spikes: one receiver per layer for its spikes (batch, N), to look inside.
+        """
+
+
+def own_state(prefix: str, names: Mapping[str, str], state: State) -> State:
+    """The variables of one layer, or of the readout, by their local names."""
+    return {name: state[prefix + name] for name in names}
+
+
+def prefixed(prefix: str, state: State) -> State:
+    """Local names as they stand in the state of the network."""
+    return {prefix + name: value for name, value in state.items()}
+
+
+def pushed(spikes: NDArray[Any], history: NDArray[Any]) -> NDArray[Any]:
+    """The history (batch, depth, N) after a step: spikes (batch, N) first."""
+    return np.concatenate([spikes[:, None], history[:, :-1]], axis=1)
+
+
+def _number(name: str, value: Any) -> Any:
+    """Python's number for one of NumPy's: files hold it as JSON."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NetworkError(f"{name} is {value!r}; a number is needed")
+    return value
+
+
+def _json_ready(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes as they come back from a file. Raises NetworkError."""
+    try:
+        ready: dict[str, Any] = json.loads(json.dumps(dict(notes), default=_to_json))
+    except TypeError as error:
+        raise NetworkError(f"notes: {error}") from error
+    return ready
+
+
+def _to_json(value: Any) -> Any:
+    """NumPy's values as Python's, paths as text."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{value!r} is a {type(value).__name__}; allowed: text, numbers, lists, tables")

@@ -1,0 +1,106 @@
+"""Files of arrays with a description: safetensors, the description as JSON in the metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from delrec_compile.errors import CheckpointError, did_you_mean
+from delrec_compile.network.base import BaseNetwork
+from delrec_compile.system.files import write_atomic
+
+Arrays = dict[str, NDArray[Any]]
+PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
+
+
+class Tensors:
+    """Arrays of a file, each to be taken once."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._left = dict(arrays)
+        self._names = sorted(arrays)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
+
+    def take(self, name: str) -> NDArray[Any]:
+        """Raises CheckpointError if there is none of this name."""
+        if name not in self._left:
+            raise CheckpointError(
+                f"no tensor '{name}'{did_you_mean(name, self._left)}; "
+                f"there are: {', '.join(self._names)}"
+            )
+        return self._left.pop(name)
+
+    def require_empty(self) -> None:
+        """Raises CheckpointError if a tensor was not taken."""
+        if self._left:
+            raise CheckpointError(
+                f"tensors that the description does not name: {', '.join(sorted(self._left))}"
+            )
+
+
+def network_fields(network: BaseNetwork[Any, Any]) -> dict[str, Any]:
+    """The fields of a network that are neither layers nor arrays, as JSON holds them."""
+    return {
+        "dt_ms": network.dt_ms,
+        "max_input": network.max_input,
+        "labels": list(network.labels),
+        "name": network.name,
+        "notes": dict(network.notes),
+    }
+
+
+def write(path: Path, format: str, arrays: Arrays, config: dict[str, Any]) -> Path:
+    """Writes a file, or nothing at all. format: name of the format in the metadata."""
+    from safetensors.numpy import save as to_bytes
+
+    meta = {"format": format, "config": json.dumps(config, sort_keys=True)}
+    write_atomic(path, _canonical(to_bytes(arrays, metadata=meta)))
+    return path
+
+
+def _canonical(raw: bytes) -> bytes:
+    """The same file with its header sorted: safetensors shuffles the metadata."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.dumps(json.loads(raw[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + raw[start:]
+
+
+def _is_pickle(path: Path) -> bool:
+    """By name, or the zip of torch.save, or a pickle's first two bytes; it is never unpickled.
+
+    Only for files that are not safetensors: the length those begin with can look the same.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    opens_stream = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return path.suffix in PICKLES or head == b"PK\x03\x04" or opens_stream
+
+
+def read(path: Path) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a safetensors file. Raises CheckpointError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            meta: dict[str, str] = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except PermissionError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        if _is_pickle(path):
+            raise CheckpointError(
+                f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
+                "(save the arrays with safetensors)"
+            ) from error
+        raise CheckpointError(
+            f"{path} is not a complete safetensors file ({error}); it is foreign or cut short: "
+            "copy it again, or make one with 'delrec-compile train'"
+        ) from error
+    return arrays, meta

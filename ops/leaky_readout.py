@@ -1,0 +1,75 @@
+"""Leaky readout: a LIF neuron without a threshold.
+
+v' = beta * v + (W s + b),   y = v'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from delrec_compile.aliases import F32
+from delrec_compile.ops.readout import Readout, ReadoutTile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from delrec_compile.ops.nodes import Node, NodeWriter
+
+ONNX = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+LeakyIntegrator <beta> (current, v) => (v_next)
+{
+    beta_value = Constant <value_float: float = @beta> ()
+    leaked = Mul (v, beta_value)
+    v_next = Add (leaked, current)
+}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyReadout(Readout):
+    """See `Readout`."""
+
+    kind: ClassVar[str] = "leaky"
+    onnx: ClassVar[str] = ONNX
+    nodes: ClassVar[dict[str, tuple[int, ...]]] = {"LeakyIntegrator": (1,)}
+    has_integer_form: ClassVar[bool] = True
+
+    def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
+        """See `Readout.integrate`."""
+        v = np.float32(self.beta) * state["v"] + current
+        return v, {"v": v}
+
+    def torch_form(
+        self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """See `Readout.torch_form`; `mul` then `add`, so that no fused multiply-add is used."""
+        v = (state["v"] * self.beta).add(current)
+        return v, {"v": v}
+
+    def write_nodes(
+        self, nodes: NodeWriter, current: str, past: Mapping[str, str]
+    ) -> tuple[str, dict[str, str]]:
+        """See `Readout.write_nodes`."""
+        v = nodes.value("v_next")
+        nodes.call("LeakyIntegrator", [current, past["v"]], [v], beta=self.beta)
+        return v, {"v": v}
+
+    @classmethod
+    def from_node(cls, node: Node, weight: F32, bias: F32) -> LeakyReadout:
+        """See `Readout.from_node`."""
+        return cls(weight, bias, node.attributes["beta"])
+
+    def emit(self, tile: ReadoutTile, current: Any, at: int, lanes: int) -> None:
+        """See `Readout.emit`."""
+        e, v = tile.e, tile.views["v"]
+        old = e.rounded(e.load(v, at, lanes) * e.splat(tile.beta, lanes), lanes)
+        m = e.register(lanes, old + current)
+        new = e.load(m, 0, lanes)
+        e.store(v, at, lanes, new)
+        e.store(tile.y, at, lanes, new)

@@ -1,0 +1,82 @@
+"""ONNX functions of the LIF neuron of `lif`: one with its constants as attributes, one per form."""
+
+from __future__ import annotations
+
+from delrec_compile.ops.nodes import Nodes
+
+FIRES = ("at", "above")
+RESETS = ("hard", "soft", "soft_later")
+
+# attributes of the function: beta, threshold, v_reset
+SHARED_CONSTANTS = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
+{
+    beta_value = Constant <value_float: float = @beta> ()
+    threshold_value = Constant <value_float: float = @threshold> ()
+    reset_value = Constant <value_float: float = @v_reset> ()
+    leaked = Mul (v, beta_value)
+    m = Add (leaked, current)
+    fires = GreaterOrEqual (m, threshold_value)
+    spikes = Cast <to = 1> (fires)
+    below = Less (m, threshold_value)
+    v_next = Where (below, m, reset_value)
+}
+"""
+# beta, threshold, v_reset: () or (N,)
+OWN_CONSTANTS = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+{name} (current, v, beta, threshold, v_reset) => (spikes, v_next)
+{{
+    leaked = Mul (v, beta)
+    {sum} = Add (leaked, current)
+    {body}
+    fires = {fires} (m, threshold)
+    spikes = Cast <to = 1> (fires)
+}}
+"""
+BODIES = {
+    "hard": """stays = {stays} (m, threshold)
+    v_next = Where (stays, m, v_reset)""",
+    "soft": """broken = Constant <value_float: float = 1e30> ()
+    sound = LessOrEqual (m, broken)
+    less = Sub (m, threshold)
+    after = Where (sound, less, v_reset)
+    stays = {stays} (m, threshold)
+    v_next = Where (stays, m, after)""",
+    "soft_later": """fired = {fires} (v, threshold)
+    less = Sub (sum, threshold)
+    m = Where (fired, less, sum)
+    broken = Constant <value_float: float = 1e30> ()
+    sound = LessOrEqual (m, broken)
+    v_next = Where (sound, m, v_reset)""",
+}
+GAIN = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+Gain (current, gain) => (scaled)
+{
+    scaled = Mul (current, gain)
+}
+"""
+
+
+DEFAULT = "Lif"
+
+
+def node(fires: str, reset: str) -> str:
+    """Name of the function of a form, with its constants as inputs."""
+    return DEFAULT + f"{reset}_{fires}".title().replace("_", "")
+
+
+def _general(fires: str, reset: str) -> str:
+    operators = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
+    names = dict(zip(("fires", "stays"), operators[fires], strict=True))
+    body = BODIES[reset].format(**names)
+    total = "sum" if reset == "soft_later" else "m"
+    return OWN_CONSTANTS.format(name=node(fires, reset), sum=total, body=body, fires=names["fires"])
+
+
+FORMS = {node(fires, reset): (fires, reset) for fires in FIRES for reset in RESETS}
+NODES: Nodes = dict.fromkeys((DEFAULT, *FORMS), (0, 1))
+HELPER_NODES: Nodes = {"Gain": (0,)}
+ONNX = (SHARED_CONSTANTS, GAIN, *(_general(*form) for form in FORMS.values()))

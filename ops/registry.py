@@ -1,0 +1,48 @@
+"""Registries of the kinds of op that a network is made of: one line for each kind.
+
+Files, both ONNX forms, the torch step, lowering, kernels and training follow from these tables.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from delrec_compile.errors import NetworkError
+from delrec_compile.ops import delay_line, linear, maps
+from delrec_compile.ops.conv2d_delay import Conv2dDelay
+from delrec_compile.ops.conv_delay import ConvDelay
+from delrec_compile.ops.count_readout import CountReadout
+from delrec_compile.ops.dense_delay import DenseDelay
+from delrec_compile.ops.leaky_readout import LeakyReadout
+from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.linear_readout import LinearReadout
+from delrec_compile.ops.neuron import Neuron
+from delrec_compile.ops.readout import Readout
+from delrec_compile.ops.recurrence import Recurrence
+from delrec_compile.ops.synaptic_delay import SynapticDelay
+from delrec_compile.ops.tap_conv_delay import TapConvDelay
+
+NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif,)}
+RECURRENCES: dict[str, type[Recurrence]] = {
+    r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
+}
+READOUTS: dict[str, type[Readout]] = {
+    r.kind: r for r in (LeakyReadout, LinearReadout, CountReadout)
+}
+
+# texts of every ONNX function of domain `ai.delrec`
+FUNCTIONS: tuple[str, ...] = (
+    linear.ONNX,
+    maps.ONNX,
+    *(text for n in NEURONS.values() for text in n.onnx),
+    *delay_line.ONNX,
+    *(r.onnx for r in RECURRENCES.values()),
+    *(r.onnx for r in READOUTS.values()),
+)
+
+
+def make_readout(kind: str, *args: Any, **fields: Any) -> Readout:
+    """A readout of a kind by its name. Raises NetworkError."""
+    if kind not in READOUTS:
+        raise NetworkError(f"readout: unknown kind '{kind}'; allowed: {', '.join(READOUTS)}")
+    return READOUTS[kind](*args, **fields)

@@ -1,0 +1,38 @@
+"""Checks of arrays name the tensor, where it is wrong, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delrec_compile.errors import NetworkError
+from delrec_compile.ops import checks
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "nan": (lambda: checks.finite("w", [[1, np.nan]]), r"w\[0, 1\] is nan; weights must be finite"),
+    "vector": (lambda: checks.matrix("w", [1.0]), r"w has shape \[1\]; \[out, in\] is needed"),
+    "length": (lambda: checks.vector("b", [1.0], 2), r"b has shape \[1\]; \[2\] is needed"),
+    "even kernel": (lambda: checks.kernel([1, 2]), "kernel has 2 taps; an odd number"),
+    "negative": (lambda: checks.delays([0, -1]), r"delay\[1\] is -1; a delay cannot be negative"),
+    "fraction": (lambda: checks.delays([1.5]), r"delay\[0\] is 1.5; a frozen delay is a whole"),
+    "heads": (lambda: checks.vector_of_delays([[0], [1]]), r"delay has shape \[2, 1\]; \[N\]"),
+    "axes": (lambda: checks.taps("k", [1, 2, 3], ("C", "K")), r"k has shape \[3\]; \[C, K\]"),
+    "bool": (lambda: checks.count("height", True), "height is True; a whole number from 1"),
+    "lag": (lambda: checks.lag("k", 4095), "k reaches 4095 steps back; the longest delay .* 4094"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    make, message = REFUSED[name]
+    with pytest.raises(NetworkError, match=message):
+        make()
+
+
+def test_one_head_is_a_vector() -> None:
+    assert checks.kernel([[1, 2, 3]]).shape == (3,)
+    assert checks.delays([[1.0, 2.0]]).tolist() == [1, 2]
+    assert checks.delays([[1, 2]]).dtype == np.int32

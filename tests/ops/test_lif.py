@@ -1,0 +1,134 @@
+"""The LIF neuron: its reference against its formula, and the torch form against the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from delrec_compile.ops.lif import FIRES, NUMBERS, RESETS, Lif
+
+RNG = np.random.default_rng(11)
+
+
+def step(neuron: Lif, current: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes and the new membrane."""
+    spikes, new = neuron.reference(current, {"v": v})
+    return spikes, new["v"]
+
+
+def test_lif_fires_at_the_threshold_and_resets() -> None:
+    neuron = Lif(0.5, threshold=0.75, v_reset=-0.25)
+    v = np.array([[0.0, 0.5, 0.5, -0.25, np.nan]], np.float32)
+    current = np.array([[0.75, 0.5, 0.25, 0.0, 0.0]], np.float32)
+    spikes, after = step(neuron, current, v)
+    assert spikes.tolist() == [[1, 1, 0, 0, 0]]
+    np.testing.assert_array_equal(after, np.float32([[-0.25, -0.25, 0.5, -0.125, -0.25]]))
+
+
+def test_lif_reference_equals_torch_on_any_membrane() -> None:
+    neuron = Lif(0.3, threshold=1.2, v_reset=-0.1)
+    current = RNG.normal(size=(50, 40)).astype(np.float32)
+    v = RNG.normal(size=(50, 40)).astype(np.float32)
+    spikes, after = step(neuron, current, v)
+    have, new, _ = neuron.torch_form(torch.from_numpy(current), {"v": torch.from_numpy(v)})
+    np.testing.assert_array_equal(have.numpy(), spikes)
+    np.testing.assert_array_equal(new["v"].numpy(), after)
+    assert 0 < spikes.mean() < 1
+
+
+def scalar_lif(neuron: Lif, k: int, current: float, v: float) -> tuple[float, float]:
+    """The formulas of ops/lif.py for neuron k, written out in float32."""
+    f = np.float32
+    beta, threshold, v_reset, gain = (
+        f(np.broadcast_to(getattr(neuron, name), 40)[k]) for name in NUMBERS
+    )
+    over = (lambda x: x > threshold) if neuron.fires == "above" else (lambda x: x >= threshold)
+    m = f(f(beta * f(v)) + f(gain * f(current)))
+    if neuron.reset == "soft_later" and over(f(v)):
+        m = f(m - threshold)
+    if not over(m) or neuron.reset == "soft_later":
+        return float(over(m)), float(m)
+    return 1.0, float(f(m - threshold) if neuron.reset == "soft" else v_reset)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["one for all", "one per neuron"])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("fires", FIRES)
+def test_every_lif_is_its_formula_and_equals_torch(fires: str, reset: str, own: bool) -> None:
+    n = 40
+    size = n if own else ()
+    neuron = Lif(
+        RNG.choice([0.0, 0.25, 0.9, 1.0] if own else [0.25, 0.9], size),
+        RNG.choice([0.5, 1.25], size),
+        RNG.choice([0.0, -0.5], size),
+        RNG.choice([0.75, 1.0], size),
+        fires,
+        reset,
+    )
+    # whole numbers of 1/8, so that some membranes lie on their threshold
+    current, v = (RNG.integers(-12, 16, (30, n)).astype(np.float32) / 8 for _ in range(2))
+    spikes, after = step(neuron, current, v)
+    for b, k in np.ndindex(30, n):
+        want = scalar_lif(neuron, k, float(current[b, k]), float(v[b, k]))
+        assert (spikes[b, k], after[b, k]) == want
+    have, new, _ = neuron.torch_form(torch.from_numpy(current), {"v": torch.from_numpy(v)})
+    np.testing.assert_array_equal(have.numpy(), spikes)
+    np.testing.assert_array_equal(new["v"].numpy(), after)
+    assert 0 < spikes.mean() < 1
+
+
+@pytest.mark.parametrize("fires", FIRES)
+def test_the_level_says_who_fires(fires: str) -> None:
+    neuron = Lif(0.5, threshold=1.0, fires=fires)
+    m = np.float32([0.5, np.nextafter(np.float32(1), np.float32(0)), 1.0, 1.0000001, 3.0])
+    np.testing.assert_array_equal(
+        m >= np.float32(neuron.level), neuron.is_at_threshold(m, np.float32(1))
+    )
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_broken_membrane_heals(broken: float, reset: str) -> None:
+    neuron = Lif(0.5, v_reset=-0.25, reset=reset)
+    current, v = np.float32([[broken, 0.0]]), np.zeros((1, 2), np.float32)
+    for _ in range(2):
+        _, v = step(neuron, current, v)
+        current = np.zeros_like(current)
+    assert np.isfinite(v).all()
+
+
+def snntorch_leaky(beta: float, threshold: float, current: np.ndarray) -> np.ndarray:
+    """Spikes of snnTorch's Leaky(beta, threshold), reset_mechanism 'subtract', reset_delay True."""
+    f = np.float32
+    mem, spikes = np.zeros_like(current[0]), []
+    for x in current:
+        reset = ((mem - f(threshold)) > 0).astype(np.float32)
+        mem = f(beta) * mem + x - reset * f(threshold)
+        spikes.append((mem - f(threshold)) > 0)
+    return np.stack(spikes)
+
+
+def test_a_late_soft_reset_is_that_of_snntorch() -> None:
+    neuron = Lif(0.6065, 1.0, fires="above", reset="soft_later")
+    current = RNG.normal(size=(60, 20)).astype(np.float32)
+    v, spikes = np.zeros((1, 20), np.float32), []
+    for x in current:
+        s, v = step(neuron, x[None], v)
+        spikes.append(s[0] > 0)
+    np.testing.assert_array_equal(np.stack(spikes), snntorch_leaky(0.6065, 1.0, current))
+    assert 0.05 < np.mean(spikes) < 0.5
+
+
+def test_the_rheobase_fires_a_neuron_at_rest() -> None:
+    neuron = Lif(0.5, threshold=[1.0, 3.0], gain=[0.5, 2.0])
+    assert neuron.rheobase == 1.5
+    current, v = np.full((1, 2), np.float32(neuron.rheobase)), np.zeros((1, 2), np.float32)
+    assert step(neuron, current, v)[0].tolist() == [[0, 1]]
+
+
+def test_attributes_and_arrays_rebuild_it() -> None:
+    neuron = Lif([0.25, 0.5], 1.0, gain=2.0, fires="above", reset="soft")
+    again = Lif(**neuron.attributes(), **neuron.arrays())
+    assert again.attributes() == neuron.attributes()
+    assert Lif(0.5).attributes() == {"beta": 0.5, "threshold": 1.0, "v_reset": 0.0}

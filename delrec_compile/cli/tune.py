@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Samples
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
+
+if TYPE_CHECKING:
+    from delrec_compile.tuning.result import Tuned
 
 db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
 
@@ -41,7 +44,7 @@ def tune(
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.data.samples import read_samples
     from delrec_compile.network import checkpoint
-    from delrec_compile.tuning.driver import Limits
+    from delrec_compile.tuning.result import Limits
     from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
@@ -91,22 +94,22 @@ def _line(
     return f"{line} --minutes {minutes:g}"
 
 
-def show_found(found: Any) -> None:
+def show_found(found: Tuned) -> None:
     """A Tuned as a table and a verdict."""
     from delrec_compile.cli import tables
 
     named = (("untuned", found.untuned), ("shipped", found.shipped), ("best", found.best))
-    names = [(name, point) for name, point in named if point]
     knobs, digits = list(found.space), 2 if found.unit == "us" else 0
     forms = {"steps": f"{found.unit} per step", "sequence": "in sequences"}
-    columns = ("", *(forms[f] for f in found.shipped["costs"]), *knobs)
+    columns = ("", *(forms[form] for form in found.shipped.costs), *knobs)
     rows = [
         (
             name,
-            *(f"{cost:,.{digits}f}" for cost in s["costs"].values()),
-            *(str(s["schedule"][knob]) for knob in knobs),
+            *(f"{cost:,.{digits}f}" for cost in measured.costs.values()),
+            *(str(getattr(measured.schedule, knob)) for knob in knobs),
         )
-        for name, s in names
+        for name, measured in named
+        if measured
     ]
     show(tables.table(f"{found.target} on {found.cpu}, {found.numeric}", columns, rows))
     n = found.trials
@@ -117,10 +120,10 @@ def show_found(found: Any) -> None:
     if found.speedup > 1:
         show(f"{found.speedup:.2f}x as fast as shipped, same bits: 'build' takes it from now on")
     else:
-        show("nothing beats what is shipped: it stays")
+        show("nothing beats the shipped schedule: it stays")
     if found.over_untuned:
         show(f"{found.over_untuned:.2f}x as fast as untuned")
-    show(f"kept in {found.store}")
+    show(f"recorded in {found.store}")
 
 
 @db_app.command("ls")
@@ -157,10 +160,10 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
     """Read every record; exit 3 when one is damaged."""
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.errors import InputError
-    from delrec_compile.tuning.listing import damages
+    from delrec_compile.tuning.listing import damaged_lines
 
     store = Store(db)
-    found = damages(store)
+    found = damaged_lines(store)
     whole = len(store.files()) - len({d["file"] for d in found})
     if as_json:
         print_json("db-verify", folder=str(store.folder), whole_files=whole, damaged=found)
@@ -183,7 +186,7 @@ def db_repair(db: Db = None, as_json: Json = False) -> None:
     from delrec_compile.compiler.schedules.store import Store
 
     store = Store(db)
-    moved = {str(path): store.mend(path) for path in store.files()}
+    moved = {str(path): store.repair(path) for path in store.files()}
     if as_json:
         print_json("db-repair", folder=str(store.folder), moved=moved)
         return
@@ -227,11 +230,11 @@ def db_export(
 ) -> None:
     """Write each winner as a TOML file, with the command that found it."""
     from delrec_compile.compiler.schedules.store import Store
-    from delrec_compile.tuning.listing import export
+    from delrec_compile.tuning.listing import export_winners
 
     with saying() as say:
         say(f"writing to {out}")
-        written = export(Store(db), out, target, force)
+        written = export_winners(Store(db), out, target, force)
     if as_json:
         print_json("db-export", files=[str(path) for path in written])
         return

@@ -86,7 +86,7 @@ def assemble(
         "board_image": facts["image"] if flash else None,
         "llvm": llvm,
         "schedule": vars(chosen),
-        "tuning": found.as_dict() if found else None,
+        "tuning": found.to_json() if found else None,
         "state": _state(kernels["run"], profile.form),
         **facts,
     }

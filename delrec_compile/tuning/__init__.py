@@ -2,5 +2,5 @@
 
 May import: compiler, runners, training and below.
 Start reading at: `tune.py`.
-Public: `tune.tune`, `driver.Limits`.
+Public: `tune.tune`, `result.Limits`, `result.Tuned`.
 """

@@ -1,275 +1,280 @@
-"""One run of `tune`: what is proposed is measured and recorded, and the best meet what is shipped.
+"""One run of `tune`: proposed schedules are measured and recorded; the best meet the shipped one.
 
-It lives in the command's own process, with the store, the limits and the progress; TVM and
-candidates live in two kinds of warm children, whose death costs one trial (`tuning_search`,
-`tuning_lab`).
+It lives in the command's own process, with the store, the limits and the progress. TVM and the
+candidates live in two kinds of child processes, see `search` and `evaluator`; the death of one costs
+one trial.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from delrec_compile.aliases import Numeric, StageProgress
-from delrec_compile.compiler.schedules.store import Key, Store
-from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError, UsageError
+from delrec_compile.aliases import StageProgress
+from delrec_compile.compiler.schedules.record import (
+    MICROSECONDS,
+    Costs,
+    Measurement,
+    Trial,
+    Winner,
+)
+from delrec_compile.compiler.schedules.store import TRIAL, WINNER, Key, Store
+from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError
 from delrec_compile.system.worker import Warm
-from delrec_compile.tuning.space import Point, Space, space_of
+from delrec_compile.targets.schedule import Schedule
+from delrec_compile.tuning.result import Limits, Tuned
+from delrec_compile.tuning.space import Candidate, Space, space_of
 
 SEARCH = "delrec_compile.tuning.search:Search"
-MINUTES = 10.0
-FIRST_S, POINT_S = 600.0, 120.0
+FIRST_S, TRIAL_S = 600.0, 120.0
 FINALISTS, ROUNDS = 4, 45
-# natively a winner must be this much faster, and in so many of the rounds, and no form of it may be
-# slower but by noise; instructions are exact
-GAIN, WINS, NO_WORSE = 0.98, 0.75, 1.01
-Frozen = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a run of `tune` found.
+class Threshold:
+    """What a finalist needs to win: a ratio below `ratio`, `wins` of the rounds or more, and no form
+    of call slower than `slowest` times the shipped schedule."""
 
-    shipped, best, untuned (what a profile has that says nothing but the width of its vectors): a
-    `schedule`, and its `costs` per step by form: `steps` one after the other, and natively also
-    `sequence`, many in one call. unit: `us` or `instructions`. speedup: shipped over
-    best, the geometric mean of the forms; 1.0 where nothing beats what is shipped. over_untuned: the
-    same of untuned over best. trials: measured
-    now, known from before, failed now. space: the values of each choice that were searched; size:
-    schedules in it.
+    ratio: float
+    wins: float
+    slowest: float
+
+
+TIMED = Threshold(ratio=0.98, wins=0.75, slowest=1.01)  # times are noisy
+COUNTED = Threshold(ratio=1.0, wins=1.0, slowest=1.0)  # instructions are exact
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an evaluator says before the first trial.
+
+    seeds: exported winners for the same key. costs: the shipped schedule's. unit, how: as in Trial.
     """
 
-    target: str
-    cpu: str
-    numeric: str
-    how: str
+    key: Key
+    space: Space
+    seeds: tuple[Candidate, ...]
+    costs: Costs
     unit: str
-    shipped: dict[str, Any]
-    best: dict[str, Any]
-    untuned: dict[str, Any] | None
-    speedup: float
-    over_untuned: float | None
-    trials: dict[str, int]
-    space: dict[str, Any]
-    size: int
-    ended: str
-    seconds: float
-    store: str
+    how: str
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When to stop: minutes in all, and trials measured now; None: no limit."""
-
-    minutes: float | None = MINUTES
-    trials: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("minutes", "trials"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"--{name} {value}: more than 0 is needed")
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Setup:
+        key = Key.from_json(values["key"])
+        space = space_of(**values["space"], numeric=key.numeric)
+        seeds, costs = tuple(values["seeds"]), dict(values["costs"])
+        return cls(key, space, seeds, costs, values["unit"], values["how"])
 
 
 class Run:
-    """One run of `tune`: proposals, measurements, records, progress, the final."""
+    """One run of `tune`: proposals, trials, records, progress, the final."""
+
+    setup: Setup
 
     def __init__(self, store: Store, limits: Limits, command: str, progress: StageProgress) -> None:
         self.store, self.limits, self.command, self.progress = store, limits, command, progress
         self.start = time.monotonic()
-        self.known: dict[Frozen, float | None] = {}
+        self.ratios: dict[Schedule, float | None] = {}  # of every schedule tried; None: it failed
         self.size = self.before = self.measured = self.failed = 0
 
-    def through(self, labs: list[Warm]) -> Tuned:
-        self.progress(0, 0, "building and checking what is shipped")
-        f = labs[0].call("facts", timeout_s=FIRST_S)
-        self.key, self.facts = Key(**f["key"]), f
-        self.space = space_of(**f["space"], numeric=Numeric(self.key.numeric))
-        self.size = sum(1 for _ in self.space.points())
-        if self.store.path(self.key).exists():
-            bad = self.store.mend(self.store.path(self.key), self.key)
-            if bad:
-                self._say(f"{bad} damaged lines of the store went into quarantine")
-        self.known = known(self.store.read(self.key).all("trial"), self.space, f["how"])
-        self.before = len(self.known)
-        first = [self.space.shipped, self.space.untuned, *f["seeds"]]
-        self._measure(labs, [p for p in first if p and self.space.index(p) is not None])
-        ended = self._search(labs)
-        return self._finish(labs[0], ended)
+    def tune(self, evaluators: list[Warm]) -> Tuned:
+        """Searches with the evaluators until a limit is reached or the space is exhausted."""
+        self.progress(0, 0, "building and checking the shipped schedule")
+        self.setup = setup = Setup.from_json(evaluators[0].call("describe", timeout_s=FIRST_S))
+        self.size = sum(1 for _ in setup.space.candidates())
+        path = self.store.path(setup.key)
+        damaged = self.store.repair(path, setup.key) if path.exists() else 0
+        if damaged:
+            self._report(f"{damaged} damaged lines of the store went into quarantine")
+        self.ratios = known_ratios(self.store.read(setup.key).trials, setup.space, setup.how)
+        self.before = len(self.ratios)
+        first = [setup.space.shipped, setup.space.untuned, *setup.seeds]
+        self._measure(evaluators, [c for c in first if c and setup.space.index(c) is not None])
+        ended = self._search(evaluators)
+        return self._finish(evaluators[0], ended)
 
-    def _search(self, labs: list[Warm]) -> str:
-        """Returns why it ended."""
-        given = {**asdict(self.space), "workload": self.key.digest}
-        with Warm(SEARCH, **given) as search:
-            points = [thaw(p) for p in self.known]
-            search.call("learn", points=points, ratios=list(self.known.values()))
+    def _search(self, evaluators: list[Warm]) -> str:
+        """Measures proposals until there are none, or a limit is reached; returns which."""
+        arguments = {**asdict(self.setup.space), "workload": self.setup.key.digest}
+        with Warm(SEARCH, **arguments) as search:
+            candidates = [vars(schedule) for schedule in self.ratios]
+            search.call("learn", candidates=candidates, ratios=list(self.ratios.values()))
             while True:
                 proposed = search.call("propose")
                 if not proposed:
                     return "every schedule is measured"
-                ended = self._measure(labs, proposed)
+                ended = self._measure(evaluators, proposed)
                 if ended:
                     return ended
-                search.call("report", ratios=[self.known[freeze(p)] for p in proposed])
+                search.call("report", ratios=[self.ratios[Schedule(**c)] for c in proposed])
 
-    def _measure(self, labs: list[Warm], points: Sequence[Point]) -> str:
-        """Measures what is not known of the points; returns why no more may be, or nothing."""
-        new = [thaw(p) for p in dict.fromkeys(map(freeze, points)) if p not in self.known]
-        for at in range(0, len(new), len(labs)):
-            if why := self._over():
-                return why
-            for record in together(labs, new[at : at + len(labs)]):
-                self._keep(record)
+    def _measure(self, evaluators: list[Warm], candidates: Sequence[Candidate]) -> str:
+        """Measures the candidates not tried before; returns the limit reached, or nothing."""
+        schedules = dict.fromkeys(Schedule(**c) for c in candidates)
+        new = [schedule for schedule in schedules if schedule not in self.ratios]
+        for at in range(0, len(new), len(evaluators)):
+            if reached := self._limit_reached():
+                return reached
+            for trial in measure_all(evaluators, new[at : at + len(evaluators)], self.setup):
+                self._record(trial)
         return ""
 
-    def _keep(self, record: dict[str, Any]) -> None:
-        same = {name: self.facts[name] for name in ("unit", "how")}
-        self.store.append(self.key, {"trial": {**record, **same}})
-        self.known[freeze(record["schedule"])] = record.get("ratio")
+    def _record(self, trial: Trial) -> None:
+        self.store.append(self.setup.key, {TRIAL: trial.to_json()})
+        self.ratios[trial.schedule] = trial.ratio
         self.measured += 1
-        self.failed += "error" in record
-        self._say("")
+        self.failed += trial.measurement is None
+        self._report()
 
-    def _over(self) -> str:
-        left = self._left()
+    def _limit_reached(self) -> str:
+        left = self._seconds_left()
         if left is not None and left <= 0:
             return f"{self.limits.minutes:g} minutes are over"
         if self.limits.trials is not None and self.measured >= self.limits.trials:
             return f"{self.limits.trials} trials are done"
         return ""
 
-    def _left(self) -> float | None:
-        """Seconds."""
+    def _seconds_left(self) -> float | None:
         if self.limits.minutes is None:
             return None
         return self.limits.minutes * 60 - (time.monotonic() - self.start)
 
-    def _say(self, text: str) -> None:
-        ratios = [r for r in self.known.values() if r is not None]
+    def _report(self, text: str = "") -> None:
+        """Shows how far the run is. text: in place of the best ratio."""
+        ratios = [r for r in self.ratios.values() if r is not None]
         best = f"best {1 / min(ratios):.2f}x of shipped" if ratios else "nothing measured yet"
-        left = self._left()
+        left = self._seconds_left()
         rest = "" if left is None else f", {max(0, left) / 60:.1f} min left"
-        note = text or f"{best}, {self.failed} failed{rest}"
         total = self.size
         if self.limits.trials is not None:
             total = min(total, self.before + self.limits.trials)
-        self.progress(len(self.known), total, note)
+        self.progress(len(self.ratios), total, text or f"{best}, {self.failed} failed{rest}")
 
-    def _finish(self, lab: Warm, ended: str) -> Tuned:
-        """The best points against the shipped schedule, side by side; the winner into the store."""
-        self._say("measuring the best side by side with what is shipped")
-        costs = self.facts["costs"]
-        shipped = {"schedule": self.space.shipped, "costs": costs, "ratio": 1.0}
-        shipped["ratios"] = dict.fromkeys(costs, 1.0)
-        plain, found = self.space.untuned, self._final(lab)
-        untuned = next((p for p in found if p["schedule"] == plain), None)
-        if plain == self.space.shipped:
-            untuned = shipped
-        best = min(filter(self._wins, found), key=lambda p: p["ratio"], default=shipped)
-        shipped["costs"] = {f: c / best["ratios"][f] for f, c in best["costs"].items()}
-        facts = {name: self.facts[name] for name in ("unit", "how")}
-        winner = {name: best[name] for name in ("schedule", "costs", "ratios", "ratio")}
-        winner |= {"shipped": self.space.shipped, "shipped_costs": shipped["costs"], **facts}
-        self.store.append(self.key, {"winner": {**winner, "command": self.command}})
+    def _finish(self, evaluator: Warm, ended: str) -> Tuned:
+        """Compares the best schedules with the shipped one side by side; the winner is recorded."""
+        self._report("measuring the best side by side with the shipped schedule")
+        setup = self.setup
+        own = Schedule(**setup.space.shipped)
+        shipped = Measurement(own, setup.costs, dict.fromkeys(setup.costs, 1.0), 1.0)
+        finalists = self._final(evaluator)
+        best = min(filter(self._wins, finalists), key=lambda m: m.ratio, default=shipped)
+        # the costs of the shipped schedule as they were when it met the best one
+        costs = {form: cost / best.ratios[form] for form, cost in best.costs.items()}
+        shipped = Measurement(own, costs, shipped.ratios, 1.0)
+        if best.schedule == own:
+            best = shipped
+        winner = Winner(
+            schedule=best.schedule,
+            shipped=own,
+            ratio=best.ratio,
+            unit=setup.unit,
+            how=setup.how,
+            costs=best.costs,
+            shipped_costs=shipped.costs,
+            ratios=best.ratios,
+            command=self.command,
+        )
+        self.store.append(setup.key, {WINNER: winner.to_json()})
+        plain = setup.space.untuned
+        untuned = next((m for m in finalists if vars(m.schedule) == plain), None)
+        return self._result(shipped, best, shipped if plain == vars(own) else untuned, ended)
+
+    def _result(
+        self, shipped: Measurement, best: Measurement, untuned: Measurement | None, ended: str
+    ) -> Tuned:
+        key = self.setup.key
         return Tuned(
-            target=self.key.target,
-            cpu=self.key.cpu,
-            numeric=self.key.numeric,
+            target=key.target,
+            cpu=key.cpu,
+            numeric=key.numeric,
+            how=self.setup.how,
+            unit=self.setup.unit,
             shipped=shipped,
             best=best,
             untuned=untuned,
-            speedup=1 / best["ratio"],
-            over_untuned=untuned["ratio"] / best["ratio"] if untuned else None,
             trials={"measured": self.measured, "known": self.before, "failed": self.failed},
-            space=dict(self.space.knobs),
+            space=dict(self.setup.space.knobs),
             size=self.size,
             ended=ended,
             seconds=time.monotonic() - self.start,
-            store=str(self.store.path(self.key)),
-            **facts,
+            store=str(self.store.path(key)),
         )
 
-    def _final(self, lab: Warm) -> list[dict[str, Any]]:
-        """The best points, and the untuned one, measured once more: each with its schedule."""
-        good = sorted((r, p) for p, r in self.known.items() if r is not None and r < 1)
-        points = [thaw(p) for _, p in good[:FINALISTS]]
-        plain = self.space.untuned
-        if plain and plain not in (*points, self.space.shipped) and self.known.get(freeze(plain)):
-            points.append(plain)
-        return self._side_by_side(lab, points)
+    def _final(self, evaluator: Warm) -> list[Measurement]:
+        """The best schedules, and the untuned one, measured once more."""
+        tried = [(ratio, vars(s)) for s, ratio in self.ratios.items() if ratio is not None]
+        good = sorted((t for t in tried if t[0] < 1), key=lambda t: (t[0], sorted(t[1].items())))
+        finalists = [Schedule(**values) for _, values in good[:FINALISTS]]
+        space = self.setup.space
+        untuned = Schedule(**space.untuned) if space.untuned else None
+        if untuned and untuned not in (*finalists, Schedule(**space.shipped)):
+            finalists += [untuned] if self.ratios.get(untuned) else []
+        return self._side_by_side(evaluator, finalists)
 
-    def _side_by_side(self, lab: Warm, points: list[Point]) -> list[dict[str, Any]]:
-        if not points:
+    def _side_by_side(self, evaluator: Warm, schedules: list[Schedule]) -> list[Measurement]:
+        if not schedules:
             return []
+        candidates = [vars(s) for s in schedules]
         try:
-            found = lab.call("compare", schedules=points, rounds=ROUNDS, timeout_s=FIRST_S)
+            results = evaluator.call(
+                "compare", schedules=candidates, rounds=ROUNDS, timeout_s=FIRST_S
+            )
         except (CompilerCrash, ParityError):  # of one of them: the others are measured without it
-            alone = points if len(points) > 1 else []
-            return [found for point in alone for found in self._side_by_side(lab, [point])]
-        return [{"schedule": p, **f} for p, f in zip(points, found, strict=True)]
+            alone = schedules if len(schedules) > 1 else []
+            return [m for schedule in alone for m in self._side_by_side(evaluator, [schedule])]
+        return [
+            Measurement.from_json({"schedule": candidate, **result})
+            for candidate, result in zip(candidates, results, strict=True)
+        ]
 
-    def _wins(self, found: dict[str, Any]) -> bool:
-        native = self.facts["unit"] == "us"
-        most, least, each = (GAIN, WINS, NO_WORSE) if native else (1.0, 1.0, 1.0)
-        good = found["ratio"] < most and found["wins"] >= least
-        return bool(good and max(found["ratios"].values()) <= each)
-
-
-def freeze(point: Point) -> Frozen:
-    """A point as the key of a dict."""
-    return tuple(sorted(point.items()))
+    def _wins(self, finalist: Measurement) -> bool:
+        need = TIMED if self.setup.unit == MICROSECONDS else COUNTED
+        faster = finalist.ratio < need.ratio and (finalist.wins or 0.0) >= need.wins
+        return faster and max(finalist.ratios.values()) <= need.slowest
 
 
-def thaw(frozen: Frozen) -> Point:
-    return dict(frozen)
+def known_ratios(trials: Sequence[Trial], space: Space, how: str) -> dict[Schedule, float | None]:
+    """Ratios by schedule, of trials measured in the same way; None of failures. The last counts."""
+    return {
+        trial.schedule: trial.ratio
+        for trial in trials
+        if trial.how == how and space.index(vars(trial.schedule)) is not None
+    }
 
 
-def known(trials: Sequence[dict[str, Any]], space: Space, how: str) -> dict[Frozen, float | None]:
-    """Ratios by point, measured in the same way; None of points that failed. The last one counts."""
-    out: dict[Frozen, float | None] = {}
-    for trial in trials:
-        point = trial.get("schedule")
-        if not isinstance(point, dict) or trial.get("how") != how:
-            continue
-        if space.index(point) is not None:
-            out[freeze(point)] = trial.get("ratio")
-    return out
-
-
-def together(labs: list[Warm], points: list[Point]) -> Iterator[dict[str, Any]]:
-    """Measures a point in each lab, all at once; an interrupt ends them."""
-    if len(points) == 1:
-        yield attempt(labs[0], points[0])
+def measure_all(evaluators: list[Warm], schedules: list[Schedule], setup: Setup) -> Iterator[Trial]:
+    """Measures a schedule on each evaluator, all at once; an interrupt ends them."""
+    setups = [setup] * len(schedules)
+    if len(schedules) == 1:
+        yield measure_one(evaluators[0], schedules[0], setup)
         return
-    pool = ThreadPoolExecutor(len(labs))
+    pool = ThreadPoolExecutor(len(evaluators))
     try:
-        yield from pool.map(attempt, labs, points)
+        yield from pool.map(measure_one, evaluators, schedules, setups)
     except BaseException:
-        for lab in labs:
-            lab.close()
+        for evaluator in evaluators:
+            evaluator.close()
         raise
     finally:
         pool.shutdown()
 
 
-def attempt(lab: Warm, point: Point) -> dict[str, Any]:
-    """The record of one trial; a refusal, a crash or a time-out is a record too.
+def measure_one(evaluator: Warm, schedule: Schedule, setup: Setup) -> Trial:
+    """One trial; a refusal, a crash or a time-out is a trial too.
 
-    Raises DeviceError for a device that is gone, which is no fault of the point.
+    Raises DeviceError for a device that is gone, which no schedule is to blame for.
     """
     start = time.monotonic()
-    record: dict[str, Any] = {"schedule": point}
+    measurement, failure = None, ""
     try:
-        record.update(lab.call("measure", schedule=point, timeout_s=POINT_S))
+        result = evaluator.call("measure", schedule=vars(schedule), timeout_s=TRIAL_S)
+        measurement = Measurement.from_json({"schedule": vars(schedule), **result})
     except DeviceError:
         raise
     except DelrecError as error:
-        record["error"] = f"{type(error).__name__}: {error}"
-    record["seconds"] = round(time.monotonic() - start, 3)
-    return record
+        failure = f"{type(error).__name__}: {error}"
+    seconds = round(time.monotonic() - start, 3)
+    return Trial(schedule, setup.unit, setup.how, seconds, measurement, failure)

@@ -1,10 +1,9 @@
-"""Where a point of `tune` is built, proven and measured. Runs in a child process that stays warm.
+"""Builds, checks and measures the candidates of `tune`. Runs in a child process that stays.
 
-A point is built as a whole artifact. Before its cost counts, its self-test must pass, and outputs
-and spikes must be those of the shipped schedule, bit for bit, on every sample. Native code is then
-timed in turns with the shipped schedule, in a few steps per call and in whole samples; what counts is
-the ratio. Code for another machine runs in an emulator, and its cost is instructions, which are
-exact.
+A candidate is built as an artifact. Before its cost counts, its self-test must pass, and outputs and
+spikes must be those of the shipped schedule, bit for bit, on every sample. Native code is then timed
+in turns with the shipped schedule, in a few steps per call and in whole samples; the ratio counts.
+Code for another machine runs in an emulator, and its cost is instructions, which are exact.
 """
 
 from __future__ import annotations
@@ -29,11 +28,13 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules import choice
+from delrec_compile.compiler.schedules.record import INSTRUCTIONS, MICROSECONDS, Costs
 from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import same_bits
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
@@ -43,16 +44,15 @@ from delrec_compile.tuning.remote import Remote
 SAMPLES = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
 STEPS, SEQUENCE = "steps", "sequence"
-ONLY_SEQUENCES = ("chunk", "tile")  # choices of a schedule
+ONLY_SEQUENCES = ("chunk", "tile")  # fields of a schedule
 ROUND_S = 0.001
-# by form: what a step costs, or a ratio of costs
-Costs = dict[str, float]
 
 
-class Lab:
-    """root: a folder with network.safetensors, and the integer network where one is tuned.
+class Evaluator:
+    """The shipped schedule, built and checked, and the candidates beside it.
 
-    samples: where inputs come from. device: where points run; else here, natively or in an emulator.
+    root: folder with network.safetensors, and the integer network where one is tuned. samples: source
+    of the inputs. device: machine that runs the candidates; else this one, or an emulator.
     """
 
     def __init__(
@@ -68,13 +68,15 @@ class Lab:
         events = fitting(read_samples(samples), network.inputs)
         counts = events.counts[: SAMPLES[self.how], : events.steps // FEW * FEW or None]
         self.x = [np.ascontiguousarray(c, np.float32) for c in counts]
-        whole = self.root / integer_checkpoint.NAME
-        self.network: Any = integer_checkpoint.load(whole) if whole.exists() else network
-        self.shipped = self._opened(self._build(None))
-        self._known_good()
+        quantised = self.root / integer_checkpoint.NAME
+        self.network: AnyNetwork = network
+        if quantised.exists():
+            self.network = integer_checkpoint.load(quantised)
+        self.shipped = self._open(self._build(None))
+        self._check_shipped()
 
-    def facts(self) -> dict[str, Any]:
-        """What the driver must know: the key, the space, what is shipped, and its costs."""
+    def describe(self) -> dict[str, Any]:
+        """The setup of a run, as JSON: key, space, exported winners, costs of the shipped schedule."""
         m = self.shipped.artifact.manifest
         key = choice.key_of(self.profile, m.llvm, self.network)
         return {
@@ -86,52 +88,47 @@ class Lab:
                 "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
                 "sequences": self.how != "emulated",
             },
-            "seeds": [e["schedule"] for e in choice.exported() if choice.fits(e, key)],
+            "seeds": [vars(e.winner.schedule) for e in choice.exported() if e.fits(key)],
             "costs": self.shipped.costs(self.x),
-            "unit": "instructions" if self.how == "emulated" else "us",
+            "unit": INSTRUCTIONS if self.how == "emulated" else MICROSECONDS,
             "how": self.how if self.how == "native" else self.shipped.runner.how,
         }
 
     def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        """As `compare`, of one. Raises ParityError, BudgetError, CompilerCrash, ..
+        """As `compare`, of one candidate. Raises ParityError, BudgetError, CompilerCrash, ..
 
-        Raises DeviceError only where the device does not even run what is shipped: twice is a
-        point's own fault, once may be that of its session.
+        Raises DeviceError only where the device does not even run the shipped schedule: a candidate
+        is to blame for a second failure, its session may be for the first.
         """
         for _ in range(2):
             try:
                 return self.compare([schedule], rounds=len(self.x))[0]
             except DeviceError as error:
-                fault = CompilerCrash(f"it failed where it ran: {error}")
+                failure = CompilerCrash(f"it failed where it ran: {error}")
                 if self.remote is None:
                     break
                 self._renew()
-        raise fault
+        raise failure
 
     def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-        """Points and the shipped schedule side by side, in turns.
-
-        Of each point: `costs` and `ratios` to the shipped schedule by form, `ratio` of all forms
-        (their geometric mean), `wins` (the share of rounds in which the point was faster).
-        """
+        """Candidates and the shipped schedule side by side, in turns: a Measurement of each, as JSON."""
         if self.remote is not None and not self.remote.usable:
             self._renew()
         own = self.shipped.artifact.manifest.schedule
-        with self._candidates(schedules) as made:
+        with self._candidates(schedules) as candidates:
             if self.how == "emulated":
-                turns = [[c.costs(self.x) for c in (self.shipped, *made)]]
+                turns = [[c.costs(self.x) for c in (self.shipped, *candidates)]]
             else:
                 samples = [self.x[i % len(self.x)] for i in range(rounds)]
-                turns = [[c.costs([x]) for c in (self.shipped, *made)] for x in samples]
+                turns = [[c.costs([x]) for c in (self.shipped, *candidates)] for x in samples]
+            shipped = [turn[0] for turn in turns]
             return [
-                summary(
-                    [turn[i] for turn in turns], [turn[0] for turn in turns], same_steps(own, s)
-                )
-                for i, s in enumerate(schedules, 1)
+                summary([turn[i] for turn in turns], shipped, same_steps(own, schedule))
+                for i, schedule in enumerate(schedules, 1)
             ]
 
     def _build(self, schedule: Mapping[str, Any] | None) -> Artifact:
-        stage = Path(tempfile.mkdtemp(dir=self.root, prefix="point-"))
+        stage = Path(tempfile.mkdtemp(dir=self.root, prefix="candidate-"))
         for file in self.root.glob("*.safetensors"):
             shutil.copy(file, stage / file.name)
         few = FEW if self.how == "native" else 1
@@ -146,36 +143,36 @@ class Lab:
         )
         return Artifact(stage, manifest)
 
-    def _opened(self, artifact: Artifact) -> _Candidate:
+    def _open(self, artifact: Artifact) -> _Candidate:
         runner = self.remote.open(artifact) if self.remote else artifact_runner(artifact)
         return _Candidate(artifact, runner, self.how, self.x)
 
     def _renew(self) -> None:
-        """What is shipped, in a new session of the device. Raises DeviceError where it is gone."""
+        """Opens the shipped schedule in a new session. Raises DeviceError where the device is gone."""
         assert self.remote is not None
         artifact = self.shipped.artifact
         del self.shipped.runner
         self.remote.close()
-        self.shipped = self._opened(artifact)
+        self.shipped = self._open(artifact)
 
     @contextmanager
     def _candidates(self, schedules: list[dict[str, Any]]) -> Iterator[list[_Candidate]]:
-        made: list[_Candidate] = []
+        candidates: list[_Candidate] = []
         built: list[Artifact] = []
         try:
             for schedule in schedules:
                 built.append(self._build(schedule))
-                made.append(self._opened(built[-1]))
-                for mine, good in zip(made[-1].traces, self.shipped.traces, strict=True):
-                    if not _same(mine, good):
+                candidates.append(self._open(built[-1]))
+                for own, good in zip(candidates[-1].traces, self.shipped.traces, strict=True):
+                    if not _same(own, good):
                         raise ParityError("other outputs or spikes than the shipped schedule")
-            yield made
+            yield candidates
         finally:
             for artifact in built:
                 shutil.rmtree(artifact.path, ignore_errors=True)
 
-    def _known_good(self) -> None:
-        """The shipped schedule itself against the reference, where all forms have the same bits."""
+    def _check_shipped(self) -> None:
+        """Compares the shipped schedule with the reference, where all forms have the same bits."""
         if same_bits(self.network):
             good = ReferenceRunner(self.network).trace(self.x[0][:, None])
             if not _same(self.shipped.traces[0], good):
@@ -185,7 +182,7 @@ class Lab:
 
 
 class _Candidate:
-    """A built point, its self-test passed, with what it computed of every sample."""
+    """A built candidate, its self-test passed, and its trace of every sample."""
 
     def __init__(self, artifact: Artifact, runner: Any, how: str, samples: Sequence[F32]) -> None:
         self.artifact, self.runner = artifact, runner
@@ -199,19 +196,20 @@ class _Candidate:
                     raise ParityError("a few steps per call and whole samples differ")
 
     def costs(self, samples: Sequence[F32]) -> Costs:
-        """Of one step, by form: the median of the samples."""
+        """Cost of one step, by form: the median of the samples."""
         if hasattr(self.runner, "costs"):
             return dict(self.runner.costs(samples))
         if not self.native:
             return {STEPS: statistics.fmean(self.runner.instructions)}
-        found = [_times(self.runner, x) for x in samples]
-        return {form: statistics.median(f[form] for f in found) for form in (STEPS, SEQUENCE)}
+        times = [_times(self.runner, x) for x in samples]
+        return {form: statistics.median(t[form] for t in times) for form in (STEPS, SEQUENCE)}
 
 
 def summary(mine: list[Costs], shipped: list[Costs], steps_are_same: bool) -> dict[str, Any]:
-    """What `Lab.compare` says of a point; mine and shipped: of each turn.
+    """A Measurement, as JSON, from the costs of each turn.
 
-    steps_are_same: it has the code of the shipped schedule where steps come one by one.
+    mine: the candidate's. steps_are_same: it has the code of the shipped schedule where steps come
+    one by one.
     """
     forms = list(shipped[0])
     turns = [{f: m[f] / s[f] for f in forms} for m, s in zip(mine, shipped, strict=True)]
@@ -228,7 +226,7 @@ def summary(mine: list[Costs], shipped: list[Costs], steps_are_same: bool) -> di
 
 
 def same_steps(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two schedules differ only in what sequences use."""
+    """Whether two schedules differ only in fields that sequences use."""
     return all(a[name] == b[name] for name in a if name not in ONLY_SEQUENCES)
 
 
@@ -240,7 +238,7 @@ def _features(llvm: Mapping[str, Any]) -> list[str]:
 
 
 def _times(session: Session, x: F32) -> Costs:
-    """Microseconds per step of a sample, of this thread's own time."""
+    """Microseconds of this thread's CPU time per step of a sample, by form."""
     own = np.ascontiguousarray(x, session.x.dtype)
     y = np.empty((len(x), session.y.shape[1]), np.float32)
     few = _few(session, own, y)
@@ -267,7 +265,7 @@ def _time(session: Session, run: Callable[[], None]) -> float:
 
 
 def _few(session: Session, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
-    """Calls that go through a sample between them; its length is a multiple of FEW."""
+    """Calls that go through a sample together; its length is a multiple of FEW."""
     return session.bind(x.reshape(-1, FEW, x.shape[1]), y.reshape(-1, FEW, y.shape[1]))
 
 
@@ -281,7 +279,7 @@ def _in_steps(session: Session, x: F32) -> F32:
 
 
 def _same(a: Trace, b: Trace) -> bool:
-    """-0 is 0; everything else is compared as it is."""
+    """Whether outputs and spikes are equal, with -0 as 0."""
     return np.array_equal(a.y, b.y) and all(
         np.array_equal(mine, good) for mine, good in zip(a.spikes, b.spikes, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Candidates of `tune` on another machine, several side by side. Used in the lab's child process.
+"""Candidates of `tune` on another machine, several side by side. Used in the evaluator's process.
 
 Into one session with a tracker's machine, candidates are loaded one after another. Sessions are
 short: a server ends one that is too old, and with it a candidate that hangs. A candidate that kills
@@ -33,7 +33,7 @@ PIECES = {"steps": HOISTED_FROM - 1, "sequence": 0}
 
 
 class Remote:
-    """A device, and what is open there. Raises UsageError for what names no device."""
+    """A device, and the session open there. Raises UsageError for a URL of no device."""
 
     def __init__(self, url: str) -> None:
         self.device: Device = parse(url)
@@ -43,12 +43,12 @@ class Remote:
 
     @property
     def usable(self) -> bool:
-        """Whether what is open there may be used for a comparison."""
+        """Whether a comparison may begin in the open session."""
         young = self.session is not None and time.monotonic() - self.since < YOUNG_S
         return self.device.kind != "rpc" or young
 
     def open(self, artifact: Artifact) -> RemoteRunner:
-        """The artifact there, its self-test passed. Raises DeviceError, ParityError, ..
+        """Opens the artifact there, its self-test passed. Raises DeviceError, ParityError, ..
 
         A tracker may hand out a server that has just died: a session that fails at once is
         opened again.
@@ -64,13 +64,13 @@ class Remote:
             return RemoteRunner(self, self._runner(artifact))
 
     def close(self) -> None:
-        """Ends the session, once nobody holds what is loaded in it."""
+        """Ends the session, once nothing loaded in it is referenced."""
         self.session = None
         gc.collect()
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """After an error of the device, its session is not used again."""
+        """Drops the session after an error of the device."""
         try:
             yield
         except DeviceError:
@@ -83,13 +83,13 @@ class Remote:
         from delrec_compile.runners.devices.rpc import RpcRunner
 
         if self.session is None:
-            self.session = self._opened()
+            self.session = self._new_session()
             self.since = time.monotonic()
             self.sessions += 1
         return RpcRunner(artifact, self.device, self.session)
 
-    def _opened(self) -> Any:
-        """A session; a server whose process died under the last one needs a while to come back."""
+    def _new_session(self) -> Any:
+        """Opens a session; a server whose process died under the last one needs time to come back."""
         from delrec_compile.runners.devices.rpc import session
 
         options = {**self.device.options, "timeout": str(min(SESSION_S, self.device.timeout_s))}
@@ -111,11 +111,11 @@ class RemoteRunner:
         self.how = f"device ({remote.device}: {runner.host}, {runner.machine})"
 
     def self_test(self) -> bool:
-        """It passed when this was opened."""
+        """True: it passed when the artifact was opened."""
         return True
 
     def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Each sample is traced there, and run again in one call and in steps."""
+        """Traces x, (T, batch, inputs), there; each sample also runs in one call and in steps."""
         with self.remote.guarded():
             return self.runner.trace(x)
 

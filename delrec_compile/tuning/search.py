@@ -1,12 +1,12 @@
 """The search of `tune`: TVM's MetaSchedule over our own template. Runs in a child process.
 
 The module to tune stands for the step: one block that says what is computed by the digest of its
-workload. The template samples every knob of the space and notes it on that block; what a note means
-is known to whoever builds the point. So a trace is a point, and a point a trace.
+workload. The template samples every knob of the space and notes it on that block; the evaluator
+knows what a note means. So a trace is a candidate, and a candidate a trace.
 
 Proposals come from MetaSchedule's evolutionary search, with a mutation that changes one knob, and a
 cost model that learns from every measurement which values of knobs, and which pairs of values, cost.
-MetaSchedule's own builder and runner are not used: see `tuning_lab`.
+MetaSchedule's own builder and runner are not used: see `evaluator`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ tvm_loader.load()
 
 import tvm  # noqa: E402
 from tvm.ir.utils import derived_object  # noqa: E402
-from tvm.s_tir import Schedule as Trial  # noqa: E402
+from tvm.s_tir import Schedule as TvmSchedule  # noqa: E402
 from tvm.s_tir import meta_schedule as ms  # noqa: E402
 from tvm.s_tir.meta_schedule.cost_model import PyCostModel  # noqa: E402
 from tvm.s_tir.meta_schedule.mutator import PyMutator  # noqa: E402
@@ -38,7 +38,7 @@ from tvm.s_tir.meta_schedule.runner import RunnerResult  # noqa: E402
 from tvm.script import tirx as T  # noqa: E402, N812
 
 from delrec_compile.aliases import Numeric  # noqa: E402
-from delrec_compile.tuning.space import Point, Space  # noqa: E402
+from delrec_compile.tuning.space import Candidate, Space  # noqa: E402
 
 BLOCK, NOTE = "step", "delrec."
 BATCH = 8
@@ -53,20 +53,20 @@ class Search:
     def __init__(
         self,
         knobs: dict[str, Sequence[Any]],
-        shipped: Point,
+        shipped: Candidate,
         numeric: str,
         features: Sequence[str],
         workload: str,
         seed: int = 1,
     ) -> None:
-        fixed = {name: tuple(values) for name, values in knobs.items()}
-        self.space = Space(fixed, shipped, Numeric(numeric), tuple(features))
-        self.module = _meaning(workload)
+        values = {name: tuple(choices) for name, choices in knobs.items()}
+        self.space = Space(values, shipped, Numeric(numeric), tuple(features))
+        self.module = _module(workload)
         self.model = _Model(self.space)
-        self.seen = ms.database.MemoryDatabase()
-        self.workload = self.seen.commit_workload(self.module)
+        self.database = ms.database.MemoryDatabase()
+        self.workload = self.database.commit_workload(self.module)
         space = ms.space_generator.ScheduleFn(
-            lambda trial: _sample(self.space, trial),
+            lambda sampled: _sample(self.space, sampled),
             sch_rules=[],
             postprocs=[_Allowed(self.space)],
             mutator_probs={_Mutation(np.random.default_rng(seed)): 1.0},
@@ -81,44 +81,46 @@ class Search:
             num_threads=1,  # the template and the mutation are Python
             rand_state=seed,
         )
-        self.asked: list[Any] = []
+        self.proposed: list[Any] = []
         self.started = False
 
-    def learn(self, points: list[Point], ratios: list[float | None]) -> None:
-        """Takes in measurements from elsewhere, before the first proposal. None: it failed."""
-        for point, ratio in zip(points, ratios, strict=True):
-            at = self.space.index(point)
+    def learn(self, candidates: list[Candidate], ratios: list[float | None]) -> None:
+        """Learns from earlier measurements, before the first proposal. None: it failed."""
+        for candidate, ratio in zip(candidates, ratios, strict=True):
+            at = self.space.index(candidate)
             if at is not None and ratio is not None:
-                trial = Trial(self.module)
-                _sample(self.space, trial, at)
-                self._keep(trial, ratio)
+                sampled = TvmSchedule(self.module)
+                _sample(self.space, sampled, at)
+                self._commit(sampled, ratio)
                 self.model.add(at, ratio)
         self.model.fit()
 
-    def propose(self) -> list[Point]:
-        """The next points to measure; none when there is none left."""
+    def propose(self) -> list[Candidate]:
+        """The next candidates to measure; empty when there is none left."""
         if not self.started:
-            self.context.pre_tuning(1 << 30, BATCH, None, self.seen, self.model)
+            self.context.pre_tuning(1 << 30, BATCH, None, self.database, self.model)
             self.started = True
-        self.asked = list(self.context.generate_measure_candidates() or [])
-        return [self.space.point(_values(self.space, c.sch)) for c in self.asked]
+        self.proposed = list(self.context.generate_measure_candidates() or [])
+        return [self.space.candidate(_values(self.space, c.sch)) for c in self.proposed]
 
     def report(self, ratios: list[float | None]) -> None:
-        """What the proposed points cost, in their order. None: it failed."""
-        for candidate, ratio in zip(self.asked, ratios, strict=True):
+        """Takes the ratios of the proposed candidates, in their order. None: it failed."""
+        for measured, ratio in zip(self.proposed, ratios, strict=True):
             if ratio is not None:
-                self._keep(candidate.sch, ratio)
-                self.model.add(_choices(self.space, candidate.sch), ratio)
+                self._commit(measured.sch, ratio)
+                self.model.add(_choices(self.space, measured.sch), ratio)
         self.model.fit()
         results = [RunnerResult([FAILED if r is None else r], None) for r in ratios]
-        self.context.notify_runner_results(self.asked, results)
+        self.context.notify_runner_results(self.proposed, results)
 
-    def _keep(self, trial: Any, ratio: float) -> None:
-        record = ms.database.TuningRecord(trial.trace, self.workload, [ratio], self.context.target)
-        self.seen.commit_tuning_record(record)
+    def _commit(self, sampled: Any, ratio: float) -> None:
+        record = ms.database.TuningRecord(
+            sampled.trace, self.workload, [ratio], self.context.target
+        )
+        self.database.commit_tuning_record(record)
 
 
-def _meaning(workload: str) -> tvm.IRModule:
+def _module(workload: str) -> tvm.IRModule:
     @T.prim_func(s_tir=True)  # type: ignore[untyped-decorator]
     def step(x: T.Buffer((1,), "float32"), y: T.Buffer((1,), "float32")):  # type: ignore[no-untyped-def,valid-type]
         with T.sblock("step"):
@@ -130,31 +132,31 @@ def _meaning(workload: str) -> tvm.IRModule:
     return tvm.IRModule({"main": named})
 
 
-def _sample(space: Space, trial: Any, decided: Sequence[int] | None = None) -> None:
+def _sample(space: Space, sampled: Any, decided: Sequence[int] | None = None) -> None:
     """The template: every knob is sampled, or takes what is decided, and is noted on the block."""
-    block = trial.get_sblock(BLOCK)
+    block = sampled.get_sblock(BLOCK)
     for i, (name, values) in enumerate(space.knobs.items()):
         n = len(values)
-        choice = trial.sample_categorical(
+        choice = sampled.sample_categorical(
             list(range(n)), [1 / n] * n, None if decided is None else decided[i]
         )
-        trial.annotate(block, NOTE + name, choice)
+        sampled.annotate(block, NOTE + name, choice)
 
 
-def _choices(space: Space, trial: Any) -> list[int]:
-    notes = trial.get(trial.get_sblock(BLOCK)).annotations
+def _choices(space: Space, sampled: Any) -> list[int]:
+    notes = sampled.get(sampled.get_sblock(BLOCK)).annotations
     return [int(notes[NOTE + name]) for name in space.knobs]
 
 
-def _values(space: Space, trial: Any) -> list[Any]:
+def _values(space: Space, sampled: Any) -> list[Any]:
     return [
-        values[k] for values, k in zip(space.knobs.values(), _choices(space, trial), strict=True)
+        values[k] for values, k in zip(space.knobs.values(), _choices(space, sampled), strict=True)
     ]
 
 
 @derived_object
 class _Allowed(PyPostproc):  # type: ignore[misc]
-    """Refuses points that are none, before anything is built."""
+    """Refuses invalid candidates, before anything is built."""
 
     def __init__(self, space: Space) -> None:
         super().__init__()
@@ -163,8 +165,8 @@ class _Allowed(PyPostproc):  # type: ignore[misc]
     def _initialize_with_tune_context(self, context: Any) -> None:
         pass
 
-    def apply(self, trial: Any) -> bool:
-        return self.space.allows(self.space.point(_values(self.space, trial)))
+    def apply(self, sampled: Any) -> bool:
+        return self.space.allows(self.space.candidate(_values(self.space, sampled)))
 
     def clone(self) -> _Allowed:
         return _Allowed(self.space)
@@ -224,7 +226,7 @@ class _Model(PyCostModel):  # type: ignore[misc]
         return np.concatenate([one, pairs])
 
     def update(self, context: Any, candidates: Any, results: Any) -> None:
-        """`Search.report` does it, which knows failures from slow points."""
+        """Does nothing: `Search.report` tells failures from slow candidates."""
 
     def predict(self, context: Any, candidates: Any) -> NDArray[np.float64]:
         """Higher is better, above 0."""

@@ -1,7 +1,7 @@
-"""What `tune` searches: the choices of a Schedule that a generator, a CPU and a network have.
+"""The search space of `tune`: the choices of a Schedule for a generator, a CPU and a network.
 
-A point is a whole Schedule as a dict. Choices that do nothing beside others stay as they are
-shipped, so that no two points make the same code.
+A candidate has every field of a Schedule, as a dict; not every one is a valid Schedule. Choices that
+do nothing beside others stay as they are shipped, so that no two candidates make the same code.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.targets.schedule import Schedule
 
-Point = dict[str, Any]
+Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
-# (choice, its value, lanes) -> features of LLVM that a CPU needs for it; with other lanes it does
-# nothing, or is none
+# (choice, its value, lanes) -> CPU features that it needs; with other lanes it has no effect, or is
+# invalid
 NEEDS = {
     ("events", "compress", 8): {"avx512vbmi2", "avx512vl"},
     ("events", "compress", 16): {"avx512vbmi2", "avx512vl"},
@@ -36,70 +36,74 @@ BOUND = {key[:2] for key in NEEDS}
 
 @dataclass(frozen=True)
 class Space:
-    """knobs: values by field of Schedule. shipped: the point that a build has without tuning.
+    """knobs: values by field of Schedule. shipped: the schedule of a build without tuning.
 
-    features: of the CPU, in LLVM's words.
+    features: CPU features by LLVM's names.
     """
 
     knobs: dict[str, tuple[Any, ...]]
-    shipped: Point
+    shipped: Candidate
     numeric: Numeric
     features: tuple[str, ...] = ()
 
-    def allows(self, point: Mapping[str, Any]) -> bool:
-        """Whether the CPU has the point, and no other one of the space repeats it."""
-        if point == self.shipped:
+    def allows(self, candidate: Mapping[str, Any]) -> bool:
+        """Whether it is valid on the CPU, and no other candidate of the space makes the same code."""
+        if candidate == self.shipped:
             return True
         try:
-            schedule = Schedule(**point)
+            schedule = Schedule(**candidate)
             for kernel in schedule.kernels:
                 schedule.of(kernel)
         except UnsupportedError:
             return False
         for choice in BOUND:
-            if point[choice[0]] == choice[1]:
-                needed = NEEDS.get((*choice, point["lanes"]))
+            if candidate[choice[0]] == choice[1]:
+                needed = NEEDS.get((*choice, candidate["lanes"]))
                 if needed is None or not needed <= set(self.features):
                     return False
-        return all(point[name] == self.shipped[name] for name in idle(point, self.numeric))
+        return all(
+            candidate[name] == self.shipped[name] for name in inactive(candidate, self.numeric)
+        )
 
     @property
-    def untuned(self) -> Point | None:
-        """What a profile has that says nothing but the width of its vectors; None: it is no point."""
-        plain = {**vars(Schedule(lanes=self.shipped["lanes"]))}
-        point = {**self.shipped, **{name: plain[name] for name in self.knobs}}
-        point |= {name: self.shipped[name] for name in idle(point, self.numeric)}
-        return point if self.index(point) is not None and self.allows(point) else None
+    def untuned(self) -> Candidate | None:
+        """The schedule of a profile that gives only the width of its vectors; None: not in the space."""
+        default = vars(Schedule(lanes=self.shipped["lanes"]))
+        candidate = {**self.shipped, **{name: default[name] for name in self.knobs}}
+        candidate |= {name: self.shipped[name] for name in inactive(candidate, self.numeric)}
+        return candidate if self.index(candidate) is not None and self.allows(candidate) else None
 
-    def points(self) -> Iterator[Point]:
-        """Every point."""
+    def candidates(self) -> Iterator[Candidate]:
+        """Every allowed candidate."""
         for values in itertools.product(*self.knobs.values()):
-            point = self.point(values)
-            if self.allows(point):
-                yield point
+            candidate = self.candidate(values)
+            if self.allows(candidate):
+                yield candidate
 
-    def point(self, values: Collection[Any]) -> Point:
-        """values: one per knob, in their order."""
+    def candidate(self, values: Collection[Any]) -> Candidate:
+        """The candidate with these values, one per knob, in their order."""
         return {**self.shipped, **dict(zip(self.knobs, values, strict=True))}
 
-    def index(self, point: Mapping[str, Any]) -> list[int] | None:
-        """Which value of each knob a point has; None where it lies outside of the space."""
+    def index(self, candidate: Mapping[str, Any]) -> list[int] | None:
+        """The index of its value of each knob; None where it lies outside of the space."""
         fixed = {k: v for k, v in self.shipped.items() if k not in self.knobs}
-        if point.keys() != self.shipped.keys() or any(point[k] != v for k, v in fixed.items()):
+        if candidate.keys() != self.shipped.keys() or any(
+            candidate[k] != v for k, v in fixed.items()
+        ):
             return None
-        if any(point[name] not in values for name, values in self.knobs.items()):
+        if any(candidate[name] not in values for name, values in self.knobs.items()):
             return None
-        return [values.index(point[name]) for name, values in self.knobs.items()]
+        return [values.index(candidate[name]) for name, values in self.knobs.items()]
 
 
-def idle(point: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
-    """Choices that the others leave without effect."""
-    whole = () if point["chunk"] else ("tile",)
-    if numeric is Numeric.INT8 and point["bytes"] == "words":
-        return ("registers", *whole)
-    if numeric.is_integer and point["bytes"] == "memory":
-        return ("registers", "words", *whole)
-    return ("words", "neurons", *whole)
+def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
+    """Choices that the other ones leave without effect."""
+    blocked = () if candidate["chunk"] else ("tile",)
+    if numeric is Numeric.INT8 and candidate["bytes"] == "words":
+        return ("registers", *blocked)
+    if numeric.is_integer and candidate["bytes"] == "memory":
+        return ("registers", "words", *blocked)
+    return ("words", "neurons", *blocked)
 
 
 def space_of(
@@ -113,8 +117,8 @@ def space_of(
 ) -> Space:
     """The space of a target.
 
-    conv: whether the network has a convolutional recurrence. sequences: whether many steps in one
-    call are measured. Raises UnsupportedError.
+    conv: whether the network has a convolutional recurrence. sequences: whether calls of many steps
+    are measured. Raises UnsupportedError.
     """
     if generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
@@ -133,6 +137,7 @@ def space_of(
 
 
 def _vectors() -> dict[str, tuple[Any, ...]]:
+    """The choices of LLVM code."""
     return {
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
@@ -145,7 +150,7 @@ def _vectors() -> dict[str, tuple[Any, ...]]:
 
 
 def _text(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
-    """C text has no vectors."""
+    """The choices of C text, which has no vectors."""
     knobs: dict[str, tuple[Any, ...]] = {"registers": WIDTHS, "events": ("scan", "branch")}
     if numeric is Numeric.FLOAT32:
         return {**knobs, "rows": ("float32", "units")}

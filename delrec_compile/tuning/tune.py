@@ -1,6 +1,6 @@
-"""`tune`: finds the schedule that is fastest for one network on one target, and keeps it.
+"""`tune`: finds the fastest schedule for one network on one target, and records it.
 
-A point that was measured before is not measured again. At the end the best points meet the shipped
+A schedule that was measured before is not measured again. At the end the best ones meet the shipped
 schedule once more, side by side; only one that is faster there becomes the winner, which `build`
 takes from then on.
 """
@@ -26,10 +26,11 @@ from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.system.worker import Warm
-from delrec_compile.tuning.driver import Limits, Run, Tuned
+from delrec_compile.tuning.driver import Run
+from delrec_compile.tuning.result import Limits, Tuned
 
-LAB = "delrec_compile.tuning.evaluator:Lab"
-MOST_JOBS = 4
+EVALUATOR = "delrec_compile.tuning.evaluator:Evaluator"
+MAX_JOBS = 4
 
 
 @renamed_arguments(words="samples")
@@ -48,12 +49,12 @@ def tune(
     command: str = "",
     progress: StageProgress = lambda *_: None,
 ) -> Tuned:
-    """Searches schedules for the target, and keeps the winner in the store `db`.
+    """Searches schedules for the target, and records the winner in the store `db`.
 
-    cpu: as in `build`. device: where it is measured, `rpc://host:port/key` or `ssh://user@host`;
-    else here, or in an emulator. samples: the inputs that are run. jobs: points that are built and
-    run at once, where they run in an emulator. command: what is noted beside the winner. Raises
-    UnsupportedError, UsageError, DeviceError, and what `build` raises.
+    cpu: as in `build`. device: machine to measure on, `rpc://host:port/key` or `ssh://user@host`;
+    else this one, or an emulator. samples: inputs to run. jobs: schedules built and run at once, where
+    they run in an emulator. command: text recorded beside the winner. Raises UnsupportedError,
+    UsageError, DeviceError, and the errors of `build`.
     """
     profile = _tunable(target, device)
     mode = profile.numeric_mode(numeric)
@@ -62,7 +63,7 @@ def tune(
         if mode.is_integer:
             quantised = quantise(network, mode, calibrate)
             integer_checkpoint.save(quantised, Path(folder) / integer_checkpoint.NAME)
-        facts = {
+        arguments = {
             "root": folder,
             "target": target,
             "cpu": cpu,
@@ -70,8 +71,8 @@ def tune(
             "device": device,
         }
         run = Run(Store(db), limits or Limits(), command, progress)
-        with _labs(facts, _at_once(profile, device, jobs)) as labs:
-            return run.through(labs)
+        with _evaluators(arguments, _parallel_jobs(profile, device, jobs)) as evaluators:
+            return run.tune(evaluators)
 
 
 def _tunable(target: str, device: str | None) -> targets.Target:
@@ -88,14 +89,14 @@ def _tunable(target: str, device: str | None) -> targets.Target:
     return profile
 
 
-def _at_once(profile: targets.Target, device: str | None, jobs: int | None) -> int:
-    """What is timed is timed alone."""
+def _parallel_jobs(profile: targets.Target, device: str | None, jobs: int | None) -> int:
+    """Number of evaluators; one where time is measured."""
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs}: at least 1 is needed")
-    return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MOST_JOBS)
+    return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MAX_JOBS)
 
 
 @contextlib.contextmanager
-def _labs(facts: dict[str, Any], jobs: int) -> Iterator[list[Warm]]:
+def _evaluators(arguments: dict[str, Any], jobs: int) -> Iterator[list[Warm]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Warm(LAB, **facts)) for _ in range(max(1, jobs))]
+        yield [stack.enter_context(Warm(EVALUATOR, **arguments)) for _ in range(max(1, jobs))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import psutil
 import pytest
 from fixtures.command import cli
 from fixtures.remote import Shell, free_port, listening
+from fixtures.tuning import use
 from helpers import refusal
 
 import delrec_compile
@@ -25,10 +25,10 @@ from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.tuning import evaluator as tuning_lab
-from delrec_compile.tuning import remote as tuning_remote
-from delrec_compile.tuning.driver import Limits
-from delrec_compile.tuning.evaluator import Lab
+from delrec_compile.tuning import evaluator as evaluation
+from delrec_compile.tuning import remote
+from delrec_compile.tuning.evaluator import Evaluator
+from delrec_compile.tuning.result import Limits
 
 NAME = "conv3"
 KEY = "here"
@@ -112,8 +112,8 @@ def sessions(server: psutil.Process) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def lab(place: Path, tracker: int, server: psutil.Process) -> Lab:
-    return Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"), url(tracker))
+def evaluator(place: Path, tracker: int, server: psutil.Process) -> Evaluator:
+    return Evaluator(str(place), "x86_64", "x86-64", str(place / "samples.npz"), url(tracker))
 
 
 def test_over_rpc(place: Path, tracker: int, server: psutil.Process, tmp_path: Path) -> None:
@@ -141,77 +141,58 @@ def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
         delrec_compile.tune(network, "x86_64", device="rcp://h/k", samples=samples, db=tmp_path)
 
 
-def test_a_session_that_dies_once_costs_nothing(lab: Lab, server: psutil.Process) -> None:
-    own = dict(lab.shipped.artifact.manifest.schedule)
-    assert lab.measure(own)["ratio"] > 0
+def test_a_session_that_dies_once_costs_nothing(
+    evaluator: Evaluator, server: psutil.Process
+) -> None:
+    own = dict(evaluator.shipped.artifact.manifest.schedule)
+    assert evaluator.measure(own)["ratio"] > 0
     for process in sessions(server):
         process.kill()
-    assert lab.measure(own)["ratio"] > 0
-    assert lab.remote is not None
-    assert lab.remote.sessions >= 2
+    assert evaluator.measure(own)["ratio"] > 0
+    assert evaluator.remote is not None
+    assert evaluator.remote.sessions >= 2
 
 
 def test_a_candidate_that_kills_its_server_is_one_failed_trial(
-    lab: Lab, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
+    evaluator: Evaluator, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = dict(lab.shipped.artifact.manifest.schedule)
+    own = dict(evaluator.shipped.artifact.manifest.schedule)
     built: list[Any] = []
-    build, trace = lab._build, tuning_remote.RemoteRunner.trace
+    build, trace = evaluator._build, remote.RemoteRunner.trace
 
     def building(schedule: Any) -> Any:
         built.append(schedule)
         return build(schedule)
 
     def deadly(self: Any, x: Any) -> Any:
-        if built and built[-1]["registers"] == 16 and self is not lab.shipped.runner:
+        if built and built[-1]["registers"] == 16 and self is not evaluator.shipped.runner:
             built.append(own)
             for process in sessions(server):
                 process.kill()
         return trace(self, x)
 
-    monkeypatch.setattr(lab, "_build", building)
-    monkeypatch.setattr(tuning_remote.RemoteRunner, "trace", deadly)
+    monkeypatch.setattr(evaluator, "_build", building)
+    monkeypatch.setattr(remote.RemoteRunner, "trace", deadly)
     with pytest.raises(CompilerCrash, match="it failed where it ran: rpc://"):
-        lab.measure({**own, "registers": 16})
+        evaluator.measure({**own, "registers": 16})
     monkeypatch.undo()
-    assert lab.measure(own)["ratio"] > 0
+    assert evaluator.measure(own)["ratio"] > 0
 
 
 def test_a_machine_that_goes_away_ends_the_run_and_blames_no_schedule(
-    lab: Lab, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
+    evaluator: Evaluator, server: psutil.Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning_remote, "BACK_S", 1.0)
+    monkeypatch.setattr(remote, "BACK_S", 1.0)
     for process in [server, *server.children(recursive=True)]:
         process.kill()
     with pytest.raises(DeviceError, match="no machine has this key"):
-        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
-
-
-class GoneLab:
-    """A lab whose device goes away after the first trials."""
-
-    def __init__(self, root: str, target: str, cpu: str | None, samples: str, device: str) -> None:
-        self.left = 3
-
-    def facts(self) -> Any:
-        from tuning.test_tune import FakeLab
-
-        return FakeLab("", "", None, "").facts()
-
-    def measure(self, schedule: Any) -> Any:
-        from tuning.test_tune import FakeLab
-
-        self.left -= 1
-        if self.left < 0:
-            raise DeviceError("rpc://h/k is gone")
-        return FakeLab("", "", None, "").measure(schedule)
+        evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
 
 
 def test_what_was_measured_before_a_device_went_away_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    module = importlib.import_module("delrec_compile.tuning.tune")
-    monkeypatch.setattr(module, "LAB", "tuning.test_remote:GoneLab")
+    use(monkeypatch, "GoneEvaluator")
     with pytest.raises(DeviceError, match="is gone"):
         delrec_compile.tune(
             cases.network(NAME), device="rpc://h/k", db=tmp_path, limits=Limits(None)
@@ -222,32 +203,34 @@ def test_what_was_measured_before_a_device_went_away_stays(
     assert not any("error" in t for t in trials)
 
 
-def test_old_sessions_are_renewed(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = dict(lab.shipped.artifact.manifest.schedule)
-    monkeypatch.setattr(tuning_remote, "YOUNG_S", 0.0)
-    assert lab.remote is not None
-    before = lab.remote.sessions
-    assert lab.compare([own, own], rounds=2)[1]["ratio"] > 0
-    assert lab.remote.sessions == before + 1
+def test_old_sessions_are_renewed(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = dict(evaluator.shipped.artifact.manifest.schedule)
+    monkeypatch.setattr(remote, "YOUNG_S", 0.0)
+    assert evaluator.remote is not None
+    before = evaluator.remote.sessions
+    assert evaluator.compare([own, own], rounds=2)[1]["ratio"] > 0
+    assert evaluator.remote.sessions == before + 1
 
 
-def test_wrong_bits_there_never_count(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = tuning_lab.assemble
+def test_wrong_bits_there_never_count(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = evaluation.assemble
 
     def wrong(stage: str, *args: Any, **kw: Any) -> Any:
         network = cases._shift(cases.network(NAME), 0, 0.125)
         checkpoint.save(network, Path(stage) / "network.safetensors")
         return real(stage, *args, **kw)
 
-    monkeypatch.setattr(tuning_lab, "assemble", wrong)
+    monkeypatch.setattr(evaluation, "assemble", wrong)
     with pytest.raises(delrec_compile.errors.ParityError, match="other outputs or spikes"):
-        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
+        evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
 
 
 def test_over_ssh(place: Path, shell: Shell) -> None:
-    lab = Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"), shell.url())
-    facts = lab.facts()
+    evaluator = Evaluator(str(place), "x86_64", "x86-64", str(place / "samples.npz"), shell.url())
+    facts = evaluator.describe()
     assert facts["how"].startswith("device (ssh://")
     assert set(facts["costs"]) == {"steps", "sequence"}
-    found = lab.measure({**facts["space"]["shipped"], "registers": 16})
+    found = evaluator.measure({**facts["space"]["shipped"], "registers": 16})
     assert found["costs"]["steps"] > 0

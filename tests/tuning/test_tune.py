@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from fixtures.command import COMMAND, cli, refused
 from fixtures.processes import gone
+from fixtures.tuning import SEED, SHIPPED, use
 from helpers import refusal
 
 import delrec_compile
@@ -27,130 +26,18 @@ from delrec_compile.compiler.schedules.store import Store, read
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import ParityError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.tuning import driver as tuning_run
-from delrec_compile.tuning import evaluator as tuning_lab
-from delrec_compile.tuning.driver import Limits, Tuned
-from delrec_compile.tuning.evaluator import Lab
+from delrec_compile.tuning import driver
+from delrec_compile.tuning import evaluator as evaluation
+from delrec_compile.tuning.evaluator import Evaluator
+from delrec_compile.tuning.result import Limits, Tuned
 from delrec_compile.tuning.space import Space, space_of
 
 NAME = "conv3"
-SHIPPED = {
-    "lanes": 4,
-    "registers": 8,
-    "events": "scan",
-    "rows": "float32",
-    "bytes": "wide",
-    "taps": "scatter",
-    "words": 2,
-    "neurons": 2,
-    "chunk": 0,
-    "tile": 4,
-}
-SEED = {**SHIPPED, "lanes": 16, "rows": "units"}
-KEY = {
-    "tvm": "1",
-    "target": "x86_64",
-    "cpu": "some",
-    "numeric": "float32",
-    "code": "abc",
-    "workload": {},
-}
-
-
-class FakeLab:
-    """Costs without a compiler: the best point has 16 lanes and 4 registers."""
-
-    final = 1.0  # by which the final differs from what was measured before
-
-    def __init__(
-        self, root: str, target: str, cpu: str | None, samples: str, device: str | None = None
-    ) -> None:
-        self.asked: list[dict[str, Any]] = []
-
-    def facts(self) -> dict[str, Any]:
-        space = {"generator": "llvm", "features": [], "shipped": SHIPPED}
-        space |= {"conv": False, "sequences": False}
-        facts = {"key": KEY, "space": space, "costs": {"steps": 1.0}, "seeds": []}
-        return {**facts, "unit": "us", "how": "native"}
-
-    def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        return self.compare([schedule], 1)[0]
-
-    def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-        ratios = [cost_of(s) * (self.final if rounds > 1 else 1.0) for s in schedules]
-        return [
-            {"costs": {"steps": r}, "ratios": {"steps": r}, "ratio": r, "wins": float(r < 1)}
-            for r in ratios
-        ]
-
-
-def cost_of(schedule: dict[str, Any]) -> float:
-    ratio = 0.5 + abs(schedule["lanes"] - 16) / 24 + abs(schedule["registers"] - 4) / 30
-    ratio += 0.05 * (schedule["events"] != "scan") - 0.1 * (schedule["rows"] == "units")
-    return float(ratio)
-
-
-class CountingLab(FakeLab):
-    """The same in an emulator."""
-
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "unit": "instructions", "how": "emulated"}
-
-
-class DisappointingLab(FakeLab):
-    """What was fast alone is slow side by side."""
-
-    final = 10.0
-
-
-class FickleLab(FakeLab):
-    """The best point crashes when it is measured once more."""
-
-    def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-        if rounds > 1 and any(s == {**SEED, "registers": 4} for s in schedules):
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return super().compare(schedules, rounds)
-
-
-class LopsidedLab(FakeLab):
-    """Sequences get faster, steps slower."""
-
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "costs": {"steps": 1.0, "sequence": 1.0}}
-
-    def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
-        forms = {"steps": 1.1, "sequence": 0.5}
-        return [{"costs": forms, "ratios": forms, "ratio": 0.74, "wins": 1.0} for _ in schedules]
-
-
-class SeededLab(FakeLab):
-    """`targets/tuned/` has a good point, and one of another time."""
-
-    def facts(self) -> dict[str, Any]:
-        return {**super().facts(), "seeds": [SEED, {"lanes": 2}]}
-
-
-class BadLab(FakeLab):
-    """Some candidates crash, hang, or compute something else."""
-
-    def measure(self, schedule: dict[str, Any]) -> dict[str, float]:
-        if schedule["lanes"] == 8:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        if schedule["lanes"] == 16:
-            raise ParityError("other outputs")
-        if schedule == {**SHIPPED, "lanes": 32, "registers": 2}:
-            time.sleep(600)
-        return super().measure(schedule)
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, "FakeLab")
-
-
-def use(monkeypatch: pytest.MonkeyPatch, lab: str) -> None:
-    module = importlib.import_module("delrec_compile.tuning.tune")
-    monkeypatch.setattr(module, "LAB", f"tuning.test_tune:{lab}")
+    use(monkeypatch, "FakeEvaluator")
 
 
 def tuned(db: Path, trials: int | None = None, **more: Any) -> Tuned:
@@ -191,14 +78,15 @@ def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric:
     for choice in profile.schedules:
         own = vars(choice.schedule)
         space = space_of(profile.generator, choice.features, own, numeric=numeric)
-        points = list(space.points())
-        assert own in points
-        assert len({tuple(p.items()) for p in points}) == len(points) > 5
-        for point in points:
-            at = space.index(point)
+        candidates = list(space.candidates())
+        assert own in candidates
+        assert len({tuple(p.items()) for p in candidates}) == len(candidates) > 5
+        for candidate in candidates:
+            at = space.index(candidate)
             assert at is not None
             assert (
-                space.point([v[k] for v, k in zip(space.knobs.values(), at, strict=True)]) == point
+                space.candidate([v[k] for v, k in zip(space.knobs.values(), at, strict=True)])
+                == candidate
             )
         assert space.index({**own, "lanes": 3}) is None
         assert space.index({"lanes": 4}) is None
@@ -206,11 +94,11 @@ def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric:
 
 def test_choices_without_effect_stay_as_shipped() -> None:
     own = {**SHIPPED, "lanes": 1, "bytes": "words"}
-    for point in space_of("c", [], own, numeric=Numeric.INT8).points():
-        if point["bytes"] == "wide":
-            assert (point["words"], point["neurons"]) == (2, 2)
-        if point["bytes"] == "words":
-            assert point["registers"] == 8
+    for candidate in space_of("c", [], own, numeric=Numeric.INT8).candidates():
+        if candidate["bytes"] == "wide":
+            assert (candidate["words"], candidate["neurons"]) == (2, 2)
+        if candidate["bytes"] == "words":
+            assert candidate["registers"] == 8
     assert "bytes" not in space_of("c", [], own).knobs
     assert space_of("c", [], own, numeric=Numeric.INT16).knobs["bytes"] == ("words", "memory")
     with refusal(UnsupportedError, "GPUs have one schedule", 4):
@@ -224,19 +112,19 @@ def test_the_best_of_the_whole_space_is_found(fake: None, tmp_path: Path) -> Non
     seen: list[tuple[int, int, str]] = []
     found = tuned(tmp_path, progress=lambda *a: seen.append(a))
     assert found.ended == "every schedule is measured"
-    assert found.best["schedule"] == {**SHIPPED, "lanes": 16, "registers": 4, "rows": "units"}
+    assert vars(found.best.schedule) == {**SHIPPED, "lanes": 16, "registers": 4, "rows": "units"}
     assert found.speedup == pytest.approx(2.5)
     space = Space(
-        space_of("llvm", [], SHIPPED, conv=False, sequences=False).knobs, SHIPPED, "float32"
+        space_of("llvm", [], SHIPPED, conv=False, sequences=False).knobs, SHIPPED, Numeric.FLOAT32
     )
-    assert found.size == len(list(space.points())) == 100
+    assert found.size == len(list(space.candidates())) == 100
     tried = schedules(only(tmp_path))
     # the evolutionary search stops when it finds nothing new for a while
     assert 85 <= len(tried) == len(set(tried)) <= 100
     assert found.trials == {"measured": len(tried), "known": 0, "failed": 0}
-    winner = read(only(tmp_path)).all("winner")[-1]
-    assert winner["schedule"] == found.best["schedule"]
-    assert winner["shipped"] == SHIPPED
+    winner = read(only(tmp_path)).winners[-1]
+    assert winner.schedule == found.best.schedule
+    assert vars(winner.shipped) == SHIPPED
     assert "best 2.50x of shipped" in seen[-2][2]
 
 
@@ -258,18 +146,18 @@ def test_the_same_command_goes_on_and_measures_nothing_twice(fake: None, tmp_pat
 
 
 def test_exported_winners_are_tried_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    use(monkeypatch, "SeededLab")
+    use(monkeypatch, "SeededEvaluator")
     found = tuned(tmp_path, trials=2)
-    assert found.best["schedule"] == SEED
+    assert vars(found.best.schedule) == SEED
     assert [dict(s) for s in schedules(only(tmp_path))] == [SHIPPED, SEED]
 
 
 def test_a_crash_at_the_end_costs_one_point(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    use(monkeypatch, "FickleLab")
+    use(monkeypatch, "FickleEvaluator")
     found = tuned(tmp_path)
-    assert found.best["schedule"] != {**SEED, "registers": 4}
+    assert vars(found.best.schedule) != {**SEED, "registers": 4}
     assert 2 < found.speedup < 2.5
 
 
@@ -287,17 +175,17 @@ def test_what_was_measured_in_another_way_is_not_known(fake: None, tmp_path: Pat
 def test_a_form_that_gets_slower_replaces_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    use(monkeypatch, "LopsidedLab")
+    use(monkeypatch, "LopsidedEvaluator")
     found = tuned(tmp_path, trials=12)
-    assert found.best["schedule"] == SHIPPED
+    assert vars(found.best.schedule) == SHIPPED
 
 
 def test_instructions_and_times_are_not_mixed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    use(monkeypatch, "CountingLab")
+    use(monkeypatch, "CountingEvaluator")
     tuned(tmp_path, trials=5)
-    use(monkeypatch, "FakeLab")
+    use(monkeypatch, "FakeEvaluator")
     timed = tuned(tmp_path, trials=5)
     assert timed.trials == {"measured": 5, "known": 0, "failed": 0}
     units = [t["unit"] for t in read(only(tmp_path)).all("trial")]
@@ -308,20 +196,20 @@ def test_instructions_and_times_are_not_mixed(
 def test_what_is_slower_side_by_side_replaces_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    use(monkeypatch, "DisappointingLab")
+    use(monkeypatch, "DisappointingEvaluator")
     found = tuned(tmp_path, trials=12)
     assert found.speedup == 1.0
-    assert found.best["schedule"] == found.shipped["schedule"] == SHIPPED
-    assert read(only(tmp_path)).all("winner")[-1]["schedule"] == SHIPPED
+    assert vars(found.best.schedule) == vars(found.shipped.schedule) == SHIPPED
+    assert vars(read(only(tmp_path)).winners[-1].schedule) == SHIPPED
 
 
 def test_crashes_hangs_and_wrong_bits_are_failed_trials(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    use(monkeypatch, "BadLab")
-    monkeypatch.setattr(tuning_run, "POINT_S", 4.0)
+    use(monkeypatch, "BadEvaluator")
+    monkeypatch.setattr(driver, "TRIAL_S", 4.0)
     found = tuned(tmp_path)
-    assert found.best["schedule"]["lanes"] in (4, 32)
+    assert found.best.schedule.lanes in (4, 32)
     errors: dict[int, set[str]] = {}
     for trial in read(only(tmp_path)).all("trial"):
         if "error" in trial:
@@ -380,21 +268,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(place: Path) -> Lab:
-    return Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
+def evaluator(place: Path) -> Evaluator:
+    return Evaluator(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
 
 
-def test_a_lab_builds_proves_and_times(lab: Lab) -> None:
-    facts = lab.facts()
+def test_a_lab_builds_proves_and_times(evaluator: Evaluator) -> None:
+    facts = evaluator.describe()
     assert facts["unit"] == "us"
     assert facts["key"]["cpu"] == "x86-64"
     assert facts["key"]["workload"]["parts"][1]["recurrence"]["depth"] == 13
     assert set(facts["costs"]) == {"steps", "sequence"}
     shipped = facts["space"]["shipped"]
-    same = lab.measure(shipped)
+    same = evaluator.measure(shipped)
     assert same["ratios"]["steps"] == 1.0, "it is the same code"
     assert 0.3 < same["ratios"]["sequence"] < 3
-    other = lab.compare([{**shipped, "registers": 32, "events": "branch"}], rounds=3)[0]
+    other = evaluator.compare([{**shipped, "registers": 32, "events": "branch"}], rounds=3)[0]
     assert min(other["costs"].values()) > 0
     assert other["ratios"]["steps"] != 1.0
     assert other["wins"] in (0, 1 / 3, 2 / 3, 1)
@@ -403,28 +291,30 @@ def test_a_lab_builds_proves_and_times(lab: Lab) -> None:
 def test_ratios_are_taken_within_a_turn() -> None:
     shipped = [{"steps": 1.0, "sequence": 1.0}, {"steps": 100.0, "sequence": 50.0}]
     mine = [{"steps": 0.5, "sequence": 0.125}, {"steps": 50.0, "sequence": 6.25}]
-    found = tuning_lab.summary(mine, shipped, False)
+    found = evaluation.summary(mine, shipped, False)
     assert found["ratios"] == {"steps": 0.5, "sequence": 0.125}
     assert found["ratio"] == pytest.approx(0.25)
     assert found["wins"] == 1.0
-    assert tuning_lab.summary(mine, shipped, True)["ratios"] == {"steps": 1.0, "sequence": 0.125}
+    assert evaluation.summary(mine, shipped, True)["ratios"] == {"steps": 1.0, "sequence": 0.125}
 
 
-def test_wrong_code_never_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+def test_wrong_code_never_counts(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
     """A candidate of another network: its own self-test passes, its outputs are others."""
-    real = tuning_lab.assemble
+    real = evaluation.assemble
 
     def wrong(stage: str, *args: Any, **kw: Any) -> Any:
         network = cases._shift(cases.network(NAME), 0, 0.125)
         checkpoint.save(network, Path(stage) / "network.safetensors")
         return real(stage, *args, **kw)
 
-    monkeypatch.setattr(tuning_lab, "assemble", wrong)
+    monkeypatch.setattr(evaluation, "assemble", wrong)
     with pytest.raises(ParityError, match="other outputs or spikes"):
-        lab.measure(dict(lab.shipped.artifact.manifest.schedule))
+        evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
     with pytest.raises(ParityError, match="differs from the reference"):
-        Lab(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
-    assert len(list(place.glob("point-*"))) <= 2, "candidates are removed"
+        Evaluator(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
+    assert len(list(place.glob("candidate-*"))) <= 2, "candidates are removed"
 
 
 @pytest.mark.parametrize(
@@ -445,11 +335,11 @@ def test_emulated_points_cost_instructions(
     )
     assert found.unit == "instructions"
     assert "emulated" in found.how
-    trials = read(only(tmp_path)).all("trial")
-    assert trials[0]["schedule"] == found.shipped["schedule"]
-    assert trials[0]["ratio"] == 1.0
-    assert all(t["costs"]["steps"] > 100 for t in trials)
-    assert set(change) < set(found.shipped["schedule"])
+    trials = read(only(tmp_path)).trials
+    assert trials[0].schedule == found.shipped.schedule
+    assert trials[0].ratio == 1.0
+    assert all(t.measurement and t.measurement.costs["steps"] > 100 for t in trials)
+    assert set(change) < set(vars(found.shipped.schedule))
 
 
 def command(place: Path, db: Path, *more: str) -> list[str]:

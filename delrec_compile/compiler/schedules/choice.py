@@ -1,4 +1,4 @@
-"""Which schedule a build takes: the one that `tune` found for just this, else the profile's own.
+"""The schedule that a build takes: the winner of `tune` for exactly this, else the profile's own.
 
 Winners come from the user's store, then from `targets/tuned/`, which holds one TOML file per winner
 that was exported. A winner counts only for what it was measured on: the target, the CPU, the numeric
@@ -14,15 +14,18 @@ import hashlib
 import importlib.metadata
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from delrec_compile.compiler.schedules.store import Key, Record, Store
-from delrec_compile.errors import InputError, UnsupportedError
+from delrec_compile.compiler.schedules.record import Winner
+from delrec_compile.compiler.schedules.store import Key, Store
+from delrec_compile.errors import InputError
+from delrec_compile.network.grid import grids
+from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.system import host
 from delrec_compile.targets import Target
 from delrec_compile.targets.schedule import Schedule
@@ -31,58 +34,74 @@ from delrec_compile.targets.schedule import Schedule
 CODE = ("ops", "compiler", "network", "targets")
 FOLDER = "tuned"
 SAME = ("target", "cpu", "numeric", "workload")
-TIMED = "us"
 # origins of a schedule
 PROFILE, STORE, SHIPPED = "profile", "store", "targets/tuned"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A schedule and where it comes from. ratio: of its cost to that of the profile's `own`."""
+    """A schedule and where it comes from. own: the profile's. ratio: of its cost to that of `own`."""
 
     schedule: Schedule
     own: Schedule
     origin: str = PROFILE
     ratio: float = 1.0
 
-    def as_dict(self) -> dict[str, Any]:
-        """What a manifest says of it."""
+    def to_json(self) -> dict[str, Any]:
+        """The entry of a manifest."""
         return {"origin": self.origin, "ratio": self.ratio, "own": vars(self.own)}
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A file of `targets/tuned/`: a winner, and the key that it was measured for."""
+
+    key: Key
+    winner: Winner
+
+    def fits(self, key: Key) -> bool:
+        """Whether it is for the target, CPU, numeric mode and network of another key."""
+        return all(getattr(self.key, name) == getattr(key, name) for name in SAME)
+
+    def to_toml(self) -> dict[str, Any]:
+        """The tables of the file."""
+        values = self.winner.to_json()
+        plain = {name: values[name] for name in ("ratio", "unit", "how")}
+        tables = {name: values[name] for name in ("schedule", "shipped", "costs", "shipped_costs")}
+        return {**plain, **tables, "key": asdict(self.key)}
+
+    @classmethod
+    def from_toml(cls, table: Mapping[str, Any]) -> Exported:
+        """Raises ValueError where it is not one."""
+        return cls(Key.from_json(table.get("key", {})), Winner.from_json(table))
+
+
 def choose(key: Key, own: Schedule, db: Path | str | None) -> Chosen:
-    """The winner for the key, or the profile's `own`. db: of the user's store."""
+    """The winner for the key, or the profile's `own`. db: folder of the user's store."""
     for origin, winner in _winners(key, db):
-        if winner.get("shipped") != vars(own):
+        if winner.shipped != own:
             continue
-        try:
-            schedule, ratio = Schedule(**winner["schedule"]), float(winner["ratio"])
-        except (KeyError, TypeError, ValueError, UnsupportedError):
-            continue
-        return Chosen(own, own) if schedule == own else Chosen(schedule, own, origin, ratio)
+        if winner.schedule == own:
+            return Chosen(own, own)
+        return Chosen(winner.schedule, own, origin, winner.ratio)
     return Chosen(own, own)
 
 
-def _winners(key: Key, db: Path | str | None) -> Iterator[tuple[str, Record]]:
-    found = Store(db).read(key)
-    if found.key == key:
-        yield from ((STORE, winner) for winner in ranked(found.all("winner")))
-    yield from ((SHIPPED, file) for file in exported() if fits(file, key))
+def _winners(key: Key, db: Path | str | None) -> Iterator[tuple[str, Winner]]:
+    contents = Store(db).read(key)
+    if contents.key == key:
+        yield from ((STORE, winner) for winner in ranked(contents.winners))
+    yield from ((SHIPPED, file.winner) for file in exported() if file.fits(key))
 
 
-def ranked(winners: Iterable[Record]) -> list[Record]:
-    """The last first, and before all others what was timed: it says more than counted instructions."""
+def ranked(winners: Iterable[Winner]) -> list[Winner]:
+    """The last one first, and timed ones before all others: time says more than instructions."""
     newest = list(winners)[::-1]
-    return sorted(newest, key=lambda w: w.get("unit") != TIMED)
-
-
-def fits(file: Mapping[str, Any], key: Key) -> bool:
-    """Whether an exported winner is for what the key says."""
-    return all(file.get("key", {}).get(name) == getattr(key, name) for name in SAME)
+    return sorted(newest, key=lambda winner: not winner.timed)
 
 
 @functools.cache
-def exported() -> tuple[dict[str, Any], ...]:
+def exported() -> tuple[Exported, ...]:
     """The files of `targets/tuned/`."""
     folder = resources.files("delrec_compile.targets") / FOLDER
     if not folder.is_dir():
@@ -91,15 +110,15 @@ def exported() -> tuple[dict[str, Any], ...]:
     return tuple(_read(f) for f in files)
 
 
-def _read(file: Any) -> dict[str, Any]:
+def _read(file: Any) -> Exported:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return Exported.from_toml(tomllib.loads(file.read_text(encoding="utf-8")))
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}); delete it or export it again") from error
 
 
-def key_of(target: Target, llvm: Mapping[str, Any], network: Any) -> Key:
-    """llvm: TVM's target, as `codegen.pick` gives it. network: a float or an integer one."""
+def key_of(target: Target, llvm: Mapping[str, Any], network: AnyNetwork) -> Key:
+    """The key of a network on a target. llvm: TVM's target, as `cpu.pick` returns it."""
     return Key(
         importlib.metadata.version("apache-tvm"),
         target.name,
@@ -118,26 +137,23 @@ def code() -> str:
 
 def digest(rooms: Iterable[str]) -> str:
     """sha256 of the sources of some rooms, shortened. Raises RuntimeError for a room without any."""
-    found: list[bytes] = []
+    sources: list[bytes] = []
     for room in rooms:
         files = sorted(Path(str(resources.files("delrec_compile") / room)).rglob("*.py"))
         if not files:
             raise RuntimeError(f"room '{room}' has no sources to take a digest of")
-        found += [file.read_bytes() for file in files]
-    return hashlib.sha256(b"\0".join(found)).hexdigest()[:12]
+        sources += [file.read_bytes() for file in files]
+    return hashlib.sha256(b"\0".join(sources)).hexdigest()[:12]
 
 
-def workload(network: Any) -> dict[str, Any]:
+def workload(network: AnyNetwork) -> dict[str, Any]:
     """The network without its numbers: kinds of layers, shapes, types, depths of delay lines."""
-    from delrec_compile.network.grid import grids
-
     parts = [_shape(part) for part in (*network.layers, network.readout)]
     # rows can be whole numbers where a part has a grid
-    exact = (
-        [True] * len(parts)
-        if network.numeric.is_integer
-        else [grid is not None for grid in grids(network)]
-    )
+    if isinstance(network, IntegerNetwork):
+        exact = [True] * len(parts)
+    else:
+        exact = [grid is not None for grid in grids(network)]
     return {"parts": parts, "exact": exact, "max_input": int(network.max_input)}
 
 

@@ -5,7 +5,7 @@
     <crc32 in hex> {"winner": {..}}
 
 A process that is killed while it writes leaves one torn line at most; the next one starts on a line
-of its own. Lines whose sum is wrong are never used, and `mend` moves them to `<file>.quarantine`.
+of its own. Lines whose sum is wrong are never used, and `repair` moves them to `<file>.quarantine`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,26 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from delrec_compile.aliases import Numeric
+from delrec_compile.compiler.schedules.record import Trial, Winner
 from delrec_compile.errors import InputError
 
 SCHEMA = "delrec.tuning/1"
 VARIABLE = "DELREC_DB"
 SUFFIX, QUARANTINE = ".jsonl", ".quarantine"
+TRIAL, WINNER = "trial", "winner"  # kinds of a record
 Record = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a measurement is valid for.
+    """The conditions under which a measurement is valid.
 
     cpu: LLVM's name, or a core. code: digest of the code that makes kernels. workload: the shape of
     the network.
@@ -41,9 +45,17 @@ class Key:
     tvm: str
     target: str
     cpu: str
-    numeric: str
+    numeric: Numeric
     code: str
     workload: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Key:
+        """Raises ValueError where it is not one."""
+        try:
+            return cls(**{**values, "numeric": Numeric(values["numeric"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a key ({error!r})") from error
 
     @property
     def digest(self) -> str:
@@ -51,13 +63,13 @@ class Key:
 
     @property
     def file(self) -> str:
-        words = re.sub(r"[^\w.-]+", "_", f"{self.target}-{self.cpu}-{self.numeric}")
-        return f"{words}-{self.digest}{SUFFIX}"
+        stem = re.sub(r"[^\w.-]+", "_", f"{self.target}-{self.cpu}-{self.numeric}")
+        return f"{stem}-{self.digest}{SUFFIX}"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A file's records in the order they were written. bad: (line number, bytes) of garbage."""
+    """A file's records in the order they were written. bad: damaged lines, as (number, bytes)."""
 
     path: Path
     key: Key | None
@@ -65,13 +77,23 @@ class Contents:
     bad: tuple[tuple[int, bytes], ...] = ()
 
     def all(self, kind: str) -> list[Record]:
-        """The records of a kind: `trial`, `winner`."""
+        """The records of a kind, `trial` or `winner`, as JSON."""
         return [r[kind] for r in self.records if isinstance(r.get(kind), dict)]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials in order, without those that this version cannot read."""
+        return _parsed(Trial.from_json, self.all(TRIAL))
+
+    @property
+    def winners(self) -> list[Winner]:
+        """The winners in order, without those that this version cannot read."""
+        return _parsed(Winner.from_json, self.all(WINNER))
 
 
 @dataclass
 class Merged:
-    """What a merge did. added: records by file name. skipped: (file, why)."""
+    """The result of a merge. added: number of records by file name. skipped: (file, reason)."""
 
     added: dict[str, int] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
@@ -95,13 +117,13 @@ class Store:
         return self.folder / key.file
 
     def files(self) -> list[Path]:
-        """Raises InputError where the folder is none."""
+        """The tuning files. Raises InputError where the path is not a folder."""
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{self.folder} is not a folder; name another with --db")
         return sorted(self.folder.glob(f"*{SUFFIX}"))
 
     def read(self, key: Key) -> Contents:
-        """What is known of a key; nothing where there is no file."""
+        """The records of a key; none where there is no file."""
         path = self.path(key)
         return read(path) if path.exists() else Contents(path, key)
 
@@ -110,33 +132,33 @@ class Store:
         with _locked(self.path(key)) as fd:
             _extend(fd, key, [_line(r) for r in records])
 
-    def mend(self, path: Path, key: Key | None = None) -> int:
-        """Moves garbage of a file into its quarantine; returns how many lines that were.
+    def repair(self, path: Path, key: Key | None = None) -> int:
+        """Moves the damaged lines of a file into its quarantine; returns their number.
 
-        key: writes the first line again where that is what is broken; else such a file goes into
-        quarantine whole.
+        key: rewrites a damaged first line; without it, a file with such a line goes into quarantine
+        as a whole.
         """
         with _locked(path) as fd:
             raw = _read_all(fd)
-            found = parse(path, raw)
-            key = found.key or key
-            if not found.bad and found.key is not None:
+            contents = parse(path, raw)
+            key = contents.key or key
+            if not contents.bad and contents.key is not None:
                 return 0
-            bad = [text for _, text in found.bad] if key else raw.splitlines()
+            bad = [text for _, text in contents.bad] if key else raw.splitlines()
             with _opened(Path(f"{path}{QUARANTINE}")) as aside:
                 _write(aside, b"".join(line + b"\n" for line in bad))
             if key is None:
                 path.unlink()
                 return len(bad)
-            kept = [_line(_header(key)), *(_line(r) for r in found.records)]
+            good = [_line(_header(key)), *(_line(r) for r in contents.records)]
             part = path.with_name(f".{path.name}.part")
-            part.write_bytes(b"".join(kept))
+            part.write_bytes(b"".join(good))
             part.replace(path)
         return len(bad)
 
     def merge(self, sources: Iterable[Path]) -> Merged:
-        """Takes over the records of other stores, files or folders, that are not here yet."""
-        done = Merged()
+        """Copies the records of other stores, files or folders, that are not here yet."""
+        merged = Merged()
         for source in sources:
             if not source.exists():
                 raise InputError(f"{source}: no such file or folder")
@@ -144,18 +166,18 @@ class Store:
             if not files:
                 raise InputError(f"{source} holds no tuning files (*{SUFFIX})")
             for file in files:
-                found = read(file)
-                if found.bad:
-                    done.skipped.append((str(file), f"{len(found.bad)} damaged lines"))
-                if found.key is None:
-                    done.skipped.append((str(file), "its first line is damaged: not used"))
+                contents = read(file)
+                if contents.bad:
+                    merged.skipped.append((str(file), f"{len(contents.bad)} damaged lines"))
+                if contents.key is None:
+                    merged.skipped.append((str(file), "its first line is damaged: not used"))
                     continue
-                added = self._take(found.key, found.records)
-                name = found.key.file
-                done.added[name] = done.added.get(name, 0) + added
-        return done
+                name = contents.key.file
+                added = self._add_missing(contents.key, contents.records)
+                merged.added[name] = merged.added.get(name, 0) + added
+        return merged
 
-    def _take(self, key: Key, records: Iterable[Record]) -> int:
+    def _add_missing(self, key: Key, records: Iterable[Record]) -> int:
         with _locked(self.path(key)) as fd:
             here = set(_read_all(fd).splitlines(keepends=True))
             lines = [line for line in dict.fromkeys(map(_line, records)) if line not in here]
@@ -172,7 +194,7 @@ def read(path: Path) -> Contents:
 
 
 def parse(path: Path, raw: bytes) -> Contents:
-    """What the bytes of a file hold."""
+    """The contents of a file from its bytes."""
     records, bad, key = [], [], None
     for number, text in enumerate(raw.splitlines(), 1):
         record = _record(text)
@@ -200,9 +222,17 @@ def _record(text: bytes) -> Record | None:
 
 def _key(record: Record) -> Key | None:
     try:
-        return Key(**record["key"]) if record["schema"] == SCHEMA else None
-    except (KeyError, TypeError):
+        return Key.from_json(record["key"]) if record["schema"] == SCHEMA else None
+    except (KeyError, TypeError, ValueError):
         return None
+
+
+def _parsed(parse_one: Callable[[Record], T], records: Iterable[Record]) -> list[T]:
+    out = []
+    for record in records:
+        with contextlib.suppress(ValueError):
+            out.append(parse_one(record))
+    return out
 
 
 def _header(key: Key) -> Record:
@@ -215,7 +245,7 @@ def _line(record: Record) -> bytes:
 
 
 def _extend(fd: int, key: Key, lines: list[bytes]) -> None:
-    """Appends lines, after a torn one on a new line, under a first line that says the key."""
+    """Appends lines, after a torn one on a new line; an empty file first gets the key's line."""
     size = os.fstat(fd).st_size
     start = b"" if size else _line(_header(key))
     if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -250,7 +280,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """The file, ours alone until the end; the one that has the name, if it was replaced meanwhile."""
+    """The file, locked for this process; reopened if another one replaced it meanwhile."""
     while True:
         with _opened(path) as fd:
             fcntl.flock(fd, fcntl.LOCK_EX)

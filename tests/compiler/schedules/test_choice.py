@@ -19,7 +19,8 @@ from delrec_compile.cli import tables
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.schedules import choice as tuned
-from delrec_compile.compiler.schedules.store import Key, Record, Store
+from delrec_compile.compiler.schedules.record import Winner
+from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.compare import cache
@@ -38,19 +39,19 @@ def key_and_own(cpu: str = CPU) -> tuple[Key, Schedule]:
     return tuned.key_of(profile, llvm, cases.network(NAME)), own
 
 
-def winner(own: Schedule, ratio: float = 0.8, **changes: Any) -> Record:
+def winner(own: Schedule, ratio: float = 0.8, **changes: Any) -> dict[str, Any]:
     costs = {"steps": 0.8, "sequence": 0.8}
-    return {
-        "schedule": {**vars(own), **changes},
-        "shipped": vars(own),
-        "ratio": ratio,
-        "ratios": costs,
-        "costs": costs,
-        "shipped_costs": {"steps": 1.0, "sequence": 1.0},
-        "unit": "us",
-        "how": "native",
-        "command": "delrec-compile tune net.safetensors --target x86_64",
-    }
+    return Winner(
+        schedule=replace(own, **changes),
+        shipped=own,
+        ratio=ratio,
+        unit="us",
+        how="native",
+        costs=costs,
+        shipped_costs={"steps": 1.0, "sequence": 1.0},
+        ratios=costs,
+        command="delrec-compile tune net.safetensors --target x86_64",
+    ).to_json()
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ def test_what_was_timed_counts_more_than_what_was_counted(tmp_path: Path, no_exp
     store.append(key, {"winner": winner(own, ratio=1.0)})
     store.append(key, {"winner": counted})
     assert tuned.choose(key, own, tmp_path).schedule == own, "on the device nothing was faster"
-    assert [w["unit"] for w in tuned.ranked([counted, winner(own)])] == ["us", "instructions"]
+    both = [Winner.from_json(w) for w in (counted, winner(own))]
+    assert [w.unit for w in tuned.ranked(both)] == ["us", "instructions"]
 
 
 def test_winners_are_exported_and_found_again(
@@ -164,7 +166,7 @@ def test_winners_are_exported_and_found_again(
     assert "#     delrec-compile tune net.safetensors --target x86_64\n" in text
     file = tomllib.loads(text)
     assert file["key"]["workload"] == key.workload
-    monkeypatch.setattr(tuned, "exported", lambda: (file,))
+    monkeypatch.setattr(tuned, "exported", lambda: (tuned.Exported.from_toml(file),))
     found = tuned.choose(key, own, tmp_path / "none")
     assert (found.origin, found.ratio, found.schedule.registers) == ("targets/tuned", 0.8, 16)
     # it outlives a change of the code, but not one of what is computed, or of the profile
@@ -172,13 +174,13 @@ def test_winners_are_exported_and_found_again(
     assert tuned.choose(replace(key, workload={}), own, None).origin == "profile"
     assert tuned.choose(key, replace(own, registers=32), None).origin == "profile"
     with refusal(InputError, "exists; add --force to replace it", 3, tmp_path):
-        listing.export(store, tmp_path / "tuned", None, force=False)
-    assert listing.export(store, tmp_path / "tuned", "x86_64", force=True) == [path]
+        listing.export_winners(store, tmp_path / "tuned", None, force=False)
+    assert listing.export_winners(store, tmp_path / "tuned", "x86_64", force=True) == [path]
     # what the user measured here counts more
     store.append(key, {"winner": winner(own, ratio=1.0)})
     assert tuned.choose(key, own, store.folder).origin == "profile"
     with refusal(InputError, "holds no winner to export", 3, tmp_path):
-        listing.export(store, tmp_path / "tuned", None, force=True)
+        listing.export_winners(store, tmp_path / "tuned", None, force=True)
 
 
 def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) -> None:
@@ -199,14 +201,14 @@ def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) ->
 def test_what_is_shipped_as_tuned_still_fits_its_profile() -> None:
     """When one fails here, tune that target again and export, or delete the file."""
     for file in tuned.exported():
-        profile = targets.load(file["key"]["target"])
-        assert file["shipped"] in [vars(own) for own in _owns(profile, file["key"]["cpu"])]
-        assert 0 < file["ratio"] < 1
-        generator, numeric = profile.generator, file["key"]["numeric"]
+        key, own = file.key, file.winner.shipped
+        profile = targets.load(key.target)
+        assert own in _owns(profile, key.cpu)
+        assert 0 < file.winner.ratio < 1
         features = [f for choice in profile.schedules for f in choice.features]
-        space = space_of(generator, features, file["shipped"], numeric=numeric)
-        assert space.index(file["schedule"]) is not None
-        assert Schedule(**file["schedule"]) != Schedule(**file["shipped"])
+        space = space_of(profile.generator, features, vars(own), numeric=key.numeric)
+        assert space.index(vars(file.winner.schedule)) is not None
+        assert file.winner.schedule != own
 
 
 def _owns(profile: targets.Target, cpu: str) -> list[Schedule]:

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers import refusal, tree
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.schedules.store import (
     QUARANTINE,
     Key,
@@ -26,14 +27,14 @@ from delrec_compile.compiler.schedules.store import (
 )
 from delrec_compile.errors import InputError
 
-KEY = Key("0.27.0", "x86_64", "x86-64-v2", "float32", "abc", {"parts": [1, 2]})
+KEY = Key("0.27.0", "x86_64", "x86-64-v2", Numeric.FLOAT32, "abc", {"parts": [1, 2]})
 APPEND = """
 import sys
-from delrec_compile.compiler.schedules.store import Store
-from compiler.schedules import test_store as here
+from delrec_compile.compiler.schedules.store import Key, Store
 store, who, n = Store(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+key = Key.from_json({key!r})
 for i in range(n):
-    store.append(here.KEY, here.trial(who, i))
+    store.append(key, {{"trial": {{"who": who, "i": i, "filling": "x" * (i % 50)}}}})
     print(i, flush=True)
 """
 
@@ -58,7 +59,7 @@ def numbers(store: Store, who: str = "a") -> list[int]:
 
 
 def appending(folder: Path, who: str, n: int) -> subprocess.Popen[str]:
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n" + APPEND
+    code = APPEND.format(key=json.loads(json.dumps(asdict(KEY))))
     line = [sys.executable, "-c", code, str(folder), who, str(n)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
 
@@ -140,10 +141,10 @@ def test_garbage_is_never_used_and_goes_into_quarantine(store: Store, garbage: b
     path.write_bytes(b"".join([*lines[:2], garbage + b"\n", *lines[2:]]))
     assert numbers(store) == [0, 1, 2]
     assert read(path).bad == ((3, garbage),)
-    assert store.mend(path) == 1
+    assert store.repair(path) == 1
     assert path.read_bytes() == b"".join(lines)
     assert Path(f"{path}{QUARANTINE}").read_bytes() == garbage + b"\n"
-    assert store.mend(path) == 0
+    assert store.repair(path) == 0
 
 
 def test_a_flipped_bit_is_seen_wherever_it_is(store: Store) -> None:
@@ -163,16 +164,16 @@ def test_a_file_without_its_first_line(store: Store) -> None:
     path.write_bytes(b"x" + path.read_bytes())
     assert read(path).key is None
     assert numbers(store) == [0, 1, 2]
-    store.mend(path, KEY)
+    store.repair(path, KEY)
     assert read(path).key == KEY
     assert numbers(store) == [0, 1, 2]
     path.write_bytes(b"x" + path.read_bytes())
-    store.mend(path)
+    store.repair(path)
     assert not path.exists()
     assert Path(f"{path}{QUARANTINE}").stat().st_size > 0
 
 
-def test_two_processes_append_at_once_while_a_third_mends(store: Store) -> None:
+def test_two_processes_append_at_once_while_a_third_repairs(store: Store) -> None:
     path = store.path(KEY)
     writers = {who: appending(store.folder, who, 150) for who in ("a", "b")}
     garbage = 0
@@ -181,12 +182,12 @@ def test_two_processes_append_at_once_while_a_third_mends(store: Store) -> None:
             with path.open("ab") as file:
                 file.write(b"garbage\n")
             garbage += 1
-            store.mend(path, KEY)
+            store.repair(path, KEY)
     for writer in writers.values():
         out, _ = writer.communicate()
         assert writer.returncode == 0
         assert out.split() == [str(i) for i in range(150)]
-    store.mend(path, KEY)
+    store.repair(path, KEY)
     assert numbers(store, "a") == numbers(store, "b") == list(range(150))
     # writing past the lock is what garbage does: it may meet a file that is being replaced
     aside = Path(f"{path}{QUARANTINE}").read_bytes().count(b"garbage")

@@ -8,8 +8,8 @@ from delrec_compile.system import toolchain
 from delrec_compile.system.toolchain import FLAGS
 
 
-def library_of(sources: Path, name: str, folder: Path) -> Path:
-    """Compiles the C sources of an artifact, tests included, to a shared library in `folder`."""
+def compile_library(sources: Path, name: str, folder: Path) -> Path:
+    """The shared library in `folder` of an artifact's C sources, tests included."""
     library = folder / f"lib{name}.so"
     files = sorted([*sources.glob("src/*.c"), *sources.glob(f"test/{name}_*.c")])
     include = [f"-I{sources / part}" for part in ("include", "src", "test")]

@@ -14,30 +14,36 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.errors import CompilerCrash, DataError, DeviceError, InputError
+from delrec_compile.errors import DataError, DeviceError, InputError
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.memory import pointer
-from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
-WHY = {-1: "arguments that make no sense", -2: "no CUDA driver", -3: "other outputs"}
+WHY = {-1: "invalid arguments", -2: "no CUDA driver", -3: "wrong outputs"}
 
 
-class GpuSession:
-    """Streams of a network, side by side. They are opened when the first call says how many.
+class GpuSession(KernelRunner):
+    """Streams of a network, side by side; the first call sets their number.
 
-    name: `gpu` or `emulated`. how: in words. emulated: None is to look whether there is a GPU.
+    name: `gpu` or `emulated`. how: description of where it runs. emulated: None looks for a GPU.
+    Raises InputError for an artifact that is not for a GPU, DeviceError without one.
     """
 
     def __init__(self, artifact: Artifact | Path | str, *, emulated: bool | None = None) -> None:
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         m = self.artifact.manifest
+        if not m.is_gpu:
+            raise InputError(
+                f"{self.artifact.path} is built for target '{m.target}', not for a GPU; "
+                "Session runs it"
+            )
         found = cuda.gpu() if not emulated else None
         if found is None and emulated is False:
             raise DeviceError("no GPU here; it can be emulated: see docs/cuda.md")
         self.prefix, self.streams = m.name, 0
         self.inputs, self.outputs = m.inputs, m.outputs
         self.name, self.how = ("gpu", f"device ({found})") if found else ("emulated", cuda.HOW)
-        self.sizes = m.neurons
+        self.neurons = m.neurons
         library = self.artifact.library
         assert library is not None
         try:
@@ -93,21 +99,27 @@ class GpuSession:
             ctypes.c_void_p(stream),
         )
 
-    def trace(self, x: F32) -> Trace:
-        """From a fresh state: outputs and spikes; the plain kernel must give the same outputs."""
-        if self.streams == x.shape[1]:
-            self.reset()
-        else:
-            self.open(x.shape[1])
+    def outputs_of(self, x: F32) -> F32:
+        """Outputs from a fresh state."""
+        self._restart(x.shape[1])
+        return self.run(x)
+
+    def trace_once(self, x: F32) -> Trace:
+        """Outputs and spikes from a fresh state, with the tracing kernel alone."""
+        self._restart(x.shape[1])
         x = self._checked(x)
         y = np.empty((*x.shape[:2], self.outputs), np.float32)
-        spikes = np.empty((*x.shape[:2], sum(self.sizes)), np.uint8)
+        spikes = np.empty((*x.shape[:2], sum(self.neurons)), np.uint8)
         steps = ctypes.c_int32(len(x))
         self._check("trace", self._gpu, pointer(x), steps, pointer(y), pointer(spikes))
-        self.reset()
-        if not np.array_equal(self.run(x), y):
-            raise CompilerCrash("the tracing kernel and the plain one differ: report this")
-        return Trace(y, tuple(np.split(spikes, np.cumsum(self.sizes)[:-1], axis=2)))
+        return Trace(y, split_spikes(spikes, self.neurons))
+
+    def _restart(self, streams: int) -> None:
+        """Fresh streams of that number."""
+        if self.streams == streams:
+            self.reset()
+        else:
+            self.open(streams)
 
     def self_test(self) -> bool:
         """Runs the golden vectors, on two streams."""

@@ -1,4 +1,4 @@
-"""Runners: one call for every engine, `trace(x) -> outputs and spikes`, and what they run on."""
+"""A runner for an artifact or an ONNX file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
-from delrec_compile.runners.runner import Runner
+from delrec_compile.runners.runner import KernelRunner, Runner, Trace
 from delrec_compile.runners.session import Session
 
 if TYPE_CHECKING:
@@ -22,14 +23,20 @@ ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's 
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A runner on a file, with what its outputs mean."""
+class OpenedModel:
+    """A runner on a file, and the meaning of its outputs."""
 
     runner: Runner
     inputs: int
     decision: str
     labels: tuple[str, ...]
     dt_ms: float
+
+    def trace(self, x: F32) -> Trace:
+        """Outputs and spikes of x (T, batch, inputs); an artifact runs its tracing kernel alone."""
+        if isinstance(self.runner, KernelRunner):
+            return self.runner.trace_once(x)
+        return self.runner.trace(x)
 
 
 def artifact_runner(artifact: Artifact) -> Runner:
@@ -63,12 +70,12 @@ def emulated_runner(artifact: Artifact) -> EmulatedRunner | BoardRunner:
     return EmulatedRunner(artifact)
 
 
-def open_runner(path: Path | str) -> Opened:
+def open_runner(path: Path | str) -> OpenedModel:
     """A runner for an artifact folder, or for an ONNX file in ONNX Runtime."""
     path = Path(path)
     if path.is_dir():
         runner = artifact_runner(load_artifact(path))
         net = checkpoint.load(path / "network.safetensors")
-        return Opened(runner, net.inputs, net.readout.decision, net.labels, net.dt_ms)
+        return OpenedModel(runner, net.inputs, net.readout.decision, net.labels, net.dt_ms)
     model = load_model(path)
-    return Opened(OnnxRunner(model), model.inputs, model.decision, model.labels, model.dt_ms)
+    return OpenedModel(OnnxRunner(model), model.inputs, model.decision, model.labels, model.dt_ms)

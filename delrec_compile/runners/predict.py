@@ -9,13 +9,13 @@ from typing import Any
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, first, fitting, read_samples
 from delrec_compile.ops.readout import decide
-from delrec_compile.runners.open import open_runner
+from delrec_compile.runners.open import OpenedModel, open_runner
 from delrec_compile.system.renamed import renamed_arguments
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Classes of a run. expected: what the labels say. labels: names of the classes, or empty."""
+    """Classes of a run. expected: classes of the labels. labels: names of the classes, or empty."""
 
     engine: str
     samples: int
@@ -29,16 +29,27 @@ class Predictions:
 
 @renamed_arguments(words="samples")
 def run(path: Path | str, samples: Events) -> Predictions:
-    """Runs the samples through an artifact or an ONNX file."""
+    """The classes of samples, computed by an artifact or an ONNX file."""
+    return _classify(open_runner(path), samples)
+
+
+def predict(path: str, samples: str, limit: int | None, steps: int) -> dict[str, Any]:
+    """In a child: `run` on samples by name."""
     opened = open_runner(path)
+    events = first(read_samples(samples, steps=steps, dt_ms=opened.dt_ms), limit)
+    predictions = asdict(_classify(opened, events))
+    return {**predictions, "words": predictions["samples"]}  # `words`: the old key, for one version
+
+
+def _classify(opened: OpenedModel, samples: Events) -> Predictions:
     fitting(samples, opened.inputs)
     classes: list[int] = []
     spikes = 0
     for _, x in batches(samples):
-        trace = opened.runner.trace(x)
+        trace = opened.trace(x)
         classes.extend(decide(opened.decision, trace.y).tolist())
         spikes += sum(int(s.sum()) for s in trace.spikes)
-    right = sum(c == t for c, t in zip(classes, samples.labels.tolist(), strict=True))
+    correct = sum(c == t for c, t in zip(classes, samples.labels.tolist(), strict=True))
     return Predictions(
         opened.runner.name,
         len(samples),
@@ -46,15 +57,6 @@ def run(path: Path | str, samples: Events) -> Predictions:
         opened.labels,
         tuple(classes),
         tuple(samples.labels.tolist()),
-        right / len(samples),
+        correct / len(samples),
         spikes / (len(samples) * samples.steps),
     )
-
-
-def predict(path: str, samples: str, limit: int | None, steps: int) -> dict[str, Any]:
-    """In a child: `run` on samples by name."""
-    opened_dt = open_runner(path).dt_ms
-    predictions = asdict(
-        run(path, first(read_samples(samples, steps=steps, dt_ms=opened_dt), limit))
-    )
-    return {**predictions, "words": predictions["samples"]}  # `words`: the old key, for one version

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import itertools
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import BATCH, ENTRIES
-from delrec_compile.artifact.host_library import library_of
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.errors import CompilerCrash, DataError, InputError
+from delrec_compile.errors import DataError, InputError
 from delrec_compile.runners.memory import aligned, counts, pointer
-from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
 
-class Session:
+class Session(KernelRunner):
     """Streams of a compiled network, in this process; one, unless `streams` says more.
 
     streams: independent ones, side by side in memory. threads: that share a batch among them. x and y
@@ -42,9 +41,7 @@ class Session:
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
         if m.is_gpu:
-            raise InputError(
-                f"{self.artifact.path} is for a GPU; GpuSession of session_gpu runs it"
-            )
+            raise InputError(f"{self.artifact.path} is built for a GPU; GpuSession runs it")
         self._lib = self._open(m.name)
         self._entry = {e: getattr(self._lib, f"{m.name}_{e}") for e in ENTRIES}
         self._entry[BATCH] = getattr(self._lib, f"{m.name}_{BATCH}", None)
@@ -69,7 +66,9 @@ class Session:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             library = self.artifact.library
             if library is None:
-                library = library_of(self.artifact.path, name, Path(folder))
+                from delrec_compile.artifact.host_library import compile_library
+
+                library = compile_library(self.artifact.path, name, Path(folder))
             try:
                 return ctypes.CDLL(str(library.absolute()))
             except OSError as error:
@@ -189,31 +188,35 @@ class Session:
         """Runs the golden vectors inside the library."""
         return int(self._entry["self_test"]()) == 0
 
-    def trace(self, x: F32) -> Trace:
-        """x: (T, samples, inputs), each sample from a fresh start. Of sessions of one stream."""
-        if self.streams > 1:
-            raise DataError("a session of several streams has no trace; open one without streams")
+    def trace_once(self, x: F32) -> Trace:
+        """x: (T, samples, inputs), each sample from a fresh start; for sessions of one stream."""
+        neurons = self.artifact.manifest.neurons
         ys, fired = [], []
-        sizes = self.artifact.manifest.neurons
-        for b in range(x.shape[1]):
-            row = self._checked(np.ascontiguousarray(x[:, b]))
+        for row in self._samples(x):
             y = np.empty((len(row), self.y.shape[1]), np.float32)
-            spikes = np.empty((len(row), sum(sizes)), np.uint8)
+            spikes = np.empty((len(row), sum(neurons)), np.uint8)
             self.reset()
             self._entry["trace"](
                 self._state_at, pointer(row), ctypes.c_int32(len(row)), pointer(y), pointer(spikes)
             )
-            again = self._again(row)
-            if not np.array_equal(again, y):
-                raise CompilerCrash("the tracing kernel and the plain one differ: report this")
             ys.append(y)
             fired.append(spikes)
-        every = np.stack(fired, axis=1)
-        return Trace(np.stack(ys, axis=1), tuple(np.split(every, np.cumsum(sizes)[:-1], axis=2)))
+        return Trace(np.stack(ys, axis=1), split_spikes(np.stack(fired, axis=1), neurons))
 
-    def _again(self, row: F32) -> F32:
-        self.reset()
-        return self.run(row)
+    def outputs_of(self, x: F32) -> F32:
+        """x: (T, samples, inputs), each sample from a fresh start; for sessions of one stream."""
+        ys = []
+        for row in self._samples(x):
+            self.reset()
+            ys.append(self.run(row))
+        return np.stack(ys, axis=1)
+
+    def _samples(self, x: F32) -> Iterator[NDArray[Any]]:
+        """Each sample, (T, inputs), of the library's own dtype."""
+        if self.streams > 1:
+            raise DataError("a session of several streams has no trace; open one without streams")
+        for b in range(x.shape[1]):
+            yield self._checked(np.ascontiguousarray(x[:, b]))
 
     def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
         lead, inputs = ([] if self.streams == 1 else [self.streams]), self.x.shape[-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jinja2
 
-from delrec_compile.artifact.host_library import library_of
+from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
 from delrec_compile.network.model import Network
@@ -77,7 +77,7 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
     source.write_text(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(facts))
     out = folder / name
     triple = _musl(m.machine) if name == "static_musl" else ""
-    library = (artifact.library or library_of(root, m.name, folder)).absolute()
+    library = (artifact.library or compile_library(root, m.name, folder)).absolute()
     linked: Sequence[Path] = [library]
     if name != "shared":
         linked = _static(artifact)

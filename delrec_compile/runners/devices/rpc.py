@@ -23,14 +23,14 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DelrecError, DeviceError, ParityError, ToolchainError
 from delrec_compile.runners.devices.program import machine_for, rpc_library
 from delrec_compile.runners.devices.url import Device
-from delrec_compile.runners.devices.wire import SLICE_US, Shape, refused
+from delrec_compile.runners.devices.wire import SLICE_US, Shape, check_code
 from delrec_compile.runners.runner import Trace
 from delrec_compile.system import tvm_loader
 
-MEND = "pip install 'delrec-compile[rpc]'"
+INSTALL_HINT = "pip install 'delrec-compile[rpc]'"
 CONNECT_S = 10.0
 POLL_S = 0.5
-MOST_BYTES = 64 << 20  # of one call's arrays
+MAX_BYTES = 64 << 20  # size of one call's arrays
 TRIPLE = "target.llvm_get_system_triple"  # only servers that hold TVM's compiler know it
 
 
@@ -47,8 +47,8 @@ class Key:
 class RpcRunner:
     """Runs samples on a free machine of the key, which it holds until it is closed.
 
-    machine: what it says it is, or what the artifact is for where it does not say. remote: a
-    `session` that is open, in which several artifacts lie side by side.
+    machine: its architecture; that of the artifact where its server cannot tell. remote: an open
+    `session`, in which several artifacts lie side by side.
     """
 
     def __init__(self, artifact: Artifact, device: Device, remote: Any = None) -> None:
@@ -56,9 +56,8 @@ class RpcRunner:
         self.shape = Shape.of(artifact)
         self.remote = remote or session(device)
         self.host = device.key
-        found = self._asked()
-        self.machine = machine_for(artifact, device, found)
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work, _told(device):
+        self.machine = machine_for(artifact, device, self._architecture())
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work, _one_line_errors(device):
             file = f"delrec-{secrets.token_hex(8)}.so"
             library = rpc_library(artifact, self.machine, Path(work) / file)
             self.remote.upload(bytearray(library.read_bytes()), target=file)
@@ -75,9 +74,9 @@ class RpcRunner:
         for part in self._parts(samples):
             y = np.empty((*part.shape[:2], shape.outputs), np.float32)
             spikes = np.empty((*part.shape[:2], shape.neurons), np.uint8)
-            with _told(self.device):
+            with _one_line_errors(self.device):
                 sent = [self._sent(a) for a in (part, y, spikes)]
-                refused(int(self.module["trace"](*sent)))
+                check_code(int(self.module["trace"](*sent)))
                 ys.append(sent[1].numpy())
                 fired.append(sent[2].numpy())
         return shape.trace(np.concatenate(ys), np.concatenate(fired))
@@ -90,26 +89,26 @@ class RpcRunner:
         out: list[float] = []
         for part in self._parts(self.shape.checked(x)):
             y = np.empty((part.shape[1], self.shape.outputs), np.float32)
-            with _told(self.device):
+            with _one_line_errors(self.device):
                 sent = [self._sent(a) for a in (part, y, np.zeros(len(part)))]
-                refused(int(self.module["times"](*sent, SLICE_US * 1000, piece)))
+                check_code(int(self.module["times"](*sent, SLICE_US * 1000, piece)))
                 out += (sent[2].numpy() / 1e3).tolist()
         return out
 
     def _parts(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
         """As many samples at once as make a reasonable message."""
         widest = self.shape.inputs * samples.itemsize + self.shape.outputs * 4 + self.shape.neurons
-        most = max(1, MOST_BYTES // (widest * max(1, samples.shape[1])))
-        for start in range(0, len(samples), most):
-            yield samples[start : start + most]
+        at_once = max(1, MAX_BYTES // (widest * max(1, samples.shape[1])))
+        for start in range(0, len(samples), at_once):
+            yield samples[start : start + at_once]
 
     def _sent(self, array: NDArray[Any]) -> Any:
         import tvm
 
         return tvm.runtime.tensor(np.ascontiguousarray(array), self.cpu)
 
-    def _asked(self) -> str:
-        """The machine there, or nothing where it cannot tell."""
+    def _architecture(self) -> str:
+        """The architecture there; empty where its server cannot tell."""
         try:
             triple = str(self.remote.get_function(TRIPLE)())
         except Exception:
@@ -123,17 +122,17 @@ def summary(host: str, port: int) -> list[dict[str, Any]]:
 
 
 def keys(host: str, port: int) -> list[Key]:
-    """What a tracker has. Raises DeviceError where there is none."""
-    return _keys(_told_by(host, port))
+    """The keys of a tracker. Raises DeviceError where there is none."""
+    return _keys(_summary(host, port))
 
 
 def offered(host: str, port: int, key: str) -> set[int]:
     """The ports of a key's servers, as the tracker knows them. Raises DeviceError."""
-    servers = _told_by(host, port)["server_info"]
+    servers = _summary(host, port)["server_info"]
     return {int(s["addr"][1]) for s in servers if s["key"] == f"server:{key}"}
 
 
-def _told_by(host: str, port: int) -> dict[str, Any]:
+def _summary(host: str, port: int) -> dict[str, Any]:
     tracker = _tracker(f"tracker {host}:{port}", host, port)
     try:
         summary: dict[str, Any] = tracker.summary()
@@ -145,14 +144,16 @@ def _told_by(host: str, port: int) -> dict[str, Any]:
 
 
 def client() -> Any:
-    """tvm.rpc. Raises ToolchainError with the line that mends it."""
+    """tvm.rpc. Raises ToolchainError, which names the package to install."""
     try:
         tvm_loader.load()
         import tornado  # noqa: F401
         from tvm import rpc
         from tvm.rpc import tracker  # noqa: F401
     except ImportError as error:
-        raise ToolchainError(f"RPC needs a package that is missing ({error}); {MEND}") from error
+        raise ToolchainError(
+            f"RPC needs a package that is missing ({error}); {INSTALL_HINT}"
+        ) from error
     return rpc
 
 
@@ -197,7 +198,7 @@ def session(device: Device) -> Any:
     """A session on a machine of the key, once one is free."""
     tracker = _tracker(str(device), device.host, device.port)
     end = time.monotonic() + device.timeout_s
-    with _told(device):
+    with _one_line_errors(device):
         while True:
             found = {k.key: k for k in _keys(tracker.summary())}
             if device.key not in found:
@@ -218,8 +219,8 @@ def session(device: Device) -> Any:
 
 
 @contextmanager
-def _told(device: Device) -> Iterator[None]:
-    """What TVM raises, as one line."""
+def _one_line_errors(device: Device) -> Iterator[None]:
+    """Errors of TVM as one-line DeviceErrors."""
     try:
         yield
     except DelrecError:
@@ -231,15 +232,15 @@ def _told(device: Device) -> Iterator[None]:
 def _line(error: Exception) -> str:
     """The line of TVM's message that says what happened."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
-    said = [s for s in lines if "rror" in s and "Traceback" not in s] or lines
-    text = said[-1] if said else type(error).__name__
+    errors = [s for s in lines if "rror" in s and "Traceback" not in s] or lines
+    text = errors[-1] if errors else type(error).__name__
     for word, meaning in MEANINGS.items():
         if word in str(error):
             return f"{meaning} ({text})"
     return text
 
 
-# what TVM's messages hold -> what that means
+# part of a message of TVM -> meaning
 MEANINGS = {
     "timed out": "no machine was free, or it did not answer in time; see ?timeout=",
     "RPCSessionTimeoutError": "it took longer than allowed; see ?timeout=",

@@ -13,25 +13,20 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, UsageError
 from delrec_compile.runners.devices.program import machine_for, program
+from delrec_compile.runners.devices.program_runner import ProgramRunner
 from delrec_compile.runners.devices.url import Device
-from delrec_compile.runners.devices.wire import Shape, packed, unpacked
-from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.devices.wire import Answer, decode
 
-MEND = "apt-get install openssh-client"
+INSTALL_HINT = "apt-get install openssh-client"
 CONNECT_S = 10
 SSH_FAILED = 255  # ssh's own exit code
 FOLDER = "/tmp"
 MARK = "delrec:"
-# what a shell's exit code says of the program
+# exit code of the script -> meaning
 CODES = {
     71: "no folder could be made in {folder}; name another with ?dir=",
     72: "the program could not be written to {folder}; name another folder with ?dir=",
@@ -43,37 +38,23 @@ CODES = {
 }
 
 
-class SshRunner:
+class SshRunner(ProgramRunner):
     """Runs samples on the device. machine: its own `uname -m`, or that of an emulator there."""
 
     def __init__(self, artifact: Artifact, device: Device) -> None:
-        self.device, self.name = device, str(device)
-        self.shape = Shape.of(artifact)
-        self.folder = _plain(device, "dir", FOLDER)
-        self.prefix = _plain(device, "run", "")
-        found = hello(device)
+        super().__init__(artifact, device)
+        self.folder = _shell_safe(device, "dir", FOLDER)
+        self.prefix = _shell_safe(device, "run", "")
+        there = hello(device)
         # an emulator there runs code of a machine that only the artifact knows
-        machine = machine_for(artifact, device, "" if self.prefix else found["machine"])
-        self.machine = machine if self.prefix else found["machine"]
-        self.host = found["host"]
+        machine = machine_for(artifact, device, "" if self.prefix else there["machine"])
+        self.machine = machine if self.prefix else there["machine"]
+        self.host = there["host"]
         with tempfile.TemporaryDirectory(prefix="delrec-") as work:
             self.program = program(artifact, machine, Path(work) / "program").read_bytes()
 
-    def trace(self, x: F32) -> Trace:
-        """x: (T, batch, inputs). Every sample is traced, run again and compared there."""
-        samples = self.shape.checked(x.transpose(1, 0, 2))
-        y, spikes, _ = self._answer(packed(samples, traced=len(samples), timed=0))
-        return self.shape.trace(y, spikes)
-
-    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs).
-
-        piece: steps in a call; 0: a sample in one call.
-        """
-        sent = packed(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
-        return [ns / 1e3 for ns in self._answer(sent)[2]]
-
-    def _answer(self, sent: bytes) -> tuple[F32, NDArray[np.uint8], list[float]]:
+    def answer(self, request: bytes) -> Answer:
+        """Sends the program and the request over one connection. Raises ParityError, DeviceError."""
         place = f"{self.folder}/delrec-{secrets.token_hex(8)}"
         script = (
             f'd="{place}"; umask 077; mkdir "$d" || exit 71; '
@@ -81,34 +62,36 @@ class SshRunner:
             'cat > "$d/program" && chmod 700 "$d/program" || exit 72; '
             f'{self.prefix} "$d/program" "$d/program" {len(self.program)}'
         )
-        said = ssh(self.device, script, self.program + sent, self.device.timeout_s)
+        output = ssh(self.device, script, self.program + request, self.device.timeout_s)
         try:
-            return unpacked(said, sent, self.shape)
+            return decode(output, request, self.shape)
         except DelrecError as error:
             raise type(error)(f"{self.device}: {error}") from error
 
 
 def hello(device: Device) -> dict[str, str]:
-    """machine and host, as `uname` there has them. Raises DeviceError."""
-    said = ssh(device, f"echo {MARK} $(uname -m) $(uname -n)", b"", CONNECT_S * 3)
-    found = re.search(rf"^{MARK} (\S+) (\S+)", said.decode("utf-8", "replace"), re.MULTILINE)
-    if found is None:
+    """The `machine` and `host` of a device, from `uname` there. Raises DeviceError."""
+    output = ssh(device, f"echo {MARK} $(uname -m) $(uname -n)", b"", CONNECT_S * 3)
+    reply = re.search(rf"^{MARK} (\S+) (\S+)", output.decode("utf-8", "replace"), re.MULTILINE)
+    if reply is None:
         raise DeviceError(f"{device} has no shell that answers; a POSIX 'sh' is needed")
-    return {"machine": found[1], "host": found[2]}
+    return {"machine": reply[1], "host": reply[2]}
 
 
-def ssh(device: Device, script: str, given: bytes, timeout_s: float) -> bytes:
-    """What a script without single quotes prints there, given its input. Raises DeviceError."""
+def ssh(device: Device, script: str, stdin: bytes, timeout_s: float) -> bytes:
+    """The output of a script, which has no single quotes, on a device. Raises DeviceError."""
     try:
         done = subprocess.run(
             [*command(device), f"exec sh -c '{script}'"],
-            input=given,
+            input=stdin,
             capture_output=True,
             timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise DeviceError(f"{device}: nothing within {timeout_s:g} s") from error
+        raise DeviceError(
+            f"{device}: no answer within {timeout_s:g} s; allow more with ?timeout="
+        ) from error
     if done.returncode == 0:
         return done.stdout
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
@@ -126,7 +109,7 @@ def ssh(device: Device, script: str, given: bytes, timeout_s: float) -> bytes:
 def command(device: Device) -> list[str]:
     """ssh to the device, which never asks. Raises ToolchainError where there is no ssh."""
     if shutil.which("ssh") is None:
-        raise ToolchainError(f"ssh is not installed; {MEND}")
+        raise ToolchainError(f"ssh is not installed; {INSTALL_HINT}")
     line = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_S}"]
     line += ["-o", "ServerAliveInterval=15", "-o", "LogLevel=ERROR"]
     if config := device.options.get("config"):
@@ -138,8 +121,8 @@ def command(device: Device) -> list[str]:
     return [*line, "--", device.host]
 
 
-def _plain(device: Device, option: str, default: str) -> str:
-    """An option's text as it may stand in a shell's command."""
+def _shell_safe(device: Device, option: str, default: str) -> str:
+    """An option of the device, safe in a shell's command. Raises UsageError."""
     text = device.options.get(option, default)
     if not re.fullmatch(r"[\w./ +=,:@%-]*", text):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Samples on their way to a device, and what comes back: the bytes that targets/device/main.c reads."""
+"""Requests to a device and their answers: the bytes that targets/device/main.c reads and writes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
 from delrec_compile.runners.memory import counts
-from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.runner import KERNELS_DIFFER, Trace, split_spikes
 
 MAGIC = 0x64726C32
 HEAD = struct.Struct("<I7i")  # magic, samples, steps, traced, timed, slice in us, self-test, piece
-CODES = {
-    1: "the tracing kernel and the plain one differ",
-    2: "an entry point refused its arguments",
-}
+# codes of main.c and rpc.c: the kernels differ; an entry point refused its arguments
+DIFFERENT, REFUSED = 1, 2
 SLICE_US = 4000
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Of one artifact's step. layers: neurons of each."""
+    """Sizes of one artifact's step. layers: neurons of each hidden layer. counts: dtype of x."""
 
     inputs: int
     outputs: int
@@ -35,13 +33,13 @@ class Shape:
 
     @classmethod
     def of(cls, artifact: Artifact) -> Shape:
-        """As the manifest has it."""
+        """The sizes in an artifact's manifest."""
         m = artifact.manifest
         return cls(m.inputs, m.outputs, m.neurons, m.counts)
 
     @property
     def neurons(self) -> int:
-        """Of all layers."""
+        """Neurons of all hidden layers."""
         return sum(self.layers)
 
     def checked(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -50,58 +48,73 @@ class Shape:
             raise DataError(
                 f"x has shape {list(x.shape)}; [samples, steps, {self.inputs}] is needed"
             )
-        most = np.iinfo(self.counts).max if self.counts != "float32" else None
-        if most is not None and x.size and x.max() > most:
-            raise DataError(f"x holds the count {x.max():g}; this artifact takes up to {most}")
+        maximum = np.iinfo(self.counts).max if self.counts != "float32" else None
+        if maximum is not None and x.size and x.max() > maximum:
+            raise DataError(
+                f"x contains the count {x.max():g}; this artifact takes up to {maximum}"
+            )
         return np.ascontiguousarray(counts(x), self.counts)
 
     def trace(self, y: F32, spikes: NDArray[np.uint8]) -> Trace:
-        """(samples, steps, ..) as a trace, which has the steps first."""
-        cuts = np.cumsum(self.layers)[:-1]
-        each = np.split(spikes.transpose(1, 0, 2), cuts, axis=2)
-        return Trace(y.transpose(1, 0, 2), tuple(np.ascontiguousarray(s) for s in each))
+        """A trace, which has the steps first, from (samples, steps, ..)."""
+        layers = split_spikes(spikes.transpose(1, 0, 2), self.layers)
+        return Trace(y.transpose(1, 0, 2), tuple(np.ascontiguousarray(s) for s in layers))
 
 
-def packed(
+@dataclass(frozen=True)
+class Answer:
+    """y: (samples, steps, outputs). spikes: (samples, steps, neurons). ns_per_step: per sample."""
+
+    y: F32
+    spikes: NDArray[np.uint8]
+    ns_per_step: list[float]
+
+
+def encode(
     x: NDArray[Any], traced: int, timed: int, slice_us: int = SLICE_US, piece: int = 0
 ) -> bytes:
-    """The head and the samples x (samples, steps, inputs), of which the first are traced or timed.
+    """A request: the head and the samples x (samples, steps, inputs).
 
-    piece: steps of a timed call; 0: all of a sample.
+    traced, timed: number of leading samples to trace, or to time. piece: steps of a timed call; 0:
+    all of a sample.
     """
     head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, piece)
     return head + x.astype("<u2").tobytes()
 
 
-def unpacked(
-    answer: bytes, sent: bytes, shape: Shape
-) -> tuple[F32, NDArray[np.uint8], list[float]]:
-    """(y, spikes, nanoseconds per step) of an answer, which may follow what a login prints.
+def decode(output: bytes, request: bytes, shape: Shape) -> Answer:
+    """The answer to a request; a login may have printed something before it.
 
-    Raises ParityError when the self-test failed there, DeviceError for what is no answer.
+    Raises ParityError when the self-test failed there or the kernels differ, DeviceError when the
+    output is not an answer.
     """
-    start = answer.find(sent[: struct.calcsize("<I4i")])
-    if start < 0 or len(answer) < start + HEAD.size:
-        said = " ".join(answer[:200].decode("utf-8", "replace").split()) or "nothing"
-        raise DeviceError(f"the program there did not answer; it said: {said}")
-    _, _, steps, traced, timed, _, self_test, _ = HEAD.unpack_from(answer, start)
+    start = output.find(request[: struct.calcsize("<I4i")])
+    if start < 0 or len(output) < start + HEAD.size:
+        text = " ".join(output[:200].decode("utf-8", "replace").split()) or "nothing"
+        raise DeviceError(f"the program there did not answer; it printed: {text}")
+    _, _, steps, traced, timed, _, self_test, _ = HEAD.unpack_from(output, start)
     if self_test != 0:
         raise ParityError("the self-test fails there; build the artifact again")
     fired = steps * shape.neurons
     row = np.dtype(
         [("code", "<i4"), ("y", "<f4", (steps, shape.outputs)), ("bits", "u1", ((fired + 7) // 8,))]
     )
-    body, whole = answer[start + HEAD.size :], traced * row.itemsize + timed * 8
-    if len(body) != whole:
-        raise DeviceError(f"the answer has {len(body)} bytes, {whole} are due: it was cut off")
+    body, expected = output[start + HEAD.size :], traced * row.itemsize + timed * 8
+    if len(body) != expected:
+        raise DeviceError(f"the answer has {len(body)} of {expected} bytes: it was cut off")
     rows = np.frombuffer(body, row, traced)
-    refused(int(rows["code"].max(initial=0)))
+    check_code(int(rows["code"].max(initial=0)))
     bits = np.unpackbits(rows["bits"], axis=1, count=fired)
     ns = np.frombuffer(body, "<f8", timed, traced * row.itemsize)
-    return rows["y"].astype(np.float32), bits.reshape(traced, steps, shape.neurons), ns.tolist()
+    spikes = bits.reshape(traced, steps, shape.neurons)
+    return Answer(rows["y"].astype(np.float32), spikes, ns.tolist())
 
 
-def refused(code: int) -> None:
-    """Raises DeviceError for a code other than 0."""
+def check_code(code: int) -> None:
+    """Raises ParityError where the kernels of an artifact differ, DeviceError for another failure."""
+    if code == DIFFERENT:
+        raise ParityError(f"{KERNELS_DIFFER} there: report this")
+    if code == REFUSED:
+        raise DeviceError("an entry point refused its arguments there: report this")
     if code != 0:
-        raise DeviceError(f"{CODES.get(code, f'code {code}')} there: report this")
+        raise DeviceError(f"code {code} there: report this")

@@ -6,6 +6,7 @@ The emulator counts instructions exactly. They are not cycles.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated.machine import Machine
 from delrec_compile.runners.emulated.open import HOW, open_machine
-from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,14 @@ class Buffers:
     spikes: int = 0
 
 
-class EmulatedRunner:
+class EmulatedRunner(KernelRunner):
     """Runs every sample with `_trace`, and again with `_run`, whose outputs must be the same bits.
 
     `_run` is called in the program that the artifact ships, in the chip's own memory; `_trace`, for
     a chip, in one that is linked now and has more room.
 
-    instructions: of `_run`, one figure per step so far. stack_bytes: the deepest so far.
+    instructions: instructions of `_run`, one figure per step so far. stack_bytes: deepest stack so
+    far.
     """
 
     name = "emulated"
@@ -47,7 +49,7 @@ class EmulatedRunner:
         m = artifact.manifest
         self.how = HOW[str(m.core)]
         self.prefix, self.counts = m.name, m.counts_dtype
-        self.sizes = m.neurons
+        self.neurons = m.neurons
         self.inputs, self.outputs = m.inputs, m.outputs
         self.chip = Chip(str(m.core), memory_map(m.memory))
         self.program = self._open(artifact.path / str(m.image), self.chip.memory)
@@ -61,18 +63,19 @@ class EmulatedRunner:
         """Runs the golden vectors inside the emulated machine."""
         return self._call(self.program, "self_test") == 0
 
-    def trace(self, x: F32) -> Trace:
-        ys, fired = [], []
+    def trace_once(self, x: F32) -> Trace:
+        """x: (T, samples, inputs), each sample from a fresh start."""
+        traced = [self._traced(sample) for sample in self._samples(x)]
+        spikes = np.stack([s for _, s in traced], axis=1)
+        return Trace(np.stack([y for y, _ in traced], axis=1), split_spikes(spikes, self.neurons))
+
+    def outputs_of(self, x: F32) -> F32:
+        """x: (T, samples, inputs), each sample from a fresh start. Counts instructions."""
+        return np.stack([self._run(sample) for sample in self._samples(x)], axis=1)
+
+    def _samples(self, x: F32) -> Iterator[NDArray[Any]]:
         for b in range(x.shape[1]):
-            sample = np.ascontiguousarray(x[:, b], self.counts)
-            y, spikes = self._traced(sample)
-            if not np.array_equal(y, self._run(sample)):
-                raise DeviceError("the tracing kernel and the plain one differ: report this")
-            ys.append(y)
-            fired.append(spikes)
-        every = np.stack(fired, axis=1)
-        split = np.split(every, np.cumsum(self.sizes)[:-1], axis=2)
-        return Trace(np.stack(ys, axis=1), tuple(split))
+            yield np.ascontiguousarray(x[:, b], self.counts)
 
     def _open(self, image: Path, memory: Any) -> Machine:
         if image.suffix == ".wasm":
@@ -90,13 +93,13 @@ class EmulatedRunner:
 
     def _allocated(self, machine: Machine) -> Buffers:
         sizes = [self._call(machine, "state_bytes"), self.inputs * self.counts.itemsize]
-        return Buffers(*(machine.alloc(n) for n in (*sizes, self.outputs * 4, sum(self.sizes))))
+        return Buffers(*(machine.alloc(n) for n in (*sizes, self.outputs * 4, sum(self.neurons))))
 
     def _traced(self, sample: NDArray[Any]) -> tuple[F32, NDArray[np.uint8]]:
         machine, at = self.tracer, self.seen
         self._call(machine, "reset", at.state)
         y = np.empty((len(sample), self.outputs), np.float32)
-        spikes = np.empty((len(sample), sum(self.sizes)), np.uint8)
+        spikes = np.empty((len(sample), sum(self.neurons)), np.uint8)
         for t, row in enumerate(sample):
             machine.write(at.x, row.tobytes())
             self._call(machine, "trace", at.state, at.x, 1, at.y, at.spikes)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-import jinja2
-
 from delrec_compile.system import toolchain
 
 HOW = "emulated (CUDA source on this CPU, no GPU)"
@@ -23,6 +21,8 @@ FLAGS = ("-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE",
 
 def write_driver(source: Path, kernels: Sequence[str], folder: Path) -> Path:
     """A shared library with the entry points of libcuda that runs the kernels of a .cu file."""
+    import jinja2
+
     text = (resources.files("delrec_compile.targets") / TEMPLATE).read_text()
     template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
     file, library = folder / "cuda_emulator.cc", folder / "libdelrec_cuda.so"

@@ -93,9 +93,9 @@ def test_what_a_login_prints_does_no_harm(shell: Shell, compiled: Compile) -> No
         ("run=crash", r"the program died there \(SIGSEGV\)"),
         ("run=illegal", "lacks an instruction: build with --cpu"),
         ("run=nothing-of-this-name", "a command is missing there .*nothing-of-this-name"),
-        ("run=mute", "did not answer; it said: nothing"),
-        ("run=echo", "did not answer; it said: .*/program"),
-        ("run=slow&timeout=2", "nothing within 2 s"),
+        ("run=mute", "did not answer; it printed: nothing"),
+        ("run=echo", "did not answer; it printed: .*/program"),
+        ("run=slow&timeout=2", "no answer within 2 s"),
     ],
 )
 def test_what_goes_wrong_there_is_one_line(
@@ -141,7 +141,7 @@ def test_what_cannot_be_sent_is_refused(
 def test_an_answer_that_was_cut_off(shell: Shell, compiled: Compile) -> None:
     there = runner(compiled(cases.network("mixed")).artifact, shell.url())
     said: list[bytes] = []
-    real = devices_ssh.unpacked
+    real = devices_ssh.decode
     x = cases.counts(cases.CASES["mixed"])
 
     def keep(answer: bytes, sent: bytes, shape: object) -> object:
@@ -149,10 +149,10 @@ def test_an_answer_that_was_cut_off(shell: Shell, compiled: Compile) -> None:
         return real(answer, sent, shape)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices_ssh, "unpacked", keep)
+        patch.setattr(devices_ssh, "decode", keep)
         there.trace(x)
         patch.setattr(devices_ssh, "ssh", lambda *_: said[0][:-7])
-        with refusal(DeviceError, "bytes, .* are due: it was cut off", 8):
+        with refusal(DeviceError, "of .* bytes: it was cut off", 8):
             there.trace(x)
 
 

@@ -1,0 +1,39 @@
+"""This machine as a device, with the program that ssh carries to others."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.errors import CompilerCrash
+from delrec_compile.runners.devices.program import machine_for, program
+from delrec_compile.runners.devices.program_runner import ProgramRunner
+from delrec_compile.runners.devices.url import Device
+from delrec_compile.runners.devices.wire import Answer, decode
+
+
+class LocalRunner(ProgramRunner):
+    """The program of an artifact in a process of this machine."""
+
+    def __init__(self, artifact: Artifact, device: Device) -> None:
+        super().__init__(artifact, device)
+        self.host = platform.node()
+        self.machine = machine_for(artifact, device, platform.machine())
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+            self.program = program(artifact, self.machine, Path(work) / "program").read_bytes()
+
+    def answer(self, request: bytes) -> Answer:
+        """Raises CompilerCrash where the program dies, ParityError, DeviceError."""
+        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+            file = Path(work) / "program"
+            file.write_bytes(self.program + request)
+            file.chmod(0o700)
+            done = subprocess.run(
+                [file, file, str(len(self.program))], capture_output=True, check=False
+            )
+        if done.returncode != 0:
+            raise CompilerCrash(f"the program of the artifact died with {done.returncode}")
+        return decode(done.stdout, request, self.shape)

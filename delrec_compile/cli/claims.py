@@ -47,12 +47,12 @@ def claims(
     from delrec_compile.evaluation.claims.page import write
     from delrec_compile.evaluation.claims.table import tables
     from delrec_compile.evaluation.claims.variants import VARIANTS, select_variants
-    from delrec_compile.system.files import writable
+    from delrec_compile.system.files import check_writable
 
     names = None if variants is None else [v.strip() for v in variants.split(",") if v.strip()]
     chosen = VARIANTS if names is None else select_variants(names)
     for path in markdown or ():
-        writable(path)
+        check_writable(path)
     with counting("claims") as step:
         found = measure(
             data,

@@ -47,7 +47,7 @@ def compare(
     from delrec_compile.evaluation.compare.budgets import Budgets, parse_size
     from delrec_compile.evaluation.compare.run import compare as compare_targets
     from delrec_compile.network import checkpoint
-    from delrec_compile.system.files import writable, write_atomic
+    from delrec_compile.system.files import check_writable, write_atomic
 
     budgets = Budgets(
         max_us,
@@ -59,7 +59,7 @@ def compare(
     if html is not None:
         if html.exists() and not force:
             raise InputError(f"{html} exists; add --force to replace it")
-        writable(html)
+        check_writable(html)
     try:
         with counting("comparing") as step:
             found = compare_targets(

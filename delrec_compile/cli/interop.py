@@ -79,13 +79,13 @@ def import_(
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.interop.source import import_model
     from delrec_compile.network import checkpoint
-    from delrec_compile.system.files import writable
+    from delrec_compile.system.files import check_writable
 
     if out.suffix != ".safetensors":
         raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
-    writable(out)
+    check_writable(out)
     with saying() as say:
         say(f"importing {source}")
         made = import_model(

@@ -44,7 +44,9 @@ def targets(as_json: Json = False) -> None:
         profile = profiles.load(name)
         lacks = missing(profile)
         fix = (
-            {"zig": toolchain.MEND_CROSS, "cuda": nvrtc.MEND}.get(lacks[0], toolchain.MEND)
+            {"zig": toolchain.CROSS_HINT, "cuda": nvrtc.INSTALL_HINT}.get(
+                lacks[0], toolchain.INSTALL_HINT
+            )
             if lacks
             else ""
         )

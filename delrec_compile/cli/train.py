@@ -85,7 +85,7 @@ def _fit(
 ) -> tuple[TrainResult, list[Path]]:
     """Trains and writes; the result and the files beside the network."""
     from delrec_compile.network import checkpoint
-    from delrec_compile.system.files import writable
+    from delrec_compile.system.files import check_writable
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
@@ -97,7 +97,7 @@ def _fit(
     sets = _sets(data, config)
     for file in (out, state, rows, *drawn):
         if file is not None:
-            writable(file)
+            check_writable(file)
     with bar("training") as step:
         result = fit(
             sets,

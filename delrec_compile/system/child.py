@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delrec_compile import errors
 from delrec_compile.errors import CompilerCrash, DelrecError
+from delrec_compile.system.process import crash_message, error_answer, resolve, value_of
 
 TIMEOUT_S = 900.0
 # the child imports from where its parent does: a file of the working folder shadows nothing
@@ -59,34 +57,19 @@ def call(
                 f"{function} took more than {timeout_s:.0f} s and was ended"
             ) from error
         if not result.exists():
-            raise CompilerCrash(_epitaph(function, done))
+            raise CompilerCrash(crash_message(function, done.returncode, done.stderr, done.stdout))
         answer = json.loads(result.read_text())
-    if "error" in answer:
-        raise getattr(errors, answer["error"], DelrecError)(answer["message"])
-    return answer["value"]
-
-
-def _epitaph(function: str, done: subprocess.CompletedProcess[str]) -> str:
-    handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(done.stdout + done.stderr)
-    code = done.returncode
-    names = {int(s): s.name for s in signal.Signals}
-    how = f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"
-    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    return f"the process of {function} died with {how} ({last}); its log: {log}"
+    return value_of(answer)
 
 
 def main(task_path: str, result_path: str) -> None:
     """The child's side."""
     result = Path(result_path)
     work = json.loads(Path(task_path).read_text())
-    module, name = work["function"].split(":")
     try:
-        value = getattr(importlib.import_module(module), name)(**work["arguments"])
-        answer = {"value": value}
+        answer = {"value": resolve(work["function"])(**work["arguments"])}
     except DelrecError as error:
-        answer = {"error": type(error).__name__, "message": str(error)}
+        answer = error_answer(error)
     temporary = result.with_suffix(".part")
     temporary.write_text(json.dumps(answer))
     temporary.replace(result)

@@ -77,7 +77,7 @@ def _compiler() -> Finding:
     try:
         command = toolchain.cc()
     except ToolchainError:
-        return Finding("C compiler", False, "none found", "build", toolchain.MEND)
+        return Finding("C compiler", False, "none found", "build", toolchain.INSTALL_HINT)
     return Finding("C compiler", True, " ".join(command), "build")
 
 
@@ -85,13 +85,13 @@ def _zig() -> Finding:
     try:
         version = importlib.metadata.version("ziglang")
     except importlib.metadata.PackageNotFoundError:
-        fix = toolchain.MEND_CROSS
+        fix = toolchain.CROSS_HINT
         return Finding("ziglang", False, "not installed", "build for other machines", fix)
     return Finding("ziglang", True, version, "build for other machines")
 
 
 def _emulator() -> Finding:
-    return _packages("emulator", ("unicorn", "pyelftools"), "proof of builds for other machines")
+    return _packages("emulator", ("unicorn",), "proof of builds for other machines")
 
 
 def _wasmtime() -> Finding:
@@ -127,7 +127,7 @@ def _cuda() -> Finding:
     try:
         found = nvrtc.find()
     except ToolchainError:
-        return Finding(name, False, "neither NVRTC nor nvcc", needed, nvrtc.MEND)
+        return Finding(name, False, "neither NVRTC nor nvcc", needed, nvrtc.INSTALL_HINT)
     return Finding(name, True, found.name, needed)
 
 

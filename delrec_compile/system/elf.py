@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import importlib.util
-import struct
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from delrec_compile.errors import InputError
+
+WRITE, ALLOC, EXECUTE = 1, 2, 4  # flags of a section
 
 
-def elf_parts(file: Path) -> dict[str, int]:
-    """Bytes of a 64-bit ELF file: in all, of code, of constants, of variables.
+@dataclass(frozen=True)
+class Section:
+    """A section that takes memory. stored: whether the file holds its bytes."""
 
-    Raises CompilerCrash for another kind of file.
-    """
-    raw = file.read_bytes()
-    if raw[:6] != b"\x7fELF\x02\x01":
-        raise CompilerCrash(f"{file} is no 64-bit little-endian ELF file")
-    at, size, count = struct.unpack_from("<40xQ10xHH", raw)
-    parts = {"file": len(raw), "code": 0, "constants": 0, "variables": 0}
-    for k in range(count):
-        flags, length = struct.unpack_from("<8xQ16xQ", raw, at + k * size)
-        write, alloc, execute = (bool(flags & bit) for bit in (1, 2, 4))
-        if alloc:
-            parts["code" if execute else "variables" if write else "constants"] += length
-    return parts
+    name: str
+    start: int
+    size: int
+    write: bool
+    execute: bool
+    stored: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes of a linked program. flash: code, constants and the first values of variables.
+    """Bytes of a linked program. flash: code, constants and the initial values of variables.
 
-    ram: variables, without the stack. stack: what the linker keeps free for it.
+    ram: variables, without the stack. stack: bytes that the linker reserves for it.
     """
 
     flash: int
@@ -42,34 +43,56 @@ class Sizes:
     stack: int
 
 
-def sizes(elf: Path) -> Sizes:
-    """What a linked ELF takes, read from its sections. Raises InputError, ToolchainError."""
-    if importlib.util.find_spec("elftools") is None:
-        raise ToolchainError("pyelftools is missing; pip install 'delrec-compile[emu]'")
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
+@contextlib.contextmanager
+def open_elf(path: Path) -> Iterator[ELFFile]:
+    """An ELF file, open for reading. Raises InputError for another kind of file."""
     try:
-        with elf.open("rb") as file:
-            sections = [s for s in ELFFile(file).iter_sections() if s["sh_flags"] & 2]  # ALLOC
-            found = [(s.name, s["sh_type"], *_extent(s), s["sh_flags"] & 1) for s in sections]
+        with path.open("rb") as file:
+            yield ELFFile(file)
     except (OSError, ELFError) as error:
-        raise InputError(f"{elf} is no ELF file: {error}") from error
-    constant = [s for s in found if not s[4]]
-    initial = sum(s[3] - s[2] for s in found if s[4] and s[1] != "SHT_NOBITS")
+        raise InputError(f"{path} is not an ELF file: {error}") from error
+
+
+def sections(path: Path) -> list[Section]:
+    """The sections of an ELF file that take memory. Raises InputError."""
+    with open_elf(path) as elf:
+        return [
+            Section(
+                s.name,
+                s["sh_addr"],
+                s["sh_size"],
+                bool(s["sh_flags"] & WRITE),
+                bool(s["sh_flags"] & EXECUTE),
+                s["sh_type"] != "SHT_NOBITS",
+            )
+            for s in elf.iter_sections()
+            if s["sh_flags"] & ALLOC
+        ]
+
+
+def elf_parts(path: Path) -> dict[str, int]:
+    """Bytes of an ELF file: `file`, and of its `code`, `constants` and `variables`.
+
+    Raises InputError.
+    """
+    parts = {"code": 0, "constants": 0, "variables": 0}
+    for s in sections(path):
+        parts["code" if s.execute else "variables" if s.write else "constants"] += s.size
+    return {"file": path.stat().st_size, **parts}
+
+
+def sizes(path: Path) -> Sizes:
+    """Memory that a linked ELF program takes. Raises InputError."""
+    every = sections(path)
+    initial = sum(s.size for s in every if s.write and s.stored)
     return Sizes(
-        _span(constant) + initial,
-        _span([s for s in found if s[4] and s[0] != ".stack"]),
-        _span([s for s in found if s[0] == ".stack"]),
+        _span([s for s in every if not s.write]) + initial,
+        _span([s for s in every if s.write and s.name != ".stack"]),
+        _span([s for s in every if s.name == ".stack"]),
     )
 
 
-def _extent(section: Any) -> tuple[int, int]:
-    start = int(section["sh_addr"])
-    return start, start + int(section["sh_size"])
-
-
-def _span(sections: Sequence[tuple[str, str, int, int, int]]) -> int:
-    """Bytes from the first to the last, gaps included."""
-    full = [s for s in sections if s[3] > s[2]]
-    return max(s[3] for s in full) - min(s[2] for s in full) if full else 0
+def _span(parts: Sequence[Section]) -> int:
+    """Bytes from the first to the last section, gaps included."""
+    full = [s for s in parts if s.size]
+    return max(s.end for s in full) - min(s.start for s in full) if full else 0

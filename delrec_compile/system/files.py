@@ -10,7 +10,15 @@ from pathlib import Path
 from delrec_compile.errors import CheckpointError
 
 
-def writable(path: Path) -> None:
+def cache_folder(name: str, variable: str) -> Path:
+    """The folder that an environment variable names, else one in the user's cache."""
+    if chosen := os.environ.get(variable):
+        return Path(chosen)
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "delrec-compile" / name
+
+
+def check_writable(path: Path) -> None:
     """Refuses a path that cannot be written, before long work for it begins."""
     if path.is_dir():
         raise CheckpointError(f"cannot write {path}: it is a folder; name a file")

@@ -19,7 +19,7 @@ from typing import Any
 
 from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError, did_you_mean
 
-MEND = "pip install 'delrec-compile[cuda]'"
+INSTALL_HINT = "pip install 'delrec-compile[cuda]'"
 # every product is rounded before it is added, as on every other target
 FLAGS = ("--fmad=false",)
 PLACES = ("nvidia.cuda_nvrtc", "nvidia.cu13")
@@ -138,7 +138,7 @@ def find() -> Compiler:
     nvcc = shutil.which("nvcc")
     if nvcc is not None:
         return Nvcc(nvcc)
-    raise ToolchainError(f"no compiler for CUDA found (looked for NVRTC and nvcc); {MEND}")
+    raise ToolchainError(f"no compiler for CUDA found (looked for NVRTC and nvcc); {INSTALL_HINT}")
 
 
 def known_arch(compiler: Compiler, arch: str) -> str:

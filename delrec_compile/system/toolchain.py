@@ -1,4 +1,4 @@
-"""The C compiler and linker of a build, and what to do when there is none."""
+"""The C compilers and archiver of a build: those of this machine, and the ziglang wheel's."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pathlib import Path
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
 
-MEND = "pip install 'delrec-compile[cross]' (or: apt-get install gcc)"
-MEND_CROSS = "pip install 'delrec-compile[cross]'"
+CROSS_HINT = "pip install 'delrec-compile[cross]'"
+INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
+TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
+FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
 def cc(cross: str = "") -> list[str]:
     """The command of the host's C compiler: $CC, cc, gcc, clang, or the one in the ziglang wheel.
 
     cross: another machine's triple, such as `aarch64-linux-gnu.2.17`; the ziglang wheel compiles
-    for it. Raises ToolchainError with the line that mends it.
+    for it. Raises ToolchainError, which names the package to install.
     """
     if cross:
-        if importlib.util.find_spec("ziglang") is None:
-            raise ToolchainError(
-                f"no compiler for {cross}: the ziglang wheel is missing; {MEND_CROSS}"
-            )
-        return [sys.executable, "-m", "ziglang", "cc", "-target", cross]
+        return zig_command("cc", cross)
     for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
         if command and shutil.which(command[0]):
             return command
-    if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc"]
-    raise ToolchainError(f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {MEND}")
+    if has_zig():
+        return zig_command("cc")
+    raise ToolchainError(
+        f"no C compiler found (looked for $CC, cc, gcc, clang, ziglang); {INSTALL_HINT}"
+    )
 
 
 def cxx() -> list[str]:
@@ -42,39 +42,67 @@ def cxx() -> list[str]:
     for command in (shlex.split(os.environ.get("CXX", "")), ["c++"], ["g++"], ["clang++"]):
         if command and shutil.which(command[0]):
             return command
-    if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "c++"]
-    raise ToolchainError(f"no C++ compiler found (looked for $CXX, c++, g++, clang++); {MEND}")
+    if has_zig():
+        return zig_command("c++")
+    raise ToolchainError(
+        f"no C++ compiler found (looked for $CXX, c++, g++, clang++); {INSTALL_HINT}"
+    )
+
+
+def has_zig() -> bool:
+    """Whether the ziglang wheel is installed."""
+    return importlib.util.find_spec("ziglang") is not None
+
+
+def zig_command(tool: str, triple: str = "", cpu: str = "") -> list[str]:
+    """The command of a tool of the ziglang wheel: `cc`, `c++` or `ar`.
+
+    triple, cpu: machine to compile for, as Zig names it; empty: this one. Raises ToolchainError.
+    """
+    if not has_zig():
+        where = f"no compiler for {triple}" if triple else f"no {tool}"
+        raise ToolchainError(f"{where}: the ziglang wheel is missing; {CROSS_HINT}")
+    target = ["-target", triple] if triple else []
+    return [sys.executable, "-m", "ziglang", tool, *target, *([f"-mcpu={cpu}"] if cpu else [])]
 
 
 def run_cc(*arguments: str | Path, cross: str = "") -> None:
     """Runs the compiler. Raises CompilerCrash with its first error."""
-    _run([*cc(cross), *map(str, arguments)])
+    run_tool([*cc(cross), *map(str, arguments)])
 
 
 def run_cxx(*arguments: str | Path) -> None:
     """Runs the C++ compiler. Raises CompilerCrash with its first error."""
-    _run([*cxx(), *map(str, arguments)])
+    run_tool([*cxx(), *map(str, arguments)])
 
 
 def archive(objects: Sequence[Path], out: Path, *, cross: str = "") -> None:
     """Objects -> a static library, the same bytes each time. Raises ToolchainError, CompilerCrash."""
     command = ["ar"]
     if cross or shutil.which("ar") is None:
-        if importlib.util.find_spec("ziglang") is None:
-            raise ToolchainError(f"no archiver found (looked for ar, ziglang); {MEND}")
-        command = [sys.executable, "-m", "ziglang", "ar"]
-    _run([*command, "rcsD", str(out), *map(str, objects)])
+        if not has_zig():
+            raise ToolchainError(f"no archiver found (looked for ar, ziglang); {INSTALL_HINT}")
+        command = zig_command("ar")
+    run_tool([*command, "rcsD", str(out), *map(str, objects)])
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+def run_tool(command: Sequence[str]) -> None:
+    """Runs a compiler. Raises CompilerCrash with its first error; the cause holds its output."""
+    zig = list(command[1:3]) == ["-m", "ziglang"]
+    tool = f"zig {command[3]}" if zig else command[0]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CompilerCrash(f"{tool} took more than {TIMEOUT_S:g} s and was ended") from error
     if done.returncode:
         lines = done.stderr.splitlines() or ["no message"]
-        first = next((s for s in lines if "error" in s), lines[0])
-        raise CompilerCrash(f"{command[0]} failed: {first}")
-
-
-FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
+        errors = [s for s in lines if "error:" in s] or [s for s in lines if "error" in s] or lines
+        raise CompilerCrash(f"{tool} failed: {errors[0]}") from RuntimeError(done.stderr)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
 import json
 import os
 import select
@@ -21,8 +20,8 @@ import traceback
 from types import TracebackType
 from typing import IO, Any
 
-from delrec_compile import errors
 from delrec_compile.errors import CompilerCrash, DelrecError
+from delrec_compile.system.process import crash_message, error_answer, resolve, value_of
 
 TIMEOUT_S = 900.0
 GRACE_S = 5.0  # by which a child that hangs ends itself later than its parent would end it
@@ -35,7 +34,7 @@ main(work)
 """
 
 
-class Warm:
+class Worker:
     """`Warm("module:Class", **arguments)`: methods of that class by `call`.
 
     The child starts with the first call, and again with the first one after its death. Closes as a
@@ -47,7 +46,7 @@ class Warm:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
 
-    def __enter__(self) -> Warm:
+    def __enter__(self) -> Worker:
         return self
 
     def __exit__(
@@ -73,11 +72,8 @@ class Warm:
             self.close()
             raise
         if not raw:
-            raise CompilerCrash(self._epitaph(process, method))
-        answer = json.loads(raw)
-        if "error" in answer:
-            raise getattr(errors, answer["error"], DelrecError)(answer["message"])
-        return answer["value"]
+            raise CompilerCrash(self._crash_message(process, method))
+        return value_of(json.loads(raw))
 
     def close(self) -> None:
         """Ends the child and what it started."""
@@ -121,48 +117,37 @@ class Warm:
             raw += part
         return raw
 
-    def _epitaph(self, process: subprocess.Popen[bytes], method: str) -> str:
+    def _crash_message(self, process: subprocess.Popen[bytes], method: str) -> str:
         code = process.wait()
-        names = {int(s): s.name for s in signal.Signals}
-        how = f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"
         assert self._log is not None
         self._log.seek(0)
-        said = self._log.read().decode(errors="replace")
+        text = self._log.read().decode(errors="replace")
         self.close()
-        handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(said)
-        last = (said.strip().splitlines() or ["no message"])[-1]
-        return f"the process of {method} died with {how} ({last}); its log: {log}"
+        return crash_message(method, code, text)
 
 
 def main(work: dict[str, Any]) -> None:
     """The child's side: one answer per line, until there is no parent any more."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what compilers print is no answer
-    made: Any = None
+    os.dup2(2, 1)  # compilers print to stdout, which carries the answers
+    instance: Any = None
     for raw in sys.stdin.buffer:
-        asked = json.loads(raw)
-        faulthandler.dump_traceback_later(asked["timeout_s"], exit=True)
+        request = json.loads(raw)
+        faulthandler.dump_traceback_later(request["timeout_s"], exit=True)
         try:
-            if made is None:
-                made = _class(work["factory"])(**work["arguments"])
-            answer = {"value": getattr(made, asked["method"])(**asked["arguments"])}
+            if instance is None:
+                instance = resolve(work["factory"])(**work["arguments"])
+            answer = {"value": getattr(instance, request["method"])(**request["arguments"])}
         except DelrecError as error:
-            answer = {"error": type(error).__name__, "message": str(error)}
+            answer = error_answer(error)
         except Exception as error:
             traceback.print_exc()
-            said = (str(error).strip().splitlines() or ["no message"])[-1]
-            text = f"{asked['method']} failed: {type(error).__name__}: {said}"
-            answer = {"error": "CompilerCrash", "message": text}
+            last = (str(error).strip().splitlines() or ["no message"])[-1]
+            text = f"{request['method']} failed: {type(error).__name__}: {last}"
+            answer = error_answer(CompilerCrash(text))
         faulthandler.cancel_dump_traceback_later()
         try:
             answers.write(json.dumps(answer).encode() + b"\n")
             answers.flush()
         except BrokenPipeError:
             return
-
-
-def _class(factory: str) -> Any:
-    module, name = factory.split(":")
-    return getattr(importlib.import_module(module), name)

@@ -23,7 +23,7 @@ from delrec_compile.compiler.schedules.record import (
 )
 from delrec_compile.compiler.schedules.store import TRIAL, WINNER, Key, Store
 from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError
-from delrec_compile.system.worker import Warm
+from delrec_compile.system.worker import Worker
 from delrec_compile.targets.schedule import Schedule
 from delrec_compile.tuning.result import Limits, Tuned
 from delrec_compile.tuning.space import Candidate, Space, space_of
@@ -80,7 +80,7 @@ class Run:
         self.ratios: dict[Schedule, float | None] = {}  # of every schedule tried; None: it failed
         self.size = self.before = self.measured = self.failed = 0
 
-    def tune(self, evaluators: list[Warm]) -> Tuned:
+    def tune(self, evaluators: list[Worker]) -> Tuned:
         """Searches with the evaluators until a limit is reached or the space is exhausted."""
         self.progress(0, 0, "building and checking the shipped schedule")
         self.setup = setup = Setup.from_json(evaluators[0].call("describe", timeout_s=FIRST_S))
@@ -96,10 +96,10 @@ class Run:
         ended = self._search(evaluators)
         return self._finish(evaluators[0], ended)
 
-    def _search(self, evaluators: list[Warm]) -> str:
+    def _search(self, evaluators: list[Worker]) -> str:
         """Measures proposals until there are none, or a limit is reached; returns which."""
         arguments = {**asdict(self.setup.space), "workload": self.setup.key.digest}
-        with Warm(SEARCH, **arguments) as search:
+        with Worker(SEARCH, **arguments) as search:
             candidates = [vars(schedule) for schedule in self.ratios]
             search.call("learn", candidates=candidates, ratios=list(self.ratios.values()))
             while True:
@@ -111,7 +111,7 @@ class Run:
                     return ended
                 search.call("report", ratios=[self.ratios[Schedule(**c)] for c in proposed])
 
-    def _measure(self, evaluators: list[Warm], candidates: Sequence[Candidate]) -> str:
+    def _measure(self, evaluators: list[Worker], candidates: Sequence[Candidate]) -> str:
         """Measures the candidates not tried before; returns the limit reached, or nothing."""
         schedules = dict.fromkeys(Schedule(**c) for c in candidates)
         new = [schedule for schedule in schedules if schedule not in self.ratios]
@@ -153,7 +153,7 @@ class Run:
             total = min(total, self.before + self.limits.trials)
         self.progress(len(self.ratios), total, text or f"{best}, {self.failed} failed{rest}")
 
-    def _finish(self, evaluator: Warm, ended: str) -> Tuned:
+    def _finish(self, evaluator: Worker, ended: str) -> Tuned:
         """Compares the best schedules with the shipped one side by side; the winner is recorded."""
         self._report("measuring the best side by side with the shipped schedule")
         setup = self.setup
@@ -203,7 +203,7 @@ class Run:
             store=str(self.store.path(key)),
         )
 
-    def _final(self, evaluator: Warm) -> list[Measurement]:
+    def _final(self, evaluator: Worker) -> list[Measurement]:
         """The best schedules, and the untuned one, measured once more."""
         tried = [(ratio, vars(s)) for s, ratio in self.ratios.items() if ratio is not None]
         good = sorted((t for t in tried if t[0] < 1), key=lambda t: (t[0], sorted(t[1].items())))
@@ -214,7 +214,7 @@ class Run:
             finalists += [untuned] if self.ratios.get(untuned) else []
         return self._side_by_side(evaluator, finalists)
 
-    def _side_by_side(self, evaluator: Warm, schedules: list[Schedule]) -> list[Measurement]:
+    def _side_by_side(self, evaluator: Worker, schedules: list[Schedule]) -> list[Measurement]:
         if not schedules:
             return []
         candidates = [vars(s) for s in schedules]
@@ -245,7 +245,7 @@ def known_ratios(trials: Sequence[Trial], space: Space, how: str) -> dict[Schedu
     }
 
 
-def measure_all(evaluators: list[Warm], schedules: list[Schedule], setup: Setup) -> Iterator[Trial]:
+def measure_all(evaluators: list[Worker], schedules: list[Schedule], setup: Setup) -> Iterator[Trial]:
     """Measures a schedule on each evaluator, all at once; an interrupt ends them."""
     setups = [setup] * len(schedules)
     if len(schedules) == 1:
@@ -262,7 +262,7 @@ def measure_all(evaluators: list[Warm], schedules: list[Schedule], setup: Setup)
         pool.shutdown()
 
 
-def measure_one(evaluator: Warm, schedule: Schedule, setup: Setup) -> Trial:
+def measure_one(evaluator: Worker, schedule: Schedule, setup: Setup) -> Trial:
     """One trial; a refusal, a crash or a time-out is a trial too.
 
     Raises DeviceError for a device that is gone, which no schedule is to blame for.

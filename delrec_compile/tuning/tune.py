@@ -25,7 +25,7 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.renamed import renamed_arguments
-from delrec_compile.system.worker import Warm
+from delrec_compile.system.worker import Worker
 from delrec_compile.tuning.driver import Run
 from delrec_compile.tuning.result import Limits, Tuned
 
@@ -97,6 +97,6 @@ def _parallel_jobs(profile: targets.Target, device: str | None, jobs: int | None
 
 
 @contextlib.contextmanager
-def _evaluators(arguments: dict[str, Any], jobs: int) -> Iterator[list[Warm]]:
+def _evaluators(arguments: dict[str, Any], jobs: int) -> Iterator[list[Worker]]:
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Warm(EVALUATOR, **arguments)) for _ in range(max(1, jobs))]
+        yield [stack.enter_context(Worker(EVALUATOR, **arguments)) for _ in range(max(1, jobs))]

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from delrec_compile.errors import CheckpointError
 from delrec_compile.network import checkpoint
 from delrec_compile.system import files
-from delrec_compile.system.files import writable
+from delrec_compile.system.files import check_writable
 
 Arrays = dict[str, np.ndarray]
 
@@ -255,8 +255,8 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
 
 def test_where_it_cannot_be_is_known_before(tmp_path: Path) -> None:
     with refusal(CheckpointError, f"cannot write {tmp_path}: it is a folder; name a file", 3):
-        writable(tmp_path)
-    writable(tmp_path / "net.safetensors")
+        check_writable(tmp_path)
+    check_writable(tmp_path / "net.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 

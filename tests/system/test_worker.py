@@ -12,7 +12,7 @@ from fixtures.processes import gone, thing
 from helpers import refusal
 
 from delrec_compile.errors import CompilerCrash, InputError
-from delrec_compile.system.worker import Warm
+from delrec_compile.system.worker import Worker
 
 
 class Refusing:
@@ -38,7 +38,7 @@ def test_errors_come_back_and_the_child_stays() -> None:
         with refusal(CompilerCrash, "^fail failed: RuntimeError: second line$", 9):
             warm.call("fail")
         assert warm.call("add", n=1) == {"total": 2, "pid": pid, "session": pid}
-    with Warm("system.test_worker:Refusing") as bad, refusal(InputError, "not even made", 3):
+    with Worker("system.test_worker:Refusing") as bad, refusal(InputError, "not even made", 3):
         bad.call("anything")
 
 

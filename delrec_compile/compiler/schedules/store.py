@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.schedules.record import Trial, Winner
 from delrec_compile.errors import InputError
+from delrec_compile.system.files import cache_folder
 
 SCHEMA = "delrec.tuning/1"
 VARIABLE = "DELREC_DB"
@@ -101,10 +102,7 @@ class Merged:
 
 def default_folder() -> Path:
     """$DELREC_DB, or a folder of the user's cache."""
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "delrec-compile" / "tuning"
+    return cache_folder("tuning", VARIABLE)
 
 
 class Store:

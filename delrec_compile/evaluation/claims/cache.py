@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +16,7 @@ from delrec_compile.evaluation.claims.ablate import delays_matter
 from delrec_compile.evaluation.claims.cost import cost, spike_rates
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
-from delrec_compile.system.files import write_atomic
+from delrec_compile.system.files import cache_folder, write_atomic
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, train
 from delrec_compile.training.state import forget
@@ -31,11 +30,7 @@ IGNORED_OPTIONS = ("threads", "device", "teacher")
 
 def default_folder() -> Path:
     """$DELREC_CLAIMS, or a folder of the user's cache."""
-    told = os.environ.get("DELREC_CLAIMS")
-    if told:
-        return Path(told)
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "delrec-compile" / "claims"
+    return cache_folder("claims", "DELREC_CLAIMS")
 
 
 def training_key(config: TrainConfig, data: str, teacher: str = "") -> str:

@@ -6,11 +6,10 @@ import bisect
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
+from typing import Any
 
 from delrec_compile.errors import InputError, UnsupportedError, did_you_mean
+from delrec_compile.system.elf import open_elf
 
 WRITE, EXECUTE = 2, 1
 
@@ -70,26 +69,28 @@ class Image:
 
 
 def read_image(path: Path) -> Image:
-    """Raises InputError for a file that is no static ELF program."""
-    try:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            segments = tuple(
-                Segment(s["p_vaddr"], s["p_paddr"], s.data(), s["p_memsz"], s["p_flags"])
-                for s in elf.iter_segments()
-                if s["p_type"] == "PT_LOAD" and s["p_memsz"]
-            )
-            table = elf.get_section_by_name(".symtab")
-            functions = [
-                (s.name, s["st_value"])
-                for s in (table.iter_symbols() if table else ())
-                if s["st_info"]["type"] in {"STT_FUNC", "STT_OBJECT", "STT_NOTYPE"}
-                and s["st_shndx"] not in {"SHN_UNDEF", "SHN_ABS"}
-                and s.name[:1] not in {"", "$", "."}
-            ]
-            machine, kind = elf["e_machine"], elf["e_type"]
-    except (OSError, ELFError) as error:
-        raise InputError(f"{path} is no ELF file: {error}") from error
+    """A static ELF program. Raises InputError for another kind of file."""
+    with open_elf(path) as elf:
+        segments = tuple(
+            Segment(s["p_vaddr"], s["p_paddr"], s.data(), s["p_memsz"], s["p_flags"])
+            for s in elf.iter_segments()
+            if s["p_type"] == "PT_LOAD" and s["p_memsz"]
+        )
+        symbols = _symbols(elf.get_section_by_name(".symtab"))
+        machine, kind = elf["e_machine"], elf["e_type"]
     if kind != "ET_EXEC" or not segments:
-        raise InputError(f"{path} is no static program ({kind}); link it with system.zig.link_bare")
-    return Image(path, machine, segments, dict(functions))
+        raise InputError(
+            f"{path} is not a static program ({kind}); link it with system.zig.link_bare"
+        )
+    return Image(path, machine, segments, symbols)
+
+
+def _symbols(table: Any) -> dict[str, int]:
+    """Addresses of the functions and variables in a symbol table."""
+    return {
+        s.name: s["st_value"]
+        for s in (table.iter_symbols() if table else ())
+        if s["st_info"]["type"] in {"STT_FUNC", "STT_OBJECT", "STT_NOTYPE"}
+        and s["st_shndx"] not in {"SHN_UNDEF", "SHN_ABS"}
+        and s.name[:1] not in {"", "$", "."}
+    }

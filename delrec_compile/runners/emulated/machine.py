@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-MEND = "pip install 'delrec-compile[emu]'"
+INSTALL_HINT = "pip install 'delrec-compile[emu]'"
 
 TIMEOUT_S = 60.0
 

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from delrec_compile.errors import ToolchainError, UnsupportedError, did_you_mean
-from delrec_compile.runners.emulated.machine import MEND, TIMEOUT_S, Machine
+from delrec_compile.runners.emulated.machine import INSTALL_HINT, TIMEOUT_S, Machine
 from delrec_compile.system.chips import MemoryMap
 
 # core -> what executes it
@@ -40,9 +40,8 @@ def open_machine(
             f"no emulator for core '{core}'{did_you_mean(core, HOW)}; allowed: {', '.join(HOW)}"
         )
     module = "wasmtime" if core == "wasm32" else "unicorn"
-    for name in (module, "elftools"):
-        if importlib.util.find_spec(name) is None:
-            raise ToolchainError(f"the emulator of {core} needs {name}; {MEND}")
+    if importlib.util.find_spec(module) is None:
+        raise ToolchainError(f"the emulator of {core} needs {module}; {INSTALL_HINT}")
     if core == "wasm32":
         from delrec_compile.runners.emulated.wasm import WasmMachine
 

@@ -1,20 +1,16 @@
-"""Whole boards in qemu-system-arm, where it is installed: start-up code, real memory, real MVE."""
+"""Boards in qemu-system-arm, where it is installed: start-up code, real memory, real MVE."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from delrec_compile.artifact.firmware import start_up
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
-from delrec_compile.system.chips import CORES, MemoryMap
-from delrec_compile.system.zig import link_bare
+from delrec_compile.system.chips import MemoryMap
 from delrec_compile.targets.profile import Memory
 
 TOOL = "qemu-system-arm"
@@ -24,7 +20,7 @@ FAULT = 70  # exit status of startup.c
 
 @dataclass(frozen=True)
 class Board:
-    """An emulated board. ticks: of SysTick per instruction, or None where there is no SysTick.
+    """An emulated board. ticks: SysTick ticks per instruction; None where there is no SysTick.
 
     shift: an instruction lasts 2^shift ns.
     """
@@ -41,19 +37,11 @@ class Board:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """status: what main returned. output: what was printed by semihosting."""
+class Run:
+    """A finished run. status: return value of main. output: text printed by semihosting."""
 
     status: int
     output: str
-
-
-@dataclass(frozen=True)
-class SelfTest:
-    """instructions: of the self-test, or None on a board that cannot count."""
-
-    passed: bool
-    instructions: int | None
 
 
 def boards() -> dict[str, Board]:
@@ -77,6 +65,7 @@ def _board(
 
 
 def load_board(name: str) -> Board:
+    """A board by its name. Raises UnsupportedError."""
     known = boards()
     if name not in known:
         raise UnsupportedError(
@@ -86,13 +75,14 @@ def load_board(name: str) -> Board:
 
 
 def available() -> bool:
+    """Whether QEMU for ARM is installed."""
     return shutil.which(TOOL) is not None
 
 
 def run_image(
     elf: Path, board: str, *, timeout_s: float = TIMEOUT_S, folder: Path | None = None
-) -> Ran:
-    """Runs a bare image from reset to its semihosting exit. folder: where it opens files.
+) -> Run:
+    """Runs a bare image from reset to its semihosting exit. folder: its working folder.
 
     Raises ToolchainError, UnsupportedError; DeviceError for a fault or after `timeout_s` seconds.
     """
@@ -120,34 +110,7 @@ def run_image(
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if done.returncode != 1 or last.startswith(TOOL):
             raise DeviceError(f"{elf.name} on {board} ended with a fault: {last}")
-    return Ran(done.returncode, done.stderr)
-
-
-def link_self_test(objects: Sequence[Path], symbol: str, board: str, folder: Path) -> Path:
-    """Objects with `int symbol(void)` -> an image for a board that runs it, in `folder`.
-
-    Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
-    """
-    where = load_board(board)
-    core = CORES[where.core]
-    parts = start_up(core, symbol, folder)
-    image = folder / f"{board}.elf"
-    keep = ("Reset_Handler",)
-    return link_bare([*parts, *objects], image, where.memory, core.triple, core.cpu, keep=keep)
-
-
-def self_test(
-    objects: Sequence[Path], symbol: str, board: str, folder: Path, timeout_s: float = TIMEOUT_S
-) -> SelfTest:
-    """Links, runs and counts `int symbol(void)`, which is 0 when all is well."""
-    image = link_self_test(objects, symbol, board, folder)
-    ran = run_image(image, board, timeout_s=timeout_s)
-    ticks = load_board(board).ticks
-    found = re.search(r"^ticks (\d+)$", ran.output, re.MULTILINE)
-    if found is None:
-        raise DeviceError(f"{image.name} on {board} ended with {ran.status} before it was done")
-    count = None if ticks is None else round(int(found[1]) / ticks)
-    return SelfTest(ran.status == 0, count)
+    return Run(done.returncode, done.stderr)
 
 
 def _folder() -> Path:

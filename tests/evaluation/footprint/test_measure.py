@@ -29,7 +29,6 @@ from delrec_compile.evaluation.footprint.measure import Program, footprint, run_
 from delrec_compile.evaluation.footprint.programs import NAMES, OURS, make_program
 from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
-from delrec_compile.system.elf import elf_parts
 
 COMMAND = [sys.executable, "-m", "delrec_compile", "footprint"]
 MIB = 1 << 20
@@ -177,6 +176,3 @@ def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:
     old = replace(artifact.manifest, static_library=None)
     with refusal(InputError, "build it again", 3):
         footprint(Artifact(path, old), rows=("static",), rounds=1)
-    (tmp_path / "x.so").write_bytes(b"\x7fELF\x01\x01" + bytes(90))
-    with refusal(CompilerCrash, "no 64-bit little-endian ELF", 9):
-        elf_parts(tmp_path / "x.so")

@@ -2,6 +2,6 @@
 
 May import: aliases and below.
 Start reading at: `doctor.py`.
-Public: `child.call`, `worker.Warm`, `files.write_atomic`, `host.is_here`, `toolchain.run_cc`,
+Public: `child.call`, `worker.Worker`, `files.write_atomic`, `host.is_here`, `toolchain.run_cc`,
     `doctor.doctor`.
 """

@@ -35,7 +35,7 @@ main(work)
 
 
 class Worker:
-    """`Warm("module:Class", **arguments)`: methods of that class by `call`.
+    """`Worker("module:Class", **arguments)`: methods of that class by `call`.
 
     The child starts with the first call, and again with the first one after its death. Closes as a
     context manager.

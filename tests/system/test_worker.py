@@ -1,4 +1,4 @@
-"""Warm children: state stays, errors come back, deaths and hangs are errors, nobody is left behind."""
+"""Workers: state stays, errors come back, deaths and hangs are errors, nobody is left behind."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_a_hang_is_ended_with_all_it_started() -> None:
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     code = (
         "import sys, os; sys.path.insert(0, sys.argv[1])\n"
-        "from delrec_compile.system.worker import Warm\n"
-        "warm = Warm('fixtures.processes:Thing'); print(warm.call('add', n=1)['pid'], flush=True)\n"
+        "from delrec_compile.system.worker import Worker\n"
+        "warm = Worker('fixtures.processes:Thing'); print(warm.call('add', n=1)['pid'], flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
     line = [sys.executable, "-c", code, str(Path(__file__).parents[1])]
@@ -80,7 +80,7 @@ def test_a_child_that_hangs_ends_itself_when_its_parent_is_killed() -> None:
     code = (
         "import sys, os, threading; sys.path.insert(0, sys.argv[1])\n"
         "from delrec_compile.system import worker as warm\n"
-        "warm.GRACE_S = 0.5; w = warm.Warm('fixtures.processes:Thing')\n"
+        "warm.GRACE_S = 0.5; w = warm.Worker('fixtures.processes:Thing')\n"
         "print(w.call('add', n=1)['pid'], flush=True)\n"
         "threading.Timer(0.3, os.kill, (os.getpid(), 9)).start()\n"
         "w.call('hang', timeout_s=1)"

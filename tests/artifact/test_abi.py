@@ -1,0 +1,31 @@
+"""Names and state of the C interface."""
+
+from __future__ import annotations
+
+import pytest
+
+from delrec_compile.artifact.abi import StateTensor, StateVariable, c_name, state_from_json
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("net", "net"), ("a-b.c", "a_b_c"), ("2d", "n_2d"), ("", "n_"), ("é", "_")]
+)
+def test_a_name_is_a_c_identifier(text: str, name: str) -> None:
+    assert c_name(text) == name
+    assert name.isidentifier()
+
+
+def test_state_is_in_memory_order() -> None:
+    data = {
+        "a": {"elements": 2, "dtype": "float32", "offset": 64},
+        "b": {"elements": 16, "dtype": "int16", "offset": 0},
+    }
+    state = state_from_json(data, StateVariable)
+    assert [(v.name, v.offset, v.bytes) for v in state] == [("b", 0, 32), ("a", 64, 8)]
+    assert {v.name: v.to_json() for v in state} == data
+
+
+def test_a_tensor_has_no_offset() -> None:
+    assert StateTensor("h", 3, "int64").to_json() == {"elements": 3, "dtype": "int64"}
+    with pytest.raises(ValueError, match="key 'elements' is '3'; a whole number is needed"):
+        StateTensor("h", "3", "int64")  # type: ignore[arg-type]

@@ -1,0 +1,171 @@
+"""Manifests: the same JSON back, every key checked, and artifacts read from disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.manifests import folder_of, manifest, typed
+from helpers import refusal
+
+from delrec_compile.artifact.manifest import (
+    Artifact,
+    Form,
+    Manifest,
+    PlainManifest,
+    load_artifact,
+    load_plain_artifact,
+    measured,
+)
+from delrec_compile.errors import InputError
+
+PLAIN = {
+    "form": "plain",
+    "library": "lib/libnet.so",
+    "kernels": 7,
+    "calls": 9,
+    "state": {"past_h": {"elements": 3, "dtype": "int64"}},
+}
+CUDA = {
+    "form": "cuda",
+    "library": "lib/libnet.so",
+    "arch": "sm_80",
+    "compiler": "NVRTC 12.4",
+    "kernels": ["net_kernel_run"],
+    "threads": 32,
+    "shared_bytes": 0,
+    "tables": {"w": {"offset": 0, "elements": 3, "dtype": "float32"}},
+}
+LIBRARY = {"form": "library", "library": "lib/libnet.so", "static_library": "lib/libnet.a"}
+CHIP = {"core": "cortex_m4", "image": "test/net.elf", "flash_bytes": 9, "ram_bytes": None}
+
+
+@pytest.mark.parametrize("changed", [{}, LIBRARY, CUDA, CHIP])
+def test_json_comes_back_as_it_was(changed: dict[str, Any]) -> None:
+    """Keys of other forms are absent; all of its own are there."""
+    data = Manifest.from_json(manifest(**changed)).to_json()
+    assert {key: data[key] for key in changed} == changed
+    assert Manifest.from_json(json.loads(json.dumps(data))).to_json() == data
+    assert ("static_library" in data) == (changed is LIBRARY)
+    assert ("arch" in data) == (changed is CUDA)
+    assert ("core" in data) == (changed is not CUDA)
+    assert ("flash_bytes" in data) == (changed is CHIP)
+
+
+def test_json_of_a_plain_step() -> None:
+    data = PlainManifest.from_json(manifest(**PLAIN)).to_json()
+    assert data["state"] == PLAIN["state"]
+    assert (data["kernels"], data["calls"], data["form"]) == (7, 9, "plain")
+    assert not {"counts", "dt_ms", "schedule", "offset"} & set(data)
+
+
+def test_what_a_manifest_knows() -> None:
+    m = typed()
+    assert m.neurons == (4, 5)
+    assert m.state_bytes == 76
+    assert [v.name for v in m.state] == ["hist", "l0_v", "l1_v", "out_v"]
+    assert m.counts_dtype.itemsize == 1
+    assert (m.is_sources, m.is_library, m.is_gpu, m.is_integer) == (True, False, False, False)
+    assert m.main_file == "src/net.c"
+    assert m.runs_here
+    assert m.cpu == "any"
+    assert not replace(m, form=Form.CUDA).runs_here
+    assert not replace(m, machine="pdp11").runs_here
+    assert typed(numeric="int8", llvm={"mcpu": "rocketlake"}).is_integer
+    assert typed(llvm={"mcpu": "rocketlake"}).cpu == "rocketlake"
+
+
+def test_layers_are_in_order_where_their_names_are_not() -> None:
+    """`l10_v` sorts before `l2_v`, as in a manifest.json, whose keys are sorted."""
+    state = {
+        f"l{i}_v": {"elements": i + 1, "dtype": "float32", "offset": 64 * i} for i in range(12)
+    }
+    assert typed(state=dict(sorted(state.items()))).neurons == tuple(range(1, 13))
+
+
+REQUIRED = ["name", "target", "steps_per_call", "inputs", "outputs", "library", "state"]
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_a_missing_key_is_named(key: str) -> None:
+    data = {k: v for k, v in manifest().items() if k != key}
+    with refusal(InputError, f"key '{key}' is missing", 3):
+        Manifest.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "needed"),
+    [
+        ("inputs", "many", "a whole number"),
+        ("inputs", 3.0, "a whole number"),
+        ("inputs", True, "a whole number"),
+        ("inputs", 0, "at least 1"),
+        ("name", None, "a string"),
+        ("form", "tape", "one of library, sources, cuda, plain"),
+        ("numeric", "int4", "one of float32, int16, int8"),
+        ("library", 3, "a string or null"),
+        ("dt_ms", "10", "a number"),
+        ("exact_grids", [15, "x"], "a list, each item a whole number"),
+        ("files", {"a": 1}, "an object"),
+        ("state", 3, "an object"),
+        ("state", {"l0_v": {"elements": 4}}, "variable 'l0_v': key 'dtype' is missing"),
+        ("state", {"l0_v": 4}, "variable 'l0_v'"),
+        ("tuning", [1], "an object or null"),
+    ],
+)
+def test_a_wrong_value_is_named(key: str, value: Any, needed: str) -> None:
+    with refusal(InputError, f"key '{key}'.*{needed}", 3):
+        Manifest.from_json(manifest(**{key: value}))
+
+
+def test_a_replaced_value_is_checked_too() -> None:
+    with refusal(InputError, "key 'outputs' is 'x'; a whole number is needed", 3):
+        replace(typed(), outputs="x")  # type: ignore[arg-type]
+
+
+def test_an_artifact_is_read_with_its_files_checked(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "a", {"src/net.c": b"int x;", "include/net.h": b""})
+    artifact = load_artifact(folder)
+    assert artifact.library is artifact.integer is None
+    assert artifact.archive == tmp_path / "a.tar.gz"
+    assert measured(artifact) == {}
+    (folder / "measured.json").write_text('{"check": 1}')
+    assert measured(artifact) == {"check": 1}
+    (folder / "measured.json").write_text("[]")
+    assert measured(artifact) == {}
+    (folder / "src/net.c").write_bytes(b"int y;")
+    with refusal(InputError, "net.c is missing or not the file that was built", 3):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "JSON|Expecting|expecting"),
+        ("[]", "schema is not"),
+        ('{"schema": "delrec.artifact/2"}', "schema is not 'delrec.artifact/1'"),
+        (json.dumps(manifest(inputs="x")), "key 'inputs' is 'x'"),
+        (json.dumps(manifest()), "key 'files' lacks src/net.c"),
+        (json.dumps(manifest(library="../evil.so")), "key 'files' lacks ../evil.so"),
+    ],
+)
+def test_another_manifest_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with refusal(InputError, f"is not an artifact of this project .*({why}).*'.* build'", 3):
+        load_artifact(tmp_path)
+
+
+def test_each_kind_of_artifact_has_its_reader(tmp_path: Path) -> None:
+    network = folder_of(tmp_path / "a", {"src/net.c": b""})
+    plain = folder_of(tmp_path / "b", {"lib/libnet.so": b""}, **PLAIN)
+    step = load_plain_artifact(plain)
+    assert step.library == plain / "lib/libnet.so"
+    assert step.manifest.kernels == 7
+    assert isinstance(load_artifact(network), Artifact)
+    with refusal(InputError, "is a plain ONNX step; .*PlainSession", 3):
+        load_artifact(plain)
+    with refusal(InputError, "is not a plain ONNX step; Session", 3):
+        load_plain_artifact(network)

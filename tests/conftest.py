@@ -18,7 +18,7 @@ import cases
 import onnx
 import pytest
 import torch
-from fixtures.bundled import artifacts, repository, tiny_data  # noqa: F401
+from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
 from fixtures.espeak import fake_espeak  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
 from fixtures.staged import artifact_here

@@ -55,3 +55,9 @@ def test_samples_of_another_width_are_refused(bundled: events.Events) -> None:
 def test_old_names_stay_for_one_version() -> None:
     assert delrec_compile.read_words is delrec_compile.read_samples
     assert (events.load_words, events.save_words) == (events.load_samples, events.save_samples)
+
+
+def test_bundled_samples_are_a_hundred_five_of_each_class(samples):
+    assert len(samples) == 100
+    assert np.bincount(samples.labels).tolist() == [5] * 20
+    assert samples.counts.shape == (100, 80, 140)

@@ -280,3 +280,10 @@ def test_an_interrupted_write_leaves_the_old_file(
         checkpoint.save(cases.network("conv3"), file)
     assert [p.name for p in file.parent.iterdir()] == [file.name]
     assert file.read_bytes() == before
+
+
+def test_measured_accuracy_is_what_the_network_says_of_itself():
+    for name, least in (("conv_delay_256", 0.85), ("dense_delay_256", 0.89)):
+        network = checkpoint.load(name)
+        assert network.notes["accuracy"]["test"] >= least
+    assert checkpoint.load("conv_delay_256").recurrent_parameters() == 259

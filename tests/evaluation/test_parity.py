@@ -1,0 +1,81 @@
+"""Parity: bundled networks in every engine, planted faults, differences that are explained."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import delrec_compile
+from delrec_compile.errors import ModelError
+from delrec_compile.evaluation import parity
+from delrec_compile.evaluation.proof import describe_difference
+from delrec_compile.network import checkpoint
+from delrec_compile.network.onnx_step.export import export
+from delrec_compile.runners.divergence import Divergence
+from delrec_compile.runners.runner import Trace
+
+
+@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+def test_bundled_networks_in_every_engine(name, artifacts, samples):
+    """0 differing spikes of 4 or 5 million, bit-equal membranes, equal classes; artifact, ONNX."""
+    folder, neurons = artifacts[name], sum(layer.size for layer in checkpoint.load(name).layers)
+    for path in (folder, folder / "model.onnx"):
+        found = parity.check(path, samples)
+        assert found.spikes_compared == 100 * 80 * neurons
+        assert found.spikes_differing == 0
+        assert found.max_abs_error == 0.0
+        assert found.classes_differing == 0
+        assert found.passed
+        assert found.accuracy >= 0.8
+
+
+def test_a_planted_fault_is_found_at_its_place(artifacts, samples):
+    """A neuron with other weights in the reference: parity fails and says where first."""
+    network = checkpoint.load("conv_delay_256")
+    weight = network.layers[1].weight.copy()
+    weight[17] += 0.25
+    layers = (network.layers[0], type(network.layers[1])(weight, *_rest(network.layers[1])))
+    moved = delrec_compile.Network(layers, network.readout, labels=network.labels)
+    found = parity.check(artifacts["conv_delay_256"], samples.take(range(10)), network=moved)
+    assert not found.passed
+    assert found.spikes_differing > 0
+    assert found.first is not None
+    assert (found.first.layer, found.first.neuron) == (1, 17)
+    assert "layer 1, neuron 17" in describe_difference(found.as_dict())
+
+
+def _rest(layer):
+    return layer.bias, layer.lif, layer.recurrence
+
+
+def test_differences_within_float_error_are_explained_only_off_the_grid():
+    """The rule of parity: margin explains a first difference, unless sums are exact."""
+    network = checkpoint.load("conv_delay_256")
+    spikes = np.zeros((2, 1, 256), np.uint8)
+    other = spikes.copy()
+    other[1, 0, 5] = 1
+
+    y = np.zeros((2, 1, 20), np.float32)
+    membranes = [np.full((2, 1, 256), 1.0 - 1e-6), np.zeros((2, 1, 256))]
+    for strict, passed in ((False, True), (True, False)):
+        tally = parity._ParityCounter(network, strict)
+        tally.add(0, Trace(y, (spikes, spikes)), Trace(y, (other, spikes)), membranes, np.zeros(1))
+        verdict = tally.verdict("x", 1, 2)
+        assert verdict.spikes_differing == 1
+        assert verdict.first == Divergence(0, 1, 0, 5, pytest.approx(1e-6, rel=0.1))
+        assert verdict.passed is passed
+    membranes[0][:] = 0.5
+    tally = parity._ParityCounter(network, False)
+    tally.add(0, Trace(y, (spikes, spikes)), Trace(y, (other, spikes)), membranes, np.zeros(1))
+    assert not tally.verdict("x", 1, 2).passed
+
+
+def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, samples):
+    network = checkpoint.load("conv_delay_256")
+    export(network, tmp_path / "step.onnx")
+    assert parity.check(tmp_path / "step.onnx", samples.take([0])).passed
+    from dataclasses import replace
+
+    export(replace(network, dt_ms=5.0), tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="--network"):
+        parity.check(tmp_path / "other.onnx", samples.take([0]))

@@ -1,0 +1,69 @@
+"""Proof of an artifact: it is checked where it runs, and fails loudly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+
+import pytest
+
+import delrec_compile
+from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.errors import ParityError
+from delrec_compile.evaluation.proof import prove
+from delrec_compile.network import checkpoint
+from delrec_compile.system import toolchain
+
+
+def test_code_for_another_cpu_is_noticed_not_died_of(artifacts, tmp_path):
+    """A library whose self-test meets an instruction that the CPU lacks: built, but not run."""
+    from delrec_compile.evaluation.proof import runs_here
+
+    folder = tmp_path / "copy"
+    shutil.copytree(artifacts["conv_delay_256"], folder)
+    entries = "".join(
+        f"int conv_delay_256_{e}(void) {{ __builtin_trap(); }}\n"
+        for e in ("reset", "step", "run", "trace", "self_test")
+    )
+    size = "int conv_delay_256_state_bytes(void) { return 64; }\n"
+    reset = "int conv_delay_256_reset(void *s) { return s == 0; }\n"
+    source = tmp_path / "lib.c"
+    source.write_text(
+        size + reset + entries.replace("int conv_delay_256_reset(void) { __builtin_trap(); }\n", "")
+    )
+    library = folder / "lib" / "libconv_delay_256.so"
+    subprocess.run([*toolchain.cc(), "-shared", "-fPIC", "-O1", source, "-o", library], check=True)
+    _sign(folder, library)
+    assert runs_here(load_artifact(folder)) is False
+    assert runs_here(load_artifact(artifacts["conv_delay_256"])) is True
+
+
+def test_prove_writes_what_it_measured_and_fails_loudly(artifacts, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(artifacts["conv_delay_256"], folder)
+    proof = prove(load_artifact(folder), limit=4, timed=False)
+    assert all(c["passed"] for c in proof.checks)
+    assert '"delrec.measured/1"' in (folder / "measured.json").read_text()
+    with pytest.raises(ParityError, match="differs from PyTorch"):
+        _prove_against_another_network(folder)
+
+
+def _prove_against_another_network(folder):
+    """The manifest is made to fit a network with one other weight."""
+    network = checkpoint.load("conv_delay_256")
+    bias = network.layers[0].bias.copy()
+    bias[3] += 0.5
+    layers = (type(network.layers[0])(network.layers[0].weight, bias, network.layers[0].lif),)
+    moved = delrec_compile.Network((*layers, network.layers[1]), network.readout)
+    _sign(folder, checkpoint.save(moved, folder / "network.safetensors"))
+    prove(load_artifact(folder), limit=4, timed=False)
+
+
+def _sign(folder, file):
+    """Makes the manifest fit a changed file."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    name = str(file.relative_to(folder))
+    manifest["files"][name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))

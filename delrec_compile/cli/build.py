@@ -67,18 +67,18 @@ def build(
     from delrec_compile.system.files import write_atomic
 
     if model.endswith(".onnx"):
-        odd: dict[str, Any] = {
+        unsupported: dict[str, Any] = {
             "--numeric": numeric != Numeric.FLOAT32,
             "--unroll": unroll != 1,
             "--calibrate": calibrate,
-        }
-        odd |= {
+            "--no-tuned": not tuned,
+            "--db": db,
             "--device": device,
             "--dump": dump,
             "--limit": limit,
             "--input": samples != "samples",
         }
-        plain.refuse(odd)
+        plain.refuse(unsupported)
         plain.build(model, target, out, cpu, force, as_json)
         return
     network = checkpoint.load(model)

@@ -6,7 +6,7 @@
     read       | Relax -> layers               | calls become the ops' own descriptions again
     compose    | layers -> one TIR function    | each op emits its TIR; a T loop around the step
 
-`phases()` is the list, in order; `lower(..., dump=folder)` writes what each phase made.
+`phases()` is the list, in order; `lower(..., dump=folder)` writes the result of each phase.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.network.model import Layer, Maps, Readout, Recurrence
 from delrec_compile.ops.nodes import Node
-from delrec_compile.ops.registry import NEURONS, READOUTS, RECURRENCES
+from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, RECURRENCES
 from delrec_compile.targets.schedule import Schedule
 
 PREFIX = "delrec."
-ATTRIBUTES = ("beta", "threshold", "v_reset", "pads", "map_shape", "group", "strides")
+DECLARED = [onnx.parser.parse_function(text) for text in FUNCTIONS]
+# op -> attributes of its ONNX function
+ATTRIBUTES = {f.name: (*f.attribute, *(a.name for a in f.attribute_proto)) for f in DECLARED}
+TVM_ATTRIBUTE = "tvm_custom"  # added by TVM's importer
 FEEDS = ("Linear", "Maps")
 RECURRENCE_OF = {r.node: r for r in RECURRENCES.values()}
 NEURON_OF = {node: n for n in NEURONS.values() for node in n.nodes}
@@ -44,7 +47,7 @@ READOUT_OF = {node: r for r in READOUTS.values() for node in r.nodes}
 
 @dataclass(frozen=True)
 class Graph:
-    """What the Relax graph computes, in the ops' own words."""
+    """The layers that a Relax graph computes, as the ops describe them."""
 
     layers: tuple[Layer, ...]
     readout: Readout
@@ -79,7 +82,7 @@ def phases(
     counts: str = "float32",
     grids: Sequence[int | None] = (),
 ) -> list[tuple[str, Callable[[Any], Any]]]:
-    """The phases of the lowering, in order; each takes what the one before it made."""
+    """The phases of the lowering, in order; each takes the result of the one before it."""
 
     def composed(graph: Graph) -> dict[str, Kernel]:
         if generator == "cuda":
@@ -116,7 +119,7 @@ def read_graph(module: tvm.IRModule) -> Graph:
     return _Reader(module["main"]).graph()
 
 
-# What each op's call returns: its type follows from its inputs. -----------------------------------
+# Types of the results of each op's call. -----------------------------------
 
 
 def _row(size: int) -> Any:
@@ -127,9 +130,9 @@ def _dim(value: Any, axis: int) -> int:
     return int(value.ty.shape[axis])
 
 
-def _mapped(args: list[Any], facts: dict[str, Any]) -> Any:
+def _mapped(args: list[Any], attributes: dict[str, Any]) -> Any:
     shape = [int(extent) for extent in args[1].ty.shape]
-    return _row(Maps.from_node_attributes(shape, facts).size)
+    return _row(Maps.from_node_attributes(shape, attributes).size)
 
 
 def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
@@ -161,12 +164,24 @@ def _importer(op: str) -> Any:
         @classmethod
         def _impl_v1(cls, bb: Any, inputs: Any, attr: Any, params: Any) -> Any:
             args = list(inputs)
-            facts = {k: attr[k] for k in ATTRIBUTES if k in attr}
-            note = tvm.ir.StringImm(json.dumps(facts, default=list))
-            kind = RESULTS[op](args, facts)
+            attributes = {k: v for k, v in attr.items() if k != TVM_ATTRIBUTE}
+            _check_attributes(op, attributes)
+            note = tvm.ir.StringImm(json.dumps(attributes, default=list))
+            kind = RESULTS[op](args, attributes)
             return bb.emit(relax.op.call_pure_packed(PREFIX + op, *args, note, ty_args=kind))
 
     return Importer
+
+
+def _check_attributes(op: str, attributes: dict[str, Any]) -> None:
+    """Raises UnsupportedError for an attribute that the op does not have."""
+    allowed = ATTRIBUTES[op]
+    for name in attributes:
+        if name not in allowed:
+            raise UnsupportedError(
+                f"'{op}' has the attribute '{name}', which lowering does not know"
+                f"{did_you_mean(name, allowed)}; allowed: {', '.join(allowed) or 'none'}"
+            )
 
 
 @contextlib.contextmanager
@@ -185,7 +200,7 @@ class _Reader:
     """Walks the bindings of a Relax function and rebuilds the layers."""
 
     def __init__(self, main: Any) -> None:
-        self.made: dict[Any, tuple[str, list[Any], dict[str, Any]]] = {}
+        self.nodes: dict[Any, tuple[str, list[Any], dict[str, Any]]] = {}
         self.alias: dict[Any, Any] = {}
         self.order: list[Any] = []
         for block in main.body.blocks:
@@ -199,10 +214,10 @@ class _Reader:
             return
         elif _called(value) == "relax.call_pure_packed":
             name = str(value.args[0].global_symbol).removeprefix(PREFIX)
-            self.made[var] = (name, list(value.args[1:-1]), json.loads(value.args[-1].value))
+            self.nodes[var] = (name, list(value.args[1:-1]), json.loads(value.args[-1].value))
             self.order.append(var)
         elif _called(value) == "relax.add":
-            self.made[var] = ("Add", list(value.args), {})
+            self.nodes[var] = ("Add", list(value.args), {})
         else:
             what = _called(value) or type(value).__name__
             raise UnsupportedError(
@@ -211,19 +226,19 @@ class _Reader:
             )
 
     def _source(self, value: Any) -> tuple[str, list[Any], dict[str, Any]]:
-        return self.made[self.alias.get(value, value)]
+        return self.nodes[self.alias.get(value, value)]
 
     def graph(self) -> Graph:
         layers = []
         for var in self.order:
-            name, args, facts = self.made[var]
+            name, args, attributes = self.nodes[var]
             if name in NEURON_OF:
-                neuron, current = NEURON_OF[name].from_node(self._node(name, args, facts))
+                neuron, current = NEURON_OF[name].from_node(self._node(name, args, attributes))
                 weight, bias, recurrence, maps = self._current(current)
                 layers.append(Layer(weight, bias, neuron, recurrence, maps))
             elif name in READOUT_OF:
                 weight, bias, *_ = self._current(args[0])
-                node = self._node(name, args, facts)
+                node = self._node(name, args, attributes)
                 return Graph(tuple(layers), READOUT_OF[name].from_node(node, weight, bias))
         raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
 
@@ -233,13 +248,14 @@ class _Reader:
     def _current(
         self, value: Any
     ) -> tuple[NDArray[Any], NDArray[Any], Recurrence | None, Maps | None]:
-        name, args, facts = self._source(value)
+        name, args, attributes = self._source(value)
         if name in FEEDS:
-            return _array(args[1]), _array(args[2]), None, _maps(name, args, facts)
+            return _array(args[1]), _array(args[2]), None, _maps(name, args, attributes)
         feed, back = (self._source(a) for a in args)
         if name != "Add" or feed[0] not in FEEDS or back[0] not in RECURRENCE_OF:
             raise UnsupportedError(
-                f"a current made by {name} of {feed[0]} and {back[0]} is not known"
+                f"the graph has a current that is {name} of {feed[0]} and {back[0]}; allowed: one of "
+                f"{', '.join(FEEDS)}, or Add of it and one of {', '.join(RECURRENCE_OF)}"
             )
         hist, *constants = back[1]
         recurrence = RECURRENCE_OF[back[0]].from_node(
@@ -248,8 +264,8 @@ class _Reader:
         return _array(feed[1][1]), _array(feed[1][2]), recurrence, _maps(*feed)
 
 
-def _maps(name: str, args: list[Any], facts: dict[str, Any]) -> Maps | None:
-    return Maps.from_node_attributes(_array(args[1]).shape, facts) if name == "Maps" else None
+def _maps(name: str, args: list[Any], attributes: dict[str, Any]) -> Maps | None:
+    return Maps.from_node_attributes(_array(args[1]).shape, attributes) if name == "Maps" else None
 
 
 def _called(value: Any) -> str:

@@ -92,3 +92,23 @@ def test_a_graph_without_a_readout_is_refused(exported: Exported) -> None:
         UnsupportedError, "no readout; allowed: LeakyIntegrator, LinearReadout, SpikeCount", 4
     ):
         lower(cut, Schedule())
+
+
+@pytest.mark.parametrize(
+    ("op", "name", "message"),
+    [
+        ("Lif", "treshold", "did you mean 'threshold'.; allowed: beta, threshold, v_reset"),
+        ("Lif", "pads", "; allowed: beta"),
+        ("ConvDelay", "group", "; allowed: pads"),
+        ("Linear", "alpha", "; allowed: none"),
+    ],
+)
+def test_an_attribute_that_lowering_does_not_know_is_named(
+    exported: Exported, op: str, name: str, message: str
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(exported("conv3", "semantic"))
+    node = next(n for n in changed.graph.node if n.op_type == op)
+    node.attribute.append(helper.make_attribute(name, 0.5))
+    with refusal(UnsupportedError, f"'{op}' has the attribute '{name}', .*{message}", 4):
+        lower(changed, Schedule())

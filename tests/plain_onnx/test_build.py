@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +15,15 @@ from fixtures.command import cli
 from helpers import called_here, refusal
 
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.errors import DataError, InputError, ModelError, ParityError, UnsupportedError
+from delrec_compile.cli.build import build as build_command
+from delrec_compile.errors import (
+    DataError,
+    InputError,
+    ModelError,
+    ParityError,
+    UnsupportedError,
+    UsageError,
+)
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.plain_onnx import check, reference
@@ -348,3 +357,19 @@ def test_the_commands(tmp_path: Path) -> None:
     done = cli("build", path, "-t", "cortex_m4")
     assert done.returncode == 4
     assert "allowed: arm_cpu, arm_cpu_v7, x86_64" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--no-tuned", {"tuned": False}),
+        ("--db", {"db": Path("store")}),
+        ("--unroll", {"unroll": 2}),
+        ("--dump", {"dump": Path("phases")}),
+    ],
+)
+def test_an_option_that_a_plain_step_has_not_is_refused(
+    option: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    with refusal(UsageError, f"{option} does not go with a plain ONNX step", 2, tmp_path):
+        build_command(str(tmp_path / "step.onnx"), **values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,8 @@ from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.targets.schedule import Schedule
 from delrec_compile.tuning import listing
 from delrec_compile.tuning.space import space_of
@@ -214,3 +218,33 @@ def test_what_is_shipped_as_tuned_still_fits_its_profile() -> None:
 def _owns(profile: targets.Target, cpu: str) -> list[Schedule]:
     named = profile.llvm.get("mcpu") == "host"
     return [pick(profile, cpu if named else None)[1]]
+
+
+NOT_CODE = ("aliases", "artifact", "data", "errors", "system")  # rooms that decide no kernel
+LOADED = """
+import sys
+from delrec_compile.compiler.assemble import assemble
+assemble(sys.argv[1], "x86_64", "net", 1, None, None)
+print(*(name for name in sys.modules if name.startswith("delrec_compile.")))
+"""
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_the_digest_covers_every_module_that_makes_code(tmp_path: Path, quantised: bool) -> None:
+    network = cases.network(NAME)
+    checkpoint.save(network, tmp_path / "network.safetensors")
+    if quantised:
+        integer_checkpoint.save(quantise(network, "int8"), tmp_path / integer_checkpoint.NAME)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, tmp_path], capture_output=True, text=True, check=True
+    )
+    modules = done.stdout.split()
+    rooms = {module.split(".")[1] for module in modules}
+    assert {"delrec_compile.targets.schedule", "delrec_compile.compiler.glue"} <= set(modules)
+    assert rooms - set(NOT_CODE) == set(tuned.CODE)
+
+
+def test_a_digest_of_nothing_is_refused(tmp_path: Path) -> None:
+    assert tuned.digest(["ops"]) != tuned.digest(["ops", "compiler"])
+    with pytest.raises(RuntimeError, match="room 'oops' has no sources"):
+        tuned.digest(["ops", "oops"])

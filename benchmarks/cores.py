@@ -4,7 +4,7 @@
 
 256 streams of the bundled `conv_delay_256`, whole samples. Ours shares its streams among threads
 (`Session(streams=256, threads=n)`); each baseline is opened once per core, on its share of
-the streams, in a thread of its own, in its fastest form for that many. Interleaved, medians.
+the streams, in a thread of its own, in its fastest form for that number. Interleaved, medians.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def shared(
     for part in np.array_split(x, cores, axis=1):
         share = np.ascontiguousarray(part)
         work = Workload("batch", share.shape[1], len(share))
-        found, _, skipped = select_engines([name], artifact, network, work, [share])
-        if name not in found:
+        selected, _, skipped = select_engines([name], artifact, network, work, [share])
+        if name not in selected:
             raise SystemExit(f"{name}: {skipped[name]}")
-        found[name].take(share)
-        engines.append(found[name])
+        selected[name].take(share)
+        engines.append(selected[name])
     if cores == 1:
         return engines[0].run
     pool = ThreadPoolExecutor(cores)
@@ -89,17 +89,17 @@ def main(streams: int = STREAMS, rounds: int = ROUNDS) -> dict[int, dict[str, fl
     torch.set_num_threads(1)
     network = delrec_compile.load("conv_delay_256")
     x = inputs(read_samples("samples"), streams, 1)[0]
-    found = {}
+    medians = {}
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = delrec_compile.build(network, out=Path(folder) / "out")
         for cores in sorted({1, os.cpu_count() or 1}):
             engines = {"ours": ours(artifact, x, cores)}
             engines |= {name: shared(name, artifact, network, x, cores) for name in BASELINES}
-            found[cores] = times(engines, len(x), rounds)
-    for cores, row in found.items():
+            medians[cores] = times(engines, len(x), rounds)
+    for cores, row in medians.items():
         text = ", ".join(f"{n} {us:.1f} us ({us / row['ours']:.1f}x)" for n, us in row.items())
         print(f"{cores} core(s), {streams} streams, wall clock per step: {text}")
-    return found
+    return medians
 
 
 if __name__ == "__main__":

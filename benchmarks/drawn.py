@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import (
     Conv2dDelay,
@@ -31,7 +32,6 @@ from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
-F32 = NDArray[np.float32]
 Generator = np.random.Generator
 HALVINGS = 9
 CALIBRATION_STEPS = 40

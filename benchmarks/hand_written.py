@@ -108,14 +108,14 @@ def main(rounds: int = 40) -> dict[str, float]:
         for sample in x[:5]:
             assert np.array_equal(hand.outputs(sample), ours.outputs(sample)), "the outputs differ"
         times = interleave({"compiled": ours, "by hand": hand}, x)
-    found = {name: statistics.median(t) for name, t in times.items()}
+    medians = {name: statistics.median(t) for name, t in times.items()}
     ratio = statistics.median(
         a / b for a, b in zip(times["compiled"], times["by hand"], strict=True)
     )
-    for name, us in found.items():
+    for name, us in medians.items():
         print(f"{name:10s} {us:.3f} us per step")
     print(f"compiled takes {ratio:.2f}x the time of the code written by hand")
-    return {**found, "ratio": ratio}
+    return {**medians, "ratio": ratio}
 
 
 if __name__ == "__main__":

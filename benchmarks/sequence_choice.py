@@ -43,7 +43,7 @@ def ratio(pair: tuple[Session, Session], density: float, length: int) -> float:
     rng = np.random.default_rng(length)
     samples = rng.poisson(-np.log(1 - density), (STEPS // length, length, 140)).astype(np.float32)
     y = np.empty((length, 20), np.float32)
-    found = []
+    ratios = []
     for _ in range(ROUNDS):
         times = []
         for session in pair:
@@ -51,8 +51,8 @@ def ratio(pair: tuple[Session, Session], density: float, length: int) -> float:
             for sample in samples:
                 session.run_in_place(sample, y)
             times.append(time.thread_time_ns() - start)
-        found.append(times[1] / times[0])
-    return statistics.median(found)
+        ratios.append(times[1] / times[0])
+    return statistics.median(ratios)
 
 
 def main() -> float:

@@ -197,6 +197,15 @@ def test_programs_in_documents_exist(path: Path) -> None:
             assert all(w in rules for w in words[1:] if "=" not in w), words
 
 
+@pytest.mark.parametrize("file", [".pre-commit-config.yaml", "MANIFEST.in", ".ci/run"])
+def test_files_in_configuration_exist(file: str) -> None:
+    text = (ROOT / file).read_text()
+    for item in re.findall(r"(?<![\w./-])(?:tests|docs|ops|targets|benchmarks)/[\w./]+", text):
+        assert (ROOT / item).exists(), item
+    for item in re.findall(r"^include (.*)$", text, re.MULTILINE):
+        assert all((ROOT / part).exists() for part in item.split()), item
+
+
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     hidden = {name for name, c in interface().commands.items() if c.hidden}

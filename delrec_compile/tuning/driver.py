@@ -245,7 +245,9 @@ def known_ratios(trials: Sequence[Trial], space: Space, how: str) -> dict[Schedu
     }
 
 
-def measure_all(evaluators: list[Worker], schedules: list[Schedule], setup: Setup) -> Iterator[Trial]:
+def measure_all(
+    evaluators: list[Worker], schedules: list[Schedule], setup: Setup
+) -> Iterator[Trial]:
     """Measures a schedule on each evaluator, all at once; an interrupt ends them."""
     setups = [setup] * len(schedules)
     if len(schedules) == 1:

@@ -206,6 +206,16 @@ def test_files_in_configuration_exist(file: str) -> None:
         assert all((ROOT / part).exists() for part in item.split()), item
 
 
+def test_the_changelog_names_the_new_homes_of_modules() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.strip() == "| before | now |")
+    rows = [line for line in lines[start + 2 :] if line.startswith("  |")]
+    homes = [home for row in rows for home in code(row.split("|")[2])]
+    assert len(homes) > 10
+    for home in homes:
+        assert resolves(f"delrec_compile.{home}"), home
+
+
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     hidden = {name for name, c in interface().commands.items() if c.hidden}

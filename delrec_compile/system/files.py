@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from delrec_compile.errors import CheckpointError
+from delrec_compile.errors import InputError
 
 
 def cache_folder(name: str, variable: str) -> Path:
@@ -19,23 +19,26 @@ def cache_folder(name: str, variable: str) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses a path that cannot be written, before long work for it begins."""
+    """Refuses a path that cannot be written, before long work for it begins. Raises InputError."""
     if path.is_dir():
-        raise CheckpointError(f"cannot write {path}: it is a folder; name a file")
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.absolute().parent).close()
     except OSError as error:
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old one or the new one."""
+    """Writes a file so that a reader, or a crash, sees the old one or the new one.
+
+    Raises InputError.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(raw)
@@ -45,11 +48,12 @@ def write_atomic(path: Path, raw: bytes) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise CheckpointError(f"cannot write {path}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
 def sha256(path: Path) -> str:
+    """The checksum of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

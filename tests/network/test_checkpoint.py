@@ -249,12 +249,12 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
     taken.mkdir()
     (taken / "inside").write_text("kept")
     for path in (plain / "net.safetensors", taken, Path("/proc/net.safetensors")):
-        with refusal(CheckpointError, f"cannot write {path}: ", 3, tmp_path):
+        with refusal(InputError, f"cannot write {path}: ", 3, tmp_path):
             checkpoint.save(cases.network("conv3"), path)
 
 
 def test_where_it_cannot_be_is_known_before(tmp_path: Path) -> None:
-    with refusal(CheckpointError, f"cannot write {tmp_path}: it is a folder; name a file", 3):
+    with refusal(InputError, f"cannot write {tmp_path}: it is a folder; name a file", 3):
         check_writable(tmp_path)
     check_writable(tmp_path / "net.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -22,9 +22,9 @@ from fixtures.remote import COMMAND, Command, Tracker, free_port
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.errors import DeviceError, ToolchainError, UsageError
+from delrec_compile.errors import DeviceError, ToolchainError
 from delrec_compile.evaluation.devices import check_on
-from delrec_compile.runners.devices import discover, serve
+from delrec_compile.runners.devices import discover
 from delrec_compile.runners.devices import rpc as devices_rpc
 from delrec_compile.runners.devices.rpc import RpcRunner
 from delrec_compile.runners.devices.url import parse, parse_all
@@ -219,32 +219,12 @@ def test_it_listens_on_loopback_and_says_what_rpc_is(verb: str, tracker: Tracker
     assert not any(p.is_running() for p in family)
 
 
-def test_an_open_address_is_warned_of() -> None:
-    assert "every machine of it must be trusted" in serve.warning("0.0.0.0")
-    assert "every machine of it must be trusted" in serve.warning("10.0.0.4")
-    for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
-        assert "only this machine" in serve.warning(host)
-
-
-def test_a_port_that_is_taken(tracker: Tracker) -> None:
-    line = [*COMMAND, "devices", "tracker", "--port", str(tracker.port)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 8
-    assert "in use; name another with --host and --port" in done.stderr.splitlines()[-1]
-
-
 def test_a_tracker_that_is_killed_leaves_nothing() -> None:
     command = Command("devices", "tracker", "--port", str(free_port()))
     assert command.line().startswith("tracker on 127.0.0.1:")
     family = psutil.Process(command.process.pid).children(recursive=True)
     command.ended(signal.SIGKILL)
     _until(lambda: not any(p.is_running() for p in family))
-
-
-@pytest.mark.parametrize("key", ["", "a b", "a:b", "a/b", "a,b"])
-def test_a_key_is_a_word(key: str) -> None:
-    with refusal(UsageError, "a word is needed", 2):
-        serve.server(key, ("127.0.0.1", 1), "127.0.0.1", None, print, print)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from delrec_compile.errors import (
     BudgetError,
     DeviceError,
     InputError,
-    ToolchainError,
     UnsupportedError,
 )
 from delrec_compile.runners.emulated.open import HOW, open_machine
@@ -260,17 +258,6 @@ def test_vector_code_of_the_m55_says_what_runs_it(built: Built) -> None:
     machine = open_machine(built("cortex_m55"), "cortex_m55", BOARD)
     with pytest.raises(DeviceError, match="needs qemu-system-arm, or a build for cortex_m33"):
         Stream(machine).step(np.ones(J, np.uint8))
-
-
-def test_unknown_cores_and_missing_tools(
-    built: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with pytest.raises(UnsupportedError, match="'cortex_m5'; did you mean 'cortex_m"):
-        open_machine(tmp_path, "cortex_m5")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    for core, package in (("cortex_m4", "unicorn"), ("wasm32", "wasmtime")):
-        with pytest.raises(ToolchainError, match=rf"{package}; pip install 'delrec-compile\[emu\]"):
-            open_machine(tmp_path, core)
 
 
 def in_child(elf: str, core: str, symbol: str) -> int:

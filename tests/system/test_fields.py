@@ -1,0 +1,52 @@
+"""Dataclasses from JSON: what fits, what is missing, what is of another type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from delrec_compile.system import fields
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclass(frozen=True)
+class Thing:
+    size: int
+    colour: Colour = Colour.RED
+    ratio: float | None = None
+    names: tuple[str, ...] = ()
+    table: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fields.check_types(self)
+
+
+def test_json_becomes_a_dataclass() -> None:
+    data = {"size": 3, "colour": "blue", "ratio": 1, "names": ["a"], "table": {"b": [1]}, "x": 0}
+    assert fields.from_json(Thing, data) == Thing(3, Colour.BLUE, 1, ("a",), {"b": [1]})
+    assert fields.from_json(Thing, {"size": 3}) == Thing(3)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "key 'size' is missing"),
+        ({"size": 1.5}, "key 'size' is 1.5; a whole number is needed"),
+        ({"size": True}, "key 'size' is True; a whole number is needed"),
+        ({"size": 1, "colour": "grey"}, "key 'colour' is 'grey'; one of red, blue is needed"),
+        ({"size": 1, "ratio": "x"}, "key 'ratio' is 'x'; a number or null is needed"),
+        ({"size": 1, "names": "ab"}, "key 'names' is 'ab'; a list, each item a string is needed"),
+        ({"size": 1, "names": [1]}, r"key 'names' is \(1,\); a list, each item a string"),
+        ({"size": 1, "table": {1: 2}}, "key 'table' is {1: 2}; an object is needed"),
+    ],
+)
+def test_what_does_not_fit_is_named(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        fields.from_json(Thing, data)

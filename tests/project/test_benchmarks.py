@@ -22,7 +22,7 @@ SMALL = Size(neurons=40, delays=(2, 9), rate=0.1, inputs=30, outputs=4)
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.2])
-def test_a_random_network_fires_at_the_rate_asked_for(rate):
+def test_a_random_network_fires_at_the_requested_rate(rate):
     network = random_network(Size(neurons=96, delays=(3, 12), rate=rate, inputs=50))
     counts = poisson_samples(64, 80, 50, seed=1).counts
     x = np.ascontiguousarray(counts.transpose(1, 0, 2), np.float32)
@@ -53,9 +53,9 @@ def test_the_cost_of_a_step_does_not_grow_with_the_delay(compiled):
 
 def test_a_batch_is_timed_on_one_core_and_on_all(monkeypatch, capsys):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    found = cores.main(streams=6, rounds=2)
-    assert list(found) == [1, 2]
-    for row in found.values():
+    medians = cores.main(streams=6, rounds=2)
+    assert list(medians) == [1, 2]
+    for row in medians.values():
         assert set(row) == {"ours", *cores.BASELINES}
         assert row["ours"] == min(row.values())
     assert "2 core(s), 6 streams, wall clock per step: ours" in capsys.readouterr().out
@@ -91,10 +91,10 @@ def results(tmp_path_factory):
 
 
 def test_results_are_json_with_their_machine_and_workload(results):
-    facts = json.loads((results / "rate_5.json").read_text())
-    assert facts["schema"] == "delrec.benchmarks/1"
-    assert set(facts["machine"]) == {"cpu", "system", "python"}
-    for point, form, batch in zip(facts["points"], ("step", "batch"), (1, 4), strict=True):
+    study = json.loads((results / "rate_5.json").read_text())
+    assert study["schema"] == "delrec.benchmarks/1"
+    assert set(study["machine"]) == {"cpu", "system", "python"}
+    for point, form, batch in zip(study["points"], ("step", "batch"), (1, 4), strict=True):
         assert (point["workload"]["form"], point["workload"]["batch"]) == (form, batch)
         assert point["network"]["neurons"] == 40
         ratio = {r["name"]: r["ratio_to_ours"] for r in point["rows"]}

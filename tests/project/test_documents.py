@@ -16,7 +16,8 @@ import typer
 from fixtures.tree import PACKAGE, ROOT, SOURCES, defined, dotted, name, parsed, resolves
 
 from delrec_compile import targets
-from delrec_compile.cli import app
+from delrec_compile.cli import app, tables
+from delrec_compile.evaluation.baselines.registry import ENGINES
 from delrec_compile.evaluation.latency.bench import NAMES
 from delrec_compile.ops.registry import FUNCTIONS, READOUTS, RECURRENCES
 from delrec_compile.targets import schedule
@@ -326,6 +327,20 @@ def test_the_readouts_are_listed() -> None:
 
 def test_the_engines_are_listed() -> None:
     assert set(column("docs/benchmarks.md", "row")) == set(NAMES)
+
+
+def test_results_have_the_titles_of_engines() -> None:
+    titles = {engine.title for engine in ENGINES.values()}
+    for head in ("engine", "layer size", "longest delay", "kernel", "activity", "batch"):
+        assert {row[0] for row in table("docs/benchmarks.md", head)} <= titles, head
+
+
+def test_the_demo_of_the_readme_prints_the_tables_of_today() -> None:
+    (demo,) = [block for block in blocks(ROOT / "README.md", "") if "parity with" in block]
+    for column in (*tables.PARITY_COLUMNS, *tables.BENCH_COLUMNS):
+        assert column in demo
+    for engine in ("ours", "ours_python", "torch_eager", "onnxruntime"):
+        assert ENGINES[engine].title in demo
 
 
 def test_the_options_of_train_are_listed() -> None:

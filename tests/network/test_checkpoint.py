@@ -16,7 +16,7 @@ import torch
 from helpers import refusal
 from safetensors.numpy import load_file, save_file
 
-from delrec_compile.errors import CheckpointError
+from delrec_compile.errors import CheckpointError, InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.system import files
 from delrec_compile.system.files import check_writable

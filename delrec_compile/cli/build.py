@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.aliases import Numeric
 from delrec_compile.cli import devices, plain
 from delrec_compile.cli.interop import export_nir
 from delrec_compile.cli.options import (
     DEFAULT,
+    FLOAT32,
+    SAMPLES,
+    Calibration,
+    Cpu,
     Db,
     Devices,
     Force,
@@ -20,9 +23,14 @@ from delrec_compile.cli.options import (
     Model,
     NumericMode,
     Samples,
+    Target,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.runners.devices.url import parse_all
+
+if TYPE_CHECKING:
+    from delrec_compile.artifact.manifest import Artifact
+    from delrec_compile.evaluation.proof import Proof
 
 Source = Annotated[
     str,
@@ -30,107 +38,107 @@ Source = Annotated[
         help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state."
     ),
 ]
+STEP, NIR = Path("step.onnx"), Path("network.nir")
 
 
 def build(
+    context: typer.Context,
     model: Source = DEFAULT,
-    target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
+    target: Target = "x86_64",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
-    numeric: NumericMode = Numeric.FLOAT32,
-    calibrate: Annotated[
-        Path | None,
-        typer.Option(help="Samples to calibrate int modes on: .h5 or .npz, of training data."),
-    ] = None,
+    numeric: NumericMode = FLOAT32,
+    calibrate: Calibration = None,
     unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
-    cpu: Annotated[
-        str | None,
-        typer.Option(help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
-    ] = None,
-    tuned: Annotated[bool, typer.Option(help="Take the schedule that 'tune' found.")] = True,
+    cpu: Cpu = None,
+    tuned: Annotated[bool, typer.Option(help="Use the schedule that 'tune' found.")] = True,
     db: Db = None,
     device: Devices = None,
-    samples: Samples = "samples",
+    samples: Samples = SAMPLES,
     limit: Limit = None,
-    dump: Annotated[
-        Path | None, typer.Option(help="Write each phase of the lowering here.")
-    ] = None,
+    dump: Annotated[Path | None, typer.Option(help="Write each lowering phase here.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
-    from delrec_compile.cli import tables
+    if model.endswith(".onnx"):
+        plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
+        plain.build(model, target, out, cpu, force, as_json)
+        return
+    options: dict[str, Any] = {"unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
+    options |= {"numeric": numeric, "force": force, "dump": dump}
+    artifact, proof, summary, remote = _build_and_prove(
+        model, target, out, calibrate, options, device or [], samples, limit
+    )
+    _print_build(artifact, proof, summary, remote, as_json)
+
+
+def _build_and_prove(
+    model: str,
+    target: str,
+    out: Path | None,
+    calibrate: Path | None,
+    options: dict[str, Any],
+    urls: list[str],
+    samples: str,
+    limit: int | None,
+) -> tuple[Artifact, Proof, dict[str, Any], dict[str, Any]]:
+    """The artifact with its report, its proof, a summary of its network, and results on devices."""
     from delrec_compile.compiler.build import build as build_artifact
     from delrec_compile.data.samples import read_samples
     from delrec_compile.evaluation.proof import prove
+    from delrec_compile.evaluation.report import write_report
     from delrec_compile.network import checkpoint
-    from delrec_compile.network.summary import inspect as facts_of
-    from delrec_compile.system.files import write_atomic
+    from delrec_compile.network.summary import inspect
 
-    if model.endswith(".onnx"):
-        unsupported: dict[str, Any] = {
-            "--numeric": numeric != Numeric.FLOAT32,
-            "--unroll": unroll != 1,
-            "--calibrate": calibrate,
-            "--no-tuned": not tuned,
-            "--db": db,
-            "--device": device,
-            "--dump": dump,
-            "--limit": limit,
-            "--input": samples != "samples",
-        }
-        plain.refuse(unsupported)
-        plain.build(model, target, out, cpu, force, as_json)
-        return
     network = checkpoint.load(model)
-    facts = facts_of(network)
-    chosen = parse_all(device or [])
+    summary = inspect(network)
+    chosen = parse_all(urls)
+    calibration = read_samples(calibrate) if calibrate else None
     with saying() as say:
         artifact = build_artifact(
-            network,
-            target,
-            out,
-            numeric=numeric,
-            calibrate=read_samples(calibrate) if calibrate else None,
-            unroll=unroll,
-            cpu=cpu,
-            tuned=tuned,
-            db=db,
-            force=force,
-            dump=dump,
-            progress=say,
+            network, target, out, calibrate=calibration, progress=say, **options
         )
         proof = prove(artifact, samples, limit=limit, progress=say)
-        remote = devices.proven_on(artifact.path, chosen, samples, limit, say)
-    text = tables.markdown(artifact, facts, proof)
-    write_atomic(artifact.path / "report.md", text.encode())
-    told = {**tables.build_facts(artifact, facts, proof), **remote}
+        remote = devices.check_and_time(artifact.path, chosen, samples, limit, say)
+    write_report(artifact, summary, proof)
+    return artifact, proof, summary, remote
+
+
+def _print_build(
+    artifact: Artifact,
+    proof: Proof,
+    summary: dict[str, Any],
+    remote: dict[str, Any],
+    as_json: bool,
+) -> None:
+    from delrec_compile.cli import tables
+    from delrec_compile.evaluation import report
+
+    result = report.build_result(artifact, summary, proof)
     if as_json:
-        print_json("build", **told)
+        print_json("build", **result, **remote)
         devices.judge(remote)
         return
-    show(tables.network_table(facts), *tables.network_lines(facts), "")
-    show(f"artifact {artifact.path}", *(f"  {file}" for file in told["files"]), "")
-    rows = tables.parity_rows(proof.checks)
-    show(tables.table(tables.parity_title(proof.checks), tables.PARITY_COLUMNS, rows))
-    show(*tables.integer_lines(artifact.manifest.numeric, proof.checks))
+    manifest = artifact.manifest
+    show(tables.network_table(summary), *report.network_lines(summary), "")
+    show(f"artifact {artifact.path}", *(f"  {file}" for file in result["files"]), "")
+    show(tables.parity_table(proof.checks))
+    show(*report.integer_lines(manifest.numeric, proof.checks))
     if proof.check is None:
-        cpu = artifact.manifest.cpu
+        cpu = manifest.cpu
         show(f"built for {cpu}, which this machine cannot run: not checked, not timed")
-    if line := tables.schedule_line(artifact.manifest):
-        show(line)
-    if size := tables.size_line(artifact.manifest):
-        show(size)
+    show(*filter(None, (report.schedule_line(manifest), report.size_line(manifest))))
     if proof.emulated:
-        show(tables.emulated_line(proof.emulated))
+        show(report.emulated_line(proof.emulated))
     if proof.bench:
-        show(tables.table("latency", tables.BENCH_COLUMNS, tables.bench_rows(proof.bench)))
-    devices.show_proven(remote)
+        show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
+    devices.show_remote(remote)
     show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
 
 
 def export(
     model: Model = DEFAULT,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = Path("step.onnx"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = STEP,
     form: Annotated[
         str,
         typer.Option(
@@ -147,25 +155,17 @@ def export(
 
     network = checkpoint.load(model)
     if form == "nir":
-        export_nir(
-            network, Path("network.nir") if out == Path("step.onnx") else out, force, as_json
-        )
+        export_nir(network, NIR if out == STEP else out, force, as_json)
         return
     with saying() as say:
         say("exporting to ONNX and proving it against PyTorch")
-        made = export_onnx(network, out, form=form, unroll=unroll, force=force)
-    facts: dict[str, Any] = {
-        "path": str(out),
-        "form": form,
-        "unroll": unroll,
-        "nodes": len(made.graph.node),
-        "inputs": [v.name for v in made.graph.input],
-        "outputs": [v.name for v in made.graph.output],
-        "bytes": out.stat().st_size,
-    }
+        graph = export_onnx(network, out, form=form, unroll=unroll, force=force).graph
+    inputs, outputs = ([v.name for v in values] for values in (graph.input, graph.output))
+    nodes, size = len(graph.node), out.stat().st_size
     if as_json:
-        print_json("export", **facts)
+        result = {"path": str(out), "form": form, "unroll": unroll, "nodes": nodes}
+        print_json("export", **result, inputs=inputs, outputs=outputs, bytes=size)
         return
-    show(f"{out}: {facts['nodes']} nodes, {facts['bytes']:,} bytes, {form} form")
-    show(f"inputs  {', '.join(facts['inputs'])}", f"outputs {', '.join(facts['outputs'])}")
+    show(f"{out}: {nodes} nodes, {size:,} bytes, {form} form")
+    show(f"inputs  {', '.join(inputs)}", f"outputs {', '.join(outputs)}")
     show_next(f"delrec-compile run {out}")

@@ -1,22 +1,23 @@
-"""A comparison as a table for people, and as a page of HTML that needs no other file."""
+"""A comparison as a table of the terminal, and as a page of HTML that needs no other file."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
+import jinja2
 from rich import box
 from rich.table import Table
 
 from delrec_compile.cli import tables
-from delrec_compile.evaluation.baselines.registry import title
+from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.compare.budgets import KB
 from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, TargetRow
 
 COLUMNS = (
     "target",
-    "numbers",
+    "numeric mode",
     "how",
     "us per step",
     "share of step",
@@ -28,90 +29,74 @@ COLUMNS = (
     "accuracy",
 )
 NONE = "-"
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-tr.failed td { background: #fbe3e4; } tr.skipped td { color: #777; }
-tr.baseline td { font-style: italic; }
-"""
+TEMPLATE = "comparison.html.j2"
 
 
-def table(found: Comparison) -> Table:
-    title = f"{found.network} on {len(found.rows)} targets"
-    out = tables.table(title, COLUMNS, _cells(found))
+def table(comparison: Comparison) -> Table:
+    """Baselines first, then a row for each target and numeric mode."""
+    rows = (cells for _, cells in _rows(comparison))
+    out = tables.table(_title(comparison), COLUMNS, rows)
     out.box, out.pad_edge = box.SIMPLE_HEAD, False
     out.columns[0].no_wrap = True
     return out
 
 
-def lines(found: Comparison) -> Iterator[str]:
-    """What the table cannot hold, one line each: costs in full, skips, failures, budgets."""
-    for row in found.rows:
+def page(comparison: Comparison) -> str:
+    """The table and its lines as one HTML file."""
+    text = (resources.files("delrec_compile.cli") / TEMPLATE).read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
+    return environment.from_string(text).render(
+        title=_title(comparison),
+        columns=COLUMNS,
+        rows=list(_rows(comparison)),
+        lines=list(lines(comparison)),
+        machine=", ".join(f"{k} {v}" for k, v in comparison.machine.items()),
+    )
+
+
+def lines(comparison: Comparison) -> Iterator[str]:
+    """Lines under the table: costs in full, skips, failures, budgets."""
+    for row in comparison.rows:
         if row.instructions_per_step is not None:
             yield _cost(row)
-    if any(row.estimated_us is not None for row in found.rows):
+    if any(row.estimated_us is not None for row in comparison.rows):
         yield (
             f"~ is an estimate: instructions at that clock, {CYCLES_PER_INSTRUCTION:.1f} cycles each "
             "(CPI), no waits for memory; nothing was run on the chip"
         )
-    if found.workload is not None:
-        w = found.workload
+    if comparison.workload is not None:
+        w = comparison.workload
         yield (
             f"native times: batch 1, one thread, interleaved medians of {w['samples']} samples of "
-            f"{w['steps']} steps of {found.dt_ms:g} ms; inputs {w['input_density']:.1%} active, "
+            f"{w['steps']} steps of {comparison.dt_ms:g} ms; inputs {w['input_density']:.1%} active, "
             f"hidden neurons {w['hidden_rate']:.1%}"
         )
-    for row in found.rows:
+    for row in comparison.rows:
         if row.skipped:
             yield f"skipped {row.name}: {row.skipped}"
         if row.failed:
             yield f"failed {row.name}: {row.failed}"
-    yield from (f"over budget: {miss.text}" for miss in found.misses)
-    yield from found.unjudged
+    yield from (f"over budget: {miss.text}" for miss in comparison.misses)
+    yield from comparison.unjudged
 
 
-def page(found: Comparison) -> str:
-    """The same as one HTML file."""
-    title = html.escape(f"{found.network} on {len(found.rows)} targets")
-    kinds = ["baseline"] * len(found.baselines)
-    kinds += ["failed" if r.failed else "skipped" if r.skipped else "ok" for r in found.rows]
-    head = "".join(f"<th>{html.escape(c)}</th>" for c in COLUMNS)
-    body = "\n".join(
-        f'<tr class="{kind}">' + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
-        for kind, cells in zip(kinds, _cells(found), strict=True)
-    )
-    told = "\n".join(f"<li>{html.escape(line)}</li>" for line in lines(found))
-    where = html.escape(", ".join(f"{k} {v}" for k, v in found.machine.items()))
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        f"<style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>\n<ul>\n{told}\n</ul>\n<p>Measured on: {where}.</p>\n"
-        "</html>\n"
-    )
+def _title(comparison: Comparison) -> str:
+    return f"{comparison.network} on {len(comparison.rows)} targets"
 
 
-def _cells(found: Comparison) -> Iterable[tuple[str, ...]]:
-    for baseline in found.baselines:
-        yield _baseline(baseline)
-    for row in found.rows:
-        yield _row(row)
+def _rows(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The kind of each row, which is its style in the page, and its cells."""
+    for baseline in comparison.baselines:
+        yield "baseline", _baseline(baseline)
+    for row in comparison.rows:
+        yield "failed" if row.failed else "skipped" if row.skipped else "ok", _row(row)
 
 
 def _baseline(baseline: dict[str, Any]) -> tuple[str, ...]:
+    engine = registry.title(baseline["name"]).partition(",")[0]
     time = (f"{baseline['us_per_step']:,.2f}", _share(baseline["share_of_dt"]))
     ratio = _ratio(baseline["ratio_to_pytorch"])
-    return (
-        title(baseline["name"]).partition(",")[0],
-        "float32",
-        "native",
-        *time,
-        *[NONE] * 3,
-        ratio,
-        NONE,
-        NONE,
-    )
+    return (engine, "float32", "native", *time, *[NONE] * 3, ratio, NONE, NONE)
 
 
 def _row(row: TargetRow) -> tuple[str, ...]:
@@ -149,9 +134,9 @@ def _cost(row: TargetRow) -> str:
     return text
 
 
-def _share(share: float, about: bool = False) -> str:
-    shown = f"{share:.1%}" if share >= 0.01 else f"{share * 100:.2g}%"
-    return f"{'~' if about else ''}{shown}"
+def _share(share: float, estimate: bool = False) -> str:
+    text = f"{share:.1%}" if share >= 0.01 else f"{share * 100:.2g}%"
+    return f"{'~' if estimate else ''}{text}"
 
 
 def _ratio(ratio: float) -> str:

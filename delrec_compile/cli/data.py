@@ -12,7 +12,7 @@ from delrec_compile.cli.options import Force, Json
 from delrec_compile.cli.terminal import bar, note, plain, print_json, saying, show, show_next
 
 data_app = typer.Typer(
-    help="Spike data: make spoken digits, look into files.", no_args_is_help=True
+    help="Spike data: synthesise spoken digits, inspect files.", no_args_is_help=True
 )
 
 
@@ -22,7 +22,7 @@ def data_synth(
     train_samples: Annotated[int, typer.Option("--train", help="Samples per class.")] = 120,
     valid_samples: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
     test_samples: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +52,7 @@ def data_info(
     file: Annotated[Path, typer.Argument(help="An SHD, SSC or synth .h5 file.")],
     as_json: Json = False,
 ) -> None:
-    """Show what a spike file holds."""
+    """Show the contents of a spike file."""
     from delrec_compile.data.events import REMARK_SHARE, describe
 
     with saying() as say:
@@ -60,7 +60,7 @@ def data_info(
         info = describe(file)
     if info.outside > REMARK_SHARE:
         text = f"{info.outside:.1%} of the spikes come after {info.window_s:g} s"
-        text += f", up to {info.duration_s:g} s; a training leaves them out"
+        text += f", up to {info.duration_s:g} s; training leaves them out"
         note(f"{text} (times are in seconds, steps and dt_ms its options)")
     if as_json:
         print_json("data-info", **plain(asdict(info)))

@@ -1,4 +1,4 @@
-"""The commands about other machines: devices, its tracker and server, and --device of others."""
+"""The commands about other machines: devices, its tracker and server; and --device."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def devices(
     device: Devices = None,
     as_json: Json = False,
 ) -> None:
-    """List this machine, a tracker's and those of ssh; exit 8 when one that is asked fails."""
+    """List this machine, a tracker's and those of ssh; exit 8 when one given with --device fails."""
     if context.invoked_subcommand:
         return
     from delrec_compile.cli import tables
     from delrec_compile.runners.devices import discover
 
-    asked = parse_all(device or [])
+    chosen = parse_all(device or [])
     where = parse_tracker(tracker) if tracker else discover.default_tracker()
     with saying() as say:
         say("asking")
-        found = discover.devices(where, asked)
+        listed = discover.devices(where, chosen)
     if as_json:
-        print_json("devices", devices=[asdict(f) for f in found])
+        print_json("devices", devices=[asdict(f) for f in listed])
     else:
-        rows = [(f.device, f.state, f.machine or "-", f.detail) for f in found]
+        rows = [(f.device, f.state, f.machine or "-", f.detail) for f in listed]
         show(tables.table("devices", ("device", "state", "machine", "detail"), rows))
-    lost = [f for f in found if f.state == "not reached"]
+    lost = [f for f in listed if f.state == "not reached"]
     if lost:
         raise DeviceError(f"{lost[0].device} {lost[0].detail}")
     if not as_json:
-        show_next(f"delrec-compile bench --device {found[-1].device}")
+        show_next(f"delrec-compile bench --device {listed[-1].device}")
 
 
 @devices_app.command("tracker")
@@ -64,7 +64,7 @@ def tracker_command(
     port: Annotated[int, typer.Option(min=1, max=65535)] = TRACKER_PORT,
     as_json: Json = False,
 ) -> None:
-    """Run TVM's tracker here, which lends out the machines that 'devices serve' offers."""
+    """Run TVM's tracker here, which lends the machines that 'devices serve' offers."""
     from delrec_compile.runners.devices import serve
 
     def ready(at: int) -> None:
@@ -85,7 +85,7 @@ def serve_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Offer this machine through TVM's server. RPC runs any code that is sent to it."""
+    """Offer this machine through TVM's server. RPC runs any code that it receives."""
     from delrec_compile.runners.devices import serve
 
     at = parse_tracker(tracker)
@@ -104,8 +104,8 @@ def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
 
     print(f"warning: {warning(host)}", file=sys.stderr, flush=True)
     if as_json:
-        facts = {"schema": f"delrec.devices-{verb}/1", "host": host, "port": port}
-        print(json.dumps(facts), flush=True)
+        record = {"schema": f"delrec.devices-{verb}/1", "host": host, "port": port}
+        print(json.dumps(record), flush=True)
     else:
         print(f"{text}; Ctrl-C ends it", flush=True)
 
@@ -117,18 +117,18 @@ def _next(command: str) -> None:
 def check_devices(
     path: Path, urls: list[str], samples: str, limit: int | None, as_json: bool
 ) -> None:
-    """`check --device`: exit 6 when any machine computes other bits."""
+    """`check --device`: exit 6 when a machine computes other bits."""
     from delrec_compile.evaluation.devices import check_on
 
     chosen = parse_all(urls)
     with saying() as say:
         say(f"checking spikes on {', '.join(map(str, chosen))}")
-        found = check_on(path, chosen, samples, limit)
+        result = check_on(path, chosen, samples, limit)
     if as_json:
-        print_json("check", **found)
+        print_json("check", **result)
     else:
-        show_checks(found)
-    judge(found)
+        show_checks(result)
+    judge(result)
     if not as_json:
         show_next(f"delrec-compile bench {path} --device {chosen[0]}")
 
@@ -146,44 +146,45 @@ def bench_devices(
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
         say(f"timing on {', '.join(map(str, chosen))}")
-        found = bench_on(artifact, chosen, samples, rounds)
+        result = bench_on(artifact, chosen, samples, rounds)
     if as_json:
-        print_json("bench", **found)
+        print_json("bench", **result)
         return
-    show_times(found)
+    show_times(result)
     show_next(f"delrec-compile check {path or 'ARTIFACT'} --device {chosen[0]}")
 
 
-def proven_on(
+def check_and_time(
     path: Path,
     devices: Sequence[Device],
     samples: str,
     limit: int | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """`build --device`: parity and times on every machine, as `devices` and `rows`; or nothing."""
+    """`build --device`: parity and times on every machine; empty without devices."""
     if not devices:
         return {}
     from delrec_compile.evaluation.devices import bench_on, check_on
 
     say(f"checking spikes on {', '.join(map(str, devices))}")
-    found = check_on(path, devices, samples, limit)
+    result = check_on(path, devices, samples, limit)
     say(f"timing on {', '.join(map(str, devices))}")
     times = bench_on(path, devices, samples, ROUNDS)
-    return {"devices": found["devices"], "on_devices": times}
+    return {"devices": result["devices"], "on_devices": times}
 
 
-def show_proven(found: dict[str, Any]) -> None:
-    """What `proven_on` found. Raises ParityError for a machine that differs."""
-    if found:
-        show_checks(found)
-        show_times(found["on_devices"])
-        judge(found)
+def show_remote(result: dict[str, Any]) -> None:
+    """Prints the result of `check_and_time`. Raises ParityError for a machine that differs."""
+    if result:
+        show_checks(result)
+        show_times(result["on_devices"])
+        judge(result)
 
 
-def show_checks(found: dict[str, Any]) -> None:
-    """The table of `check_on`."""
+def show_checks(result: dict[str, Any]) -> None:
+    """Prints the table of `check_on`."""
     from delrec_compile.cli import tables
+    from delrec_compile.evaluation import report
 
     rows = [
         (
@@ -193,13 +194,13 @@ def show_checks(found: dict[str, Any]) -> None:
             f"{f['membrane']['max_abs_error']:.3g}",
             f"{f['accuracy']:.1%}",
         )
-        for f in found["devices"]
+        for f in result["devices"]
     ]
-    show(tables.table(tables.parity_title(found["devices"]), CHECKED, rows))
+    show(tables.table(report.parity_title(result["devices"]), CHECKED, rows))
 
 
-def show_times(found: dict[str, Any]) -> None:
-    """The table of `bench_on`."""
+def show_times(result: dict[str, Any]) -> None:
+    """Prints the table of `bench_on` and its workload."""
     from delrec_compile.cli import tables
 
     rows = [
@@ -209,10 +210,10 @@ def show_times(found: dict[str, Any]) -> None:
             f"{f['spread']:.0%}",
             f"{f['ratio_to_ours']:.1f}x",
         )
-        for f in found["rows"]
+        for f in result["rows"]
     ]
     show(tables.table("latency", TIMED, rows))
-    w = found["workload"]
+    w = result["workload"]
     show(
         f"compiled, loop over time inside, one stream, CPU time of {w['samples']} samples of "
         f"{w['steps']} steps; inputs {w['input_density']:.1%} active, "
@@ -220,11 +221,11 @@ def show_times(found: dict[str, Any]) -> None:
     )
 
 
-def judge(found: dict[str, Any]) -> None:
+def judge(result: dict[str, Any]) -> None:
     """Raises ParityError for the first machine that differs."""
     from delrec_compile.evaluation.proof import describe_difference
 
-    for row in found.get("devices", ()):
+    for row in result.get("devices", ()):
         if not row["passed"]:
             raise ParityError(f"{row['device']}: {describe_difference(row)}")
 

@@ -7,33 +7,54 @@ from typing import Annotated
 
 import typer
 
-from delrec_compile.aliases import Numeric
+from delrec_compile.bundled import DEFAULT as DEFAULT
+from delrec_compile.bundled import NETWORKS
+
+SAMPLES = "samples"
+FLOAT32 = "float32"
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Samples = Annotated[
-    str, typer.Option("--input", "-i", help="Samples to run: .h5, .npz, or 'samples' (bundled).")
+    str,
+    typer.Option("--input", "-i", help=f"Samples to run: .h5, .npz, or '{SAMPLES}' (bundled)."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 Model = Annotated[
     str,
-    typer.Argument(
-        help="A .safetensors network, or a bundled one: conv_delay_256, conv_delay_320_2_heads or "
-        "dense_delay_256."
+    typer.Argument(help=f"A .safetensors network, or a bundled one: {', '.join(NETWORKS)}."),
+]
+Target = Annotated[str, typer.Option("--target", "-t", help="Target profile; see 'targets'.")]
+NumericMode = Annotated[
+    str, typer.Option("--numeric", help="Numeric mode; 'targets' lists those of each target.")
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrate", help="Samples to calibrate integer modes on: .h5 or .npz, of training data."
     ),
 ]
-NumericMode = Annotated[str, typer.Option("--numeric", help=f"Numeric mode: {', '.join(Numeric)}.")]
-DEFAULT = "conv_delay_256"
-
-
+Cpu = Annotated[
+    str | None,
+    typer.Option("--cpu", help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),
+]
 Devices = Annotated[
     list[str] | None,
     typer.Option(
         "--device", help="Run there: rpc://host:port/key, ssh://user@host, local. Repeatable."
     ),
 ]
-
 Db = Annotated[
     Path | None,
     typer.Option("--db", help="Folder of tuned schedules; default: $DELREC_DB, or your cache."),
 ]
+Artifact = Annotated[
+    Path | None,
+    typer.Argument(help="An artifact folder; by default the bundled network is built."),
+]
+Runnable = Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names of a list with commas, without blanks and empty ones."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

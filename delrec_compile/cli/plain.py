@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from delrec_compile.artifact import manifest
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.errors import UsageError
 
 LANE = "a plain ONNX step"
+BUILD_OPTIONS = ("model", "target", "out", "cpu", "force", "as_json")
+CHECK_OPTIONS = ("path", "as_json")
+BENCH_OPTIONS = ("path", "rounds", "as_json")
 SLOWER = (
     "the slower lane: TVM's own kernels compute every value at every step. A network in a "
     ".safetensors file builds to event-driven code, with equal bits everywhere"
@@ -26,16 +31,24 @@ def is_plain(path: Path) -> bool:
         return False
 
 
-def refuse(options: Mapping[str, Any]) -> None:
-    """Raises UsageError for an option, by name, that was given and that no plain step has."""
-    if given := [name for name, value in options.items() if value]:
-        raise UsageError(f"{given[0]} does not go with {LANE}; leave it out")
+def refuse_unsupported(context: typer.Context, supported: Collection[str]) -> None:
+    """Raises UsageError for the first option that has not its default and is not supported.
+
+    supported: names of the command's parameters that a plain step takes.
+    """
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        value, default = context.params.get(name), parameter.get_default(context)
+        if name in supported or value == default or (not value and not default):
+            continue
+        flags = parameter.secondary_opts if value is False else parameter.opts
+        raise UsageError(f"{flags[-1]} does not go with {LANE}; leave it out")
 
 
 def build(
     model: str, target: str, out: Path | None, cpu: str | None, force: bool, as_json: bool
 ) -> None:
-    """Compiles, compares with ONNX Runtime where it can run, tells the lane."""
+    """Compiles the step and, where its code runs here, compares it with ONNX Runtime and times it."""
     from delrec_compile.plain_onnx.build import build_plain
     from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child
@@ -48,9 +61,9 @@ def build(
             task = "delrec_compile.plain_onnx.check:"
             checked = child.call(f"{task}check_plain", path=str(artifact.path))
             timed = child.call(f"{task}bench_plain", path=str(artifact.path))
-    told = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
+    result = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
     if as_json:
-        print_json("build", **told, manifest=m.to_json())
+        print_json("build", **result, manifest=m.to_json())
     else:
         show(
             f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes",
@@ -65,46 +78,46 @@ def build(
 
 
 def check(path: Path, as_json: bool) -> None:
-    """Exit 6 when an output differs by more than float32 sums in another order do."""
+    """Compares with ONNX Runtime; exit 6 where more than the order of float32 sums differs."""
     from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child
 
     with saying() as say:
         say("comparing with ONNX Runtime")
-        found = child.call("delrec_compile.plain_onnx.check:check_plain", path=str(path))
+        result = child.call("delrec_compile.plain_onnx.check:check_plain", path=str(path))
     if as_json:
-        print_json("check", **found)
+        print_json("check", **result)
     else:
-        show(*_parity(found))
-    judge(found)
+        show(*_parity(result))
+    judge(result)
 
 
 def bench(path: Path, rounds: int | None, as_json: bool) -> None:
-    """Time per step beside ONNX Runtime."""
+    """Times a step beside ONNX Runtime."""
     from delrec_compile.system import child
 
     with saying() as say:
         say("timing beside ONNX Runtime")
         more: dict[str, Any] = {"rounds": rounds} if rounds else {}
-        found = child.call("delrec_compile.plain_onnx.check:bench_plain", path=str(path), **more)
+        result = child.call("delrec_compile.plain_onnx.check:bench_plain", path=str(path), **more)
     if as_json:
-        print_json("bench", **found)
+        print_json("bench", **result)
     else:
-        show(*_speed(found))
+        show(*_speed(result))
 
 
-def _parity(found: Mapping[str, Any]) -> list[str]:
+def _parity(result: Mapping[str, Any]) -> list[str]:
     return [
-        f"{found['sequences']} streams of {found['steps']} steps against ONNX Runtime: "
-        f"{found['differing']} of {found['values']:,} outputs differ by more than "
-        f"{found['tolerance']:g}; largest difference {found['max_abs_error']:.2g}, "
-        f"{found['same_bits'] / found['values']:.1%} equal bits"
+        f"{result['sequences']} streams of {result['steps']} steps against ONNX Runtime: "
+        f"{result['differing']} of {result['values']:,} outputs differ by more than "
+        f"{result['tolerance']:g}; largest difference {result['max_abs_error']:.2g}, "
+        f"{result['same_bits'] / result['values']:.1%} equal bits"
     ]
 
 
-def _speed(found: Mapping[str, Any]) -> list[str]:
-    ours, theirs = (found["medians"][name] for name in ("plain", "onnxruntime"))
+def _speed(result: Mapping[str, Any]) -> list[str]:
+    ours, theirs = (result["medians"][name] for name in ("plain", "onnxruntime"))
     return [
-        f"{ours:.2f} us per step, ONNX Runtime {theirs:.2f}: {found['ratio']:.1f}x "
-        f"(CPU time of one thread, median of {found['rounds']} interleaved rounds)"
+        f"{ours:.2f} us per step, ONNX Runtime {theirs:.2f}: {result['ratio']:.1f}x "
+        f"(CPU time of one thread, median of {result['rounds']} interleaved rounds)"
     ]

@@ -1,33 +1,43 @@
-"""The commands on what was built: run, check, bench."""
+"""The commands on an artifact or an ONNX file: run, check, bench."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from delrec_compile.cli import devices, plain
-from delrec_compile.cli.options import DEFAULT, Devices, Json, Limit, Samples
+from delrec_compile.cli.options import (
+    DEFAULT,
+    SAMPLES,
+    Artifact,
+    Devices,
+    Json,
+    Limit,
+    Runnable,
+    Samples,
+    names,
+)
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 
-FEW = 20
+FEW = 20  # samples that are listed one by one
 
 
 def run(
-    path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    samples: Samples = "samples",
+    path: Runnable,
+    samples: Samples = SAMPLES,
     limit: Limit = None,
     steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 sample.")] = 80,
     as_json: Json = False,
 ) -> None:
     """Classify samples with an artifact, or with an ONNX file in ONNX Runtime."""
-    from delrec_compile.cli import tables
     from delrec_compile.system import child
 
     with saying() as say:
         say(f"running {path}")
-        answers = child.call(
+        predictions = child.call(
             "delrec_compile.runners.predict:predict",
             path=str(path),
             samples=samples,
@@ -35,54 +45,53 @@ def run(
             steps=steps,
         )
     if as_json:
-        print_json("run", **answers)
+        print_json("run", **predictions)
         return
-    names = answers["labels"] or [str(c) for c in range(max(answers["classes"], default=0) + 1)]
-    rows = []
-    for k, name in enumerate(names):
-        got = [
-            c == k for c, t in zip(answers["classes"], answers["expected"], strict=True) if t == k
-        ]
-        if got:
-            rows.append((name, str(len(got)), str(sum(got)), f"{sum(got) / len(got):.0%}"))
-    show(
-        tables.table(
-            f"{answers['engine']}: {path}", ("class", "samples", "correct", "accuracy"), rows
-        )
-    )
-    if answers["samples"] <= FEW:
-        heard = [names[c] for c in answers["classes"]]
-        said = [names[c] for c in answers["expected"]]
-        pairs = [(str(i), s, h) for i, (s, h) in enumerate(zip(said, heard, strict=True))]
-        show(tables.table("sample by sample", ("sample", "true", "predicted"), pairs))
-    show(
-        f"accuracy {answers['accuracy']:.1%} on {answers['samples']} samples of "
-        f"{answers['steps']} steps, {answers['spikes_per_step']:.1f} hidden spikes per step"
-    )
+    _print_predictions(path, predictions)
     show_next(f"delrec-compile check {path}")
 
 
+def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
+    from delrec_compile.cli import tables
+    from delrec_compile.evaluation.per_class import class_names, per_class
+
+    predicted, true = predictions["classes"], predictions["expected"]
+    labels = class_names(predictions["labels"], predicted, true)
+    rows = [
+        (c.name, str(c.samples), str(c.correct), f"{c.accuracy:.0%}")
+        for c in per_class(labels, predicted, true)
+    ]
+    columns = ("class", "samples", "correct", "accuracy")
+    show(tables.table(f"{predictions['engine']}: {path}", columns, rows))
+    if len(predicted) <= FEW:
+        pairs = enumerate(zip(true, predicted, strict=True))
+        listed = [(str(i), labels[t], labels[p]) for i, (t, p) in pairs]
+        show(tables.table("sample by sample", ("sample", "true", "predicted"), listed))
+    show(
+        f"accuracy {predictions['accuracy']:.1%} on {len(predicted)} samples of "
+        f"{predictions['steps']} steps, {predictions['spikes_per_step']:.1f} hidden spikes per step"
+    )
+
+
 def check(
-    path: Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")],
-    samples: Samples = "samples",
+    context: typer.Context,
+    path: Runnable,
+    samples: Samples = SAMPLES,
     limit: Limit = None,
     network: Annotated[
-        str | None, typer.Option(help="The network an .onnx file was made from, if not beside it.")
+        str | None, typer.Option(help="The network of an .onnx file, if it is not beside it.")
     ] = None,
     device: Devices = None,
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
     if plain.is_plain(path):
-        plain.refuse({"--device": device, "--limit": limit, "--input": samples != "samples"})
+        plain.refuse_unsupported(context, plain.CHECK_OPTIONS)
         plain.check(path, as_json)
         return
     if device:
         devices.check_devices(path, device, samples, limit, as_json)
         return
-    from delrec_compile.cli import tables
-    from delrec_compile.errors import ParityError
-    from delrec_compile.evaluation.proof import describe_difference
     from delrec_compile.system import child
 
     with saying() as say:
@@ -94,27 +103,33 @@ def check(
             samples=samples,
             limit=limit,
         )
+    _print_parity(path, parity, as_json)
+
+
+def _print_parity(path: Path, parity: dict[str, Any], as_json: bool) -> None:
+    """Raises ParityError for a check that did not pass, after it is printed."""
+    from delrec_compile.cli import tables
+    from delrec_compile.errors import ParityError
+    from delrec_compile.evaluation import report
+    from delrec_compile.evaluation.proof import describe_difference
+
     if as_json:
         print_json("check", **parity)
     else:
-        rows = tables.parity_rows([parity])
-        show(tables.table(tables.parity_title([parity]), tables.PARITY_COLUMNS, rows))
-        show(*tables.integer_lines("integer form", [parity]))
+        show(tables.parity_table([parity]))
+        show(*report.integer_lines("integer form", [parity]))
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:
         if parity["spikes"]["differing"]:
-            show(
-                "the differing spikes are explained: each lies within float error of the threshold"
-            )
+            show("each differing spike lies within float error of its threshold")
         show_next(f"delrec-compile run {path}" if path.is_dir() else "delrec-compile build")
 
 
 def bench(
-    path: Annotated[
-        Path | None, typer.Argument(help="An artifact folder; by default the bundled one is built.")
-    ] = None,
-    samples: Samples = "samples",
+    context: typer.Context,
+    path: Artifact = None,
+    samples: Samples = SAMPLES,
     rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
@@ -129,36 +144,45 @@ def bench(
 ) -> None:
     """Time an artifact beside its baselines, interleaved, on one thread; or on other machines."""
     if path is not None and plain.is_plain(path):
-        plain.refuse({"--device": device, "--form": form != "step", "--rows": rows})
-        plain.refuse({"--batch": batch, "--input": samples != "samples"})
+        plain.refuse_unsupported(context, plain.BENCH_OPTIONS)
         plain.bench(path, rounds, as_json)
         return
     if device:
         devices.bench_devices(path, device, samples, rows, rounds or 25, as_json)
         return
-    import tempfile
+    _bench_here(path, samples, names(rows), rounds, form, batch, as_json)
 
+
+def _bench_here(
+    path: Path | None,
+    samples: str,
+    rows: tuple[str, ...],
+    rounds: int | None,
+    form: str,
+    batch: int | None,
+    as_json: bool,
+) -> None:
     from delrec_compile.cli import tables
-    from delrec_compile.compiler.build import build as build_artifact
+    from delrec_compile.compiler.build import build
+    from delrec_compile.evaluation import report
     from delrec_compile.evaluation.baselines.registry import ENGINES
     from delrec_compile.evaluation.latency.bench import bench as measure
     from delrec_compile.evaluation.latency.bench import names_for, streams
     from delrec_compile.network import checkpoint
 
-    named = tuple(r.strip() for r in rows.split(",") if r.strip()) or None
-    chosen = names_for(form, named)
+    engines = names_for(form, rows or None)
     streams(form, batch)
-    with tempfile.TemporaryDirectory() as folder, saying() as say:
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         if path is None:
             path = Path(folder) / "artifact"
-            build_artifact(checkpoint.load(DEFAULT), out=path, progress=say)
-        slow = any(ENGINES[name].compiles for name in chosen)
+            build(checkpoint.load(DEFAULT), out=path, progress=say)
+        slow = any(ENGINES[name].compiles for name in engines)
         patience = "; PyTorch compiles its variants first: a minute or two" if slow else ""
-        say(f"timing {len(chosen)} engines{patience}")
-        result = measure(path, samples, rows=named, rounds=rounds, form=form, batch=batch)
+        say(f"timing {len(engines)} engines{patience}")
+        result = measure(path, samples, rows=rows or None, rounds=rounds, form=form, batch=batch)
     if as_json:
         print_json("bench", **result.as_dict())
         return
-    show(tables.table("latency", tables.BENCH_COLUMNS, tables.bench_rows(result)))
-    show(tables.bench_line(result))
+    show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
+    show(report.bench_line(result))
     show_next("delrec-compile inspect")

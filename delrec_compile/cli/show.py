@@ -1,9 +1,8 @@
-"""The commands that only look: inspect, targets, doctor."""
+"""The commands that only show: inspect, targets, doctor."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import typer
 
@@ -14,20 +13,21 @@ from delrec_compile.cli.terminal import print_json, show, show_next
 def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     """Show a network: sizes, savings, state, ONNX schema."""
     from delrec_compile.cli import tables
+    from delrec_compile.evaluation import report
     from delrec_compile.network import checkpoint
-    from delrec_compile.network.summary import inspect as facts_of
+    from delrec_compile.network.summary import inspect as summarise
 
-    facts = facts_of(checkpoint.load(model))
+    summary = summarise(checkpoint.load(model))
     if as_json:
-        print_json("inspect", **facts)
+        print_json("inspect", **summary)
         return
-    show(tables.network_table(facts), *tables.network_lines(facts), "")
+    show(tables.network_table(summary), *report.network_lines(summary), "")
     state = [
         (f"past_{s['name']} -> present_{s['name']}", str(["batch", *s["shape"]]), s["meaning"])
-        for s in facts["onnx"]["state"]
+        for s in summary["onnx"]["state"]
     ]
     show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
-    for key, value in facts["notes"].items():
+    for key, value in summary["notes"].items():
         show(f"{key}: {value}")
     show_next(f"delrec-compile build {model}")
 
@@ -36,31 +36,9 @@ def targets(as_json: Json = False) -> None:
     """List the targets and whether this machine can build for them."""
     from delrec_compile import targets as profiles
     from delrec_compile.cli import tables
-    from delrec_compile.system import nvrtc, toolchain
-    from delrec_compile.system.doctor import missing
+    from delrec_compile.system.doctor import target_status
 
-    rows: list[dict[str, Any]] = []
-    for name in profiles.names():
-        profile = profiles.load(name)
-        lacks = missing(profile)
-        fix = (
-            {"zig": toolchain.CROSS_HINT, "cuda": nvrtc.INSTALL_HINT}.get(
-                lacks[0], toolchain.INSTALL_HINT
-            )
-            if lacks
-            else ""
-        )
-        rows.append(
-            {
-                "name": name,
-                "summary": profile.summary,
-                "ready": not lacks,
-                "missing": lacks,
-                "fix": fix,
-                "numeric": list(profile.numeric),
-                "how": profile.how,
-            }
-        )
+    rows = [target_status(profiles.load(name)) for name in profiles.names()]
     if as_json:
         print_json("targets", targets=rows)
         return
@@ -68,7 +46,7 @@ def targets(as_json: Json = False) -> None:
         (r["name"], r["summary"], "yes" if r["ready"] else "no", ", ".join(r["numeric"]), r["fix"])
         for r in rows
     ]
-    show(tables.table("targets", ("target", "what", "ready", "numeric", "fix"), cells))
+    show(tables.table("targets", ("target", "summary", "ready", "numeric modes", "fix"), cells))
     show_next(f"delrec-compile build --target {rows[0]['name']}")
 
 
@@ -82,7 +60,7 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
     else:
-        columns = ("tool", "state", "what is here", "needed for", "fix")
+        columns = ("tool", "state", "found", "needed for", "fix")
         show(tables.table("this machine", columns, tables.finding_rows(findings)))
     if bad:
         raise typer.Exit(5)

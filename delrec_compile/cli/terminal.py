@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def print_json(verb: str, **facts: Any) -> None:
-    print(json.dumps({"schema": f"delrec.{verb}/1", **facts}, indent=2))
+def print_json(verb: str, **result: Any) -> None:
+    """The result on stdout, with its schema."""
+    print(json.dumps({"schema": f"delrec.{verb}/1", **result}, indent=2))
 
 
 def plain(value: Any) -> Any:
-    """dataclass values as JSON takes them."""
+    """Values of a dataclass as JSON takes them."""
     return json.loads(json.dumps(value, default=str))
 
 
 def show(*items: Any) -> None:
+    """Prints text and tables on stdout."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
@@ -27,17 +29,18 @@ def show(*items: Any) -> None:
 
 
 def show_next(command: str) -> None:
+    """Prints the command that usually follows."""
     show(f"next: {command}")
 
 
 def note(text: str) -> None:
-    """On stderr, so that a result on stdout stays whole."""
+    """A note on stderr, so that stdout holds the result alone."""
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def saying() -> Iterator[Callable[[str], None]]:
-    """Says on stderr what goes on: a spinner on a terminal, else a line for each part."""
+    """Progress on stderr: a spinner on a terminal, else a line for each part."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,73 +17,58 @@ if TYPE_CHECKING:
     from delrec_compile.training.loop import TrainResult
 
 LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
+Recurrence = Annotated[
+    str | None,
+    typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d or none."),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Options as a TOML file; flags win over it.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other option of the recipe as name=value, repeatable."),
+]
+Log = Annotated[
+    str, typer.Option(help="Epochs beside the network, as csv or jsonl; none for no file.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")]
+Plots = Annotated[
+    bool, typer.Option("--plots", help="Draw the curves and the delays beside the network.")
+]
 
 
 def train(
     data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
-    recurrence: Annotated[
-        str | None,
-        typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d or none."),
-    ] = None,
+    recurrence: Recurrence = None,
     hidden: Annotated[int | None, typer.Option(help="Neurons per layer (256).")] = None,
     kernel: Annotated[int | None, typer.Option(help="Taps of a conv recurrence, odd (3).")] = None,
     max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random number (0).")] = None,
-    device: Annotated[str | None, typer.Option(help="Of torch: cpu (default), cuda.")] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="Options as a TOML file; flags win over it.")
-    ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any other option of the recipe as name=value, repeatable."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a training that was cut off.")
-    ] = False,
-    log: Annotated[
-        str, typer.Option(help="Epochs beside the network, as csv or jsonl; none for no file.")
-    ] = "csv",
-    plots: Annotated[
-        bool, typer.Option("--plots", help="Draw the curves and the delays beside the network.")
-    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers (0).")] = None,
+    device: Annotated[str | None, typer.Option(help="Torch's: cpu (default), cuda.")] = None,
+    config: Config = None,
+    options: Settings = None,
+    resume: Resume = False,
+    log: Log = "csv",
+    plots: Plots = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train a network on spike data, freeze it, measure it, write it."""
     from delrec_compile.training.config import TrainConfig
 
-    told = TrainConfig.with_options(
-        options or (),
-        config,
-        recurrence=recurrence,
-        hidden=hidden,
-        kernel=kernel,
-        max_delay=max_delay,
-        epochs=epochs,
-        seed=seed,
-        device=device,
-    )
-    result, files = _fit(data, out, told, log=log, plots=plots, resume=resume, force=force)
-    if as_json:
-        print_json(
-            "train",
-            path=str(out),
-            accuracy=result.accuracy,
-            recurrent_parameters=result.recurrent_parameters,
-            seconds=result.seconds,
-            history=[asdict(e) for e in result.history],
-            files=[str(f) for f in files],
-        )
-        return
-    _show(out, result, files)
+    flags: dict[str, Any] = {"recurrence": recurrence, "hidden": hidden, "kernel": kernel}
+    flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
+    recipe = TrainConfig.with_options(options or (), config, **flags)
+    result, files = _fit(data, out, recipe, log=log, plots=plots, resume=resume, force=force)
+    _print_training(out, result, files, as_json)
 
 
 def _fit(
     data: Path, out: Path, config: TrainConfig, *, log: str, plots: bool, resume: bool, force: bool
 ) -> tuple[TrainResult, list[Path]]:
-    """Trains and writes; the result and the files beside the network."""
+    """Trains and writes; returns the result and the files beside the network."""
     from delrec_compile.network import checkpoint
     from delrec_compile.system.files import check_writable
     from delrec_compile.training import plots as pictures
@@ -120,7 +105,10 @@ def _fit(
 
 
 def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
-    """The file of the unfinished training; refuses what cannot be written, or not without force."""
+    """The file of the unfinished training.
+
+    Raises UsageError or CheckpointError for files that cannot be written, or only with force.
+    """
     from delrec_compile.errors import CheckpointError, UsageError
 
     if log not in LOGS:
@@ -132,7 +120,8 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
     state = out.with_suffix(".unfinished")
     if state.exists() and not (resume or force):
         raise CheckpointError(
-            f"{state} holds an unfinished training; add --resume to go on, or --force to start anew"
+            f"{state} holds an unfinished training; add --resume to continue it, or --force to "
+            "start over"
         )
     return state
 
@@ -148,9 +137,20 @@ def _sets(data: Path, config: TrainConfig) -> Sets:
     return sets
 
 
-def _show(out: Path, result: TrainResult, files: list[Path]) -> None:
+def _print_training(out: Path, result: TrainResult, files: list[Path], as_json: bool) -> None:
     from delrec_compile.cli import tables
 
+    if as_json:
+        print_json(
+            "train",
+            path=str(out),
+            accuracy=result.accuracy,
+            recurrent_parameters=result.recurrent_parameters,
+            seconds=result.seconds,
+            history=[asdict(e) for e in result.history],
+            files=[str(f) for f in files],
+        )
+        return
     rows = [(name, f"{value:.1%}") for name, value in result.accuracy.items()]
     rows.append(("recurrent parameters", f"{result.recurrent_parameters:,}"))
     show(tables.table(f"{out}, frozen", ("set", "accuracy"), rows))

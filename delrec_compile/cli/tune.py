@@ -1,4 +1,4 @@
-"""The commands of tuning: tune, and db for what it keeps."""
+"""The commands of tuning: tune, and db for the store of its measurements."""
 
 from __future__ import annotations
 
@@ -9,99 +9,100 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.aliases import Numeric
-from delrec_compile.cli.options import DEFAULT, Db, Force, Json, Model, NumericMode, Samples
+from delrec_compile.cli.options import (
+    DEFAULT,
+    FLOAT32,
+    SAMPLES,
+    Calibration,
+    Cpu,
+    Db,
+    Force,
+    Json,
+    Model,
+    NumericMode,
+    Samples,
+    Target,
+)
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.tuning.result import Tuned
 
-db_app = typer.Typer(help="What 'tune' has measured: list, verify, merge.", no_args_is_help=True)
+db_app = typer.Typer(
+    help="The store of 'tune': list, verify, repair, merge, export.", no_args_is_help=True
+)
 
 
 def tune(
     model: Model = DEFAULT,
-    target: Annotated[str, typer.Option("--target", "-t", help="See 'targets'.")] = "x86_64",
-    numeric: NumericMode = Numeric.FLOAT32,
-    calibrate: Annotated[
-        Path | None,
-        typer.Option(help="Samples to calibrate int modes on: .h5 or .npz, of training data."),
-    ] = None,
-    cpu: Annotated[str | None, typer.Option(help="LLVM's CPU name, such as x86-64-v3.")] = None,
+    target: Target = "x86_64",
+    numeric: NumericMode = FLOAT32,
+    calibrate: Calibration = None,
+    cpu: Cpu = None,
     device: Annotated[
         str | None, typer.Option(help="Measure there: rpc://host:port/key or ssh://user@host.")
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 10.0,
+    minutes: Annotated[float, typer.Option(help="Stop after so many minutes.")] = 10.0,
     trials: Annotated[int | None, typer.Option(help="Stop after so many measurements.")] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Emulators at once; default: one per core, at most 4.")
     ] = None,
-    samples: Samples = "samples",
+    samples: Samples = SAMPLES,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Find the fastest schedule for a network on a target; 'build' takes it from then on."""
+    """Find the fastest schedule for a network on a target; 'build' uses it from then on."""
+    from delrec_compile.tuning.result import Limits
+
+    options: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "device": device}
+    command = _command("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
+    options |= {"samples": samples, "db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
+    tuned = _search(model, target, calibrate, command, options)
+    if as_json:
+        print_json("tune", **tuned.as_dict())
+        return
+    show_tuned(tuned)
+    shown = None if numeric == FLOAT32 else numeric
+    show_next(_command("build", model, target, cpu=cpu, numeric=shown, db=db))
+
+
+def _search(
+    model: str, target: str, calibrate: Path | None, command: str, options: dict[str, Any]
+) -> Tuned:
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.data.samples import read_samples
     from delrec_compile.network import checkpoint
-    from delrec_compile.tuning.result import Limits
     from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
-    facts: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "samples": samples, "db": db}
-    facts["device"] = device
-    line = _line(model, target, numeric, cpu, device, minutes, trials)
+    calibration = read_samples(calibrate) if calibrate else None
     try:
         with counting("tuning") as step:
-            found = search(
-                network,
-                target,
-                calibrate=read_samples(calibrate) if calibrate else None,
-                limits=Limits(minutes, trials),
-                jobs=jobs,
-                command=line,
-                progress=step,
-                **facts,
+            return search(
+                network, target, calibrate=calibration, command=command, progress=step, **options
             )
     except KeyboardInterrupt:
-        kept = Store(db).folder
-        print(f"what is measured stays in {kept}; the same command goes on", file=sys.stderr)
+        folder = Store(options["db"]).folder
+        text = f"measurements so far stay in {folder}; the same command goes on from them"
+        print(text, file=sys.stderr)
         raise
-    if as_json:
-        print_json("tune", **found.as_dict())
-        return
-    show_found(found)
-    more = f" --cpu {shlex.quote(cpu)}" if cpu else ""
-    more += f" --numeric {numeric}" if numeric != Numeric.FLOAT32 else ""
-    more += f" --db {shlex.quote(str(db))}" if db else ""
-    show_next(f"delrec-compile build {shlex.quote(model)} --target {target}{more}")
 
 
-def _line(
-    model: str,
-    target: str,
-    numeric: str,
-    cpu: str | None,
-    device: str | None,
-    minutes: float,
-    trials: int | None,
-) -> str:
-    """The command, as it is noted beside what it found."""
-    line = f"delrec-compile tune {shlex.quote(model)} --target {target} --numeric {numeric}"
-    line += f" --cpu {shlex.quote(cpu)}" if cpu else ""
-    line += f" --device {shlex.quote(device)}" if device else ""
-    line += f" --trials {trials}" if trials else ""
-    return f"{line} --minutes {minutes:g}"
+def _command(verb: str, model: str, target: str, **options: Any) -> str:
+    """The command line, with the options that are not None."""
+    line = f"delrec-compile {verb} {shlex.quote(model)} --target {target}"
+    values = {name: value for name, value in options.items() if value is not None}
+    return line + "".join(f" --{name} {shlex.quote(str(v))}" for name, v in values.items())
 
 
-def show_found(found: Tuned) -> None:
-    """A Tuned as a table and a verdict."""
+def show_tuned(tuned: Tuned) -> None:
+    """Prints a table of the untuned, shipped and best schedules, and the verdict."""
     from delrec_compile.cli import tables
 
-    named = (("untuned", found.untuned), ("shipped", found.shipped), ("best", found.best))
-    knobs, digits = list(found.space), 2 if found.unit == "us" else 0
-    forms = {"steps": f"{found.unit} per step", "sequence": "in sequences"}
-    columns = ("", *(forms[form] for form in found.shipped.costs), *knobs)
+    named = (("untuned", tuned.untuned), ("shipped", tuned.shipped), ("best", tuned.best))
+    knobs, digits = list(tuned.space), 2 if tuned.unit == "us" else 0
+    forms = {"steps": f"{tuned.unit} per step", "sequence": "in sequences"}
+    columns = ("", *(forms[form] for form in tuned.shipped.costs), *knobs)
     rows = [
         (
             name,
@@ -111,24 +112,24 @@ def show_found(found: Tuned) -> None:
         for name, measured in named
         if measured
     ]
-    show(tables.table(f"{found.target} on {found.cpu}, {found.numeric}", columns, rows))
-    n = found.trials
+    show(tables.table(f"{tuned.target} on {tuned.cpu}, {tuned.numeric}", columns, rows))
+    n = tuned.trials
     show(
-        f"{n['measured'] + n['known']} of {found.size} schedules measured, {n['measured']} of them "
-        f"now; {n['failed']} failed; {found.ended}; {found.seconds:.0f} s; {found.how}"
+        f"{n['measured'] + n['known']} of {tuned.size} schedules measured, {n['measured']} of them "
+        f"now; {n['failed']} failed; {tuned.ended}; {tuned.seconds:.0f} s; {tuned.how}"
     )
-    if found.speedup > 1:
-        show(f"{found.speedup:.2f}x as fast as shipped, same bits: 'build' takes it from now on")
+    if tuned.speedup > 1:
+        show(f"{tuned.speedup:.2f}x as fast as shipped, same bits: 'build' uses it from now on")
     else:
         show("nothing beats the shipped schedule: it stays")
-    if found.over_untuned:
-        show(f"{found.over_untuned:.2f}x as fast as untuned")
-    show(f"recorded in {found.store}")
+    if tuned.over_untuned:
+        show(f"{tuned.over_untuned:.2f}x as fast as untuned")
+    show(f"recorded in {tuned.store}")
 
 
 @db_app.command("ls")
 def db_ls(db: Db = None, as_json: Json = False) -> None:
-    """List what was tuned."""
+    """List the tuned schedules."""
     from delrec_compile.cli import tables
     from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning.listing import listing
@@ -150,7 +151,7 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
         )
         for r in rows
     ]
-    columns = ("what", "numeric", "network", "trials", "failed", "gain", "state")
+    columns = ("target", "numeric mode", "network", "trials", "failed", "gain", "state")
     show(tables.table(str(store.folder), columns, cells))
     show_next("delrec-compile tune" if not rows else "delrec-compile db verify")
 
@@ -163,17 +164,17 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
     from delrec_compile.tuning.listing import damaged_lines
 
     store = Store(db)
-    found = damaged_lines(store)
-    whole = len(store.files()) - len({d["file"] for d in found})
+    damaged = damaged_lines(store)
+    intact = len(store.files()) - len({d["file"] for d in damaged})
     if as_json:
-        print_json("db-verify", folder=str(store.folder), whole_files=whole, damaged=found)
+        print_json("db-verify", folder=str(store.folder), whole_files=intact, damaged=damaged)
     else:
-        for d in found:
+        for d in damaged:
             show(f"{d['file']}, line {d['line']}: damaged: {d['text']}")
-        show(f"{store.folder}: {whole} files are whole")
-    if found:
+        show(f"{store.folder}: {intact} files are intact")
+    if damaged:
         raise InputError(
-            f"{len(found)} damaged lines in {store.folder}; 'delrec-compile db repair' sets them "
+            f"{len(damaged)} damaged lines in {store.folder}; 'delrec-compile db repair' sets them "
             "aside, nothing else is lost"
         )
     if not as_json:
@@ -203,7 +204,7 @@ def db_merge(
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Take over the records of other stores."""
+    """Merge the records of other stores into this one."""
     from delrec_compile.compiler.schedules.store import Store
 
     store = Store(db)
@@ -223,7 +224,7 @@ def db_export(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder, such as targets/tuned of a checkout.")
     ] = Path("targets/tuned"),
-    target: Annotated[str | None, typer.Option("--target", "-t", help="Only of this one.")] = None,
+    target: Annotated[str | None, typer.Option("--target", "-t", help="Only this target.")] = None,
     db: Db = None,
     force: Force = False,
     as_json: Json = False,

@@ -43,6 +43,13 @@ class Proof:
     emulated: dict[str, Any] | None = None
 
     @property
+    def how(self) -> str:
+        """native, emulated or device: where the artifact ran."""
+        if self.emulated is None:
+            return "native"
+        return "device" if self.emulated["how"].startswith("device") else "emulated"
+
+    @property
     def checks(self) -> list[dict[str, Any]]:
         return [c for c in (self.check, self.onnxruntime) if c is not None]
 

@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
+from delrec_compile.interop.options import CHECKPOINT, MODULES, NIR, names_for
 from delrec_compile.interop.result import Imported
 
-NIR = (".nir", ".h5", ".hdf5")
-CHECKPOINTS = (".pth", ".pt")
-FRAMEWORKS = ("spikingjelly", "snntorch", "norse")
-OF_NIR = ("dt_ms", "method", "loop_step", "round_delays", "max_input", "name")
-OF_MODULES = ("dt_ms", "max_input", "name", "input_shape")
-OF_SNNTORCH = (*OF_MODULES, "whole")
-OF_CHECKPOINTS = ("dt_ms", "max_input", "name", "sigma", "recipe", "tau", "reset", "fires", "gain")
+NIR_SUFFIXES = (".nir", ".h5", ".hdf5")
+CHECKPOINT_SUFFIXES = (".pth", ".pt")
 
 
 def import_model(source: Any, **options: Any) -> Imported:
@@ -47,16 +43,17 @@ def _file(path: Path, options: dict[str, Any]) -> Imported:
             f"{path}: no such file; give a .nir file, a .pth checkpoint of the authors' code, or "
             "'module:function'"
         )
-    if path.suffix in NIR:
+    if path.suffix in NIR_SUFFIXES:
         from delrec_compile.interop.nir.reader import from_nir, read
 
-        return from_nir(read(path), **_fitting("a NIR graph", options, OF_NIR))
-    if path.suffix in CHECKPOINTS:
+        return from_nir(read(path), **_fitting("a NIR graph", options, NIR))
+    if path.suffix in CHECKPOINT_SUFFIXES:
         from delrec_compile.interop.delrec.checkpoint import from_checkpoint
 
-        return from_checkpoint(path, **_fitting("a checkpoint", options, OF_CHECKPOINTS))
+        return from_checkpoint(path, **_fitting("a checkpoint", options, CHECKPOINT))
     raise CheckpointError(
-        f"{path}: unknown kind of file '{path.suffix}'; allowed: {', '.join((*NIR, *CHECKPOINTS))}, "
+        f"{path}: unknown kind of file '{path.suffix}'; allowed: "
+        f"{', '.join((*NIR_SUFFIXES, *CHECKPOINT_SUFFIXES))}, "
         "or 'module:function' of a function that returns a model"
     )
 
@@ -65,23 +62,22 @@ def _live(model: Any, options: dict[str, Any]) -> Imported:
     if type(model).__module__.split(".")[0] == "nir":
         from delrec_compile.interop.nir.reader import from_nir
 
-        return from_nir(model, **_fitting("a NIR graph", options, OF_NIR))
+        return from_nir(model, **_fitting("a NIR graph", options, NIR))
     if not callable(getattr(model, "named_modules", None)):
         raise UnsupportedError(
             f"a {type(model).__name__} is no model; allowed: a torch module of "
-            f"{', '.join(FRAMEWORKS)}, or a NIR graph"
+            f"{', '.join(MODULES)}, or a NIR graph"
         )
     roots = {type(m).__module__.split(".")[0] for _, m in model.named_modules()}
-    found = [name for name in FRAMEWORKS if name in roots]
+    found = [name for name in MODULES if name in roots]
     if len(found) != 1:
         raise UnsupportedError(
             f"a {type(model).__name__} with spiking neurons of {' and '.join(found) or 'no framework'}"
-            f"; allowed: those of one of {', '.join(FRAMEWORKS)}"
+            f"; allowed: those of one of {', '.join(MODULES)}"
         )
     reader = importlib.import_module(f"delrec_compile.interop.{found[0]}")
     made: Callable[..., Imported] = getattr(reader, f"from_{found[0]}")
-    allowed = OF_SNNTORCH if found[0] == "snntorch" else OF_MODULES
-    return made(model, **_fitting(f"a module of {found[0]}", options, allowed))
+    return made(model, **_fitting(f"a module of {found[0]}", options, found[0]))
 
 
 def _called(reference: str) -> Any:
@@ -111,7 +107,9 @@ def _called(reference: str) -> Any:
         raise CheckpointError(f"{reference} fails when called: {error!r}") from error
 
 
-def _fitting(what: str, options: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
+def _fitting(what: str, options: dict[str, Any], reader: str) -> dict[str, Any]:
+    """The options, if the reader takes them all. Raises UsageError."""
+    allowed = names_for(reader)
     for key in options:
         if key not in allowed:
             raise UsageError(f"{what} takes no {key}; allowed: {', '.join(allowed)}")

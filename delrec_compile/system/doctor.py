@@ -7,7 +7,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.system import child, nvrtc, toolchain, tvm_loader
@@ -39,6 +39,20 @@ def doctor() -> list[Finding]:
 def missing(target: Target) -> list[str]:
     """Tools that a build for the target needs and this machine lacks."""
     return [tool for tool in target.tools if not PROBES[tool]().ok]
+
+
+def target_status(target: Target) -> dict[str, Any]:
+    """A target as `targets --json` lists it. fix: installs the first tool that is missing."""
+    lacking = missing(target)
+    return {
+        "name": target.name,
+        "summary": target.summary,
+        "ready": not lacking,
+        "missing": lacking,
+        "fix": PROBES[lacking[0]]().fix if lacking else "",
+        "numeric": [str(mode) for mode in target.numeric],
+        "how": target.how,
+    }
 
 
 def _package(name: str) -> Finding:

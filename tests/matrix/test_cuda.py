@@ -23,7 +23,6 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.cli import tables
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
 from delrec_compile.compiler.kernels.float32 import compose
@@ -37,6 +36,7 @@ from delrec_compile.errors import (
     ToolchainError,
     UnsupportedError,
 )
+from delrec_compile.evaluation import report
 from delrec_compile.evaluation.latency import gpu
 from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.evaluation.proof import prove
@@ -188,7 +188,7 @@ def test_the_bundled_network_is_proven(tmp_path: Path) -> None:
     assert proof.emulated is not None
     if cuda.gpu() is None:
         assert proof.emulated["how"] == "emulated (CUDA source on this CPU, no GPU)"
-        assert tables.emulated_line(proof.emulated) == proof.emulated["how"]
+        assert report.emulated_line(proof.emulated) == proof.emulated["how"]
         assert proof.emulated["instructions_per_step"] is None
         assert proof.bench is None
 

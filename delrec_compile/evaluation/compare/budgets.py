@@ -20,7 +20,7 @@ class Limit:
     """A kind of budget.
 
     figures: keys of a row of `compare`; the first that has a value is judged. can: whether a target
-    can have one at all. unit: a value with its unit. what: what it is of.
+    can have one at all. unit: formats a value with its unit. what: the thing measured.
     """
 
     option: str
@@ -34,13 +34,13 @@ class Limit:
 
     def figure(self, row: Mapping[str, Any]) -> tuple[str, float] | None:
         """The judged key and its value; None where the row has none."""
-        found = [(key, float(row[key])) for key in self.figures if row.get(key) is not None]
-        return found[0] if found else None
+        values = [(key, float(row[key])) for key in self.figures if row.get(key) is not None]
+        return values[0] if values else None
 
 
 @dataclass(frozen=True)
 class Miss:
-    """text: one line with the target, the value, the limit, and by how much it is over."""
+    """A limit that a row is over. text: one line with target, value, limit and excess."""
 
     target: str
     numeric: str
@@ -51,7 +51,7 @@ class Miss:
 
 
 def size(value: float) -> str:
-    """Bytes for people; exact where they are few."""
+    """Bytes as text; exact below 10 KB."""
     return f"{value:,.0f} bytes" if value < 10 * KB else f"{value / KB:,.1f} KB"
 
 
@@ -84,10 +84,10 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Budgets:
-    """The most that a row may take; None is no limit. flash and ram in bytes.
+    """The most that a row may take; None is no limit.
 
-    Microseconds and instructions are those of the mean step, as in the row. Where a target is
-    emulated, the microseconds are its estimate.
+    max_us, max_instructions: of the mean step; the microseconds of an emulated target are its
+    estimate. max_flash, max_ram: bytes. Raises UsageError for a limit that is not more than 0.
     """
 
     max_us: float | None = None
@@ -96,33 +96,49 @@ class Budgets:
     max_ram: float | None = None
 
     def __post_init__(self) -> None:
-        for limit, value in self.asked():
+        for limit, value in self.set_limits():
             if not value > 0:
-                raise UsageError(f"{limit.option} {value:g}: a budget is more than 0")
+                raise UsageError(f"{limit.option} {value:g}: a budget must be more than 0")
 
-    def asked(self) -> list[tuple[Limit, float]]:
-        given = {field: getattr(self, field) for field in LIMITS}
-        return [(LIMITS[f], v) for f, v in given.items() if v is not None]
+    @classmethod
+    def parse(
+        cls,
+        max_us: float | None = None,
+        max_instructions: float | None = None,
+        max_flash: str | None = None,
+        max_ram: str | None = None,
+    ) -> Budgets:
+        """Budgets whose sizes are text, see `parse_size`. Raises UsageError."""
+        flash, ram = (
+            None if text is None else parse_size(text, LIMITS[name].option)
+            for name, text in (("max_flash", max_flash), ("max_ram", max_ram))
+        )
+        return cls(max_us, max_instructions, flash, ram)
+
+    def set_limits(self) -> list[tuple[Limit, float]]:
+        """The limits that are set, with their values."""
+        values = {field: getattr(self, field) for field in LIMITS}
+        return [(LIMITS[f], v) for f, v in values.items() if v is not None]
 
     def misses(self, row: Mapping[str, Any]) -> list[Miss]:
-        """What of a row is over its limit."""
+        """The limits that a row of `compare` is over."""
         out = []
-        for limit, most in self.asked():
-            found = limit.figure(row)
-            if found is not None and found[1] > most:
-                out.append(_miss(row, limit, found, most))
+        for limit, maximum in self.set_limits():
+            figure = limit.figure(row)
+            if figure is not None and figure[1] > maximum:
+                out.append(_miss(row, limit, figure, maximum))
         return out
 
 
-def _miss(row: Mapping[str, Any], limit: Limit, found: tuple[str, float], most: float) -> Miss:
-    key, value = found
+def _miss(row: Mapping[str, Any], limit: Limit, figure: tuple[str, float], maximum: float) -> Miss:
+    key, value = figure
     about = "~" if key.startswith("estimated") else ""
-    allowed, over = (limit.unit(v) for v in (most, value - most))
+    allowed, over = (limit.unit(v) for v in (maximum, value - maximum))
     text = (
         f"{row['target']} {row['numeric']}: {about}{limit.text(value)}, over {limit.option} {allowed} "
-        f"by {over} ({value / most - 1:.1%})"
+        f"by {over} ({value / maximum - 1:.1%})"
     )
-    return Miss(row["target"], row["numeric"], limit.option, value, most, text)
+    return Miss(row["target"], row["numeric"], limit.option, value, maximum, text)
 
 
 def parse_size(text: str, option: str = "size") -> int:

@@ -95,7 +95,9 @@ def compare(
         tuple(baselines),
         tuple(m for r in rows for m in budgets.misses(asdict(r))),
         tuple(line for r, p in pairs for line in _unjudged(budgets, r, p)),
-        tuple(x.option for x, _ in budgets.asked() if not any(x.figure(asdict(r)) for r in rows)),
+        tuple(
+            x.option for x, _ in budgets.set_limits() if not any(x.figure(asdict(r)) for r in rows)
+        ),
         workload,
         machine(),
     )
@@ -116,7 +118,7 @@ def _modes(numeric: Sequence[str]) -> list[str]:
 
 
 def _answerable(budgets: Budgets, profiles: Sequence[Target]) -> None:
-    for limit, _ in budgets.asked():
+    for limit, _ in budgets.set_limits():
         if not any(limit.can(p) for p in profiles):
             able = [n for n in targets.names() if limit.can(targets.load(n))]
             raise UsageError(
@@ -129,7 +131,7 @@ def _unjudged(budgets: Budgets, row: TargetRow, profile: Target) -> list[str]:
     why = row.skipped or row.failed or "no such figure"
     return [
         f"{limit.option} is not judged on {row.name}: {why}"
-        for limit, _ in budgets.asked()
+        for limit, _ in budgets.set_limits()
         if limit.can(profile) and limit.figure(asdict(row)) is None
     ]
 
@@ -232,7 +234,7 @@ def _proven(row: TargetRow, artifact: Artifact, proof: Proof, dt_ms: float) -> T
     estimate = mean * CYCLES_PER_INSTRUCTION / clock if mean and clock else None
     return replace(
         row,
-        how="device" if cost["how"].startswith("device") else "emulated",
+        how=proof.how,
         engine=cost["how"],
         instructions_per_step=mean,
         worst_instructions=worst,

@@ -1,7 +1,7 @@
-"""A baseline of the bare C program, in a process of its own: the same counts in, the same answers out.
+"""A baseline of the bare C program, in a process of its own: counts in, membranes out.
 
-It imports what its engine needs and no more. The first answer is the size of its state; then each
-row of counts is answered with the membranes of the readout.
+It imports what its engine needs and no more: each engine is a function of its name. The first output
+is the size of its state; then each row of counts gives the membranes of the readout.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ Step = Callable[[F32, list[Any]], tuple[F32, list[Any]]]
 
 
 def main(engine: str, source: str, inputs: int) -> None:
-    """Serves `source` on standard input and output, one stream, one thread."""
+    """Runs the engine on standard input and output, one stream, one thread. source: its network."""
     os.environ["OMP_NUM_THREADS"] = os.environ["TVM_NUM_THREADS"] = "1"
-    # what an engine prints must not stand among the answers
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    # text that an engine prints must not mix with the outputs
+    outputs = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    step, state = ENGINES[engine](Path(source))
+    step, state = globals()[engine](Path(source))
     size = sum(int(np.prod(s.shape)) * 4 for s in state)
-    answers.write(size.to_bytes(4, "little"))
+    outputs.write(size.to_bytes(4, "little"))
     while len(raw := sys.stdin.buffer.read(inputs * 4)) == inputs * 4:
         y, state = step(np.frombuffer(raw, np.float32)[None], state)
-        answers.write(np.ascontiguousarray(y).tobytes())
+        outputs.write(np.ascontiguousarray(y).tobytes())
 
 
-def _onnxruntime(model: Path) -> tuple[Step, list[Any]]:
-    import onnxruntime
+def onnxruntime(model: Path) -> tuple[Step, list[Any]]:
+    """The exported step, in one session."""
+    import onnxruntime as runtime
 
-    options = onnxruntime.SessionOptions()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     past = session.get_inputs()[1:]
 
     def step(x: F32, state: list[Any]) -> tuple[F32, list[Any]]:
@@ -52,7 +53,8 @@ def _onnxruntime(model: Path) -> tuple[Step, list[Any]]:
     return step, [np.zeros((1, *p.shape[1:]), np.float32) for p in past]
 
 
-def _torch_eager(network: Path) -> tuple[Step, list[Any]]:
+def torch_eager(network: Path) -> tuple[Step, list[Any]]:
+    """The step that parity is measured against."""
     import torch
 
     from delrec_compile.network import checkpoint
@@ -69,7 +71,8 @@ def _torch_eager(network: Path) -> tuple[Step, list[Any]]:
     return step, list(module.reset())
 
 
-def _tvm_default(library: Path) -> tuple[Step, list[Any]]:
+def tvm_default(library: Path) -> tuple[Step, list[Any]]:
+    """The library of `compile_tvm` in TVM's virtual machine."""
     tvm_loader.load()
     import tvm
     from tvm import relax
@@ -103,10 +106,3 @@ def compile_tvm(model: str, library: str) -> None:
     built.export_library(library)
     past = [shape for name, shape in shapes.items() if name != "x"]
     Path(library).with_suffix(".json").write_text(json.dumps(past))
-
-
-ENGINES: dict[str, Callable[[Path], tuple[Step, list[Any]]]] = {
-    "onnxruntime": _onnxruntime,
-    "torch_eager": _torch_eager,
-    "tvm_default": _tvm_default,
-}

@@ -31,7 +31,14 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.evaluation.footprint.programs import NAMES, OURS, Program, make_program
+from delrec_compile.evaluation.footprint.programs import (
+    KINDS,
+    NAMES,
+    OURS,
+    Program,
+    check_names,
+    make_program,
+)
 from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.tolerances import LOOSE
@@ -65,6 +72,11 @@ class FootprintRow:
     ratio_cold_start: float | None = None
     ratio_disk: float | None = None
     skipped: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Its title in tables."""
+        return KINDS[self.name].title
 
 
 @dataclass(frozen=True)
@@ -149,9 +161,7 @@ def footprint(
 
 def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
     m = artifact.manifest
-    for name in rows:
-        if name not in NAMES:
-            raise UsageError(f"unknown row '{name}'; allowed: {', '.join(NAMES)}")
+    check_names(rows)
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}; at least 1 is needed")
     if not m.runs_here:

@@ -14,20 +14,38 @@ import jinja2
 
 from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
+from delrec_compile.errors import (
+    CompilerCrash,
+    InputError,
+    ToolchainError,
+    UsageError,
+    did_you_mean,
+)
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, host, toolchain
 from delrec_compile.system.chips import CORES
 
-OURS = ("shared", "static", "static_musl")
-BASELINES = ("onnxruntime", "torch_eager", "tvm_default")
-NAMES = (*OURS, *BASELINES)
-PACKAGES = {
-    "onnxruntime": ("onnxruntime", "numpy"),
-    "torch_eager": ("torch", "numpy"),
-    "tvm_default": ("apache-tvm", "apache-tvm-ffi", "numpy"),
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the footprint. packages: those that a Python baseline runs on; none for ours."""
+
+    title: str
+    packages: tuple[str, ...] = ()
+
+
+# a baseline is a line here and a function of its name in `baseline.py`
+KINDS = {
+    "shared": Kind("bare C, shared library"),
+    "static": Kind("bare C, static"),
+    "static_musl": Kind("bare C, static, musl"),
+    "onnxruntime": Kind("Python, ONNX Runtime", ("onnxruntime", "numpy")),
+    "torch_eager": Kind("Python, PyTorch", ("torch", "numpy")),
+    "tvm_default": Kind("Python, TVM's default build", ("apache-tvm", "apache-tvm-ffi", "numpy")),
 }
+NAMES = tuple(KINDS)
+OURS = tuple(name for name, kind in KINDS.items() if not kind.packages)
 CTYPES = {"float32": "float", "uint8": "uint8_t"}
 FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-ffunction-sections", "-Wl,--gc-sections", "-s")
 SOURCE = "footprint.c.in"
@@ -49,6 +67,14 @@ class Program:
     skipped: str | None = None
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raises UsageError for a name that is not of NAMES."""
+    for name in names:
+        if name not in KINDS:
+            near = did_you_mean(name, NAMES)
+            raise UsageError(f"unknown row '{name}'{near}; allowed: {', '.join(NAMES)}")
+
+
 def make_program(artifact: Artifact, network: Network, name: str, folder: Path) -> Program:
     """The program of a row of NAMES, made in `folder`.
 
@@ -56,7 +82,7 @@ def make_program(artifact: Artifact, network: Network, name: str, folder: Path) 
     Raises CompilerCrash.
     """
     try:
-        if name in BASELINES:
+        if name not in OURS:
             return _baseline(network, name, folder)
         return _ours(artifact, name, folder)
     except ToolchainError as error:
@@ -73,8 +99,8 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
     m, root = artifact.manifest, artifact.path
     source = folder / "footprint.c"
     text = (resources.files("delrec_compile.targets") / SOURCE).read_text()
-    facts = {"name": m.name, "macro": m.name.upper(), "counts": CTYPES[m.counts]}
-    source.write_text(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(facts))
+    values = {"name": m.name, "macro": m.name.upper(), "counts": CTYPES[m.counts]}
+    source.write_text(jinja2.Template(text, undefined=jinja2.StrictUndefined).render(values))
     out = folder / name
     triple = _musl(m.machine) if name == "static_musl" else ""
     library = (artifact.library or compile_library(root, m.name, folder)).absolute()
@@ -121,7 +147,7 @@ def _baseline(network: Network, name: str, folder: Path) -> Program:
         source = library
     boot = BOOT.format(inputs=network.inputs)
     command = (sys.executable, "-P", "-c", boot, json.dumps(sys.path), name, str(source))
-    size = sum(_installed(package) for package in PACKAGES[name])
+    size = sum(_installed(package) for package in KINDS[name].packages)
     return Program(name, command, size, outputs=network.outputs)
 
 

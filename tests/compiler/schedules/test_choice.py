@@ -17,7 +17,6 @@ from helpers import refusal
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.cli import tables
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cpu import pick
 from delrec_compile.compiler.schedules import choice as tuned
@@ -25,6 +24,7 @@ from delrec_compile.compiler.schedules.record import Winner
 from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import InputError
+from delrec_compile.evaluation import report
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -82,7 +82,7 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
     m = made.manifest
     assert m.schedule == {**vars(own), "registers": 16, "events": "branch"}
     assert m.tuning == {"origin": "store", "ratio": 0.8, "own": vars(own)}
-    line = tables.schedule_line(m)
+    line = report.schedule_line(m)
     assert line == (
         "schedule from the store of tuned schedules: when tuned, 1.25x as fast as the profile's own"
     )
@@ -94,7 +94,7 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
     other = built(tmp_path / "d", db=tmp_path / "empty").manifest
     assert other.schedule == vars(own)
     assert other.tuning["origin"] == "profile"
-    assert tables.schedule_line(plain) is tables.schedule_line(other) is None
+    assert report.schedule_line(plain) is report.schedule_line(other) is None
 
 
 def test_the_command_takes_it_too(store: Store, tmp_path: Path) -> None:

@@ -477,7 +477,7 @@ def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, "Traceback" in err) == ("", False)
-    assert "the same command goes on from it" in err
+    assert "the same command goes on from them" in err
     assert load_artifact(tmp_path / "kept" / f"{NAME}-x86_64-float32")
     assert {p.name for p in (tmp_path / "kept").iterdir()} == {
         f"{NAME}-x86_64-float32",

@@ -1,0 +1,194 @@
+"""The report of an artifact, as lines, rows of cells and Markdown, and as the JSON of `build`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from delrec_compile.artifact.manifest import Artifact, Manifest
+from delrec_compile.compiler.schedules.choice import PROFILE, STORE
+from delrec_compile.evaluation import markdown
+from delrec_compile.evaluation.baselines import registry
+from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.proof import Proof
+from delrec_compile.system.files import write_atomic
+from delrec_compile.targets.profile import Memory
+
+Rows = Iterable[Sequence[str]]
+PARITY_COLUMNS = ("engine", "spikes compared", "differing", "worst membrane error", "accuracy")
+BENCH_COLUMNS = ("engine", "us per step", "times ours")
+
+
+def write_report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> None:
+    """Writes report.md into the artifact. summary: of its network, see `network.summary`."""
+    write_atomic(artifact.path / "report.md", report(artifact, summary, proof).encode())
+
+
+def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
+    """The text of report.md."""
+    checks, bench = proof.checks, proof.bench
+    title = parity_title(checks)
+    parts = [f"# {summary['name']}", *network_lines(summary), ""]
+    parts += [f"## {title[0].upper()}{title[1:]}", ""]
+    parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
+    if costs := integer_lines(str(artifact.manifest.numeric), checks):
+        parts += ["", *costs]
+    if proof.emulated is not None:
+        parts += ["", emulated_line(proof.emulated)]
+    if line := schedule_line(artifact.manifest):
+        parts += ["", line]
+    if bench is not None:
+        w = bench.workload
+        parts += [
+            *("", "## Latency", ""),
+            f"{w.get('device', 'Batch 1, one thread')}, medians of interleaved runs; inputs "
+            f"{w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}.",
+            "",
+            *markdown.table(BENCH_COLUMNS, bench_rows(bench), right=False),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def build_result(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> dict[str, Any]:
+    """The fields of `build --json`."""
+    root, cost, manifest = artifact.path, proof.emulated, artifact.manifest
+    return {
+        "artifact": str(root),
+        "archive": str(artifact.archive),
+        "target": manifest.target,
+        "numeric": manifest.numeric,
+        "files": sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()),
+        "check": proof.check,
+        "onnxruntime": proof.onnxruntime,
+        "latency": {
+            "us_per_step": proof.bench.rows[0].us_per_step if proof.bench else None,
+            "instructions_per_step": cost["instructions_per_step"] if cost else None,
+            "how": proof.how if cost or proof.bench else None,
+        },
+        "emulated": cost,
+        "bench": proof.bench.as_dict() if proof.bench else None,
+        "flash_bytes": manifest.flash_bytes,
+        "ram_bytes": manifest.ram_bytes,
+        "library_bytes": manifest.library_bytes,
+        "schedule": manifest.schedule,
+        "tuning": manifest.tuning,
+        "state_bytes": summary["state_bytes"]["artifact"],
+    }
+
+
+def network_lines(summary: dict[str, Any]) -> list[str]:
+    """Parameters, state and exactness of a network, one line each."""
+    state, recurrent = summary["state_bytes"], summary["recurrent_parameters"]
+    parameters = f"{summary['parameters']:,} parameters"
+    if recurrent:
+        saving = f"{summary['saving']:.1%} fewer than a dense recurrence with delays"
+        parameters += f", {recurrent:,} of them recurrent ({saving})"
+    sums = (
+        "every sum is exact: all engines compute the same bits"
+        if summary["exact"]
+        else "sums round: engines agree up to float error"
+    )
+    return [
+        parameters,
+        f"state of one stream: {state['artifact']:,} bytes compiled, {state['onnx']:,} in ONNX",
+        f"step of {summary['dt_ms']:g} ms; {sums}",
+    ]
+
+
+def parity_title(checks: Iterable[dict[str, Any]]) -> str:
+    """The title over `parity_rows`; it names PyTorch where that is the reference of all."""
+    only_torch = all(c["reference"] == "torch" for c in checks)
+    return "parity with PyTorch" if only_torch else "parity"
+
+
+def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
+    """A row of PARITY_COLUMNS for each check."""
+    for c in checks:
+        yield (
+            c["target"] + (", to integer reference" if c["reference"] == "integer" else ""),
+            f"{c['spikes']['compared']:,}",
+            f"{c['spikes']['differing']:,}",
+            f"{c['membrane']['max_abs_error']:.3g}",
+            f"{c['accuracy']:.1%}",
+        )
+
+
+def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
+    """The cost of an integer mode on the samples checked; no line for float32."""
+    out = []
+    for c in checks:
+        cost = c.get("against_float")
+        if cost is None:
+            continue
+        spikes = c["spikes"]["compared"]
+        out.append(
+            f"{numeric}: {c['accuracy']:.1%} of {c['sequences']:,} samples correct, float32 "
+            f"{cost['accuracy']:.1%}; {cost['classes_differing']:,} classes and "
+            f"{cost['spikes_differing']:,} of {spikes:,} spikes "
+            f"({cost['spikes_differing'] / spikes:.3%}) differ from float32"
+        )
+        out.append(f"{numeric} is in integer.safetensors and the code; model.onnx is float32")
+    return out
+
+
+def bench_rows(bench: Bench) -> Rows:
+    """A row of BENCH_COLUMNS for each engine, skipped ones last."""
+    for row in bench.rows:
+        engine, _, streams = row.name.partition("@")
+        name = registry.title(engine) + (f", {streams} streams" if streams else "")
+        yield (name, f"{row.us_per_step:.2f}", f"{row.ratio_to_ours:.1f}x")
+    for engine, reason in bench.skipped.items():
+        yield (registry.title(engine), "-", f"skipped: {reason}")
+
+
+def bench_line(bench: Bench) -> str:
+    """The workload of a benchmark."""
+    w = bench.workload
+    descriptions = {
+        "step": "one step at a time, one stream",
+        "sequence": "whole samples at once, one stream",
+        "batch": f"whole samples of {w['batch']} streams at once; us are of all streams",
+    }
+    return (
+        f"{w.get('device') or descriptions[w['form']] + ', one thread'}, {w['steps']} steps per "
+        f"sample; inputs {w['input_density']:.1%} active, hidden neurons {w['hidden_rate']:.1%}"
+    )
+
+
+def emulated_line(cost: dict[str, Any]) -> str:
+    """Instructions, stack and estimated time of a run in an emulator, or the GPU's name."""
+    if cost["instructions_per_step"] is None:
+        return f"run on {cost['how']}" if "device" in cost["how"] else str(cost["how"])
+    text = (
+        f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
+        f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
+    )
+    if cost["estimated_us"] is None:
+        return text
+    return (
+        f"{text}; estimate at {cost['clock_mhz']:g} MHz and one cycle each: "
+        f"~{cost['estimated_us']:,.0f} us, {cost['estimated_share_of_dt']:.1%} of a step"
+    )
+
+
+def size_line(manifest: Manifest) -> str | None:
+    """Flash and RAM that a program for a chip takes; None for other artifacts."""
+    if manifest.ram_bytes is None:
+        return None
+    memory = Memory.from_table(manifest.memory, "'memory' of the manifest").map
+    return (
+        f"{memory.name}: {manifest.flash_bytes:,} of {memory.flash.size:,} bytes of flash, "
+        f"{manifest.ram_bytes:,} of {memory.ram.size:,} bytes of RAM, without stack"
+    )
+
+
+def schedule_line(manifest: Manifest) -> str | None:
+    """The origin of a tuned schedule; None where the profile's own is used."""
+    tuning = manifest.tuning
+    if tuning is None or tuning["origin"] == PROFILE:
+        return None
+    places = {STORE: "the store of tuned schedules"}
+    return (
+        f"schedule from {places.get(tuning['origin'], tuning['origin'])}: when tuned, "
+        f"{1 / tuning['ratio']:.2f}x as fast as the profile's own"
+    )

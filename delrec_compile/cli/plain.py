@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 
-from delrec_compile.artifact import manifest
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.errors import UsageError
 
@@ -25,6 +24,8 @@ SLOWER = (
 
 def is_plain(path: Path) -> bool:
     """Whether it is an artifact of a plain step."""
+    from delrec_compile.artifact import manifest
+
     try:
         return manifest.is_plain(json.loads((path / manifest.FILE).read_text()))
     except (OSError, ValueError):

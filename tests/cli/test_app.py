@@ -306,6 +306,6 @@ def test_help_is_fast_and_imports_nothing_heavy():
         bare.append(time.perf_counter() - start)
     assert statistics.median(times) < 4 * statistics.median(bare)
     heavy = ("torch", "tvm", "onnx", "numpy", "rich")
-    code = f"import sys, delrec_compile.cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, delrec_compile.cli.app; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from delrec_compile.ops.nodes import Node, NodeWriter
+    from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
@@ -37,7 +37,7 @@ class CountReadout(Readout):
     fixed_beta: ClassVar[float | None] = 1.0
     bias_on_output: ClassVar[bool] = True
     onnx: ClassVar[str] = ONNX
-    nodes: ClassVar[dict[str, tuple[int, ...]]] = {"SpikeCount": (1, 1)}
+    nodes: ClassVar[Nodes] = {"SpikeCount": (1, 1)}
     has_integer_form: ClassVar[bool] = True
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from delrec_compile.compiler.tir.emitter import Emitter
-    from delrec_compile.ops.nodes import Node, NodeWriter
+    from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
 Number = float | F32  # one per layer, or (N,)
 CONSTANTS = ("beta", "threshold", "v_reset")
@@ -67,8 +67,8 @@ class Lif(Neuron):
     kind: ClassVar[str] = "lif"
     states: ClassVar[Mapping[str, str]] = {"v": "membrane after reset"}
     onnx: ClassVar[tuple[str, ...]] = lif_onnx.ONNX
-    nodes: ClassVar[dict[str, tuple[int, ...]]] = lif_onnx.NODES
-    helper_nodes: ClassVar[dict[str, tuple[int, ...]]] = lif_onnx.HELPER_NODES
+    nodes: ClassVar[Nodes] = lif_onnx.NODES
+    helper_nodes: ClassVar[Nodes] = lif_onnx.HELPER_NODES
     has_integer_form: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

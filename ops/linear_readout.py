@@ -15,7 +15,7 @@ from delrec_compile.ops.readout import Readout, ReadoutTile
 if TYPE_CHECKING:
     import torch
 
-    from delrec_compile.ops.nodes import Node, NodeWriter
+    from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
@@ -35,7 +35,7 @@ class LinearReadout(Readout):
     fixed_beta: ClassVar[float | None] = 0.0
     states: ClassVar[Mapping[str, str]] = {}
     onnx: ClassVar[str] = ONNX
-    nodes: ClassVar[dict[str, tuple[int, ...]]] = {"LinearReadout": (0,)}
+    nodes: ClassVar[Nodes] = {"LinearReadout": (0,)}
     has_integer_form: ClassVar[bool] = True
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:

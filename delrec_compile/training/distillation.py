@@ -14,7 +14,7 @@ from torch import Tensor
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import KernelMix, MatrixMix
@@ -47,8 +47,8 @@ def load(path: str | Path, channels: int, classes: int) -> Teacher:
 def _runs_in_torch(layer: Layer) -> bool:
     """Whether `delayed_lif` computes the layer; others go through the reference."""
     kinds = (ConvDelay, DenseDelay, type(None))
-    one_neuron = layer.lif.arrays().keys() <= {"beta"}
-    return layer.maps is None and one_neuron and isinstance(layer.recurrence, kinds)
+    lif = isinstance(layer.neuron, Lif) and layer.neuron.arrays().keys() <= {"beta"}
+    return layer.maps is None and lif and isinstance(layer.recurrence, kinds)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The two delay lines that recurrences read their past from, and what arrives at a step.
+"""The two delay lines that recurrences read, and the spikes that arrive at a step.
 
     axonal    g[h, j](t) = S[j](t - 1 - delay[h, j])     head h, a calendar ring each
     history   g[h, j](t) = S[j](t - 1 - lag[h])          one ring for all lags
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents
     from delrec_compile.ops.plane_taps import ShiftedPlanes
 
-READ = "delay"  # name of the table of an axonal line
+READ = "delay"  # table of an axonal line
 
 
 @dataclass(frozen=True, eq=False)
 class Arrivals:
-    """What arrives at this step. read(head): emits its list, which holds until the next read."""
+    """Spikes that arrive at this step. read(head): emits their list, valid until the next read."""
 
     heads: int
     read: Callable[[Any], Events]
 
     @staticmethod
     def of(heads: int, read: Callable[[Any], Events]) -> Arrivals:
-        """A single list is read at once: nothing else is then on the processor's mind."""
+        """A single list is read at once, while the processor has little else in its registers."""
         if heads > 1:
             return Arrivals(heads, read)
         events = read(0)
@@ -44,7 +44,7 @@ class Arrivals:
 
 @dataclass(frozen=True, eq=False)
 class Axonal:
-    """delay: (heads, N). taps: of the kernels over the neurons that read what arrives, or 0."""
+    """delay: (heads, N). taps: width of the kernels over the arriving spikes, or 0 without kernels."""
 
     delay: NDArray[np.int32]
     taps: int = 0
@@ -98,7 +98,7 @@ class Axonal:
 
 @dataclass(frozen=True)
 class History:
-    """lags: of the heads, in steps after the first. depth: of the history."""
+    """lags: lag of each head, in steps after the first. size: neurons."""
 
     lags: tuple[int, ...]
     size: int
@@ -142,14 +142,14 @@ Line = Axonal | History
 
 @dataclass(frozen=True, eq=False)
 class GpuArrivals:
-    """heads: what arrives at each head of an axonal line. masks: (heads * words,) of a history."""
+    """heads: arriving spikes of each head of an axonal line. masks: (heads * words,) of a history."""
 
     heads: tuple[SharedEvents, ...] = ()
     masks: Any = None
 
 
 def gpu_arrivals(e: GpuEmitter, line: Line, name: str) -> GpuArrivals:
-    """Room in shared memory for what arrives."""
+    """Shared memory for the arriving spikes."""
     if isinstance(line, Axonal):
         rooms = range(line.heads)
         named = (f"{name}{h}" if h else name for h in rooms)
@@ -164,7 +164,7 @@ def gpu_arrivals(e: GpuEmitter, line: Line, name: str) -> GpuArrivals:
 
 
 def gpu_read(e: GpuEmitter, line: Line, to: GpuArrivals, ring: Any, clock: Any) -> None:
-    """Flags, or masks, of what arrives at this step."""
+    """Flags, or masks, of the spikes that arrive at this step."""
     if isinstance(line, Axonal):
         for head, marked in enumerate(to.heads):
             delay_line.emit_gpu_read(e, marked, ring, clock, line.depth, line.size, head)
@@ -180,7 +180,7 @@ def gpu_push(
     clock: Any,
     buffers: Callable[[str], Any],
 ) -> None:
-    """Keeps the spikes of this step, after the block has voted on them."""
+    """Writes the spikes of this step to the line, after the block has voted on them."""
     if isinstance(line, Axonal):
         delay_line.emit_gpu_push(
             e, spikes, buffers(READ), ring, clock, line.depth, line.size, line.heads

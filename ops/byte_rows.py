@@ -57,7 +57,7 @@ static inline uint32_t add_odd_bytes(uint32_t sum, uint32_t word)
 
 
 def pack(rows: NDArray[np.int8]) -> NDArray[np.uint32]:
-    """rows: (in, n). Returns (in, ceil(n / 4)) words; what is beyond n weighs 0."""
+    """rows: (in, n). Returns (in, ceil(n / 4)) words; places beyond n weigh 0."""
     count, n = rows.shape
     padded = np.zeros((count, -(-n // BYTES) * BYTES), np.int64)
     padded[:, :n] = rows
@@ -69,7 +69,7 @@ def pack(rows: NDArray[np.int8]) -> NDArray[np.uint32]:
 class Parts:
     """Events in parts whose sums fit in 16 bits: part k is the events start[k] to start[k + 1].
 
-    totals: the counts of each part in all. count: how many parts. own: the count of each event.
+    totals: sum of the counts of each part. count: number of parts. own: count of each event.
     """
 
     start: Any
@@ -80,9 +80,9 @@ class Parts:
 
 @dataclass(frozen=True)
 class ByteRows:
-    """A sum of rows. words: flat (in * words,). count: of an event, int32; None: each counts 1.
+    """A sum of rows. words: flat (in * words,). count: int32 count of an event; None: each counts 1.
 
-    parts: where the sum might not fit in 16 bits, else None.
+    parts: split of the events where a sum might not fit in 16 bits, or None.
     """
 
     events: Events
@@ -96,17 +96,17 @@ def emit_parts(
     events: Events,
     count: Callable[[Any], Any] | None,
     inputs: int,
-    most: int,
+    max_count: int,
     limit: int,
 ) -> Parts:
-    """Splits the events. most: the largest count of one. limit: the counts that a part may hold."""
+    """Splits the events. max_count: largest count of one. limit: counts that a part may hold."""
     T = e.T
-    room = inputs * most // (limit - most + 1) + 2
+    room = inputs * max_count // (limit - max_count + 1) + 2
     parts = Parts(
         e.buffer("start", room + 1, "int32"),
         e.buffer("totals", room, "int32"),
         e.counter("parts"),
-        e.buffer("own", inputs, "uint8" if most < 256 else "uint16"),
+        e.buffer("own", inputs, "uint8" if max_count < 256 else "uint16"),
     )
     e.store(parts.count, 0, 1, T.int32(0))
     e.store(parts.start, 0, 1, T.int32(0))
@@ -136,13 +136,13 @@ def emit(
     """Sums of n outputs times 2^shift, int32; finish as in `linear.emit`, one output at a time."""
     every = -(-n // BYTES)
     width = e.schedule.words
-    whole = n // (BYTES * width)
-    if whole > 1:
-        with e.loop("tile", whole) as b:
+    full = n // (BYTES * width)
+    if full > 1:
+        with e.loop("tile", full) as b:
             _emit_tile(e, rows, Tile(every, b * width, width, BYTES * width, shift), finish)
-    elif whole == 1:
+    elif full == 1:
         _emit_tile(e, rows, Tile(every, 0, width, BYTES * width, shift), finish)
-    for word in range(whole * width, every, width):
+    for word in range(full * width, every, width):
         outputs = min(n - word * BYTES, width * BYTES)
         _emit_tile(e, rows, Tile(every, word, -(-outputs // BYTES), outputs, shift), finish)
 
@@ -169,7 +169,7 @@ def _emit_tile(
 
     parts = rows[0].parts
     if all(r.parts is None for r in rows):
-        taken(_sum_whole(e, rows, tile))
+        taken(_sum_at_once(e, rows, tile))
     elif parts is not None and len(rows) == 1:
         with e.otherwise(parts.count[0] == 1, lambda: taken(_sum_part(e, rows[0], parts, 0, tile))):
             taken(_sum_parts(e, rows, tile))
@@ -177,7 +177,7 @@ def _emit_tile(
         taken(_sum_parts(e, rows, tile))
 
 
-def _sum_whole(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
+def _sum_at_once(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
     """All rows at once: their sums fit in 16 bits together."""
     counts = [r.events.count[0] for r in rows]
     acc = _zeros(e, tile)
@@ -203,8 +203,8 @@ def _sum_part(e: Emitter, r: ByteRows, parts: Parts, p: Any, tile: Tile) -> list
 def _sum_parts(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
     """Part by part, added in 32 bits."""
     sums = e.buffer("sums", tile.outputs, "int32")
-    together = [r for r in rows if r.parts is None]
-    start = _sum_whole(e, together, tile) if together else [e.T.int32(0)] * tile.outputs
+    unsplit = [r for r in rows if r.parts is None]
+    start = _sum_at_once(e, unsplit, tile) if unsplit else [e.T.int32(0)] * tile.outputs
     for k, value in enumerate(start):
         e.store(sums, k, 1, value)
     for r in rows:

@@ -31,8 +31,8 @@ def matrix(name: str, values: Any) -> NDArray[np.float32]:
 def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float32]:
     array = finite(name, values)
     if array.ndim != 1 or len(array) == 0 or (size is not None and len(array) != size):
-        want = "[N]" if size is None else f"[{size}]"
-        raise NetworkError(f"{name} has shape {list(array.shape)}; {want} is needed")
+        expected = "[N]" if size is None else f"[{size}]"
+        raise NetworkError(f"{name} has shape {list(array.shape)}; {expected} is needed")
     return array
 
 
@@ -52,10 +52,13 @@ def kernel(values: Any) -> NDArray[np.float32]:
 
 
 def heads(kernel: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
-    """One row of delays per kernel."""
-    have, want = np.atleast_2d(delay).shape[0], np.atleast_2d(kernel).shape[0]
-    if have != want:
-        raise NetworkError(f"the recurrence has {want} kernels and {have} rows of delays")
+    """Raises NetworkError unless there is one row of delays per kernel."""
+    rows, kernels = np.atleast_2d(delay).shape[0], np.atleast_2d(kernel).shape[0]
+    if rows != kernels:
+        raise NetworkError(
+            f"the recurrence has {kernels} kernels and {rows} rows of delays; one row per kernel "
+            "is needed"
+        )
 
 
 def delays(values: Any) -> NDArray[np.int32]:

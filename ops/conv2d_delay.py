@@ -95,8 +95,8 @@ class Conv2dDelay(MapDelay):
 
     def constants(self) -> Arrays:
         channels, taps = self.kernel.shape[1], self.kernel.shape[3]
-        whole = self.kernel.transpose(1, 0, 2, 3, 4)
-        return {"kernel": np.ascontiguousarray(whole).reshape(channels, -1, taps, taps)}
+        by_output = self.kernel.transpose(1, 0, 2, 3, 4)
+        return {"kernel": np.ascontiguousarray(by_output).reshape(channels, -1, taps, taps)}
 
     def node_attributes(self) -> dict[str, Any]:
         depth, channels, _, taps, _ = self.kernel.shape

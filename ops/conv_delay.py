@@ -165,7 +165,7 @@ class ConvDelay(Recurrence):
 
 
 def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n: int) -> None:
-    """current[pad + i] = I[i] from the arriving spikes; what falls into the two pads is dropped.
+    """current[pad + i] = I[i] from the arriving spikes; sums in the two pads are dropped.
 
     current: (pad + n + pad,). Each arrival adds the flipped kernel around its own place. A neuron's
     taps are added in ascending k, because arrivals come in ascending j.
@@ -181,7 +181,7 @@ def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n
 def emit_rows(
     e: Emitter, arrivals: Arrivals, rows: Any, taps: int, current: Any, n: int, unit: int
 ) -> None:
-    """As `emit`, with a kernel of its own for each receiving neuron, in whole numbers of `unit`.
+    """As `emit`, with a kernel of its own for each receiving neuron, as integers in units of `unit`.
 
     rows: (M * n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
     """
@@ -192,7 +192,7 @@ def emit_rows(
 def scatter(
     e: Emitter, arrivals: Arrivals, rows: Any, taps: int, current: Any, n: int, unit: int
 ) -> None:
-    """Adds the rows of the arriving spikes to what `current` holds already."""
+    """Adds the rows of the arriving spikes to `current`."""
     T = e.T
     for head in range(arrivals.heads):
         with e.each(arrivals.read(head)) as j:

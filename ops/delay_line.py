@@ -1,14 +1,14 @@
-"""Delay line: what each neuron spiked `1 + delay` steps ago.
+"""Delay line: the spikes of each neuron `1 + delay` steps ago.
 
     g[j](t) = S[j](t - 1 - delay[j])
 
 As explicit state it is the spike history, newest first: `hist[l] = S(t - 1 - l)`, `depth` rows.
 Inside an artifact it is a ring of bit planes (a calendar queue): a spike of neuron j at step t sets
 one bit in plane `t + 1 + delay[j]`; step t reads and clears one plane. The cost follows the spikes,
-not the delay. On a GPU each neuron's thread keeps the neuron's own column of that ring. Several
+not the delay. On a GPU each neuron's thread holds the neuron's column of that ring. Several
 heads, each with delays of its own, have a ring each, one after another.
 
-Where neurons share their delays, one ring serves them all as plain history: step t writes its spikes
+Where neurons share their delays, one ring serves them all as a history: step t writes its spikes
 to plane t, and reads plane `t - 1 - lag` for each lag.
 """
 
@@ -115,7 +115,7 @@ def emit_read(
 def emit_read_history(
     e: Emitter, past: Events, ring: Any, clock: Any, depth: int, n: int, lag: Any
 ) -> None:
-    """The spikes of step `clock - 1 - lag`, from a ring that is plain history."""
+    """The spikes of step `clock - 1 - lag`, from a ring that is a history."""
     plane = e.T.bitwise_and(clock - 1 - lag, planes(depth) - 1)
     emit_list(e, past, ring, e.bind("plane", plane * words(n)), n)
 
@@ -123,7 +123,7 @@ def emit_read_history(
 def emit_write_history(
     e: Emitter, spikes: Events, ring: Any, clock: Any, depth: int, n: int
 ) -> None:
-    """Writes the spikes of this step to its plane of a ring that is plain history."""
+    """Writes the spikes of this step to its plane of a ring that is a history."""
     T = e.T
     base = e.bind("plane", T.bitwise_and(clock, planes(depth) - 1) * words(n))
     emit_clear(e, ring, base, n)

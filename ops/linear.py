@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.event_lists import Events
 
 INT16_MAX = (1 << 15) - 1
-BITS = {"int8": 8, "int16": 16}  # of weights that are added in 32
+BITS = {"int8": 8, "int16": 16}  # width of weights whose sums have 32 bits
 # takes the value of a block: (value, offset from the base of its tile, lanes)
 Finish = Callable[[Any, int, int], None]
 
@@ -52,12 +52,12 @@ Linear (x, weight, bias) => (current)
 
 @dataclass(frozen=True)
 class Rows:
-    """A sum of weight rows: one row per event, times its count where counts are given.
+    """A sum of weight rows: one row per event, times its count if it has counts.
 
     weight: flat (in * n,), one row per input, float32, int16 or int8. counts: count of an input, in the
-    type of the sums (float32, int32); None when every event counts 1. group: so many rows lie side by
-    side, output by output, and an event is all of them, its count one int32 of theirs. narrow: rows
-    of int8 that count 1 each and whose sums fit in 16 bits.
+    type of the sums (float32, int32); None when every event counts 1. group: number of rows that are
+    interleaved, output by output; an event is all of them, with their counts packed into one int32.
+    narrow: whether the rows are int8, count 1 each, and have sums that fit in 16 bits.
     """
 
     events: Events
@@ -90,7 +90,7 @@ class Tile:
         return Tile(places[0][0], sum(widths), tuple(zip(offsets, widths, strict=True)))
 
     def groups(self, lanes: int, size: int) -> int:
-        """How many blocks, from the first on, are in groups of `size` whole ones."""
+        """Number of blocks, from the first on, in full groups of `size` full blocks."""
         return sum(width == lanes for _, width in self.blocks) // size * size
 
 
@@ -98,8 +98,8 @@ class Tile:
 class Sums:
     """What is summed, in this order: start + rows `before` + bias + rows `after`.
 
-    start: (n,) currents to begin with. finish(base, size) is called once per tile, for what takes its
-    finished blocks: outputs base to base + size. dtype: of the sums.
+    start: (n,) currents to begin with. finish(base, size) is called once per tile (outputs base to
+    base + size) and returns the function that takes its blocks. dtype: type of the sums.
     """
 
     dtype: str
@@ -141,7 +141,7 @@ def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:
 def emit_in_memory(
     e: Emitter, n: int, rows: list[Rows], finish: Callable[[Any, int], Finish], narrow: bool
 ) -> None:
-    """Sums of n outputs, row after row in memory; finish as in `emit`, int32, one at a time.
+    """Sums of n outputs, row after row in memory; finish: as in `emit`, int32, one at a time.
 
     narrow: whether 16 bits hold every sum.
     """
@@ -162,7 +162,7 @@ def emit_in_memory(
 
 
 def _begin(e: Emitter, sums: Sums, tile: Tile) -> list[Any]:
-    """Registers that hold what the sums begin with."""
+    """Registers with the initial sums."""
     bias = [sums.bias] if sums.bias is not None and not sums.before else []
     parts = [e.view(b, tile.base, tile.size) for b in (*sums.start, *bias)]
     out = []
@@ -179,12 +179,12 @@ def _add(
     """Adds a row to the registers, or to those from `first` on, block by block."""
     kind = str(row.buffer.dtype)
     size = e.schedule.group(BITS.get(kind, 32))
-    whole = first or 0
+    full = first or 0
     if first is None and size > 1:
-        whole = tile.groups(e.schedule.lanes, size)
-        for k in range(0, whole, size):
+        full = tile.groups(e.schedule.lanes, size)
+        for k in range(0, full, size):
             e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
-    for (at, lanes), a in zip(tile.blocks[whole:], acc[whole:], strict=True):
+    for (at, lanes), a in zip(tile.blocks[full:], acc[full:], strict=True):
         value = e.load(row, at, lanes)
         if kind in BITS:
             value = e.cast(value, "int32", lanes)
@@ -211,14 +211,14 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
 def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     """Sums of 16 bits, two blocks to a register, added to those of 32 bits in the end."""
     lanes = e.schedule.lanes
-    whole = tile.groups(lanes, 2)
-    sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, whole, 2)]
+    full = tile.groups(lanes, 2)
+    sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, full, 2)]
     with e.each(rows.events) as j:
         row = e.view(rows.weight, j * n + tile.base, tile.size)
         for k, narrow in enumerate(sums):
             value = e.cast(e.load(row, tile.blocks[2 * k][0], 2 * lanes), "int16", 2 * lanes)
             e.store(narrow, 0, 2 * lanes, e.load(narrow, 0, 2 * lanes) + value)
-        _add(e, tile, acc, row, first=whole)
-    for k, a in enumerate(acc[:whole]):
+        _add(e, tile, acc, row, first=full)
+    for k, a in enumerate(acc[:full]):
         part = e.load(sums[k // 2], k % 2 * lanes, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + e.cast(part, "int32", lanes))

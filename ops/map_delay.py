@@ -1,8 +1,8 @@
-"""What recurrences over maps with delay taps share: tap_conv_delay and conv2d_delay.
+"""Shared parts of the recurrences over maps with delay taps: tap_conv_delay and conv2d_delay.
 
     I(t) = sum_d convolution(kernel[d], S(t - 1 - lag[d]))
 
-All neurons share their delays, so one ring of bit planes is the whole memory: see `delay_line`.
+All neurons share their delays, so one ring of bit planes is all the memory: see `delay_line`.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class MapDelay(Recurrence):
     @property
     @abstractmethod
     def maps(self) -> Maps:
-        """Of each convolution."""
+        """Shape of each convolution."""
 
     @property
     @abstractmethod
     def lags(self) -> tuple[int, ...]:
-        """In steps after the first."""
+        """Lag of each convolution, in steps after the first."""
 
     @property
     @abstractmethod
     def kernels(self) -> list[F32]:
-        """One of the maps' shape per lag."""
+        """Kernel of each lag, of the maps' shape."""
 
     @property
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""Convolution over maps: what conv recurrences of several channels, and conv layers, are made of.
+"""Convolution over maps: of conv layers, and of conv recurrences with several channels.
 
     out[o, y, x] = sum_c sum_a sum_b kernel[o, c, a, b] * in[c, y * s + a - pad, x * s + b - pad]
 
@@ -36,7 +36,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Maps:
-    """channels, height, width: of the input. kernel: (O, C / groups, rows, columns), its shape."""
+    """channels, height, width: size of the input. kernel: its shape (O, C / groups, rows, columns).
+
+    Raises NetworkError.
+    """
 
     channels: int
     height: int
@@ -93,7 +96,7 @@ class Maps:
 
     @property
     def size(self) -> int:
-        """Outputs."""
+        """Number of outputs."""
         return int(np.prod(self.out))
 
     @property
@@ -104,7 +107,7 @@ class Maps:
 
     @property
     def summed(self) -> tuple[int, int, int, int]:
-        """Of the sums with their margins: groups, rows, columns, outputs of a group."""
+        """Shape of the sums with their margins: groups, rows, columns, outputs of a group."""
         high, wide = (
             (n - 1 + p) // s + q
             for n, p, s, q in zip(
@@ -170,9 +173,9 @@ class Maps:
         """
         outputs, channels, rows, columns = kernel.shape
         (down, right), (high, wide) = self.stride, self.steps
-        whole = np.zeros((outputs, channels, high * down, wide * right), kernel.dtype)
-        whole[:, :, :rows, :columns] = kernel
-        taps = whole.reshape(self.groups, -1, channels, high, down, wide, right)
+        padded = np.zeros((outputs, channels, high * down, wide * right), kernel.dtype)
+        padded[:, :, :rows, :columns] = kernel
+        taps = padded.reshape(self.groups, -1, channels, high, down, wide, right)
         # group, channel, row phase, column phase, rows, columns, outputs of the group
         ordered = taps.transpose(0, 2, 4, 6, 3, 5, 1)[:, :, :, :, ::-1, ::-1]
         return np.ascontiguousarray(ordered).reshape(-1)
@@ -216,9 +219,9 @@ def scatter(
     first: int = 0,
     count: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Adds the kernel of each event to the sums. table: of `Maps.table`, from `first` on.
+    """Adds the kernel of each event to the sums. table: see `Maps.table`, from `first` on.
 
-    count: of an event; None: each counts 1.
+    count: count of an event; None: each counts 1.
     """
     (down, right), (high, wide) = maps.stride, maps.steps
     _, _, columns, outputs = maps.summed
@@ -264,7 +267,7 @@ def emit_gpu(
     value_of: Callable[[Any], Any],
     first: int = 0,
 ) -> None:
-    """Adds to `total` what neuron i gets. value_of(j): the float32 value of input j."""
+    """Adds the current of neuron i to `total`. value_of(j): float32 value of input j."""
     T = e.T
     _, high, wide = maps.out
     outputs, channels, rows, columns = maps.kernel

@@ -1,4 +1,4 @@
-"""Interface of a neuron model: what every stage needs to know of it.
+"""Interface of a neuron model, as every stage uses it.
 
     s(t), state(t) = step(I(t), state(t - 1))
 
@@ -31,7 +31,7 @@ class NeuronTile(Protocol):
 
     @property
     def unit(self) -> Any:
-        """Worth of one unit of the sums, where these are whole numbers."""
+        """Worth of one unit of the sums, where these are integers."""
 
     def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
         """One block, from its current: updates its state, appends its spikes to the list.

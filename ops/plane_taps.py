@@ -1,4 +1,4 @@
-"""A conv recurrence computed from the bits of a plane, without a list of what arrives.
+"""A conv recurrence computed from the bits of a plane, without a list of the arriving spikes.
 
     I[i] = sum_m sum_k kernel[m, k] * g[m, i + k - pad]
 
@@ -90,11 +90,11 @@ def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int, bits: Any, first: 
     with e.loop("w", width) as w:
         e.store(plane, margin + w, 1, ring[base + w])
     for k in range(taps):
-        whole, rest = divmod(k - pad, WORD)
+        words_off, rest = divmod(k - pad, WORD)
         with e.loop("w", width) as w:
-            word = plane[w + margin + whole]
+            word = plane[w + margin + words_off]
             if rest:
-                above = plane[w + margin + whole + 1]
+                above = plane[w + margin + words_off + 1]
                 word = T.bitwise_or(
                     T.shift_right(word, T.uint32(rest)),
                     T.shift_left(above, T.uint32(WORD - rest)),

@@ -52,7 +52,7 @@ class ReadoutTile:
 
     @property
     def unit(self) -> Any:
-        """Worth of one unit of the sums, where these are whole numbers."""
+        """Worth of one unit of the sums, where these are integers."""
         return self.leak[1]
 
     def update(self, current: Any, at: int, lanes: int) -> None:
@@ -68,7 +68,7 @@ class Readout(ABC):
 
     kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. states: meaning
     of each state variable (classes,), by name. bias_on_output: the bias is added to y at each step,
-    not to what the state takes in. onnx: text of its ONNX function. nodes: shapes of the function's
+    not to the input of the state. onnx: text of its ONNX function. nodes: shapes of the function's
     outputs. has_integer_form: whether the integer rule of `IntegerReadout` is its own.
     """
 

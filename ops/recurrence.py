@@ -1,4 +1,4 @@
-"""What every delayed recurrence says of itself, so that no stage asks which one it is.
+"""Interface of a delayed recurrence, as every stage uses it.
 
     I(t) = F(S(t - 1), ..., S(t - depth))
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from delrec_compile.ops.linear import Rows
 
 Arrays = dict[str, NDArray[Any]]
-# what `emit` gives: weight rows to add, and a current to begin with
+# result of `emit`: weight rows to add, and a current to start from
 Sums = tuple[list["Rows"], Any]
 
 
 class WeightFormat(Protocol):
-    """How compiled code holds the constants of a layer: as float32, or as whole numbers."""
+    """How compiled code holds the constants of a layer: as float32, or as integers."""
 
     def as_rows(self, values: F32) -> NDArray[Any]:
         """Weight rows (in, out), in the order that vectors add them."""
 
     def as_accumulators(self, values: F32) -> NDArray[Any]:
-        """What is added to sums, in their type."""
+        """Values that are added to sums, in the type of the sums."""
 
     def as_weights(self, values: F32) -> NDArray[Any]:
         """Weights in their smallest type."""
@@ -71,12 +71,12 @@ class Recurrence(ABC):
     @property
     @abstractmethod
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of trained parameters."""
 
     @property
     @abstractmethod
     def weights(self) -> dict[str, F32]:
-        """What freezing puts on a grid, by field."""
+        """Arrays that freezing rounds to a grid, by field."""
 
     @property
     def rows(self) -> list[F32]:
@@ -85,20 +85,20 @@ class Recurrence(ABC):
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Name for people."""
         return self.kind
 
     @abstractmethod
     def arrays(self) -> Arrays:
-        """Every array by field, as files hold it."""
+        """Every array by field, as files hold them."""
 
     def attributes(self) -> dict[str, Any]:
-        """The fields that are no arrays, as JSON holds them."""
+        """The fields that are not arrays, as JSON holds them."""
         return {}
 
     @abstractmethod
     def largest_current(self) -> float:
-        """Bound of every partial sum of |I|, every neuron spiking."""
+        """Upper bound of every partial sum of |I|, if every neuron spikes."""
 
     @abstractmethod
     def reference(self, hist: F32) -> F32:
@@ -106,10 +106,10 @@ class Recurrence(ABC):
 
     @abstractmethod
     def constants(self) -> Arrays:
-        """What its ONNX node and `torch_form` take after the history, in order."""
+        """Inputs of its ONNX node and of `torch_form` after the history, in order."""
 
     def node_attributes(self) -> dict[str, Any]:
-        """Of its ONNX node."""
+        """Attributes of its ONNX node."""
         return {}
 
     @classmethod
@@ -135,7 +135,7 @@ class Recurrence(ABC):
     def emit(
         self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
-        """at: a table by its name. dtype: of the sums."""
+        """Emits the recurrent current. buffers: a table by its name. dtype: type of the sums."""
 
     @abstractmethod
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:

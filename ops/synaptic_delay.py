@@ -4,7 +4,7 @@
 
 Rows are receiving neurons, columns sending ones. 2 * N * N parameters.
 
-Compiled code keeps the spikes of the last steps as bit planes. A neuron's synapses lie sorted by
+Compiled code holds the spikes of the last steps as bit planes. A neuron's synapses lie sorted by
 their delay: a spike that is `lag` steps old adds those of that delay, so each synapse is added once
 per spike, as without delays.
 
@@ -132,7 +132,7 @@ class SynapticDelay(Recurrence):
     def tables(self, weights: WeightFormat) -> Arrays:
         n, order = self.size, np.argsort(self.delay, axis=0, kind="stable").T
         lags = np.arange(self.depth + 1)
-        # (from, lag): how many synapses have a shorter delay
+        # (from, lag): number of synapses with a shorter delay
         begins = np.stack([np.searchsorted(np.sort(row), lags) for row in self.delay.T])
         small = np.uint8 if n <= 1 << 8 else np.uint16
         return {

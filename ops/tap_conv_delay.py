@@ -5,7 +5,7 @@
 N = C * width neurons in C channels, each channel with kernels of its own; pad = (K - 1) / 2; outside
 the channel a spike is zero. A trained delay is a real number: where it stays one, it becomes two
 taps, `(1 - f)` of its kernel at the step before and f of it at the step after. C * K * D + D
-parameters, counted on the whole taps.
+parameters, counted after the interpolation.
 
 Source: a description of arXiv 2604.15997 with linear interpolation between whole delays.
 """
@@ -64,7 +64,7 @@ class TapConvDelay(MapDelay):
                 f"the recurrence has {len(self.kernel)} kernels and {len(self.delay)} delays"
             )
         if len(set(self.delay.tolist())) < len(self.delay):
-            raise NetworkError("two taps have the same delay; add their kernels up")
+            raise NetworkError("two taps have the same delay; add up their kernels")
         checks.count("width", self.width)
 
     @classmethod
@@ -113,7 +113,7 @@ class TapConvDelay(MapDelay):
     def constants(self) -> Arrays:
         lags = np.repeat(self.delay[:, None], self.size, axis=1)
         at = delay_line.gather_index(lags).reshape(len(self.delay), -1, self.width)
-        # channel by channel, the delays of a channel side by side: what a grouped Conv takes
+        # channel by channel, the delays of a channel interleaved, as a grouped Conv takes them
         return {
             "kernel": np.ascontiguousarray(self.kernel.transpose(1, 0, 2)),
             "at": at.transpose(1, 0, 2).reshape(-1),

@@ -138,7 +138,7 @@ def check(
         runner = artifact_runner(artifact)
         return compare_artifact(artifact, network, runner, samples, progress)
     model = load_model(path)
-    network = network or _source(model.facts["source_sha256"], path)
+    network = network or _source(model.metadata["source_sha256"], path)
     return compare(network, OnnxRunner(model), samples, target="onnxruntime", progress=progress)
 
 

@@ -1,4 +1,4 @@
-"""What the float32 and the integer form of a network share: layers in order, ended by a readout."""
+"""Shared parts of the float32 and the integer form of a network: layers in order, and a readout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
 
-MAX_INPUT = 255  # the self-test of an artifact keeps its counts in bytes
+MAX_INPUT = 255  # the self-test of an artifact holds its counts in bytes
 State = dict[str, NDArray[Any]]
 
 

@@ -1,4 +1,4 @@
-"""Outputs, classes and accuracy of a frozen network on a whole set, layer by layer."""
+"""Outputs, classes and accuracy of a frozen network on a data set, layer by layer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.
 def accuracy(
     network: Network, counts: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
 ) -> float:
-    """Share of utterances classed right."""
+    """Share of samples classified correctly."""
     return float((classify(network, counts) == labels).mean())
 
 

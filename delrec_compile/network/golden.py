@@ -30,7 +30,7 @@ GOLDEN_LIMITS = (199, 249, 255)
 def golden_input(
     network: Network | IntegerNetwork, steps: int = CHECK_STEPS
 ) -> NDArray[np.float32]:
-    """Fixed pseudo-random counts, (steps, 1, inputs): what golden hashes and self-tests run on.
+    """Fixed pseudo-random counts, (steps, 1, inputs): input of golden hashes and self-tests.
 
     About Poisson of mean 0.25, from a generator that a chip's self-test repeats.
     """

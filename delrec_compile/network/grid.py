@@ -84,7 +84,7 @@ def _bound(weight: F32, bias: F32, max_input: int, recurrence: Recurrence | None
 
 
 def _finest(bound: float) -> int:
-    # one bit is left for what rounding adds to the bound
+    # one bit is left for the rounding of the bound
     return min(MANTISSA - 1 - math.ceil(math.log2(max(bound, 2.0**-FINEST))), FINEST)
 
 
@@ -93,7 +93,7 @@ def _rows(layer: Layer) -> list[F32]:
 
 
 def _widest(rows: F32) -> int:
-    """The finest grid on which the weights have 16 bits."""
+    """The finest grid on which the weights fit 16 bits."""
     largest = float(np.abs(rows.astype(np.float64)).max())
     return math.floor(math.log2(INT16_MAX / max(largest, 2.0**-FINEST)))
 

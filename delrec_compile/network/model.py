@@ -1,4 +1,4 @@
-"""The frozen network as plain arrays, and what it computes step by step. No torch, TVM or files.
+"""The frozen network as arrays, and its step in NumPy. No torch, TVM or files.
 
 Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float32, time is a step
 of `dt_ms`. Zero state is a fresh start.

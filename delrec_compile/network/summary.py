@@ -1,4 +1,4 @@
-"""What a network is: sizes, savings, state, and the schema of its ONNX step."""
+"""Summary of a network: sizes, savings, state, and the schema of its ONNX step."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def inspect(network: Network) -> dict[str, Any]:
 
 
 def state_bytes(network: Network) -> dict[str, int]:
-    """State of one stream: as ONNX shows it, and packed as an artifact keeps it."""
-    shown = sum(4 * math.prod(s.shape) for s in network.state())
+    """State of one stream in bytes: as ONNX tensors, and packed in an artifact."""
+    as_onnx = sum(4 * math.prod(s.shape) for s in network.state())
     variables = [layer.size * len(layer.states) for layer in network.layers]
     variables.append(network.outputs * len(network.readout.states))
     packed = 4 * (sum(variables) + 1)
     for _, r in network.recurrences():
         packed += 4 * r.line.words()
-    return {"onnx": shown, "artifact": packed}
+    return {"onnx": as_onnx, "artifact": packed}

@@ -120,7 +120,7 @@ def test_the_manifest_says_what_was_built(twice: tuple[Artifact, Artifact]) -> N
     assert checkpoint.digest(checkpoint.load(built.path / "network.safetensors")) == (
         m.source_sha256
     )
-    assert load_model(built.path / "model.onnx").facts["source_sha256"] == m.source_sha256
+    assert load_model(built.path / "model.onnx").metadata["source_sha256"] == m.source_sha256
 
 
 def test_a_built_library_runs(twice: tuple[Artifact, Artifact]) -> None:

@@ -4,7 +4,7 @@
 
 x: (steps * inputs,) counts. y: (steps * outputs,) membranes of the readout. spikes, in the tracing
 form only: (steps * neurons,) 0/1 as uint8, layer after layer. Tables are the constants, state the
-caller's memory, which keeps the leaked-and-reset membranes, the rings of bit planes and the clock.
+caller's memory, which holds the leaked-and-reset membranes, the rings of bit planes and the clock.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class Composer(ABC):
 
     @property
     def _packed(self) -> int:
-        """Inputs, rounded up to whole vectors of packed counts."""
+        """Inputs, rounded up to full vectors of packed counts."""
         n: int = self.layers[0].inputs
         wide = self.group * self.e.schedule.lanes
         return -(-n // wide) * wide

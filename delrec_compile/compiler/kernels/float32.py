@@ -139,7 +139,7 @@ def weight_formats(
 
 
 class Float32Composer(Composer):
-    """Membranes and outputs are float32; sums are what the formats say."""
+    """Membranes and outputs are float32; the type of sums is that of the formats."""
 
     def __init__(
         self,

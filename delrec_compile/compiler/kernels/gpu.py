@@ -5,7 +5,7 @@
 x: (steps, streams, inputs) counts. y: (steps, streams, outputs). spikes, in the tracing form only:
 (steps, streams, neurons). State is that of all streams, stream after stream in each array.
 
-A step has two syncs for what arrives from outside and from the delay lines, and two per layer:
+A step has two syncs for the inputs and the arriving spikes, and two per layer:
 one between the vote on the spikes and their list, one before the list is read.
 """
 

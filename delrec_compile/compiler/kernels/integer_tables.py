@@ -13,15 +13,15 @@ from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.targets.schedule import Schedule
 
-TYPES = {2: np.int16, 4: np.int8}  # of rows that lie side by side
+TYPES = {2: np.int16, 4: np.int8}  # of interleaved rows, by their number
 
 
 def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron."""
     out: dict[str, Ints] = {}
     for i, layer in enumerate(network.layers):
-        most = network.max_input if i == 0 else 1
-        out[f"l{i}_weight"] = rows_of(layer.weight, schedule, most)
+        max_count = network.max_input if i == 0 else 1
+        out[f"l{i}_weight"] = rows_of(layer.weight, schedule, max_count)
         out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
         if layer.drop is not None:
             out[f"l{i}_drop"] = layer.drop
@@ -50,30 +50,30 @@ def in_words(weight: Ints, schedule: Schedule) -> bool:
     return schedule.bytes == "words" and weight.dtype == np.int8
 
 
-def group_of(weight: Ints, schedule: Schedule, most: int) -> int:
-    """Rows that lie side by side in a table of inputs that count up to `most`."""
-    return schedule.inputs(8 * weight.itemsize, len(weight), most) if most > 1 else 1
+def group_of(weight: Ints, schedule: Schedule, max_count: int) -> int:
+    """Number of interleaved rows in a table of inputs that count up to `max_count`."""
+    return schedule.inputs(8 * weight.itemsize, len(weight), max_count) if max_count > 1 else 1
 
 
-def is_narrow(weight: Ints, schedule: Schedule, most: int) -> bool:
+def is_narrow(weight: Ints, schedule: Schedule, max_count: int) -> bool:
     """Whether sums of 16 bits hold rows that count 1 each."""
     fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() <= linear.INT16_MAX
-    return schedule.narrows and weight.dtype == np.int8 and most == 1 and bool(fits)
+    return schedule.narrows and weight.dtype == np.int8 and max_count == 1 and bool(fits)
 
 
-def rows_of(weight: Ints, schedule: Schedule, most: int = 1) -> Ints:
-    group = group_of(weight, schedule, most)
+def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1) -> Ints:
+    group = group_of(weight, schedule, max_count)
     if in_words(weight, schedule):
         return byte_rows.pack(weight.T)
     if group > 1:
         return linear.interleave_rows(weight.T, group).astype(TYPES[group])
-    if is_narrow(weight, schedule, most):
+    if is_narrow(weight, schedule, max_count):
         return weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
 
 
 def scattered(r: IntegerConv) -> Ints:
-    """Kernels by sending neuron, (M, N, K): what a spike of j adds to j - pad + q."""
+    """Kernels by sending neuron, (M, N, K): weight that a spike of j adds to j - pad + q."""
     n, taps = r.size, r.taps
     out = np.zeros((len(r.kernels), n, taps), r.kernel.dtype)
     for q in range(taps):

@@ -1,6 +1,6 @@
 """The TIR emitter that ops write their step with: blocks of lanes, register tiles, event lists.
 
-What differs from device to device is a Schedule; no op knows a target's name.
+Differences between devices are a Schedule; no op knows a target's name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.compiler.tir.event_lists import EventLists
 from delrec_compile.targets.schedule import Schedule
 
-MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # by lanes; more have VNNI
+MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # instruction set by lanes; more lanes have VNNI
 UNROLLED = 32
 
 
@@ -38,7 +38,7 @@ class BufferView:
 
 @dataclass(frozen=True)
 class LazyBuffer:
-    """What is read like a buffer, and is computed where it is read.
+    """A value that is read like a buffer, and computed where it is read.
 
     read(start, at, lanes): the elements from start + at on.
     """
@@ -70,7 +70,7 @@ class Emitter(EventLists):
         return IRBuilder.name(name, tir.bind(value))
 
     def lazy(self, read: Callable[[Any, Any, int], Any]) -> LazyBuffer:
-        """What is read like a buffer; read(start, at, lanes) computes it."""
+        """A value that is read like a buffer; read(start, at, lanes) computes it."""
         return LazyBuffer(read)
 
     @contextmanager
@@ -80,13 +80,13 @@ class Emitter(EventLists):
 
     @contextmanager
     def when(self, condition: Any) -> Iterator[None]:
-        """What is emitted inside happens only when the condition, which seldom holds, does."""
+        """The body happens only when the condition, which seldom holds, does."""
         with tir.If(self._expected(condition, 0)), tir.Then():
             yield
 
     @contextmanager
     def otherwise(self, condition: Any, then: Callable[[], None]) -> Iterator[None]:
-        """`then` happens when the condition holds, as it mostly does; else what is emitted inside."""
+        """`then` happens when the condition holds, as it mostly does; else the body."""
         with tir.If(self._expected(condition, 1)):
             with tir.Then():
                 then()
@@ -109,7 +109,7 @@ class Emitter(EventLists):
         return self.splat(tir.cast(tir.int32(0), dtype), lanes)
 
     def add_group(self, group: Sequence[Any], row: Any, at: Any, count: Any) -> None:
-        """Adds blocks of a row that lie side by side, times the count, to a register each.
+        """Adds interleaved blocks of a row, times the count, to a register each.
 
         Two blocks of int16, or four of int8 with a count below 256.
         """
@@ -122,9 +122,9 @@ class Emitter(EventLists):
             self._dot(acc, blocks, factor, size)
 
     def add_products(self, acc: Any, row: Any, at: Any, counts: Any, size: int) -> None:
-        """Adds to a register a block of `size` rows that lie side by side, times a count each.
+        """Adds to a register a block of `size` interleaved rows, times a count each.
 
-        counts: of the rows, packed into one int32: two of 16 bits, or four below 256 of 8.
+        counts: one per row, packed into one int32: two of 16 bits, or four below 256 of 8.
         """
         lanes, bits = self.schedule.lanes, 32 // size
         blocks = self.load(row, at * size, size * lanes)
@@ -197,33 +197,33 @@ class Emitter(EventLists):
         A few blocks are written out; many become a loop, in which the caller's body stands once.
         """
         lanes = self.schedule.lanes
-        whole = n // lanes
-        if whole > UNROLLED:
-            with self.loop("block", whole) as b:
+        full = n // lanes
+        if full > UNROLLED:
+            with self.loop("block", full) as b:
                 yield b * lanes, lanes
         else:
-            yield from ((b * lanes, lanes) for b in range(whole))
-        yield from self._rest(whole * lanes, n)
+            yield from ((b * lanes, lanes) for b in range(full))
+        yield from self._rest(full * lanes, n)
 
     def tiles(self, n: int) -> Iterator[list[tuple[Any, int]]]:
         """The blocks in groups that fill the registers; more than one group becomes a loop."""
         lanes = self.schedule.lanes
         width = lanes * self.schedule.registers
-        whole = n // width
+        full = n // width
         inside = range(0, width, lanes)
-        if whole > 1:
-            with self.loop("tile", whole) as b:
+        if full > 1:
+            with self.loop("tile", full) as b:
                 yield [(b * width + at, lanes) for at in inside]
-        elif whole == 1:
+        elif full == 1:
             yield [(at, lanes) for at in inside]
-        start = whole * width
+        start = full * width
         rest = [(at, lanes) for at in range(start, n - lanes + 1, lanes)]
         rest += self._rest(start + len(rest) * lanes, n)
         for k in range(0, len(rest), self.schedule.registers):
             yield rest[k : k + self.schedule.registers]
 
     def runs(self, n: int, size: int) -> Iterator[tuple[Any, int]]:
-        """(start, size) that cover 0 .. n: a loop over whole runs, then the rest."""
+        """(start, size) that cover 0 .. n: a loop over full runs, then the rest."""
         if n >= 2 * size:
             with self.loop("run", n // size) as b:
                 yield b * size, size
@@ -241,7 +241,7 @@ class Emitter(EventLists):
             at += lanes
 
     def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any:
-        """One vector, read and written whole only: the compiler keeps it in a register."""
+        """One vector, always read and written in full: the compiler holds it in a register."""
         r = IRBuilder.name("acc", tir.alloc_buffer((lanes,), dtype, scope=self.near))
         self.store(r, 0, lanes, value)
         return r

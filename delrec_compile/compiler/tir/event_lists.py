@@ -1,4 +1,4 @@
-"""Event lists: which of many are active, ascending, built in the way that the device does best."""
+"""Event lists: ascending indices of active elements, built in the way that suits the device."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MASKED = (4, 8)
 
 @dataclass(frozen=True)
 class Events:
-    """Indices of what is active, ascending: index[0 : count[0]]."""
+    """Ascending indices of the active elements: index[0 : count[0]]."""
 
     index: Any
     count: Any
 
 
 def places() -> NDArray[np.uint8]:
-    """(256 * 8,): for each mask of 8 bits, where its bits are, ascending, then zeros."""
+    """(256 * 8,): for each mask of 8 bits, the places of its set bits, ascending, then zeros."""
     out = np.zeros((1 << PLACES, PLACES), np.uint8)
     for mask in range(1 << PLACES):
         at = [bit for bit in range(PLACES) if mask >> bit & 1]
@@ -39,14 +39,14 @@ def places() -> NDArray[np.uint8]:
 
 
 def _index_type(n: int) -> str:
-    """Of the indices below n."""
+    """Smallest type of the indices below n."""
     return "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
 
 
 class EventLists(ABC):
     """The part of the emitter that makes and reads event lists.
 
-    places: the table of `places`, of lists that need it.
+    places: table of `places`, for lists that need it.
     """
 
     schedule: Schedule
@@ -81,7 +81,7 @@ class EventLists(ABC):
         return Events(self.buffer("events", self._room(n), _index_type(n)), self.counter("count"))
 
     def lists(self, n: int, many: int) -> Callable[[Any], Events]:
-        """So many event lists with room for n events each, by their number."""
+        """`many` event lists with room for n events each, by their number."""
         room = self._room(n)
         index = self.buffer("events", many * room, _index_type(n))
         count = self.buffer("counts", many, "int32")

@@ -1,8 +1,8 @@
 """The emitter's GPU form: a block of threads is one stream, and a thread owns every n-th neuron.
 
-The ops' own `emit` runs on it as it stands, one neuron per thread and round. What the threads tell
-each other goes through shared memory: a bit mask, which the warps vote, and an ascending event list,
-which each thread derives from the mask. So sums have the order of the CPU form, run after run.
+The ops' own `emit` runs on it as it stands, one neuron per thread and round. Threads exchange
+data through shared memory: a bit mask, which the warps vote, and an ascending event list,
+which each thread derives from the mask. So sums have the order of the CPU form, in every run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SharedEvents(Events):
 
 
 class GpuEmitter(Emitter):
-    """threads: of a block, a power of two and whole warps."""
+    """threads: threads of a block, a power of two and a multiple of a warp."""
 
     def __init__(self, schedule: Schedule, threads: int) -> None:
         super().__init__(schedule, "cuda")
@@ -69,19 +69,19 @@ class GpuEmitter(Emitter):
 
     def tiles(self, n: int) -> Iterator[list[tuple[Any, int]]]:
         """The thread's own neurons in groups that fill the registers."""
-        whole, group = n // self.threads, self.schedule.registers
-        tiles = whole // group
+        rounds, group = n // self.threads, self.schedule.registers
+        tiles = rounds // group
         if tiles > ROUNDS:
             with self.loop("tile", tiles) as b:
                 yield self._rounds(b * group, group)
         else:
             for b in range(tiles):
                 yield self._rounds(b * group, group)
-        if whole % group:
-            yield self._rounds(tiles * group, whole % group)
+        if rounds % group:
+            yield self._rounds(tiles * group, rounds % group)
         if n % self.threads:
             with self.when(self.thread < n % self.threads):
-                yield self._rounds(whole, 1)
+                yield self._rounds(rounds, 1)
 
     def _rounds(self, first: Any, count: int) -> list[tuple[Any, int]]:
         return [((first + r) * self.threads + self.thread, 1) for r in range(count)]
@@ -94,7 +94,7 @@ class GpuEmitter(Emitter):
         lead = words(reach)
         element = "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
         count = IRBuilder.name(f"{name}_count", tir.alloc_buffer((1,), "int32", scope="local"))
-        made = SharedEvents(
+        events = SharedEvents(
             index=self.shared(f"{name}_list", n, element) if listed else None,
             count=count,
             n=n,
@@ -105,8 +105,8 @@ class GpuEmitter(Emitter):
         for w in range(lead):
             for at in (w, lead + words(n) + w):
                 with self.when(self.thread == at % self.threads):
-                    self.store(made.mask, at, 1, tir.uint32(0))
-        return made
+                    self.store(events.mask, at, 1, tir.uint32(0))
+        return events
 
     def clear(self, events: Events) -> None:
         """`vote` counts anew."""
@@ -127,10 +127,10 @@ class GpuEmitter(Emitter):
                 self.store(fires, 0, 1, tir.uint8(0))
                 with self.when(self.thread < left):
                     self.store(fires, 0, 1, events.flag[at])
-            said = tir.call_extern(
+            ballot = tir.call_extern(
                 "uint32", "__ballot_sync", tir.uint32(ALL), fires[0] != tir.uint8(0)
             )
-            word = self.bind("word", said)
+            word = self.bind("word", ballot)
             first = tir.bitwise_and(self.thread, WARP - 1) == 0
             if left < self.threads:
                 first = tir.And(first, self.thread < left)

@@ -1,4 +1,4 @@
-"""What the layers of a network take in on real samples: means and covariances, to calibrate on."""
+"""Statistics of the inputs of each layer on real samples, for calibration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.recurrence import IntegerDense
 
-NEAR = 0.02  # of the way from v_reset to the threshold: what counts as near to firing
+NEAR = 0.02  # of the way from v_reset to the threshold: that counts as near to firing
 FLOOR = 1e-4  # weight of all other steps
 MAX_SAMPLES = 512
 BATCH = 64
@@ -21,7 +21,7 @@ BATCH = 64
 
 @dataclass(frozen=True, eq=False)
 class InputStatistics:
-    """Of what a layer takes in on real samples, arriving spikes of dense_delay last.
+    """Statistics of the inputs of a layer on real samples, arriving spikes of dense_delay last.
 
     covariance: (in, in). near: (out, in), the mean input of each neuron when it is near to firing.
     """
@@ -31,9 +31,9 @@ class InputStatistics:
 
 
 def collect_statistics(running: IntegerNetwork, samples: Events) -> list[InputStatistics]:
-    """Moments of the inputs of each layer and of the readout, on MAX_SAMPLES of the samples at most.
+    """Statistics of the inputs of each layer and of the readout, on MAX_SAMPLES of the samples at most.
 
-    running: the plain int16 form, whose spikes are nearly the float ones.
+    running: the uncalibrated int16 form, whose spikes are nearly the float ones.
     """
     used = min(len(samples), MAX_SAMPLES)
     counts = samples.counts[np.arange(used) * len(samples) // used]
@@ -47,7 +47,7 @@ def collect_statistics(running: IntegerNetwork, samples: Events) -> list[InputSt
             for i, (inputs, total) in enumerate(zip(taken, sums, strict=True)):
                 total.add(inputs, state.get(f"l{i}_v"), state.get(f"l{i}_hist"))
             state = after
-    return [total.moments() for total in sums]
+    return [total.statistics() for total in sums]
 
 
 class _RunningSums:
@@ -73,7 +73,7 @@ class _RunningSums:
         off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
         self.near += (np.exp(-0.5 * off**2) + FLOOR).T @ z
 
-    def moments(self) -> InputStatistics:
+    def statistics(self) -> InputStatistics:
         mean = self.products[-1, :-1] / self.products[-1, -1]
         second = self.products[:-1, :-1] / self.products[-1, -1]
         return InputStatistics(second - np.outer(mean, mean), self.near[:, :-1] / self.near[:, -1:])

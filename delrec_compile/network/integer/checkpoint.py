@@ -44,7 +44,7 @@ def load(path: Path) -> IntegerNetwork:
 
 
 def describe(network: IntegerNetwork) -> tuple[dict[str, Ints], dict[str, Any]]:
-    """Arrays by name, and all else as plain values; `from_description` is the way back."""
+    """Arrays by name, and all else as JSON values; `from_description` is the inverse."""
     arrays: dict[str, Ints] = {}
     layers = []
     for i, layer in enumerate(network.layers):
@@ -87,7 +87,7 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
 
 
 def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
-    """Puts the arrays of a part into `arrays`; returns its plain values."""
+    """Puts the arrays of a part into `arrays`; returns all other fields."""
     values = {}
     for f in fields(part):
         value = getattr(part, f.name)

@@ -1,6 +1,6 @@
-"""The parts of an integer network: layers and readout as plain whole-number arrays.
+"""The parts of an integer network: layers and readout as integer arrays, checked when made.
 
-What they compute together is in `delrec_compile.network.integer.model`. Each is checked when it is made.
+Their step is defined in `delrec_compile.network.integer.model`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class IntegerLayer:
         if self.reset not in RESETS:
             raise NetworkError(f"unknown reset '{self.reset}'; allowed: {', '.join(RESETS)}")
         if (self.drop is None) != (self.reset == "hard"):
-            raise NetworkError("drop is what a soft reset takes off; a hard reset has none")
+            raise NetworkError(
+                "drop belongs to a soft reset, which needs it; a hard reset has none"
+            )
         for name in ("threshold", "v_reset", *(["drop"] if self.drop is not None else [])):
             require_array(self, name, (np.dtype(np.int32),), (self.size,))
             _inside(name, getattr(self, name))
@@ -98,7 +100,7 @@ class IntegerLayer:
         return int(self.weight.shape[1])
 
     def bound(self, max_input: int) -> int:
-        """The largest size of what a step adds to a leaked membrane, and of each part of it."""
+        """Largest |sum| that a step can add to a leaked membrane, and of each part of it."""
         total = _feed_bound(self, max_input)
         if self.recurrence is not None:
             total = total + self.recurrence.bound(self.fraction)
@@ -128,8 +130,8 @@ class IntegerLayer:
         fires = m >= self.threshold
         if self.drop is None:
             return fires, np.maximum(np.where(fires, self.v_reset, m), -LIMIT).astype(np.int32)
-        kept = m - np.where(fires, self.drop, 0) if self.reset == "soft" else m
-        return fires, np.clip(kept, -LIMIT, LIMIT - 1).astype(np.int32)
+        new = m - np.where(fires, self.drop, 0) if self.reset == "soft" else m
+        return fires, np.clip(new, -LIMIT, LIMIT - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +189,7 @@ class IntegerReadout:
         return np.ldexp(self.scale, -self.fraction).astype(np.float32)
 
     def bound(self, max_input: int = 1) -> int:
-        """The largest size of what a step adds to a leaked membrane, and of each part of it."""
+        """Largest |sum| that a step can add to a leaked membrane, and of each part of it."""
         return int(_feed_bound(self, max_input).max())
 
     def clamps(self, max_input: int = 1) -> bool:
@@ -236,5 +238,5 @@ def _feed_bound(part: IntegerLayer | IntegerReadout, max_input: int) -> I64:
 
 
 def _settles(added: int, beta: int) -> bool:
-    """Whether |v'| <= |v| * beta / 2^15 + 1/2 + added keeps v inside the limit for ever."""
+    """Whether |v'| <= |v| * beta / 2^15 + 1/2 + added holds v inside the limit for ever."""
     return beta < ONE and (added + 1) * ONE < LIMIT * (ONE - beta)

@@ -1,6 +1,6 @@
-"""The integer form of a network, and what it computes step by step: the same bits on every target.
+"""The integer form of a network, and its step: the same bits on every target.
 
-All of it is whole-number arithmetic, so no sum depends on its order. Per layer, with counts c,
+All of it is integer arithmetic, so no sum depends on its order. Per layer, with counts c,
 arriving spikes g, F = `fraction` and b = `beta`:
 
     acc = sum_j weight[i, j] * min(c[j], max_input)   (+ sum_j recurrent[i, j] * g[j], dense_delay)
@@ -17,7 +17,7 @@ readout has neither threshold nor reset; its membrane is held between -2^30 and 
 y = float32(v) * unit, one float32 product. A linear readout has no membrane, and y = float32(current)
 * unit; one that counts adds its bias to y, not to v: y = float32(v + bias) * unit.
 
-What a step adds, in any order, is below 2^30 in size (checked when a network is made), and so is
+The sum that a step adds, in any order, is below 2^30 in size (checked when a network is made), and so is
 the membrane: m fits in int32. How targets compute it best: docs/integer.md.
 """
 

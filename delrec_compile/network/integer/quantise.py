@@ -1,12 +1,12 @@
 """Quantising: a frozen float network -> its integer form, by itself or calibrated on samples.
 
 Without samples a neuron's scale is its largest weight over the largest integer, and weights are
-rounded to nearest. With samples, the mean and covariance of what each layer takes in decide:
+rounded to nearest. With samples, the mean and covariance of the inputs of each layer decide:
 
 - a weight is rounded knowing the errors of those rounded before it (LDLQ, arXiv 2307.13304): the
   error of the current on the samples is made small, not that of each weight;
-- several scales are tried per neuron, and the one with the smallest error of the current is kept;
-- what is left of the mean error, at the steps at which the neuron is near to firing, goes into
+- several scales are tried per neuron, and the one with the smallest error of the current is used;
+- the rest of the mean error, at the steps at which the neuron is near to firing, goes into
   the bias.
 """
 
@@ -85,17 +85,17 @@ def _no_integer_form(owner: str, part: str, numeric: str) -> str:
 
 
 def _quantise_parts(
-    network: Network, numeric: Numeric, moments: list[InputStatistics] | None
+    network: Network, numeric: Numeric, statistics: list[InputStatistics] | None
 ) -> IntegerNetwork:
-    notes = {**network.notes, "calibrated": moments is not None}
-    known: list[Any] = moments or [None] * (len(network.layers) + 1)
+    notes = {**network.notes, "calibrated": statistics is not None}
+    of_parts: list[Any] = statistics or [None] * (len(network.layers) + 1)
     layers = tuple(
-        _layer(layer, numeric, network.max_input if i == 0 else 1, known[i])
+        _layer(layer, numeric, network.max_input if i == 0 else 1, of_parts[i])
         for i, layer in enumerate(network.layers)
     )
     return IntegerNetwork(
         layers,
-        _readout(network.readout, numeric, known[-1]),
+        _readout(network.readout, numeric, of_parts[-1]),
         numeric=numeric,
         dt_ms=network.dt_ms,
         max_input=network.max_input,
@@ -106,7 +106,7 @@ def _quantise_parts(
 
 
 def _layer(
-    layer: Layer, numeric: Numeric, max_input: int, moments: InputStatistics | None
+    layer: Layer, numeric: Numeric, max_input: int, statistics: InputStatistics | None
 ) -> IntegerLayer:
     lif, r = layer.lif, layer.recurrence
     beta = _q15(lif.beta)
@@ -118,37 +118,41 @@ def _layer(
         other = other + r.largest_current()
     ends = np.maximum(np.abs(lif.threshold), np.abs(lif.v_reset)) / lif.gain
     rows = _Rows(_weights(layer), counts, np.maximum(other, ends), int(np.max(beta)))
-    units, scale, drift = _rounded(rows, numeric, moments)
+    units, scale, drift = _rounded(rows, numeric, statistics)
     fraction = rows.fraction(units, scale, drift)
     unit = np.ldexp(scale, -fraction)
     worth = unit * lif.gain  # of a membrane unit: the gain is in the scale
     level = np.ceil(lif.threshold / worth)
     if lif.fires == "above":
         level = np.floor(lif.threshold / worth) + 1
+    drop = None if lif.reset == "hard" else np.rint(lif.threshold / worth).astype(np.int32)
     return IntegerLayer(
-        units[:, : layer.inputs],
-        np.rint((layer.bias + drift) / unit).astype(np.int32),
-        level.astype(np.int32),
-        np.minimum(np.rint(lif.v_reset / worth), level - 1).astype(np.int32),
-        beta,
-        fraction,
-        scale,
-        _recurrence(r, units[:, layer.inputs :], unit, numeric),
-        lif.reset,
-        None if lif.reset == "hard" else np.rint(lif.threshold / worth).astype(np.int32),
+        weight=units[:, : layer.inputs],
+        bias=np.rint((layer.bias + drift) / unit).astype(np.int32),
+        threshold=level.astype(np.int32),
+        v_reset=np.minimum(np.rint(lif.v_reset / worth), level - 1).astype(np.int32),
+        beta=beta,
+        fraction=fraction,
+        scale=scale,
+        recurrence=_recurrence(r, units[:, layer.inputs :], unit, numeric),
+        reset=lif.reset,
+        drop=drop,
     )
 
 
-def _readout(readout: Readout, numeric: Numeric, moments: InputStatistics | None) -> IntegerReadout:
+def _readout(
+    readout: Readout, numeric: Numeric, statistics: InputStatistics | None
+) -> IntegerReadout:
     other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
-    units, scale, drift = _rounded(rows, numeric, moments)
+    units, scale, drift = _rounded(rows, numeric, statistics)
     fraction = rows.fraction(units, scale, drift)
     if readout.bias_on_output:
         drift = np.zeros_like(drift)  # it arises at each step
     bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
-    kind = (readout.decision, readout.kind)
-    return IntegerReadout(units, bias, rows.beta, fraction, scale, *kind)
+    return IntegerReadout(
+        units, bias, rows.beta, fraction, scale, decision=readout.decision, kind=readout.kind
+    )
 
 
 def _recurrence(
@@ -158,7 +162,7 @@ def _recurrence(
         return IntegerDense(units, r.delay)
     if not isinstance(r, ConvDelay):
         return None
-    # a kernel is small beside the weights, its taps large: int16 mode keeps them whole
+    # a kernel is small beside the weights, its taps large: in int16 mode they have 32 bits
     kind = np.int16 if numeric is Numeric.INT8 else np.int32
     top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else (1 << 31) - 1
     taps = r.kernel.astype(np.float64)[..., None] / unit
@@ -176,13 +180,13 @@ def _weights(part: Layer | Readout) -> F64:
 
 def _q15(beta: Number) -> Any:
     """In 2^-15: a number, or an array of int32."""
-    whole = np.rint(np.asarray(beta, np.float64) * ONE).astype(np.int32)
-    return whole if whole.ndim else int(whole)
+    rounded = np.rint(np.asarray(beta, np.float64) * ONE).astype(np.int32)
+    return rounded if rounded.ndim else int(rounded)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Weights (out, in) that share a scale per row, and what bounds a neuron's sums.
+    """Weights (out, in) that share a scale per row, and the bounds of a neuron's sums.
 
     counts: (in,), the largest value of each input. other: (out,), the size of all else that a step
     adds, at least that of the threshold.
@@ -195,16 +199,16 @@ class _Rows:
 
     @property
     def lasting(self) -> float:
-        """How many times what a step adds a membrane can hold; LASTING at most."""
+        """Largest membrane, as a multiple of what one step can add; LASTING at most."""
         return min(ONE / max(ONE - self.beta, 1), LASTING)
 
-    def least(self) -> F64:
+    def smallest_scale(self) -> F64:
         """The smallest scale of each row at which its sums have room, whatever its weights."""
         worst = (np.abs(self.weight) @ self.counts + self.other) * self.lasting
         return np.asarray(np.maximum(worst / ROOM, float(np.finfo(np.float32).tiny)))
 
     def fraction(self, units: Ints, scale: F64, drift: F64) -> int:
-        """The most fractional bits with which what a membrane can hold stays below half the limit.
+        """Most fractional bits with which the largest membrane stays below half the limit.
 
         Half: the rounding of bias, threshold and kernel comes on top, at most half a unit each.
         """
@@ -214,24 +218,24 @@ class _Rows:
 
 
 def _rounded(
-    rows: _Rows, numeric: Numeric, moments: InputStatistics | None
+    rows: _Rows, numeric: Numeric, statistics: InputStatistics | None
 ) -> tuple[Ints, F64, F64]:
-    """Whole numbers (out, in), the scale of each row, and what its bias must make up for."""
+    """Integers (out, in), the scale of each row, and the error that its bias must compensate."""
     kind, top = weight_type(numeric), numeric.max_weight
-    largest, least = np.abs(rows.weight).max(axis=1), rows.least()
-    scale = np.maximum(largest / top, least)
-    if moments is None:
+    largest, smallest = np.abs(rows.weight).max(axis=1), rows.smallest_scale()
+    scale = np.maximum(largest / top, smallest)
+    if statistics is None:
         units = np.clip(np.rint(rows.weight / scale[:, None]), -top, top)
         return units.astype(kind), scale, np.zeros(len(scale))
-    feedback = _feedback(moments.covariance)
+    feedback = _feedback(statistics.covariance)
     best, units = _ldlq(rows.weight, scale, top, feedback)
     for clip in CLIPS[1:]:
-        tried = np.maximum(largest * clip / top, least)
+        tried = np.maximum(largest * clip / top, smallest)
         error, candidate = _ldlq(rows.weight, tried, top, feedback)
         better = error < best
         best, scale = np.where(better, error, best), np.where(better, tried, scale)
         units[better] = candidate[better]
-    drift = ((rows.weight - units * scale[:, None]) * moments.near).sum(axis=1)
+    drift = ((rows.weight - units * scale[:, None]) * statistics.near).sum(axis=1)
     return units.astype(kind), scale, drift
 
 
@@ -250,7 +254,7 @@ def _feedback(covariance: F64) -> tuple[Any, F64, F64]:
 
 
 def _ldlq(rows: F64, scale: F64, top: int, feedback: tuple[Any, F64, F64]) -> tuple[F64, F64]:
-    """Error of the current per row, and the rows in whole units of their scale."""
+    """Error of the current per row, and the rows in units of their scale."""
     order, lower, d = feedback
     units = np.zeros_like(rows)
     # columns as rows, so that each step reads and writes in one piece

@@ -1,6 +1,6 @@
-"""The recurrences of an integer network as plain whole-number arrays, and checks of such arrays.
+"""The recurrences of an integer network as integer arrays, and checks of such arrays.
 
-What they compute is in `delrec_compile.network.integer.model`. Each is checked when it is made.
+Their currents are defined in `delrec_compile.network.integer.model`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KERNELS = (np.dtype(np.int16), np.dtype(np.int32))
 
 
 def product(s: F64, weight: Ints) -> I64:
-    """s @ weight.T for whole numbers; in float64, which is exact below 2^53 and fast."""
+    """s @ weight.T for integers; in float64, which is exact below 2^53 and fast."""
     return np.rint(s @ weight.T.astype(np.float64)).astype(np.int64)
 
 
@@ -143,9 +143,9 @@ def require_array(
         allowed = " or ".join(k.name for k in kinds)
         raise NetworkError(f"{name} is {array.dtype}; {allowed} is needed")
     fits = array.ndim == len(shape) and all(
-        want in (None, have) for want, have in zip(shape, array.shape, strict=True)
+        expected in (None, extent) for expected, extent in zip(shape, array.shape, strict=True)
     )
     if not fits or array.size == 0:
-        want_text = ", ".join("any" if s is None else str(s) for s in shape)
-        raise NetworkError(f"{name} has shape {list(array.shape)}; [{want_text}] is needed")
+        expected_text = ", ".join("any" if s is None else str(s) for s in shape)
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [{expected_text}] is needed")
     object.__setattr__(owner, name, array)

@@ -1,7 +1,7 @@
 """Network -> ONNX: one step, or K steps unrolled, with the state as explicit inputs and outputs.
 
-Two forms of one graph. The semantic form keeps every op as a function of domain `ai.delrec` (what
-`lower` reads). The portable form is inlined to plain ONNX operators. Both run in ONNX Runtime.
+Two forms of one graph. The semantic form has every op as a function of domain `ai.delrec`, and is the
+input of `lower`. The portable form is inlined to standard ONNX operators. Both run in ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def model_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.
 
 
 def to_portable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Functions inlined, constants as initializers: plain ONNX operators only."""
+    """Functions inlined, constants as initializers: standard ONNX operators only."""
     flat = onnx.inliner.inline_local_functions(model)
     known: dict[bytes, str] = {}
     rename: dict[str, str] = {}
@@ -97,7 +97,7 @@ def to_portable(model: onnx.ModelProto) -> onnx.ModelProto:
 def prove(model: onnx.ModelProto, network: Network) -> None:
     """Runs the model in ONNX Runtime beside PyTorch over many steps, each on its own state.
 
-    The outputs and the whole state must agree: bit for bit where the network's sums are exact,
+    The outputs and all of the state must agree: bit for bit where the network's sums are exact,
     else within LOOSE. Raises ParityError.
     """
     import onnxruntime
@@ -131,8 +131,9 @@ def prove(model: onnx.ModelProto, network: Network) -> None:
 
 
 def _agree(pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]], limit: float, step: int) -> None:
-    for name, (have, want) in pairs.items():
-        worst = float(np.abs(have - want).max()) if have.shape == want.shape else np.inf
+    for name, (onnx_value, reference) in pairs.items():
+        same_shape = onnx_value.shape == reference.shape
+        worst = float(np.abs(onnx_value - reference).max()) if same_shape else np.inf
         if not worst <= limit:
             raise ParityError(
                 f"the ONNX graph left PyTorch at step {step}: '{name}' is off by {worst:.3g}, "

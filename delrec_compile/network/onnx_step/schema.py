@@ -1,4 +1,4 @@
-"""Reading a step graph: its state schema, checked against what the file says of itself."""
+"""Reading a step graph, with its state schema checked against its metadata."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StateVarIO:
 
 @dataclass(frozen=True)
 class StepModel:
-    """A step graph with its facts. unroll: time steps per call."""
+    """A step graph with its metadata (without the prefix `delrec.`). unroll: time steps per call."""
 
     proto: onnx.ModelProto
     state: tuple[StateVarIO, ...]
@@ -48,7 +48,7 @@ class StepModel:
     dt_ms: float
     decision: str
     labels: tuple[str, ...]
-    facts: dict[str, str]
+    metadata: dict[str, str]
 
     @property
     def inputs(self) -> int:
@@ -78,41 +78,41 @@ def load_model(path: Path | str) -> StepModel:
         proto = onnx.load_model_from_string(path.read_bytes())
     except Exception as error:  # protobuf raises its own, undeclared kinds
         why = " ".join(str(error).split())
-        raise ModelError(f"{path} is not a whole ONNX file ({why}); {AGAIN}") from error
+        raise ModelError(f"{path} is not a complete ONNX file ({why}); {AGAIN}") from error
     if not proto.graph.node:
-        raise ModelError(f"{path} is not a whole ONNX file (it holds no graph); {AGAIN}")
+        raise ModelError(f"{path} is not a complete ONNX file (it holds no graph); {AGAIN}")
     return read_model(proto, str(path))
 
 
 def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
     """Checks a graph in memory as `load_model` does a file; `where` names it in errors."""
-    facts = {
+    metadata = {
         p.key.removeprefix("delrec."): p.value
         for p in proto.metadata_props
         if p.key.startswith("delrec.")
     }
-    if facts.get("format_version") != str(FORMAT_VERSION):
+    if metadata.get("format_version") != str(FORMAT_VERSION):
         raise ModelError(
             f"{where} is not a step of this project (delrec.format_version is "
-            f"'{facts.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); {AGAIN}"
+            f"'{metadata.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); {AGAIN}"
         )
     try:
-        rows = json.loads(facts["state"])
+        rows = json.loads(metadata["state"])
         state = tuple(StateVarIO(**{**row, "shape": tuple(row["shape"])}) for row in rows)
-        labels = tuple(json.loads(facts["labels"]))
+        labels = tuple(json.loads(metadata["labels"]))
         model = StepModel(
             proto,
             state,
-            int(facts["unroll"]),
-            facts["form"],
-            float(facts["dt_ms"]),
-            facts["decision"],
-            labels,
-            facts,
+            unroll=int(metadata["unroll"]),
+            form=metadata["form"],
+            dt_ms=float(metadata["dt_ms"]),
+            decision=metadata["decision"],
+            labels=labels,
+            metadata=metadata,
         )
         if model.unroll < 1:
             raise ValueError(f"unroll is {model.unroll}")
-        abi = facts["state_abi"]
+        abi = metadata["state_abi"]
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{where}: its description is damaged ({error!r}); {AGAIN}") from error
     if abi != state_abi(state):
@@ -128,26 +128,26 @@ def _check_ports(model: StepModel, where: str) -> None:
         if not values or values[0].name != name or len(_shape(values[0])) != rank:
             raise ModelError(f"{where}: '{name}' with {rank} axes must come first; {AGAIN}")
     for prefix, values in ((PAST, graph.input), (PRESENT, graph.output)):
-        have = {v.name: v for v in values if v.name.startswith(prefix)}
-        want = {f"{prefix}{s.name}": s for s in model.state}
-        odd = sorted(have.keys() ^ want.keys())
-        if odd:
-            side = "only in the graph" if odd[0] in have else "only in the schema"
+        ports = {v.name: v for v in values if v.name.startswith(prefix)}
+        schema = {f"{prefix}{s.name}": s for s in model.state}
+        unmatched = sorted(ports.keys() ^ schema.keys())
+        if unmatched:
+            side = "only in the graph" if unmatched[0] in ports else "only in the schema"
             raise ModelError(
-                f"{where}: the state does not match its schema: '{odd[0]}' is {side}; {AGAIN}"
+                f"{where}: the state does not match its schema: '{unmatched[0]}' is {side}; {AGAIN}"
             )
-        for name, value in have.items():
+        for name, value in ports.items():
             if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
                 kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
                 raise ModelError(
                     f"{where}: '{name}' has type {kind}, the schema says "
-                    f"{want[name].dtype}; {AGAIN}"
+                    f"{schema[name].dtype}; {AGAIN}"
                 )
             shape = _shape(value)[1:]
-            if shape != tuple(want[name].shape):
+            if shape != tuple(schema[name].shape):
                 raise ModelError(
                     f"{where}: '{name}' has shape {list(shape)}, the schema says "
-                    f"{list(want[name].shape)}; {AGAIN}"
+                    f"{list(schema[name].shape)}; {AGAIN}"
                 )
 
 

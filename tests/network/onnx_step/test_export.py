@@ -145,7 +145,7 @@ def test_the_contract_of_names_and_shapes(exported: Callable[..., onnx.ModelProt
     assert outs == ["y", *(f"present_{n}" for n in state)]
     assert all(name.isidentifier() for name in (*ins, *outs))
     assert (model.ir_version, model.opset_import[0].version) == (9, 18)
-    facts = read_model(model).facts
+    facts = read_model(model).metadata
     assert facts["golden_sha256"] == golden_hash(network)
     assert facts["max_delay"] == "12"
 

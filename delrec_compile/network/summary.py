@@ -7,7 +7,7 @@ from typing import Any
 
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
-from delrec_compile.network.model import Network
+from delrec_compile.network.model import Layer, Network
 from delrec_compile.network.onnx_step.schema import schema_of, state_abi
 from delrec_compile.network.state import past, present
 
@@ -19,7 +19,7 @@ def inspect(network: Network) -> dict[str, Any]:
     """
     dense = network.dense_recurrent_parameters()
     recurrent = network.recurrent_parameters()
-    schema = schema_of(network)
+    of_parts = grids(network)
     return {
         "name": network.name,
         "inputs": network.inputs,
@@ -27,18 +27,7 @@ def inspect(network: Network) -> dict[str, Any]:
         "labels": list(network.labels),
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
-        "layers": [
-            {
-                "neurons": layer.size,
-                "inputs": layer.inputs,
-                "recurrence": layer.recurrence.name if layer.recurrence else None,
-                "recurrent_parameters": layer.recurrence.parameters if layer.recurrence else 0,
-                "max_delay": layer.recurrence.depth - 1 if layer.recurrence else 0,
-                **layer.neuron.summary(),
-                "grid": q,
-            }
-            for layer, q in zip(network.layers, grids(network), strict=False)
-        ],
+        "layers": [_layer(*pair) for pair in zip(network.layers, of_parts[:-1], strict=True)],
         "readout": {
             "kind": network.readout.kind,
             "beta": network.readout.beta,
@@ -49,16 +38,35 @@ def inspect(network: Network) -> dict[str, Any]:
         "dense_recurrent_parameters": dense,
         "saving": 1 - recurrent / dense if dense else 0.0,
         "max_delay": network.max_delay,
-        "exact": None not in grids(network),
+        "exact": None not in of_parts,
         "state_bytes": state_bytes(network),
-        "onnx": {
-            "inputs": ["x", *(past(s.name) for s in schema)],
-            "outputs": ["y", *(present(s.name) for s in schema)],
-            "state": [s.as_dict() for s in schema],
-            "state_abi": state_abi(schema),
-        },
+        "onnx": _onnx_ports(network),
         "sha256": checkpoint.digest(network),
         "notes": dict(network.notes),
+    }
+
+
+def _layer(layer: Layer, grid: int | None) -> dict[str, Any]:
+    r = layer.recurrence
+    return {
+        "neurons": layer.size,
+        "inputs": layer.inputs,
+        "recurrence": r.name if r else None,
+        "recurrent_parameters": r.parameters if r else 0,
+        "max_delay": r.depth - 1 if r else 0,
+        **layer.neuron.summary(),
+        "grid": grid,
+    }
+
+
+def _onnx_ports(network: Network) -> dict[str, Any]:
+    """Inputs, outputs and state of the ONNX step."""
+    schema = schema_of(network)
+    return {
+        "inputs": ["x", *(past(s.name) for s in schema)],
+        "outputs": ["y", *(present(s.name) for s in schema)],
+        "state": [s.as_dict() for s in schema],
+        "state_abi": state_abi(schema),
     }
 
 

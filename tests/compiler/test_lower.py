@@ -12,7 +12,6 @@ import pytest
 from helpers import refusal
 from onnx import helper
 
-from delrec_compile.compiler.kernels.base import state_of
 from delrec_compile.compiler.lower import lower, phases, read_graph, to_relax
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.targets.schedule import Schedule
@@ -47,23 +46,6 @@ def test_each_phase_leaves_a_dump(tmp_path: Path, exported: Exported) -> None:
     assert sorted(p.name for p in (tmp_path / "dump").iterdir()) == wanted
     assert "delrec.ConvDelay" in (tmp_path / "dump" / "0_import.txt").read_text()
     assert "prim_func" in (tmp_path / "dump" / "2_compose.txt").read_text()
-
-
-def test_a_kernel_says_what_it_needs(exported: Exported) -> None:
-    network = cases.network("mixed")
-    kernel = lower(exported("mixed", "semantic"), Schedule(4, 8, "scan"))["run"]
-    assert (kernel.inputs, kernel.outputs, kernel.neurons) == (14, 5, 48)
-    assert kernel.state == state_of(network.layers, network.readout)
-    assert kernel.state["l1_ring"] == (16 * 1, "uint32")
-    np.testing.assert_array_equal(
-        kernel.tables["l0_weight"].reshape(14, 16).T, network.layers[0].weight
-    )
-    assert all(table.ndim == 1 for table in kernel.tables.values())
-    wide = cases.network("delay_300")
-    long = lower(exported("delay_300", "semantic"), Schedule(4, 8, "scan"))["run"]
-    assert long.tables["l0_delay"].dtype == np.uint16
-    assert long.state["l0_ring"] == (512, "uint32")
-    assert wide.max_delay == 300
 
 
 def foreign(model: onnx.ModelProto) -> onnx.ModelProto:

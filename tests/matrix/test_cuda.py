@@ -26,7 +26,7 @@ from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text, require
 from delrec_compile.compiler.kernels.float32 import compose
-from delrec_compile.compiler.kernels.gpu import compose_gpu, threads_for
+from delrec_compile.compiler.kernels.gpu import compose_gpu
 from delrec_compile.errors import (
     CompilerCrash,
     DataError,
@@ -249,24 +249,6 @@ def test_a_function_without_threads_is_refused(threads: bool) -> None:
         cuda_text({"k": builder.get()}, "sm_80")
     with refusal(CompilerCrash, "the PTX has no kernel 'b': no device code", 9):
         require(["a", "b"], nvrtc.entries(".visible .entry a(\n"), "the PTX")
-
-
-def test_threads_of_a_block() -> None:
-    assert [threads_for(n, 256) for n in (1, 32, 33, 100, 256, 4096)] == [32, 32, 64, 128, 256, 256]
-
-
-def test_layers_beyond_shared_memory_are_refused() -> None:
-    network = cases.network("one_layer")
-    wide = replace(cases.CASES["one_layer"], name="huge", sizes=(16_000,), inputs=1)
-    huge = cases._draw(wide, np.random.default_rng(0))
-    with refusal(UnsupportedError, "needs 68352 bytes of a GPU block's shared memory", 4):
-        compose_gpu(huge.layers, huge.readout, Schedule(256, 4, "ballot"), trace=False)
-    assert (
-        compose_gpu(
-            network.layers, network.readout, Schedule(256, 4, "ballot"), trace=False
-        ).shared_bytes
-        < 2048
-    )
 
 
 # The emulator ------------------------------------------------------------------------------------

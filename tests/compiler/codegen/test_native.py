@@ -12,14 +12,11 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
-import tvm
 from conftest import Compile, runs
 from fixtures.traces import same
-from tvm.script.ir_builder import IRBuilder
 
 from delrec_compile import targets
 from delrec_compile.compiler.codegen.cpu import pick
-from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import ConvDelay, Layer, Lif, Network
@@ -242,28 +239,3 @@ def test_a_cpu_that_no_schedule_fits_is_refused() -> None:
     unfit = replace(target, schedules=(targets.Choice(("no-such-feature",), (), Schedule()),))
     with pytest.raises(UnsupportedError, match="no schedule of target 'x86_64' fits"):
         pick(unfit)
-
-
-@pytest.mark.parametrize(
-    ("n", "lanes"), [(1, 1), (5, 4), (33, 16), (100, 1), (100, 4), (300, 4)], ids=str
-)
-def test_blocks_and_tiles_cover_every_neuron_once(n: int, lanes: int) -> None:
-    """Written out or as a loop: each block adds one to what it covers."""
-    e = Emitter(Schedule(lanes, 4, "scan"))
-    with IRBuilder() as builder, e.T.prim_func(s_tir=True):
-        e.T.func_name("cover")
-        out = [e.T.arg(name, e.T.buffer((n,), "float32")) for name in ("blocks", "tiles")]
-        for at, width in e.blocks(n):
-            e.store(out[0], at, width, e.load(out[0], at, width) + e.splat(e.T.float32(1), width))
-        for tile in e.tiles(n):
-            assert len(tile) <= 4
-            for at, width in tile:
-                e.store(
-                    out[1], at, width, e.load(out[1], at, width) + e.splat(e.T.float32(1), width)
-                )
-    module = tvm.IRModule({"cover": builder.get().with_attr("global_symbol", "cover")})
-    built = tvm.compile(module, target=tvm.target.Target("llvm"))
-    counts = [tvm.runtime.tensor(np.zeros(n, np.float32)) for _ in out]
-    built["cover"](*counts)
-    for count in counts:
-        assert count.numpy().tolist() == [1.0] * n

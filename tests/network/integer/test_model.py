@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,16 +13,11 @@ from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from safetensors.numpy import load as from_bytes
-from safetensors.numpy import save as to_bytes
 
 from delrec_compile.aliases import INTEGER_MODES
-from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_samples
-from delrec_compile.errors import CheckpointError, DataError, NetworkError, UnsupportedError
-from delrec_compile.evaluation.parity import Parity, compare
+from delrec_compile.errors import DataError, NetworkError, UnsupportedError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.integer.checkpoint import describe, from_description
 from delrec_compile.network.integer.layers import LIMIT, ONE, leak
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
@@ -31,7 +25,6 @@ from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import FIRES, RESETS
-from delrec_compile.runners.reference import ReferenceRunner
 
 Array = NDArray[Any]
 LOW, HIGH = -(2**31), 2**31 - 1
@@ -247,14 +240,6 @@ def test_the_step_equals_a_scalar_loop_in_32_bits(name: str, numeric: str) -> No
     assert agree(quantise(cases.network(name), numeric), x) > 0
 
 
-@pytest.mark.parametrize("name", cases.FLOAT_ONLY)
-def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
-    what = r"((synaptic|tap_conv|conv2d)_delay recurrence|convolution of its inputs)"
-    message = rf"layer \d has a {what}, which int8 does not have; .*--numeric float32"
-    with refusal(UnsupportedError, message, 4):
-        quantise(cases.network(name), "int8")
-
-
 @given(st.integers(0, 10**6), st.sampled_from([*INTEGER_MODES]))
 def test_nothing_overflows_and_the_order_of_events_is_free(seed: int, numeric: str) -> None:
     network = drawn(seed, numeric)
@@ -389,29 +374,6 @@ def test_a_network_without_weights_is_quantised() -> None:
     assert agree(network, np.full((5, 3), 31, np.uint8)) == 0
 
 
-@pytest.mark.parametrize("numeric", INTEGER_MODES)
-@pytest.mark.parametrize("name", ["mixed", "feed_forward", "both_layers"])
-def test_a_network_comes_back_from_its_arrays(name: str, numeric: str) -> None:
-    network = quantise(cases.network(name), numeric)
-    arrays, config = describe(network)
-    again = from_description(from_bytes(to_bytes(arrays)), json.loads(json.dumps(config)))
-    assert describe(again)[1] == config
-    for key, value in describe(again)[0].items():
-        np.testing.assert_array_equal(value, arrays[key])
-        assert value.dtype == arrays[key].dtype
-    assert again.state() == network.state()
-
-
-def test_damaged_descriptions_are_refused() -> None:
-    arrays, config = describe(quantise(cases.network("mixed"), "int8"))
-    less = {k: v for k, v in arrays.items() if k != "layers.0.bias"}
-    for broken in ((less, config), (arrays, {**config, "layers": [{}]}), (arrays, {})):
-        with refusal(CheckpointError, "the description is damaged", 3):
-            from_description(*broken)
-    with refusal(CheckpointError, "tensors that the description does not name: more", 3):
-        from_description({**arrays, "more": arrays["readout.bias"]}, config)
-
-
 def test_the_state_is_that_of_the_float_network_in_whole_numbers() -> None:
     network = cases.network("mixed")
     integer = quantise(network, "int8")
@@ -433,46 +395,3 @@ def test_sizes_of_the_bundled_network() -> None:
     assert sizes["int16"]["weights"] == 2 * sizes["int8"]["weights"]
     assert sizes["int8"]["tables"] == 4 * 4 * 256 + 256 + 2 * 3 * 256 + 8 * 20
     assert sizes["int8"]["state"] == 4 + 4 * (2 * 256 + 20) + 32 * 256 // 8
-
-
-def against(name: str, numeric: str, calibrated: bool) -> Parity:
-    """Parity of every second bundled sample; the others calibrate."""
-    network, samples = checkpoint.load(name), read_samples("samples")
-    others = samples.take(np.arange(1, len(samples), 2)) if calibrated else None
-    runner: Any = quantise(network, numeric, others)
-    return compare(network, ReferenceRunner(runner), samples.take(np.arange(0, len(samples), 2)))
-
-
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
-def test_int16_keeps_the_spikes_of_the_bundled_networks(name: str) -> None:
-    seen = against(name, "int16", calibrated=False)
-    assert seen.spikes_differing < 1e-3 * seen.spikes_compared
-    assert seen.classes_differing == 0
-
-
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
-def test_calibration_brings_int8_nearer(name: str) -> None:
-    plain, calibrated = (against(name, "int8", c) for c in (False, True))
-    assert calibrated.spikes_differing < 0.9 * plain.spikes_differing
-    assert calibrated.spikes_differing < 8e-3 * calibrated.spikes_compared
-    assert calibrated.classes_differing <= 2
-
-
-def test_the_mean_error_goes_into_the_bias() -> None:
-    """Samples that are all ones: the current is right to half a unit of the membrane."""
-    network = cases.network("feed_forward")
-    ones = np.ones((2, 20, network.inputs), np.uint8)
-    samples = Events(ones, np.zeros(2, np.int64), None, None, 10.0)
-    layer, want = quantise(network, "int8", samples).layers[0], network.layers[0]
-    whole = (layer.weight.sum(axis=1, dtype=np.int64) << layer.fraction) + layer.bias
-    unit = np.ldexp(layer.scale, -layer.fraction)
-    error = whole * unit - want.weight.astype(float).sum(axis=1) - want.bias
-    assert (np.abs(error) <= 0.51 * unit).all()
-
-
-def test_calibrating_twice_gives_the_same_network() -> None:
-    network, samples = checkpoint.load("dense_delay_256"), read_samples("samples")
-    one, two = (describe(quantise(network, "int8", samples.take(range(20)))) for _ in range(2))
-    assert one[1] == two[1]
-    for key, value in one[0].items():
-        np.testing.assert_array_equal(value, two[0][key])

@@ -1,0 +1,30 @@
+"""What every kernel declares: its tables, its state, its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cases
+import numpy as np
+import onnx
+
+from delrec_compile.compiler.kernels.base import state_of
+from delrec_compile.compiler.lower import lower
+from delrec_compile.targets.schedule import Schedule
+
+
+def test_a_kernel_says_what_it_needs(exported: Callable[..., onnx.ModelProto]) -> None:
+    network = cases.network("mixed")
+    kernel = lower(exported("mixed", "semantic"), Schedule(4, 8, "scan"))["run"]
+    assert (kernel.inputs, kernel.outputs, kernel.neurons) == (14, 5, 48)
+    assert kernel.state == state_of(network.layers, network.readout)
+    assert kernel.state["l1_ring"] == (16 * 1, "uint32")
+    np.testing.assert_array_equal(
+        kernel.tables["l0_weight"].reshape(14, 16).T, network.layers[0].weight
+    )
+    assert all(table.ndim == 1 for table in kernel.tables.values())
+    wide = cases.network("delay_300")
+    long = lower(exported("delay_300", "semantic"), Schedule(4, 8, "scan"))["run"]
+    assert long.tables["l0_delay"].dtype == np.uint16
+    assert long.state["l0_ring"] == (512, "uint32")
+    assert wide.max_delay == 300

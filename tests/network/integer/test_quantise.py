@@ -1,0 +1,70 @@
+"""Quantising: what is refused, calibration, and how near the integer forms are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+from helpers import refusal
+
+from delrec_compile.data.events import Events
+from delrec_compile.data.samples import read_samples
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.evaluation.parity import Parity, compare
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer.checkpoint import describe
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.runners.reference import ReferenceRunner
+
+
+@pytest.mark.parametrize("name", cases.FLOAT_ONLY)
+def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
+    what = r"((synaptic|tap_conv|conv2d)_delay recurrence|convolution of its inputs)"
+    message = rf"layer \d has a {what}, which int8 does not have; .*--numeric float32"
+    with refusal(UnsupportedError, message, 4):
+        quantise(cases.network(name), "int8")
+
+
+def against(name: str, numeric: str, calibrated: bool) -> Parity:
+    """Parity of every second bundled sample; the others calibrate."""
+    network, samples = checkpoint.load(name), read_samples("samples")
+    others = samples.take(np.arange(1, len(samples), 2)) if calibrated else None
+    runner: Any = quantise(network, numeric, others)
+    return compare(network, ReferenceRunner(runner), samples.take(np.arange(0, len(samples), 2)))
+
+
+@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+def test_int16_keeps_the_spikes_of_the_bundled_networks(name: str) -> None:
+    seen = against(name, "int16", calibrated=False)
+    assert seen.spikes_differing < 1e-3 * seen.spikes_compared
+    assert seen.classes_differing == 0
+
+
+@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+def test_calibration_brings_int8_nearer(name: str) -> None:
+    plain, calibrated = (against(name, "int8", c) for c in (False, True))
+    assert calibrated.spikes_differing < 0.9 * plain.spikes_differing
+    assert calibrated.spikes_differing < 8e-3 * calibrated.spikes_compared
+    assert calibrated.classes_differing <= 2
+
+
+def test_the_mean_error_goes_into_the_bias() -> None:
+    """Samples that are all ones: the current is right to half a unit of the membrane."""
+    network = cases.network("feed_forward")
+    ones = np.ones((2, 20, network.inputs), np.uint8)
+    samples = Events(ones, np.zeros(2, np.int64), None, None, 10.0)
+    layer, want = quantise(network, "int8", samples).layers[0], network.layers[0]
+    whole = (layer.weight.sum(axis=1, dtype=np.int64) << layer.fraction) + layer.bias
+    unit = np.ldexp(layer.scale, -layer.fraction)
+    error = whole * unit - want.weight.astype(float).sum(axis=1) - want.bias
+    assert (np.abs(error) <= 0.51 * unit).all()
+
+
+def test_calibrating_twice_gives_the_same_network() -> None:
+    network, samples = checkpoint.load("dense_delay_256"), read_samples("samples")
+    one, two = (describe(quantise(network, "int8", samples.take(range(20)))) for _ in range(2))
+    assert one[1] == two[1]
+    for key, value in one[0].items():
+        np.testing.assert_array_equal(value, two[0][key])

@@ -1,0 +1,95 @@
+"""What both forms of a network share: their checks, their state, notes as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delrec_compile.errors import NetworkError
+from delrec_compile.network.base import BaseNetwork, own_state, prefixed, pushed
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer or a readout of the least that a network asks for."""
+
+    size: int
+    inputs: int
+    states: Mapping[str, str] = field(default_factory=lambda: {"v": "membrane"})
+    recurrence: Any = None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A recurrence of the least that a network asks for."""
+
+    size: int
+    depth: int
+
+
+class Net(BaseNetwork[Part, Part]):
+    """A network whose step does nothing."""
+
+    spike_dtype = "uint8"
+
+    def step(self, x: Any, state: Any, spikes: Any = ()) -> Any:
+        return x, state
+
+
+def net(**changed: Any) -> Net:
+    layers = (Part(4, 2, {"i": "current", "v": "membrane"}, Loop(4, 3)), Part(3, 4))
+    return Net(**{"layers": layers, "readout": Part(2, 3, {}), **changed})
+
+
+def test_the_state_follows_from_the_parts() -> None:
+    state = net().state()
+    assert [(s.name, s.shape, s.dtype) for s in state] == [
+        ("l0_i", (4,), "float32"),
+        ("l0_v", (4,), "float32"),
+        ("l0_hist", (3, 4), "uint8"),
+        ("l1_v", (3,), "float32"),
+    ]
+    zeros = net().reset(5)
+    assert zeros["l0_hist"].shape == (5, 3, 4)
+    assert zeros["l0_hist"].dtype == np.uint8
+    assert not any(value.any() for value in zeros.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"layers": ()}, "no layer; at least one"),
+        ({"readout": Part(2, 5)}, "layer 1 sends 3 values, the next one takes 5"),
+        ({"dt_ms": "ten"}, "dt_ms is 'ten'; a number is needed"),
+        ({"dt_ms": -1.0}, "dt_ms is -1.0; a positive number"),
+        ({"max_input": True}, "max_input is True; a number"),
+        ({"max_input": 2.5}, "max_input is 2.5; allowed: 1 to 255"),
+        ({"labels": ("a", "b", "c")}, "3 labels for 2 classes"),
+        ({"notes": {"at": {1}}}, r"notes: \{1\} is a set; allowed: text, numbers, lists, tables"),
+    ],
+)
+def test_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        net(**changed)
+
+
+def test_values_are_those_that_a_file_would_hold() -> None:
+    made = net(dt_ms=np.float32(2.5), notes={"data": Path("a/b"), "rate": np.arange(2)})
+    assert type(made.dt_ms) is float
+    assert made.notes == {"data": "a/b", "rate": [0, 1]}
+
+
+def test_local_and_full_names() -> None:
+    state = {"l0_v": np.ones(1), "l1_v": np.zeros(1)}
+    assert own_state("l1_", {"v": ""}, state)["v"] is state["l1_v"]
+    assert prefixed("l1_", {"v": state["l1_v"]}).keys() == {"l1_v"}
+
+
+def test_a_history_moves_on_by_one_step() -> None:
+    history = np.array([[[1, 0], [0, 1]]])
+    assert pushed(np.array([[1, 1]]), history).tolist() == [[[1, 1], [1, 0]]]

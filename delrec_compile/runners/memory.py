@@ -1,4 +1,4 @@
-"""Arrays as compiled code takes them: aligned, checked, by address."""
+"""Arrays for compiled code: aligned, checked, passed by address."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from delrec_compile.errors import DataError
 
-MOST = (1 << 15) - 1  # what kernels multiply 16-bit weights by
+MAX_COUNT = (1 << 15) - 1  # kernels multiply 16-bit weights by it
 
 
 def counts(x: NDArray[Any]) -> NDArray[Any]:
-    """x, when all of it are counts. Raises DataError."""
-    if not ((x >= 0) & (x <= MOST) & (x == np.rint(x))).all():
+    """x, unchanged. Raises DataError unless every value is a count."""
+    if not ((x >= 0) & (x <= MAX_COUNT) & (x == np.rint(x))).all():
         raise DataError(
-            f"x holds a value that is no count; whole numbers from 0 to {MOST} are needed"
+            f"x contains a value that is not a count; expected whole numbers from 0 to {MAX_COUNT}"
         )
     return x
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    """The address of an array's first element."""
     return ctypes.c_void_p(array.ctypes.data)
 
 

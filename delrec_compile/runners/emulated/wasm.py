@@ -34,7 +34,9 @@ class WasmMachine:
             code = wasmtime.Module.from_file(self._engine, str(module))
             self._exports = wasmtime.Instance(self._store, code, []).exports(self._store)
         except (OSError, wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            raise InputError(f"{module} is no module to run: {_line(error)}") from error
+            raise InputError(
+                f"{module} is not a WebAssembly module that runs: {_line(error)}"
+            ) from error
         self._memory: Any = self._export("memory")
         self._free = int(self._export("__heap_base").value(self._store))
         self._top = int(self._export("__stack_pointer").value(self._store))
@@ -62,7 +64,7 @@ class WasmMachine:
     def address(self, symbol: str) -> int:
         found = self._export(symbol)
         if not isinstance(found, wasmtime.Global):
-            raise UnsupportedError(f"'{symbol}' of {self.path} is no variable")
+            raise UnsupportedError(f"'{symbol}' of {self.path} is not a variable")
         return int(found.value(self._store))
 
     def write(self, address: int, raw: bytes) -> None:
@@ -80,7 +82,7 @@ class WasmMachine:
     def call(self, symbol: str, *arguments: int) -> Call:
         function = self._export(symbol)
         if not isinstance(function, wasmtime.Func):
-            raise UnsupportedError(f"'{symbol}' of {self.path} is no function")
+            raise UnsupportedError(f"'{symbol}' of {self.path} is not a function")
         self._store.set_fuel(FUEL)
         self._store.set_epoch_deadline(1)
         clock = threading.Timer(self.timeout_s, self._engine.increment_epoch)

@@ -1,0 +1,23 @@
+"""Networks on an emulated core: kernels that agree, or say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cases
+import numpy as np
+from fixtures.staged import artifact_here
+from helpers import refusal
+
+from delrec_compile.errors import ParityError
+from delrec_compile.runners.emulated.core import EmulatedRunner
+
+
+def test_kernels_that_differ_are_a_parity_error(tmp_path: Path) -> None:
+    artifact = artifact_here(cases.network("mixed"), "cortex_m4", tmp_path)
+    runner = EmulatedRunner(artifact)
+    at = runner.program.address(f"{runner.prefix}_out_bias")
+    # as if one of the two had another table
+    runner.program._uc.mem_write(at, np.float32(3).tobytes())  # type: ignore[attr-defined]
+    with refusal(ParityError, "the tracing kernel and the kernel without trace compute", 6):
+        runner.trace(cases.counts(cases.CASES["mixed"], steps=3))

@@ -1,4 +1,4 @@
-"""What an artifact is worth: parity, accuracy and latency, measured here and kept beside it."""
+"""The proof of an artifact: parity, accuracy and latency, measured here and stored beside it."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ GPU_SAMPLES = 64
 
 @dataclass(frozen=True)
 class Proof:
-    """check, onnxruntime: as `Parity.as_dict()`. check and bench: None where nothing could be run.
+    """The measurements of an artifact.
 
-    emulated: instructions per step (mean, worst), stack_bytes and how, where an emulator ran it;
-    and the time that they take at the clock of the profile, were each a cycle: an estimate.
+    check: parity of its code, as `Parity.as_dict()`; None where it could not be run. onnxruntime:
+    parity of its ONNX file. bench: times, None where it was not timed. emulated: instructions per
+    step (mean, worst), stack_bytes, how, and an estimate of the time at the profile's clock with one
+    cycle per instruction; None where the code ran natively.
     """
 
     check: dict[str, Any] | None
@@ -81,46 +83,63 @@ def prove(
     progress("checking spikes against PyTorch")
     gpu = artifact.manifest.is_gpu
     native = not gpu and runs_here(artifact)
-    model = artifact.path / "model.onnx"
+    check, onnx = _checks(artifact, native, samples, limit)
+    cost = None
+    if not native:
+        cost = _emulated(artifact, samples, limit, progress)
+        check = cost.pop("check") if cost else None
+    result = None
+    if timed and (native or (gpu and cost and cost["how"] != cuda.HOW)):
+        progress("timing beside PyTorch and ONNX Runtime")
+        result = bench(artifact.path, samples, rows=QUICK, rounds=9)
+    proof = Proof(check, onnx, result, machine(), cost)
+    text = json.dumps(proof.as_dict(), indent=2) + "\n"
+    write_atomic(artifact.path / "measured.json", text.encode())
+    for parity in proof.checks:
+        if not parity["passed"]:
+            difference = describe_difference(parity)
+            raise ParityError(f"{difference}; the artifact stays in {artifact.path}")
+    return proof
+
+
+def _checks(
+    artifact: Artifact, native: bool, samples: str, limit: int | None
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Parity of the native artifact, None of another one, and of its ONNX file."""
+    model = str(artifact.path / "model.onnx")
     *checks, onnx = child.call(
         "delrec_compile.evaluation.proof:checked",
-        paths=[str(artifact.path), str(model)] if native else [str(model)],
+        paths=[str(artifact.path), model] if native else [model],
         network=str(artifact.path / "network.safetensors"),
         samples=samples,
         limit=limit,
     )
-    check = checks[0] if native else None
-    emulation, result = None, None
-    if gpu:
-        emulation = child.call(
+    return checks[0] if checks else None, onnx
+
+
+def _emulated(
+    artifact: Artifact, samples: str, limit: int | None, progress: Progress
+) -> dict[str, Any] | None:
+    """The result of `on_gpu` or `emulated`; None of code for another CPU without an emulator."""
+    path, core = str(artifact.path), artifact.manifest.core
+    result: dict[str, Any] | None = None
+    if artifact.manifest.is_gpu:
+        result = child.call(
             "delrec_compile.evaluation.proof:on_gpu",
-            path=str(artifact.path),
+            path=path,
             samples=samples,
             limit=limit or GPU_SAMPLES,
             timeout_s=cuda.TIMEOUT_S,
         )
-        check = emulation.pop("check")
-        native = emulation["how"] != cuda.HOW
-    elif not native and artifact.manifest.core:
-        progress(f"running {artifact.manifest.core} code in an emulator")
-        emulation = child.call(
+    elif core:
+        progress(f"running {core} code in an emulator")
+        result = child.call(
             "delrec_compile.evaluation.proof:emulated",
-            path=str(artifact.path),
+            path=path,
             samples=samples,
             limit=limit or EMULATED_SAMPLES,
         )
-        check = emulation.pop("check")
-    if timed and native:
-        progress("timing beside PyTorch and ONNX Runtime")
-        result = bench(artifact.path, samples, rows=QUICK, rounds=9)
-    proof = Proof(check, onnx, result, machine(), emulation)
-    text = json.dumps(proof.as_dict(), indent=2) + "\n"
-    write_atomic(artifact.path / "measured.json", text.encode())
-    for found in proof.checks:
-        if not found["passed"]:
-            what = describe_difference(found)
-            raise ParityError(f"{what}; the artifact stays in {artifact.path}")
-    return proof
+    return result
 
 
 def runs_here(artifact: Artifact) -> bool:
@@ -155,8 +174,8 @@ def on_gpu(path: str, samples: str, limit: int) -> dict[str, Any]:
     if not session.self_test():
         raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
     network = checkpoint.load(session.artifact.path / "network.safetensors")
-    found = compare(network, session, first(read_samples(samples), limit), target="cuda")
-    return {"check": found.as_dict(), "how": session.how, "instructions_per_step": None}
+    parity = compare(network, session, first(read_samples(samples), limit), target="cuda")
+    return {"check": parity.as_dict(), "how": session.how, "instructions_per_step": None}
 
 
 def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
@@ -167,11 +186,11 @@ def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
     chosen = first(read_samples(samples), limit)
-    found = compare_artifact(artifact, network, runner, chosen)
+    parity = compare_artifact(artifact, network, runner, chosen)
     mean = sum(runner.instructions) / len(runner.instructions)
     clock, dt_us = artifact.manifest.clock_mhz, artifact.manifest.dt_ms * 1000
     return {
-        "check": found.as_dict(),
+        "check": parity.as_dict(),
         "how": runner.how,
         "instructions_per_step": mean,
         "worst_instructions": max(runner.instructions),
@@ -193,7 +212,7 @@ def checked(
 
 
 def describe_difference(parity: dict[str, Any]) -> str:
-    """One line on a failed check."""
+    """A line on a failed check: how much differs, and where first."""
     first, spikes = parity["spikes"]["first"], parity["spikes"]
     reference = "PyTorch" if parity["reference"] == "torch" else "the integer reference"
     if first is None:

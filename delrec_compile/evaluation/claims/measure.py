@@ -83,14 +83,11 @@ def claims(
     are of what the cache holds, with as many seeds and times as are there. options: of TrainConfig,
     for every variant. progress(done, total, note) counts epochs. Raises DataError, UsageError.
     """
-    if seeds < 1:
-        raise UsageError(f"seeds is {seeds}; at least 1 is needed")
-    if not variants:
-        raise UsageError("no variant is given; at least one is needed")
+    _check_request(variants, seeds)
     started = time.monotonic()
     sets = data if isinstance(data, Sets) else load_sets(data)
-    kept = TrainingCache(cache or default_folder(), sets, recorded)
-    work = _Work(kept, options or {}, quick, progress)
+    store = TrainingCache(cache or default_folder(), sets, recorded)
+    work = _Work(store, options or {}, quick, progress)
     wanted = [(v, s) for s in range(1 if quick else seeds) for v in variants]
     extra = [(v, 0) for v in (grid() if with_grid else ())]
     if recorded:
@@ -103,8 +100,15 @@ def claims(
     squares = [_claim(v, {seed: work.result(v, seed)}, against, {}) for v, seed in extra]
     samples = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
     seconds = time.monotonic() - started
-    told = provenance({row.title: row.latency for row in rows if row.latency})
-    return Claims(tuple(rows), tuple(squares), kept.data, samples, seconds, work.trained, told)
+    origin = provenance({row.title: row.latency for row in rows if row.latency})
+    return Claims(tuple(rows), tuple(squares), store.data, samples, seconds, work.trained, origin)
+
+
+def _check_request(variants: Sequence[Variant], seeds: int) -> None:
+    if seeds < 1:
+        raise UsageError(f"seeds is {seeds}; at least 1 is needed")
+    if not variants:
+        raise UsageError("no variant is named; at least one is needed")
 
 
 def _rows(

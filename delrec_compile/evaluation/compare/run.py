@@ -21,7 +21,7 @@ from delrec_compile.errors import (
     UsageError,
     did_you_mean,
 )
-from delrec_compile.evaluation.compare.budgets import Budgets
+from delrec_compile.evaluation.compare.budgets import Budgets, Miss
 from delrec_compile.evaluation.compare.cache import OUT, cached_build
 from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, TargetRow
 from delrec_compile.evaluation.latency import side_by_side
@@ -36,12 +36,12 @@ from delrec_compile.targets import Target
 
 
 def select_targets(names: Sequence[str]) -> dict[str, Target]:
-    """What `--targets` names -> profile, each once. Raises for what is unknown, or for nothing."""
-    asked = [n.strip() for n in names if n.strip()]
-    if not asked:
+    """Profiles by the names of `--targets`, each once. Raises UsageError, UnsupportedError."""
+    requested = [n.strip() for n in names if n.strip()]
+    if not requested:
         raise UsageError(f"no target is named; allowed: all, {', '.join(targets.names())}")
     out: dict[str, Target] = {}
-    for name in asked:
+    for name in requested:
         for spec in targets.names() if name == "all" else (name,):
             out.setdefault(spec, targets.load(spec))
     by_name: dict[str, str] = {}
@@ -67,10 +67,10 @@ def compare(
 ) -> Comparison:
     """Builds what is missing, checks every artifact against PyTorch, times it.
 
-    names: targets, profiles (.toml), or `all`. out: where artifacts are kept and found again,
+    names: targets, profiles (.toml), or `all`. out: folder where artifacts are stored and reused,
     `<network>-<target>-<numeric>`. limit: samples to check; by default all where the code runs here,
-    and the first few in an emulator. What goes wrong with one target becomes its row. Raises what
-    is wrong with the request as a whole, before the first build; see `Comparison.error` for the rest.
+    and the first few in an emulator. An error of one target becomes its row, see `Comparison.error`.
+    Raises UsageError, UnsupportedError, DataError for the request itself, before the first build.
     """
     budgets = budgets or Budgets()
     profiles = select_targets(names)
@@ -81,26 +81,30 @@ def compare(
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
     rows = []
     for i, (spec, profile, mode) in enumerate(jobs):
-        note = f"{profile.name} {mode}"
-        say = partial(_say, progress, i, len(jobs) + 1, note)
+        say = partial(_say, progress, i, len(jobs) + 1, f"{profile.name} {mode}")
         rows.append(plan.row(spec, profile, mode, say))
     progress(len(jobs), len(jobs) + 1, "timing beside PyTorch and ONNX Runtime")
     rows, baselines, workload = plan.timed(rows)
     progress(len(jobs) + 1, len(jobs) + 1, "done")
-    pairs = [(r, profile) for r, (_, profile, _) in zip(rows, jobs, strict=True)]
-    return Comparison(
-        network.name,
-        network.dt_ms,
-        tuple(rows),
-        tuple(baselines),
-        tuple(m for r in rows for m in budgets.misses(asdict(r))),
-        tuple(line for r, p in pairs for line in _unjudged(budgets, r, p)),
-        tuple(
-            x.option for x, _ in budgets.set_limits() if not any(x.figure(asdict(r)) for r in rows)
-        ),
-        workload,
-        machine(),
+    judged = _judge(budgets, rows, [profile for _, profile, _ in jobs])
+    name, dt_ms = network.name, network.dt_ms
+    return Comparison(name, dt_ms, tuple(rows), tuple(baselines), *judged, workload, machine())
+
+
+def _judge(
+    budgets: Budgets, rows: Sequence[TargetRow], profiles: Sequence[Target]
+) -> tuple[tuple[Miss, ...], tuple[str, ...], tuple[str, ...]]:
+    """The misses, unjudged and unanswered of a `Comparison`. profiles: one for each row."""
+    figures = [asdict(row) for row in rows]
+    misses = tuple(miss for f in figures for miss in budgets.misses(f))
+    pairs = zip(rows, profiles, strict=True)
+    unjudged = tuple(line for row, p in pairs for line in _unjudged(budgets, row, p))
+    unanswered = tuple(
+        limit.option
+        for limit, _ in budgets.set_limits()
+        if not any(limit.figure(f) for f in figures)
     )
+    return misses, unjudged, unanswered
 
 
 def _modes(numeric: Sequence[str]) -> list[str]:
@@ -179,7 +183,7 @@ class _Plan:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             file = checkpoint.save(self.network, Path(folder) / "network.safetensors")
             try:
-                found = child.call(
+                result = child.call(
                     side_by_side.MODULE,
                     network=str(file),
                     artifacts={i: r.artifact for i, r in native.items() if not r.failed},
@@ -189,13 +193,14 @@ class _Plan:
             except DelrecError as error:
                 bad = partial(replace, failed=f"not timed: {error}", exit_code=error.exit_code)
                 return [bad(r) if r.how == "native" else r for r in rows], [], None
-        times, dt_us = found["times"], self.network.dt_ms * 1000
+        times, dt_us = result["times"], self.network.dt_ms * 1000
         torch = times["torch_eager"]
         out = list(rows)
         for i, row in native.items():
             if us := times.get(i):
-                facts = {"us_per_step": us, "share_of_dt": us / dt_us}
-                out[int(i)] = replace(row, ratio_to_pytorch=torch / us, **facts)
+                out[int(i)] = replace(
+                    row, us_per_step=us, share_of_dt=us / dt_us, ratio_to_pytorch=torch / us
+                )
         baselines = [
             {
                 "name": name,
@@ -205,7 +210,7 @@ class _Plan:
             }
             for name in side_by_side.BASELINES
         ]
-        return out, baselines, found["workload"]
+        return out, baselines, result["workload"]
 
 
 def _sized(row: TargetRow, artifact: Artifact, reused: bool) -> TargetRow:
@@ -251,6 +256,6 @@ def _stopped(row: TargetRow, artifact: Artifact | None, error: DelrecError) -> T
         return replace(row, skipped=text, exit_code=code)
     check = row.check
     if isinstance(error, ParityError):
-        found = measured(artifact).get("check") if artifact else None
-        check = found or {"target": row.target, "reference": "torch", "passed": False}
+        recorded = measured(artifact).get("check") if artifact else None
+        check = recorded or {"target": row.target, "reference": "torch", "passed": False}
     return replace(row, check=check, failed=text, exit_code=code)

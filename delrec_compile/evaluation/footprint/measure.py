@@ -1,4 +1,4 @@
-"""What a compiled network takes as a bare C program: memory, cold start, size, state per stream.
+"""The footprint of a compiled network as a bare C program: memory, cold start, size, state.
 
 Every figure is of a fresh process that runs one sample and is compared with the reference. Baselines run
 the same sample in Python, in turn with it. Memory is VmHWM, the most that was resident. A cold start
@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +42,7 @@ from delrec_compile.evaluation.footprint.programs import (
 )
 from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.network import checkpoint
+from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system.elf import elf_parts
@@ -54,7 +56,7 @@ KB = 1024
 
 @dataclass(frozen=True)
 class FootprintRow:
-    """One form of the network; medians over its processes.
+    """One program; medians over its processes.
 
     cold_start_ms: from before the process is made. cold_start_cpu_ms: CPU time in it, which does
     not grow with the load of the machine. spread: interquartile range over the median, of the former.
@@ -81,7 +83,11 @@ class FootprintRow:
 
 @dataclass(frozen=True)
 class Footprint:
-    """rows in the order of NAMES. state: bytes of one stream. parts: of the library, in bytes."""
+    """The result of a measurement.
+
+    rows: in the order of NAMES. state: bytes of one stream's state, and what each of many streams
+    adds. parts: sections of the library, in bytes.
+    """
 
     rows: tuple[FootprintRow, ...]
     state: dict[str, Any]
@@ -99,8 +105,11 @@ class Footprint:
 
 @dataclass(frozen=True)
 class ProcessRun:
-    """One process: its answers, when the first came, the CPU time till then, the most memory, and
-    the size of its state."""
+    """One process that ran a sample.
+
+    y: outputs (T, outputs). start_ms, start_cpu_ms: wall and CPU time until the first output.
+    rss_bytes: peak resident memory. state_bytes: size of its state.
+    """
 
     y: F32
     start_ms: float
@@ -118,45 +127,66 @@ def footprint(
     rounds: int = 5,
     progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Footprint:
-    """Measures an artifact of this machine, and baselines.
+    """Measures an artifact of this machine beside Python baselines.
 
     rows: out of NAMES. rounds: processes of each baseline. Raises UnsupportedError for code of another
     machine, ParityError when a program computes other outputs, ToolchainError, CompilerCrash.
     """
-    found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
-    chosen = _chosen(found, rows, rounds)
-    network = checkpoint.load(found.path / "network.safetensors")
+    built = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+    chosen = _chosen(built, rows, rounds)
+    network = checkpoint.load(built.path / "network.safetensors")
     x = np.ascontiguousarray(fitting(read_samples(samples), network.inputs).counts[0], np.float32)
+    report = partial(_report, progress, len(chosen) + rounds)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         made = {}
         for i, name in enumerate(chosen):
-            progress(i, len(chosen) + rounds, f"making {name}")
-            made[name] = make_program(found, network, name, Path(folder))
-        want = {
-            True: ReferenceRunner(found.integer or network).trace(x[:, None]).y[:, 0],
-            False: ReferenceRunner(network).trace(x[:, None]).y[:, 0],
-        }
-        lives: dict[str, list[ProcessRun]] = {name: [] for name in chosen}
-        for k in range(rounds):
-            progress(len(chosen) + k, len(chosen) + rounds, f"round {k + 1} of {rounds}")
-            for name, program in made.items():
-                for _ in range(0 if program.skipped else STARTS if name in OURS else 1):
-                    life = run_program(program, x)
-                    _agree(name, life.y, want[name in OURS])
-                    lives[name].append(life)
-        first = lives[chosen[0]][0]
+            report(i, f"making {name}")
+            made[name] = make_program(built, network, name, Path(folder))
+        runs = _rounds(made, x, _references(built, network, x), rounds, report)
         many = run_program(made[chosen[0]], x, STREAMS)
-        progress(len(chosen) + rounds, len(chosen) + rounds, "done")
-        parts = elf_parts(found.library or Path(made[chosen[0]].command[0]))
-    measured = [_row(made[name], lives[name]) for name in chosen]
+        report(len(chosen) + rounds, "done")
+        parts = elf_parts(built.library or Path(made[chosen[0]].command[0]))
+    measured = [_row(made[name], runs[name]) for name in chosen]
+    first = runs[chosen[0]][0]
     state = {
         "bytes": first.state_bytes,
-        "bytes_without_padding": found.manifest.state_bytes,
+        "bytes_without_padding": built.manifest.state_bytes,
         "resident_bytes_per_stream": (many.rss_bytes - first.rss_bytes) / (STREAMS - 1),
         "streams": STREAMS,
     }
     workload = {"steps": len(x), "rounds": rounds, "sample": 0, "word": 0}
     return Footprint(tuple(_with_ratios(measured)), state, parts, workload)
+
+
+def _report(progress: StageProgress, total: int, done: int, note: str) -> None:
+    progress(done, total, note)
+
+
+def _references(artifact: Artifact, network: Network, x: F32) -> dict[bool, F32]:
+    """Reference outputs (T, outputs) by whether a program is ours."""
+    return {
+        True: ReferenceRunner(artifact.integer or network).trace(x[:, None]).y[:, 0],
+        False: ReferenceRunner(network).trace(x[:, None]).y[:, 0],
+    }
+
+
+def _rounds(
+    made: dict[str, Program],
+    x: F32,
+    references: dict[bool, F32],
+    rounds: int,
+    report: Callable[[int, str], None],
+) -> dict[str, list[ProcessRun]]:
+    """The runs of each program, interleaved. Raises ParityError for other outputs."""
+    runs: dict[str, list[ProcessRun]] = {name: [] for name in made}
+    for k in range(rounds):
+        report(len(made) + k, f"round {k + 1} of {rounds}")
+        for name, program in made.items():
+            for _ in range(0 if program.skipped else STARTS if name in OURS else 1):
+                run = run_program(program, x)
+                _check_outputs(name, run.y, references[name in OURS])
+                runs[name].append(run)
+    return runs
 
 
 def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
@@ -168,7 +198,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
         where = "a GPU" if m.is_gpu else m.machine
         raise UnsupportedError(
             f"{artifact.path} is built for {where}, and programs of this machine are measured; "
-            "'delrec-compile compare' tells what a chip's program takes"
+            "'delrec-compile compare' shows the size of a chip's program"
         )
     return [n for n in NAMES if n in rows or n == NAMES[0]]
 
@@ -249,21 +279,21 @@ def _crash_message(program: Program, code: int, log: bytes) -> str:
     return f"the process of {program.name} ended with {how}" + (f": {lines[-1]}" if lines else "")
 
 
-def _agree(name: str, y: F32, want: F32) -> None:
+def _check_outputs(name: str, y: F32, want: F32) -> None:
     worst = float(np.abs(y - want[: len(y)]).max())
     if not worst <= LOOSE:
         raise ParityError(f"footprint: {name} computes other outputs (off by {worst:.3g})")
 
 
-def _row(program: Program, lives: Sequence[ProcessRun]) -> FootprintRow:
+def _row(program: Program, runs: Sequence[ProcessRun]) -> FootprintRow:
     if program.skipped is not None:
         return FootprintRow(program.name, skipped=program.skipped)
-    starts = [life.start_ms for life in lives]
+    starts = [run.start_ms for run in runs]
     return FootprintRow(
         program.name,
-        int(statistics.median(life.rss_bytes for life in lives)),
+        int(statistics.median(run.rss_bytes for run in runs)),
         statistics.median(starts),
-        statistics.median(life.start_cpu_ms for life in lives),
+        statistics.median(run.start_cpu_ms for run in runs),
         spread(starts),
         program.disk_bytes,
     )

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from delrec_compile.aliases import F32
+from delrec_compile.data.events import Events
 from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.evaluation.latency.result import Bench, BenchRow, spread
@@ -55,34 +56,42 @@ def measure(artifact: str, samples: str, rows: list[str], rounds: int) -> dict[s
     events = fitting(read_samples(samples), network.inputs)
     # Triton fuses `beta * v` with the sum unless it is told not to
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "0")
-    made: list[BenchRow] = []
-    unlike: dict[str, float] = {}
+    measured: list[BenchRow] = []
+    differences: dict[str, float] = {}
     for batch in BATCHES:
-        chosen = np.resize(np.arange(len(events)), batch)
-        x = np.ascontiguousarray(events.counts[chosen].transpose(1, 0, 2), np.float32)
+        x = _batch(events, batch)
         engines = engines_for(session, network, x, torch.cuda.is_available())
         if set(rows) & set(engines) - {"ours"}:
             engines = {n: w for n, w in engines.items() if n in rows or n == "ours"}
-        found = _differences(engines, TorchRunner(network).trace(x).y, for_outputs(exact(network)))
-        unlike.update({f"{n}@{batch}": d for n, d in found.items()})
-        times = _interleave(engines, rounds, len(x))
-        ours = statistics.median(times["ours"])
-        for name, t in times.items():
-            median = statistics.median(t)
-            made.append(BenchRow(f"{name}@{batch}", median, spread(t), median / ours))
-    rate = float(np.mean([s.mean() for s in session.trace(x).spikes]))
-    return Bench(
-        tuple(made),
-        {
-            "form": "sequence",
-            "batch": list(BATCHES),
-            "steps": events.steps,
-            "hidden_rate": rate,
-            "input_density": float((x > 0).mean()),
-            "device": session.how,
-            "max_abs_difference": unlike,
-        },
-    ).as_dict()
+        want, limit = TorchRunner(network).trace(x).y, for_outputs(exact(network))
+        off = _differences(engines, want, limit)
+        differences.update({f"{n}@{batch}": d for n, d in off.items()})
+        measured += _rows(batch, _interleave(engines, rounds, len(x)))
+    workload = {
+        "form": "sequence",
+        "batch": list(BATCHES),
+        "steps": events.steps,
+        "hidden_rate": float(np.mean([s.mean() for s in session.trace(x).spikes])),
+        "input_density": float((x > 0).mean()),
+        "device": session.how,
+        "max_abs_difference": differences,
+    }
+    return Bench(tuple(measured), workload).as_dict()
+
+
+def _batch(events: Events, batch: int) -> F32:
+    """(T, batch, inputs): the first samples, again and again."""
+    chosen = np.resize(np.arange(len(events)), batch)
+    return np.ascontiguousarray(events.counts[chosen].transpose(1, 0, 2), np.float32)
+
+
+def _rows(batch: int, times: dict[str, list[float]]) -> list[BenchRow]:
+    """A row per engine. times: microseconds per step, a figure per round."""
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    return [
+        BenchRow(f"{name}@{batch}", median, spread(times[name]), median / medians["ours"])
+        for name, median in medians.items()
+    ]
 
 
 def engines_for(

@@ -475,7 +475,7 @@ def test_variants_make_valid_configs() -> None:
         select_variants(["dens"])
     with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2):
         select_variants([])
-    with refusal(UsageError, "no variant is given; at least one", 2):
+    with refusal(UsageError, "no variant is named; at least one", 2):
         claims(toy_sets(), variants=())
     with refusal(UsageError, "seeds is 0; at least 1", 2):
         claims(toy_sets(), seeds=0)

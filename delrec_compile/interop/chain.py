@@ -1,7 +1,7 @@
-"""A foreign model as a chain of parts in order, and the frozen `Network` that it is.
+"""A foreign model as a chain of parts in order, and the frozen `Network` made of it.
 
-Every importer says what it found in these words; what a chain cannot be made a network of is refused
-with the name that the part has in its model.
+Every importer describes its model by these parts. A part that no network has is refused, by the name
+that it has in its model.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.linear_parts import Affine, Convolution, Feed, Scale
+from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart, Scale
 from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Recurrence
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.linear_readout import LinearReadout
 
-LONGEST = MAX_DELAY + 1  # the step that a recurrence takes is part of the delay
-SPIKES = "sum"  # the decision of a model whose outputs are its last spikes
+MAX_FORWARD_DELAY = MAX_DELAY + 1  # steps; the step that a recurrence takes is part of the delay
+SPIKE_DECISION = "sum"  # decision of a model whose outputs are its last spikes
 
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """A spiking layer. drive: (N,), added to its current at each step; or None."""
+    """A spiking layer. constant_current: (N,), added to its current at each step, or None."""
 
     lif: Lif
     recurrence: Recurrence | None = None
-    drive: Any = None
+    constant_current: Any = None
 
 
 @dataclass(frozen=True)
 class Integrator:
-    """Leaky neurons that never fire: v = beta * v + gain * I, and v is what they send."""
+    """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output."""
 
     beta: float
     gain: float = 1.0
@@ -46,17 +46,17 @@ class Integrator:
 
 @dataclass(frozen=True, eq=False)
 class Delays:
-    """Spikes on their way forward come whole steps later. steps: (N,)."""
+    """Delays of spikes on their way to the next layer. steps: (N,)."""
 
     steps: NDArray[np.int64]
 
 
-Part = Feed | Neurons | Integrator | Delays
+Part = LinearPart | Neurons | Integrator | Delays
 
 
 @dataclass
 class Chain:
-    """Parts with their names, in order. remarks: what a user should know of the import."""
+    """Parts with their names, in order. remarks: notes on the import for its user."""
 
     inputs: int
     parts: list[tuple[str, Part]] = field(default_factory=list)
@@ -65,11 +65,11 @@ class Chain:
     def add(self, name: str, part: Part) -> None:
         self.parts.append((name, part))
 
-    def spiking(self) -> tuple[int, ...]:
-        """Which layers of the network are spiking parts; the others carry delays."""
-        kinds = [p for _, p in self.parts if isinstance(p, Neurons | Delays)]
-        kept = [p for p in kinds if isinstance(p, Neurons) or p.steps.any()]
-        return tuple(i for i, p in enumerate(kept) if isinstance(p, Neurons))
+    def spiking_layers(self) -> tuple[int, ...]:
+        """Indices of the network's layers that are spiking parts; the others carry delays."""
+        parts = [p for _, p in self.parts if isinstance(p, Neurons | Delays)]
+        layers = [p for p in parts if isinstance(p, Neurons) or p.steps.any()]
+        return tuple(i for i, p in enumerate(layers) if isinstance(p, Neurons))
 
     def network(
         self,
@@ -83,7 +83,8 @@ class Chain:
     ) -> Network:
         """The chain as a network, its weights not yet on a grid.
 
-        Raises UnsupportedError: a part that no network has, by its name. NetworkError: bad values.
+        Raises UnsupportedError for a part that no network has, by its name, and NetworkError for
+        invalid values.
         """
         layers, readout = _assembled(self)
         if decision is not None:
@@ -92,28 +93,31 @@ class Chain:
 
 
 def lif_of(size: int, name: str, **constants: Any) -> Lif:
-    """A Lif whose constants are numbers where all neurons have the same, else arrays (size,)."""
-    told: dict[str, Any] = {}
+    """A Lif whose constants are numbers if all neurons share them, else arrays (size,).
+
+    Raises UnsupportedError, with the name.
+    """
+    fields: dict[str, Any] = {}
     for key, value in constants.items():
         if isinstance(value, str):
-            told[key] = value
+            fields[key] = value
             continue
         array = np.asarray(value, np.float64)
         if array.size not in (1, size):
             raise UnsupportedError(f"{name}: {key} of shape {list(array.shape)} for {size} neurons")
         own = array.ravel()
         with np.errstate(over="ignore"):
-            kept = own.astype(np.float32)  # as networks hold them
-        told[key] = float(own[0]) if (kept == kept[0]).all() else own
+            rounded = own.astype(np.float32)  # the type that networks store
+        fields[key] = float(own[0]) if (rounded == rounded[0]).all() else own
     try:
-        return Lif(**told)
+        return Lif(**fields)
     except NetworkError as error:
         raise UnsupportedError(f"{name}: {error}") from error
 
 
 def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
     layers: list[Layer] = []
-    pending: list[Feed] = []
+    pending: list[LinearPart] = []
     size, readout, name = chain.inputs, None, "the readout"
     for name, part in chain.parts:
         if readout is not None:
@@ -126,13 +130,13 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
         elif isinstance(part, Delays):
             if pending or not layers:
                 raise UnsupportedError(
-                    f"{name}: delays what is no spike; only spikes of a layer can be delayed, "
-                    "before their weights"
+                    f"{name}: delays values that are not spikes; only the spikes of a layer can be "
+                    "delayed, before their weights"
                 )
             if part.steps.any():
-                relay, chosen = _relay(name, part.steps)
+                relay, selection = _relay(name, part.steps)
                 layers.append(relay)
-                pending, size = [chosen], len(part.steps)
+                pending, size = [selection], len(part.steps)
         else:
             pending.append(_fitting(name, part, size))
             size = part.outputs
@@ -143,26 +147,32 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """What is wrong with its arrays is told with the part's name."""
+    """Raises UnsupportedError, with the part's name, for invalid arrays."""
     try:
         yield
     except (NetworkError, ValueError) as error:
         raise UnsupportedError(f"{name}: {error}") from error
 
 
-def _layer(name: str, pending: list[Feed], size: int, part: Neurons) -> Layer:
+def _layer(name: str, pending: list[LinearPart], size: int, part: Neurons) -> Layer:
     with _named(name):
-        fed = linear_parts.fold(pending, size)
-        if part.drive is not None:
-            drive = np.asarray(part.drive, np.float64).ravel()
-            fed = linear_parts.fold([fed, Scale(np.ones(len(drive)), drive)], fed.outputs)
-        maps = fed.maps if isinstance(fed, Convolution) else None
-        weight = fed.kernel if isinstance(fed, Convolution) else fed.weight
-        narrow = weight.astype(np.float32)
-        return Layer(narrow, fed.bias.astype(np.float32), part.lif, part.recurrence, maps)
+        total = linear_parts.fold(pending, size)
+        if part.constant_current is not None:
+            constant = np.asarray(part.constant_current, np.float64).ravel()
+            shift = Scale(np.ones(len(constant)), constant)
+            total = linear_parts.fold([total, shift], total.outputs)
+        maps = total.maps if isinstance(total, Convolution) else None
+        weight = total.kernel if isinstance(total, Convolution) else total.weight
+        return Layer(
+            weight.astype(np.float32),
+            total.bias.astype(np.float32),
+            part.lif,
+            part.recurrence,
+            maps,
+        )
 
 
-def _fitting(name: str, part: Feed, size: int) -> Feed:
+def _fitting(name: str, part: LinearPart, size: int) -> LinearPart:
     if part.inputs != size:
         raise UnsupportedError(
             f"{name}: takes {part.inputs} values, what comes before sends {size}"
@@ -170,34 +180,34 @@ def _fitting(name: str, part: Feed, size: int) -> Feed:
     return part
 
 
-def _integrating(name: str, pending: list[Feed], size: int, part: Integrator) -> Readout:
+def _integrating(name: str, pending: list[LinearPart], size: int, part: Integrator) -> Readout:
     with _named(name):
-        fed = linear_parts.dense(linear_parts.fold(pending, size))
-        weight, bias = _scaled(fed, part.gain)
+        total = linear_parts.dense(linear_parts.fold(pending, size))
+        weight, bias = _scaled(total, part.gain)
         return LeakyReadout(weight, bias, part.beta)
 
 
-def _last(name: str, pending: list[Feed], size: int) -> Readout:
-    """Of a model that ends with weights, or with spikes."""
+def _last(name: str, pending: list[LinearPart], size: int) -> Readout:
+    """The readout of a model that ends with weights, or with spikes."""
     with _named(name):
-        fed = linear_parts.dense(linear_parts.fold(pending, size))
-        made = LinearReadout(*_scaled(fed, 1.0))
-    return made if pending else replace(made, decision=SPIKES)
+        total = linear_parts.dense(linear_parts.fold(pending, size))
+        made = LinearReadout(*_scaled(total, 1.0))
+    return made if pending else replace(made, decision=SPIKE_DECISION)
 
 
-def _scaled(fed: Affine, gain: float) -> tuple[F32, F32]:
-    """Weight and bias, times the gain."""
-    return (fed.weight * gain).astype(np.float32), (fed.bias * gain).astype(np.float32)
+def _scaled(part: Affine, gain: float) -> tuple[F32, F32]:
+    """Weight and bias times the gain, float32."""
+    return (part.weight * gain).astype(np.float32), (part.bias * gain).astype(np.float32)
 
 
 def _relay(name: str, steps: NDArray[np.int64]) -> tuple[Layer, Affine]:
-    """A layer whose second half sends the spikes that its first half sent so many steps ago.
+    """A layer whose second half repeats the spikes of its first half after the delays.
 
-    Also the choice of those of its neurons that send each spike at its time.
+    Also the selection of the neurons that send each spike at its time.
     """
-    if steps.max() > LONGEST:
+    if steps.max() > MAX_FORWARD_DELAY:
         raise UnsupportedError(
-            f"{name}: a delay of {steps.max()} steps; the longest allowed is {LONGEST}"
+            f"{name}: a delay of {steps.max()} steps; the longest allowed is {MAX_FORWARD_DELAY}"
         )
     n = len(steps)
     none, eye, late = np.zeros((n, n)), np.eye(n), np.diag(steps > 0)

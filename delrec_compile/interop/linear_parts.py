@@ -1,7 +1,7 @@
 """Linear parts of foreign models, folded into the one product or convolution that feeds a layer.
 
-Each part maps a flattened value to another. Folding is done in float64; what is not one product or
-one convolution becomes the matrix of all parts together.
+Each part maps a flattened value to another. Folding is done in float64; parts that are not one
+product or one convolution together become the matrix of all.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Maps
 
-LARGEST = 1 << 23  # entries of a matrix that several parts are folded into
+MAX_WEIGHTS = 1 << 23  # entries of the matrix that several parts are folded into
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """weight: (out, in). bias: (out,)."""
+    """A product with a matrix. weight: (out, in). bias: (out,)."""
 
     weight: F64
     bias: F64
@@ -36,17 +36,17 @@ class Affine:
 
     @property
     def biases(self) -> F64:
-        """(outputs,)."""
+        """Bias of each output (outputs,)."""
         return self.bias
 
     def linear(self, x: F64) -> F64:
-        """(n, in) -> (n, out), without the bias."""
+        """Outputs (n, out) of x (n, in), without the bias."""
         return np.asarray(x @ self.weight.T)
 
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """kernel: (O, C / groups, rows, columns). bias: (O,). maps: the shapes, as layers have them."""
+    """A convolution. kernel: (O, C / groups, rows, columns). bias: (O,). maps: shapes, as of a Layer."""
 
     kernel: F64
     bias: F64
@@ -62,11 +62,11 @@ class Convolution:
 
     @property
     def biases(self) -> F64:
-        """(outputs,): a channel's bias at each place."""
+        """Bias of each output (outputs,): that of its channel."""
         return np.repeat(self.bias, self.outputs // len(self.bias))
 
     def linear(self, x: F64) -> F64:
-        """(n, in) -> (n, out), without the bias."""
+        """Outputs (n, out) of x (n, in), without the bias."""
         import torch
 
         m = self.maps
@@ -80,7 +80,7 @@ class Convolution:
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """factor, shift: (n,), of each value."""
+    """An affine map of each value. factor, shift: (n,)."""
 
     factor: F64
     shift: F64
@@ -95,19 +95,19 @@ class Scale:
 
     @property
     def biases(self) -> F64:
-        """(n,)."""
+        """Bias of each output (n,)."""
         return self.shift
 
     def linear(self, x: F64) -> F64:
-        """(n, in) -> (n, out), without the shift."""
+        """Outputs (n, out) of x (n, in), without the shift."""
         return np.asarray(x * self.factor)
 
 
-Feed = Affine | Convolution | Scale
+LinearPart = Affine | Convolution | Scale
 
 
 def affine(weight: Any, bias: Any = None) -> Affine:
-    """From weights (out, in) and a bias (out,), or none."""
+    """The part with weights (out, in) and a bias (out,), or None."""
     matrix = np.asarray(weight, np.float64)
     offset = np.zeros(len(matrix)) if bias is None else np.asarray(bias, np.float64)
     return Affine(matrix, offset)
@@ -121,9 +121,9 @@ def convolution(
     pad: Any = 0,
     groups: int = 1,
 ) -> Convolution:
-    """Over a value of shape (C, W) or (C, H, W); a kernel of one axis is one of one row.
+    """A convolution over values of shape (C, W) or (C, H, W); kernels of one axis have one row.
 
-    pad: a number, one for each axis, or `same` or `valid`.
+    pad: a number, one for each axis, `same` or `valid`. Raises UnsupportedError.
     """
     taps = np.asarray(kernel, np.float64)
     flat = taps.ndim == 3
@@ -155,7 +155,7 @@ def convolution(
 def pooling(kind: str, size: Any, stride: Any, pad: Any, shape: Sequence[int]) -> Convolution:
     """A sum or a mean over windows, as a convolution of each channel with itself.
 
-    kind: sum or mean. Means over windows that reach over an edge count the zeros there.
+    kind: sum or mean. Means over windows that reach over an edge include the zeros there.
     """
     flat = len(shape) == 2
     rows, columns = _pair(size, flat, 1)
@@ -166,7 +166,7 @@ def pooling(kind: str, size: Any, stride: Any, pad: Any, shape: Sequence[int]) -
 
 
 def per_channel(factor: Any, shift: Any, shape: Sequence[int]) -> Scale:
-    """A scale of each channel, the first axis of a value of this shape."""
+    """A scale of each channel, the first axis of values of this shape."""
     n = int(np.prod(shape))
     repeat = n // len(np.atleast_1d(factor))
     return Scale(
@@ -176,37 +176,37 @@ def per_channel(factor: Any, shift: Any, shape: Sequence[int]) -> Scale:
 
 
 def batch_norm(mean: Any, variance: Any, eps: float, weight: Any, bias: Any) -> tuple[F64, F64]:
-    """Factor and shift of each channel. weight, bias: or None."""
+    """Factor and shift of each channel of a BatchNorm. weight, bias: of each channel, or None."""
     spread = np.sqrt(np.asarray(variance, np.float64) + eps)
     factor = (1.0 if weight is None else np.asarray(weight, np.float64)) / spread
     offset = 0.0 if bias is None else np.asarray(bias, np.float64)
     return factor, offset - np.asarray(mean, np.float64) * factor
 
 
-def fold(parts: Sequence[Feed], size: int) -> Affine | Convolution:
-    """The parts, applied in order to a value of this size, as one."""
+def fold(parts: Sequence[LinearPart], size: int) -> Affine | Convolution:
+    """One part that does what the parts do in order, on values of this size."""
     if not parts:
         return affine(np.eye(size))
-    done = parts[0]
+    total = parts[0]
     for part in parts[1:]:
-        done = _joined(done, part)
-    return dense(done) if isinstance(done, Scale) else done
+        total = _joined(total, part)
+    return dense(total) if isinstance(total, Scale) else total
 
 
-def dense(part: Feed) -> Affine:
-    """The matrix of a part. Raises UnsupportedError where it is too large."""
+def dense(part: LinearPart) -> Affine:
+    """The part as a matrix. Raises UnsupportedError if that is too large."""
     if isinstance(part, Affine):
         return part
-    if part.inputs * part.outputs > LARGEST:
+    if part.inputs * part.outputs > MAX_WEIGHTS:
         raise UnsupportedError(
             f"a chain of linear layers from {part.inputs} to {part.outputs} values that is not one "
-            f"convolution would need a matrix of more than {LARGEST:,} weights; put spiking neurons "
+            f"convolution would need a matrix of more than {MAX_WEIGHTS:,} weights; put spiking neurons "
             "between its layers"
         )
     return Affine(np.ascontiguousarray(part.linear(np.eye(part.inputs)).T), part.biases)
 
 
-def _joined(first: Feed, then: Feed) -> Feed:
+def _joined(first: LinearPart, then: LinearPart) -> LinearPart:
     if isinstance(then, Scale):
         if isinstance(first, Scale):
             return Scale(first.factor * then.factor, first.shift * then.factor + then.shift)
@@ -229,7 +229,7 @@ def _joined(first: Feed, then: Feed) -> Feed:
 
 
 def _pair(value: Any, flat: bool, of_row: int) -> tuple[int, int]:
-    """(rows, columns) of a number, or of one for each axis."""
+    """(rows, columns) from a number, or from one for each axis."""
     numbers = [int(n) for n in np.atleast_1d(np.asarray(value))]
     if flat:
         return of_row, numbers[0]

@@ -19,7 +19,7 @@ from delrec_compile.interop import linear_parts, torch_trace
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_model import TorchModel, WatchedModel
 from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import DenseDelay, Lif
@@ -40,16 +40,16 @@ def from_norse(
     module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, and of
     LIFCell and LIFRecurrentCell whose current lasts one step; LIBoxCell or LICell as the last; and
     PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
-    dt_ms: what a step of the network is called; by default the cells' own dt.
-    input_shape: of one step, without the batch; that of a first Linear is known.
+    dt_ms: length of a step of the network; by default the cells' dt. input_shape: of one step,
+    without the batch; by default that of a first Linear.
 
-    Raises UnsupportedError, with the module's name, for what a network has not.
+    Raises UnsupportedError, with the module's name, for what networks do not have.
     """
     snn = package("norse.torch.module.snn")
     shape = torch_trace.input_shape(module, input_shape, lambda m: int(getattr(m, "input_size", 0)))
-    live = Live("Norse", module, shape, lambda: None, stateful=True)
+    torch_model = TorchModel("Norse", module, shape, lambda: None, stateful=True)
     base = (snn.SNNCell, snn.SNNRecurrentCell)
-    calls = torch_trace.trace(live, lambda m: isinstance(m, base))
+    calls = torch_trace.trace(torch_model, lambda m: isinstance(m, base))
     chain, neurons = Chain(int(np.prod(shape))), []
     dts: list[Any] = [getattr(call.module, "dt", None) for call in calls]
     steps = {float(dt) for dt in dts if dt is not None}
@@ -59,17 +59,23 @@ def from_norse(
         if isinstance(call.module, base):
             if _cell(call, chain):
                 neurons.append(call.module)
-        elif not torch_trace.plain(call, chain):
-            raise torch_trace.refused(call, "Norse")
+        elif not torch_trace.add_torch_module(call, chain):
+            raise torch_trace.unsupported(call, "Norse")
     step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
     notes = {"imported_from": "Norse"}
-    made = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
-    watched = Watched(live, tuple(neurons))
-    return Imported(grid.snap(made), made, "Norse", tuple(chain.remarks), watched, chain.spiking())
+    network = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
+    return Imported(
+        grid.snap(network),
+        network,
+        "Norse",
+        tuple(chain.remarks),
+        WatchedModel(torch_model, tuple(neurons)),
+        chain.spiking_layers(),
+    )
 
 
 def _cell(call: Call, chain: Chain) -> bool:
-    """Adds a cell; whether it fires."""
+    """Adds a cell. Returns whether it fires."""
     m: Any = call.module
     name, kind, p = call.name, type(m).__name__, m.p
     if kind not in CELLS:
@@ -77,7 +83,7 @@ def _cell(call: Call, chain: Chain) -> bool:
     if hasattr(p, "tau_syn_inv") and np.any(array(m.dt * p.tau_syn_inv) != 1):
         raise UnsupportedError(
             f"{name}: its synaptic current has a memory (dt * tau_syn_inv is not 1); networks have "
-            "none. LIFBoxCell has none either"
+            "none; use LIFBoxCell"
         )
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
     rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))

@@ -1,4 +1,4 @@
-"""Options of an import: the one table that the readers and the command line take them from."""
+"""Options of an import: one table for the readers and the command line."""
 
 from __future__ import annotations
 
@@ -12,27 +12,33 @@ EVERY = (NIR, CHECKPOINT, *MODULES)
 
 @dataclass(frozen=True)
 class ImportOption:
-    """A keyword argument of the readers that are named.
+    """A keyword argument of some readers.
 
-    kind: type of its value; tuple: a shape, on the command line as 2x34x34. help: a line for the
-    command line, which lacks an option without one.
+    kind: type of its value; tuple: a shape, on the command line as 2x34x34. readers: their names.
+    help: help text of the command line, which lacks an option without one. flags: names on the
+    command line, where they are not that of the argument.
     """
 
     name: str
     kind: type
     readers: tuple[str, ...]
     help: str = ""
+    flags: tuple[str, ...] = ()
 
 
 OPTIONS = (
-    ImportOption("dt_ms", float, EVERY, "Length of a step in ms, if the source does not say it."),
+    ImportOption("dt_ms", float, EVERY, "Length of a step in ms, if the source does not state it."),
     ImportOption("max_input", int, EVERY, "Largest input count; 1 for spikes [31]."),
     ImportOption("name", str, EVERY),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."
     ),
     ImportOption(
-        "whole", bool, (SNNTORCH,), "snnTorch: the model loops over (steps, batch, inputs) itself."
+        "takes_sequences",
+        bool,
+        (SNNTORCH,),
+        "snnTorch: the model loops over (steps, batch, inputs) itself.",
+        ("--takes-sequences", "--whole"),  # the second is the old name
     ),
     ImportOption("method", str, (NIR,), "NIR: how dv/dt becomes a step: euler, exact [euler]."),
     ImportOption(
@@ -55,5 +61,5 @@ OPTIONS = (
 
 
 def names_for(reader: str) -> tuple[str, ...]:
-    """The options that a reader takes."""
+    """Names of the options of a reader."""
     return tuple(option.name for option in OPTIONS if reader in option.readers)

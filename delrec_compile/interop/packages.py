@@ -1,4 +1,4 @@
-"""The frameworks, imported when they are needed, with the command that installs a missing one."""
+"""Frameworks, imported when they are needed, and the command that installs a missing one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from delrec_compile.errors import ToolchainError
 
-MEND = {
+INSTALL_HINT = {
     "nir": "pip install 'delrec-compile[nir]'",
     "snntorch": "pip install 'delrec-compile[bench]'",
     "spikingjelly": "pip install 'delrec-compile[bench]'",
@@ -17,14 +17,14 @@ MEND = {
 
 
 def package(name: str) -> Any:
-    """A module by its dotted name. Raises ToolchainError where its package is not installed."""
+    """A module by its dotted name. Raises ToolchainError if its package is not installed."""
     root = name.split(".")[0]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what the library itself calls when imported
+            warnings.simplefilter("ignore")  # warnings of the library's own imports
             return importlib.import_module(name)
     except ImportError as error:
-        lacks = (error.name or root).split(".")[0]
-        if lacks != root:
-            raise ToolchainError(f"{root} needs '{lacks}'; pip install {lacks}") from error
-        raise ToolchainError(f"{root} is not installed; {MEND[root]}") from error
+        missing = (error.name or root).split(".")[0]
+        if missing != root:
+            raise ToolchainError(f"{root} needs '{missing}'; pip install {missing}") from error
+        raise ToolchainError(f"{root} is not installed; {INSTALL_HINT[root]}") from error

@@ -1,4 +1,4 @@
-"""What an import gives: the frozen network, what to know of it, and how its spikes compare."""
+"""The result of an import: the frozen network, remarks, and a comparison of spikes."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from delrec_compile.runners.divergence import Divergence, first_divergence, memb
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
-MEAN = 0.4  # of random input counts
+MEAN_COUNT = 0.4  # of the random inputs
 
 
 class Model(Protocol):
-    """A framework's own model, run from a fresh state."""
+    """A model of a framework, run from a fresh state."""
 
     @property
     def name(self) -> str:
-        """The framework."""
+        """Name of the framework."""
         ...
 
     def spikes(self, x: F32) -> list[F32]:
-        """x: (T, batch, inputs). Returns the spikes (T, batch, N) of each of its spiking layers."""
+        """Spikes (T, batch, N) of each spiking layer on x (T, batch, inputs)."""
         ...
 
 
 @dataclass(frozen=True)
-class Check:
+class SpikeCheck:
     """Spikes of the frozen network beside those of the model that it was made from.
 
-    against: whose spikes they are. spikes: how many the model fired. first: the first that differs,
-    or None. margin: distance of the network's membrane to its threshold there, as a share of the
-    larger of the two: 0 is on it, above FOREIGN_MARGIN no order of a sum explains it.
+    against: the model. spikes: number of spikes of the model. first: first differing spike, or None.
+    margin: distance of the network's membrane from its threshold there, as a share of the larger of
+    the two; above FOREIGN_MARGIN the order of a sum does not explain it.
     """
 
     against: str
@@ -56,7 +56,7 @@ class Check:
         return self.margin is not None and self.margin > FOREIGN_MARGIN
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON takes them."""
+        """The fields for JSON."""
         fields = asdict(self)
         if self.first is not None:
             del fields["first"]["margin"]  # it stands beside `first`
@@ -65,11 +65,11 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """network: frozen, its weights on the grid of exact sums. unfrozen: the same before that.
+    """network: frozen, its weights on the grid of exact sums. unfrozen: the network before that.
 
-    source: the framework. remarks: what the import decided or rounded. model: the framework's own,
-    where it is there. layers: which layers of the network are its spiking layers; the others only
-    carry delays.
+    source: name of the framework. remarks: decisions and roundings of the import. model: the model
+    itself, if it can run. layers: indices of the network's layers that are spiking layers of the
+    model; the others only carry delays.
     """
 
     network: Network
@@ -86,50 +86,48 @@ class Imported:
         seed: int = 0,
         x: F32 | None = None,
         frozen: bool = True,
-    ) -> Check:
+    ) -> SpikeCheck:
         """Runs the model and the frozen network, on random counts or on x (T, batch, inputs).
 
-        frozen: False takes the network before its weights went onto their grid: what differs then
-        is rounding in the framework's own order.
-
-        Without a live model the frozen network is compared with itself before its weights went onto
-        their grid.
+        frozen: False runs the network before its weights went onto their grid, which differs from
+        the model by rounding only. Without a model, the frozen network is compared with the network
+        before that.
         """
         if x is None:
-            x = counts(self.network, steps, batch, seed)
+            x = random_counts(self.network, steps, batch, seed)
         network = self.network if frozen else self.unfrozen
         runner = TorchRunner(network)
-        found = runner.trace(x).spikes
+        spikes = runner.trace(x).spikes
         if self.model is None:
             against = "the model before freezing"
             theirs: Sequence[Any] = ReferenceRunner(self.unfrozen).trace(x).spikes
-            ours: Sequence[Any] = found
+            ours: Sequence[Any] = spikes
         else:
             against = self.model.name
             theirs = self.model.spikes(x)
-            ours = [found[i] for i in self.layers] if self.layers is not None else found
-        made = compare(against, ours, theirs)
-        return replace(made, margin=_margin(made, network, runner.membranes, self.layers))
+            ours = [spikes[i] for i in self.layers] if self.layers is not None else spikes
+        check = compare_spikes(against, ours, theirs)
+        return replace(check, margin=_margin(check, network, runner.membranes, self.layers))
 
 
-def counts(network: Network, steps: int, batch: int, seed: int) -> F32:
-    """Random input counts (T, batch, inputs), at most the network's largest."""
+def random_counts(network: Network, steps: int, batch: int, seed: int) -> F32:
+    """Random input counts (T, batch, inputs), at most `network.max_input`."""
     rng = np.random.default_rng(seed)
-    x = np.minimum(rng.poisson(MEAN, (steps, batch, network.inputs)), network.max_input)
+    x = np.minimum(rng.poisson(MEAN_COUNT, (steps, batch, network.inputs)), network.max_input)
     return x.astype(np.float32)
 
 
-def compare(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Check:
-    """Spikes (T, batch, N) of each layer. Raises UnsupportedError where they are not of one shape."""
+def compare_spikes(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> SpikeCheck:
+    """Compares spikes (T, batch, N) of each layer. Raises UnsupportedError if their shapes differ."""
     shapes = [[list(np.shape(s)) for s in side] for side in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise UnsupportedError(
             f"{against} gives spikes of shapes {shapes[1]}, the network of {shapes[0]}; the model "
-            "does not take its steps as the import was told"
+            "runs its steps in another way than the import's options say"
         )
     mismatches = [np.asarray(a) != np.asarray(b) for a, b in zip(ours, theirs, strict=True)]
     steps, batch = np.shape(ours[0])[:2]
-    return Check(
+    return SpikeCheck(
         against,
         batch,
         steps,
@@ -141,7 +139,7 @@ def compare(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> Check:
 
 
 def _margin(
-    check: Check, network: Network, membranes: Sequence[F32], layers: tuple[int, ...] | None
+    check: SpikeCheck, network: Network, membranes: Sequence[F32], layers: tuple[int, ...] | None
 ) -> float | None:
     if check.first is None:
         return None

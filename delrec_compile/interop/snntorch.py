@@ -19,12 +19,13 @@ from delrec_compile.interop import linear_parts, torch_trace
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_model import TorchModel, WatchedModel
 from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
+from delrec_compile.system.renamed import renamed_arguments
 
-READ = ("Leaky", "RLeaky")
+SUPPORTED = ("Leaky", "RLeaky")
 REFUSED = {
     ("Leaky", "subtract", False): "resets by subtraction without reset_delay",
     ("RLeaky", "subtract", False): "resets by subtraction without reset_delay",
@@ -32,24 +33,26 @@ REFUSED = {
 }
 
 
+@renamed_arguments(whole="takes_sequences")
 def from_snntorch(
     module: nn.Module,
     *,
     input_shape: tuple[int, ...] | None = None,
-    whole: bool = False,
+    takes_sequences: bool = False,
     dt_ms: float = 10.0,
     max_input: int = 31,
     name: str = "network",
 ) -> Imported:
     """A model of snnTorch as a frozen network. Its state is reset.
 
-    module: takes one step (batch, inputs), its neurons made with `init_hidden=True`; or, with
-    whole, all steps (T, batch, inputs), as a loop of one's own. Made of Leaky, RLeaky (linear, conv,
-    one to one) and PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    module: takes one step (batch, inputs), with neurons made with `init_hidden=True`; or, with
+    takes_sequences, all steps (T, batch, inputs), over which it loops. Made of Leaky, RLeaky
+    (linear, conv, one to one) and PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten,
+    Dropout.
     A last Leaky with `reset_mechanism="none"` is a readout, its membrane the output.
-    input_shape: of one step, without the batch; that of a first Linear is known.
+    input_shape: of one step, without the batch; by default that of a first Linear.
 
-    Raises UnsupportedError, with the module's name, for what a network has not.
+    Raises UnsupportedError, with the module's name, for what networks do not have.
     """
     snn = package("snntorch")
     shape = torch_trace.input_shape(module, input_shape)
@@ -60,33 +63,38 @@ def from_snntorch(
                 forget: Any = m.reset_mem
                 forget()
 
-    live = Live("snnTorch", module, shape, reset, whole)
+    torch_model = TorchModel("snnTorch", module, shape, reset, takes_sequences)
     calls = torch_trace.trace(
-        live,
+        torch_model,
         lambda m: isinstance(m, snn.SpikingNeuron),
         lambda m: getattr(m, "reset_mechanism", "") == "none",
     )
-    chain, neurons = Chain(int(np.prod(shape)), remarks=torch_trace.reduced(live)), []
+    chain, neurons = Chain(int(np.prod(shape)), remarks=torch_trace.output_remarks(torch_model)), []
     for call in calls:
         if isinstance(call.module, snn.SpikingNeuron):
             if _neurons(call, chain, call is calls[-1]):
                 neurons.append(call.module)
-        elif not torch_trace.plain(call, chain):
-            raise torch_trace.refused(call, "snnTorch")
+        elif not torch_trace.add_torch_module(call, chain):
+            raise torch_trace.unsupported(call, "snnTorch")
     notes = {"imported_from": "snnTorch"}
-    made = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
-    watched = Watched(live, tuple(neurons))
+    network = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
+    watched = WatchedModel(torch_model, tuple(neurons))
     return Imported(
-        grid.snap(made), made, "snnTorch", tuple(chain.remarks), watched, chain.spiking()
+        grid.snap(network),
+        network,
+        "snnTorch",
+        tuple(chain.remarks),
+        watched,
+        chain.spiking_layers(),
     )
 
 
 def _neurons(call: Call, chain: Chain, last: bool) -> bool:
-    """Adds the neurons; whether they fire."""
+    """Adds the neurons. Returns whether they fire."""
     m: Any = call.module
     name, kind = call.name, type(m).__name__
-    if kind not in READ:
-        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(READ)}")
+    if kind not in SUPPORTED:
+        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(SUPPORTED)}")
     for fault, what in (
         (m.inhibition, "inhibition"),
         (m.state_quant, "a quantised state"),
@@ -103,12 +111,14 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
         chain.add(name, Integrator(float(beta.ravel()[0])))
         chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
         return False
-    told = (kind, m.reset_mechanism, bool(m.reset_delay))
-    if told in REFUSED:
-        raise UnsupportedError(f"{name}: a {kind} that {REFUSED[told]}; networks have none such")
+    reset = (kind, m.reset_mechanism, bool(m.reset_delay))
+    if reset in REFUSED:
+        raise UnsupportedError(
+            f"{name}: a {kind} that {REFUSED[reset]}; networks have no such reset"
+        )
     lif = _lif(call, m, beta)
-    recurrence, drive = _recurrence(call, m) if kind == "RLeaky" else (None, None)
-    chain.add(name, Neurons(lif, recurrence, drive))
+    recurrence, constant = _recurrence(call, m) if kind == "RLeaky" else (None, None)
+    chain.add(name, Neurons(lif, recurrence, constant))
     return True
 
 
@@ -119,12 +129,12 @@ def _lif(call: Call, m: Any, beta: Any) -> Lif:
 
 
 def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
-    """The spikes of the step before, through weights; and the bias of those."""
+    """The recurrence on the spikes of the step before, and its constant current or None."""
     own, n = m.recurrent, call.size
     none = np.zeros(n, np.int32)
     if isinstance(own, nn.Linear):
         bias: Any = None if own.bias is None else array(own.bias)
-        _agrees(call, own, linear_parts.affine(array(own.weight), bias))
+        _check_recurrent(call, own, linear_parts.affine(array(own.weight), bias))
         return DenseDelay(array(own.weight).astype(np.float32), none), bias
     if isinstance(own, nn.Conv2d):
         rows, columns = own.kernel_size
@@ -135,10 +145,12 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
                 f"{call.name}: a recurrent convolution in groups or with strides"
             )
         kernel, bias = array(own.weight), None if own.bias is None else array(own.bias)
-        _agrees(call, own, linear_parts.convolution(kernel, bias, call.shape[-3:], 1, rows // 2))
+        _check_recurrent(
+            call, own, linear_parts.convolution(kernel, bias, call.shape[-3:], 1, rows // 2)
+        )
         _, height, width = call.shape[-3:]
-        drive = None if bias is None else np.repeat(bias, height * width)
-        return Conv2dDelay(kernel.astype(np.float32)[None], height, width), drive
+        constant = None if bias is None else np.repeat(bias, height * width)
+        return Conv2dDelay(kernel.astype(np.float32)[None], height, width), constant
     if type(own).__name__ != "RecurrentOneToOne":
         raise UnsupportedError(
             f"{call.name}: recurrent weights in a {type(own).__name__}; allowed: Linear, Conv2d, V"
@@ -150,14 +162,14 @@ def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
     return DenseDelay(diagonal.astype(np.float32), none), None
 
 
-def _agrees(call: Call, own: nn.Module, part: linear_parts.Feed) -> None:
-    """Raises UnsupportedError where the recurrent weights are used in a way of their own."""
+def _check_recurrent(call: Call, own: nn.Module, part: linear_parts.LinearPart) -> None:
+    """Raises UnsupportedError if the recurrent module does not compute what the part does."""
     spikes = torch.randn(1, *call.shape[1:], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        gave = own(spikes).reshape(-1)
+        y = own(spikes).reshape(-1)
     if part.inputs != call.size:
         raise UnsupportedError(f"{call.name}: recurrent weights of another size than its neurons")
     name = f"{call.name}.recurrent"
-    torch_trace.agrees(
-        Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), gave), part
+    torch_trace.check_output(
+        Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), y), part
     )

@@ -17,12 +17,12 @@ from delrec_compile.interop import linear_parts, torch_trace
 from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import Live, Watched
+from delrec_compile.interop.torch_model import TorchModel, WatchedModel
 from delrec_compile.interop.torch_trace import Call, array
 from delrec_compile.network import grid
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
-SILENT = 1e6  # a threshold that no membrane reaches
+NEVER_FIRES = 1e6  # a threshold that no membrane reaches
 
 
 def from_spikingjelly(
@@ -37,40 +37,50 @@ def from_spikingjelly(
 
     module: of Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout, IFNode, LIFNode,
     ParametricLIFNode, Delay, VotingLayer, LinearRecurrentContainer, ElementWiseRecurrentContainer,
-    in any modules of one's own that only call them one after another. Single- and multi-step.
-    input_shape: of one step, without the batch; that of a first Linear is known.
+    in any modules that only call them one after another. Single- and multi-step.
+    input_shape: of one step, without the batch; by default that of a first Linear.
 
-    Raises UnsupportedError, with the module's name, for what a network has not.
+    Raises UnsupportedError, with the module's name, for what networks do not have.
     """
     neuron = package("spikingjelly.activation_based.neuron")
     layer = package("spikingjelly.activation_based.layer")
     functional = package("spikingjelly.activation_based.functional")
 
-    def known(m: Any) -> int:
+    def inputs_of(m: Any) -> int:
         container = isinstance(m, layer.LinearRecurrentContainer)
         return int(m.rc.in_features - m.sub_module_out_features) if container else 0
 
-    shape = torch_trace.input_shape(module, input_shape, known)
-    whole = any(getattr(m, "step_mode", "s") == "m" for m in module.modules())
-    live = Live("SpikingJelly", module, shape, lambda: functional.reset_net(module), whole)
-    whole_modules = (
+    shape = torch_trace.input_shape(module, input_shape, inputs_of)
+    multi_step = any(getattr(m, "step_mode", "s") == "m" for m in module.modules())
+    torch_model = TorchModel(
+        "SpikingJelly", module, shape, lambda: functional.reset_net(module), multi_step
+    )
+    opaque = (
         neuron.BaseNode,
         layer.LinearRecurrentContainer,
         layer.ElementWiseRecurrentContainer,
     )
-    calls = torch_trace.trace(live, lambda m: isinstance(m, whole_modules))
-    chain = Chain(int(np.prod(shape)), remarks=torch_trace.reduced(live))
+    calls = torch_trace.trace(torch_model, lambda m: isinstance(m, opaque))
+    chain = Chain(int(np.prod(shape)), remarks=torch_trace.output_remarks(torch_model))
     reader = _Reader(neuron, layer, chain)
     for call in calls:
         reader.add(call, call is calls[-1])
-    about: dict[str, Any] = {"dt_ms": dt_ms, "max_input": max_input, "name": name}
-    made = reader.chain.network(**about, notes={"imported_from": "SpikingJelly"})
-    remarks = tuple(reader.chain.remarks)
-    watched = Watched(live, tuple(reader.neurons))
-    return Imported(grid.snap(made), made, "SpikingJelly", remarks, watched, reader.chain.spiking())
+    notes = {"imported_from": "SpikingJelly"}
+    network = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
+    watched = WatchedModel(torch_model, tuple(reader.neurons))
+    return Imported(
+        grid.snap(network),
+        network,
+        "SpikingJelly",
+        tuple(chain.remarks),
+        watched,
+        chain.spiking_layers(),
+    )
 
 
 class _Reader:
+    """Adds the modules of a model to a chain."""
+
     def __init__(self, neuron: Any, layer: Any, chain: Chain) -> None:
         self.neuron, self.layer, self.chain = neuron, layer, chain
         self.neurons: list[nn.Module] = []
@@ -78,8 +88,8 @@ class _Reader:
     def add(self, call: Call, last: bool) -> None:
         m, name, size = call.module, call.name, call.size
         if isinstance(m, self.neuron.BaseNode):
-            if float(m.v_threshold) >= SILENT:
-                self._silent(name, m, last)
+            if float(m.v_threshold) >= NEVER_FIRES:
+                self._integrator(name, m, last)
                 return
             self.chain.add(name, Neurons(self.lif(name, m, size)))
             self.neurons.append(m)
@@ -101,11 +111,13 @@ class _Reader:
             self.chain.add(name, Delays(np.full(size, int(m.delay_steps))))
         elif isinstance(m, self.layer.VotingLayer):
             groups = np.arange(size) // m.voting_size == np.arange(size // m.voting_size)[:, None]
-            torch_trace.add(call, linear_parts.affine(groups / m.voting_size), self.chain)
-        elif not isinstance(m, self.layer.Dropout) and not torch_trace.plain(call, self.chain):
-            raise torch_trace.refused(call, "SpikingJelly")
+            torch_trace.add_part(call, linear_parts.affine(groups / m.voting_size), self.chain)
+        elif not isinstance(m, self.layer.Dropout) and not torch_trace.add_torch_module(
+            call, self.chain
+        ):
+            raise torch_trace.unsupported(call, "SpikingJelly")
 
-    def _silent(self, name: str, node: Any, last: bool) -> None:
+    def _integrator(self, name: str, node: Any, last: bool) -> None:
         if not last or node.v_reset not in (None, 0.0):
             raise UnsupportedError(
                 f"{name}: neurons that never fire can only be the last, with a v_reset of 0 or none"
@@ -115,21 +127,23 @@ class _Reader:
         self.chain.remarks.append(f"{name}: never fires; its membrane is the output")
 
     def _linear_recurrent(self, call: Call, m: Any) -> None:
-        """rc takes (x, y(t - 1)); what follows it in the container is folded into both."""
+        """rc takes (x, y(t - 1)); the linear modules after it in the container are folded into both."""
         name = call.name
         inner = self._neuron_in(name, m.sub_module)
         size = m.sub_module_out_features
-        before: list[linear_parts.Feed] = [linear_parts.affine(array(m.rc.weight), _bias(m.rc))]
+        before: list[linear_parts.LinearPart] = [
+            linear_parts.affine(array(m.rc.weight), _bias(m.rc))
+        ]
         for part in list(m.sub_module.children())[:-1] if inner is not m.sub_module else ():
             if type(part) not in (nn.Linear, self.layer.Linear):
                 raise UnsupportedError(
                     f"{name}: {type(part).__name__} inside a recurrent container"
                 )
             before.append(linear_parts.affine(array(part.weight), _bias(part)))
-        whole = linear_parts.dense(linear_parts.fold(before, before[0].inputs))
+        total = linear_parts.dense(linear_parts.fold(before, before[0].inputs))
         split = before[0].inputs - size
-        recurrent = whole.weight[:, split:].astype(np.float32)
-        self.chain.add(name, linear_parts.affine(whole.weight[:, :split], whole.bias))
+        recurrent = total.weight[:, split:].astype(np.float32)
+        self.chain.add(name, linear_parts.affine(total.weight[:, :split], total.bias))
         own = DenseDelay(recurrent, np.zeros(size, np.int32))
         self.chain.add(name, Neurons(self.lif(name, inner, size), own))
         self.neurons.append(m)
@@ -144,7 +158,7 @@ class _Reader:
         return last
 
     def lif(self, name: str, node: Any, size: int) -> Lif:
-        """The node's constants, its membrane counted from v_reset."""
+        """The node's constants, with the membrane counted from v_reset."""
         beta, gain = self._leak(name, node)
         rest = 0.0 if node.v_reset is None else float(node.v_reset)
         reset = "soft" if node.v_reset is None else "hard"
@@ -168,6 +182,7 @@ class _Reader:
 
 
 def _adds(function: Any) -> bool:
+    """Whether the function is the sum of its two arguments."""
     a, b = (10 * torch.randn(2, 64, generator=torch.Generator().manual_seed(0))).unbind()
     try:
         return bool(torch.equal(function(a, b), a + b))

@@ -1,4 +1,4 @@
-"""A live torch model: how it is run from a fresh state, and the spikes of its layers."""
+"""A torch model that runs from a fresh state, and the spikes of its layers."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from delrec_compile.errors import UnsupportedError
 
 
 @dataclass(frozen=True, eq=False)
-class Live:
-    """A model and how to run it.
+class TorchModel:
+    """A torch model and how to run it.
 
-    whole: it takes all steps at once, (T, batch, ...). reset: gives it a fresh state. stateful: it
-    takes a state beside its input and returns the next one.
+    shape: of one input of one step. reset: gives the model a fresh state. takes_sequences: it takes
+    all steps at once, (T, batch, ...). stateful: it takes a state beside its input and returns the
+    next one.
     """
 
     name: str
     module: nn.Module
     shape: tuple[int, ...]
     reset: Callable[[], None]
-    whole: bool = False
+    takes_sequences: bool = False
     stateful: bool = False
 
     def run(self, x: Tensor) -> list[Any]:
-        """x: (T, batch, inputs). Returns what each call of the model returned."""
+        """Outputs of each call of the model on x (T, batch, inputs)."""
         x = x.reshape(*x.shape[:2], *self.shape)
         self.reset()
         with evaluated(self.module):
-            if self.whole:
+            if self.takes_sequences:
                 return [self.module(x)]
             if not self.stateful:
                 return [self.module(row) for row in x]
@@ -47,38 +48,38 @@ class Live:
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
-    """A live model whose spiking layers are listened to."""
+class WatchedModel:
+    """A model whose spikes are recorded. neurons: its spiking layers."""
 
-    live: Live
+    model: TorchModel
     neurons: tuple[nn.Module, ...]
 
     @property
     def name(self) -> str:
-        return self.live.name
+        return self.model.name
 
     def spikes(self, x: F32) -> list[F32]:
-        """x: (T, batch, inputs). Returns the spikes (T, batch, N) of each spiking layer."""
-        heard: list[list[Tensor]] = [[] for _ in self.neurons]
+        """Spikes (T, batch, N) of each layer on x (T, batch, inputs). Raises UnsupportedError."""
+        recorded: list[list[Tensor]] = [[] for _ in self.neurons]
         handles = [
-            module.register_forward_hook(lambda _m, _x, y, kept=kept: kept.append(first(y)))
-            for module, kept in zip(self.neurons, heard, strict=True)
+            module.register_forward_hook(lambda _m, _x, y, calls=calls: calls.append(first(y)))
+            for module, calls in zip(self.neurons, recorded, strict=True)
         ]
         try:
-            self.live.run(torch.from_numpy(np.ascontiguousarray(x)))
+            self.model.run(torch.from_numpy(np.ascontiguousarray(x)))
         except Exception as error:
             raise UnsupportedError(
-                f"the model takes one input of one step but not {list(x.shape[:2])} steps of a batch "
-                f"({error}); networks take each sequence of a batch alone"
+                f"the model runs on one input of one step but not on {list(x.shape[:2])} steps of a "
+                f"batch ({error}); networks run each sequence of a batch on its own"
             ) from error
         finally:
             for handle in handles:
                 handle.remove()
-        return [_over_time(kept, len(x), x.shape[1]) for kept in heard]
+        return [_over_time(calls, len(x), x.shape[1]) for calls in recorded]
 
 
 def first(value: Any) -> Tensor:
-    """The tensor, or the first one of several: the spikes of a neuron that gives a state too."""
+    """The tensor, or the first of several: the spikes of a neuron that returns its state too."""
     while isinstance(value, tuple | list):
         value = value[0]
     assert isinstance(value, Tensor)
@@ -87,7 +88,7 @@ def first(value: Any) -> Tensor:
 
 @contextmanager
 def evaluated(module: nn.Module) -> Iterator[None]:
-    """The module as it infers, without gradients; afterwards as it was."""
+    """Puts the module into evaluation mode, without gradients, and restores its modes afterwards."""
     modes = {m: m.training for m in module.modules()}
     module.eval()
     try:
@@ -98,7 +99,7 @@ def evaluated(module: nn.Module) -> Iterator[None]:
             m.training = mode
 
 
-def _over_time(kept: list[Tensor], steps: int, batch: int) -> F32:
-    """(T, batch, N) from one tensor a step, or one of all steps."""
-    joined = torch.stack(kept) if len(kept) > 1 or steps == 1 else kept[0]
+def _over_time(calls: list[Tensor], steps: int, batch: int) -> F32:
+    """Spikes (T, batch, N) from a tensor per step, or one of all steps."""
+    joined = torch.stack(calls) if len(calls) > 1 or steps == 1 else calls[0]
     return np.asarray(joined.detach().float().reshape(steps, batch, -1).numpy())

@@ -1,16 +1,16 @@
-"""Live torch models: which module feeds which, found by running one step.
+"""Torch models: which module feeds which, traced by running one step.
 
-A model may be any module, as long as each of its parts takes just what the part before it gave,
-perhaps in another shape: what is computed between modules has no place in a network and is refused.
-In that step each module gives random numbers in place of its own, so that nothing that is done to
-them goes unseen, as it could on spikes that are all zero; and what it gave of its own must be what
-the network computes of the same input.
+A model may be any module, as long as each of its parts takes exactly the output of the part before
+it, perhaps in another shape; a computation between modules is refused, as networks have none. In
+that step, random numbers replace the output of each module, so that no operation on it goes
+unnoticed, as it could on spikes that are all zero; and the output itself must be what the network
+computes from the same input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,123 +21,131 @@ from torch import Tensor, nn
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.chain import Chain
-from delrec_compile.interop.linear_parts import Feed
-from delrec_compile.interop.torch_model import Live, first
+from delrec_compile.interop.linear_parts import LinearPart
+from delrec_compile.interop.torch_model import TorchModel, first
+from delrec_compile.network.tolerances import ONE_CALL
 
-Chosen = Callable[[nn.Module], bool]
-NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
+Predicate = Callable[[nn.Module], bool]
+PASS_THROUGH = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-NEAR = 1e-4  # of the largest value: another order of a float32 sum
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A module that was run. shape: of the tensor it took, of one step of one sequence.
-
-    took, gave: their values, flat.
-    """
+    """A call of a module. shape: of its input, of one step and sequence. x, y: input, output, flat."""
 
     name: str
     module: nn.Module
     shape: tuple[int, ...]
     size: int
-    took: Tensor
-    gave: Tensor
+    x: Tensor
+    y: Tensor
 
 
 @dataclass(eq=False)
-class _Watch:
-    """What the hooks of a trace see. sent: of the module that ran last, what the next has to take."""
+class _Recorder:
+    """The hooks of a trace, and what they record.
+
+    sent: output of the last module, which the next must take, and a copy of its values. ends: the
+    tensors of the last module that the model may return.
+    """
 
     names: dict[nn.Module, str]
-    quiet: Chosen
+    never_fires: Predicate
     sent: tuple[Tensor, Tensor]
-    own: torch.Generator
+    generator: torch.Generator
     calls: list[Call]
     faults: list[str]
-    ends: list[Tensor]  # of the module that ran last, what the model may return
+    ends: list[Tensor]
 
-    def before(self, module: nn.Module, given: tuple[Any, ...]) -> None:
-        x = given[0]
+    def before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        x = inputs[0]
         if not _same(x, *self.sent):
             behind = f"'{self.calls[-1].name}'" if self.calls else "the input"
             self.faults.append(
-                f"{self.names[module]}: does not take what {behind} gave; a network's layers are in "
-                "one row, with nothing computed between them"
+                f"{self.names[module]}: its input is not the output of {behind}; a network's layers are "
+                "in one row, with nothing computed between them"
             )
-        took = x.detach().clone().reshape(-1)
-        self.calls.append(Call(self.names[module], module, tuple(x.shape), x.numel(), took, took))
+        flat = x.detach().clone().reshape(-1)
+        self.calls.append(Call(self.names[module], module, tuple(x.shape), x.numel(), flat, flat))
 
-    def after(self, module: nn.Module, _given: Any, gave: Any) -> Any:
-        y, call = first(gave), self.calls[-1]
-        self.calls[-1] = Call(**{**vars(call), "gave": y.detach().clone().reshape(-1)})
-        instead = torch.randn(y.shape, generator=self.own).to(y)
+    def after(self, module: nn.Module, _inputs: Any, outputs: Any) -> Any:
+        y = first(outputs)
+        self.calls[-1] = replace(self.calls[-1], y=y.detach().clone().reshape(-1))
+        instead = torch.randn(y.shape, generator=self.generator).to(y)
         self.sent = instead, instead.clone()
         self.ends = [self.sent[1]]
-        if self.quiet(module):
-            self.ends += [v.detach().clone() for v in tensors(gave)]
-        return _with_first(gave, instead)
+        if self.never_fires(module):
+            self.ends += [v.detach().clone() for v in tensors(outputs)]
+        return _with_first(outputs, instead)
 
 
-def trace(live: Live, opaque: Chosen, quiet: Chosen = lambda _: False) -> list[Call]:
-    """The modules of one step in order.
+def trace(
+    model: TorchModel, opaque: Predicate, never_fires: Predicate = lambda _: False
+) -> list[Call]:
+    """Calls of the modules in one step, in order.
 
-    opaque: modules that are taken whole, such as neurons. quiet: those of them that never fire,
-    whose membrane may be what the model returns. Raises UnsupportedError where the model computes
-    something between its modules, and UsageError where it does not run on such an input.
+    opaque: modules whose own parts are not traced, such as neurons. never_fires: those of them whose
+    membrane may be the output of the model. Raises UnsupportedError if the model computes something
+    between its modules, and UsageError if it does not run on an input of this shape.
     """
-    names = dict(_leaves(live.module, opaque, ""))
+    names = dict(_leaves(model.module, opaque, ""))
     for m, name in names.items():
         if opaque(m) and any(c._forward_hooks or c._forward_pre_hooks for c in m.modules()):
-            raise UnsupportedError(f"{name}: neurons with hooks; remove them, a network has none")
-    own = torch.Generator().manual_seed(0)
-    sample = torch.poisson(torch.ones(1, 1, int(np.prod(live.shape))), generator=own)
-    watch = _Watch(names, quiet, (sample, sample.clone()), own, [], [], [])
-    handles = [m.register_forward_pre_hook(watch.before) for m in names]
-    handles += [m.register_forward_hook(watch.after) for m in names]
+            raise UnsupportedError(
+                f"{name}: neurons with hooks; remove the hooks, as networks have none"
+            )
+    generator = torch.Generator().manual_seed(0)
+    sample = torch.poisson(torch.ones(1, 1, int(np.prod(model.shape))), generator=generator)
+    recorder = _Recorder(names, never_fires, (sample, sample.clone()), generator, [], [], [])
+    handles = [m.register_forward_pre_hook(recorder.before) for m in names]
+    handles += [m.register_forward_hook(recorder.after) for m in names]
     try:
-        out = live.run(sample)
+        out = model.run(sample)
     except Exception as error:
         raise UsageError(
-            f"the model does not run on one step of shape {[1, *live.shape]} ({error}); give the "
-            "right input shape, and a model that takes nothing but its input"
+            f"the model does not run on one step of shape {[1, *model.shape]} ({error}); pass the "
+            "right input shape, and a model that takes its input only"
         ) from error
     finally:
         for handle in handles:
             handle.remove()
-        live.reset()
-    _checked(watch, out)
-    return watch.calls
+        model.reset()
+    _check(recorder, out)
+    return recorder.calls
 
 
-def reduced(live: Live) -> list[str]:
-    """A remark where a model of whole sequences gives one output for all steps."""
-    if not live.whole:
+def output_remarks(model: TorchModel) -> list[str]:
+    """A remark on a model that returns one output for all steps, or none."""
+    if not model.takes_sequences:
         return []
-    sample = torch.zeros(1, 1, int(np.prod(live.shape)))
-    sizes = [sum(y.numel() for y in tensors(live.run(sample.repeat(n, 1, 1)))) for n in (1, 2)]
-    live.reset()
+    sample = torch.zeros(1, 1, int(np.prod(model.shape)))
+    sizes = [sum(y.numel() for y in tensors(model.run(sample.repeat(n, 1, 1)))) for n in (1, 2)]
+    model.reset()
     if sizes[0] != sizes[1]:
         return []
     return [
-        "the model gives one output for all steps; the network gives that of each step, and its "
-        "decision says how they become one"
+        "the model returns one output for all steps; the network returns one per step, and its "
+        "decision combines them"
     ]
 
 
-def plain(call: Call, chain: Chain) -> bool:
-    """Adds a module of PyTorch itself to the chain; False where it is none that networks have."""
+def add_torch_module(call: Call, chain: Chain) -> bool:
+    """Adds a module of PyTorch itself to the chain. Returns False for one that networks do not have.
+
+    Raises UnsupportedError for a module with options that networks do not have.
+    """
     m, name = call.module, call.name
-    if isinstance(m, NOTHING):
-        if not _equal(call.gave, call.took):
-            raise _unlike(call)
+    if isinstance(m, PASS_THROUGH):
+        if not _equal(call.y, call.x):
+            raise _mismatch(call)
         return True
     if isinstance(m, nn.Linear):
         if m.in_features != call.size:
             raise UnsupportedError(
                 f"{name}: a Linear over the last of several axes; flatten before"
             )
-        part: Feed = linear_parts.affine(array(m.weight), _optional(m.bias))
+        part: LinearPart = linear_parts.affine(array(m.weight), _optional(m.bias))
     elif isinstance(m, nn.Conv1d | nn.Conv2d):
         if any(d != 1 for d in m.dilation) or m.padding_mode != "zeros":
             raise UnsupportedError(f"{name}: a convolution with dilation, or not padded with zeros")
@@ -160,69 +168,74 @@ def plain(call: Call, chain: Chain) -> bool:
         part = linear_parts.pooling("mean", m.kernel_size, m.stride, m.padding, shape)
     else:
         return False
-    add(call, part, chain)
+    add_part(call, part, chain)
     return True
 
 
-def add(call: Call, part: Feed, chain: Chain) -> None:
-    """Adds a linear part, having seen that the module gave the same. Raises UnsupportedError."""
-    agrees(call, part)
+def add_part(call: Call, part: LinearPart, chain: Chain) -> None:
+    """Adds a linear part after `check_output`. Raises UnsupportedError."""
+    check_output(call, part)
     chain.add(call.name, part)
 
 
-def agrees(call: Call, part: Feed) -> None:
-    """Raises UnsupportedError where the module did not give what the part gives."""
-    if not call.gave.isfinite().all():
+def check_output(call: Call, part: LinearPart) -> None:
+    """Raises UnsupportedError if the output of the module is not that of the part."""
+    if not call.y.isfinite().all():
         raise UnsupportedError(
-            f"{call.name}: gives numbers that are not finite; its weights or statistics hold some"
+            f"{call.name}: its output is not finite; check its weights and statistics for NaN and inf"
         )
     if part.inputs == call.size:
-        want = part.linear(array(call.took)[None])[0] + part.biases
-        have = array(call.gave)
-        if want.shape != have.shape or np.abs(want - have).max() > NEAR * np.abs(want).max():
-            raise _unlike(call)
+        expected = part.linear(array(call.x)[None])[0] + part.biases
+        y = array(call.y)
+        if (
+            expected.shape != y.shape
+            or np.abs(expected - y).max() > ONE_CALL * np.abs(expected).max()
+        ):
+            raise _mismatch(call)
 
 
-def _unlike(call: Call) -> UnsupportedError:
+def _mismatch(call: Call) -> UnsupportedError:
     kind = next(c.__name__ for c in type(call.module).__mro__ if c.__module__.startswith("torch."))
     return UnsupportedError(
-        f"{call.name}: does not give what a {kind} gives with its weights; a network has no forward, "
-        "hook or parametrisation of a module's own"
+        f"{call.name}: its output is not that of a {kind} with its weights; networks have no custom "
+        "forward, hook or parametrisation"
     )
 
 
-def refused(call: Call, framework: str) -> UnsupportedError:
-    """Of a module that networks do not have."""
+def unsupported(call: Call, framework: str) -> UnsupportedError:
+    """The error for a module that networks do not have."""
     return UnsupportedError(
         f"{call.name}: networks have no {type(call.module).__name__}; docs/import.md lists what is "
-        f"read of {framework}"
+        f"supported of {framework}"
     )
 
 
 def input_shape(
-    module: nn.Module, given: tuple[int, ...] | None, known: Callable[[Any], int] = lambda _: 0
+    module: nn.Module,
+    shape: tuple[int, ...] | None,
+    inputs_of: Callable[[Any], int] = lambda _: 0,
 ) -> tuple[int, ...]:
-    """Of one step, without the batch; where none is given, that of the first layer's weights.
+    """Shape of one input of one step: `shape`, or the size of the first layer's weights.
 
-    known: how many inputs a module of the framework takes, or 0.
+    inputs_of: number of inputs of a module of the framework, or 0. Raises UsageError.
     """
-    if given is not None:
-        return tuple(int(n) for n in given)
+    if shape is not None:
+        return tuple(int(n) for n in shape)
     for m in module.modules():
-        if inputs := known(m):
+        if inputs := inputs_of(m):
             return (inputs,)
         if isinstance(m, nn.Conv1d | nn.Conv2d):
             break
         if isinstance(m, nn.Linear):
             return (m.in_features,)
     raise UsageError(
-        "the model does not say what shape its input has; give it, such as input_shape=(2, 34, 34) "
+        "the shape of the model's input is unknown; pass it, such as input_shape=(2, 34, 34) "
         "or --input-shape 2x34x34"
     )
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All in a value, one after another."""
+    """Yields all tensors in a value."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
@@ -237,7 +250,7 @@ def array(tensor: Any) -> NDArray[np.float64]:
     return np.asarray(tensor, np.float64)
 
 
-def _leaves(module: nn.Module, opaque: Chosen, path: str) -> Iterator[tuple[nn.Module, str]]:
+def _leaves(module: nn.Module, opaque: Predicate, path: str) -> Iterator[tuple[nn.Module, str]]:
     children = list(module.named_children())
     if opaque(module) or not children:
         yield module, path or type(module).__name__
@@ -246,27 +259,27 @@ def _leaves(module: nn.Module, opaque: Chosen, path: str) -> Iterator[tuple[nn.M
         yield from _leaves(child, opaque, f"{path}.{name}" if path else name)
 
 
-def _same(x: Any, gave: Tensor, values: Tensor) -> bool:
-    """Whether it is the same numbers in the same memory, in any shape."""
-    if not isinstance(x, Tensor) or x.numel() != gave.numel():
+def _same(x: Any, y: Tensor, values: Tensor) -> bool:
+    """Whether x is `y`, in the same memory with the same values, in any shape."""
+    if not isinstance(x, Tensor) or x.numel() != y.numel():
         return False
-    here, there = (t.untyped_storage().data_ptr() for t in (x, gave))
+    here, there = (t.untyped_storage().data_ptr() for t in (x, y))
     return here == there and torch.equal(x.reshape(-1), values.reshape(-1))
 
 
-def _checked(watch: _Watch, out: list[Any]) -> None:
-    if not watch.calls:
+def _check(recorder: _Recorder, out: list[Any]) -> None:
+    if not recorder.calls:
         raise UnsupportedError("the model ran none of its modules")
-    if watch.faults:
-        raise UnsupportedError(watch.faults[0])
-    names = [call.name for call in watch.calls]
+    if recorder.faults:
+        raise UnsupportedError(recorder.faults[0])
+    names = [call.name for call in recorder.calls]
     for name in names:
         if names.count(name) > 1:
             raise UnsupportedError(f"{name}: is run more than once in a step")
-    if not any(_equal(y, end) for y in tensors(out) for end in watch.ends):
+    if not any(_equal(y, end) for y in tensors(out) for end in recorder.ends):
         raise UnsupportedError(
-            f"the model's output is not that of its last module, '{names[-1]}': what is computed "
-            "after it has no place in a network"
+            f"the model's output is not that of its last module, '{names[-1]}': networks compute "
+            "nothing after it"
         )
 
 
@@ -275,7 +288,7 @@ def _equal(y: Tensor, last: Tensor) -> bool:
 
 
 def _with_first(value: Any, instead: Tensor) -> Any:
-    """The value with `first` of it replaced."""
+    """The value with its first tensor replaced."""
     if isinstance(value, Tensor):
         return instead
     return type(value)([_with_first(value[0], instead), *value[1:]])

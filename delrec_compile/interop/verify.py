@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from delrec_compile.errors import ParityError
-from delrec_compile.interop.result import Check, Imported
+from delrec_compile.interop.result import Imported, SpikeCheck
 
 BATCH = 4
 
 
 def verify(
     imported: Imported, source: str, steps: int, batch: int = BATCH
-) -> tuple[Check, int | None]:
-    """The check of the frozen network, and the spikes that differ before freezing.
+) -> tuple[SpikeCheck, int | None]:
+    """The check of the frozen network, and the number of spikes that differ before freezing.
 
-    The second is None where all agree, or no live model is there. Raises ParityError where more than
-    rounding makes spikes differ before freezing: then it is not the same model.
+    The number is None if all spikes agree or there is no model to run. Raises ParityError if spikes
+    differ by more than rounding before freezing: the network is not the same model.
     """
     check = imported.check(steps, batch)
     if not check.differing or imported.model is None:
@@ -24,7 +24,8 @@ def verify(
     return check, unfrozen.differing
 
 
-def _require_same_model(source: str, check: Check) -> None:
+def _require_same_model(source: str, check: SpikeCheck) -> None:
+    """Raises ParityError if the first differing spike is more than rounding."""
     if not check.misread:
         return
     at = check.first
@@ -34,5 +35,5 @@ def _require_same_model(source: str, check: Check) -> None:
         f"{source}: the network does not fire as {check.against} does: first at step {at.step}, "
         f"spiking layer {at.layer}, neuron {at.neuron}, where its membrane is {check.margin:.1%} off "
         "the threshold, too far for rounding; the model computes something between its modules, or "
-        "takes its steps in another way. Nothing was written; --check 0 writes it all the same"
+        "takes its steps in another way. Nothing was written; --check 0 writes it anyway"
     )

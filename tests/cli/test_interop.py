@@ -89,7 +89,9 @@ def test_a_function_that_returns_a_model(here: Path) -> None:
     assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
     assert "next: delrec-compile build a.safetensors" in told
     ok("build", "a.safetensors", "-o", "out", "--limit", 2, cwd=here)
-    told = ok("import", "my:loop", "-o", "w.safetensors", "--whole", "--max-input", 4, cwd=here)
+    told = ok(
+        "import", "my:loop", "-o", "w.safetensors", "--takes-sequences", "--max-input", 4, cwd=here
+    )
     assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
     assert "loop" in refused(6, "import", "my:loop", "-o", "v.safetensors", cwd=here)
     assert not (here / "v.safetensors").exists()
@@ -111,7 +113,7 @@ WRONG = (
     (("my:broken",), 3, "fails when called: OSError"),
     (("my:leaves",), 3, "fails when called: SystemExit"),
     (("my:soft",), 6, "off the threshold, too far for rounding"),
-    (("my:text",), 4, "a str is no model"),
+    (("my:text",), 4, "a str is not a model"),
     (("my:odd",), 4, "1: networks have no Alpha"),
     (("my.py",), 3, "unknown kind of file '.py'"),
     (("my:build", "--sigma", "1"), 2, "takes no sigma"),

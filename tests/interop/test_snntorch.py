@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from fixtures.snntorch import imported, leaky, rleaky, snn
 from grids import grid, on_grid, same_spikes
 from helpers import refusal
 from torch import nn
@@ -15,26 +14,10 @@ from torch import nn
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.packages import package
-from delrec_compile.interop.result import Imported
 from delrec_compile.runners.reference import ReferenceRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("snntorch")
-snn = package("snntorch")
-
-
-def imported(model: nn.Module, **options: Any) -> Imported:
-    return delrec_compile.from_snntorch(on_grid(model), max_input=4, **options)
-
-
-def leaky(**options: Any) -> Any:
-    return snn.Leaky(**({"beta": 0.5, "init_hidden": True} | options))
-
-
-def rleaky(**options: Any) -> Any:
-    return snn.RLeaky(**({"beta": 0.5, "init_hidden": True} | options))
-
-
 LEAKY = {
     "subtract": {},
     "zero": {"reset_mechanism": "zero"},
@@ -115,7 +98,7 @@ class Loop(nn.Module):
 
 def test_a_loop_of_ones_own_with_membranes_as_outputs() -> None:
     model = Loop()
-    made = imported(model, whole=True)
+    made = imported(model, takes_sequences=True)
     same_spikes(made)
     assert made.network.readout.kind == "leaky"
     x = torch.randint(0, 3, (60, 3, 10)).float()
@@ -143,78 +126,12 @@ def test_refusals(what: str) -> None:
         delrec_compile.from_snntorch(nn.Sequential(nn.Linear(4, 4), make()))
 
 
-class Own(nn.Module):
-    """A model whose neurons fire seldom, and what its forward does with the parts."""
-
-    def __init__(self, forward: Any, threshold: float = 4.5) -> None:
-        super().__init__()
-        self.a, self.l = nn.Linear(10, 8, bias=False), leaky(threshold=threshold)
-        self.b, self.m = nn.Linear(8, 8, bias=False), leaky(output=True)
-        self.own = forward
-
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.own(self, x)
-
-
-def skipping(model: Own, x: torch.Tensor) -> Any:
-    a = model.a(x)
-    b = model.b(model.l(a))
-    b += a
-    return model.m(b)[0]
-
-
-ELSEWHERE = {
-    "scaled_end": lambda m, x: m.b(m.l(m.a(x))) * 100,
-    "added_end": lambda m, x: m.b(m.l(m.a(x))) + m.a.weight.sum(),
-    "part_of_the_end": lambda m, x: m.b(m.l(m.a(x)))[:, :4],
-    "membrane_of_spikes": lambda m, x: m.m(m.b(m.l(m.a(x))))[1],
-    "skip": skipping,
-    "scaled": lambda m, x: m.b(m.l(m.a(x)).mul_(3)),
-    "turned": lambda m, x: m.b(m.l(m.a(x)).flip(1)),
-}
-
-
-@pytest.mark.parametrize("what", ELSEWHERE)
-def test_what_is_computed_elsewhere_is_seen_though_nothing_fires(what: str) -> None:
-    with refusal(UnsupportedError, "nothing computed between them|output is not that of", 4):
-        delrec_compile.from_snntorch(Own(ELSEWHERE[what]))
-
-
-class Binary(nn.Linear):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.linear(x, self.weight.sign(), self.bias)
-
-
-def hooked(module: nn.Module) -> nn.Module:
-    module.register_forward_hook(lambda _m, _x, y: y * 3)
-    return module
-
-
-@pytest.mark.parametrize(
-    ("part", "message"),
-    [
-        (lambda: Binary(8, 4), "2: does not give what a Linear gives"),
-        (lambda: hooked(nn.Linear(8, 4)), "2: does not give what a Linear gives"),
-        (lambda: hooked(nn.Identity()), "2: does not give what a Identity gives"),
-        (lambda: hooked(leaky()), "2: neurons with hooks"),
-    ],
-)
-def test_modules_that_do_something_of_their_own(part: Any, message: str) -> None:
-    model = nn.Sequential(nn.Linear(10, 8), leaky(), part())
-    with refusal(UnsupportedError, message, 4):
-        delrec_compile.from_snntorch(model)
-
-
-def test_weights_that_are_not_finite() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), leaky())
-    model[0].weight.data[1, 2] = float("nan")
-    with refusal(UnsupportedError, "0: gives numbers that are not finite", 4):
-        delrec_compile.from_snntorch(model)
-
-
 OTHER = {
-    "dilated": (nn.Conv2d(2, 2, 3, padding=2, dilation=2), "does not give what a Conv2d"),
-    "circular": (nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), "does not give what"),
+    "dilated": (nn.Conv2d(2, 2, 3, padding=2, dilation=2), "its output is not that of a Conv2d"),
+    "circular": (
+        nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"),
+        "its output is not that of",
+    ),
     "groups": (nn.Conv2d(2, 2, 3, padding=1, groups=2), "in groups or with strides"),
     "several": (nn.Sequential(nn.Conv2d(2, 2, 3, padding=1)), "recurrent weights in a Sequential"),
 }
@@ -237,41 +154,6 @@ def test_a_membrane_returned_alone() -> None:
     made = imported(Membrane(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last))
     same_spikes(made)
     assert made.network.readout.kind == "leaky"
-
-
-def test_spikes_that_are_no_steps_are_told_from_rounding() -> None:
-    model = nn.Sequential(
-        nn.Linear(10, 8), leaky(spike_grad=lambda v: torch.sigmoid(5 * v)), nn.Linear(8, 4)
-    )
-    found = imported(model).check(20, frozen=False)
-    assert found.misread
-    assert found.margin is not None
-    assert found.margin > 0.01
-
-
-class Slightly:
-    """The unfrozen network with weights that are a little larger."""
-
-    name = "slightly"
-
-    def __init__(self, made: Imported, share: float) -> None:
-        first, *rest = made.unfrozen.layers
-        first = replace(first, weight=first.weight * np.float32(1 + share))
-        self.network = replace(made.unfrozen, layers=(first, *rest))
-
-    def spikes(self, x: Any) -> list[Any]:
-        return list(ReferenceRunner(self.network).trace(x).spikes)
-
-
-@pytest.mark.parametrize(("share", "misread"), [(1e-4, False), (0.1, True)])
-def test_rounding_is_no_other_model(share: float, misread: bool) -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(10, 64), leaky(beta=0.9), nn.Linear(64, 64), leaky(beta=0.9))
-    made = delrec_compile.from_snntorch(model, max_input=4)
-    x = np.random.default_rng(0).random((200, 4, 10)).astype(np.float32) * 4
-    found = replace(made, model=Slightly(made, share)).check(x=x, frozen=False)
-    assert found.differing
-    assert found.misread == misread
 
 
 def test_no_reset_before_the_last_layer() -> None:

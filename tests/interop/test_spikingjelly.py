@@ -161,8 +161,8 @@ def test_modules_of_ones_own() -> None:
 
 
 REFUSED = {
-    "between": (Loop(lambda s: s * 2), "out: does not take what 'lif' gave"),
-    "in_place": (Loop(lambda s: s.add_(1)), "out: does not take what 'lif' gave"),
+    "between": (Loop(lambda s: s * 2), "out: its input is not the output of 'lif'"),
+    "in_place": (Loop(lambda s: s.add_(1)), "out: its input is not the output of 'lif'"),
     "relu": (
         nn.Sequential(nn.Linear(4, 4), nn.ReLU(), neuron.IFNode()),
         "1: networks have no ReLU",
@@ -179,7 +179,7 @@ REFUSED = {
     "no_neurons": (nn.Sequential(nn.Linear(4, 4)), "no spiking layer"),
     "current": (
         nn.Sequential(nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()),
-        "1: delays what is no spike",
+        "1: delays values that are not spikes",
     ),
     "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),
     "product": (

@@ -1,4 +1,4 @@
-"""Ways back from a layer to itself, as the recurrence that they are."""
+"""Feedback paths from a layer to itself, as one recurrence."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ from delrec_compile.network.model import (
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
-    """One way back. delay: (N,) steps on top of one, of each sender. size: values that arrive."""
+class FeedbackPath:
+    """One path from a layer to itself.
+
+    delay: (N,) steps of each sender, beyond the one that every path takes. size: number of values that
+    arrive.
+    """
 
     delay: NDArray[np.int64]
     weights: Affine | Convolution
@@ -37,29 +41,29 @@ class Term:
 
 
 def recurrence(
-    name: str, terms: Sequence[Term], hint: str | None = None
+    name: str, paths: Sequence[FeedbackPath], hint: str | None = None
 ) -> tuple[Recurrence, F64 | None]:
-    """The sum of the ways, and their constant current (N,), or None.
+    """The recurrence that sums the paths, and their constant current (N,), or None.
 
-    hint: the kind, where several are the same. Raises UnsupportedError.
+    hint: kind to prefer where several compute the same. Raises UnsupportedError.
     """
-    n = len(terms[0].delay)
-    for term in terms:
-        if term.size != n or term.weights.inputs != n:
-            raise UnsupportedError(f"{name}: {term.size} values come back to {n} neurons")
-    drive = np.sum([term.weights.biases for term in terms], axis=0)
+    n = len(paths[0].delay)
+    for path in paths:
+        if path.size != n or path.weights.inputs != n:
+            raise UnsupportedError(f"{name}: {path.size} values come back to {n} neurons")
+    constant = np.sum([path.weights.biases for path in paths], axis=0)
     try:
-        made = _convolved(terms, hint) or _dense(name, terms, hint)
+        made = _convolved(paths, hint) or _dense(name, paths, hint)
     except NetworkError as error:
         raise UnsupportedError(f"{name}: {error}") from error
-    return made, drive if drive.any() else None
+    return made, constant if constant.any() else None
 
 
-def _convolved(terms: Sequence[Term], hint: str | None) -> Recurrence | None:
-    """A recurrence with kernels, where each way is a convolution that one has."""
+def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Recurrence | None:
+    """A recurrence with kernels, or None if a path is not a convolution that one of them has."""
     kernels = []
-    for term in terms:
-        w = term.weights
+    for path in paths:
+        w = path.weights
         if not isinstance(w, Convolution) or w.maps.stride != (1, 1):
             return None
         if any(
@@ -67,14 +71,14 @@ def _convolved(terms: Sequence[Term], hint: str | None) -> Recurrence | None:
         ):
             return None
         kernels.append(w.kernel)
-    first = terms[0].weights
+    first = paths[0].weights
     assert isinstance(first, Convolution)
     m = first.maps
     if m.channels == 1 and m.height == 1 and hint != TapConvDelay.kind:
         rows = _same_taps([k[0, 0, 0] for k in kernels])
-        return ConvDelay(_f32(rows), np.stack([t.delay for t in terms]).astype(np.int32))
-    lags = [int(t.delay[0]) for t in terms]
-    if not all(t.uniform for t in terms) or len(set(lags)) < len(lags):
+        return ConvDelay(_f32(rows), np.stack([t.delay for t in paths]).astype(np.int32))
+    lags = [int(t.delay[0]) for t in paths]
+    if not all(t.uniform for t in paths) or len(set(lags)) < len(lags):
         return None
     if m.height == 1 and (own := _depthwise(kernels, m.channels, hint)):
         taps = _same_taps(own)
@@ -92,7 +96,7 @@ def _convolved(terms: Sequence[Term], hint: str | None) -> Recurrence | None:
 
 
 def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[F64]:
-    """(C, K) of each kernel where channels are mixed with themselves only, else nothing."""
+    """The (C, K) part of each kernel if channels are mixed only with themselves, else none."""
     if all(k.shape[:2] == (channels, 1) for k in kernels):
         return [k[:, 0, 0] for k in kernels]
     each = np.arange(channels)
@@ -105,21 +109,21 @@ def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[
     return [] if mixed else own
 
 
-def _dense(name: str, terms: Sequence[Term], hint: str | None) -> Recurrence:
-    weights = [linear_parts.dense(term.weights).weight for term in terms]
+def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Recurrence:
+    weights = [linear_parts.dense(path.weights).weight for path in paths]
     if hint in (None, ConvDelay.kind):
         bands = [band(w, len(w) if hint else len(w) // 2) for w in weights]
         kernels = [k for k in bands if k is not None]
         if len(kernels) == len(bands):
-            delays = np.stack([t.delay for t in terms]).astype(np.int32)
+            delays = np.stack([t.delay for t in paths]).astype(np.int32)
             return ConvDelay(_f32(_same_taps(kernels)), delays)
-    if len(terms) == 1 and hint != SynapticDelay.kind:
-        return DenseDelay(_f32(weights[0]), terms[0].delay.astype(np.int32))
-    n = len(terms[0].delay)
+    if len(paths) == 1 and hint != SynapticDelay.kind:
+        return DenseDelay(_f32(weights[0]), paths[0].delay.astype(np.int32))
+    n = len(paths[0].delay)
     total, delays = np.zeros((n, n)), np.full((n, n), -1, np.int64)
-    for term, weight in zip(terms, weights, strict=True):
+    for path, weight in zip(paths, weights, strict=True):
         used = weight != 0
-        lag = np.broadcast_to(term.delay, (n, n))
+        lag = np.broadcast_to(path.delay, (n, n))
         if (used & (delays >= 0) & (delays != lag)).any():
             to, by = np.argwhere(used & (delays >= 0) & (delays != lag))[0]
             raise UnsupportedError(
@@ -128,24 +132,24 @@ def _dense(name: str, terms: Sequence[Term], hint: str | None) -> Recurrence:
             )
         total = total + weight
         delays = np.where(used, lag, delays)
-    return _least(total, delays, hint)
+    return _simplest(total, delays, hint)
 
 
-def _least(weight: F64, delays: NDArray[Any], hint: str | None) -> Recurrence:
-    """With a delay for each sender where that is enough, else for each synapse."""
+def _simplest(weight: F64, delays: NDArray[Any], hint: str | None) -> Recurrence:
+    """A recurrence with a delay per sender if that is enough, else per synapse."""
     longest = delays.max(axis=0)
     if hint != SynapticDelay.kind and ((delays == longest) | (delays < 0)).all():
         return DenseDelay(_f32(weight), np.maximum(longest, 0).astype(np.int32))
     return SynapticDelay(_f32(weight), np.maximum(delays, 0).astype(np.int32))
 
 
-def band(weight: F64, most: int) -> F64 | None:
-    """The kernel (K,) of a matrix that is one along its diagonals, K at most `most`."""
+def band(weight: F64, max_taps: int) -> F64 | None:
+    """The kernel (K,) of a matrix with constant diagonals, or None; K is at most max_taps."""
     rows, columns = np.nonzero(weight)
     if len(rows) == 0:
         return None
     reach = int(np.abs(columns - rows).max())
-    if 2 * reach + 1 > most:
+    if 2 * reach + 1 > max_taps:
         return None
     taps = []
     for offset in range(-reach, reach + 1):
@@ -157,11 +161,11 @@ def band(weight: F64, most: int) -> F64 | None:
 
 
 def _same_taps(kernels: Sequence[F64]) -> F64:
-    """Kernels along their last axis with zeros on both sides, up to the longest."""
-    most = max(k.shape[-1] for k in kernels)
+    """Kernels padded with zeros along their last axis to the longest."""
+    taps = max(k.shape[-1] for k in kernels)
     padded: list[Any] = []
     for k in kernels:
-        side = (most - k.shape[-1]) // 2
+        side = (taps - k.shape[-1]) // 2
         padded.append(np.pad(k, [(0, 0)] * (k.ndim - 1) + [(side, side)]))
     return np.stack(padded)
 

@@ -1,7 +1,7 @@
-"""A NIR graph as paths: from neurons to neurons, forward and back to themselves.
+"""A NIR graph as paths from neurons to neurons: forward, and back to themselves.
 
-Subgraphs are taken apart first. Between neurons each node has one edge in and one out; whatever is
-not on a path from the input to the output is refused.
+Subgraphs are flattened first. Between neurons, each node has one edge in and one out. Nodes that are
+not on a path from the input to the output are refused.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from delrec_compile.errors import UnsupportedError
 
 NEURONS = ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI", "Threshold")
-THROUGH = ("Input", "Output", "Identity")
+PASS_THROUGH = ("Input", "Output", "Identity")
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A neuron or the output, the nodes on the way to it, and the ways from it back to itself."""
+    """A neuron node or the output, the path of nodes before it, and the feedback paths to itself."""
 
     name: str
-    way: tuple[str, ...]
+    path: tuple[str, ...]
     loops: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Walk:
-    """nodes: by name. source: the input. stops: in order, the output last."""
+    """The path through a graph. nodes: by name. source: the input. stops: in order, the output last."""
 
     nodes: dict[str, Any]
     source: str
@@ -35,9 +35,9 @@ class Walk:
 
 
 def walk(graph: Any) -> Walk:
-    """The one path of a graph from its input to its output.
+    """The path of a graph from its input to its output.
 
-    Raises UnsupportedError: several inputs or outputs, branches that meet, nodes on no path.
+    Raises UnsupportedError for several inputs or outputs, branches, and nodes on no path.
     """
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
@@ -48,27 +48,27 @@ def walk(graph: Any) -> Walk:
         raise UnsupportedError(
             f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one of each is needed"
         )
-    ways = _Ways(nodes, edges)
-    stops, at, way = [], sources[0], tuple(ways.follow(sources[0], sources[0]))
-    seen = {at}
+    paths = _Paths(nodes, edges)
+    stops, path = [], tuple(paths.follow(sources[0], sources[0]))
+    seen = {sources[0]}
     while True:
-        name = way[-1]
-        back = ways.loops(name) if name != ends[0] else ()
-        stops.append(Stop(name, way[:-1], back))
-        seen.update(way, *back)
+        name = path[-1]
+        loops = paths.loops(name) if name != ends[0] else ()
+        stops.append(Stop(name, path[:-1], loops))
+        seen.update(path, *loops)
         if name == ends[0]:
             break
-        ways.checked(name, len(back))
-        onward = [w for w in ways.onward(name) if w[-1] != name]
+        paths.check_inputs(name, len(loops))
+        onward = [p for p in paths.onward(name) if p[-1] != name]
         if len(onward) != 1:
-            ends_at = ", ".join(sorted(w[-1] for w in onward)) or "nothing"
+            ends_at = ", ".join(sorted(p[-1] for p in onward)) or "nothing"
             raise UnsupportedError(
                 f"{name}: sends its spikes on to {len(onward)} others ({ends_at}); one is needed"
             )
-        way = onward[0]
-        if way[-1] in seen:
+        path = onward[0]
+        if path[-1] in seen:
             raise UnsupportedError(
-                f"{name}: feeds {way[-1]}, an earlier layer; a layer may only feed itself back"
+                f"{name}: feeds {path[-1]}, an earlier layer; a layer may only feed itself back"
             )
     if left := sorted(n for n in nodes if n not in seen):
         raise UnsupportedError(f"{left[0]}: is on no path from the input to the output")
@@ -81,7 +81,7 @@ def kind(node: Any) -> str:
 
 
 def _flatten(graph: Any, prefix: str, nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
-    """All nodes by their path; a subgraph's own inputs and outputs become nodes that pass on."""
+    """Collects nodes by dotted name; inputs and outputs of subgraphs become pass-through nodes."""
     inner = {n: node for n, node in graph.nodes.items() if hasattr(node, "nodes")}
     for name, node in graph.nodes.items():
         if name in inner:
@@ -91,22 +91,26 @@ def _flatten(graph: Any, prefix: str, nodes: dict[str, Any], edges: list[tuple[s
     for begin, end in dict.fromkeys((str(a), str(b)) for a, b in graph.edges):
         for name in (begin, end):
             if name not in graph.nodes:
-                raise UnsupportedError(f"the NIR graph has an edge of '{name}', which is no node")
+                raise UnsupportedError(
+                    f"the NIR graph has an edge of '{name}', which is not a node"
+                )
         a = f"{begin}.{_gate(inner[begin], 'Output', begin)}" if begin in inner else begin
         b = f"{end}.{_gate(inner[end], 'Input', end)}" if end in inner else end
         edges.append((prefix + a, prefix + b))
 
 
 def _gate(graph: Any, wanted: str, name: str) -> str:
-    found = [n for n, node in graph.nodes.items() if kind(node) == wanted]
-    if len(found) != 1:
+    gates = [n for n, node in graph.nodes.items() if kind(node) == wanted]
+    if len(gates) != 1:
         raise UnsupportedError(
-            f"{name}: a subgraph with {len(found)} {wanted} nodes; one is needed"
+            f"{name}: a subgraph with {len(gates)} {wanted} nodes; one is needed"
         )
-    return str(found[0])
+    return str(gates[0])
 
 
-class _Ways:
+class _Paths:
+    """Edges of a flattened graph, and the paths along them."""
+
     def __init__(self, nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
         self.nodes = nodes
         self.after: dict[str, list[str]] = {n: [] for n in nodes}
@@ -116,7 +120,7 @@ class _Ways:
             self.before[b].append(a)
 
     def follow(self, start: str, first: str) -> Iterator[str]:
-        """Nodes after `start` by way of `first`, up to a neuron or the output."""
+        """Yields the nodes after `start` through `first`, up to a neuron or the output."""
         here = self._only(start) if first == start else first
         passed = {start}
         while True:
@@ -132,27 +136,26 @@ class _Ways:
             here = self._only(here)
 
     def onward(self, name: str) -> list[tuple[str, ...]]:
-        """All ways from a neuron to the next ones, with their ends; splits are gone through."""
-        found = []
-        for first in self._split(name):
-            found.append(tuple(self.follow(name, first)))
-        return found
+        """All paths from a neuron to the next neurons, which are their last nodes."""
+        return [tuple(self.follow(name, first)) for first in self._split(name)]
 
     def loops(self, name: str) -> tuple[tuple[str, ...], ...]:
-        return tuple(w for w in self.onward(name) if w[-1] == name)
+        """Paths from a neuron back to itself."""
+        return tuple(p for p in self.onward(name) if p[-1] == name)
 
-    def checked(self, name: str, loops: int) -> None:
+    def check_inputs(self, name: str, loops: int) -> None:
+        """Raises UnsupportedError for a neuron with other inputs than its feedback and one more."""
         if len(self.before[name]) != loops + 1:
             met = ", ".join(sorted(self.before[name]))
             raise UnsupportedError(
-                f"{name}: takes the sum of {met}; its own feedback and one other is what a layer has"
+                f"{name}: takes the sum of {met}; a layer has its own feedback and one other input"
             )
 
     def _split(self, name: str) -> list[str]:
-        """What a neuron feeds; a node that only passes on may split too."""
+        """Nodes that a neuron feeds; pass-through nodes may split too."""
         out: list[str] = []
         for n in self.after[name]:
-            through = kind(self.nodes[n]) in THROUGH and len(self.after[n]) > 1
+            through = kind(self.nodes[n]) in PASS_THROUGH and len(self.after[n]) > 1
             out += self._split(n) if through else [n]
         return out
 

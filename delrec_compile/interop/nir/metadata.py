@@ -1,4 +1,4 @@
-"""What a NIR graph's metadata say: our own graphs under `delrec`, and any graph its step as `dt`."""
+"""Metadata of NIR graphs: the entry `delrec` of this project's graphs, and the step `dt` of any."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from delrec_compile.errors import CheckpointError
 
 METADATA = "delrec"
 FORMAT = "delrec.nir/1"
-# what each entry must be, in words and as a test
+# entry -> its type as text, and a test for it
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "dt_ms": ("a number", lambda v: _number(v)),
-    "max_input": ("a whole number", lambda v: _number(v) and v % 1 == 0),
-    "labels": ("a list of texts", lambda v: _listed(v, str | int | float)),
-    "name": ("a text", lambda v: isinstance(v, str)),
+    "max_input": ("an integer", lambda v: _number(v) and v % 1 == 0),
+    "labels": ("a list of text", lambda v: _listed(v, str | int | float)),
+    "name": ("text", lambda v: isinstance(v, str)),
     "notes": ("an object", lambda v: isinstance(v, dict)),
-    "decision": ("a text", lambda v: isinstance(v, str)),
-    "readout": ("a text", lambda v: isinstance(v, str)),
+    "decision": ("text", lambda v: isinstance(v, str)),
+    "readout": ("text", lambda v: isinstance(v, str)),
     "loop_step": ("true or false", lambda v: isinstance(v, bool)),
     "layers": ("a list of objects", lambda v: _listed(v, dict)),
 }
 
 
-def told(graph: Any) -> dict[str, Any]:
-    """What our own graphs say of themselves. Raises CheckpointError for what they would not say."""
-    raw = _held(graph).get(METADATA)
+def read_metadata(graph: Any) -> dict[str, Any]:
+    """The entry `delrec` of a graph, or nothing. Raises CheckpointError for an invalid one."""
+    raw = _metadata_of(graph).get(METADATA)
     if raw is None:
         return {}
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
     try:
-        found = json.loads(text)
+        entries = json.loads(text)
     except ValueError:
         return {}
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         return {}
     for key, (needed, fits) in KINDS.items():
-        if key in found and not fits(found[key]):
+        if key in entries and not fits(entries[key]):
             raise CheckpointError(
-                f"metadata '{METADATA}': {key} is {json.dumps(found[key])[:60]}; {needed} is needed: "
-                "export the graph again, or take its metadata away"
+                f"metadata '{METADATA}': {key} is {json.dumps(entries[key])[:60]}; {needed} is needed; "
+                "export the graph again, or remove its metadata"
             )
-    return found
+    return entries
 
 
-def seconds(graph: Any) -> float | None:
-    """The step that a graph's metadata names, in milliseconds."""
-    value = _held(graph).get("dt")
+def step_ms(graph: Any) -> float | None:
+    """Length of a step in milliseconds from the metadata `dt` (in seconds), or None."""
+    value = _metadata_of(graph).get("dt")
     try:
         return None if value is None else float(np.ravel(value)[0]) * 1e3
     except (TypeError, ValueError, IndexError):
         return None
 
 
-def written(facts: Mapping[str, Any]) -> str:
-    """As JSON."""
-    return json.dumps(facts, sort_keys=True)
+def to_json(entries: Mapping[str, Any]) -> str:
+    """The entry `delrec` as text."""
+    return json.dumps(entries, sort_keys=True)
 
 
-def _held(graph: Any) -> dict[Any, Any]:
+def _metadata_of(graph: Any) -> dict[Any, Any]:
     return graph.metadata if isinstance(graph.metadata, dict) else {}
 
 

@@ -1,4 +1,4 @@
-"""The nodes of a NIR graph that have weights, as linear parts."""
+"""Nodes of a NIR graph: those with weights as linear parts, constants, and shapes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Shape = tuple[int, ...]
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
 
 
-def feed(name: str, node: Any, shape: Shape) -> tuple[linear_parts.Feed, Shape]:
-    """A node with weights as a part, and the shape of what it sends."""
+def linear_part(name: str, node: Any, shape: Shape) -> tuple[linear_parts.LinearPart, Shape]:
+    """A node with weights as a linear part, and the shape of its output. Raises UnsupportedError."""
     what = kind(node)
     if what not in WEIGHTS:
         raise UnsupportedError(f"{name}: networks have no {what} node")
@@ -55,8 +55,8 @@ def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
     return linear_parts.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
 
 
-def constant(name: str, node: Any, key: str, shape: Shape) -> F64:
-    """A node's constant: (1,), or one for each of the values of this shape, in their order."""
+def node_constant(name: str, node: Any, key: str, shape: Shape) -> F64:
+    """A constant of a node: (1,), or one for each value of this shape. Raises UnsupportedError."""
     values = array(getattr(node, key))
     size = int(np.prod(shape))
     if values.size != 1 and values.shape != (size,) and _full(values.shape) != _full(shape):
@@ -68,22 +68,22 @@ def constant(name: str, node: Any, key: str, shape: Shape) -> F64:
 
 
 def input_shape(name: str, node: Any) -> Shape:
-    """What the input node gives, as whole numbers from 1."""
-    found = node.output_type["output"]
+    """Shape of the input node's output. Raises CheckpointError."""
+    declared = node.output_type["output"]
     try:
-        sizes = np.ravel(np.asarray(found, np.float64))
+        sizes = np.ravel(np.asarray(declared, np.float64))
     except (TypeError, ValueError):
         sizes = np.full(1, np.nan)
     if not np.isfinite(sizes).all() or (sizes < 1).any() or (sizes % 1 != 0).any():
-        raise CheckpointError(f"{name}: its shape is {found}; whole numbers from 1 are needed")
+        raise CheckpointError(f"{name}: its shape is {declared}; positive integers are needed")
     return tuple(int(n) for n in sizes)
 
 
 def _full(shape: Shape) -> Shape:
-    """Without the axes of one."""
+    """The shape without axes of size 1."""
     return tuple(n for n in shape if n != 1)
 
 
 def array(value: Any) -> F64:
-    """At least of one axis."""
+    """float64 array of one axis or more."""
     return np.atleast_1d(np.asarray(value, np.float64))

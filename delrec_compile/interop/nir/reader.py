@@ -1,4 +1,4 @@
-"""NIR graphs into networks: neurons of continuous time in steps of dt, delays in whole steps.
+"""NIR graphs as networks: neurons of continuous time in steps of dt, delays in whole steps.
 
 Source of the format: the NIR primitives of the package `nir` (Pedersen et al., arXiv 2311.14641).
 """
@@ -15,10 +15,17 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.chain import LONGEST, Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.chain import (
+    MAX_FORWARD_DELAY,
+    Chain,
+    Delays,
+    Integrator,
+    Neurons,
+    lif_of,
+)
 from delrec_compile.interop.nir import cycles, metadata
-from delrec_compile.interop.nir.graph import THROUGH, Stop, Walk, kind, walk
-from delrec_compile.interop.nir.nodes import constant, feed, input_shape
+from delrec_compile.interop.nir.graph import PASS_THROUGH, Stop, Walk, kind, walk
+from delrec_compile.interop.nir.nodes import input_shape, linear_part, node_constant
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
@@ -26,7 +33,7 @@ from delrec_compile.network.model import Lif, Readout
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.registry import make_readout
 
-Constants = Callable[[str], F64]  # of a node, by their names
+Constants = Callable[[str], F64]  # constants of a node by name
 METHODS = ("euler", "exact")
 
 
@@ -43,165 +50,172 @@ def from_nir(
     """A NIR graph (of the package `nir`) as a frozen network.
 
     dt_ms: length of a step; by default that of the graph's metadata (`dt`, in seconds).
-    method: how dv/dt becomes a step: `euler`, beta = 1 - dt/tau, as snnTorch, SpikingJelly and
-    Norse do; or `exact`, beta = exp(-dt/tau). Membranes begin at v_leak.
-    loop_step: the edge that closes a cycle takes a step of its own, and a Delay comes on top: a
-    spike at t arrives at t + 1 + delay. False: the Delay is all, and must be a step or more.
-    round_delays: delays that are no whole number of steps are rounded; by default they are refused.
-    What is not given is as the metadata of our own graphs have it, else True, 31 and "network".
+    method: discretisation of dv/dt: `euler`, beta = 1 - dt/tau, as in snnTorch, SpikingJelly and
+    Norse; or `exact`, beta = exp(-dt/tau). Membranes begin at v_leak.
+    loop_step: the edge that closes a cycle takes a step of its own, in addition to a Delay: a spike
+    at t arrives at t + 1 + delay. False: only the Delay counts, and must be a step or more.
+    round_delays: round delays to whole steps; by default other delays are refused.
+    Defaults of loop_step, max_input and name: the metadata of this project's graphs, else True, 31
+    and "network".
 
-    Raises UnsupportedError, with the node's name, for what a network has not.
+    Raises UnsupportedError, with the node's name, for what networks do not have.
     """
     if method not in METHODS:
         raise UsageError(f"unknown method '{method}'; allowed: {', '.join(METHODS)}")
-    told = metadata.told(graph)
+    own = metadata.read_metadata(graph)
     if dt_ms is None:
-        dt_ms = told.get("dt_ms", metadata.seconds(graph))
+        dt_ms = own.get("dt_ms", metadata.step_ms(graph))
     if dt_ms is None:
         raise UsageError(
-            "the NIR graph does not say how long its step is; give it, such as --dt-ms 1"
+            "the NIR graph does not state the length of its step; pass it, such as --dt-ms 1"
         )
     if not (np.isfinite(dt_ms) and dt_ms > 0):
         raise UsageError(f"the step is {dt_ms} ms; a positive number is needed")
     if loop_step is None:
-        loop_step = told.get("loop_step", True)
-    reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, told)
+        loop_step = own.get("loop_step", True)
+    reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, own)
     about: dict[str, Any] = {
         "dt_ms": dt_ms,
-        "max_input": told.get("max_input", 31) if max_input is None else max_input,
-        "labels": tuple(told.get("labels", ())),
-        "name": told.get("name", "network") if name is None else name,
-        "decision": told.get("decision"),
-        "notes": told.get("notes", {"imported_from": "NIR"}),
+        "max_input": own.get("max_input", 31) if max_input is None else max_input,
+        "labels": tuple(own.get("labels", ())),
+        "name": own.get("name", "network") if name is None else name,
+        "decision": own.get("decision"),
+        "notes": own.get("notes", {"imported_from": "NIR"}),
     }
     chain = reader.chain()
     made = chain.network(**about)
-    if "readout" in told:
-        made = replace(made, readout=_kind_told(made.readout, told["readout"]))
-    on_grid = bool(told) and grid.exact(made)
+    if "readout" in own:
+        made = replace(made, readout=_with_kind(made.readout, own["readout"]))
+    on_grid = bool(own) and grid.exact(made)
     return Imported(made if on_grid else grid.snap(made), made, "NIR", tuple(reader.remarks))
 
 
 def read(path: Any) -> Any:
-    """The graph of a .nir file. Raises CheckpointError."""
+    """Reads the graph of a .nir file. Raises CheckpointError."""
     nir = package("nir")
     try:
         return nir.read(path, type_check=False)
     except Exception as error:
-        raise CheckpointError(f"{path} is no NIR graph that can be read ({error!r})") from error
+        raise CheckpointError(f"{path} is not a readable NIR graph ({error!r})") from error
 
 
 class _Reader:
+    """Adds the nodes along a walk to a chain, which has the names of the nodes."""
+
     def __init__(
         self,
-        found: Walk,
+        walk: Walk,
         dt: float,
         method: str,
         loop_step: bool,
         round_delays: bool,
-        told: dict[str, Any],
+        metadata: dict[str, Any],
     ) -> None:
-        self.found, self.dt, self.method, self.loop_step = found, dt, method, loop_step
-        self.round_delays, self.told = round_delays, told
+        self.walk, self.dt, self.method, self.loop_step = walk, dt, method, loop_step
+        self.round_delays, self.metadata = round_delays, metadata
         self.remarks: list[str] = []
-        self.shape = input_shape(found.source, found.nodes[found.source])
+        self.shape = input_shape(walk.source, walk.nodes[walk.source])
         self.made = Chain(int(np.prod(self.shape)), remarks=self.remarks)
 
     def chain(self) -> Chain:
-        hints = self.told.get("layers", ())
+        hints = self.metadata.get("layers", ())
         layer = 0
-        for stop in self.found.stops:
-            node = self.found.nodes[stop.name]
+        for stop in self.walk.stops:
+            node = self.walk.nodes[stop.name]
             try:
-                for name in stop.way:
+                for name in stop.path:
                     self._pass(name)
                 if kind(node) in ("LI", "I", "CubaLI"):
                     self._integrate(stop, node)
-                elif kind(node) not in THROUGH:
+                elif kind(node) not in PASS_THROUGH:
                     self._neurons(stop, node, hints[layer] if layer < len(hints) else {})
                     layer += 1
             except (ValueError, IndexError, TypeError, AttributeError) as error:
                 raise CheckpointError(
-                    f"{stop.name}: its arrays, or those before it, do not fit ({error})"
+                    f"{stop.name}: its arrays, or those before it, are invalid ({error})"
                 ) from error
         return self.made
 
     def _pass(self, name: str) -> None:
-        node = self.found.nodes[name]
+        node = self.walk.nodes[name]
         what = kind(node)
-        if what in THROUGH or what == "Flatten":
+        if what in PASS_THROUGH or what == "Flatten":
             if what == "Flatten":
                 self.shape = (int(np.prod(self.shape)),)
             return
         if what == "Delay":
-            self.made.add(name, Delays(self.steps(name, node, LONGEST)))
+            self.made.add(name, Delays(self.steps(name, node, MAX_FORWARD_DELAY)))
             return
-        part, self.shape = feed(name, node, self.shape)
+        part, self.shape = linear_part(name, node, self.shape)
         self.made.add(name, part)
 
     def _neurons(self, stop: Stop, node: Any, hint: dict[str, Any]) -> None:
         size = int(np.prod(self.shape))
         lif = self.lif(stop.name, node, size)
-        recurrence, drive = None, None
+        recurrence, constant = None, None
         if stop.loops:
-            terms = [self._term(way[:-1]) for way in stop.loops]
-            recurrence, drive = cycles.recurrence(stop.name, terms, hint.get("recurrence"))
+            paths = [self._feedback_path(loop[:-1]) for loop in stop.loops]
+            recurrence, constant = cycles.recurrence(stop.name, paths, hint.get("recurrence"))
         if hint.get("fires") == "at":
             threshold = np.nextafter(np.float32(lif.threshold), np.float32(np.inf))
             lif = replace(
                 lif, fires="at", threshold=threshold if threshold.ndim else float(threshold)
             )
-        self.made.add(stop.name, Neurons(lif, recurrence, drive))
+        self.made.add(stop.name, Neurons(lif, recurrence, constant))
 
-    def _term(self, way: tuple[str, ...]) -> cycles.Term:
-        """One way back: how long it takes each sender, and its weights."""
+    def _feedback_path(self, path: tuple[str, ...]) -> cycles.FeedbackPath:
+        """One feedback path: the delay of each sender, and the weights."""
         size, shape = int(np.prod(self.shape)), self.shape
         delay = np.zeros(size, np.int64)
-        parts: list[linear_parts.Feed] = []
-        for name in way:
-            node = self.found.nodes[name]
+        parts: list[linear_parts.LinearPart] = []
+        for name in path:
+            node = self.walk.nodes[name]
             if kind(node) == "Delay":
                 if parts:
-                    raise UnsupportedError(f"{name}: delays currents; delay spikes, before weights")
-                delay = delay + self.steps(name, node, MAX_DELAY if self.loop_step else LONGEST)
+                    raise UnsupportedError(
+                        f"{name}: delays currents; delay the spikes, before the weights"
+                    )
+                delay = delay + self.steps(
+                    name, node, MAX_DELAY if self.loop_step else MAX_FORWARD_DELAY
+                )
             elif kind(node) == "Flatten":
                 shape = (int(np.prod(shape)),)
-            elif kind(node) not in THROUGH:
-                part, shape = feed(name, node, shape)
+            elif kind(node) not in PASS_THROUGH:
+                part, shape = linear_part(name, node, shape)
                 parts.append(part)
         if not self.loop_step:
             if delay.min() < 1:
                 raise UnsupportedError(
-                    f"{way[0] if way else 'a loop'}: a way back of less than a step; without a step "
-                    "of the loop's own each needs a Delay of one step or more"
+                    f"{path[0] if path else 'a loop'}: a feedback path of less than a step; with "
+                    "--no-loop-step each needs a Delay of one step or more"
                 )
             delay = delay - 1
-        return cycles.Term(delay, linear_parts.fold(parts, size), int(np.prod(shape)))
+        return cycles.FeedbackPath(delay, linear_parts.fold(parts, size), int(np.prod(shape)))
 
-    def steps(self, name: str, node: Any, most: int) -> NDArray[np.int64]:
-        """Delays in steps, one for each value, of at most so many."""
-        seconds = constant(name, node, "delay", self.shape)
+    def steps(self, name: str, node: Any, maximum: int) -> NDArray[np.int64]:
+        """Delays in steps, one for each value. Raises UnsupportedError."""
+        seconds = node_constant(name, node, "delay", self.shape)
         real = np.broadcast_to(seconds / self.dt, (int(np.prod(self.shape)),))
-        whole = np.rint(real)
+        steps = np.rint(real)
         if not np.isfinite(real).all() or real.min() < 0:
             raise UnsupportedError(f"{name}: delays must be finite and 0 or more")
-        if whole.max() > most:
+        if steps.max() > maximum:
             raise UnsupportedError(
-                f"{name}: a delay of {whole.max():g} steps; the longest allowed is {most}"
+                f"{name}: a delay of {steps.max():g} steps; the longest allowed is {maximum}"
             )
-        off = np.abs(real - whole)
+        off = np.abs(real - steps)
         if off.max() > 1e-4:
             at = int(off.argmax())
             if not self.round_delays:
                 raise UnsupportedError(
                     f"{name}: a delay of {seconds[at % seconds.size]:g} s is {real[at]:g} steps of "
-                    f"{self.dt * 1e3:g} ms; give another step, or --round-delays"
+                    f"{self.dt * 1e3:g} ms; use another step, or --round-delays"
                 )
             self.remarks.append(f"{name}: delays rounded to whole steps, by up to {off.max():.2f}")
-        return whole.astype(np.int64)
+        return steps.astype(np.int64)
 
     def lif(self, name: str, node: Any, size: int) -> Lif:
-        """The neuron in steps; fires above the threshold, and resets to a value."""
+        """The neuron in steps: it fires above the threshold, and resets to a value."""
         what, of = kind(node), self._constants(name, node)
         if what == "Threshold":
             return lif_of(size, name, beta=0.0, threshold=of("threshold"), fires="above")
@@ -218,16 +232,16 @@ class _Reader:
         )
 
     def _constants(self, name: str, node: Any) -> Constants:
-        return lambda key: constant(name, node, key, self.shape)
+        return lambda key: node_constant(name, node, key, self.shape)
 
     def leak(self, tau: F64, r: F64) -> tuple[F64, F64]:
-        """beta and gain of tau dv/dt = -v + R I."""
+        """beta and gain of a step of tau dv/dt = -v + R I."""
         ratio = self.dt / tau
         beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
         return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * r
 
     def synapse(self, name: str, of: Constants) -> F64:
-        """The weight of a synapse that forgets within the step; all others have a state."""
+        """Weight of a synapse whose current lasts one step. Raises UnsupportedError for others."""
         if self.method == "exact" or not np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
             raise UnsupportedError(
                 f"{name}: its synaptic current has a memory (tau_syn is not one step); networks "
@@ -247,12 +261,14 @@ class _Reader:
             if np.any(of("v_leak")):
                 raise UnsupportedError(f"{name}: v_leak of an output must be 0")
         if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
-            raise UnsupportedError(f"{name}: outputs with constants of their own; one tau, one r")
+            raise UnsupportedError(
+                f"{name}: outputs with different constants; one tau and one r are needed"
+            )
         self.made.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))
 
 
-def _kind_told(readout: Readout, kind_of: str) -> Readout:
-    """The kind that our own graphs tell, where the numbers allow it."""
+def _with_kind(readout: Readout, kind_of: str) -> Readout:
+    """The readout as the kind that the metadata name, if its numbers allow that."""
     try:
         return make_readout(kind_of, readout.weight, readout.bias, readout.beta, readout.decision)
     except NetworkError:

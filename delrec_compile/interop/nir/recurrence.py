@@ -1,4 +1,4 @@
-"""A recurrence as the delays and weights of a NIR graph's ways back from a layer to itself."""
+"""A recurrence as the delays and weights of the feedback paths of a layer in a NIR graph."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ Shape = tuple[int, ...]
 
 
 def on_maps(r: Recurrence, shape: Shape) -> bool:
-    """Whether a recurrence is a convolution over a layer's maps."""
+    """Whether the recurrence is a convolution over maps of this shape."""
     if isinstance(r, Conv2dDelay):
         return shape == (r.maps.channels, r.height, r.width)
     return isinstance(r, TapConvDelay) and shape == (r.maps.channels, r.width)
 
 
-def terms(name: str, r: Recurrence, shape: Shape) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Delays (N,) and weights (N, N), (C, C, K) or (C, C, k, k) of each way back."""
+def feedback_paths(
+    name: str, r: Recurrence, shape: Shape
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Delays (N,) and weights (N, N), (C, C, K) or (C, C, k, k) of each path.
+
+    Raises UnsupportedError.
+    """
     n = r.size
     if isinstance(r, ConvDelay):
         delays = np.atleast_2d(r.delay)
@@ -53,7 +58,7 @@ def terms(name: str, r: Recurrence, shape: Shape) -> list[tuple[NDArray[Any], ND
 
 
 def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
-    """(n, n): a kernel over neurons as a matrix."""
+    """A kernel over neurons as a matrix (n, n)."""
     reach = len(kernel) // 2
     total = np.zeros((n, n), np.float32)
     for k, tap in enumerate(kernel):
@@ -62,7 +67,7 @@ def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
 
 
 def _diagonal(kernels: Any) -> NDArray[np.float32]:
-    """(C, C, K): each channel with itself."""
+    """Kernels (C, C, K) that mix each channel only with itself."""
     channels, taps = kernels.shape
     out = np.zeros((channels, channels, taps), np.float32)
     out[np.arange(channels), np.arange(channels)] = kernels

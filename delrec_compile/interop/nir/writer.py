@@ -3,10 +3,10 @@
 A layer is Affine or Conv, then LIF (IF where nothing leaks); a recurrence is a cycle of Delay and
 weights. Delays are in seconds and come on top of the step that a cycle takes. A leak is that of
 Euler's method: tau = dt / (1 - beta), R = gain / (1 - beta). NIR's neurons fire above their
-threshold: one that fires at it gets the number just below.
+threshold: a neuron that fires at its threshold gets the number just below.
 
-What a graph cannot say (labels, the decision, the largest input) is in its metadata `delrec`; `dt`,
-in seconds, stands beside it.
+What a graph cannot express (labels, the decision, the largest input) is in its metadata `delrec`,
+beside `dt` in seconds.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
-from delrec_compile.interop.nir.metadata import FORMAT, METADATA, written
+from delrec_compile.interop.nir.metadata import FORMAT, METADATA, to_json
 from delrec_compile.interop.nir.reader import from_nir
-from delrec_compile.interop.nir.recurrence import on_maps, terms
+from delrec_compile.interop.nir.recurrence import feedback_paths, on_maps
 from delrec_compile.interop.packages import package
-from delrec_compile.interop.result import compare, counts
+from delrec_compile.interop.result import compare_spikes, random_counts
 from delrec_compile.network.model import (
     ConvDelay,
     Layer,
@@ -39,28 +39,32 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system.files import write_atomic
 
 Shape = tuple[int, ...]
-PROVEN = 60  # steps
+PROOF_STEPS = 60  # steps
 
 
 def to_nir(network: Network) -> Any:
-    """The network as a graph of the package `nir`, read back and proven to spike alike.
+    """The network as a graph of the package `nir`, read back and compared spike by spike.
 
-    Raises UnsupportedError, with the layer, for what NIR has no node for.
+    Raises UnsupportedError, with the layer, for what NIR has no node for, and ParityError.
     """
     graph = _Writer(network).graph()
     again = from_nir(graph).network
-    x = counts(network, PROVEN, 2, 0)
+    x = random_counts(network, PROOF_STEPS, 2, 0)
     ours, theirs = (ReferenceRunner(n).trace(x) for n in (network, again))
-    found = compare("the NIR graph", theirs.spikes, ours.spikes)
-    if found.differing or not np.array_equal(ours.y, theirs.y):
+    check = compare_spikes("the NIR graph", theirs.spikes, ours.spikes)
+    if check.differing or not np.array_equal(ours.y, theirs.y):
         raise ParityError(
-            f"the NIR graph read back gives {found.differing} of {found.compared} spikes otherwise"
+            f"the NIR graph, read back, differs in {check.differing} of {check.compared} spikes, or "
+            "in its outputs"
         )
     return graph
 
 
 def export_nir(network: Network, path: Path | str, *, force: bool = False) -> Any:
-    """Writes `to_nir(network)` as a .nir file, whole or not at all. Returns the graph."""
+    """Writes `to_nir(network)` atomically as a .nir file. Returns the graph.
+
+    Raises CheckpointError for an existing file without `force`, and what `to_nir` raises.
+    """
     path = Path(path)
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; add --force to replace it")
@@ -73,6 +77,8 @@ def export_nir(network: Network, path: Path | str, *, force: bool = False) -> An
 
 
 class _Writer:
+    """Builds the graph of a network node by node."""
+
     def __init__(self, network: Network) -> None:
         self.nir, self.network = package("nir"), network
         self.dt = network.dt_ms / 1e3
@@ -86,16 +92,16 @@ class _Writer:
 
     def graph(self) -> Any:
         n = self.network
-        shape = _taken(n.layers[0], self.lead)
-        self._then("input", self.nir.Input(np.array(shape)))
+        shape = _input_shape(n.layers[0], self.lead)
+        self._append("input", self.nir.Input(np.array(shape)))
         for i, layer in enumerate(n.layers):
             shape = self._layer(i, layer, shape)
         self._readout(n.readout, shape)
-        self._then("output", self.nir.Output(np.array((*self.lead, n.outputs))))
-        metadata = {METADATA: written(_told(n)), "dt": self.dt}
+        self._append("output", self.nir.Output(np.array((*self.lead, n.outputs))))
+        metadata = {METADATA: to_json(_metadata(n)), "dt": self.dt}
         return self.nir.NIRGraph(self.nodes, self.edges, metadata)
 
-    def _then(self, name: str, node: Any) -> None:
+    def _append(self, name: str, node: Any) -> None:
         self.nodes[name] = node
         if self.last:
             self.edges.append((self.last, name))
@@ -105,19 +111,18 @@ class _Writer:
         name = f"l{i}"
         if layer.maps is None:
             shape = self._flat(f"{name}_flat", shape)
-            self._then(f"{name}_feed", self._affine(layer.weight, layer.bias))
+            self._append(f"{name}_feed", self._affine(layer.weight, layer.bias))
             shape = (*self.lead, layer.size)
         else:
             shape = self._convolution(name, layer, shape)
             if layer.recurrence is not None and not on_maps(layer.recurrence, shape):
                 shape = self._flat(f"{name}_flat", shape)
-        self._then(name, self._neurons(name, layer.lif, shape))
+        self._append(name, self._neurons(name, layer.lif, shape))
         if layer.recurrence is not None:
-            for k, ways in enumerate(self._ways(name, layer.recurrence, shape)):
-                nodes = [f"{name}_{word}{k}" for word, _ in ways]
-                self.nodes |= {n: node for n, (_, node) in zip(nodes, ways, strict=True)}
-                path = [name, *nodes, name]
-                self.edges += itertools.pairwise(path)
+            for k, path in enumerate(self._feedback(name, layer.recurrence, shape)):
+                names = [f"{name}_{part}{k}" for part, _ in path]
+                self.nodes |= {n: node for n, (_, node) in zip(names, path, strict=True)}
+                self.edges += itertools.pairwise([name, *names, name])
         return shape
 
     def _affine(self, weight: Any, bias: Any) -> Any:
@@ -128,41 +133,41 @@ class _Writer:
         m = layer.maps
         assert m is not None
         out = m.out
-        wanted = _taken(layer, self.lead)
+        wanted = _input_shape(layer, self.lead)
         if shape != wanted:
             raise UnsupportedError(
                 f"{name}: takes maps of {list(wanted)} from a layer of shape {list(shape)}; NIR has "
                 "no node that gives a value another shape"
             )
         if m.groups > 1:
-            raise UnsupportedError(f"{name}: NIR's types know no convolution in groups")
+            raise UnsupportedError(f"{name}: NIR's types have no convolution in groups")
         bias = np.asarray(layer.bias)
         if len(shape) == 2:
             kernel, (_, stride), (_, pad) = layer.weight[:, :, 0], m.stride, m.pad
             node = self.nir.Conv1d(m.width, np.asarray(kernel), stride, pad, 1, 1, bias)
-            self._then(f"{name}_feed", node)
+            self._append(f"{name}_feed", node)
             return (out[0], out[2])
         if m.kernel[2] != m.kernel[3]:
             raise UnsupportedError(
-                f"{name}: NIR's types know square kernels only, this is {list(m.kernel[2:])}"
+                f"{name}: NIR's types have square kernels only, this one is {list(m.kernel[2:])}"
             )
         place = (m.height, m.width)
         node = self.nir.Conv2d(place, np.asarray(layer.weight), m.stride, m.pad, 1, 1, bias)
-        self._then(f"{name}_feed", node)
+        self._append(f"{name}_feed", node)
         return out
 
     def _flat(self, name: str, shape: Shape) -> Shape:
-        """The same values along one axis."""
+        """Flattens the values to one axis; returns their shape."""
         if len(shape) == 1 or self.lead:
             return shape
         node = self.nir.Flatten(input_type={"input": np.array(shape)}, start_dim=0, end_dim=-1)
-        self._then(name, node)
+        self._append(name, node)
         return (int(np.prod(shape)),)
 
     def _neurons(self, name: str, lif: Lif, shape: Shape) -> Any:
         if lif.reset != "hard":
             raise UnsupportedError(
-                f"{name}: resets '{lif.reset}'; NIR's neurons have the reset to a value only"
+                f"{name}: resets '{lif.reset}'; NIR's neurons only reset to a value"
             )
         level = np.float32(lif.threshold)
         if lif.fires == "at":
@@ -178,44 +183,44 @@ class _Writer:
 
     def _readout(self, readout: Readout, shape: Shape) -> None:
         self._flat("out_flat", shape)
-        self._then("out_feed", self._affine(readout.weight, readout.step_bias))
+        self._append("out_feed", self._affine(readout.weight, readout.step_bias))
         if not readout.has_membrane:
             return
         outputs = (*self.lead, readout.size)
         if readout.bias_on_output and readout.bias.any():
             raise UnsupportedError("the readout: counts with a bias have no node in NIR")
         if readout.beta == 1:
-            self._then("out", self.nir.I(r=_full(1 / self.dt, outputs)))
+            self._append("out", self.nir.I(r=_full(1 / self.dt, outputs)))
             return
         tau, r = self.dt / (1 - readout.beta), 1 / (1 - readout.beta)
         zero = np.zeros(outputs)
-        self._then("out", self.nir.LI(tau=_full(tau, outputs), r=_full(r, outputs), v_leak=zero))
+        self._append("out", self.nir.LI(tau=_full(tau, outputs), r=_full(r, outputs), v_leak=zero))
 
-    def _ways(self, name: str, r: Recurrence, shape: Shape) -> list[list[tuple[str, Any]]]:
-        """Nodes with the last part of their names, for each way back."""
-        ways = []
-        for delay, weight in terms(name, r, shape):
-            way: list[tuple[str, Any]] = []
+    def _feedback(self, name: str, r: Recurrence, shape: Shape) -> list[list[tuple[str, Any]]]:
+        """Nodes of each feedback path, with the last part of their names."""
+        paths = []
+        for delay, weight in feedback_paths(name, r, shape):
+            path: list[tuple[str, Any]] = []
             if delay.any():
-                way.append(("delay", self.nir.Delay(delay=delay.reshape(shape) * self.dt)))
+                path.append(("delay", self.nir.Delay(delay=delay.reshape(shape) * self.dt)))
             zero = np.zeros(weight.shape[0], np.float32)
             if weight.ndim == 2:
-                way.append(
+                path.append(
                     ("rec", self.nir.Linear(weight=weight.reshape(*self.lead, *weight.shape)))
                 )
             elif weight.ndim == 3:
                 pad = weight.shape[2] // 2
-                way.append(("rec", self.nir.Conv1d(shape[1], weight, 1, pad, 1, 1, zero)))
+                path.append(("rec", self.nir.Conv1d(shape[1], weight, 1, pad, 1, 1, zero)))
             else:
                 pad = weight.shape[2] // 2
                 node = self.nir.Conv2d(shape[1:], weight, (1, 1), (pad, pad), 1, 1, zero)
-                way.append(("rec", node))
-            ways.append(way)
-        return ways
+                path.append(("rec", node))
+            paths.append(path)
+        return paths
 
 
-def _taken(layer: Layer, lead: Shape) -> Shape:
-    """The shape of what a layer takes in; maps of one row have two axes."""
+def _input_shape(layer: Layer, lead: Shape) -> Shape:
+    """Shape of the inputs of a layer; maps of one row have two axes."""
     m = layer.maps
     if m is None:
         return (*lead, layer.inputs)
@@ -223,8 +228,8 @@ def _taken(layer: Layer, lead: Shape) -> Shape:
     return (m.channels, m.width) if flat else (m.channels, m.height, m.width)
 
 
-def _told(network: Network) -> dict[str, Any]:
-    """What the graph cannot say."""
+def _metadata(network: Network) -> dict[str, Any]:
+    """The metadata entry `delrec`: what the graph cannot express."""
     layers: Sequence[dict[str, Any]] = [
         {"fires": y.lif.fires, "recurrence": y.recurrence.kind if y.recurrence else None}
         for y in network.layers
@@ -244,6 +249,6 @@ def _told(network: Network) -> dict[str, Any]:
 
 
 def _full(value: Any, shape: Shape) -> F64:
-    """A number, or one for each neuron, as an array of this shape."""
+    """float64 array of this shape from a number, or from one for each neuron."""
     array = np.asarray(value, np.float64)
     return np.full(shape, float(array)) if array.ndim == 0 else array.reshape(shape).copy()

@@ -1,0 +1,96 @@
+"""Feedback paths of a layer, as the recurrence that they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cases
+import numpy as np
+import pytest
+from helpers import refusal
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.nir.cycles import FeedbackPath, band, recurrence
+from delrec_compile.interop.nir.recurrence import feedback_paths
+
+N = 6
+R = np.random.default_rng(0)
+
+
+def term(delay: Any, weight: Any) -> FeedbackPath:
+    lags = np.broadcast_to(np.asarray(delay, np.int64), N)
+    return FeedbackPath(lags, linear_parts.affine(weight), len(weight))
+
+
+BAND = sum(np.diag(np.full(N - abs(k), v), k) for k, v in ((-1, 0.5), (0, -1.0), (1, 2.0)))
+FULL = R.normal(size=(N, N))
+KINDS = {
+    "a matrix": ([term(range(N), FULL)], None, "dense_delay"),
+    "a band": ([term(range(N), BAND)], None, "conv_delay"),
+    "a band that was a matrix": ([term(range(N), BAND)], "dense_delay", "dense_delay"),
+    "halves of one delay": (
+        [term(2, np.triu(FULL)), term(2, np.tril(FULL, -1))],
+        None,
+        "dense_delay",
+    ),
+    "halves of two delays": (
+        [term(2, np.triu(FULL)), term(4, np.tril(FULL, -1))],
+        None,
+        "synaptic_delay",
+    ),
+    "a matrix of synapses": ([term(3, FULL)], "synaptic_delay", "synaptic_delay"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds(name: str) -> None:
+    paths, hint, kind = KINDS[name]
+    made, constant = recurrence("lif", paths, hint)
+    assert (made.kind, constant) == (kind, None)
+
+
+@pytest.mark.parametrize("name", ["conv5", "heads", "dense", "synaptic"])
+def test_a_recurrence_taken_apart_is_put_together_again(name: str) -> None:
+    for _, op in cases.network(name).recurrences():
+        paths = [
+            FeedbackPath(delay.astype(np.int64), linear_parts.affine(weight), op.size)
+            for delay, weight in feedback_paths("l0", op, (op.size,))
+        ]
+        again, _ = recurrence("l0", paths, op.kind)
+        assert again.kind == op.kind
+        assert again.arrays().keys() == op.arrays().keys()
+        x = [weight for _, weight in feedback_paths("l0", again, (op.size,))]
+        for a, (_, b) in zip(x, feedback_paths("l0", op, (op.size,)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_biases_of_all_paths_are_one_constant_current() -> None:
+    paths = [
+        FeedbackPath(np.zeros(N, np.int64), linear_parts.affine(np.triu(FULL), np.full(N, 0.5)), N),
+        FeedbackPath(
+            np.zeros(N, np.int64), linear_parts.affine(np.tril(FULL, -1), np.arange(N)), N
+        ),
+    ]
+    _, constant = recurrence("lif", paths)
+    assert constant is not None
+    assert constant.tolist() == [0.5 + k for k in range(N)]
+
+
+def test_two_delays_of_one_synapse_are_refused() -> None:
+    with refusal(UnsupportedError, "lif: neuron 0 reaches neuron 0 after 1 and after 4 steps", 4):
+        recurrence("lif", [term(1, FULL), term(4, FULL)])
+
+
+def test_paths_of_another_width_are_refused() -> None:
+    with refusal(UnsupportedError, "lif: 3 values come back to 6 neurons", 4):
+        recurrence("lif", [term(1, FULL[:3])])
+
+
+def test_bands() -> None:
+    kernel = band(BAND, 3)
+    assert kernel is not None
+    assert kernel.tolist() == [0.5, -1.0, 2.0]
+    assert band(BAND, 1) is None
+    assert band(FULL, 2 * N) is None
+    assert band(np.zeros((N, N)), 3) is None

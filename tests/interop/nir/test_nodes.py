@@ -1,0 +1,48 @@
+"""Constants and shapes of the nodes of a NIR graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures.nir_graphs import DT, lif_of, maps, nir, two, weights
+from helpers import refusal
+
+import delrec_compile
+from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.interop.nir.nodes import linear_part
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 3), (1, 4, 2, 3), (24,)])
+def test_constants_of_each_neuron(shape: tuple[int, ...]) -> None:
+    graph = maps(nir.LIF(**lif_of(shape)))
+    got = delrec_compile.from_nir(graph, dt_ms=DT * 1e3).network.layers[0].lif.threshold
+    np.testing.assert_array_equal(got, np.arange(1, 25) / 4)
+
+
+@pytest.mark.parametrize("shape", [np.nan, "five", None, 5.5, 0, -5, [5, np.inf]])
+def test_an_input_of_no_shape(shape: Any) -> None:
+    graph = two()
+    graph.nodes["input"].output_type["output"] = shape if shape is None else np.array(shape)
+    with refusal(CheckpointError, "input: its shape is .*; positive integers are needed", 3):
+        delrec_compile.from_nir(graph, dt_ms=1.0)
+
+
+def test_each_kind_of_node_is_the_part_that_it_computes() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 4))
+    weight, bias = weights(3, 4), np.arange(3.0)
+    for node, expected in (
+        (nir.Affine(weight=weight, bias=bias), x @ weight.T + bias),
+        (nir.Linear(weight=weight), x @ weight.T),
+        (nir.Scale(np.arange(4.0)), x * np.arange(4.0)),
+    ):
+        made, shape = linear_part("n", node, (4,))
+        np.testing.assert_allclose(made.linear(x) + made.biases, expected)
+        assert shape == (expected.shape[1],)
+    pooled, shape = linear_part(
+        "n", nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.zeros(2)), (1, 2, 2)
+    )
+    assert (pooled.linear(x).ravel().tolist(), shape) == (pytest.approx(x.sum(1)), (1, 1, 1))
+    with refusal(UnsupportedError, "n: networks have no Threshold node", 4):
+        linear_part("n", nir.Threshold(np.ones(4)), (4,))

@@ -1,0 +1,65 @@
+"""Where an import comes from decides what reads it, and which options it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from helpers import refusal
+
+from delrec_compile.errors import CheckpointError, DelrecError, UnsupportedError, UsageError
+from delrec_compile.interop import source
+from delrec_compile.interop.source import import_model
+
+
+def test_options_of_another_source_are_refused(tmp_path: Path) -> None:
+    for name, kind in (("a.nir", "a NIR graph"), ("a.pth", "a checkpoint")):
+        (tmp_path / name).write_text("")
+        with refusal(UsageError, f"{kind} takes no input_shape; allowed: ", 2):
+            import_model(tmp_path / name, input_shape=(2,), dt_ms=None)
+
+
+WRONG: dict[str, tuple[type[DelrecError], str]] = {
+    "no.nir": (CheckpointError, "no.nir: no such file; "),
+    "no_such_module:build": (CheckpointError, "no module 'no_such_module' to import"),
+    "json:nothing": (CheckpointError, "'json' has no function 'nothing'"),
+    "json:loads": (CheckpointError, "json:loads fails when called: TypeError"),
+    "os:getcwd": (UnsupportedError, "a str is not a model; allowed: a torch module of "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_gives_no_model_is_refused(name: str) -> None:
+    kind, message = WRONG[name]
+    with refusal(kind, message, kind.exit_code):
+        import_model(name)
+
+
+def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("")
+    with refusal(CheckpointError, r"unknown kind of file '\.txt'; allowed: \.nir, ", 3):
+        import_model(tmp_path / "a.txt")
+
+
+def test_a_module_without_neurons_of_one_framework_is_refused() -> None:
+    with refusal(UnsupportedError, "a Linear with spiking neurons of no framework", 4):
+        import_model(torch.nn.Linear(2, 2))
+
+
+def test_the_framework_of_a_module_is_that_of_its_neurons(monkeypatch: pytest.MonkeyPatch) -> None:
+    neuron = type("Leaky", (torch.nn.Module,), {"__module__": "snntorch._neurons"})
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), neuron())
+    calls: list[Any] = []
+
+    def from_snntorch(module: Any, *, takes_sequences: bool = False, name: str = "n") -> None:
+        calls.append((module, takes_sequences, name))
+
+    reader = SimpleNamespace(from_snntorch=from_snntorch)
+    monkeypatch.setattr(source.importlib, "import_module", lambda _name: reader)
+    import_model(model, takes_sequences=True, name=None)
+    assert calls == [(model, True, "n")]
+    with refusal(UsageError, "a module of snntorch takes no sigma", 2):
+        import_model(model, sigma=0.5)

@@ -195,20 +195,6 @@ class Manifest(CommonManifest):
         return str(self.llvm.get("mcpu", self.machine))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlainManifest(CommonManifest):
-    """The manifest of a plain ONNX step. kernels, calls: functions, and their calls per step."""
-
-    form: Form = Form.PLAIN
-    kernels: int
-    calls: int
-
-    @property
-    def runs_here(self) -> bool:
-        """Whether its code is for the processor of this machine."""
-        return is_here(self.machine)
-
-
 M = TypeVar("M", bound=CommonManifest)
 
 
@@ -239,19 +225,6 @@ class Artifact:
         return archive_of(self.path)
 
 
-@dataclass(frozen=True)
-class PlainArtifact:
-    """A compiled plain ONNX step on disk."""
-
-    path: Path
-    manifest: PlainManifest
-
-    @property
-    def library(self) -> Path:
-        """The shared library."""
-        return self.path / self.manifest.main_file
-
-
 def archive_of(folder: Path) -> Path:
     """The place of the .tar.gz of an artifact's folder."""
     return folder.with_name(folder.name + ".tar.gz")
@@ -263,21 +236,12 @@ def load_artifact(path: Path | str) -> Artifact:
     Raises InputError.
     """
     path = Path(path)
-    data = _read(path)
+    data = read_folder(path)
     if is_plain(data):
         raise InputError(
             f"{path} is a plain ONNX step; 'check', 'bench' and PlainSession are for it"
         )
-    return Artifact(path, _checked(path, Manifest, data))
-
-
-def load_plain_artifact(path: Path | str) -> PlainArtifact:
-    """Reads the folder of a plain ONNX step and checks every file's checksum. Raises InputError."""
-    path = Path(path)
-    data = _read(path)
-    if not is_plain(data):
-        raise InputError(f"{path} is not a plain ONNX step; Session is for it")
-    return PlainArtifact(path, _checked(path, PlainManifest, data))
+    return Artifact(path, checked(path, Manifest, data))
 
 
 def is_plain(data: object) -> bool:
@@ -294,7 +258,8 @@ def measured(artifact: Artifact) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _read(path: Path) -> Any:
+def read_folder(path: Path) -> dict[str, Any]:
+    """The parsed manifest.json of a folder. Raises InputError where it is of another schema."""
     try:
         data = json.loads((path / FILE).read_text())
     except (OSError, ValueError) as error:
@@ -304,8 +269,8 @@ def _read(path: Path) -> Any:
     return data
 
 
-def _checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
-    """The manifest, each of whose files is there as it was built."""
+def checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
+    """The manifest, each of whose files is there as it was built. Raises InputError."""
     try:
         manifest = kind.from_json(data)
     except InputError as error:

@@ -14,8 +14,8 @@ import numpy as np
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import PlainArtifact, PlainManifest
 from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
+from delrec_compile.artifact.plain import PlainArtifact, PlainManifest
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.manifest import load_plain_artifact
+from delrec_compile.artifact.plain import load_plain_artifact
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.reference import inputs_of, outputs_of

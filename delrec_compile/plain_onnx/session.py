@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.manifest import PlainArtifact, load_plain_artifact
+from delrec_compile.artifact.plain import PlainArtifact, load_plain_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain_onnx.build import ENTRIES
 from delrec_compile.runners.memory import aligned, pointer

@@ -12,23 +12,13 @@ from fixtures.manifests import folder_of, manifest, typed
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import (
-    Artifact,
     Form,
     Manifest,
-    PlainManifest,
     load_artifact,
-    load_plain_artifact,
     measured,
 )
 from delrec_compile.errors import InputError
 
-PLAIN = {
-    "form": "plain",
-    "library": "lib/libnet.so",
-    "kernels": 7,
-    "calls": 9,
-    "state": {"past_h": {"elements": 3, "dtype": "int64"}},
-}
 CUDA = {
     "form": "cuda",
     "library": "lib/libnet.so",
@@ -53,13 +43,6 @@ def test_json_comes_back_as_it_was(changed: dict[str, Any]) -> None:
     assert ("arch" in data) == (changed is CUDA)
     assert ("core" in data) == (changed is not CUDA)
     assert ("flash_bytes" in data) == (changed is CHIP)
-
-
-def test_json_of_a_plain_step() -> None:
-    data = PlainManifest.from_json(manifest(**PLAIN)).to_json()
-    assert data["state"] == PLAIN["state"]
-    assert (data["kernels"], data["calls"], data["form"]) == (7, 9, "plain")
-    assert not {"counts", "dt_ms", "schedule", "offset"} & set(data)
 
 
 def test_what_a_manifest_knows() -> None:
@@ -156,16 +139,3 @@ def test_another_manifest_is_refused(text: str, why: str, tmp_path: Path) -> Non
     (tmp_path / "manifest.json").write_text(text)
     with refusal(InputError, f"is not an artifact of this project .*({why}).*'.* build'", 3):
         load_artifact(tmp_path)
-
-
-def test_each_kind_of_artifact_has_its_reader(tmp_path: Path) -> None:
-    network = folder_of(tmp_path / "a", {"src/net.c": b""})
-    plain = folder_of(tmp_path / "b", {"lib/libnet.so": b""}, **PLAIN)
-    step = load_plain_artifact(plain)
-    assert step.library == plain / "lib/libnet.so"
-    assert step.manifest.kernels == 7
-    assert isinstance(load_artifact(network), Artifact)
-    with refusal(InputError, "is a plain ONNX step; .*PlainSession", 3):
-        load_artifact(plain)
-    with refusal(InputError, "is not a plain ONNX step; Session", 3):
-        load_plain_artifact(network)

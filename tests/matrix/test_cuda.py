@@ -254,62 +254,6 @@ def test_a_function_without_threads_is_refused(threads: bool) -> None:
 # The emulator ------------------------------------------------------------------------------------
 
 
-def launch(source: str, folder: Path, seed: int = 0) -> tuple[int, list[int], int]:
-    """Runs `kernel(uint *out)`, 64 threads, 3 blocks: the answer, the memory, the sync's answer."""
-    (folder / "k.cu").write_text(source)
-    (folder / str(seed)).mkdir()
-    path = cuda.write_driver(folder / "k.cu", ["kernel"], folder / str(seed))
-    lib = ctypes.CDLL(str(path))
-    cuda.set_order(lib, seed)
-    module, function, at = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint64()
-    assert lib.cuModuleLoadData(ctypes.byref(module), b"\x7fELF") == 209
-    assert lib.cuModuleLoadData(ctypes.byref(module), b".visible .entry kernel(") == 0
-    assert lib.cuModuleGetFunction(ctypes.byref(function), module, b"other") == 500
-    assert lib.cuModuleGetFunction(ctypes.byref(function), module, b"kernel") == 0
-    assert lib.cuMemAlloc_v2(ctypes.byref(at), ctypes.c_size_t(256)) == 0
-    lib.cuMemsetD8_v2(at, 0, ctypes.c_size_t(256))
-    arguments = (ctypes.c_void_p * 1)(ctypes.addressof(at))
-    code = lib.cuLaunchKernel(function, 3, 1, 1, 64, 1, 1, 0, None, arguments, None)
-    out = (ctypes.c_uint32 * 64)()
-    lib.cuMemcpyDtoH_v2(out, at, ctypes.c_size_t(256))
-    return code, list(out), lib.cuCtxSynchronize()
-
-
-HEAD = """#define uint unsigned int
-extern "C" __global__ void __launch_bounds__(64) kernel(uint* __restrict__ out) {
-  __shared__ alignas(64) uint seen[64];
-  int i = (int)threadIdx.x;
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 5])
-def test_the_emulator_runs_barriers_and_votes(seed: int, tmp_path: Path) -> None:
-    body = """  seen[i] = __ballot_sync(0xffffffffu, i % 3 == (int)blockIdx.x);
-  __syncthreads();
-  out[i] = seen[63 - i] + __popc(7u);
-}
-"""
-    code, out, ended = launch(HEAD + body, tmp_path, seed)
-    votes = [sum((i % 3 == 2) << (i % 32) for i in range(w, w + 32)) for w in (0, 32)]
-    assert (code, ended) == (0, 0)
-    assert out == [votes[1] + 3] * 32 + [votes[0] + 3] * 32
-
-
-@pytest.mark.parametrize(
-    ("body", "answers"),
-    [
-        ("if (i < 40) { __syncthreads(); } out[i] = 1; }\n", (719, 0)),
-        ("if (i != 3) { out[i] = __ballot_sync(0xffffffffu, true); } }\n", (719, 0)),
-        ("out[i + 1] = 1; }\n", (0, 700)),
-        ("out[i - 1] = 1; }\n", (0, 700)),
-    ],
-)
-def test_the_emulator_finds_faults(body: str, answers: tuple[int, int], tmp_path: Path) -> None:
-    """A barrier that some threads miss, a vote without a lane, a store before or behind."""
-    code, _, ended = launch(HEAD + body, tmp_path)
-    assert (code, ended) == answers
-
-
 def test_every_barrier_is_needed_and_missed(made: Made, tmp_path: Path) -> None:
     """Without any one of the kernel's syncs the outputs depend on who runs first, and are seen to."""
     name = "dense_and_conv"

@@ -1,0 +1,40 @@
+"""Artifacts of plain ONNX steps: their manifest and their reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fixtures.manifests import folder_of, manifest
+from helpers import refusal
+
+from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.plain import PlainManifest, load_plain_artifact
+from delrec_compile.errors import InputError
+
+PLAIN = {
+    "form": "plain",
+    "library": "lib/libnet.so",
+    "kernels": 7,
+    "calls": 9,
+    "state": {"past_h": {"elements": 3, "dtype": "int64"}},
+}
+
+
+def test_json_of_a_plain_step() -> None:
+    data = PlainManifest.from_json(manifest(**PLAIN)).to_json()
+    assert data["state"] == PLAIN["state"]
+    assert (data["kernels"], data["calls"], data["form"]) == (7, 9, "plain")
+    assert not {"counts", "dt_ms", "schedule", "offset"} & set(data)
+
+
+def test_each_kind_of_artifact_has_its_reader(tmp_path: Path) -> None:
+    network = folder_of(tmp_path / "a", {"src/net.c": b""})
+    plain = folder_of(tmp_path / "b", {"lib/libnet.so": b""}, **PLAIN)
+    step = load_plain_artifact(plain)
+    assert step.library == plain / "lib/libnet.so"
+    assert step.manifest.kernels == 7
+    assert isinstance(load_artifact(network), Artifact)
+    with refusal(InputError, "is a plain ONNX step; .*PlainSession", 3):
+        load_artifact(plain)
+    with refusal(InputError, "is not a plain ONNX step; Session", 3):
+        load_plain_artifact(network)

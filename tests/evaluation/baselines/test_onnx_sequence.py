@@ -1,0 +1,30 @@
+"""ONNX Runtime over time: chunks, Scan, and the unrolled step."""
+
+from __future__ import annotations
+
+import cases
+import pytest
+from fixtures.baselines import assert_reference
+
+from delrec_compile.evaluation.baselines.baseline import Workload
+from delrec_compile.evaluation.baselines.onnx_sequence import onnxruntime_sequence
+
+WORK = [Workload("step", 1, 40), Workload("sequence", 1, 40), Workload("batch", 3, 40)]
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.form)
+@pytest.mark.parametrize("case", ["mixed", "odd_lif", "delay_300"])
+def test_every_form_computes_the_reference(case: str, work: Workload) -> None:
+    for baseline in onnxruntime_sequence(cases.network(case), work):
+        assert baseline.name
+        assert_reference(baseline, case, work)
+
+
+def test_the_forms_follow_the_workload() -> None:
+    network = cases.network("mixed")
+    unrolled = [b.form for b in onnxruntime_sequence(network, Workload("sequence", 1, 40))]
+    assert any("unrolled 10" in form for form in unrolled)
+    assert not any(
+        "unrolled" in b.form for b in onnxruntime_sequence(network, Workload("sequence", 1, 37))
+    )
+    assert len(onnxruntime_sequence(cases.network("delay_300"), Workload("batch", 3, 40))) == 2

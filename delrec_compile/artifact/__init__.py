@@ -1,4 +1,4 @@
-"""What a build leaves: the manifest, the C interface, the package, and programs made of it.
+"""Built artifacts: the manifest, the C interface, the package, and programs made from it.
 
 May import: network and below.
 Start reading at: `manifest.py`.

@@ -24,10 +24,10 @@ CTYPES = {
 }
 
 
-# of x, y or spikes in one call: what a 32-bit index reaches
-MOST_ELEMENTS = (1 << 31) - 1
+# elements of x, y or spikes in one call: the range of a 32-bit index
+MAX_ELEMENTS = (1 << 31) - 1
 
-HOISTED_FROM = 4  # steps in one call from which on a sequence kernel is used
+HOISTED_FROM = 4  # steps of a call from which on the sequence kernel is used
 
 
 def c_name(text: str) -> str:
@@ -83,5 +83,5 @@ def state_from_json(data: Any, kind: type[V]) -> tuple[V, ...]:
 
 def layer_sizes(state: Iterable[StateTensor]) -> tuple[int, ...]:
     """Neurons of each hidden layer: elements of its membrane, the variable `l<i>_v`."""
-    found = ((re.fullmatch(r"l(\d+)_v", v.name), v.elements) for v in state)
-    return tuple(n for _, n in sorted((int(m[1]), n) for m, n in found if m))
+    layers = ((re.fullmatch(r"l(\d+)_v", v.name), v.elements) for v in state)
+    return tuple(n for _, n in sorted((int(m[1]), n) for m, n in layers if m))

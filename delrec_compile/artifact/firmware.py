@@ -1,4 +1,4 @@
-"""C sources of an artifact -> programs for its chip: what runs in an emulator and fits its memory."""
+"""C sources of an artifact -> programs for its chip, which run in an emulator and fit its memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from delrec_compile.system.elf import sizes
 from delrec_compile.system.zig import compile_c, link_bare
 from delrec_compile.targets.profile import Memory
 
-# what a test program has instead of a heap
+# variables of a test program, which has no heap
 BUFFERS = ("test_state", "test_x", "test_y")
-# where a program for a system with virtual memory is put, or one that need not fit a chip
+# memory of a program for a system with virtual memory, or one that need not fit a chip
 SPACE = MemoryMap("virtual memory", Region(0x400000, 1 << 24), Region(0x4000000, 1 << 26))
 
 
 @dataclass(frozen=True)
 class Chip:
-    """core: a key of `system.chips.CORES`. memory: None where programs have no addresses."""
+    """A chip. core: key of `system.chips.CORES`. memory: None where programs have no addresses."""
 
     core: str
     memory: MemoryMap | None
@@ -38,24 +38,24 @@ class Chip:
         return CORES[self.core]
 
 
-def memory_map(facts: dict[str, Any]) -> MemoryMap | None:
+def memory_map(table: dict[str, Any]) -> MemoryMap | None:
     """The memory of a chip from a manifest's `memory`; None where it is empty."""
-    return Memory.from_table(facts, "'memory' of the manifest").map if facts else None
+    return Memory.from_table(table, "'memory' of the manifest").map if table else None
 
 
 def program(root: Path, name: str, chip: Chip, work: Path) -> dict[str, Any]:
     """test/<name>.elf: the artifact's sources with their self-test, at the chip's own addresses.
 
-    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. Returns what the manifest
-    says of it. Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
+    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. Returns its
+    keys of the manifest. Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
     """
     entries = [f"{name}_{e}" for e in (*ENTRIES, *BUFFERS, "step_events") if e != "trace"]
-    facts = {"core": chip.core, "flash_bytes": None, "ram_bytes": None}
+    keys = {"core": chip.core, "flash_bytes": None, "ram_bytes": None}
     if chip.memory is None:
         module = root / "lib" / f"{name}.wasm"
         module.parent.mkdir()
         _wasm(_sources(root, name), root, module, chip, entries)
-        return {**facts, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
+        return {**keys, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
     image = root / "test" / f"{name}.elf"
     objects = [_object(source, root, chip, work) for source in _sources(root, name)]
     if chip.core.startswith("cortex_m"):
@@ -63,12 +63,12 @@ def program(root: Path, name: str, chip: Chip, work: Path) -> dict[str, Any]:
         entries.append("Reset_Handler")
     core = chip.tools
     link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=entries)
-    found = sizes(image)
+    memory = sizes(image)
     return {
-        **facts,
+        **keys,
         "image": str(image.relative_to(root)),
-        "flash_bytes": found.flash,
-        "ram_bytes": found.ram,
+        "flash_bytes": memory.flash,
+        "ram_bytes": memory.ram,
     }
 
 
@@ -87,9 +87,9 @@ def replay_program(root: Path, name: str, chip: Chip, sizes: Mapping[str, int], 
     """A board's program that replays recorded input: see targets/cortex_m/replay.c."""
     if chip.memory is None:
         raise UnsupportedError(f"'{chip.core}' has no board with memory to replay on")
-    core, here = chip.tools, _folder()
+    core, here = chip.tools, _start_up_folder()
     defines = [f"-DNAME={name}", f'-DHEADER="{name}_test.h"']
-    defines += [f"-D{what}={size}" for what, size in sizes.items()]
+    defines += [f"-D{macro}={size}" for macro, size in sizes.items()]
     sources = [*_sources(root, name), root / "test" / f"{name}_trace.c"]
     objects = [_object(source, root, chip, work) for source in sources]
     for part in ("startup", "replay"):
@@ -101,15 +101,15 @@ def replay_program(root: Path, name: str, chip: Chip, sizes: Mapping[str, int], 
     return link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=keep)
 
 
-def _folder() -> Path:
+def _start_up_folder() -> Path:
     return Path(str(resources.files("delrec_compile.targets") / "cortex_m"))
 
 
 def start_up(core: Core, self_test: str, work: Path) -> list[Path]:
-    """Objects that start a Cortex-M from reset, run the self-test and exit with its verdict."""
+    """Objects that start a Cortex-M from reset, run the self-test and exit with its result."""
     out = []
     for part in ("startup", "self_test"):
-        source = _folder() / f"{part}.c"
+        source = _start_up_folder() / f"{part}.c"
         flags = [f"-DSELF_TEST={self_test}"]
         out.append(compile_c([source], work / f"{part}.o", core.triple, core.cpu, flags))
     return out

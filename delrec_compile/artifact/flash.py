@@ -1,6 +1,6 @@
-"""The command that puts an artifact's program on its board, and running it.
+"""The command that writes an artifact's program to its board, and running it.
 
-A profile says in `[flash]` which `tool` and under which name the tool knows the `device`.
+`[flash]` of a profile names the `tool`, and the `device` as that tool names it.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Tool:
-    """A flashing tool. line: its command (device, image). probe: the option that names one of many.
+    """A flashing tool. command: from (device, image). probe: option that selects a debug probe.
 
-    mend: what installs it. once: what it needs once per device. look: lists what is connected.
+    install: command that installs it. list_boards: command that lists connected boards. setup:
+    command that it needs once per device, or an empty string.
     """
 
-    line: Callable[[str, str], list[str]]
+    command: Callable[[str, str], list[str]]
     probe: str
-    mend: str
-    look: str
-    once: Callable[[str], str] = lambda _: ""
+    install: str
+    list_boards: str
+    setup: Callable[[str], str] = lambda _: ""
 
 
 TOOLS = {
@@ -65,7 +66,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Flash:
-    """What is to be run. setup: commands that are needed once, or none. command: puts it there."""
+    """A flash to run. setup: commands that are needed once. command: writes the image."""
 
     artifact: Path
     target: str
@@ -92,37 +93,37 @@ class Flash:
 
 
 def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> Flash:
-    """The command for an artifact's board. probe: which of several, as its tool lists them.
+    """The command for an artifact's board. probe: one of several, as its tool lists them.
 
     Raises UnsupportedError where there is no program for a board, or no tool for its chip.
     """
-    found = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
-    m = found.manifest
+    built = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+    m = built.manifest
     image = m.board_image
     if image is None:
         raise UnsupportedError(
-            f"{found.path} (target {m.target}) holds no program that starts from reset; "
+            f"{built.path} (target {m.target}) holds no program that starts from reset; "
             f"targets with a board: {', '.join(flashable())}"
         )
-    if not (found.path / image).is_file():
-        raise InputError(f"{found.path / image} is missing; build the artifact again")
-    name, facts = m.target, m.flash
-    if not facts and name in targets.names():  # built before manifests had the table
+    if not (built.path / image).is_file():
+        raise InputError(f"{built.path / image} is missing; build the artifact again")
+    name, table = m.target, m.flash
+    if not table and name in targets.names():  # built before manifests had the table
         profile = targets.load(name).flash
-        facts = profile.to_json() if profile else {}
-    tool = str(facts.get("tool", ""))
-    if not facts or "device" not in facts or tool not in TOOLS:
+        table = profile.to_json() if profile else {}
+    tool = str(table.get("tool", ""))
+    if "device" not in table or tool not in TOOLS:
         raise UnsupportedError(
             f"the profile of target '{name}' has no [flash] with tool and device"
             f"{did_you_mean(tool, TOOLS)}; tools: {', '.join(TOOLS)}; the program is "
-            f"{found.path / image}"
+            f"{built.path / image}"
         )
-    how, device = TOOLS[tool], str(facts["device"])
-    command = how.line(device, str(found.path / image))
+    flasher, device = TOOLS[tool], str(table["device"])
+    command = flasher.command(device, str(built.path / image))
     if probe is not None:
-        command[2:2] = [how.probe, probe]
-    setup = (how.once(device),) if facts.get("pack") else ()
-    return Flash(found.path, name, tool, device, found.path / image, setup, tuple(command))
+        command[2:2] = [flasher.probe, probe]
+    setup = (flasher.setup(device),) if table.get("pack") else ()
+    return Flash(built.path, name, tool, device, built.path / image, setup, tuple(command))
 
 
 def flashable() -> list[str]:
@@ -130,8 +131,8 @@ def flashable() -> list[str]:
     return [name for name in targets.names() if targets.load(name).flash]
 
 
-def known_board(target: str) -> None:
-    """Refuses a target for which no board can be flashed, before anything is built."""
+def check_flashable(target: str) -> None:
+    """Refuses a target without a board to flash, before a build. Raises UnsupportedError."""
     if not targets.load(target).flash:
         raise UnsupportedError(
             f"target '{target}' has no board to flash; allowed: {', '.join(flashable())}"
@@ -139,13 +140,13 @@ def known_board(target: str) -> None:
 
 
 def flash(plan: Flash) -> str:
-    """Runs it. Returns what the tool said.
+    """Runs the command of a plan. Returns the tool's output.
 
     Raises ToolchainError when the tool or its pack is missing, DeviceError when the board is.
     """
     tool = TOOLS[plan.tool]
     if shutil.which(plan.command[0]) is None:
-        raise ToolchainError(f"{plan.tool} is not installed; {tool.mend}")
+        raise ToolchainError(f"{plan.tool} is not installed; {tool.install}")
     try:
         done = subprocess.run(
             plan.command,
@@ -161,14 +162,14 @@ def flash(plan: Flash) -> str:
         raise DeviceError(f"{plan.tool} took more than {TIMEOUT_S:g} s and was ended") from error
     except OSError as error:
         raise ToolchainError(
-            f"{plan.tool} does not start ({error.strerror}); {tool.mend}"
+            f"{plan.tool} does not start ({error.strerror}); {tool.install}"
         ) from error
     if done.returncode == 0:
         return done.stdout
     if plan.setup and "not recognized" in done.stdout:
         raise ToolchainError(f"{plan.tool} does not know {plan.device} yet; {plan.setup[0]}")
-    said = " ".join((done.stdout.strip().splitlines() or ["no message"])[-1].split())
+    last = " ".join((done.stdout.strip().splitlines() or ["no message"])[-1].split())
     raise DeviceError(
-        f"{plan.tool} failed with exit code {done.returncode}: {said}; is the board connected? "
-        f"this lists what is: {tool.look}"
+        f"{plan.tool} failed with exit code {done.returncode}: {last}; is the board connected? "
+        f"this lists boards: {tool.list_boards}"
     )

@@ -34,7 +34,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 
 
 class Form(StrEnum):
-    """The layout of an artifact: what lies in its folder."""
+    """The layout of an artifact's folder."""
 
     LIBRARY = "library"
     SOURCES = "sources"

@@ -21,7 +21,7 @@ TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
 
 
 def check_output(out: Path, force: bool) -> None:
-    """Refuses an output that exists, or that `force` must not replace."""
+    """Refuses an output that exists, or that `force` must not replace. Raises InputError."""
     if not force:
         for path in (out, archive_of(out)):
             if path.exists() or path.is_symlink():
@@ -33,7 +33,7 @@ def check_output(out: Path, force: bool) -> None:
 
 
 def _replaceable(out: Path) -> bool:
-    """An empty folder, or an artifact; nothing else is deleted, whatever was asked."""
+    """Whether it is an empty folder or an artifact; nothing else is ever deleted."""
     if out.is_symlink() or not out.is_dir():
         return False
     if not any(out.iterdir()):
@@ -46,7 +46,7 @@ def _replaceable(out: Path) -> bool:
 
 
 def tools() -> dict[str, str]:
-    """What an artifact is made with, and their versions."""
+    """Versions of the packages that build an artifact."""
     return {tool: importlib.metadata.version(tool) for tool in TOOLS}
 
 
@@ -58,7 +58,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def staging(out: Path) -> Iterator[Path]:
-    """A folder beside the output, gone afterwards unless it was installed."""
+    """A folder beside the output, removed afterwards unless it was moved into place."""
     parent = out.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,10 @@ def finish(stage: Path, out: Path, manifest: CommonManifest) -> None:
 
 
 def move_into_place(stage: Path, out: Path) -> None:
-    """Moves a finished folder into place; an old one is set aside first and then removed."""
+    """Moves a finished folder into place; an old one is set aside and then removed.
+
+    Raises InputError.
+    """
     old = stage.with_name(stage.name + ".old")
     try:
         if out.exists():

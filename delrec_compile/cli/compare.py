@@ -142,10 +142,10 @@ def flash(
 
 def _bundled_artifact(target: str, say: Any) -> Path:
     """The bundled network for a board; raises UnsupportedError for a target without one."""
-    from delrec_compile.artifact.flash import known_board
+    from delrec_compile.artifact.flash import check_flashable
     from delrec_compile.evaluation.compare.cache import cached_build
     from delrec_compile.network import checkpoint
 
-    known_board(target)
+    check_flashable(target)
     network = checkpoint.load(DEFAULT)
     return cached_build(network, target, out=Path(OUT), progress=say)[0].path

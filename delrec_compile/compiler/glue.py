@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MOST_ELEMENTS
+from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -75,8 +75,8 @@ def _facts(
         "outputs": kernel.outputs,
         "neurons": kernel.neurons,
         "unroll": unroll,
-        "max_steps": MOST_ELEMENTS // max(kernel.inputs, kernel.outputs, kernel.neurons),
-        "max_streams": MOST_ELEMENTS // max(s for s, _ in kernel.state.values()),
+        "max_steps": MAX_ELEMENTS // max(kernel.inputs, kernel.outputs, kernel.neurons),
+        "max_streams": MAX_ELEMENTS // max(s for s, _ in kernel.state.values()),
         "threads": getattr(kernel, "threads", 1),
         "table_bytes": len(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),

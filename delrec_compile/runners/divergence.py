@@ -17,7 +17,7 @@ from delrec_compile.network.model import Network
 class Divergence:
     """Where two engines part.
 
-    margin: |membrane - threshold| in a float reference, None where there is none.
+    margin: |membrane - threshold| in a float reference, None without one.
     """
 
     sequence: int
@@ -32,16 +32,16 @@ def first_divergence(mismatches: Sequence[NDArray[Any]]) -> Divergence | None:
 
     mismatches: a boolean array (T, sequences, N) per layer.
     """
-    found: Divergence | None = None
+    first: Divergence | None = None
     for layer, mismatch in enumerate(mismatches):
         steps = mismatch.any(axis=(1, 2))
         if not steps.any():
             continue
         step = int(np.argmax(steps))
-        if found is None or step < found.step:
+        if first is None or step < first.step:
             at = np.unravel_index(int(np.argmax(mismatch[step])), mismatch.shape[1:])
-            found = Divergence(int(at[0]), step, layer, int(at[1]))
-    return found
+            first = Divergence(int(at[0]), step, layer, int(at[1]))
+    return first
 
 
 def membrane_and_threshold(

@@ -37,12 +37,12 @@ class GpuSession(KernelRunner):
                 f"{self.artifact.path} is built for target '{m.target}', not for a GPU; "
                 "Session runs it"
             )
-        found = cuda.gpu() if not emulated else None
-        if found is None and emulated is False:
+        device = cuda.gpu() if not emulated else None
+        if device is None and emulated is False:
             raise DeviceError("no GPU here; it can be emulated: see docs/cuda.md")
         self.prefix, self.streams = m.name, 0
         self.inputs, self.outputs = m.inputs, m.outputs
-        self.name, self.how = ("gpu", f"device ({found})") if found else ("emulated", cuda.HOW)
+        self.name, self.how = ("gpu", f"device ({device})") if device else ("emulated", cuda.HOW)
         self.neurons = m.neurons
         library = self.artifact.library
         assert library is not None
@@ -52,7 +52,7 @@ class GpuSession(KernelRunner):
             raise InputError(f"{library} does not load here: {error}") from error
         self._gpu = ctypes.c_void_p()
         self.driver: ctypes.CDLL | None = None
-        if not found:
+        if not device:
             self.emulate(self.artifact.path / "lib" / f"{self.prefix}.cu")
 
     def emulate(self, source: Path) -> None:
@@ -71,7 +71,7 @@ class GpuSession(KernelRunner):
         self._gpu, self.streams = out, streams
 
     def close(self) -> None:
-        """Frees what the GPU holds."""
+        """Frees the memory of the GPU."""
         if self._gpu:
             self._entry("close")(self._gpu)
         self._gpu, self.streams = ctypes.c_void_p(), 0

@@ -23,10 +23,10 @@ class OnnxRunner:
         self.model = model
         proto = onnx.ModelProto()
         proto.CopyFrom(model.proto)
-        made = {name for node in proto.graph.node for name in node.output}
+        outputs = {name for node in proto.graph.node for name in node.output}
         prefixes = [""] if model.unroll == 1 else [f"t{k}_" for k in range(model.unroll)]
         self.spike_names: list[list[str]] = []
-        while f"{prefixes[0]}l{len(self.spike_names)}_spikes" in made:
+        while f"{prefixes[0]}l{len(self.spike_names)}_spikes" in outputs:
             row = [f"{p}l{len(self.spike_names)}_spikes" for p in prefixes]
             self.spike_names.append(row)
             proto.graph.output.extend(
@@ -48,8 +48,8 @@ class OnnxRunner:
             result = dict(zip(self.outputs, self.session.run(None, feed), strict=True))
             state = {f"past_{s.name}": result[f"present_{s.name}"] for s in self.model.state}
             ys.extend([result["y"]] if unroll == 1 else result["y"])
-            for kept, names in zip(spikes, self.spike_names, strict=True):
-                kept.extend(result[name] for name in names)
+            for steps_of, names in zip(spikes, self.spike_names, strict=True):
+                steps_of.extend(result[name] for name in names)
         steps = len(x)
         fired = tuple(np.stack(s[:steps]).astype(np.uint8) for s in spikes)
         return Trace(np.stack(ys[:steps]), fired)

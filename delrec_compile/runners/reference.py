@@ -13,7 +13,7 @@ from delrec_compile.runners.runner import Trace
 
 
 class ReferenceRunner:
-    """The plain NumPy reference of a float or an integer network."""
+    """The slow NumPy reference of a float or an integer network."""
 
     name = "reference"
 

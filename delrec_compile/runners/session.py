@@ -1,4 +1,4 @@
-"""A compiled network called from Python: ctypes on its plain C entry points, without copies."""
+"""A compiled network called from Python: ctypes on its C entry points, without copies."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Session(KernelRunner):
     name = "artifact"
 
     def __init__(self, artifact: Artifact | Path | str, streams: int = 1, threads: int = 1) -> None:
-        for what, number in (("streams", streams), ("threads", threads)):
+        for option, number in (("streams", streams), ("threads", threads)):
             if number < 1:
-                raise DataError(f"{what} is {number}; at least 1 is needed")
+                raise DataError(f"{option} is {number}; at least 1 is needed")
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
@@ -80,11 +80,11 @@ class Session(KernelRunner):
             self._entry["reset"](self._at(b))
 
     def state(self, stream: int = 0) -> dict[str, NDArray[Any]]:
-        """A copy of what a stream remembers, by the names of the manifest's `state`."""
+        """A copy of a stream's state, by the names of the manifest's `state`."""
         return {name: view.copy() for name, view in self._views(stream).items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]], stream: int = 0) -> None:
-        """Puts back what `state` gave, into any stream of the same network and target."""
+        """Restores a result of `state` in any stream of the same network and target."""
         views = self._views(stream)
         if set(state) != set(views):
             raise DataError(f"the state has {', '.join(sorted(state))}; needed: {', '.join(views)}")
@@ -125,8 +125,8 @@ class Session(KernelRunner):
     def bind(self, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
         """Calls without arguments that read and write your arrays in place, for the least overhead.
 
-        x: (calls, steps_per_call, inputs), or (calls, inputs) for one step per call, of the dtype of
-        `self.x`, whole counts; y: the same with outputs, float32; both C-contiguous. Returns one call
+        x: (calls, steps_per_call, inputs), or (calls, inputs) for one step per call, counts of the dtype
+        of `self.x`; y: the same with outputs, float32; both C-contiguous. Returns one call
         per first index. Use x and y as rings: fill x[k], call k, read y[k].
         """
         for name, array, like in (("x", x, self.x), ("y", y, self.y)):

@@ -20,7 +20,7 @@ class TorchRunner:
         from delrec_compile.network.torch_step import Step
 
         self.step = Step(network)
-        # membranes before the reset, of the last trace: they tell how near a spike was to none
+        # membranes of the last trace, before the reset: they tell how near a neuron was to firing
         self.membranes: list[F32] = []
 
     def trace(self, x: F32) -> Trace:

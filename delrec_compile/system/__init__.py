@@ -1,4 +1,4 @@
-"""This machine: files, processes, compilers, and what is missing here.
+"""This machine: files, processes, compilers, and missing tools.
 
 May import: aliases and below.
 Start reading at: `doctor.py`.

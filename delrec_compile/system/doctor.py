@@ -1,4 +1,4 @@
-"""What this machine can do: every tool a command may need, probed, with the line that mends it."""
+"""Probes of every tool that a command may need, each with the command that installs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py",
 
 @dataclass(frozen=True)
 class Finding:
-    """needed_for: the commands that miss it. fix: the line that mends it, empty when all is well."""
+    """A probe's result. needed_for: commands that need the tool. fix: command that installs it; empty
+    where it works.
+    """
 
     name: str
     ok: bool
@@ -31,9 +33,9 @@ class Finding:
 
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
-    found = [_package(name) for name in PACKAGES]
-    found = [*found, _tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
-    return [*found, _cuda(), _espeak(), _rpc(), _ssh()]
+    findings = [_package(name) for name in PACKAGES]
+    findings += [_tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
+    return [*findings, _cuda(), _espeak(), _rpc(), _ssh()]
 
 
 def missing(target: Target) -> list[str]:
@@ -80,7 +82,7 @@ def _tvm_ffi() -> Finding:
 
 
 def save_json() -> None:
-    """In the child: an IR node as JSON, which is what apache-tvm-ffi 0.1.15 dies of."""
+    """In the child: an IR node as JSON, at which apache-tvm-ffi 0.1.15 crashes."""
     tvm_loader.load()
     import tvm
 
@@ -118,14 +120,14 @@ def _rpc() -> Finding:
 
 
 def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu") -> Finding:
-    found = []
+    versions = []
     for package in packages:
         try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
+            versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             fix = f"pip install 'delrec-compile[{extra}]'"
             return Finding(name, False, f"{package} is not installed", needed, fix)
-    return Finding(name, True, ", ".join(found), needed)
+    return Finding(name, True, ", ".join(versions), needed)
 
 
 def _qemu() -> Finding:
@@ -139,10 +141,10 @@ def _qemu() -> Finding:
 def _cuda() -> Finding:
     name, needed = "CUDA compiler", "build for GPUs (runs without one)"
     try:
-        found = nvrtc.find()
+        compiler = nvrtc.find()
     except ToolchainError:
         return Finding(name, False, "neither NVRTC nor nvcc", needed, nvrtc.INSTALL_HINT)
-    return Finding(name, True, found.name, needed)
+    return Finding(name, True, compiler.name, needed)
 
 
 def _espeak() -> Finding:

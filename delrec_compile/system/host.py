@@ -1,4 +1,4 @@
-"""This machine: its architecture, its processor's name, and what results are labelled with."""
+"""This machine: its architecture, its processor's name, and the label of results."""
 
 from __future__ import annotations
 

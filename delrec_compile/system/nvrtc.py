@@ -26,7 +26,7 @@ PLACES = ("nvidia.cuda_nvrtc", "nvidia.cu13")
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceCode:
     """Device code of one architecture, and PTX that newer GPUs compile for themselves."""
 
     ptx: str
@@ -35,7 +35,7 @@ class Device:
 
 
 class Nvrtc:
-    """The library's few functions that are needed here."""
+    """NVRTC, by its few functions that are needed here."""
 
     def __init__(self, path: str) -> None:
         self.lib = ctypes.CDLL(path)
@@ -55,7 +55,7 @@ class Nvrtc:
         self._call("GetSupportedArchs", numbers)
         return [f"sm_{n}" for n in numbers]
 
-    def compile(self, source: str, name: str, arch: str) -> Device:
+    def compile(self, source: str, name: str, arch: str) -> DeviceCode:
         program = ctypes.c_void_p()
         text, file = source.encode(), f"{name}.cu".encode()
         self._call("CreateProgram", ctypes.byref(program), text, file, 0, None, None)
@@ -66,15 +66,15 @@ class Nvrtc:
                 log = self._bytes(program, "ProgramLog").decode(errors="replace")
                 raise CompilerCrash(f"{self.name} refused {name}.cu: {_first_error(log)}")
             ptx = self._bytes(program, "PTX").rstrip(b"\0").decode()
-            return Device(ptx, self._bytes(program, "CUBIN"), self.name)
+            return DeviceCode(ptx, self._bytes(program, "CUBIN"), self.name)
         finally:
             self.lib.nvrtcDestroyProgram(ctypes.byref(program))
 
-    def _bytes(self, program: Any, what: str) -> bytes:
+    def _bytes(self, program: Any, output: str) -> bytes:
         size = ctypes.c_size_t()
-        self._call(f"Get{what}Size", program, ctypes.byref(size))
+        self._call(f"Get{output}Size", program, ctypes.byref(size))
         out = ctypes.create_string_buffer(size.value)
-        self._call(f"Get{what}", program, out)
+        self._call(f"Get{output}", program, out)
         return out.raw
 
     def _call(self, function: str, *arguments: Any) -> None:
@@ -89,9 +89,8 @@ class Nvcc:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        said = self._run("--version").stdout
-        found = re.search(r"release ([\d.]+)", said)
-        self.version = found[1] if found else "unknown"
+        release = re.search(r"release ([\d.]+)", self._run("--version").stdout)
+        self.version = release[1] if release else "unknown"
 
     @property
     def name(self) -> str:
@@ -100,11 +99,11 @@ class Nvcc:
     def archs(self) -> list[str]:
         return re.findall(r"sm_\w+", self._run("--list-gpu-code").stdout)
 
-    def compile(self, source: str, name: str, arch: str) -> Device:
+    def compile(self, source: str, name: str, arch: str) -> DeviceCode:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             file = Path(folder) / f"{name}.cu"
             file.write_text(source)
-            made = {}
+            files = {}
             for kind in ("ptx", "cubin"):
                 out = file.with_suffix(f".{kind}")
                 options = (*FLAGS, f"-arch={arch}", f"--{kind}", "-o", str(out), str(file))
@@ -112,8 +111,8 @@ class Nvcc:
                 if done.returncode:
                     error = _first_error(done.stderr)
                     raise CompilerCrash(f"{self.name} refused {name}.cu: {error}")
-                made[kind] = out.read_bytes()
-        return Device(made["ptx"].decode(), made["cubin"], self.name)
+                files[kind] = out.read_bytes()
+        return DeviceCode(files["ptx"].decode(), files["cubin"], self.name)
 
     def _run(self, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -129,7 +128,7 @@ Compiler = Nvrtc | Nvcc
 
 
 def find() -> Compiler:
-    """NVRTC from pip, from the system, else nvcc. Raises ToolchainError with the line that mends it."""
+    """NVRTC from pip, from the system, else nvcc. Raises ToolchainError."""
     for path in _libraries():
         try:
             return Nvrtc(path)
@@ -158,16 +157,16 @@ def entries(ptx: str) -> list[str]:
 
 
 def _libraries() -> list[str]:
-    found = []
+    libraries = []
     for package in PLACES:
         try:
             spec = importlib.util.find_spec(package)
         except ModuleNotFoundError:
             continue
         for root in (spec.submodule_search_locations or []) if spec else []:
-            found += sorted(map(str, Path(root).glob("lib/libnvrtc.so.*")))
+            libraries += sorted(map(str, Path(root).glob("lib/libnvrtc.so.*")))
     installed = ctypes.util.find_library("nvrtc")
-    return [*found, *([installed] if installed else [])]
+    return [*libraries, *([installed] if installed else [])]
 
 
 def _first_error(log: str) -> str:

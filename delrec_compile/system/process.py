@@ -1,4 +1,4 @@
-"""Shared parts of the child processes: how one ended, and what it answers."""
+"""Shared parts of the child processes: how one ended, and its answer."""
 
 from __future__ import annotations
 

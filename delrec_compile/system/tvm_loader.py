@@ -1,4 +1,4 @@
-"""TVM without what it never needs here."""
+"""TVM without PyTorch, which it imports but never needs here."""
 
 from __future__ import annotations
 

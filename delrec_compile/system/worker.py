@@ -1,7 +1,7 @@
 """An object in a child process that stays: its imports are paid once, and its death is an error.
 
 Calls and answers are lines of JSON. The child lives in a session of its own, so that an interrupt
-at the terminal leaves it whole; it ends when its parent closes it, dies, or a call takes too long.
+at the terminal leaves it alone; it ends when its parent closes it, dies, or a call takes too long.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Worker:
         return value_of(json.loads(raw))
 
     def close(self) -> None:
-        """Ends the child and what it started."""
+        """Ends the child and the processes that it started."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):

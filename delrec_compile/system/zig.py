@@ -1,7 +1,7 @@
 """C and objects -> code for another chip, with the compiler and linker of the ziglang wheel.
 
 Links are freestanding: no libc. Zig's own runtime gives memset, memcpy and, on cores without an
-FPU, the float routines; what is not called is dropped.
+FPU, the float routines; functions that nothing calls are dropped.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def link_bare(
     keep: Sequence[str],
     flags: Sequence[str] = (),
 ) -> Path:
-    """Objects -> a freestanding static ELF at the addresses of `memory`, symbols kept.
+    """Objects -> a freestanding static ELF at the addresses of `memory`, with its symbols.
 
     keep: functions to link; others are linked only if these use them. Raises BudgetError with the KB
     that are over when a region is too small, ToolchainError, CompilerCrash.

@@ -137,7 +137,7 @@ def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
     gone = url(free_port())
     with refusal(DeviceError, "is not reached", 8, tmp_path):
         delrec_compile.tune(network, "x86_64", device=gone, samples=samples, db=tmp_path)
-    with refusal(UsageError, "no kind of device; did you mean 'rpc'", 2, tmp_path):
+    with refusal(UsageError, "unknown kind of device; did you mean 'rpc'", 2, tmp_path):
         delrec_compile.tune(network, "x86_64", device="rcp://h/k", samples=samples, db=tmp_path)
 
 

@@ -22,10 +22,11 @@ KEYWORD = re.compile(r"\s*(host|match|include)(?:\s*=\s*|\s+)(.*)", re.IGNORECAS
 
 
 @dataclass(frozen=True)
-class Found:
-    """device: what `--device` takes. state: ready, busy, not asked, or not reached.
+class Listing:
+    """A machine that can be named. device: value of `--device`. state: ready, busy, not asked, or not
+    reached.
 
-    machine: where it is known. detail: how many there are, or why it is not reached.
+    machine: architecture, where it is known. detail: number of machines, or the error.
     """
 
     device: str
@@ -36,32 +37,34 @@ class Found:
 
 def devices(
     tracker: tuple[str, int] | None, ask: Sequence[Device] = (), config: Path = CONFIG
-) -> list[Found]:
+) -> list[Listing]:
     """This machine, the keys of the tracker, ssh's hosts; those of `ask` are connected to.
 
     Raises DeviceError where the tracker is not reached.
     """
     here = platform.machine()
-    out = [Found(LOCAL.url, "ready", system_host.ALIASES.get(here.lower(), here), platform.node())]
+    out = [
+        Listing(LOCAL.url, "ready", system_host.ALIASES.get(here.lower(), here), platform.node())
+    ]
     out += of_tracker(*tracker) if tracker else []
-    asked = {device.url: device for device in ask}
+    probed = {device.url: device for device in ask}
     names = [f"ssh://{name}" for name in ssh_hosts(config)]
-    out += [Found(url, "not asked", None, "of ssh's configuration") for url in names]
-    with ThreadPoolExecutor(max(1, len(asked))) as pool:
-        answers = {found.device: found for found in pool.map(_asked, asked.values())}
-    out = [answers.pop(found.device, found) for found in out]
+    out += [Listing(url, "not asked", None, "of ssh's configuration") for url in names]
+    with ThreadPoolExecutor(max(1, len(probed))) as pool:
+        answers = {entry.device: entry for entry in pool.map(_probe, probed.values())}
+    out = [answers.pop(entry.device, entry) for entry in out]
     return [*out, *answers.values()]
 
 
 def default_tracker(environment: Mapping[str, str] = os.environ) -> tuple[str, int] | None:
-    """What TVM's own tools take: TVM_TRACKER_HOST and TVM_TRACKER_PORT."""
+    """The tracker of TVM's own tools: TVM_TRACKER_HOST and TVM_TRACKER_PORT."""
     host = environment.get("TVM_TRACKER_HOST")
     if not host:
         return None
     return parse_tracker(f"{host}:{environment.get('TVM_TRACKER_PORT', TRACKER_PORT)}")
 
 
-def of_tracker(host: str, port: int) -> list[Found]:
+def of_tracker(host: str, port: int) -> list[Listing]:
     """One entry per key. Raises DeviceError where no tracker answers."""
     try:
         keys = child.call(
@@ -71,7 +74,7 @@ def of_tracker(host: str, port: int) -> list[Found]:
         raise DeviceError(f"tracker {host}:{port} does not answer: {error}") from error
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return [
-        Found(
+        Listing(
             f"rpc://{place}/{k['key']}",
             "ready" if k["free"] else "busy",
             None,
@@ -89,27 +92,27 @@ def ssh_hosts(config: Path = CONFIG) -> list[str]:
         return []
     out: dict[str, None] = {}
     for line in lines:
-        said = KEYWORD.fullmatch(line)
-        if said is None or said[1].lower() != "host":
+        keyword = KEYWORD.fullmatch(line)
+        if keyword is None or keyword[1].lower() != "host":
             continue
-        for name in said[2].split("#")[0].replace('"', " ").split():
+        for name in keyword[2].split("#")[0].replace('"', " ").split():
             if re.fullmatch(r"\w[\w.-]*", name):
                 out[name] = None
     return list(out)
 
 
-def _asked(device: Device) -> Found:
+def _probe(device: Device) -> Listing:
+    """Connects to a device."""
     try:
         if device.kind == "rpc":
-            near = of_tracker(device.host, device.port)
-            where = parse(device.url.partition("?")[0])
-            found = [f for f in near if parse(f.device).key == where.key]
-            if not found:
+            entries = of_tracker(device.host, device.port)
+            same = [e for e in entries if parse(e.device).key == device.key]
+            if not same:
                 raise DeviceError("no machine has this key")
-            return Found(device.url, found[0].state, None, found[0].detail)
+            return Listing(device.url, same[0].state, None, same[0].detail)
         if device.kind == "local":
             return devices(None, config=Path(os.devnull))[0]
-        told = hello(device)
-        return Found(device.url, "ready", told["machine"], told["host"])
+        there = hello(device)
+        return Listing(device.url, "ready", there["machine"], there["host"])
     except DelrecError as error:
-        return Found(device.url, "not reached", None, str(error).removeprefix(f"{device} "))
+        return Listing(device.url, "not reached", None, str(error).removeprefix(f"{device} "))

@@ -1,4 +1,4 @@
-"""An artifact -> what runs whole samples of it on another machine: a program, or a library for RPC.
+"""An artifact -> a program, or a library for RPC, that runs samples on another machine.
 
 Both hold the artifact's own objects (or its C sources, compiled now) and `targets/device/`.
 """
@@ -20,7 +20,7 @@ from delrec_compile.errors import (
 from delrec_compile.runners.devices.url import Device
 from delrec_compile.system import host, toolchain
 
-# what `uname -m` says -> zig's words for its processor, and for the baseline of it
+# `uname -m` -> triple, ABI and baseline processor, as Zig names them
 PROCESSORS = {
     "x86_64": ("x86_64-linux", "", "x86_64"),
     "aarch64": ("aarch64-linux", "", "generic"),
@@ -36,25 +36,27 @@ FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=off")
 FOLDER = "device"
 
 
-def machine_for(artifact: Artifact, device: Device, found: str) -> str:
-    """The key of PROCESSORS to compile for. found: the machine there, or empty where it is unknown.
+def machine_for(artifact: Artifact, device: Device, reported: str) -> str:
+    """The key of PROCESSORS to compile for. reported: `uname -m` there; empty where it is unknown.
 
     Raises UnsupportedError for an artifact that no such machine can run, DeviceError for a wrong one.
     """
     m = artifact.manifest
-    wanted, there = m.machine, host.ALIASES.get(found, found)
+    wanted, there = m.machine, host.ALIASES.get(reported, reported)
     if m.is_gpu:
         raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run code of CPUs")
     if wanted == "any":
         wanted = there
     if wanted not in PROCESSORS:
-        what = f"{artifact.path} is built for {wanted}" if wanted else f"{device}: unknown machine"
+        problem = (
+            f"{artifact.path} is built for {wanted}" if wanted else f"{device}: unknown machine"
+        )
         raise UnsupportedError(
-            f"{what}; machines that can be reached this way: {', '.join(PROCESSORS)}"
+            f"{problem}; machines that can be reached this way: {', '.join(PROCESSORS)}"
         )
     if there and there != wanted and there not in ALSO.get(wanted, ()):
         raise DeviceError(
-            f"{device} is {found}, and {artifact.path} is built for {wanted}; "
+            f"{device} is {reported}, and {artifact.path} is built for {wanted}; "
             f"build it for the target of that machine ('delrec-compile targets' lists them)"
         )
     return wanted
@@ -93,7 +95,7 @@ def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], tripl
     header = f"{name}_test.h" if sources else f"{name}.h"
     sizes = {"INPUTS": m.inputs, "OUTPUTS": m.outputs, "NEURONS": sum(m.neurons)}
     defines = [f"-DNAME={name}", f'-DHEADER="{header}"', f"-DCOUNT={CTYPES[m.counts]}"]
-    defines += [f"-D{what}={size}" for what, size in sizes.items()]
+    defines += [f"-D{macro}={size}" for macro, size in sizes.items()]
     parts = (
         [*root.glob("src/*.c"), *root.glob(f"test/{name}_*.c")] if sources else [_static(artifact)]
     )

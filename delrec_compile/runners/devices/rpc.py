@@ -157,7 +157,7 @@ def client() -> Any:
     return rpc
 
 
-def _tracker(what: str, host: str, port: int) -> Any:
+def _tracker(label: str, host: str, port: int) -> Any:
     """A connected tracker; TVM itself would try again for a minute."""
     rpc = client()
     try:
@@ -166,14 +166,14 @@ def _tracker(what: str, host: str, port: int) -> Any:
     except OSError as error:
         why = error.strerror or str(error) or "no answer"
         raise DeviceError(
-            f"{what} is not reached: {why}; start one there with 'delrec-compile devices tracker'"
+            f"{label} is not reached: {why}; start one there with 'delrec-compile devices tracker'"
         ) from error
     before = socket.getdefaulttimeout()
     try:
         socket.setdefaulttimeout(CONNECT_S)
         return rpc.connect_tracker(host, port)
     except Exception as error:
-        raise DeviceError(f"{what} is no TVM tracker: {_line(error)}") from error
+        raise DeviceError(f"{label} is not a TVM tracker: {_line(error)}") from error
     finally:
         socket.setdefaulttimeout(before)
 
@@ -200,14 +200,14 @@ def session(device: Device) -> Any:
     end = time.monotonic() + device.timeout_s
     with _one_line_errors(device):
         while True:
-            found = {k.key: k for k in _keys(tracker.summary())}
-            if device.key not in found:
-                there = ", ".join(found) or "none; 'delrec-compile devices serve' adds one"
+            known = {k.key: k for k in _keys(tracker.summary())}
+            if device.key not in known:
+                there = ", ".join(known) or "none; 'delrec-compile devices serve' adds one"
                 raise DeviceError(f"{device}: no machine has this key; keys there: {there}")
-            if found[device.key].free:
+            if known[device.key].free:
                 break
             if time.monotonic() > end:
-                count = found[device.key].total
+                count = known[device.key].total
                 raise DeviceError(
                     f"{device}: all {count} machines of the key were busy for "
                     f"{device.timeout_s:g} s; wait, or allow more with ?timeout="
@@ -230,7 +230,7 @@ def _one_line_errors(device: Device) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    """The line of TVM's message that says what happened."""
+    """The line of TVM's message that names the error."""
     lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
     errors = [s for s in lines if "rror" in s and "Traceback" not in s] or lines
     text = errors[-1] if errors else type(error).__name__

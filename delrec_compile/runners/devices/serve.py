@@ -1,4 +1,4 @@
-"""TVM's own tracker and server, in this process, on loopback unless asked otherwise.
+"""TVM's own tracker and server, in this process, on loopback by default.
 
 TVM RPC has neither passwords nor encryption: whoever reaches a server runs code as its user.
 """
@@ -31,7 +31,7 @@ INTERRUPTED = 130
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`."""
+    """Whether only this machine reaches a server on `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -39,7 +39,7 @@ def is_loopback(host: str) -> bool:
 
 
 def warning(host: str) -> str:
-    """What to know before listening there."""
+    """The risk of a server on `host`, in one line."""
     if is_loopback(host):
         return f"{WARNING}; only this machine reaches {host}"
     return f"{WARNING}; {host} is open to a network: every machine of it must be trusted"

@@ -28,7 +28,7 @@ FOLDER = "/tmp"
 MARK = "delrec:"
 # exit code of the script -> meaning
 CODES = {
-    71: "no folder could be made in {folder}; name another with ?dir=",
+    71: "no folder could be made in {folder}; name another folder with ?dir=",
     72: "the program could not be written to {folder}; name another folder with ?dir=",
     126: "the program cannot be run from {folder}; name a folder that allows it with ?dir=",
     127: "a command is missing there",

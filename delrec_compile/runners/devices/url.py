@@ -26,8 +26,8 @@ TIMEOUT_S = 600.0
 class Device:
     """One machine, or one of those of a key.
 
-    kind: local, rpc or ssh. host, port: of the tracker, or of the ssh server (port 0: as ssh itself
-    has it). key: of the tracker's. user: of ssh, or empty. options: what follows `?`, as text.
+    kind: local, rpc or ssh. host, port: address of the tracker or ssh server; port 0: ssh's own
+    configuration. key: key at the tracker. user: ssh user, or empty. options: text after `?`.
     """
 
     url: str
@@ -40,7 +40,7 @@ class Device:
 
     @property
     def timeout_s(self) -> float:
-        """The longest that one run there may take."""
+        """The longest time that one run there may take."""
         return float(self.options.get("timeout", TIMEOUT_S))
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ LOCAL = Device("local", "local")
 
 
 def parse(url: str) -> Device:
-    """Raises UsageError for what names no machine."""
+    """The device of a URL. Raises UsageError."""
     text = url.strip()
     if text in ("", "local"):
         return LOCAL
@@ -62,18 +62,18 @@ def parse(url: str) -> Device:
         raise _refused(url, str(error)) from error
     if parts.scheme not in ("rpc", "ssh") or not text.startswith(f"{parts.scheme}://"):
         near = did_you_mean(parts.scheme or text, ("rpc", "ssh", "local"))
-        raise _refused(url, f"no kind of device{near}")
+        raise _refused(url, f"unknown kind of device{near}")
     key = unquote(parts.path).strip("/")
     user, host = unquote(parts.username or ""), _host(parts.netloc)
-    for what, value in (("host", host), ("user", user), ("key", key)):
+    for part, value in (("host", host), ("user", user), ("key", key)):
         if value and not re.fullmatch(r"[\w.:%~+/][\w.:%~+/-]*", value):
-            raise _refused(url, f"'{value}' is no {what}")
+            raise _refused(url, f"'{value}' is not a {part} name")
     if not host:
         raise _refused(url, "the host is missing")
     if parts.password is not None:
         raise _refused(url, "a password has no place here; use a key")
     if parts.scheme == "rpc" and user:
-        raise _refused(url, "rpc knows no user")
+        raise _refused(url, "rpc:// URLs take no user name")
     if parts.scheme == "rpc" and not key:
         where = f"{host}:{port or TRACKER_PORT}"
         raise _refused(
@@ -88,8 +88,8 @@ def parse(url: str) -> Device:
 
 def parse_all(urls: Sequence[str]) -> list[Device]:
     """Several, also with commas in one text; each once."""
-    found = [parse(u) for text in urls for u in text.split(",") if u.strip()]
-    return list({device.url: device for device in found}.values())
+    devices = [parse(u) for text in urls for u in text.split(",") if u.strip()]
+    return list({device.url: device for device in devices}.values())
 
 
 def parse_tracker(address: str) -> tuple[str, int]:
@@ -117,7 +117,7 @@ def _options(url: str, kind: str, query: str) -> dict[str, str]:
         out[name] = value
     limit = out.get("timeout")
     if limit is not None and not re.fullmatch(r"0*[1-9]\d{0,5}(\.\d+)?", limit):
-        raise _refused(url, f"timeout '{limit}' is no number of seconds from 1 up")
+        raise _refused(url, f"timeout '{limit}' is not a number of seconds, at least 1")
     return out
 
 

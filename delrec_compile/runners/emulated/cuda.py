@@ -1,7 +1,7 @@
 """The GPU driver without a GPU: the generated CUDA source compiled for this CPU, as it stands.
 
-Threads of a block are fibers; a barrier or a warp's vote switches between them. What runs is the
-text of the kernels, not the PTX or the cubin that were made of it.
+Threads of a block are fibers; a barrier or a warp's vote switches between them. It runs the
+text of the kernels, not the PTX or the cubin compiled from it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def set_order(driver: ctypes.CDLL, seed: int) -> None:
 
 
 def gpu() -> str | None:
-    """The name of the first GPU; None where there is none, or no driver."""
+    """The name of the first GPU; None without a GPU or a driver."""
     try:
         cu = ctypes.CDLL("libcuda.so.1")
     except OSError:

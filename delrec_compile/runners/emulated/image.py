@@ -1,4 +1,4 @@
-"""A static ELF file: what it puts into memory, and the names of its addresses."""
+"""A static ELF file: the segments that it loads, and the names of its addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the emulator must know of each instruction set: registers, modes, length of instructions."""
+"""Instruction sets, for the emulator: registers, modes, lengths of instructions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ FPU_ON = 0xF << 20  # coprocessors 10 and 11, as in CPACR
 
 @dataclass(frozen=True)
 class Isa:
-    """machine: of the ELF. word: bytes of a register. arguments: registers of the first ones.
+    """An instruction set. machine: e_machine of its ELF files. word: bytes of a register. arguments:
+    registers of the first arguments.
 
     setup: registers written at reset, as start-up code does to switch the FPU on.
     """
@@ -44,11 +45,11 @@ class Isa:
 
 def count_thumb(code: bytes) -> int:
     """Instructions in a run of Thumb code: the first half-word tells 2 bytes from 4."""
-    at = found = 0
+    at = count = 0
     while at < len(code):
         at += 4 if code[at + 1] >> 3 >= 0b11101 else 2
-        found += 1
-    return found
+        count += 1
+    return count
 
 
 def count_words(code: bytes) -> int:
@@ -57,11 +58,11 @@ def count_words(code: bytes) -> int:
 
 def count_riscv(code: bytes) -> int:
     """Instructions in a run of RISC-V code: compressed ones end in other bits than 11."""
-    at = found = 0
+    at = count = 0
     while at < len(code):
         at += 4 if code[at] & 3 == 3 else 2
-        found += 1
-    return found
+        count += 1
+    return count
 
 
 def _arm(mode: int, model: int, fpu: bool) -> Isa:

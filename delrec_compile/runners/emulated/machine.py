@@ -12,10 +12,10 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Call:
-    """What one call did.
+    """A finished call.
 
-    result: the C int it returned. instructions: executed, callees included. stack_bytes: the
-    deepest byte written below the stack pointer it was called with.
+    result: C int that it returned. instructions: instructions executed, callees included.
+    stack_bytes: deepest byte written below the stack pointer at the call.
     """
 
     result: int

@@ -9,7 +9,7 @@ from delrec_compile.errors import ToolchainError, UnsupportedError, did_you_mean
 from delrec_compile.runners.emulated.machine import INSTALL_HINT, TIMEOUT_S, Machine
 from delrec_compile.system.chips import MemoryMap
 
-# core -> what executes it
+# core -> its emulator
 HOW = {
     "cortex_m0plus": "emulated (unicorn, Cortex-M0; the M0+ has the same instructions)",
     "cortex_m3": "emulated (unicorn, Cortex-M3)",

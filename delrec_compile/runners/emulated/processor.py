@@ -17,7 +17,7 @@ from delrec_compile.runners.emulated.machine import Call
 from delrec_compile.system.chips import MemoryMap, Region
 
 PAGE = 4096
-RAM = Region(0x40000000, 64 << 20)  # when no memory map is given
+RAM = Region(0x40000000, 64 << 20)  # without a memory map
 RESERVE = 64 << 10  # of it, for the stack
 WINDOW = 64 << 10  # bytes of stack that are watched
 PAINT = b"\xa5"
@@ -26,7 +26,7 @@ ACCESS = {
     unicorn.UC_MEM_READ_UNMAPPED: "read outside of memory",
     unicorn.UC_MEM_WRITE_UNMAPPED: "write outside of memory",
     unicorn.UC_MEM_FETCH_UNMAPPED: "jump outside of memory",
-    unicorn.UC_MEM_READ_PROT: "read of what must not be read",
+    unicorn.UC_MEM_READ_PROT: "read of memory without read permission",
     unicorn.UC_MEM_WRITE_PROT: "write to read-only memory",
     unicorn.UC_MEM_FETCH_PROT: "jump into data",
 }
@@ -73,7 +73,7 @@ class Processor:
         self._hook(per_instruction)
 
     def _map(self, memory: MemoryMap | None) -> list[Region]:
-        """Maps the memory and loads the image; returns what is mapped."""
+        """Maps the memory and loads the image; returns the mapped regions."""
         if memory:
             spans = {memory.flash: UC_PROT_READ | UC_PROT_EXEC}
             spans[memory.ram] = UC_PROT_READ | UC_PROT_WRITE
@@ -195,7 +195,7 @@ class Processor:
         return used
 
     def profile(self) -> dict[str, int]:
-        """Instructions of the last call in each function, the most first."""
+        """Instructions of the last call in each function, most first."""
         spent: defaultdict[str, int] = defaultdict(int)
         for block, times in self._hits.items():
             spent[self.image.function(block[0])] += times * self._lengths[block]

@@ -47,7 +47,7 @@ class Run:
 def boards() -> dict[str, Board]:
     """The boards of targets/cortex_m/boards.toml."""
     table = tomllib.loads((_folder() / "boards.toml").read_text(encoding="utf-8"))
-    return {name: _board(name, **facts) for name, facts in table.items()}
+    return {name: _board(name, **values) for name, values in table.items()}
 
 
 def _board(
@@ -82,7 +82,7 @@ def available() -> bool:
 def run_image(
     elf: Path, board: str, *, timeout_s: float = TIMEOUT_S, folder: Path | None = None
 ) -> Run:
-    """Runs a bare image from reset to its semihosting exit. folder: its working folder.
+    """Runs an image from reset to its semihosting exit. folder: its working folder.
 
     Raises ToolchainError, UnsupportedError; DeviceError for a fault or after `timeout_s` seconds.
     """

@@ -62,10 +62,10 @@ class WasmMachine:
         return address
 
     def address(self, symbol: str) -> int:
-        found = self._export(symbol)
-        if not isinstance(found, wasmtime.Global):
+        export = self._export(symbol)
+        if not isinstance(export, wasmtime.Global):
             raise UnsupportedError(f"'{symbol}' of {self.path} is not a variable")
-        return int(found.value(self._store))
+        return int(export.value(self._store))
 
     def write(self, address: int, raw: bytes) -> None:
         self._checked(address, len(raw), "write")

@@ -150,7 +150,7 @@ def test_what_is_no_tracker_is_found_out(
 ) -> None:
     """Something else listens there, and never answers."""
     monkeypatch.setattr(devices_rpc, "CONNECT_S", 0.5)
-    with refusal(DeviceError, "is no TVM tracker: no machine was free, or it did not", 8):
+    with refusal(DeviceError, "is not a TVM tracker: no machine was free, or it did not", 8):
         devices_rpc.keys("127.0.0.1", listener.getsockname()[1])
     assert socket.getdefaulttimeout() is None
 

@@ -53,7 +53,8 @@ def data_info(
     as_json: Json = False,
 ) -> None:
     """Show the contents of a spike file."""
-    from delrec_compile.data.events import REMARK_SHARE, describe
+    from delrec_compile.data.events import REMARK_SHARE
+    from delrec_compile.data.summary import describe
 
     with saying() as say:
         say(f"reading {file}")

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from delrec_compile.data.hdf5 import (
     Ints,
     check_labels,
-    element_type,
     existing_file,
     open_shd,
     read_header,
@@ -74,27 +73,6 @@ class Events:
         return self.take(np.sort(np.concatenate(firsts)))
 
 
-@dataclass(frozen=True)
-class Info:
-    """Summary of an SHD/SSC file."""
-
-    path: str
-    utterances: int
-    classes: int
-    keys: tuple[str, ...] | None
-    speakers: tuple[int, ...] | None
-    spikes_mean: float  # per utterance
-    spikes_min: int
-    spikes_max: int
-    duration_s: float  # latest spike
-    window_s: float  # part of an utterance that a training uses, from 0
-    outside: float  # share of the spikes after it
-    unit_min: int | None  # None when there is no spike
-    unit_max: int | None
-    times_dtype: str
-    size_bytes: int
-
-
 def load_events(
     path: str | Path,
     *,
@@ -117,7 +95,7 @@ def load_events(
         labels, keys, speaker = read_header(file, path)
         wanted = _wanted(path, speaker, speakers, len(labels))
         counts = np.zeros((len(wanted), steps, units // group), np.uint8)
-        row, span = 0, _Span()
+        row, span = 0, Span()
         for index, (times, unit) in spikes(file, path, units):
             if row < len(wanted) and wanted[row] == index:
                 if align_first_spike and len(times):
@@ -128,42 +106,6 @@ def load_events(
     outside = _outside(path, span, int(counts.sum()), steps, dt_ms)
     kept_speaker = None if speaker is None else speaker[wanted]
     return Events(counts, labels[wanted], keys, kept_speaker, float(dt_ms), outside)
-
-
-def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: int = UNITS) -> Info:
-    """Read a complete SHD/SSC file and summarise it. Raises DataError as load_events does.
-
-    steps, dt_ms: the window of the training that the file is meant for.
-    """
-    path, span = Path(path), _Span()
-    sizes: list[int] = []
-    kept, lowest, highest = 0, units, -1
-    with open_shd(path) as file:
-        labels, keys, speaker = read_header(file, path)
-        for _, (times, unit) in spikes(file, path, units):
-            sizes.append(len(times))
-            span.add(times)
-            if len(times):
-                kept += int((_steps(times, dt_ms) < steps).sum())
-                lowest, highest = min(lowest, int(unit.min())), max(highest, int(unit.max()))
-        dtype = str(np.dtype(element_type(file["spikes/times"])))
-    return Info(
-        path=str(path),
-        utterances=len(labels),
-        classes=len(keys) if keys else len(np.unique(labels)),
-        keys=keys,
-        speakers=None if speaker is None else tuple(np.unique(speaker).tolist()),
-        spikes_mean=float(np.mean(sizes)) if sizes else 0.0,
-        spikes_min=min(sizes, default=0),
-        spikes_max=max(sizes, default=0),
-        duration_s=span.last,
-        window_s=steps * dt_ms / 1000,
-        outside=span.dropped(kept),
-        unit_min=lowest if highest >= 0 else None,
-        unit_max=highest if highest >= 0 else None,
-        times_dtype=dtype,
-        size_bytes=path.stat().st_size,
-    )
 
 
 def save_samples(path: str | Path, events: Events) -> None:
@@ -251,7 +193,7 @@ def _wanted(path: Path, speaker: Ints | None, speakers: Iterable[int] | None, n:
 
 
 @dataclass
-class _Span:
+class Span:
     """Number of spikes of a set, and the times of the first and the last in seconds."""
 
     spikes: int = 0
@@ -263,23 +205,23 @@ class _Span:
         self.first = min(self.first, float(times.min(initial=np.inf)))
         self.last = max(self.last, float(times.max(initial=0.0)))
 
-    def dropped(self, kept: int) -> float:
-        """Share of the spikes that were dropped when `kept` of them were not."""
-        return 1 - kept / self.spikes if self.spikes else 0.0
+    def dropped(self, inside: int) -> float:
+        """Share of the spikes that were dropped when `inside` of them were not."""
+        return 1 - inside / self.spikes if self.spikes else 0.0
 
 
-def _outside(path: Path, span: _Span, kept: int, steps: int, dt_ms: float) -> float:
+def _outside(path: Path, span: Span, inside: int, steps: int, dt_ms: float) -> float:
     """Share of the spikes after the window. Raises DataError when that is all of them."""
-    if span.spikes and not kept:
+    if span.spikes and not inside:
         raise DataError(
             f"{path}: no spike in the first {steps * dt_ms / 1000:g} s ({steps} steps of "
             f"{dt_ms:g} ms); its {span.spikes:,} lie at {span.first:g} to {span.last:g} s; times "
             "must be in seconds; convert them, or use more steps"
         )
-    return span.dropped(kept)
+    return span.dropped(inside)
 
 
-def _steps(times: npt.NDArray[np.float64], dt_ms: float) -> npt.NDArray[np.float64]:
+def step_of(times: npt.NDArray[np.float64], dt_ms: float) -> npt.NDArray[np.float64]:
     """Index of the step that each spike falls into."""
     return np.floor(times * (1000.0 / dt_ms) + BIN_SLACK)
 
@@ -293,7 +235,7 @@ def _bin(
     shape: tuple[int, ...],
 ) -> Counts:
     steps, channels = shape
-    step = _steps(times, dt_ms)
+    step = step_of(times, dt_ms)
     inside = step < steps
     flat = step[inside].astype(np.int64) * channels + channel[inside]
     counts = np.bincount(flat, minlength=steps * channels)

@@ -102,12 +102,12 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
 
 
 def _only(folder: Path, name: str) -> Path | None:
-    found = sorted(folder.glob(f"*_{name}.h5"))
-    if len(found) > 1:
+    paths = sorted(folder.glob(f"*_{name}.h5"))
+    if len(paths) > 1:
         raise DataError(
-            f"{folder} has {found[0].name} and {found[1].name}; keep one data set per folder"
+            f"{folder} has {paths[0].name} and {paths[1].name}; keep one data set per folder"
         )
-    return found[0] if found else None
+    return paths[0] if paths else None
 
 
 def _hold_out(train: Events, path: Path | None) -> tuple[Events, Events]:
@@ -118,5 +118,5 @@ def _hold_out(train: Events, path: Path | None) -> tuple[Events, Events]:
             f"{path} has {len(speakers)} speakers, too few to hold {HELD_OUT_SPEAKERS} out for "
             "validation; add a *_valid.h5 file"
         )
-    held = np.isin(speaker, speakers[-HELD_OUT_SPEAKERS:])
-    return train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+    held_out = np.isin(speaker, speakers[-HELD_OUT_SPEAKERS:])
+    return train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))

@@ -191,8 +191,8 @@ def _last(name: str, pending: list[LinearPart], size: int) -> Readout:
     """The readout of a model that ends with weights, or with spikes."""
     with _named(name):
         total = linear_parts.dense(linear_parts.fold(pending, size))
-        made = LinearReadout(*_scaled(total, 1.0))
-    return made if pending else replace(made, decision=SPIKE_DECISION)
+        readout = LinearReadout(*_scaled(total, 1.0))
+    return readout if pending else replace(readout, decision=SPIKE_DECISION)
 
 
 def _scaled(part: Affine, gain: float) -> tuple[F32, F32]:

@@ -10,7 +10,8 @@ import pytest
 from fixtures.shd import write
 from helpers import refusal
 
-from delrec_compile.data.events import Events, describe, load_events, load_samples, save_samples
+from delrec_compile.data.events import Events, load_events, load_samples, save_samples
+from delrec_compile.data.summary import describe
 from delrec_compile.errors import DataError, UsageError
 
 
@@ -78,22 +79,6 @@ def test_more_spikes_than_fit_a_bin_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.h5", [(np.zeros(300), np.zeros(300, int))], [0])
     with pytest.raises(DataError, match="300 spikes in one bin; at most 255"):
         load_events(path)
-
-
-def test_describe_sums_a_file_up(tmp_path: Path) -> None:
-    info = describe(write(tmp_path / "a.h5", keys=["a", "b"], speaker=[7, 7, 3]))
-    assert (info.utterances, info.classes, info.keys, info.speakers) == (3, 2, ("a", "b"), (3, 7))
-    assert (info.spikes_min, info.spikes_max, info.unit_min, info.unit_max) == (0, 4, 0, 699)
-    assert info.spikes_mean == pytest.approx(7 / 3)
-    assert info.duration_s == 1.5
-    assert info.times_dtype == "float16"
-    assert info.size_bytes > 0
-
-
-def test_describe_takes_a_file_without_utterances(tmp_path: Path) -> None:
-    info = describe(write(tmp_path / "a.h5", [], []))
-    assert (info.utterances, info.unit_min, info.spikes_mean) == (0, None, 0.0)
-    assert load_events(tmp_path / "a.h5").counts.shape == (0, 100, 140)
 
 
 @pytest.mark.parametrize(

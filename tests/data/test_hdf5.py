@@ -11,7 +11,8 @@ import pytest
 from fixtures.shd import LABELS, write
 from helpers import refusal
 
-from delrec_compile.data.events import describe, load_events
+from delrec_compile.data.events import load_events
+from delrec_compile.data.summary import describe
 from delrec_compile.errors import DataError
 
 

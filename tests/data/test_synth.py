@@ -11,7 +11,8 @@ import pytest
 from fixtures.espeak import needs_espeak
 
 from delrec_compile.data import synth, voices
-from delrec_compile.data.events import describe, load_events
+from delrec_compile.data.events import load_events
+from delrec_compile.data.summary import describe
 from delrec_compile.errors import DataError, ToolchainError, UsageError
 
 

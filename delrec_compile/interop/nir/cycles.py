@@ -53,10 +53,10 @@ def recurrence(
             raise UnsupportedError(f"{name}: {path.size} values come back to {n} neurons")
     constant = np.sum([path.weights.biases for path in paths], axis=0)
     try:
-        made = _convolved(paths, hint) or _dense(name, paths, hint)
+        combined = _convolved(paths, hint) or _dense(name, paths, hint)
     except NetworkError as error:
         raise UnsupportedError(f"{name}: {error}") from error
-    return made, constant if constant.any() else None
+    return combined, constant if constant.any() else None
 
 
 def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Recurrence | None:

@@ -74,20 +74,18 @@ def from_nir(
     if loop_step is None:
         loop_step = own.get("loop_step", True)
     reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, own)
-    about: dict[str, Any] = {
-        "dt_ms": dt_ms,
-        "max_input": own.get("max_input", 31) if max_input is None else max_input,
-        "labels": tuple(own.get("labels", ())),
-        "name": own.get("name", "network") if name is None else name,
-        "decision": own.get("decision"),
-        "notes": own.get("notes", {"imported_from": "NIR"}),
-    }
-    chain = reader.chain()
-    made = chain.network(**about)
+    network = reader.chain().network(
+        dt_ms=dt_ms,
+        max_input=own.get("max_input", 31) if max_input is None else max_input,
+        labels=tuple(own.get("labels", ())),
+        name=own.get("name", "network") if name is None else name,
+        decision=own.get("decision"),
+        notes=own.get("notes", {"imported_from": "NIR"}),
+    )
     if "readout" in own:
-        made = replace(made, readout=_with_kind(made.readout, own["readout"]))
-    on_grid = bool(own) and grid.exact(made)
-    return Imported(made if on_grid else grid.snap(made), made, "NIR", tuple(reader.remarks))
+        network = replace(network, readout=_with_kind(network.readout, own["readout"]))
+    frozen = network if own and grid.exact(network) else grid.snap(network)
+    return Imported(frozen, network, "NIR", tuple(reader.remarks))
 
 
 def read(path: Any) -> Any:
@@ -115,7 +113,7 @@ class _Reader:
         self.round_delays, self.metadata = round_delays, metadata
         self.remarks: list[str] = []
         self.shape = input_shape(walk.source, walk.nodes[walk.source])
-        self.made = Chain(int(np.prod(self.shape)), remarks=self.remarks)
+        self.result = Chain(int(np.prod(self.shape)), remarks=self.remarks)
 
     def chain(self) -> Chain:
         hints = self.metadata.get("layers", ())
@@ -134,7 +132,7 @@ class _Reader:
                 raise CheckpointError(
                     f"{stop.name}: its arrays, or those before it, are invalid ({error})"
                 ) from error
-        return self.made
+        return self.result
 
     def _pass(self, name: str) -> None:
         node = self.walk.nodes[name]
@@ -144,10 +142,10 @@ class _Reader:
                 self.shape = (int(np.prod(self.shape)),)
             return
         if what == "Delay":
-            self.made.add(name, Delays(self.steps(name, node, MAX_FORWARD_DELAY)))
+            self.result.add(name, Delays(self.steps(name, node, MAX_FORWARD_DELAY)))
             return
         part, self.shape = linear_part(name, node, self.shape)
-        self.made.add(name, part)
+        self.result.add(name, part)
 
     def _neurons(self, stop: Stop, node: Any, hint: dict[str, Any]) -> None:
         size = int(np.prod(self.shape))
@@ -161,7 +159,7 @@ class _Reader:
             lif = replace(
                 lif, fires="at", threshold=threshold if threshold.ndim else float(threshold)
             )
-        self.made.add(stop.name, Neurons(lif, recurrence, constant))
+        self.result.add(stop.name, Neurons(lif, recurrence, constant))
 
     def _feedback_path(self, path: tuple[str, ...]) -> cycles.FeedbackPath:
         """One feedback path: the delay of each sender, and the weights."""
@@ -264,7 +262,7 @@ class _Reader:
             raise UnsupportedError(
                 f"{name}: outputs with different constants; one tau and one r are needed"
             )
-        self.made.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))
+        self.result.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))
 
 
 def _with_kind(readout: Readout, kind_of: str) -> Readout:

@@ -21,12 +21,14 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
+from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.system import tvm_loader
+from delrec_compile.targets.profile import Target
+from delrec_compile.targets.schedule import Schedule
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel
-    from delrec_compile.targets.schedule import Schedule
 
 STATE_ALIGN = 64  # bytes, of the members of a library's state struct
 
@@ -43,53 +45,77 @@ def assemble(
 ) -> dict[str, Any]:
     """network.safetensors of the stage -> the files of the target's form beside it.
 
-    Where the stage has an integer network, that is what is compiled. db: the store of tuned
-    schedules to look into; None: the profile's own is taken. schedule: in place of both. Returns
-    what the manifest says of them.
+    An integer network in the stage is compiled in its place. db: store of tuned schedules; None: the
+    profile's own schedule is taken. schedule: in place of both. Returns entries of the manifest.
     """
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
-    from delrec_compile.compiler.lower import lower
-    from delrec_compile.targets.schedule import Schedule
 
-    root = Path(stage)
-    profile = targets.load(target)
+    root, profile = Path(stage), targets.load(target)
     llvm, own = pick(profile, cpu)
-    counts, whole = COUNTS[profile.form], root / integer_checkpoint.NAME
     floats = checkpoint.load(root / "network.safetensors")
-    network: AnyNetwork = integer_checkpoint.load(whole) if whole.exists() else floats
-    found = choice.choose(choice.key_of(profile, llvm, network), own, db) if db else None
-    chosen = Schedule(**schedule) if schedule else found.schedule if found else own
+    quantised = root / integer_checkpoint.NAME
+    network: AnyNetwork = integer_checkpoint.load(quantised) if quantised.exists() else floats
+    tuned = choice.choose(choice.key_of(profile, llvm, network), own, db) if db else None
+    chosen = Schedule(**schedule) if schedule else tuned.schedule if tuned else own
+    counts = COUNTS[profile.form]
     if isinstance(network, IntegerNetwork):
         kernels = _integer_kernels(network, chosen, profile.generator, counts)
     else:
-        kernels = lower(
-            model_of(floats, "semantic"),
-            chosen,
-            generator=profile.generator,
-            counts=counts,
-            grids=grids(floats),
-            dump=Path(dump) if dump else None,
-        )
-    memory, flash = profile.memory, profile.flash
-    machine = BuildMachine(llvm, profile.triple, profile.core, memory.map if memory else None)
-    facts = FORMS[profile.form](root, network, kernels, name, unroll, machine)
+        phases = Path(dump) if dump else None
+        kernels = _float_kernels(network, chosen, profile.generator, counts, phases)
+    machine = BuildMachine.of(profile, llvm)
+    files = _write(root, network, kernels, profile.form, name, unroll, machine)
+    return {
+        **_profile_entries(profile),
+        # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
+        "board_image": files["image"] if profile.flash else None,
+        "counts": counts,
+        "llvm": llvm,
+        "schedule": vars(chosen),
+        "tuning": tuned.to_json() if tuned else None,
+        **files,
+    }
+
+
+def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -> Manifest:
+    """Compiles an integer network with the schedule and for the CPU of an artifact of this machine.
+
+    Writes into `root`; returns the manifest of its files.
+    """
+    m = manifest
+    generator = "c" if m.llvm["kind"] == "c" else "llvm"
+    kernels = _integer_kernels(network, Schedule(**m.schedule), generator, m.counts)
+    machine = BuildMachine(m.llvm, "", "")
+    files = _write(root, network, kernels, m.form, m.name, m.steps_per_call, machine)
+    state = state_from_json(files.pop("state"), StateVariable)
+    return replace(m, numeric=network.numeric, state=state, **files)
+
+
+def _profile_entries(profile: Target) -> dict[str, Any]:
+    """Entries of the manifest that come from the profile as they are."""
     return {
         "form": profile.form,
         "machine": profile.machine,
-        "counts": counts,
         "clock_mhz": profile.clock_mhz,
         "board": profile.board,
-        "memory": memory.to_json() if memory else {},
-        "flash": flash.to_json() if flash else {},
-        # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
-        "board_image": facts["image"] if flash else None,
-        "llvm": llvm,
-        "schedule": vars(chosen),
-        "tuning": found.to_json() if found else None,
-        "state": _state(kernels["run"], profile.form),
-        **facts,
+        "memory": profile.memory.to_json() if profile.memory else {},
+        "flash": profile.flash.to_json() if profile.flash else {},
     }
+
+
+def _write(
+    root: Path,
+    network: AnyNetwork,
+    kernels: Kernels,
+    form: str,
+    name: str,
+    unroll: int,
+    machine: BuildMachine,
+) -> dict[str, Any]:
+    """Writes the files of a form; returns their entries of the manifest, and the state's."""
+    files = FORMS[form](root, network, kernels, name, unroll, machine)
+    return {"state": _state(kernels["run"], form), **files}
 
 
 def _state(kernel: Kernel, form: str) -> dict[str, Any]:
@@ -104,20 +130,19 @@ def _state(kernel: Kernel, form: str) -> dict[str, Any]:
     return out
 
 
-def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -> Manifest:
-    """An integer network compiled with the schedule and for the CPU of an artifact of this machine.
+def _float_kernels(
+    network: Network, schedule: Schedule, generator: str, counts: str, dump: Path | None
+) -> Kernels:
+    from delrec_compile.compiler.lower import lower
 
-    Writes into `root`; returns the manifest of what it made.
-    """
-    from delrec_compile.targets.schedule import Schedule
-
-    m = manifest
-    generator = "c" if m.llvm["kind"] == "c" else "llvm"
-    kernels = _integer_kernels(network, Schedule(**m.schedule), generator, m.counts)
-    machine = BuildMachine(m.llvm, "", "")
-    files = FORMS[m.form](root, network, kernels, m.name, m.steps_per_call, machine)
-    state = state_from_json(_state(kernels["run"], m.form), StateVariable)
-    return replace(m, numeric=network.numeric, state=state, **files)
+    return lower(
+        model_of(network, "semantic"),
+        schedule,
+        generator=generator,
+        counts=counts,
+        grids=grids(network),
+        dump=dump,
+    )
 
 
 def _integer_kernels(

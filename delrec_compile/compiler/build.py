@@ -1,9 +1,10 @@
-"""Network + target -> artifact folder, written whole or not at all."""
+"""Network + target -> artifact folder, written completely or not at all."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
@@ -17,6 +18,7 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import golden_hash
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
+from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
@@ -40,12 +42,11 @@ def build(
 ) -> Artifact:
     """Exports, compiles in a child process, links and packs the artifact.
 
-    out: folder, by default `<network>-<target>`. numeric: float32, int16 or int8; the integer modes
-    are calibrated on samples of training or validation, if given. unroll: time steps per call of
-    `step`. cpu: LLVM
-    name of the CPU in place of the one found here, such as `x86-64-v3`, or a GPU's architecture.
-    tuned: take the schedule that `tune` found for this, if it did. db: the store it is kept in.
-    dump: where each phase of the lowering is written. Raises UnsupportedError, InputError,
+    out: folder, by default `<network>-<target>`. numeric: float32, int16 or int8. calibrate: samples
+    of training or validation to calibrate the integer modes on. unroll: time steps per call of
+    `step`. cpu: LLVM's name of a CPU in place of this machine's, such as `x86-64-v3`, or a GPU's
+    architecture. tuned: whether to take the schedule that `tune` found. db: folder of its store.
+    dump: folder for the result of each phase of the lowering. Raises UnsupportedError, InputError,
     ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)
@@ -53,7 +54,9 @@ def build(
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
-    out = _named(Path(out) if out is not None else Path(_default(name, profile.name, mode)))
+    out = _with_name(
+        Path(out) if out is not None else Path(_default_name(name, profile.name, mode))
+    )
     check_output(out, force)
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
@@ -62,12 +65,7 @@ def build(
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")
         export(network, stage / "model.onnx", unroll=unroll)
-        golden = golden_hash(network)
-        if mode.is_integer:
-            progress(f"quantising to {mode}")
-            quantised = quantise(network, mode, calibrate)
-            integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
-            golden = golden_hash(quantised)
+        compiled = _compiled_network(network, stage, mode, calibrate, progress)
         progress(f"compiling for {profile.name} with TVM")
         built = child.call(
             "delrec_compile.compiler.assemble:assemble",
@@ -79,11 +77,10 @@ def build(
             dump=str(dump) if dump else None,
             db=str(Store(db).folder) if tuned else None,
         )
+        options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = replace(
-            manifest_of(
-                network, built, name=name, target=profile.name, unroll=unroll, numeric=mode
-            ),
-            golden_sha256=golden,
+            manifest_of(network, built, name=name, **options),
+            golden_sha256=golden_hash(compiled),
             tools=tools(),
             files=checksums(stage),
         )
@@ -92,9 +89,22 @@ def build(
         return Artifact(out, manifest)
 
 
-def _default(name: str, target: str, mode: Numeric) -> str:
+def _compiled_network(
+    network: Network, stage: Path, mode: Numeric, calibrate: Events | None, progress: Progress
+) -> AnyNetwork:
+    """The network in the numeric mode; an integer one is written into the stage."""
+    if not mode.is_integer:
+        return network
+    progress(f"quantising to {mode}")
+    quantised = quantise(network, mode, calibrate)
+    integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
+    return quantised
+
+
+def _default_name(name: str, target: str, mode: Numeric) -> str:
     return f"{name}-{target}-{mode}" if mode.is_integer else f"{name}-{target}"
 
 
-def _named(out: Path) -> Path:
+def _with_name(out: Path) -> Path:
+    """The path, resolved where its last part names no folder."""
     return out if out.name not in ("", "..") else out.resolve()

@@ -52,20 +52,24 @@ def render(
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
 ) -> dict[str, str]:
-    """File name -> text. templates: LIBRARY, SOURCES or CUDA."""
-    facts = _facts(network, kernels["run"], name, unroll)
-    facts |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
+    """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA."""
+    variables = _variables(network, kernels["run"], name, unroll)
+    variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     folder = resources.files("delrec_compile.targets")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return {
-        file.format(name=name): environment.from_string((folder / source).read_text()).render(facts)
+        file.format(name=name): environment.from_string((folder / source).read_text()).render(
+            variables
+        )
         for file, source in templates.items()
     }
 
 
-def _facts(
+def _variables(
     network: Network | IntegerNetwork, kernel: Kernel, name: str, unroll: int
 ) -> dict[str, Any]:
+    """The variables of the templates."""
+    offsets = table_offsets(kernel.tables)
     return {
         "name": name,
         "macro": name.upper(),
@@ -80,34 +84,27 @@ def _facts(
         "threads": getattr(kernel, "threads", 1),
         "table_bytes": len(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
-        "state": [
-            {
-                "name": n,
-                "size": size,
-                "ctype": CTYPES[dtype],
-                "bytes": size * np.dtype(dtype).itemsize,
-            }
-            for n, (size, dtype) in kernel.state.items()
-        ],
+        "state": [_member(n, size, dtype) for n, (size, dtype) in kernel.state.items()],
         "state_bytes": sum(s * np.dtype(d).itemsize for s, d in kernel.state.values()),
-        "tables": [
-            {
-                "name": n,
-                "size": a.size,
-                "ctype": CTYPES[str(a.dtype)],
-                "body": c_array(a),
-                "offset": at,
-            }
-            for (n, a), at in zip(
-                kernel.tables.items(), table_offsets(kernel.tables).values(), strict=True
-            )
-        ],
+        "tables": [_table(n, kernel.tables[n], at) for n, at in offsets.items()],
         "golden": _golden(network),
     }
 
 
+def _member(name: str, size: int, dtype: str) -> dict[str, Any]:
+    """A member of the state struct."""
+    size_bytes = size * np.dtype(dtype).itemsize
+    return {"name": name, "size": size, "ctype": CTYPES[dtype], "bytes": size_bytes}
+
+
+def _table(name: str, table: NDArray[Any], offset: int) -> dict[str, Any]:
+    """A constant table. offset: its place in `table_file`."""
+    kind = {"name": name, "size": table.size, "ctype": CTYPES[str(table.dtype)]}
+    return {**kind, "body": c_array(table), "offset": offset}
+
+
 def table_offsets(tables: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    """Where each table lies in `table_file`."""
+    """Offset of each table in `table_file`, in bytes."""
     at, out = 0, {}
     for name, table in tables.items():
         out[name] = at
@@ -124,10 +121,10 @@ def table_file(tables: Mapping[str, NDArray[Any]]) -> bytes:
 def c_array(values: NDArray[Any]) -> str:
     """Elements of a C initialiser; floats in hexadecimal, which is exact."""
     if values.dtype == np.float32:
-        words = [f"{v.hex()}f" for v in values.astype(float).tolist()]
+        elements = [f"{v.hex()}f" for v in values.astype(float).tolist()]
     else:
-        words = [str(v) for v in values.tolist()]
-    return "\n".join(", ".join(words[i : i + 8]) + "," for i in range(0, len(words), 8))
+        elements = [str(v) for v in values.tolist()]
+    return "\n".join(", ".join(elements[i : i + 8]) + "," for i in range(0, len(elements), 8))
 
 
 def _bits_hash(y: NDArray[Any]) -> int:

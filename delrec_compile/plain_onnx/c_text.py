@@ -1,4 +1,4 @@
-"""Types and constants of a plain graph as C text."""
+"""Types, constants and names of a plain step as C text."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ TYPES = {
     "uint64": "uint64_t",
     "bool": "uint8_t",
 }
-# Python's word, with the suffix that `c_array` adds, and C's; these need no header
-WORDS = {r"\binff?\b": "__builtin_inff()", r"\bnanf?\b": '__builtin_nanf("")'}
+# Python's literal, with the suffix that `c_array` adds, and C's; these need no header
+LITERALS = {r"\binff?\b": "__builtin_inff()", r"\bnanf?\b": '__builtin_nanf("")'}
 
 
 def initialiser(values: NDArray[Any]) -> str:
-    """As `c_array`, also of bool, infinity and NaN."""
+    """Elements of a C initialiser, as `c_array`, also for bool, infinity and NaN."""
     text = c_array(values.astype(np.uint8) if values.dtype == np.bool_ else values)
-    for word, own in WORDS.items():
-        text = re.sub(word, own, text)
+    for literal, builtin in LITERALS.items():
+        text = re.sub(literal, builtin, text)
     return text
 
 
 def members(names: Sequence[str]) -> dict[str, str]:
-    """C names, each of its own; a name that is one already is kept."""
+    """A C name for each name, all different; a name that is a C name already stays."""
     out: dict[str, str] = {}
     for name in sorted(names, key=lambda n: c_name(n) != n):
         own = c_name(name)

@@ -1,4 +1,4 @@
-"""A plain graph's artifact beside ONNX Runtime: the same outputs, and how fast."""
+"""A plain step's artifact beside ONNX Runtime: equal outputs, and the latency of both."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ AXES = ("step", "sequence", "output")
 
 
 def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[str, Any]:
-    """In a child: free-running outputs on fixed pseudo-random counts, against ONNX Runtime.
+    """Compares free-running outputs on fixed pseudo-random counts with ONNX Runtime. Runs in a child.
 
     Passes when each output lies within ONE_CALL of 1 plus its size: other engines add in another
-    order, so that a plain graph promises no equal bits. Raises InputError where it cannot run.
+    order, so that equal bits are not promised. Raises InputError where it cannot run.
     """
     graph, session = _opened(path)
     x = inputs_of(graph, steps, streams)
@@ -54,15 +54,15 @@ def check_plain(path: str, steps: int = STEPS, streams: int = STREAMS) -> dict[s
     }
 
 
-def judge(found: dict[str, Any]) -> None:
+def judge(result: dict[str, Any]) -> None:
     """Raises ParityError for a check that did not pass."""
-    if found["passed"]:
+    if result["passed"]:
         return
-    if found["first"] is None:
+    if result["first"] is None:
         raise ParityError("the self-test of the library fails; build it again")
-    at = found["first"]
+    at = result["first"]
     raise ParityError(
-        f"{found['target']} differs from ONNX Runtime in {found['differing']} of {found['values']} "
+        f"{result['target']} differs from ONNX Runtime in {result['differing']} of {result['values']} "
         f"outputs, first at sequence {at['sequence']}, step {at['step']}, output {at['output']}; "
         "where the graph has a threshold, another order of a sum can flip it: a network in a "
         ".safetensors file has exact sums"
@@ -70,7 +70,7 @@ def judge(found: dict[str, Any]) -> None:
 
 
 def bench_plain(path: str, rounds: int = ROUNDS, steps: int = STEPS) -> dict[str, Any]:
-    """In a child: microseconds of CPU per step beside ONNX Runtime, interleaved, medians."""
+    """Median microseconds of CPU per step, interleaved with ONNX Runtime. Runs in a child."""
     graph, session = _opened(path)
     x = inputs_of(graph, steps, 1)[:, 0]
     y = np.empty((steps, graph.y.elements), np.float32)
@@ -103,8 +103,8 @@ class _OnnxSteps:
         past = [p.name for p in self.graph.past]
         state = {p.name: np.zeros(p.shape, p.dtype) for p in self.graph.past}
         for row in self.rows:
-            _, *made = self.session.run(self.names, {self.graph.x.name: row, **state})
-            state = dict(zip(past, made, strict=True))
+            _, *present = self.session.run(self.names, {self.graph.x.name: row, **state})
+            state = dict(zip(past, present, strict=True))
 
 
 def _opened(path: str) -> tuple[StepGraph, PlainSession]:

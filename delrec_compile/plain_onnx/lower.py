@@ -18,7 +18,7 @@ from delrec_compile.plain_onnx.step_graph import StepGraph
 
 @dataclass(frozen=True)
 class Slot:
-    """Memory of the step. name: in C. kind: "x", "state", "constant", or "work"."""
+    """Memory of the step. name: C name. kind: "x", "state", "constant", or "work"."""
 
     name: str
     kind: str
@@ -37,9 +37,9 @@ class Call:
 
 @dataclass
 class Program:
-    """A step. calls: in order.
+    """A step: its kernels, memory, and calls in order.
 
-    ports: of each input, by the graph's name for it. results: of each output, what it is copied from.
+    ports: slot of each input, by its name in the graph. results: slot that each output is copied from.
     """
 
     functions: dict[str, Any] = field(default_factory=dict)
@@ -55,13 +55,13 @@ class Program:
 
 
 def lower(graph: StepGraph) -> Program:
-    """Raises UnsupportedError for an operator that TVM has no kernel for."""
+    """The program of a step. Raises UnsupportedError for an operator that TVM has no kernel for."""
     module = fused(graph)
     return _Walk(graph, module).program
 
 
 def fused(graph: StepGraph) -> tvm.IRModule:
-    """Relax, each call of it one fused kernel, constants folded."""
+    """The step in Relax: each call is one fused kernel, constants are folded."""
     t = relax.transform
     shapes = {p.name: list(p.shape) for p in graph.inputs}
     try:
@@ -90,9 +90,9 @@ class _Walk:
         for block in main.body.blocks:
             for binding in block.bindings:
                 self.at[binding.var] = self._value(binding.value)
-        made = _flat(self._value(main.body.body))
+        outputs = _flat(self._value(main.body.body))
         slots = self.program.slots
-        self.program.results = {n: slots[s] for n, s in zip(graph.outputs, made, strict=True)}
+        self.program.results = {n: slots[s] for n, s in zip(graph.outputs, outputs, strict=True)}
 
     def _slot(self, name: str, kind: str, elements: int, dtype: str) -> str:
         if dtype not in TYPES:
@@ -114,7 +114,7 @@ class _Walk:
         if isinstance(value, relax.Call) and value.op == tvm.ir.Op.get("relax.call_tir"):
             return self._call(value)
         raise UnsupportedError(
-            f"the graph needs '{_called(value)}', which is no kernel of TVM's own"
+            f"the graph needs '{_called(value)}', which is not one of TVM's own kernels"
         )
 
     def _constant(self, value: Any) -> str:
@@ -127,17 +127,17 @@ class _Walk:
         kernel, arguments = call.args[0], call.args[1]
         name = str(kernel.name_hint)
         if name not in self.program.functions:
-            self.program.functions[name] = _sums_side_by_side(self.module[kernel])
+            self.program.functions[name] = _reductions_outside(self.module[kernel])
         results = list(call.ty_args[0].fields) if _is_tuple(call.ty_args[0]) else [call.ty_args[0]]
-        made: list[str] = []
+        writes: list[str] = []
         for type_ in results:
             elements = int(np.prod([int(e) for e in type_.shape], dtype=np.int64))
-            slot = f"work_{len(self.program.calls)}_{len(made)}"
-            made.append(self._slot(slot, "work", elements, str(type_.dtype.dtype)))
+            slot = f"work_{len(self.program.calls)}_{len(writes)}"
+            writes.append(self._slot(slot, "work", elements, str(type_.dtype.dtype)))
         reads = [s for a in arguments.fields for s in _flat(self._value(a))]
         slots = self.program.slots
-        self.program.calls.append(Call(name, [slots[s] for s in reads], [slots[s] for s in made]))
-        return made if _is_tuple(call.ty_args[0]) else made[0]
+        self.program.calls.append(Call(name, [slots[s] for s in reads], [slots[s] for s in writes]))
+        return writes if _is_tuple(call.ty_args[0]) else writes[0]
 
 
 def _is_tuple(type_: Any) -> bool:
@@ -153,8 +153,8 @@ def _called(value: Any) -> str:
     return str(getattr(op, "name", None) or getattr(op, "global_symbol", None) or type(op).__name__)
 
 
-def _sums_side_by_side(function: Any) -> Any:
-    """Sums with their reduction outside, so that neighbours are added at once.
+def _reductions_outside(function: Any) -> Any:
+    """Moves the loop of each reduction outside, so that neighbours are added at once.
 
     Each element is still summed in the order of the reduction: the bits stay the same.
     """

@@ -1,4 +1,4 @@
-"""What a step graph computes, by ONNX Runtime, its state fed back step by step."""
+"""The reference of a step graph: ONNX Runtime, its state fed back step by step."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ SEED = 2604
 
 
 def inputs_of(graph: StepGraph, steps: int, streams: int) -> F32:
-    """Fixed pseudo-random counts (steps, streams, inputs), mostly 0: what spikes look like."""
+    """Fixed pseudo-random counts (steps, streams, inputs), mostly 0 as spikes are."""
     shape = (steps, streams, graph.x.elements)
     return np.random.default_rng(SEED).poisson(0.3, shape).astype(np.float32)
 
 
 def outputs_of(graph: StepGraph, x: F32) -> F32:
-    """x: (steps, inputs) from a fresh start. Returns (steps, outputs)."""
+    """Outputs (steps, outputs) of x, (steps, inputs), from zero state."""
     return np.stack([y for y, _ in steps_of(graph, x)])
 
 
 def steps_of(graph: StepGraph, x: F32) -> Iterator[tuple[F32, dict[str, NDArray[Any]]]]:
-    """y (outputs,) and the state before it, of each step."""
+    """Yields y, (outputs,), and the state before it, of each step."""
     session = onnx_session(graph.proto.SerializeToString())
     state = {p.name: np.zeros(p.shape, p.dtype) for p in graph.past}
     for row in x:
-        made = session.run(list(graph.outputs), {graph.x.name: row.reshape(graph.x.shape), **state})
-        found = dict(zip(graph.outputs, made, strict=True))
-        yield np.asarray(found[graph.y.name], np.float32).reshape(-1), state
-        state = {p.name: found[q.name] for p, q in zip(graph.past, graph.present, strict=True)}
+        results = session.run(
+            list(graph.outputs), {graph.x.name: row.reshape(graph.x.shape), **state}
+        )
+        named = dict(zip(graph.outputs, results, strict=True))
+        yield np.asarray(named[graph.y.name], np.float32).reshape(-1), state
+        state = {p.name: named[q.name] for p, q in zip(graph.past, graph.present, strict=True)}

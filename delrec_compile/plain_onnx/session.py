@@ -1,4 +1,4 @@
-"""A plain step graph's library called from Python."""
+"""The library of a plain step, called from Python."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class PlainSession:
         self.reset()
 
     def reset(self) -> None:
-        """Starts afresh."""
+        """Sets the state to zero."""
         self._entry["reset"](pointer(self._state))
 
     def run(self, x: F32) -> F32:
-        """x: (steps, inputs). Returns (steps, outputs); the state goes on from the step before."""
+        """Outputs (steps, outputs) of x, (steps, inputs); the state continues from the last call."""
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise DataError(f"x has shape {list(x.shape)}; [steps, {self.inputs}] is needed")
         x = np.ascontiguousarray(x, np.float32)
@@ -46,10 +46,10 @@ class PlainSession:
         return y
 
     def run_in_place(self, x: F32, y: F32) -> None:
-        """`run` between arrays of yours, float32 and contiguous, unchecked."""
+        """`run` between arrays of the caller, float32 and contiguous, unchecked."""
         steps = ctypes.c_int32(len(x))
         self._entry["run"](pointer(self._state), pointer(x), steps, pointer(y))
 
     def self_test(self) -> bool:
-        """Whether the recorded outputs come out again."""
+        """Whether the recorded outputs are reproduced."""
         return int(self._entry["self_test"]()) == 0

@@ -1,7 +1,8 @@
-"""An ONNX step of anybody's, read: one input, one output, and state that is paired by name."""
+"""An ONNX step from any source: one input, one output, and state that is paired by name."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ DTYPES = ("float32", "float64", "int8", "uint8", "int32", "int64", "bool")
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor that goes in or comes out. shape: with the batch axis, which is 1 here."""
+    """An input or output tensor. shape: with the batch axis, which is 1 here."""
 
     name: str
     shape: tuple[int, ...]
@@ -23,15 +24,12 @@ class Port:
 
     @property
     def elements(self) -> int:
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return size
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class StepGraph:
-    """A step. x, y: what is not state. past, present: the state, in the same order.
+    """A step. x, y: input and output. past, present: the state, in the same order.
 
     outputs: names of all outputs, in the order of the graph.
     """
@@ -60,29 +58,29 @@ def read(path: Path | str) -> StepGraph:
         raise ModelError(
             f"{path}: no such file; give an .onnx file with past_ and present_ tensors"
         )
-    mend = "export it again"
+    fix = "export it again"
     try:
         proto = onnx.load_model_from_string(path.read_bytes())
-        mend = "keep the data files that it names beside it"
+        fix = "keep the data files that it names beside it"
         onnx.load_external_data_for_model(proto, str(path.absolute().parent))
-        mend = "export it again"
+        fix = "export it again"
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # protobuf and onnx raise kinds of their own
         why = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} is not a valid ONNX file ({why}); {mend}") from error
+        raise ModelError(f"{path} is not a valid ONNX file ({why}); {fix}") from error
     return graph_of(proto, str(path))
 
 
 def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:
-    """The step in a model that was read; `where` names it in errors."""
+    """The step in a loaded model; `where` names it in errors. Raises ModelError."""
     constants = {t.name for t in proto.graph.initializer}
     ins = [_port(v, where) for v in proto.graph.input if v.name not in constants]
     outs = [_port(v, where) for v in proto.graph.output]
     past = {p.name.removeprefix(PAST): p for p in ins if p.name.startswith(PAST)}
     present = {p.name.removeprefix(PRESENT): p for p in outs if p.name.startswith(PRESENT)}
-    if odd := sorted(past.keys() ^ present.keys()):
-        name = f"{PAST}{odd[0]}" if odd[0] in past else f"{PRESENT}{odd[0]}"
-        other = f"{PRESENT}{odd[0]}" if odd[0] in past else f"{PAST}{odd[0]}"
+    if unpaired := sorted(past.keys() ^ present.keys()):
+        name = f"{PAST}{unpaired[0]}" if unpaired[0] in past else f"{PRESENT}{unpaired[0]}"
+        other = f"{PRESENT}{unpaired[0]}" if unpaired[0] in past else f"{PAST}{unpaired[0]}"
         raise ModelError(f"{where}: the state '{name}' has no '{other}'; each needs its pair")
     for name, p in past.items():
         q = present[name]
@@ -101,7 +99,7 @@ def _only(ports: list[Port], side: str, prefix: str, where: str) -> Port:
     if len(ports) != 1:
         names = ", ".join(p.name for p in ports) or "none"
         raise ModelError(
-            f"{where}: {len(ports)} {side}s that are no state ({names}); a step has one, and state is "
+            f"{where}: {len(ports)} {side}s that are not state ({names}); a step has one, and state is "
             f"named {prefix}<name>"
         )
     if ports[0].dtype != "float32":

@@ -304,8 +304,8 @@ def test_a_difference_is_told_with_its_place(
         ),
         ("float[N,3] x", "double[N,3] x", "input 'x' is float64; float32 is needed"),
         ("float[N,3] x", "float[N,K] x", "'x' has an unknown extent at axis 1"),
-        ("float[N,3] x", "float[N,3] x, float[N,3] z", r"2 inputs that are no state \(x, z\)"),
-        ("float[N,2] y, ", "", "0 outputs that are no state"),
+        ("float[N,3] x", "float[N,3] x, float[N,3] z", r"2 inputs that are not state \(x, z\)"),
+        ("float[N,2] y, ", "", "0 outputs that are not state"),
     ],
 )
 def test_a_step_that_is_not_paired_is_refused(old: str, new: str, why: str) -> None:

@@ -9,18 +9,20 @@ from typing import Any
 import tvm
 from tvm import tirx
 
-from delrec_compile.compiler.codegen.native import _plain_pipeline
+from delrec_compile.compiler.codegen import signatures
+from delrec_compile.compiler.codegen.native import c_abi_pipeline
 from delrec_compile.ops import byte_rows
 
 
 def c_text(functions: Mapping[str, Any]) -> str:
     """The functions as freestanding C99 that includes stdint.h and stdbool.h only."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
-    built = tirx.build(module, target=tvm.target.Target("c"), pipeline=_plain_pipeline(False))
-    text = _qualified(_without_runtime(str(built.inspect_source())))
+    built = tirx.build(module, target=tvm.target.Target("c"), pipeline=c_abi_pipeline(shared=False))
+    text = signatures.rewrite(_without_runtime(str(built.inspect_source())), KERNEL, _qualify)
     return _C_HEAD + (byte_rows.C_TEXT if "add_even_bytes(" in text else "") + text
 
 
+KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 _C_HEAD = """#include <stdbool.h>
 #include <stdint.h>
 #if defined(__clang__)
@@ -44,26 +46,17 @@ def _without_runtime(text: str) -> str:
     return re.sub(r"^TVM_DLL [^;{]*;\n", "", text, flags=re.M).replace("TVM_DLL ", "")
 
 
-def _qualified(text: str) -> str:
-    """Adds restrict to every pointer parameter, and const to those never stored to.
-
-    TVM's C text carries neither, and without them each store forces a reload of the tables.
-    """
-
-    def signature(match: re.Match[str]) -> str:
-        name, parameters, body = match.groups()
-        body, written = _windows(body)
-        out = []
-        for parameter in parameters.split(", "):
-            if "* " not in parameter:
-                out.append(parameter)
-                continue
+def _qualify(parameters: list[str], body: str) -> tuple[list[str], str]:
+    """Adds restrict to every pointer, and const to those never stored to."""
+    body, written = _windows(body)
+    out = []
+    for parameter in parameters:
+        if "* " in parameter:
             kind, variable = parameter.rsplit("* ", 1)
             stored = variable in written or _stored(variable, body)
-            out.append(f"{'' if stored else 'const '}{kind} *restrict {variable}")
-        return f"void {name}(\n    " + ",\n    ".join(out) + f")\n{{{body}"
-
-    return re.sub(r"void (\w+)\(([^)]*)\) \{(.*?^\}\n)", signature, text, flags=re.M | re.S)
+            parameter = f"{'' if stored else 'const '}{kind} *restrict {variable}"
+        out.append(parameter)
+    return out, body
 
 
 def _stored(variable: str, body: str) -> bool:
@@ -71,12 +64,14 @@ def _stored(variable: str, body: str) -> bool:
 
 
 def _windows(body: str) -> tuple[str, set[str]]:
-    """Pointers into buffers become const unless stored to; also returns what is stored to so."""
+    """Makes pointers into buffers const unless stored to; also returns the buffers stored to so."""
     written = set()
-    for kind, window, whole in re.findall(r"(\w+)\* (\w+) = \(\w+\*\)\(&\((\w+)\[", body):
+    for kind, window, buffer in re.findall(r"(\w+)\* (\w+) = \(\w+\*\)\(&\((\w+)\[", body):
         stored = _stored(window, body)
-        plain = f"{kind}* {window} = ({kind}*)(&({whole}["
-        body = body.replace(plain, f"{'' if stored else 'const '}{kind} *{window} = (&({whole}[")
+        declared = f"{kind}* {window} = ({kind}*)(&({buffer}["
+        body = body.replace(
+            declared, f"{'' if stored else 'const '}{kind} *{window} = (&({buffer}["
+        )
         if stored:
-            written.add(whole)
+            written.add(buffer)
     return body, written

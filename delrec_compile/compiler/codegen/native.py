@@ -1,4 +1,4 @@
-"""TIR -> machine code with plain C symbols: raw pointers in, nothing returned, no TVM runtime."""
+"""TIR -> machine code with C symbols: raw pointers in, nothing returned, no TVM runtime."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _C_CALLING_CONVENTION = 2
 def write_object(functions: Mapping[str, Any], target: Mapping[str, Any], path: Path) -> None:
     """Compiles TIR functions under their C names into one relocatable object."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
-    built = tirx.build(module, target=tvm.target.Target(dict(target)), pipeline=_plain_pipeline())
+    built = tirx.build(module, target=tvm.target.Target(dict(target)), pipeline=c_abi_pipeline())
     built.write_to_file(str(path))
 
 
@@ -39,62 +39,70 @@ def raw_pointers(function: Any) -> Any:
         [(tirx.AllocBuffer, lambda s: tirx.AllocBuffer(s.buffer, on_stack))],
         order="post",
     )
-    plain = tirx.PrimFunc(
+    function = tirx.PrimFunc(
         params, tirx.SeqStmt([*views, body]), ret_type=function.ret_type, attrs=function.attrs
     )
-    return plain.with_attr("calling_conv", _C_CALLING_CONVENTION)
+    return function.with_attr("calling_conv", _C_CALLING_CONVENTION)
 
 
-def _plain_pipeline(shared: bool = True) -> str:
+def c_abi_pipeline(shared: bool = True) -> str:
     """TVM's own s_tir pipeline, with `raw_pointers` in place of its packed calling convention.
 
     shared: common subexpressions get a name. Not in C text: a C compiler finds them itself, and
-    where `i + 3` is a variable it no longer sees a base with the offset 3.
+    where `i + 3` is a variable it no longer sees a base with the offset 3. Returns the name that the
+    pipeline is registered under.
     """
-    name = "delrec_plain_shared" if shared else "delrec_plain"
-
-    @tvm.transform.module_pass(opt_level=0, name="RawPointers")  # type: ignore[untyped-decorator]
-    def plain_c(module: tvm.IRModule, _: Any) -> tvm.IRModule:
-        made = {gv: raw_pointers(f) for gv, f in module.functions.items()}
-        return tvm.IRModule(made, attrs=module.attrs)
+    name = "delrec_c_abi_shared" if shared else "delrec_c_abi"
 
     def pipeline() -> tuple[Any, Callable[[], Any], Callable[[], Any]]:
-        t, s = tirx.transform, s_tir.transform
-        passes = tvm.ir.transform.Sequential(
-            [
-                s.CanonicalizeLoop(),
-                s.LowerInitBlock(),
-                s.PlanAndUpdateBufferAllocationLocation(),
-                s.ConvertBlocksToOpaque(),
-                # not CompactBufferAllocation: it cuts off what is reached through a window alone
-                s.LowerMatchBuffer(),
-                s.StmtSimplify(),
-                s.LowerOpaqueBlock(),
-                t.FlattenBuffer(),
-                t.NarrowDataType(32),
-                s.LoopPartition(),
-                t.VectorizeLoop(True),
-                t.StorageRewrite(),
-                s.HoistIfThenElse(),
-                t.UnrollLoop(),
-                s.RenormalizeSplitPattern(),
-                t.StmtSimplify(),
-                t.RemoveNoOp(),
-                s.RewriteUnsafeSelect(),
-                *([t.CommonSubexprElim()] if shared else []),
-                t.VerifyMemory(),
-                plain_c,
-            ]
-        )
+        passes = tvm.ir.transform.Sequential(_passes(shared))
 
         @tvm.transform.module_pass(opt_level=0)  # type: ignore[untyped-decorator]
         def run(module: tvm.IRModule, _: Any) -> tvm.IRModule:
             return passes(module)
 
         def finish() -> Any:
+            t = tirx.transform
             return tvm.ir.transform.Sequential([t.LowerTVMBuiltin(), t.LowerIntrin()])
 
         return run, finish, finish
 
     tirx.register_tir_pipeline(name, pipeline)
     return name
+
+
+def _passes(shared: bool) -> list[Any]:
+    t, s = tirx.transform, s_tir.transform
+    return [
+        s.CanonicalizeLoop(),
+        s.LowerInitBlock(),
+        s.PlanAndUpdateBufferAllocationLocation(),
+        s.ConvertBlocksToOpaque(),
+        # not CompactBufferAllocation: it cuts off what is reached through a window alone
+        s.LowerMatchBuffer(),
+        s.StmtSimplify(),
+        s.LowerOpaqueBlock(),
+        t.FlattenBuffer(),
+        t.NarrowDataType(32),
+        s.LoopPartition(),
+        t.VectorizeLoop(True),
+        t.StorageRewrite(),
+        s.HoistIfThenElse(),
+        t.UnrollLoop(),
+        s.RenormalizeSplitPattern(),
+        t.StmtSimplify(),
+        t.RemoveNoOp(),
+        s.RewriteUnsafeSelect(),
+        *([t.CommonSubexprElim()] if shared else []),
+        t.VerifyMemory(),
+        _raw_pointers_pass(),
+    ]
+
+
+def _raw_pointers_pass() -> Any:
+    @tvm.transform.module_pass(opt_level=0, name="RawPointers")  # type: ignore[untyped-decorator]
+    def run(module: tvm.IRModule, _: Any) -> tvm.IRModule:
+        functions = {var: raw_pointers(f) for var, f in module.functions.items()}
+        return tvm.IRModule(functions, attrs=module.attrs)
+
+    return run

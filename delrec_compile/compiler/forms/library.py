@@ -1,4 +1,4 @@
-"""A library form: shared and static library, header, and a program for an emulator."""
+"""The form `library`: shared and static library, header, and a program for an emulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import ENTRIES
-from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
+from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import render
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.network.integer.model import AnyNetwork
@@ -25,7 +25,10 @@ def write_library(
     unroll: int,
     machine: BuildMachine,
 ) -> dict[str, Any]:
-    """lib/lib<name>.so, the same objects as lib/lib<name>.a, and include/<name>.h."""
+    """Writes lib/lib<name>.so, the same objects as lib/lib<name>.a, and include/<name>.h.
+
+    Returns entries of the manifest.
+    """
     from delrec_compile.compiler.codegen.native import write_object
 
     for folder in ("lib", "include"):
@@ -33,7 +36,7 @@ def write_library(
     library = root / "lib" / f"lib{name}.so"
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         work = Path(temporary)
-        functions = {f"{name}_kernel_{k}": kernel.function for k, kernel in kernels.items()}
+        functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
@@ -52,7 +55,7 @@ def write_library(
 
 
 def _image(work: Path, name: str, root: Path, machine: BuildMachine) -> str:
-    """test/<name>.elf: the objects of the library, linked as a program that an emulator can run."""
+    """Links the objects of the library as test/<name>.elf, a program for an emulator."""
     core = CORES[machine.core]
     objects = [work / f"{part}.o" for part in ("glue", "kernels", "alone")]
     (root / "test").mkdir()

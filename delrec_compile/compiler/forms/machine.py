@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.system.chips import MemoryMap
+from delrec_compile.targets.profile import Target
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel
-from dataclasses import dataclass
 
 Kernels = dict[str, "Kernel"]
 
 
+def kernel_symbol(name: str, kernel: str) -> str:
+    """C symbol of a kernel. name: prefix of the artifact's symbols."""
+    return f"{name}_kernel_{kernel}"
+
+
 @dataclass(frozen=True)
 class BuildMachine:
-    """llvm: TVM's target. triple: of the C compiler, empty for this machine. core: its emulator.
+    """llvm: TVM's target. triple: the C compiler's, empty for this machine. core: its emulator.
 
-    memory: of a chip without an operating system.
+    memory: a chip's, None where there is an operating system.
     """
 
     llvm: dict[str, Any]
     triple: str
     core: str
     memory: MemoryMap | None = None
+
+    @classmethod
+    def of(cls, profile: Target, llvm: dict[str, Any]) -> BuildMachine:
+        """The machine of a profile. llvm: TVM's target for its CPU."""
+        memory = profile.memory.map if profile.memory else None
+        return cls(llvm, profile.triple, profile.core, memory)

@@ -1,4 +1,4 @@
-"""A source form: C99 sources with what builds them, and a chip's program."""
+"""The form `sources`: C99 sources with build files, and a program for a chip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact import firmware
-from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
+from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import SOURCES, render
 from delrec_compile.network.integer.model import AnyNetwork
 
@@ -20,19 +20,22 @@ def write_sources(
     unroll: int,
     machine: BuildMachine,
 ) -> dict[str, Any]:
-    """include/, src/, test/ and what builds them; for a chip, the program in its memory too."""
+    """Writes include/, src/, test/ and build files; for a chip, the program in its memory too.
+
+    Returns entries of the manifest.
+    """
     from delrec_compile.compiler.codegen.c_text import c_text
 
     files = render(network, kernels, name, unroll, SOURCES)
-    run, trace = (f"{name}_kernel_{k}" for k in ("run", "trace"))
+    run, trace = (kernel_symbol(name, k) for k in ("run", "trace"))
     files[f"src/{name}_kernel.c"] = c_text({run: kernels["run"].function})
     files[f"test/{name}_trace.c"] = c_text({trace: kernels["trace"].function})
     for file, text in files.items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text(text)
-    facts: dict[str, Any] = {"library": None, "library_bytes": None, "image": None, "core": None}
+    entries: dict[str, Any] = dict.fromkeys(("library", "library_bytes", "image", "core"))
     if not machine.core:
-        return facts
+        return entries
     with tempfile.TemporaryDirectory(prefix="delrec-") as work:
         chip = firmware.Chip(machine.core, machine.memory)
-        return {**facts, **firmware.program(root, name, chip, Path(work))}
+        return {**entries, **firmware.program(root, name, chip, Path(work))}

@@ -1,0 +1,124 @@
+"""The C around the kernels of a plain step: header, constants, entry points, self-test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.tolerances import ONE_CALL
+from delrec_compile.plain_onnx.c_text import TYPES, initialiser
+from delrec_compile.plain_onnx.reference import inputs_of, outputs_of
+from delrec_compile.plain_onnx.step_graph import StepGraph
+
+if TYPE_CHECKING:
+    from delrec_compile.plain_onnx.lower import Program, Slot
+
+TEMPLATES = {"{name}.h": "plain.h.in", "{name}.c": "plain.c.in"}
+GOLDEN_STEPS = 8
+
+
+def render(graph: StepGraph, program: Program, name: str) -> dict[str, str]:
+    """Text of each file, by its name."""
+    folder = resources.files("delrec_compile.targets")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    variables = _variables(graph, program, name)
+    return {
+        file.format(name=name): environment.from_string((folder / source).read_text()).render(
+            variables
+        )
+        for file, source in TEMPLATES.items()
+    }
+
+
+def _variables(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
+    inputs, outputs = graph.x.elements, graph.y.elements
+    copies, states, saved = _moves(graph, program)
+    return {
+        "name": name,
+        "macro": name.upper(),
+        "guard": f"{name.upper()}_H",
+        "summary": f"a step of {inputs} inputs and {outputs} outputs",
+        "inputs": inputs,
+        "outputs": outputs,
+        "state": [_member(s) for s in program.of("state")],
+        "work": [_member(s) for s in (*program.of("work"), *saved)],
+        "constants": [
+            {**_member(program.slots[n]), "body": initialiser(a)}
+            for n, a in program.constants.items()
+        ],
+        "kernels": _prototypes(program),
+        "calls": [
+            {"kernel": c.kernel, "arguments": [_expression(s) for s in (*c.reads, *c.writes)]}
+            for c in program.calls
+        ],
+        "copies": copies,
+        "result": _expression(program.results[graph.y.name]),
+        "states": states,
+        "golden": _golden(graph),
+    }
+
+
+def _moves(
+    graph: StepGraph, program: Program
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[Slot]]:
+    """Copies (to, from) before the outputs, copies after them, and the slots that the first need.
+
+    State that becomes other state is saved before anything is overwritten.
+    """
+    first, then, saved = [], [], []
+    for i, (p, q) in enumerate(zip(graph.past, graph.present, strict=True)):
+        to, source = program.ports[p.name], program.results[q.name]
+        if source is to:
+            continue
+        if source.kind == "state":
+            copy = replace(source, name=f"set_aside_{i}", kind="work")
+            first.append((_expression(copy), _expression(source)))
+            saved.append(copy)
+            source = copy
+        then.append((_expression(to), _expression(source)))
+    return first, then, saved
+
+
+def _member(slot: Slot) -> dict[str, Any]:
+    return {"name": slot.name, "ctype": TYPES[slot.dtype], "elements": slot.elements}
+
+
+def _expression(slot: Slot) -> str:
+    """C expression of a slot in the glue."""
+    return slot.name if slot.kind in ("x", "constant") else f"state->{slot.name}"
+
+
+def _prototypes(program: Program) -> list[dict[str, Any]]:
+    out = {}
+    for c in program.calls:
+        reads = [f"const {TYPES[s.dtype]}" for s in c.reads]
+        out[c.kernel] = {
+            "name": c.kernel,
+            "arguments": [*reads, *(TYPES[s.dtype] for s in c.writes)],
+        }
+    return list(out.values())
+
+
+def _golden(graph: StepGraph) -> dict[str, Any]:
+    """Steps up to the first whose outputs are not all finite: no tolerance judges those."""
+    x = inputs_of(graph, GOLDEN_STEPS, 1)[:, 0]
+    y = outputs_of(graph, x)
+    finite = np.isfinite(y).all(axis=1)
+    steps = GOLDEN_STEPS if finite.all() else int(finite.argmin())
+    if steps == 0:
+        value = y[0][~np.isfinite(y[0])][0]
+        raise UnsupportedError(
+            f"output '{graph.y.name}' is {value} at the first step; the self-test of a library needs "
+            "a finite one: keep it finite, such as by a Clip"
+        )
+    return {
+        "steps": steps,
+        "input": initialiser(x[:steps].reshape(-1)),
+        "output": initialiser(np.ascontiguousarray(y[:steps]).reshape(-1)),
+        "tolerance": f"{ONE_CALL}f",
+    }

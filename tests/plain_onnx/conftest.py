@@ -9,7 +9,7 @@ from conftest import runs
 from fixtures.plain_steps import CELL, written
 from helpers import called_here
 
-from delrec_compile.artifact.manifest import PlainArtifact
+from delrec_compile.artifact.plain import PlainArtifact
 from delrec_compile.plain_onnx.build import build_plain
 from delrec_compile.system import child
 

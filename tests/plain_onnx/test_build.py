@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from fixtures.plain_steps import (
     written,
 )
 from helpers import refusal
+from typer.testing import CliRunner
 
-from delrec_compile.cli.build import build as build_command
+from delrec_compile.cli.app import app
 from delrec_compile.errors import (
     UsageError,
 )
@@ -56,17 +56,21 @@ def test_the_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "values"),
+    "option",
     [
-        ("--numeric", {"numeric": "int8"}),
-        ("--no-tuned", {"tuned": False}),
-        ("--db", {"db": Path("store")}),
-        ("--unroll", {"unroll": 2}),
-        ("--dump", {"dump": Path("phases")}),
+        ("--numeric", "int8"),
+        ("--no-tuned",),
+        ("--db", "store"),
+        ("--unroll", "2"),
+        ("--dump", "phases"),
+        ("--device", "local"),
     ],
+    ids=" ".join,
 )
 def test_an_option_that_a_plain_step_has_not_is_refused(
-    option: str, values: dict[str, Any], tmp_path: Path
+    option: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with refusal(UsageError, f"{option} does not go with a plain ONNX step", 2, tmp_path):
-        build_command(str(tmp_path / "step.onnx"), **values)
+    result = CliRunner().invoke(app, ["build", str(tmp_path / "step.onnx"), *option])
+    with refusal(UsageError, f"{option[0]} does not go with a plain ONNX step", 2, tmp_path):
+        assert result.exception is not None
+        raise result.exception

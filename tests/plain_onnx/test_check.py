@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fixtures.plain_steps import GROWS, written
 
-from delrec_compile.artifact.manifest import PlainArtifact
+from delrec_compile.artifact.plain import PlainArtifact
 from delrec_compile.errors import ParityError
 from delrec_compile.plain_onnx import check, reference
 from delrec_compile.plain_onnx.build import build_plain

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delrec_compile.artifact.manifest import PlainArtifact, load_artifact
+from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.artifact.plain import PlainArtifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain_onnx.session import PlainSession
 from delrec_compile.runners.session import Session

@@ -1,0 +1,26 @@
+"""delrec-compile data: synth and info."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+from fixtures.command import cli, refused
+
+
+def test_data_info_says_what_a_training_leaves_out(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, kind in (("times", "f4"), ("units", "u2")):
+            rows = file.create_dataset(f"spikes/{name}", (1,), h5py.vlen_dtype(kind))
+            rows[0] = [0, 1, 2, 3]
+        file["labels"] = [0]
+    done = cli("data", "info", tmp_path / "a.h5", "--json")
+    told = json.loads(done.stdout)
+    assert (told["window_s"], told["outside"]) == (0.8, 0.75)
+    assert "note: 75.0% of the spikes come after 0.8 s, up to 3 s" in done.stderr
+
+
+def test_missing_espeak_is_exit_5(tmp_path):
+    said = refused(5, "data", "synth", tmp_path / "d", env={"PATH": str(tmp_path)})
+    assert "apt-get install espeak-ng" in said
+    assert list(tmp_path.iterdir()) == []

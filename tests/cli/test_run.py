@@ -1,0 +1,62 @@
+"""delrec-compile run, check and bench."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+from fixtures.command import ok, refused
+
+from delrec_compile.data.samples import read_samples
+
+
+def test_export_run_check(tmp_path):
+    file = tmp_path / "step.onnx"
+    told = json.loads(ok("export", "-o", file, "--unroll", 4, "--json"))
+    assert told["unroll"] == 4
+    assert told["inputs"][0] == "x"
+    told = json.loads(ok("run", file, "--limit", 20, "--json"))
+    assert told["engine"] == "onnxruntime"
+    assert len(told["classes"]) == 20
+    assert told["accuracy"] > 0.5
+    told = json.loads(ok("check", file, "--limit", 5, "--json"))
+    assert (told["schema"], told["passed"]) == ("delrec.check/1", True)
+    assert "accuracy" in ok("run", file, "--limit", 20)
+    assert "onnxruntime" in ok("check", file, "--limit", 5)
+    assert "--force" in refused(3, "export", "-o", file)
+    ok("export", "-o", file, "--force", "--form", "semantic")
+
+
+def test_run_reads_h5_and_npz(artifacts, tmp_path):
+    import numpy as np
+
+    from delrec_compile.data.events import save_samples
+
+    samples = read_samples("samples").take([4])
+    save_samples(tmp_path / "w.npz", samples)
+    step, channel = np.nonzero(samples.counts[0])
+    counts = samples.counts[0][step, channel]
+    times = np.repeat((step + 0.5) / 100.0, counts).astype(np.float32)
+    units = np.repeat(channel * 5, counts).astype(np.uint16)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        kinds = {"spikes/times": (np.float32, times), "spikes/units": (np.uint16, units)}
+        for name, (kind, value) in kinds.items():
+            rows = file.create_dataset(name, (1,), h5py.vlen_dtype(kind))
+            rows[0] = value
+        file["labels"] = samples.labels.astype(np.uint16)
+    folder = artifacts["conv_delay_256"]
+    told = [
+        json.loads(ok("run", folder, "-i", tmp_path / name, "--json")) for name in ("w.npz", "w.h5")
+    ]
+    assert told[0]["classes"] == told[1]["classes"]
+    assert told[0]["spikes_per_step"] == told[1]["spikes_per_step"] > 0
+
+
+def test_bench_json(artifacts):
+    folder = artifacts["conv_delay_256"]
+    told = json.loads(
+        ok("bench", folder, "--rows", "ours_python, torch_eager", "--rounds", 3, "--json")
+    )
+    assert [r["name"] for r in told["rows"]] == ["ours", "ours_python", "torch_eager"]
+    assert told["workload"]["form"] == "step"
+    assert "did you mean 'onnxruntime'" in refused(2, "bench", folder, "--rows", "onnxruntim")

@@ -1,0 +1,66 @@
+"""delrec-compile train: options, files and notes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fixtures.command import cli, ok, refused
+
+
+def test_data_and_train(tmp_path, tiny_data):
+    told = json.loads(ok("data", "info", tiny_data / "tiny_train.h5", "--json"))
+    assert told["utterances"] > 0
+    net = tmp_path / "net.safetensors"
+    arguments = ("train", tiny_data, "--hidden", 16, "--epochs", 2, "-o", net)
+    told = json.loads(ok(*arguments, "--json"))
+    assert set(told["accuracy"]) == {"valid", "test"}
+    assert told["recurrent_parameters"] == 3 + 16
+    assert len(told["history"]) == 2
+    assert "--force" in refused(3, *arguments)
+    assert "network" in ok("inspect", net)
+    assert "odd number of taps" in refused(2, *arguments, "--force", "--kernel", 4)
+
+
+def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):
+    arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1)
+    for name in ("net.unfinished", "run.1", "net"):
+        said = refused(2, *arguments, "-o", tmp_path / name)
+        assert "a name that ends in .safetensors is needed" in said
+    for name in ("net.safetensors", "net.epochs.csv"):
+        (tmp_path / name).mkdir()
+        said = refused(3, *arguments, "-o", tmp_path / "net.safetensors", "--force")
+        assert f"{name}: it is a folder; name a file" in said
+        (tmp_path / name).rmdir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_training_leaves_out_is_said(tmp_path, tiny_data):
+    options = ("--set", "channels=2", "--set", "steps=5", "--plots", "--json")
+    arguments = ("train", tiny_data, "--recurrence", "conv2d", "--hidden", 8, "--epochs", 1)
+    done = cli(*arguments, *options, "-o", tmp_path / "net.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert "note: spikes after 0.05 s (5 steps of 10 ms) are left out" in done.stderr
+    assert "note: no net.delays.png: the network has no delays of its own" in done.stderr
+    assert [Path(f).name for f in json.loads(done.stdout)["files"]] == [
+        "net.epochs.csv",
+        "net.curves.png",
+    ]
+    assert not (tmp_path / "net.delays.png").exists()
+
+
+def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):
+    config, net = tmp_path / "c.toml", tmp_path / "net.safetensors"
+    config.write_text('recurrence = "dense"\nhidden = 8\nepochs = 5\nsurrogate = "triangle"\n')
+    arguments = ("train", tiny_data, "--config", config, "--epochs", 1, "-o", net)
+    told = json.loads(ok(*arguments, "--plots", "--json"))
+    assert told["recurrent_parameters"] == 8 * 8 + 8
+    assert len(told["history"]) == 1
+    names = [Path(f).name for f in told["files"]]
+    assert names == ["net.epochs.csv", "net.curves.png", "net.delays.png"]
+    assert all(Path(f).exists() for f in told["files"])
+    config.write_text("hiden = 8")
+    before = sorted(tmp_path.iterdir())
+    assert "did you mean 'hidden'" in refused(2, *arguments, "--force")
+    assert "allowed: csv, jsonl, none" in refused(2, *arguments[:2], "-o", net, "--log", "txt")
+    assert sorted(tmp_path.iterdir()) == before

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cases
@@ -31,8 +31,7 @@ from delrec_compile.errors import (
     UsageError,
 )
 from delrec_compile.evaluation.compare import cache as kept
-from delrec_compile.evaluation.compare.budgets import LIMITS, Budgets, parse_size
-from delrec_compile.evaluation.compare.result import Comparison, TargetRow
+from delrec_compile.evaluation.compare.budgets import Budgets
 from delrec_compile.evaluation.compare.run import compare as compare_targets
 from delrec_compile.evaluation.compare.run import select_targets
 from delrec_compile.evaluation.latency.result import Bench
@@ -107,11 +106,6 @@ def found(network, arguments):
     return delrec_compile.compare(network, HERE, **arguments)
 
 
-def made(*rows, **kw):
-    facts = {"baselines": (), "misses": (), "unjudged": (), "unanswered": (), "workload": None}
-    return Comparison("n", 10.0, tuple(rows), **{**facts, "machine": {}, **kw})
-
-
 def test_native_rows_are_checked_and_timed(found):
     told = found.as_dict()
     assert [(r["target"], r["numeric"], r["how"]) for r in told["rows"]] == [
@@ -149,29 +143,6 @@ def test_artifacts_are_found_again(found, network, arguments, monkeypatch):
     again = delrec_compile.compare(network, HERE, limit=1, **arguments)
     assert [r.reused for r in again.rows] == [True, True]
     assert [r.check["sequences"] for r in again.rows] == [1, 1]
-
-
-@pytest.mark.parametrize("what", ["network", "numeric", "tools", "memory", "cpu", "file", "asked"])
-def test_what_has_changed_is_built_again(what, found, network, arguments, monkeypatch, tmp_path):
-    folder = arguments["out"] / f"{NAME}-x86_64-float32"
-    monkeypatch.setattr(kept, "build", lambda *_, **__: "built")
-    artifact, out, asked = load_artifact(folder), arguments["out"], what == "asked"
-    if what == "network":
-        network = replace(network, dt_ms=5.0)
-    elif what == "cpu":
-        monkeypatch.setattr(kept, "machine", lambda: {"cpu": "another"})
-    elif what == "file":
-        out = tmp_path
-        (tmp_path / folder.name).mkdir()
-        (tmp_path / folder.name / "manifest.json").write_text(
-            json.dumps(artifact.manifest.to_json())
-        )
-    elif not asked:
-        wrong = {"numeric": Numeric.INT8, "tools": {}, "memory": {"chip": "x"}}
-        changed = replace(artifact, manifest=replace(artifact.manifest, **{what: wrong[what]}))
-        monkeypatch.setattr(kept, "load_artifact", lambda _: changed)
-    given = kept.cached_build(network, "x86_64", out=out, rebuild=asked)
-    assert given == ("built", False)
 
 
 @pytest.fixture(scope="module")
@@ -295,75 +266,6 @@ def test_a_failed_timing_is_told(found, network, arguments, monkeypatch):
     assert one.error().exit_code == 9
 
 
-def test_exit_codes_in_order():
-    fine = TargetRow("a", "float32", "native", us_per_step=2.0)
-    tool = TargetRow("b", "float32", skipped="no zig; pip install zig", exit_code=5)
-    mode = TargetRow("c", "int8", skipped="no int8", exit_code=4)
-    big = TargetRow("d", "float32", failed="does not fit", exit_code=7)
-    wrong = TargetRow("e", "float32", failed="e differs", exit_code=6)
-    crash = TargetRow("f", "float32", failed="died", exit_code=9)
-    missed = Budgets(max_us=1).misses(asdict(fine))
-
-    def code(*rows, **kw):
-        error = made(*rows, **kw).error()
-        return error.exit_code if error else 0
-
-    assert code(fine) == code(fine, tool, mode) == 0
-    assert code(tool, mode) == 5
-    assert code(mode) == 4
-    assert code(fine, crash) == 9
-    assert code(fine, crash, big) == 7
-    assert code(fine, wrong, big, misses=tuple(missed)) == 6
-    assert code(fine, crash, misses=tuple(missed)) == 7
-    assert code(fine, unanswered=("--max-ram",)) == 2
-    assert code(fine, tool, unanswered=("--max-ram",)) == 5
-    assert "\n" not in str(made(fine, wrong, big).error())
-
-
-def test_a_missed_budget_says_by_how_much():
-    row = {
-        "target": "cortex_m4",
-        "numeric": "float32",
-        "estimated_us": 250.0,
-        "instructions_per_step": 42_000,
-        "flash_bytes": 448_614,
-        "ram_bytes": 3_400,
-    }
-    texts = [m.text for m in Budgets(200, 40_000, 128 * 1024, 3_000).misses(row)]
-    assert texts == [
-        "cortex_m4 float32: ~250.00 us per step, over --max-us 200.00 us by 50.00 us (25.0%)",
-        "cortex_m4 float32: 42,000 instructions per step, over --max-instructions 40,000 "
-        "instructions by 2,000 instructions (5.0%)",
-        "cortex_m4 float32: 438.1 KB of flash, over --max-flash 128.0 KB by 310.1 KB (242.3%)",
-        "cortex_m4 float32: 3,400 bytes of RAM, over --max-ram 3,000 bytes by 400 bytes (13.3%)",
-    ]
-    assert Budgets(250, 42_000, 448_614, 3_400).misses(row) == []
-    assert Budgets().misses(row) == Budgets(max_us=1).misses({"target": "x", "numeric": "y"}) == []
-    assert set(LIMITS) == set(Budgets.__dataclass_fields__)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("4300", 4300),
-        ("115k", 115 * 1024),
-        ("128K", 128 * 1024),
-        ("4.3KB", 4403),
-        ("1M", 1 << 20),
-        ("2 MiB", 2 << 20),
-        ("12 B", 12),
-    ],
-)
-def test_sizes(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "K", "12Q", "-4", "1.2.3k", "12 34"])
-def test_no_sizes(text):
-    with refusal(UsageError, "--max-ram .*: not a size; allowed: bytes, or like 115k", 2):
-        parse_size(text, "--max-ram")
-
-
 def test_bad_requests_are_refused_before_any_build(network, arguments, tmp_path):
     kw = {**arguments, "out": tmp_path / "new"}
     with refusal(UnsupportedError, "did you mean 'x86_64'", 4, tmp_path):
@@ -406,24 +308,6 @@ def test_the_table_shows_every_row(found, chips, capsys):
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_the_page_is_whole_and_alone(chips):
-    class Reader(HTMLParser):
-        def __init__(self):
-            super().__init__()
-            self.rows, self.links = 0, []
-
-        def handle_starttag(self, tag, attrs):
-            self.rows += tag == "tr"
-            self.links += [v for k, v in attrs if k in ("src", "href")]
-
-    reader = Reader()
-    bad = replace(chips.rows[0], target="<script>", skipped="a & b")
-    reader.feed(comparison_page.page(replace(chips, rows=(bad, *chips.rows[1:]))))
-    assert reader.rows == 1 + 2 + 3
-    assert reader.links == []
-    assert "<script>" not in comparison_page.page(replace(chips, rows=(bad,)))
-
-
 def test_the_command(found, place, arguments, tmp_path):
     common = ("-o", arguments["out"], "-i", arguments["samples"], "--limit", 1)
     page = tmp_path / "r.html"
@@ -445,16 +329,6 @@ def test_the_command(found, place, arguments, tmp_path):
     done = cli(*start, "--max-us", "1e6")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1].startswith("next: delrec-compile bench ")
-
-
-def test_bad_command_lines(tmp_path):
-    out = ("-o", tmp_path / "new")
-    said = refused(4, "compare", "--targets", "cortex_m44", *out)
-    assert "did you mean 'cortex_m4'" in said
-    said = refused(2, "compare", "-t", "x86_64", "--max-flash", "10k", *out)
-    assert "targets that can" in said
-    assert "not a size" in refused(2, "compare", "--max-ram", "lots", *out)
-    assert tree(tmp_path) == {}
 
 
 def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):

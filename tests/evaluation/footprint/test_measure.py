@@ -21,14 +21,12 @@ from delrec_compile.errors import (
     CompilerCrash,
     InputError,
     ParityError,
-    ToolchainError,
     UnsupportedError,
     UsageError,
 )
 from delrec_compile.evaluation.footprint.measure import Program, footprint, run_program
-from delrec_compile.evaluation.footprint.programs import NAMES, OURS, make_program
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS
 from delrec_compile.network import checkpoint
-from delrec_compile.system import toolchain
 
 COMMAND = [sys.executable, "-m", "delrec_compile", "footprint"]
 MIB = 1 << 20
@@ -145,21 +143,6 @@ def test_a_program_that_dies_is_one_line(script: str, message: str) -> None:
     program = Program("static", ("/bin/sh", "-c", script), outputs=4)
     with refusal(CompilerCrash, message, 9):
         run_program(program, np.zeros((5, 3), np.float32))
-
-
-def test_a_missing_compiler_skips_its_row(
-    artifacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
-    network = checkpoint.load("conv_delay_256")
-    artifact = load_artifact(artifacts["conv_delay_256"])
-    skipped = make_program(artifact, network, "static_musl", tmp_path).skipped
-    assert skipped is not None
-    assert "pip install" in skipped
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CC", raising=False)
-    with refusal(ToolchainError, "no C compiler found", 5):
-        make_program(artifact, network, "shared", tmp_path)
 
 
 def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""The store of trainings: keys, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fixtures.claims import PAIR, small_claims
+from fixtures.training import small
+from helpers import refusal
+
+from delrec_compile.errors import DataError, UsageError
+from delrec_compile.evaluation.claims.cache import training_key
+
+
+def test_keys_follow_what_changes_a_training() -> None:
+    base = training_key(small(), "d")
+    assert training_key(small(threads=2, device="cuda", teacher="a"), "d") == base
+    others = {
+        training_key(small(lr=0.1), "d"),
+        training_key(small(seed=1), "d"),
+        training_key(small(), "e"),
+    }
+    others |= {training_key(small(), "d", "teacher")}
+    assert len(others | {base}) == 5
+
+
+def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
+    with refusal(
+        UsageError, "nothere is no folder, so it holds no training; .*--cache", 2, tmp_path
+    ):
+        small_claims(tmp_path / "nothere", recorded=True)
+    file = tmp_path / "file"
+    file.write_text("")
+    for path in (file, file / "below"):
+        with refusal(UsageError, "cannot be the folder of trainings .* with --cache", 2, tmp_path):
+            small_claims(path)
+        with refusal(UsageError, "is no folder, so it holds no training", 2, tmp_path):
+            small_claims(path, recorded=True)
+
+
+def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
+    small_claims(tmp_path, PAIR[:1], seeds=1)
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(path.read_text()[:40])
+    with refusal(DataError, "is damaged .* remove it to train anew", 3, tmp_path):
+        small_claims(tmp_path, PAIR[:1], seeds=1)

@@ -30,10 +30,17 @@ ROWS = (
 
 
 def comparison(rows: tuple[TargetRow, ...] = ROWS) -> Comparison:
-    workload: dict[str, Any] = {"samples": 3, "steps": 80, "input_density": 0.1, "hidden_rate": 0.05}
+    workload: dict[str, Any] = {
+        "samples": 3,
+        "steps": 80,
+        "input_density": 0.1,
+        "hidden_rate": 0.05,
+    }
     baselines = ({"name": "torch_eager", **TIME}, {"name": "onnxruntime", **TIME})
     machine = {"cpu": "a CPU", "system": "Linux"}
-    return Comparison("net", 10.0, rows, baselines, (), ("--max-us is not judged",), (), workload, machine)
+    return Comparison(
+        "net", 10.0, rows, baselines, (), ("--max-us is not judged",), (), workload, machine
+    )
 
 
 class Reader(HTMLParser):

@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
-from html.parser import HTMLParser
 
 import cases
 import numpy as np
@@ -16,7 +14,6 @@ from helpers import refusal, tree
 
 import delrec_compile
 from delrec_compile import targets
-from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.cli import comparison_page
 from delrec_compile.cli.terminal import show

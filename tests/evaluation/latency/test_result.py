@@ -27,7 +27,10 @@ def test_every_result_takes_the_same_spread(module: str) -> None:
 
 
 def test_a_bench_is_read_from_its_dict() -> None:
-    rows = (BenchRow("ours", 1.0, 0.1, 1.0, "steps", {"steps": 1.0}), BenchRow("numpy", 9.0, 0.2, 9.0))
+    rows = (
+        BenchRow("ours", 1.0, 0.1, 1.0, "steps", {"steps": 1.0}),
+        BenchRow("numpy", 9.0, 0.2, 9.0),
+    )
     bench = Bench(rows, {"form": "step"}, {"snntorch": "not installed"})
     raw = bench.as_dict()
     assert [r["name"] for r in raw["rows"]] == ["ours", "numpy", "snntorch"]

@@ -1,11 +1,16 @@
-"""delrec-compile claims of a folder of data."""
+"""`claims` as a user types it."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from fixtures.command import ok, refused
+from helpers import refusal
+
+from delrec_compile.cli import claims as cli_claims
+from delrec_compile.errors import UsageError
 
 
 def test_claims_of_a_folder(tmp_path, tiny_data):
@@ -22,3 +27,28 @@ def test_claims_of_a_folder(tmp_path, tiny_data):
     assert "unknown variant 'convdelay'" in refused(
         2, "claims", tiny_data, "--variants", "convdelay"
     )
+
+
+def test_the_command_names_no_empty_list_and_is_recorded_whole(
+    tmp_path: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for names in (",", "", " , "):
+        with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2, tmp_path):
+            cli_claims.claims(tiny_data, variants=names, markdown=[tmp_path / "new" / "page.md"])
+    page = tmp_path / "page.md"
+    cache = tmp_path / "cache"
+    for recorded in (False, True):
+        cli_claims.claims(
+            tiny_data,
+            variants="feed_forward",
+            quick=True,
+            latency=False,
+            cache=cache,
+            recorded=recorded,
+            markdown=[page],
+        )
+    told = f"--variants feed_forward --seeds 3 --cache {cache} --quick --no-latency --recorded`"
+    assert f"Made by `delrec-compile claims DATA {told}" in page.read_text()
+    capsys.readouterr()
+    cli_claims.claims(tiny_data, variants="feed_forward", quick=True, cache=cache, recorded=True)
+    assert "timing" not in capsys.readouterr().err

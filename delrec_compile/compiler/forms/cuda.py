@@ -64,7 +64,9 @@ def write_cuda(
     }
 
 
-def _device_code(lib: Path, kernels: Mapping[str, GpuKernel], name: str, arch: str) -> nvrtc.DeviceCode:
+def _device_code(
+    lib: Path, kernels: Mapping[str, GpuKernel], name: str, arch: str
+) -> nvrtc.DeviceCode:
     """Writes the source, PTX and cubin of the kernels into `lib`, which it makes."""
     from delrec_compile.compiler.codegen.cuda import cuda_text, require
 

@@ -5,11 +5,11 @@ Both hold the artifact's own objects (or its C sources, compiled now) and `targe
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from importlib import resources
 from pathlib import Path
 
+from delrec_compile.artifact.abi import CTYPES
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import (
     CompilerCrash,
@@ -31,7 +31,6 @@ PROCESSORS = {
 GLIBC = "2.17"
 # machines that run code for others too
 ALSO = {"armv7l": ("armv8l", "aarch64"), "i686": ("i386", "i586", "x86_64")}
-CTYPES = {"float32": "float", "uint8": "uint8_t"}
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=off")
 FOLDER = "device"
 
@@ -65,12 +64,11 @@ def machine_for(artifact: Artifact, device: Device, reported: str) -> str:
 def program(artifact: Artifact, machine: str, out: Path) -> Path:
     """A static program that runs samples (see targets/device/main.c), for Linux on any such machine."""
     triple, abi, cpu = PROCESSORS[machine]
-    zig = importlib.util.find_spec("ziglang") is not None
     if host.is_here(machine):
         try:
             return _compile(artifact, "main.c", out, ["-static", "-s"], "")
         except CompilerCrash:  # systems without a static C library
-            if not zig:
+            if not toolchain.has_zig():
                 raise
     flags = ["-static", "-s", f"-mcpu={cpu}", "-fno-sanitize=undefined"]
     return _compile(artifact, "main.c", out, flags, f"{triple}-musl{abi}")

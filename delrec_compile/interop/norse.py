@@ -15,13 +15,13 @@ import numpy as np
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_trace
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel
-from delrec_compile.interop.torch_trace import Call, array
-from delrec_compile.network import grid
+from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import DenseDelay, Lif
 
 CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
@@ -59,18 +59,11 @@ def from_norse(
         if isinstance(call.module, base):
             if _cell(call, chain):
                 neurons.append(call.module)
-        elif not torch_trace.add_torch_module(call, chain):
-            raise torch_trace.unsupported(call, "Norse")
+        elif not torch_modules.add_torch_module(call, chain):
+            raise torch_modules.unsupported(call, "Norse")
     step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
-    notes = {"imported_from": "Norse"}
-    network = chain.network(dt_ms=step, max_input=max_input, name=name, notes=notes)
-    return Imported(
-        grid.snap(network),
-        network,
-        "Norse",
-        tuple(chain.remarks),
-        WatchedModel(torch_model, tuple(neurons)),
-        chain.spiking_layers(),
+    return torch_trace.imported(
+        torch_model, chain, neurons, dt_ms=step, max_input=max_input, name=name
     )
 
 

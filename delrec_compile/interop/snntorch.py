@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_trace
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel
-from delrec_compile.interop.torch_trace import Call, array
-from delrec_compile.network import grid
+from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.system.renamed import renamed_arguments
 
@@ -74,18 +74,10 @@ def from_snntorch(
         if isinstance(call.module, snn.SpikingNeuron):
             if _neurons(call, chain, call is calls[-1]):
                 neurons.append(call.module)
-        elif not torch_trace.add_torch_module(call, chain):
-            raise torch_trace.unsupported(call, "snnTorch")
-    notes = {"imported_from": "snnTorch"}
-    network = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
-    watched = WatchedModel(torch_model, tuple(neurons))
-    return Imported(
-        grid.snap(network),
-        network,
-        "snnTorch",
-        tuple(chain.remarks),
-        watched,
-        chain.spiking_layers(),
+        elif not torch_modules.add_torch_module(call, chain):
+            raise torch_modules.unsupported(call, "snnTorch")
+    return torch_trace.imported(
+        torch_model, chain, neurons, dt_ms=dt_ms, max_input=max_input, name=name
     )
 
 
@@ -170,6 +162,6 @@ def _check_recurrent(call: Call, own: nn.Module, part: linear_parts.LinearPart) 
     if part.inputs != call.size:
         raise UnsupportedError(f"{call.name}: recurrent weights of another size than its neurons")
     name = f"{call.name}.recurrent"
-    torch_trace.check_output(
+    torch_modules.check_output(
         Call(name, own, tuple(spikes.shape), call.size, spikes.reshape(-1), y), part
     )

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_trace
 from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel
-from delrec_compile.interop.torch_trace import Call, array
-from delrec_compile.network import grid
+from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
 NEVER_FIRES = 1e6  # a threshold that no membrane reaches
@@ -65,16 +65,8 @@ def from_spikingjelly(
     reader = _Reader(neuron, layer, chain)
     for call in calls:
         reader.add(call, call is calls[-1])
-    notes = {"imported_from": "SpikingJelly"}
-    network = chain.network(dt_ms=dt_ms, max_input=max_input, name=name, notes=notes)
-    watched = WatchedModel(torch_model, tuple(reader.neurons))
-    return Imported(
-        grid.snap(network),
-        network,
-        "SpikingJelly",
-        tuple(chain.remarks),
-        watched,
-        chain.spiking_layers(),
+    return torch_trace.imported(
+        torch_model, chain, reader.neurons, dt_ms=dt_ms, max_input=max_input, name=name
     )
 
 
@@ -111,11 +103,11 @@ class _Reader:
             self.chain.add(name, Delays(np.full(size, int(m.delay_steps))))
         elif isinstance(m, self.layer.VotingLayer):
             groups = np.arange(size) // m.voting_size == np.arange(size // m.voting_size)[:, None]
-            torch_trace.add_part(call, linear_parts.affine(groups / m.voting_size), self.chain)
-        elif not isinstance(m, self.layer.Dropout) and not torch_trace.add_torch_module(
+            torch_modules.add_part(call, linear_parts.affine(groups / m.voting_size), self.chain)
+        elif not isinstance(m, self.layer.Dropout) and not torch_modules.add_torch_module(
             call, self.chain
         ):
-            raise torch_trace.unsupported(call, "SpikingJelly")
+            raise torch_modules.unsupported(call, "SpikingJelly")
 
     def _integrator(self, name: str, node: Any, last: bool) -> None:
         if not last or node.v_reset not in (None, 0.0):

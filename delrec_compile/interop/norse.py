@@ -3,8 +3,8 @@
     dv = dt * tau_mem_inv * (v_leak - v + i)
 
 Membranes begin at v_leak, those of IAFCell at v_reset, and are counted from there here. A cell with
-a synaptic current is one with a memory of its own, unless dt * tau_syn_inv = 1: then the current is
-gone in the next step.
+a synaptic current has a second state, unless dt * tau_syn_inv = 1: then the current is gone in the
+next step.
 """
 
 from __future__ import annotations

@@ -162,5 +162,5 @@ class _Paths:
     def _only(self, name: str) -> str:
         if len(self.after[name]) != 1:
             ends = ", ".join(sorted(self.after[name])) or "nothing"
-            raise UnsupportedError(f"{name}: goes on to {ends}; one node is needed")
+            raise UnsupportedError(f"{name}: feeds {ends}; one node is needed")
         return self.after[name][0]

@@ -16,7 +16,8 @@ import typer
 from fixtures.tree import PACKAGE, ROOT, SOURCES, defined, dotted, name, parsed, resolves
 
 from delrec_compile import targets
-from delrec_compile.cli import app, tables
+from delrec_compile.cli import app
+from delrec_compile.evaluation import report
 from delrec_compile.evaluation.baselines.registry import ENGINES
 from delrec_compile.evaluation.latency.bench import NAMES
 from delrec_compile.ops.registry import FUNCTIONS, READOUTS, RECURRENCES
@@ -337,7 +338,7 @@ def test_results_have_the_titles_of_engines() -> None:
 
 def test_the_demo_of_the_readme_prints_the_tables_of_today() -> None:
     (demo,) = [block for block in blocks(ROOT / "README.md", "") if "parity with" in block]
-    for column in (*tables.PARITY_COLUMNS, *tables.BENCH_COLUMNS):
+    for column in (*report.PARITY_COLUMNS, *report.BENCH_COLUMNS):
         assert column in demo
     for engine in ("ours", "ours_python", "torch_eager", "onnxruntime"):
         assert ENGINES[engine].title in demo

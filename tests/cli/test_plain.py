@@ -1,0 +1,85 @@
+"""Commands on a plain ONNX step: how it is known, what is refused, what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from delrec_compile.cli import plain
+from delrec_compile.errors import ParityError, UsageError
+from delrec_compile.system import child
+
+CHECK = {
+    "sequences": 4,
+    "steps": 200,
+    "differing": 0,
+    "values": 16000,
+    "tolerance": 1e-4,
+    "max_abs_error": 2e-6,
+    "same_bits": 12000,
+    "passed": True,
+}
+BENCH = {"medians": {"plain": 7.2, "onnxruntime": 43.2}, "ratio": 6.0, "rounds": 9}
+
+
+def test_a_folder_that_is_not_an_artifact_is_not_plain(tmp_path: Path) -> None:
+    assert not plain.is_plain(tmp_path)
+    (tmp_path / "manifest.json").write_text("{ damaged")
+    assert not plain.is_plain(tmp_path)
+
+
+def test_only_options_that_differ_from_their_default_are_refused() -> None:
+    app = typer.Typer()
+    refused: list[str] = []
+
+    @app.command()
+    def build(
+        context: typer.Context, model: str = "net", unroll: int = 1, tuned: bool = True
+    ) -> None:
+        try:
+            plain.refuse_unsupported(context, ("model",))
+        except UsageError as error:
+            refused.append(str(error))
+
+    for line in ([], ["--model", "other"], ["--unroll", "8"], ["--no-tuned"]):
+        CliRunner().invoke(app, line)
+    assert refused == [
+        "--unroll does not go with a plain ONNX step; leave it out",
+        "--no-tuned does not go with a plain ONNX step; leave it out",
+    ]
+
+
+def test_check_and_bench_print_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def call(task: str, **arguments: Any) -> dict[str, Any]:
+        calls.append(arguments)
+        return CHECK if task.endswith("check_plain") else BENCH
+
+    monkeypatch.setattr(child, "call", call)
+    plain.check(Path("out"), as_json=False)
+    plain.bench(Path("out"), 5, as_json=False)
+    plain.bench(Path("out"), None, as_json=False)
+    out = " ".join(capsys.readouterr().out.split())
+    assert "0 of 16,000 outputs differ by more than 0.0001" in out
+    assert "75.0% equal bits" in out
+    assert "7.20 us per step, ONNX Runtime 43.20: 6.0x" in out
+    assert calls == [{"path": "out"}, {"path": "out", "rounds": 5}, {"path": "out"}]
+
+
+def test_a_difference_is_printed_and_is_exit_6(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = {"sequence": 1, "step": 7, "output": 2}
+    wrong = {**CHECK, "target": "x86_64", "differing": 3, "first": at, "passed": False}
+    monkeypatch.setattr(child, "call", lambda *_, **__: wrong)
+    with pytest.raises(ParityError, match="first at sequence 1, step 7, output 2"):
+        plain.check(Path("out"), as_json=True)
+    assert json.loads(capsys.readouterr().out)["differing"] == 3

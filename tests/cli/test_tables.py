@@ -1,0 +1,51 @@
+"""Tables of the terminal."""
+
+from __future__ import annotations
+
+import cases
+import pytest
+from rich.console import Console
+
+from delrec_compile.cli import tables
+from delrec_compile.network.summary import inspect
+from delrec_compile.system.doctor import Finding
+
+
+def rendered(table: object) -> str:
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def test_a_network_is_a_row_per_layer_and_its_readout() -> None:
+    text = rendered(tables.network_table(inspect(cases.network("mixed"))))
+    assert "network mixed" in text
+    assert "14 -> 16" in text
+    assert "dense_delay" in text
+    assert "32 -> 5" in text
+
+
+def test_the_first_column_is_text_and_the_others_are_numbers() -> None:
+    table = tables.table("title", ("name", "us"), [("a", "1.0")])
+    assert [column.justify for column in table.columns] == ["left", "right"]
+
+
+@pytest.mark.parametrize(("ok", "state"), [(True, "ok"), (False, "missing")])
+def test_a_finding_is_a_row_with_its_fix(ok: bool, state: str) -> None:
+    finding = Finding("qemu", ok, "/usr/bin/qemu", "boards", "apt-get install qemu")
+    (row,) = tables.finding_rows([finding])
+    assert row == ("qemu", state, "/usr/bin/qemu", "boards", "apt-get install qemu")
+
+
+def test_a_parity_table_has_a_row_per_engine() -> None:
+    check = {
+        "target": "x86_64",
+        "spikes": {"compared": 1000, "differing": 2},
+        "membrane": {"max_abs_error": 0.5},
+        "accuracy": 0.85,
+        "reference": "torch",
+    }
+    text = rendered(tables.parity_table([check]))
+    assert "1,000" in text
+    assert "85.0%" in text

@@ -1,0 +1,46 @@
+"""Output for people and programs: results on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from delrec_compile.cli import terminal
+
+
+def test_json_has_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_json("check", passed=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"schema": "delrec.check/1", "passed": True}
+    assert err == ""
+
+
+def test_values_become_those_of_json() -> None:
+    assert terminal.plain({"path": Path("a"), "sizes": (1, 2)}) == {"path": "a", "sizes": [1, 2]}
+
+
+def test_text_is_shown_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show("[bold]1[/bold] of 2", "second")
+    terminal.show_next("delrec-compile run out")
+    out, err = capsys.readouterr()
+    assert out.splitlines() == ["[bold]1[/bold] of 2", "second", "next: delrec-compile run out"]
+    assert err == ""
+
+
+def test_notes_and_progress_leave_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.note("2 % of the spikes lie outside")
+    with terminal.saying() as say:
+        say("building")
+    with terminal.counting("tuning") as step:
+        step(0, 2, "first")
+        step(2, 2, "done")
+    with terminal.bar("epochs") as step:
+        step(1, 2, "loss 0.1")
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[:2] == ["note: 2 % of the spikes lie outside", "building"]
+    assert lines[2:4] == ["[1/2] first", "[2/2] done"]
+    assert "epochs" in err

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from delrec_compile.cli import plain
+from delrec_compile.cli.app import app
 from delrec_compile.errors import ParityError, UsageError
 from delrec_compile.system import child
 
@@ -34,10 +35,10 @@ def test_a_folder_that_is_not_an_artifact_is_not_plain(tmp_path: Path) -> None:
 
 
 def test_only_options_that_differ_from_their_default_are_refused() -> None:
-    app = typer.Typer()
+    small = typer.Typer()
     refused: list[str] = []
 
-    @app.command()
+    @small.command()
     def build(
         context: typer.Context, model: str = "net", unroll: int = 1, tuned: bool = True
     ) -> None:
@@ -47,7 +48,7 @@ def test_only_options_that_differ_from_their_default_are_refused() -> None:
             refused.append(str(error))
 
     for line in ([], ["--model", "other"], ["--unroll", "8"], ["--no-tuned"]):
-        CliRunner().invoke(app, line)
+        CliRunner().invoke(small, line)
     assert refused == [
         "--unroll does not go with a plain ONNX step; leave it out",
         "--no-tuned does not go with a plain ONNX step; leave it out",
@@ -83,3 +84,43 @@ def test_a_difference_is_printed_and_is_exit_6(
     with pytest.raises(ParityError, match="first at sequence 1, step 7, output 2"):
         plain.check(Path("out"), as_json=True)
     assert json.loads(capsys.readouterr().out)["differing"] == 3
+
+
+def refusal_of(*arguments: str) -> str:
+    """The message of the command line; nothing is built."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert isinstance(result.exception, UsageError), result.exception
+    return str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--db", "folder"),
+        ("--no-tuned", None),
+        ("--numeric", "int8"),
+        ("--unroll", "4"),
+        ("--calibrate", "samples.npz"),
+        ("--device", "local"),
+        ("--input", "samples.npz"),
+        ("--limit", "3"),
+        ("--dump", "folder"),
+    ],
+)
+def test_build_refuses_what_it_would_ignore(flag: str, value: str | None) -> None:
+    message = refusal_of("build", "step.onnx", flag, *([value] if value else []))
+    assert message == f"{flag} does not go with a plain ONNX step; leave it out"
+
+
+def test_every_option_of_build_is_supported_or_refused() -> None:
+    """An option that is added to `build` is refused for .onnx files until it is listed."""
+    command: Any = typer.main.get_command(app).commands["build"]  # type: ignore[attr-defined]
+    names = {p.name for p in command.params}
+    assert set(plain.BUILD_OPTIONS) < names
+
+
+def test_check_and_bench_refuse_too(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"form": "plain"}))
+    assert plain.is_plain(tmp_path)
+    assert refusal_of("check", str(tmp_path), "--limit", "3").startswith("--limit does not go")
+    assert refusal_of("bench", str(tmp_path), "--batch", "8").startswith("--batch does not go")

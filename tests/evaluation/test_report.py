@@ -1,0 +1,91 @@
+"""The report of an artifact: lines, rows and Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fixtures.manifests import typed
+
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.evaluation import report
+from delrec_compile.evaluation.latency.result import Bench, BenchRow
+from delrec_compile.evaluation.proof import Proof
+
+CHECK: dict[str, Any] = {
+    "target": "portable_c",
+    "reference": "torch",
+    "sequences": 10,
+    "spikes": {"compared": 2_000, "differing": 0},
+    "membrane": {"max_abs_error": 0.0},
+    "accuracy": 0.9,
+    "against_float": None,
+}
+COST = {"accuracy": 0.91, "spikes_differing": 20, "classes_differing": 1}
+INTEGER = {**CHECK, "reference": "integer", "against_float": COST}
+WORKLOAD = {"form": "step", "batch": 1, "steps": 80, "input_density": 0.1, "hidden_rate": 0.05}
+BENCH = Bench(
+    (BenchRow("ours", 1.5, 0.1, 1.0), BenchRow("torch_compile@64", 30.0, 0.1, 20.0)),
+    WORKLOAD,
+    {"snntorch": "not installed"},
+)
+SUMMARY = {
+    "name": "net",
+    "parameters": 5_000,
+    "recurrent_parameters": 259,
+    "saving": 0.996,
+    "state_bytes": {"artifact": 64, "onnx": 128},
+    "dt_ms": 10.0,
+    "exact": True,
+}
+
+
+def test_the_report_holds_parity_and_times(tmp_path: Path) -> None:
+    proof = Proof(CHECK, {**CHECK, "target": "onnxruntime"}, BENCH, {})
+    report.write_report(Artifact(tmp_path, typed()), SUMMARY, proof)
+    text = (tmp_path / "report.md").read_text()
+    assert text.startswith("# net\n5,000 parameters, 259 of them recurrent (99.6% fewer than")
+    assert "## Parity with PyTorch" in text
+    assert "| portable_c | 2,000 | 0 | 0 | 90.0% |" in text
+    assert "| PyTorch, torch.compile, 64 streams | 30.00 | 20.0x |" in text
+    assert "| snnTorch | - | skipped: not installed |" in text
+
+
+def test_an_integer_form_tells_its_cost() -> None:
+    lines = report.integer_lines("int8", [INTEGER, CHECK])
+    assert lines[0] == (
+        "int8: 90.0% of 10 samples correct, float32 91.0%; 1 classes and 20 of 2,000 spikes "
+        "(1.000%) differ from float32"
+    )
+    assert len(lines) == 2
+    assert report.parity_title([INTEGER, CHECK]) == "parity"
+
+
+def test_an_emulated_run_has_no_bench_and_an_estimate() -> None:
+    cost: dict[str, Any] = {
+        "how": "emulated cortex_m4",
+        "instructions_per_step": 42_000.0,
+        "worst_instructions": 50_000,
+        "stack_bytes": 512,
+        "clock_mhz": 168,
+        "estimated_us": 250.0,
+        "estimated_share_of_dt": 0.025,
+    }
+    proof = Proof(CHECK, CHECK, None, {}, cost)
+    assert proof.how == "emulated"
+    line = report.emulated_line(cost)
+    assert line.startswith("emulated cortex_m4: 42,000 instructions per step, 50,000 at most")
+    assert line.endswith("~250 us, 2.5% of a step")
+    bare = {**cost, "estimated_us": None}
+    assert report.emulated_line(bare).endswith("512 bytes of stack")
+    gpu = {"how": "device H100", "instructions_per_step": None}
+    assert report.emulated_line(gpu) == "run on device H100"
+    assert Proof(CHECK, CHECK, None, {}, gpu).how == "device"
+
+
+def test_the_line_of_a_benchmark_names_its_form() -> None:
+    assert report.bench_line(BENCH).startswith(
+        "one step at a time, one stream, one thread, 80 steps"
+    )
+    batch = Bench((), {**WORKLOAD, "form": "batch", "batch": 256})
+    assert "whole samples of 256 streams at once" in report.bench_line(batch)

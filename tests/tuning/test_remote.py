@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cases
-import numpy as np
 import psutil
 import pytest
 from fixtures.command import cli
@@ -20,9 +19,7 @@ from fixtures.tuning import use
 from helpers import refusal
 
 import delrec_compile
-from delrec_compile import targets
 from delrec_compile.compiler.schedules.store import Store, read
-from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning import evaluator as evaluation
@@ -39,19 +36,6 @@ SERVER = (
     "from delrec_compile.runners.devices.serve import server; "
     "server('here', ('127.0.0.1', {port}), '127.0.0.1', None, print, print)"
 )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a network and samples that fit it."""
-    if not targets.load("x86_64").runs_here:
-        pytest.skip("the compiled library does not run on this machine")
-    folder = tmp_path_factory.mktemp("tune")
-    checkpoint.save(cases.network(NAME), folder / "network.safetensors")
-    x = cases.counts(cases.CASES[NAME], batch=4, steps=30)
-    counts = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-    save_samples(folder / "samples.npz", Events(counts, np.zeros(4, np.int64), None, None, 10.0))
-    return folder
 
 
 def started(code: str) -> subprocess.Popen[bytes]:

@@ -1,0 +1,59 @@
+"""The search space: valid on its CPU, without repetitions, with the shipped schedule inside."""
+
+from __future__ import annotations
+
+import pytest
+from fixtures.evaluators import SHIPPED
+from helpers import refusal
+
+from delrec_compile import targets
+from delrec_compile.aliases import Numeric
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.tuning.space import space_of
+
+
+def test_every_field_of_a_schedule_is_searched_somewhere() -> None:
+    """A new choice of Schedule needs its values in `tuning_space`."""
+    found = set()
+    for target in targets.names():
+        profile = targets.load(target)
+        if profile.generator != "cuda":
+            for numeric in profile.numeric:
+                own = vars(profile.schedules[0].schedule)
+                features = ["avx512vbmi2", "avx512vl", "avx512vnni", "avx512bw"]
+                found |= set(space_of(profile.generator, features, own, numeric=numeric).knobs)
+    assert found == set(SHIPPED)
+
+
+@pytest.mark.parametrize("numeric", list(Numeric))
+@pytest.mark.parametrize("target", [t for t in targets.names() if t != "cuda"])
+def test_a_space_holds_what_is_shipped_and_repeats_nothing(target: str, numeric: Numeric) -> None:
+    profile = targets.load(target)
+    for choice in profile.schedules:
+        own = vars(choice.schedule)
+        space = space_of(profile.generator, choice.features, own, numeric=numeric)
+        candidates = list(space.candidates())
+        assert own in candidates
+        assert len({tuple(p.items()) for p in candidates}) == len(candidates) > 5
+        for candidate in candidates:
+            at = space.index(candidate)
+            assert at is not None
+            assert (
+                space.candidate([v[k] for v, k in zip(space.knobs.values(), at, strict=True)])
+                == candidate
+            )
+        assert space.index({**own, "lanes": 3}) is None
+        assert space.index({"lanes": 4}) is None
+
+
+def test_choices_without_effect_stay_as_shipped() -> None:
+    own = {**SHIPPED, "lanes": 1, "bytes": "words"}
+    for candidate in space_of("c", [], own, numeric=Numeric.INT8).candidates():
+        if candidate["bytes"] == "wide":
+            assert (candidate["words"], candidate["neurons"]) == (2, 2)
+        if candidate["bytes"] == "words":
+            assert candidate["registers"] == 8
+    assert "bytes" not in space_of("c", [], own).knobs
+    assert space_of("c", [], own, numeric=Numeric.INT16).knobs["bytes"] == ("words", "memory")
+    with refusal(UnsupportedError, "GPUs have one schedule", 4):
+        space_of("cuda", [], own)

@@ -18,14 +18,11 @@ import torch
 from fixtures.staged import artifact_here
 from fixtures.traces import same
 from helpers import refusal
-from tvm.script.ir_builder import IRBuilder
-from tvm.tirx.script import builder as tir
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
-from delrec_compile.compiler.codegen.cuda import cuda_text, require
-from delrec_compile.compiler.kernels.float32 import compose
+from delrec_compile.compiler.codegen.cuda import cuda_text
 from delrec_compile.compiler.kernels.gpu import compose_gpu
 from delrec_compile.errors import (
     CompilerCrash,
@@ -228,27 +225,6 @@ def test_one_launch_runs_all_steps() -> None:
         assert text.count("__global__") == 1
         assert text.count("for (int t = 0; t < steps; ++t)") == 1
         assert text.count("__syncthreads") == 2 + 2 * len(network.layers)
-
-
-@pytest.mark.parametrize("threads", [False, True])
-def test_a_function_without_threads_is_refused(threads: bool) -> None:
-    """TVM would make host code of it, or one thread's, without a word."""
-    network = cases.network("one_layer")
-    serial = compose(network.layers, network.readout, Schedule(1, 4, "scan"), generator="c")
-    with refusal(CompilerCrash, "TVM makes no CUDA of it: ", 9):
-        cuda_text({"k": serial.function}, "sm_80")
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_name("k")
-        out = tir.arg("out", tir.buffer((1,), "float32"))
-        if threads:
-            with tir.launch_thread("threadIdx.x", 32) as i:
-                tir.buffer_store(out, tir.cast(i, "float32"), [0])
-        else:
-            tir.buffer_store(out, tir.float32(0), [0])
-    with refusal(CompilerCrash, "no device code was made of it|TVM makes no CUDA", 9):
-        cuda_text({"k": builder.get()}, "sm_80")
-    with refusal(CompilerCrash, "the PTX has no kernel 'b': no device code", 9):
-        require(["a", "b"], nvrtc.entries(".visible .entry a(\n"), "the PTX")
 
 
 # The emulator ------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ import ctypes
 import re
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import cases
 import numpy as np
@@ -15,9 +13,7 @@ import pytest
 from conftest import Compile, runs
 from fixtures.traces import same
 
-from delrec_compile import targets
-from delrec_compile.compiler.codegen.cpu import pick
-from delrec_compile.errors import DataError, UnsupportedError
+from delrec_compile.errors import DataError
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import ConvDelay, Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
@@ -25,7 +21,6 @@ from delrec_compile.runners.memory import aligned, pointer
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
-from delrec_compile.targets.schedule import Schedule
 
 LEVELS = ("x86-64-v3", "x86-64-v2")
 
@@ -214,30 +209,3 @@ def test_only_the_c_entry_points_are_exported(compiled: Compile) -> None:
         "__stack_chk_fail",
         "__cxa_finalize",
     }
-
-
-def test_the_schedule_follows_the_cpu() -> None:
-    target = targets.load("x86_64")
-    steps: Any = {"taps": "planes", "chunk": 32, "tile": 8}
-    assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "movemask", taps="planes")
-    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "pairs", **steps)
-    llvm, schedule = pick(target, "znver4")
-    assert (schedule, llvm["mattr"]) == (
-        Schedule(16, 8, "compress", "pairs", **steps),
-        ["-prefer-256-bit"],
-    )
-    assert pick(target, "icelake-client")[1].rows == "pairs"
-    assert pick(target)[0]["mcpu"] not in ("host", "native", "generic")
-
-
-def test_an_unknown_cpu_is_refused() -> None:
-    with pytest.raises(UnsupportedError) as e:
-        pick(targets.load("x86_64"), "x86-64-v33")
-    assert "unknown CPU 'x86-64-v33' for target 'x86_64'; did you mean 'x86-64-v3'?" in str(e.value)
-
-
-def test_a_cpu_that_no_schedule_fits_is_refused() -> None:
-    target = targets.load("x86_64")
-    unfit = replace(target, schedules=(targets.Choice(("no-such-feature",), (), Schedule()),))
-    with pytest.raises(UnsupportedError, match="no schedule of target 'x86_64' fits"):
-        pick(unfit)

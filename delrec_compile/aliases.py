@@ -1,4 +1,4 @@
-"""Types that every room shares."""
+"""Types and limits that every room shares."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 Ints = NDArray[Any]  # of any integer type
+INT16_MAX = (1 << 15) - 1
 Progress = Callable[[str], None]  # what is being done
 StageProgress = Callable[[int, int, str], None]  # so many done, of so many, and what is being done
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
 
-INT16_MAX = (1 << 15) - 1
 BITS = {"int8": 8, "int16": 16}  # width of weights whose sums have 32 bits
 # takes the value of a block: (value, offset from the base of its tile, lanes)
 Finish = Callable[[Any, int, int], None]

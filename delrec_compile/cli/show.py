@@ -15,6 +15,7 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     from delrec_compile.cli import tables
     from delrec_compile.evaluation import report
     from delrec_compile.network import checkpoint
+    from delrec_compile.network.state import past, present
     from delrec_compile.network.summary import inspect as summarise
 
     summary = summarise(checkpoint.load(model))
@@ -23,7 +24,7 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
         return
     show(tables.network_table(summary), *report.network_lines(summary), "")
     state = [
-        (f"past_{s['name']} -> present_{s['name']}", str(["batch", *s["shape"]]), s["meaning"])
+        (f"{past(s['name'])} -> {present(s['name'])}", str(["batch", *s["shape"]]), s["meaning"])
         for s in summary["onnx"]["state"]
     ]
     show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))

@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from delrec_compile.aliases import F32
+from delrec_compile.aliases import F32, INT16_MAX
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.model import Layer, Network, Recurrence
-from delrec_compile.ops.linear import INT16_MAX
 
 MANTISSA = 24
 FINEST = 40

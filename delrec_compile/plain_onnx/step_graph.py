@@ -9,8 +9,8 @@ from pathlib import Path
 import onnx
 
 from delrec_compile.errors import ModelError
+from delrec_compile.network.state import PAST, PRESENT
 
-PAST, PRESENT = "past_", "present_"
 DTYPES = ("float32", "float64", "int8", "uint8", "int32", "int64", "bool")
 
 

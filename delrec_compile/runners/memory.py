@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import INT16_MAX
 from delrec_compile.errors import DataError
 
-MAX_COUNT = (1 << 15) - 1  # kernels multiply 16-bit weights by it
+MAX_COUNT = INT16_MAX  # kernels multiply 16-bit weights by it
 
 
 def counts(x: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.network.onnx_step.schema import StepModel
+from delrec_compile.network.state import past, present
 from delrec_compile.runners.runner import Trace
 
 
@@ -38,15 +39,13 @@ class OnnxRunner:
     def trace(self, x: F32) -> Trace:
         unroll, batch = self.model.unroll, x.shape[1]
         padded = np.concatenate([x, np.zeros((-len(x) % unroll, *x.shape[1:]), np.float32)])
-        state = {
-            f"past_{s.name}": np.zeros((batch, *s.shape), np.float32) for s in self.model.state
-        }
+        state = {past(s.name): np.zeros((batch, *s.shape), np.float32) for s in self.model.state}
         ys: list[F32] = []
         spikes: list[list[F32]] = [[] for _ in self.spike_names]
         for t in range(0, len(padded), unroll):
             feed = {"x": padded[t] if unroll == 1 else padded[t : t + unroll], **state}
             result = dict(zip(self.outputs, self.session.run(None, feed), strict=True))
-            state = {f"past_{s.name}": result[f"present_{s.name}"] for s in self.model.state}
+            state = {past(s.name): result[present(s.name)] for s in self.model.state}
             ys.extend([result["y"]] if unroll == 1 else result["y"])
             for steps_of, names in zip(spikes, self.spike_names, strict=True):
                 steps_of.extend(result[name] for name in names)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import INT16_MAX
 from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.sequence import body_of
@@ -130,10 +131,10 @@ def weight_formats(
         if isinstance(part, Layer):
             rows += part.recurrence.rows if part.recurrence is not None else []
             maps = part.maps
-        fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= linear.INT16_MAX
+        fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= INT16_MAX
         group = 1
         if i == 0 and fits and maps is None:
-            group = schedule.inputs(16, part.size, linear.INT16_MAX)
+            group = schedule.inputs(16, part.size, INT16_MAX)
         out.append(GridFormat(q if fits else None, tuple(schedule.order(part.size, 16)), group))
     return tuple(out)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.aliases import Ints
+from delrec_compile.aliases import INT16_MAX, Ints
 from delrec_compile.compiler.kernels.base import Incoming
 from delrec_compile.compiler.kernels.integer_tables import in_words, is_narrow
 from delrec_compile.compiler.tir.emitter import Emitter
@@ -87,7 +87,7 @@ class WordSums(IntegerSums):
             # rows that count 1 each are not counted where all sums fit
             if not fits or c.count is not None:
                 largest = int(np.abs(part.weight.astype(np.int64)).max())
-                limit = linear.INT16_MAX // max(1, largest)
+                limit = INT16_MAX // max(1, largest)
                 inputs = part.weight.shape[1]
                 split = byte_rows.emit_parts(
                     self.e, c.events, c.count, inputs, part.max_count, limit
@@ -105,7 +105,7 @@ def sums_for(e: Emitter, weight: Ints) -> IntegerSums:
 
 def fit_in_16_bits(parts: list[RowSum]) -> bool:
     """Whether every sum over all parts does."""
-    return bool(np.max(sum(part.bound() for part in parts)) <= linear.INT16_MAX)
+    return bool(np.max(sum(part.bound() for part in parts)) <= INT16_MAX)
 
 
 def scaled(e: Emitter, finish: FinishTile, fraction: int) -> FinishTile:

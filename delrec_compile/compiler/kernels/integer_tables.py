@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import Ints
+from delrec_compile.aliases import INT16_MAX, Ints
 from delrec_compile.compiler.kernels.base import Tables
 from delrec_compile.network.integer.layers import IntegerLayer
 from delrec_compile.network.integer.model import IntegerNetwork
@@ -57,7 +57,7 @@ def group_of(weight: Ints, schedule: Schedule, max_count: int) -> int:
 
 def is_narrow(weight: Ints, schedule: Schedule, max_count: int) -> bool:
     """Whether sums of 16 bits hold rows that count 1 each."""
-    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() <= linear.INT16_MAX
+    fits = np.abs(weight.astype(np.int64)).sum(axis=1).max() <= INT16_MAX
     return schedule.narrows and weight.dtype == np.int8 and max_count == 1 and bool(fits)
 
 

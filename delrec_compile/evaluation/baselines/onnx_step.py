@@ -13,6 +13,7 @@ from delrec_compile.evaluation.baselines.onnx_parts import Graph, bound, window_
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.state import past, present
 from delrec_compile.runners.onnxruntime import onnx_session
 
 
@@ -37,9 +38,9 @@ class OnnxExported(Baseline):
         self.calls = [bound(session, self._arrays(k)) for k in range(calls)]
 
     def _arrays(self, k: int) -> dict[str, Any]:
-        past = {f"past_{n}": a for n, a in self.states[k % 2].items()}
-        present = {f"present_{n}": a for n, a in self.states[1 - k % 2].items()}
-        return {"x": self.x[k], "y": self.y[k], **past, **present}
+        inputs = {past(n): a for n, a in self.states[k % 2].items()}
+        outputs = {present(n): a for n, a in self.states[1 - k % 2].items()}
+        return {"x": self.x[k], "y": self.y[k], **inputs, **outputs}
 
     def take(self, x: F32) -> None:
         self.x[:] = x.reshape(self.x.shape)

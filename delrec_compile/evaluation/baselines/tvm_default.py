@@ -11,6 +11,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.state import past
 
 
 class TvmDefault(Baseline):
@@ -35,7 +36,7 @@ class TvmDefault(Baseline):
         self.step = relax.VirtualMachine(built, tvm.cpu())["main"]
         self.tensor: Callable[[F32], Any] = tvm.runtime.tensor
         self.fresh = [
-            self.tensor(np.zeros(shapes[f"past_{s.name}"], np.float32)) for s in network.state()
+            self.tensor(np.zeros(shapes[past(s.name)], np.float32)) for s in network.state()
         ]
         self.x: list[Any] = []
         self.y: list[Any] = []

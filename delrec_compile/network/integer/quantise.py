@@ -118,7 +118,7 @@ def _layer(
         other = other + r.largest_current()
     ends = np.maximum(np.abs(lif.threshold), np.abs(lif.v_reset)) / lif.gain
     rows = _Rows(_weights(layer), counts, np.maximum(other, ends), int(np.max(beta)))
-    units, scale, drift = _rounded(rows, numeric, statistics)
+    units, scale, drift = _round_rows(rows, numeric, statistics)
     fraction = rows.fraction(units, scale, drift)
     unit = np.ldexp(scale, -fraction)
     worth = unit * lif.gain  # of a membrane unit: the gain is in the scale
@@ -145,7 +145,7 @@ def _readout(
 ) -> IntegerReadout:
     other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
     rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
-    units, scale, drift = _rounded(rows, numeric, statistics)
+    units, scale, drift = _round_rows(rows, numeric, statistics)
     fraction = rows.fraction(units, scale, drift)
     if readout.bias_on_output:
         drift = np.zeros_like(drift)  # it arises at each step
@@ -217,7 +217,7 @@ class _Rows:
         return max(0, min(MAX_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
 
 
-def _rounded(
+def _round_rows(
     rows: _Rows, numeric: Numeric, statistics: InputStatistics | None
 ) -> tuple[Ints, F64, F64]:
     """Integers (out, in), the scale of each row, and the error that its bias must compensate."""

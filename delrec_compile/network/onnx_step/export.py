@@ -47,7 +47,7 @@ def export(
     if path is not None and Path(path).exists() and not force:
         raise ModelError(f"{path} exists; add --force to replace it")
     model = model_of(network, form, unroll)
-    prove(model, network)
+    verify_graph(model, network)
     if path is not None:
         write_atomic(Path(path), model.SerializeToString(deterministic=True))
     return model
@@ -94,7 +94,7 @@ def to_portable(model: onnx.ModelProto) -> onnx.ModelProto:
     return flat
 
 
-def prove(model: onnx.ModelProto, network: Network) -> None:
+def verify_graph(model: onnx.ModelProto, network: Network) -> None:
     """Runs the model in ONNX Runtime beside PyTorch over many steps, each on its own state.
 
     The outputs and all of the state must agree: bit for bit where the network's sums are exact,

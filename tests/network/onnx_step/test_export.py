@@ -19,7 +19,7 @@ from delrec_compile.errors import InputError, ModelError, ParityError, Unsupport
 from delrec_compile.network.golden import golden_hash, golden_input
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Lif, Network
-from delrec_compile.network.onnx_step.export import FORMS, export, prove
+from delrec_compile.network.onnx_step.export import FORMS, export, verify_graph
 from delrec_compile.network.onnx_step.schema import load_model, read_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.reference import ReferenceRunner
@@ -179,9 +179,9 @@ def test_a_graph_that_lost_its_state_is_refused(
     state: str, form: str, exported: Callable[..., onnx.ModelProto]
 ) -> None:
     model = exported("mixed", form)
-    prove(model, cases.network("mixed"))
+    verify_graph(model, cases.network("mixed"))
     with pytest.raises(ParityError, match=r"left PyTorch at step \d+.*no file was written") as e:
-        prove(loses(model, state), cases.network("mixed"))
+        verify_graph(loses(model, state), cases.network("mixed"))
     assert "\n" not in str(e.value)
 
 
@@ -189,7 +189,7 @@ def test_lost_state_is_noticed_in_a_silent_network() -> None:
     quiet = silent(cases.network("mixed"))
     model = export(quiet)
     with pytest.raises(ParityError):
-        prove(loses(model, "l0_v"), quiet)
+        verify_graph(loses(model, "l0_v"), quiet)
 
 
 def silent(network: Network) -> Network:

@@ -1,4 +1,4 @@
-"""What an artifact is worth: parity, latency, memory, budgets, claims.
+"""Measurements of an artifact: parity, latency, memory, budgets, claims.
 
 May import: compiler, runners, training and below.
 Start reading at: `parity.py`.

@@ -50,9 +50,9 @@ def bench_on(
     ratio_to_ours: to the first device. rounds: samples, each timed for some milliseconds.
     """
     _folder(path)
-    found = _each(devices, "timed", path=str(path), samples=str(samples), rounds=rounds)
-    ours = found[0]["us_per_step"]
-    rows = [{"name": "ours", **f, "ratio_to_ours": f["us_per_step"] / ours} for f in found]
+    results = _each(devices, "timed", path=str(path), samples=str(samples), rounds=rounds)
+    ours = results[0]["us_per_step"]
+    rows = [{"name": "ours", **f, "ratio_to_ours": f["us_per_step"] / ours} for f in results]
     return {"rows": rows, "workload": [row.pop("workload") for row in rows][-1]}
 
 
@@ -62,12 +62,12 @@ def checked(path: str, url: str, samples: str, limit: int | None) -> dict[str, A
     network = checkpoint.load(artifact.path / "network.safetensors")
     chosen = fitting(first(read_samples(samples), limit), network.inputs)
     runner = open_device(artifact, parse(url))
-    found = compare_artifact(artifact, network, runner, chosen)
-    return {**found.as_dict(), **_place(url, runner)}
+    parity = compare_artifact(artifact, network, runner, chosen)
+    return {**parity.as_dict(), **_place(url, runner)}
 
 
 def timed(path: str, url: str, samples: str, rounds: int) -> dict[str, Any]:
-    """In the child: microseconds per step on one device, once its outputs are found right."""
+    """In the child: microseconds per step on one device, once its outputs are checked."""
     artifact = load_artifact(path)
     network = checkpoint.load(artifact.path / "network.safetensors")
     events = fitting(first(read_samples(samples), rounds), network.inputs)
@@ -95,7 +95,9 @@ def _place(url: str, runner: DeviceRunner) -> dict[str, str]:
 
 def _folder(path: Path | str) -> None:
     if not Path(path).is_dir():
-        raise InputError(f"{path} is no artifact folder; devices run artifacts, made with 'build'")
+        raise InputError(
+            f"{path} is not an artifact folder; devices run artifacts, made with 'build'"
+        )
     load_artifact(path)
 
 
@@ -109,10 +111,10 @@ def _each(devices: Sequence[Device], function: str, **arguments: Any) -> list[di
 def _on(device: Device, function: str, arguments: dict[str, Any]) -> dict[str, Any]:
     where, limit = f"delrec_compile.evaluation.devices:{function}", START_S + device.timeout_s
     try:
-        found: dict[str, Any] = child.call(where, timeout_s=limit, url=device.url, **arguments)
+        result: dict[str, Any] = child.call(where, timeout_s=limit, url=device.url, **arguments)
     except CompilerCrash as error:
         if device.kind == "local":
             raise
         why = re.sub(r"^(the process of )?\S+:\S+ ", "the process that talks to it ", str(error))
         raise DeviceError(f"{device}: {why}") from error
-    return found
+    return result

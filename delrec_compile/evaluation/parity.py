@@ -37,8 +37,8 @@ from delrec_compile.system.renamed import renamed_arguments
 class Parity:
     """Verdict over all sequences. first: the first difference of the first sequence that has one.
 
-    against_float: of an integer form, what its numbers cost: the accuracy of the float network on
-    the same samples, and the spikes and classes in which the two differ.
+    against_float: cost of an integer form: the accuracy of the float network on the same samples, and
+    the spikes and classes in which the two differ.
     """
 
     target: str
@@ -104,7 +104,7 @@ def compare_integer(
 ) -> Parity:
     """Runs the samples through the integer reference and through `runner`: every bit must agree.
 
-    The float network runs too, to tell what the integers cost.
+    The float network runs too, for the cost of the integers.
     """
     reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, samples))
     tally, cost = _ParityCounter(network, True, "integer"), _ParityCounter(network, True)
@@ -118,8 +118,8 @@ def compare_integer(
         "spikes_differing": cost.differing,
         "classes_differing": cost.classes_differing,
     }
-    found = tally.verdict(target or runner.name, len(samples), samples.steps)
-    return replace(found, against_float=against)
+    verdict = tally.verdict(target or runner.name, len(samples), samples.steps)
+    return replace(verdict, against_float=against)
 
 
 @renamed_arguments(words="samples")

@@ -1,1 +1,1 @@
-"""The claims about the networks, measured: accuracy, parameters, cost, latency, and what delays buy."""
+"""Claims about the networks, measured: accuracy, parameters, cost, latency, gain of delays."""

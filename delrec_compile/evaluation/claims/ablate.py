@@ -1,4 +1,4 @@
-"""What the learned delays of a frozen network are worth: without them, and with them mixed up."""
+"""The worth of a frozen network's learned delays: accuracy without them, and with them shuffled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings on disk, found by what went into them: a rerun reads them, a killed one goes on."""
+"""Trainings on disk by a key of their inputs: a rerun reads them, an interrupted one resumes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from delrec_compile.training.state import forget
 # of the trainer: another one where the same config no longer trains the same network, up to rounding
 TRAINER = 2
 SCHEMA = "delrec.claims-training/1"
-# what moves a result at most in its last bits
+# options that change at most the last bits of a result
 IGNORED_OPTIONS = ("threads", "device", "teacher")
 
 
@@ -34,9 +34,9 @@ def default_folder() -> Path:
 
 
 def training_key(config: TrainConfig, data: str, teacher: str = "") -> str:
-    """Of a training: the options that differ from the defaults, the data, the teacher's key."""
-    told = {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS}
-    record = {"trainer": TRAINER, "config": told, "data": data, "teacher": teacher}
+    """The key of a training: options that differ from the defaults, data, the teacher's key."""
+    changed = {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS}
+    record = {"trainer": TRAINER, "config": changed, "data": data, "teacher": teacher}
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -51,26 +51,26 @@ class TrainingCache:
         try:
             if recorded and not folder.is_dir():
                 raise UsageError(
-                    f"{folder} is no folder, so it holds no training; give the folder of a cache "
+                    f"{folder} is not a directory, so it holds no training; name the folder of a cache "
                     "with --cache, or train without --recorded"
                 )
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"{folder} cannot be the folder of trainings ({error.strerror}); give a folder, or "
-                "one that can be made, with --cache"
+                f"{folder} cannot be the folder of trainings ({error.strerror}); name another one "
+                "with --cache"
             ) from error
         self.data = sets_digest(sets)
 
     def result(self, name: str) -> dict[str, Any] | None:
-        """What was found of the training of this key. Raises DataError for a damaged file."""
+        """The result of the training of this key, or None. Raises DataError for a damaged file."""
         path = self.folder / f"{name}.json"
         if not path.exists():
             return None
         try:
-            found = json.loads(path.read_text())
-            if found["schema"] == SCHEMA and found["key"] == name:
-                return dict(found)
+            result = json.loads(path.read_text())
+            if result["schema"] == SCHEMA and result["key"] == name:
+                return dict(result)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is damaged ({error!r}); remove it to train anew") from error
         raise DataError(f"{path} is of another version or name; remove it to train anew")
@@ -86,11 +86,11 @@ class TrainingCache:
         state = self.folder / f"{name}.unfinished"
         done = train(self.sets, config, progress, state=state, resume=True)
         checkpoint.save(done.network, self.network(name))
-        found = self.keep(name, config, about, done.network, done.seconds)
+        result = self.record(name, config, about, done.network, done.seconds)
         forget(state)
-        return found
+        return result
 
-    def keep(
+    def record(
         self,
         name: str,
         config: TrainConfig,
@@ -101,7 +101,7 @@ class TrainingCache:
         """Measures a trained network on the test set and writes the result."""
         test = self.sets.test
         held = spike_rates(network, test.counts)
-        found = {
+        result = {
             "schema": SCHEMA,
             "key": name,
             **about,
@@ -119,10 +119,10 @@ class TrainingCache:
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy")},
             "network_sha256": checkpoint.digest(network),
         }
-        self.write(found)
-        return found
+        self.write(result)
+        return result
 
-    def write(self, found: Mapping[str, Any]) -> None:
-        """Keeps a result under its key."""
-        raw = (json.dumps(found, indent=1) + "\n").encode()
-        write_atomic(self.folder / f"{found['key']}.json", raw)
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Writes a result under its key."""
+        raw = (json.dumps(result, indent=1) + "\n").encode()
+        write_atomic(self.folder / f"{result['key']}.json", raw)

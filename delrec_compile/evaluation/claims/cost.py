@@ -1,4 +1,4 @@
-"""What a step costs where work follows spikes: operations, energy, memory.
+"""The cost of a step where work follows spikes: operations, energy, memory.
 
     inputs      a multiply-accumulate per active input channel and weight that it meets
     spikes      an addition per spike and weight that it meets
@@ -37,7 +37,7 @@ _SHARED: dict[str, Callable[[Any], int]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one step of one stream, mean over the samples that the rates were measured on."""
+    """The cost of one step of one stream, mean over the samples that the rates were measured on."""
 
     macs: float
     additions: float
@@ -54,7 +54,7 @@ def spike_rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...
     counts: (n, T, channels).
     """
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
-    found = [float((x > 0).mean())]
+    shares = [float((x > 0).mean())]
     for layer in network.layers:
         current = _feed(layer, x)
         state = {name: np.zeros_like(current[0]) for name in layer.states}
@@ -70,12 +70,12 @@ def spike_rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...
             if history is not None:
                 history = np.concatenate([current[t][:, None], history[:, :-1]], axis=1)
         x = current
-        found.append(float(x.mean()))
-    return tuple(found)
+        shares.append(float(x.mean()))
+    return tuple(shares)
 
 
 def cost(network: Network, rates: tuple[float, ...]) -> Cost:
-    """Of a network at these `rates`."""
+    """The cost of a network at these `rates`, see `spike_rates`."""
     macs, additions, dense = 0.0, 0.0, 0
     for i, layer in enumerate(network.layers):
         fed = layer.weight[0].size * layer.size
@@ -87,8 +87,8 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
         dense += fed + recurrent + layer.size
     last = network.layers[-1].size
     additions += rates[-1] * last * network.outputs
-    kept = network.outputs if network.readout.has_membrane else 0
-    macs, dense = macs + kept, dense + last * network.outputs + kept
+    leaks = network.outputs if network.readout.has_membrane else 0
+    macs, dense = macs + leaks, dense + last * network.outputs + leaks
     return Cost(
         macs,
         additions,
@@ -101,7 +101,7 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
 
 
 def synapses(recurrence: Recurrence | None) -> int:
-    """Weights that are met when every neuron spikes once."""
+    """Weights that take part when every neuron spikes once."""
     if recurrence is None:
         return 0
     weights = sum(values.size for values in recurrence.weights.values())

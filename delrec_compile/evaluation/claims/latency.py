@@ -30,20 +30,20 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     try:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             artifact = build(network, out=Path(folder) / "artifact")
-            found = bench(artifact.path, rows=("ours", theirs), rounds=rounds)
+            result = bench(artifact.path, rows=("ours", theirs), rounds=rounds)
     except (CompilerCrash, DataError, ToolchainError, UnsupportedError) as error:
         return {**empty, "skipped": str(error)}
-    times = {row.name: row.us_per_step for row in found.rows}
+    times = {row.name: row.us_per_step for row in result.rows}
     return {
         "us_per_step": times["ours"],
         "authors_us_per_step": times.get(theirs),
         "authors_form": theirs,
-        "skipped": found.skipped.get(theirs),
+        "skipped": result.skipped.get(theirs),
     }
 
 
 def environment() -> dict[str, Any]:
-    """What times are taken by: this machine, and this version of the package."""
+    """The origin of a time: this machine, and this version of the package."""
     return {"machine": machine(), "version": __version__}
 
 
@@ -52,11 +52,11 @@ def measured_here(times: Mapping[str, Any]) -> bool:
 
 
 def provenance(times: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line on those, by title, that were not taken here; empty where all were."""
+    """A line on the times, by title, that were not taken here; empty where all were."""
     places: dict[str, list[str]] = {}
-    for title, kept in times.items():
-        if not measured_here(kept):
-            places.setdefault(_place(kept), []).append(title)
+    for title, record in times.items():
+        if not measured_here(record):
+            places.setdefault(_place(record), []).append(title)
     if [len(titles) for titles in places.values()] == [len(times)]:
         return f"The times were taken {next(iter(places))}."
     return " ".join(f"Taken {place}: {'; '.join(titles)}." for place, titles in places.items())

@@ -141,7 +141,7 @@ class _Work:
         self.done = self.total = self.trained = 0
 
     def plan(self, wanted: Sequence[Training]) -> None:
-        """Counts the epochs of what is not there."""
+        """Counts the epochs of the missing trainings."""
         missing = {}
         for variant, seed in wanted:
             for one in self._with_teacher(variant):
@@ -171,20 +171,22 @@ class _Work:
         return neurons**2 + neurons
 
     def timed(self, found: dict[str, Any], title: str) -> dict[str, Any] | None:
-        """What this machine and version measured before, else now; without a network to measure,
-        or of what is recorded, what is kept."""
-        kept: dict[str, Any] | None = found.get("latency")
+        """The times of this machine and version, measured now if there are none.
+
+        Without a network file, or with `recorded`, those on record.
+        """
+        record: dict[str, Any] | None = found.get("latency")
         path = self.cache.network(found["key"])
         if (
             self.cache.recorded
             or not path.exists()
-            or (kept and kept["us_per_step"] is not None and measured_here(kept))
+            or (record and record["us_per_step"] is not None and measured_here(record))
         ):
-            return kept
+            return record
         self.progress(self.done, max(self.total, 1), f"timing {title}")
         times = {**latency(path), **environment()}
-        if times["us_per_step"] is None and kept:
-            return kept
+        if times["us_per_step"] is None and record:
+            return record
         self.cache.write({**found, "latency": times})
         return times
 
@@ -229,8 +231,8 @@ class _Work:
         ), config.epochs
 
     def _config(self, variant: Variant, seed: int, teacher: str) -> Any:
-        told = replace(variant, options={**variant.options, **self.options})
-        return told.config(seed, self.epochs, teacher)
+        changed = replace(variant, options={**variant.options, **self.options})
+        return changed.config(seed, self.epochs, teacher)
 
 
 def _claim(
@@ -240,8 +242,8 @@ def _claim(
     dense: Seeds,
     times: dict[str, Any] | None = None,
 ) -> Claim:
-    found = list(seeds.values())
-    first, scores = found[0], [_tested(f) for f in found]
+    results = list(seeds.values())
+    first, scores = results[0], [_tested(r) for r in results]
     mean = statistics.mean(scores)
     parameters = first["recurrent_parameters"]
     return Claim(
@@ -249,23 +251,23 @@ def _claim(
         variant.title,
         mean,
         statistics.stdev(scores) if len(scores) > 1 else None,
-        statistics.mean(f["accuracy"]["valid"] for f in found),
-        len(found),
+        statistics.mean(r["accuracy"]["valid"] for r in results),
+        len(results),
         first["epochs"],
         parameters,
         1 - parameters / against,
         _gap(seeds, dense),
-        tuple(_mean(f["rates"][i] for f in found) for i in range(len(first["rates"]))),
-        {name: _mean(f["cost"][name] for f in found) for name in first["cost"]},
-        _ablated(found),
+        tuple(_mean(r["rates"][i] for r in results) for i in range(len(first["rates"]))),
+        {name: _mean(r["cost"][name] for r in results) for name in first["cost"]},
+        _ablated(results),
         times,
-        sum(f["seconds"] for f in found),
+        sum(r["seconds"] for r in results),
     )
 
 
-def _ablated(found: list[dict[str, Any]]) -> dict[str, float | None]:
+def _ablated(results: list[dict[str, Any]]) -> dict[str, float | None]:
     """Means over the seeds whose network has delays."""
-    delayed = [f["delays"] for f in found if f["delays"]]
+    delayed = [r["delays"] for r in results if r["delays"]]
     return {
         name: None if delayed[0][name] is None else _mean(d[name] for d in delayed)
         for name in (delayed[0] if delayed else ())

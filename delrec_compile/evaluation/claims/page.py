@@ -21,7 +21,7 @@ MARKS = re.compile(
 )
 
 
-def write(path: Path, found: Claims, command: str) -> None:
+def write(path: Path, result: Claims, command: str) -> None:
     """Puts the tables between the marks of the page in `path`; without marks, or without a file,
     they become the whole file."""
     try:
@@ -30,25 +30,26 @@ def write(path: Path, found: Claims, command: str) -> None:
         raise InputError(f"{path} cannot be read: {error}") from error
     if MARKS.search(text):
         text = MARKS.sub(
-            lambda m: f"{m[1]}{(brief if m['short'] else markdown)(found, command)}{m['end']}", text
+            lambda m: f"{m[1]}{(brief if m['short'] else markdown)(result, command)}{m['end']}",
+            text,
         )
     else:
-        text = markdown(found, command)
+        text = markdown(result, command)
     write_atomic(path, text.encode())
 
 
-def markdown(found: Claims, command: str) -> str:
+def markdown(result: Claims, command: str) -> str:
     """All tables, with what they were made by."""
-    hours = sum(r.seconds for r in (*found.rows, *found.grid)) / 3600
-    samples = found.samples
+    hours = sum(r.seconds for r in (*result.rows, *result.grid)) / 3600
+    samples = result.samples
     lines = [
-        f"Made by `{command}` in {found.seconds:,.0f} s with {found.trained} new trainings. "
+        f"Made by `{command}` in {result.seconds:,.0f} s with {result.trained} new trainings. "
         f"{samples['train']:,} training samples; accuracies are of {samples['test']:,} test and "
         f"{samples['valid']:,} validation samples. Recorded training time: {hours:.1f} hours of "
         "a busy core.",
         "",
     ]
-    for title, columns, rows, note in tables(found):
+    for title, columns, rows, note in tables(result):
         lines += [
             f"### {title}",
             "",
@@ -60,9 +61,9 @@ def markdown(found: Claims, command: str) -> str:
     return "\n".join(lines)
 
 
-def brief(found: Claims, command: str) -> str:
+def brief(result: Claims, command: str) -> str:
     """The few columns of a front page."""
-    table = short(found)
+    table = short(result)
     return "\n".join(
         [*markdown_table.table(table.columns, table.rows), "", f"Made by `{command}`.", ""]
     )

@@ -32,27 +32,27 @@ class Table(NamedTuple):
     note: str = ""
 
 
-def tables(found: Claims) -> Iterator[Table]:
+def tables(result: Claims) -> Iterator[Table]:
     """Those that have rows."""
-    rows = found.rows
+    rows = result.rows
     timed = rows if any(r.latency for r in rows) else ()
     made = [
         Table("Accuracy and recurrent parameters", ACCURACY, [_accuracy(r) for r in rows]),
         Table("Cost of a step at the measured rates", COST, [_cost(r) for r in rows]),
-        Table("Time of a step, x86-64, one thread", LATENCY, [*map(_latency, timed)], found.taken),
+        Table("Time of a step, x86-64, one thread", LATENCY, [*map(_latency, timed)], result.taken),
         Table(
             "What the delays hold: test accuracy", DELAYS, [_delays(r) for r in rows if r.delays]
         ),
         Table(
-            "Taps of the kernel and longest delay, one seed", GRID, [_grid(r) for r in found.grid]
+            "Taps of the kernel and longest delay, one seed", GRID, [_grid(r) for r in result.grid]
         ),
     ]
     return (table for table in made if table.rows)
 
 
-def short(found: Claims) -> Table:
+def short(result: Claims) -> Table:
     """The few columns of a front page."""
-    return Table("claims", SHORT, [_short(r) for r in found.rows])
+    return Table("claims", SHORT, [_short(r) for r in result.rows])
 
 
 def _short(r: Claim) -> Cells:

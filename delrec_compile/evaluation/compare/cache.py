@@ -1,4 +1,4 @@
-"""Artifacts kept in a folder, and found again when nothing they are made of has changed."""
+"""Artifacts in a folder, reused while nothing that they are made of has changed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def cached_build(
     db: Path | str | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[Artifact, bool]:
-    """The artifact kept in `out`, or a new one; and whether it was there.
+    """The artifact stored in `out`, or a new one; and whether it was reused.
 
-    It is taken when its files are whole and it was made of this network, for this target and CPU,
+    It is reused when its files are intact and it was made of this network, for this target and CPU,
     with these tools and the schedule that a build would have now. db: the store of tuned schedules.
     """
     profile = targets.load(target)
@@ -43,11 +43,11 @@ def cached_build(
     if not rebuild:
         progress("looking for its artifact")
         try:
-            found = load_artifact(folder)
+            stored = load_artifact(folder)
         except InputError:
-            found = None
-        if found is not None and _current(found, network, profile, numeric, db):
-            return found, True
+            stored = None
+        if stored is not None and _current(stored, network, profile, numeric, db):
+            return stored, True
     made = build(network, target, folder, numeric=numeric, db=db, force=True, progress=progress)
     return made, False
 

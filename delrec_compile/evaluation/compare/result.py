@@ -1,4 +1,4 @@
-"""What `compare` finds: rows, baselines, budgets that are missed, and the error that sums them up."""
+"""The result of `compare`: rows, baselines, missed budgets, and the error that sums them up."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from delrec_compile.evaluation.compare.budgets import Miss
 
 # no emulator here counts cycles: an estimate of time takes every instruction for one
 CYCLES_PER_INSTRUCTION = 1.0
-# exit codes of rows that failed, the gravest first; a missing tool or mode is no failure
+# exit codes of failed rows, the most severe first; a missing tool or mode is no failure
 SEVERITY = (6, 7, 9, 8, 3, 1)
 
 
 @dataclass(frozen=True)
 class TargetRow:
-    """A target with a numeric mode; None is what is not known of it.
+    """A target with a numeric mode; None where a figure is not known.
 
-    how: native, emulated or device; engine: the same in samples. us_per_step: measured here.
+    how: native, emulated or device; engine: its name. us_per_step: measured here.
     estimated_us: mean instructions at the clock of the profile, CYCLES_PER_INSTRUCTION each; and
     estimated_worst_us the most.
     share_of_dt: of a time step of the network. ratio_to_pytorch: how many times faster than eager
-    PyTorch, native only. skipped: why it was not run, and what mends it. failed: what went wrong.
-    ram_bytes: without stack. reused: the artifact was there.
+    PyTorch, native only. skipped: why it was not run, and how to install what it lacks. failed: the
+    error. ram_bytes: without stack. reused: whether the artifact was there before.
     """
 
     target: str
@@ -57,9 +57,11 @@ class TargetRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """rows: as asked for. baselines: PyTorch and ONNX Runtime, timed in the run of the native rows.
+    """The result of a comparison.
 
-    unjudged: budgets that a row could answer and did not, each as one line.
+    rows: in the order of the request. baselines: PyTorch and ONNX Runtime, timed in the run of the
+    native rows. misses: budgets that a row is over. unjudged: budgets that a row could answer and did
+    not, each as one line. unanswered: budgets without a figure in any row.
     """
 
     network: str
@@ -82,12 +84,12 @@ class Comparison:
         }
 
     def error(self) -> DelrecError | None:
-        """What the exit code says of the whole: parity before budgets before all else.
+        """The error behind the exit code: parity first, then budgets, then the rest.
 
         A row without its tools counts only where no row was left, or no answer to a budget.
         """
         for code in SEVERITY:
-            text = self._told(code)
+            text = self._failures(code)
             if text:
                 return _of_code(code)(text)
         skipped = [r for r in self.rows if r.skipped]
@@ -100,7 +102,7 @@ class Comparison:
             return _of_code(code)(f"every target was skipped: {_mended(skipped, code)}{more}")
         return None
 
-    def _told(self, code: int) -> str:
+    def _failures(self, code: int) -> str:
         failed = [r for r in self.rows if r.failed and r.exit_code == code]
         parts = [f"{r.name}: {r.failed}" for r in failed]
         if code == 7 and self.misses:
@@ -111,8 +113,8 @@ class Comparison:
 
 def _of_code(code: int) -> type[DelrecError]:
     """The first class of the error tree with an exit code."""
-    found = [e for e in DelrecError.__subclasses__() if e.exit_code == code]
-    return found[0] if found else DelrecError
+    classes = [e for e in DelrecError.__subclasses__() if e.exit_code == code]
+    return classes[0] if classes else DelrecError
 
 
 def _mended(rows: Sequence[TargetRow], code: int) -> str:

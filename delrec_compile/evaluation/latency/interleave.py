@@ -1,4 +1,4 @@
-"""Engines side by side: which forms agree, which one is fastest, what each takes, interleaved."""
+"""Engines side by side: variants that agree, the fastest of each, and times, interleaved."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
 def select_engines(
     rows: list[str], artifact: Artifact, network: Network, work: Workload, x: list[F32]
 ) -> tuple[dict[str, Baseline], dict[str, dict[str, float]], dict[str, str]]:
-    """Each engine in its fastest form that agrees, what its forms took, and what is left out."""
+    """Engines in their fastest variant that agrees, times of all variants, and reasons of skips."""
     engines: dict[str, Baseline] = {}
     forms: dict[str, dict[str, float]] = {}
     skipped: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Rows of a benchmark and what they are read from."""
+"""The result of a benchmark: its rows, their spread, and their form in JSON."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bench_from_dict(raw: dict[str, Any]) -> Bench:
 def spread(times: Sequence[float]) -> float:
     """Interquartile range of `times` over their median; 0 of a single one.
 
-    What every `spread` of a result is, of a latency as of a cold start.
+    Every `spread` in a result is this one, of a latency as of a cold start.
     """
     if len(times) < 2:
         return 0.0

@@ -26,7 +26,7 @@ def test_keys_follow_what_changes_a_training() -> None:
 
 def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     with refusal(
-        UsageError, "nothere is no folder, so it holds no training; .*--cache", 2, tmp_path
+        UsageError, "nothere is not a directory, so it holds no training; .*--cache", 2, tmp_path
     ):
         small_claims(tmp_path / "nothere", recorded=True)
     file = tmp_path / "file"
@@ -34,7 +34,7 @@ def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     for path in (file, file / "below"):
         with refusal(UsageError, "cannot be the folder of trainings .* with --cache", 2, tmp_path):
             small_claims(path)
-        with refusal(UsageError, "is no folder, so it holds no training", 2, tmp_path):
+        with refusal(UsageError, "is not a directory, so it holds no training", 2, tmp_path):
             small_claims(path, recorded=True)
 
 

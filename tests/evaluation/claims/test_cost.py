@@ -12,7 +12,6 @@ from fixtures.training import small, toy_sets
 from delrec_compile.evaluation.claims import cost as costs
 from delrec_compile.evaluation.claims.ablate import delays_matter, with_delays
 from delrec_compile.network.model import (
-    RECURRENCES,
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
@@ -21,6 +20,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.registry import RECURRENCES
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training.loop import train
 

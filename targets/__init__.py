@@ -1,4 +1,4 @@
-"""Where a network runs: one TOML file per device, found by listing this folder.
+"""Device profiles: one TOML file per device, found by listing this folder.
 
 May import: system and below.
 Start reading at: `x86_64.toml`.
@@ -6,17 +6,20 @@ Public: `Target`, `load`, `names`.
 
 A profile holds
 
-- `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: what it is and what it needs;
+- `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: its kind and its needs;
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
 - `arch`: the GPU's architecture, such as sm_80, for the form `cuda`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
-- `core`: the processor in the words of `delrec_compile.system.chips`, where this machine is another;
+- `core`: the processor, a key of `delrec_compile.system.chips.CORES`, where this machine is another;
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and
   the `stack` in KB; `clock_mhz` of that chip, and the `board` of QEMU that has the same memory;
 - `[flash]`: how a program gets onto that chip: the `tool` (see `artifact.flash`), the tool's
-  name of the `device`, and `pack = true` where the tool must fetch what it knows of it;
+  name of the `device`, and `pack = true` where the tool must fetch its description first;
 - `[llvm]`: TVM's target; mcpu "host" means the CPU found here. Without it, TVM writes C;
 - `[[schedule]]`: fields of `targets.schedule.Schedule`; the first whose features the CPU has.
+
+The fields are those of `profile.Target`: an unknown key, or a value that no device can have, is
+refused when the profile loads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What differs from device to device in how a step is computed, and never in what."""
+"""The device-specific choices in how a step is computed; none of them changes its result."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ ROWS = ("float32", "units", "pairs")
 BYTES = ("wide", "words", "memory")
 TAPS = ("scatter", "planes")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
-VECTOR = 4  # least lanes of a device with vectors
+VECTOR = 4  # minimum lanes of a device with vectors
 PAIRED_LANES = (4, 8, VNNI)
 WORD = 32  # neurons in a word of a bit plane
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Choices of a device, held in its target profile.
+    """The choices of a device, from its target profile. Raises UnsupportedError for invalid ones.
 
-    lanes: float32 lanes of a vector, or most threads of a GPU's block; a power of two.
-    registers: accumulators held across row sums.
-    events: how an event list is built. `compress` packs indices with the device's vector compress,
+    lanes: float32 lanes of a vector, or the maximum of threads in a GPU's block; a power of two.
+    registers: accumulators that stay in registers across row sums.
+    events: method of building an event list. `compress` packs indices with the device's vector compress,
     `movemask` (SSE, AVX) and `table` look up the places of a block's mask in a table,
     `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
     a branch, where it skips the work that silence does not need. `ballot` is the vote of a GPU's
     warps.
-    rows: how weight rows are held and added. `float32`; or, where a layer's weights are whole
+    rows: storage and addition of weight rows. `float32`; or, where a layer's weights are whole
     numbers of a power-of-two unit below 2^15, `units`: 16-bit integers, added in 32 bits. `pairs`
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
-    bytes: how rows of int8 mode are added. `wide`, in 32 bits each, or as `pairs` of four blocks;
+    bytes: method of adding rows in int8 mode. `wide`, in 32 bits each, or as `pairs` of four blocks;
     `words`, four at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each
     in memory, row after row: loops that a C compiler turns into vector instructions.
-    taps: how a conv recurrence is added. `scatter`: each arriving spike adds the kernel around its
+    taps: method of adding a conv recurrence. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
-    chunk: so many steps of a sequence go through a layer at a time, in tiles of `tile` accumulators,
-    whose weights stay in the nearest cache. 0: sequences go step by step.
-    words, neurons: of a row of bytes, and of the neurons after it, how many are written out in one
-    turn of a loop: more are faster, and more code.
+    chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
+    accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
+    words, neurons: number of words of a row of bytes, and of neurons after it, unrolled in one
+    iteration of a loop: more are faster, and more code.
     """
 
     lanes: int = 8
@@ -86,25 +86,25 @@ class Schedule:
 
     @property
     def kernels(self) -> tuple[str, ...]:
-        """What is compiled: `run` goes step by step, `trace` writes the spikes too."""
+        """Kernels to compile: `run` goes step by step, `trace` writes the spikes too."""
         return ("run", "trace", "sequence") if self.chunk else ("run", "trace")
 
     def of(self, kernel: str) -> Schedule:
-        """The schedule that a kernel is emitted with."""
+        """The schedule to emit a kernel with."""
         return replace(self, registers=self.tile) if kernel == "sequence" else self
 
     def group(self, bits: int) -> int:
-        """How many blocks of weights of so many bits lie side by side."""
+        """Number of interleaved blocks of weights with so many bits."""
         return 32 // bits if self.rows == "pairs" and self.lanes == VNNI and bits < 32 else 1
 
-    def inputs(self, bits: int, outputs: int, most: int) -> int:
-        """How many inputs' rows lie side by side: weights of so many bits, counts up to `most`.
+    def inputs(self, bits: int, outputs: int, max_count: int) -> int:
+        """Number of interleaved input rows: weights of so many bits, counts up to `max_count`.
 
         Four of 8 bits, two of 16.
         """
-        if self.rows != "pairs" or bits == 32 or outputs % self.lanes or most >= 1 << 15:
+        if self.rows != "pairs" or bits == 32 or outputs % self.lanes or max_count >= 1 << 15:
             return 1
-        return 4 if bits == 8 and most < 1 << 8 and self.lanes == VNNI else 2
+        return 4 if bits == 8 and max_count < 1 << 8 and self.lanes == VNNI else 2
 
     @property
     def narrows(self) -> bool:
@@ -112,13 +112,13 @@ class Schedule:
         return self.rows != "float32" and self.lanes >= VECTOR
 
     def order(self, n: int, bits: int) -> list[int]:
-        """Which output each place of a row of n weights of so many bits holds."""
+        """The output at each place of a row of n weights with so many bits."""
         size = self.group(bits) * self.lanes
-        whole = n // size * size
+        full = n // size * size
         out = [
             at + q + block
-            for at in range(0, whole, size)
+            for at in range(0, full, size)
             for q in range(self.lanes)
             for block in range(0, size, self.lanes)
         ]
-        return [*out, *range(whole, n)]
+        return [*out, *range(full, n)]

@@ -9,7 +9,7 @@ from delrec_compile.artifact.abi import BATCH, ENTRIES
 from delrec_compile.system import toolchain
 from delrec_compile.system.toolchain import FLAGS
 
-# what compilers call without being asked to; so that the library needs no other, not even a C
+# functions that compilers call implicitly; so that the library needs no other, not even a C
 # library, and an emulator can run it alone
 ALONE = """#include <stddef.h>
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -55,11 +55,11 @@ def link(
 ) -> None:
     """Compiles <name>.c of the folder to glue.o, and links it with kernels.o.
 
-    entries: what is seen of it. libraries: linked too, such as `-lm`.
+    entries: exported functions. libraries: linked too, such as `-lm`.
     """
     exports = work / "exports.map"
-    seen = " ".join(f"{name}_{e};" for e in entries)
-    exports.write_text(f"{{ global: {seen} local: *; }};\n")
+    exported = " ".join(f"{name}_{e};" for e in entries)
+    exports.write_text(f"{{ global: {exported} local: *; }};\n")
     source, glue = work / f"{name}.c", work / "glue.o"
     toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
     alone: list[str | Path] = []

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from delrec_compile import targets
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.compiler.schedules.record import Winner
@@ -104,8 +106,6 @@ def _best(store: Store) -> Iterator[tuple[Key, Winner]]:
 
 def _toml(key: Key, winner: Winner) -> str:
     """A winner as `choice.exported` reads it."""
-    import tomli_w
-
     lines = ["# Made by:", f"#     {winner.command}", "#     delrec-compile db export", ""]
-    tables: str = tomli_w.dumps(choice.Exported(key, winner).to_toml())
+    tables = tomli_w.dumps(choice.Exported(key, winner).to_toml())
     return "\n".join(lines) + "\n" + tables

@@ -16,8 +16,8 @@ from delrec_compile.targets.schedule import Schedule
 def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedule]:
     """TVM's target for the CPU, and the first schedule of the profile whose features it has.
 
-    cpu: LLVM's name of it, or a GPU's architecture; by default the profile's own, or the CPU found
-    here. LLVM takes an unknown name in silence and means the oldest CPU, so names are checked.
+    cpu: LLVM's name of it, or a GPU's architecture; by default the profile's own, or this machine's
+    CPU. LLVM takes an unknown name in silence and means the oldest CPU, so names are checked.
     Raises UnsupportedError.
     """
     from tvm.target import codegen

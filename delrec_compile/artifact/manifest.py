@@ -105,7 +105,8 @@ class Manifest(CommonManifest):
     """The manifest of a compiled network.
 
     counts: dtype of the input. state: variables of one stream, in memory order. dt_ms: length of a
-    time step. exact_grids: q of each layer and the readout, whose sums are multiples of 2^-q.
+    time step. exact_grids: q of each layer and the readout, whose sums are multiples of 2^-q; None where
+    none makes them exact.
     source_sha256, golden_sha256: of the network and of its golden vectors. schedule: fields of
     Schedule. tuning: origin, ratio and own schedule of a tuned one; None without tuning.
 
@@ -122,7 +123,7 @@ class Manifest(CommonManifest):
     counts: str = "float32"
     state: tuple[StateVariable, ...]
     dt_ms: float = 0.0
-    exact_grids: tuple[int, ...] = ()
+    exact_grids: tuple[int | None, ...] = ()
     source_sha256: str = ""
     golden_sha256: str = ""
     schedule: dict[str, Any] = field(default_factory=dict)

@@ -139,3 +139,10 @@ def test_another_manifest_is_refused(text: str, why: str, tmp_path: Path) -> Non
     (tmp_path / "manifest.json").write_text(text)
     with refusal(InputError, f"is not an artifact of this project .*({why}).*'.* build'", 3):
         load_artifact(tmp_path)
+
+
+def test_a_layer_without_a_grid_is_null() -> None:
+    values = manifest(exact_grids=[None, 15])
+    made = Manifest.from_json(values)
+    assert made.exact_grids == (None, 15)
+    assert made.to_json()["exact_grids"] == [None, 15]

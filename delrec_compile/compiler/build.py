@@ -9,7 +9,7 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
@@ -54,39 +54,43 @@ def build(
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
     name = c_name(network.name)
-    out = _with_name(
-        Path(out) if out is not None else Path(_default_name(name, profile.name, mode))
-    )
+    out = _output(out, name, profile.name, mode)
     check_output(out, force)
-    toolchain.cc(profile.triple or profile.core)
-    if profile.generator == "cuda":
-        nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
+    _check_tools(profile, cpu)
     with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")
         export(network, stage / "model.onnx", unroll=unroll)
         compiled = _compiled_network(network, stage, mode, calibrate, progress)
         progress(f"compiling for {profile.name} with TVM")
-        built = child.call(
-            "delrec_compile.compiler.assemble:assemble",
-            stage=str(stage),
-            target=target if target.endswith(".toml") else profile.name,
-            name=name,
-            unroll=unroll,
-            cpu=cpu,
-            dump=str(dump) if dump else None,
-            db=str(Store(db).folder) if tuned else None,
-        )
+        work: dict[str, Any] = {"stage": str(stage), "name": name, "unroll": unroll, "cpu": cpu}
+        work["target"] = target if target.endswith(".toml") else profile.name
+        work["dump"] = str(dump) if dump else None
+        work["db"] = str(Store(db).folder) if tuned else None
+        built = child.call("delrec_compile.compiler.assemble:assemble", **work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
-        manifest = replace(
-            manifest_of(network, built, name=name, **options),
-            golden_sha256=golden_hash(compiled),
-            tools=tools(),
-            files=checksums(stage),
-        )
+        manifest = _complete(manifest_of(network, built, name=name, **options), compiled, stage)
         progress("packing")
         finish(stage, out, manifest)
         return Artifact(out, manifest)
+
+
+def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:
+    """The manifest with its golden hash, the versions of the tools, and the files of the stage."""
+    golden = golden_hash(network)
+    return replace(manifest, golden_sha256=golden, tools=tools(), files=checksums(stage))
+
+
+def _output(out: Path | str | None, name: str, target: str, mode: Numeric) -> Path:
+    """The folder of the artifact, with a name of its own."""
+    return _with_name(Path(out) if out is not None else Path(_default_name(name, target, mode)))
+
+
+def _check_tools(profile: targets.Target, cpu: str | None) -> None:
+    """Raises UnsupportedError or ToolchainError before anything is written."""
+    toolchain.cc(profile.triple or profile.core)
+    if profile.generator == "cuda":
+        nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
 
 
 def _compiled_network(

@@ -16,6 +16,7 @@ from delrec_compile.errors import CompilerCrash, ToolchainError
 CROSS_HINT = "pip install 'delrec-compile[cross]'"
 INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
 TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
+ZIG = (sys.executable, "-P", "-m", "ziglang")  # -P: no file of the working folder is run
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
@@ -63,7 +64,7 @@ def zig_command(tool: str, triple: str = "", cpu: str = "") -> list[str]:
         where = f"no compiler for {triple}" if triple else f"no {tool}"
         raise ToolchainError(f"{where}: the ziglang wheel is missing; {CROSS_HINT}")
     target = ["-target", triple] if triple else []
-    return [sys.executable, "-m", "ziglang", tool, *target, *([f"-mcpu={cpu}"] if cpu else [])]
+    return [*ZIG, tool, *target, *([f"-mcpu={cpu}"] if cpu else [])]
 
 
 def run_cc(*arguments: str | Path, cross: str = "") -> None:
@@ -88,8 +89,8 @@ def archive(objects: Sequence[Path], out: Path, *, cross: str = "") -> None:
 
 def run_tool(command: Sequence[str]) -> None:
     """Runs a compiler. Raises CompilerCrash with its first error; the cause holds its output."""
-    zig = list(command[1:3]) == ["-m", "ziglang"]
-    tool = f"zig {command[3]}" if zig else command[0]
+    zig = tuple(command[: len(ZIG)]) == ZIG
+    tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:
         done = subprocess.run(
             command,

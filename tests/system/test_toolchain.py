@@ -39,7 +39,7 @@ def test_no_compiler_is_said_with_the_cure(path: Path) -> None:
 def test_the_order_of_choice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: name)
-        assert toolchain.cc() == [sys.executable, "-m", "ziglang", "cc"]
+        assert toolchain.cc() == [sys.executable, "-P", "-m", "ziglang", "cc"]
     for name in ("clang", "gcc", "cc"):
         program(path, name)
         assert toolchain.cc() == [name]
@@ -65,3 +65,24 @@ def test_a_compiler_that_says_nothing_of_an_error(path: Path) -> None:
     program(path, "cc", "printf 'one\\ntwo\\n' >&2; exit 1")
     with refusal(CompilerCrash, "^cc failed: one", 9):
         toolchain.run_cc("x.c")
+
+
+@pytest.mark.skipif(not toolchain.has_zig(), reason="the ziglang wheel is not installed")
+def test_no_file_of_the_working_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a `ziglang` nor a module of the standard library that Zig's wrapper imports."""
+    plants = [tmp_path / "ziglang/__main__.py", tmp_path / "subprocess.py", tmp_path / "json.py"]
+    (tmp_path / "ziglang").mkdir()
+    (tmp_path / "ziglang/__init__.py").touch()
+    for plant in plants:
+        plant.write_text("raise SystemExit(f'{__file__} was run')")
+    source = tmp_path / "x.c"
+    source.write_text("int x(void) { return 3; }\n")
+    monkeypatch.chdir(tmp_path)
+    toolchain.run_cc("-c", source, "-o", tmp_path / "x.o", cross="aarch64-linux-gnu.2.17")
+    toolchain.archive([tmp_path / "x.o"], tmp_path / "x.a", cross="aarch64-linux-gnu.2.17")
+    assert (tmp_path / "x.o").read_bytes().startswith(b"\x7fELF")
+    assert (tmp_path / "x.a").read_bytes().startswith(b"!<arch>")
+    with refusal(CompilerCrash, "^zig cc failed: .*error", 9):
+        toolchain.run_cc("-c", tmp_path / "absent.c", cross="aarch64-linux-gnu.2.17")

@@ -14,6 +14,7 @@ delrec_compile.train("digits")               # a network and its accuracy; claim
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from delrec_compile.tuning.tune import tune as tune
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reads it when it is imported, and child processes inherit it
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # public name -> its module, which is imported at the first use: torch and TVM are heavy
 API = {

@@ -18,6 +18,7 @@ from delrec_compile.cli.footprint import footprint
 from delrec_compile.cli.interop import import_
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
+from delrec_compile.cli.terminal import printable
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
 from delrec_compile.errors import DelrecError
@@ -87,5 +88,5 @@ def main() -> None:
 def _fail(error: Exception, text: str, code: int) -> int:
     if os.environ.get("DELREC_DEBUG"):
         raise error
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(text.split()))}", file=sys.stderr)
     return code

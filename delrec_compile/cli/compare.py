@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli.options import DEFAULT, SAMPLES, Json, Model, Samples, Target
-from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.cli.terminal import (
+    counting,
+    print_json,
+    printable,
+    saying,
+    show,
+    show_line,
+    show_next,
+)
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.compare.result import Comparison
@@ -79,7 +87,7 @@ def _compare(network: Any, targets: list[str], options: dict[str, Any]) -> Compa
         text = (
             f"artifacts built so far stay in {options['out']}; the same command goes on from them"
         )
-        print(text, file=sys.stderr)
+        print(printable(text), file=sys.stderr)
         raise
 
 
@@ -95,7 +103,7 @@ def _print_comparison(comparison: Comparison, html: Path | None, as_json: bool) 
     else:
         show(comparison_page.table(comparison))
         for line in comparison_page.lines(comparison):
-            print(line)
+            show_line(line)
     if error := comparison.error():
         raise error
     if not as_json:
@@ -131,12 +139,13 @@ def flash(
         print_json("flash", **plan.as_dict(), ran=yes, output=output)
         return
     if output is not None:
-        print(output.rstrip())
+        for line in output.rstrip().splitlines():
+            show_line(line)
         show_next(f"delrec-compile run {plan.artifact}")
         return
     for line in plan.setup:
-        print(f"once, if {plan.tool} does not know {plan.device} yet: {line}")
-    print(plan.line)
+        show_line(f"once, if {plan.tool} does not know {plan.device} yet: {line}")
+    show_line(plan.line)
     show_next(f"delrec-compile flash {shlex.quote(str(plan.artifact))} --yes")
 
 

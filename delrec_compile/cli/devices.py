@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from delrec_compile.cli.options import Devices, Json
-from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.cli.terminal import print_json, printable, saying, show, show_line, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
 
@@ -96,18 +96,18 @@ def serve_command(
         if not as_json:
             _next(f"delrec-compile check ARTIFACT --device rpc://{place}/{key}")
 
-    serve.server(key, at, host, port, ready, lambda text: print(text, file=sys.stderr))
+    serve.server(key, at, host, port, ready, lambda text: print(printable(text), file=sys.stderr))
 
 
 def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
     from delrec_compile.runners.devices.serve import warning
 
-    print(f"warning: {warning(host)}", file=sys.stderr, flush=True)
+    print(f"warning: {printable(warning(host))}", file=sys.stderr, flush=True)
     if as_json:
         record = {"schema": f"delrec.devices-{verb}/1", "host": host, "port": port}
         print(json.dumps(record), flush=True)
     else:
-        print(f"{text}; Ctrl-C ends it", flush=True)
+        show_line(f"{text}; Ctrl-C ends it")
 
 
 def _next(command: str) -> None:

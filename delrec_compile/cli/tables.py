@@ -6,19 +6,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from delrec_compile.cli.terminal import printable
 from delrec_compile.evaluation import report
 from delrec_compile.system.doctor import Finding
 
 
 def table(title: str, columns: Sequence[str], rows: report.Rows) -> Table:
-    """A table whose first column is aligned left, the others right."""
-    out = Table(title=title, title_justify="left", title_style="bold")
+    """A table whose first column is aligned left, the others right; text as it stands, no markup."""
+    out = Table(title=_text(title, "bold"), title_justify="left")
     for i, column in enumerate(columns):
-        out.add_column(column, justify="left" if i == 0 else "right")
+        out.add_column(_text(column), justify="left" if i == 0 else "right")
     for row in rows:
-        out.add_row(*row)
+        out.add_row(*map(_text, row))
     return out
+
+
+def _text(value: str, style: str = "") -> Text:
+    return Text(printable(value), style)
 
 
 def network_table(summary: dict[str, Any]) -> Table:

@@ -19,13 +19,30 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
+def printable(text: str) -> str:
+    """The text with control characters, newlines and lone surrogates as escapes such as \\x1b.
+
+    Names and class labels come from files that others made: printed raw, they would drive the
+    terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def show(*items: Any) -> None:
-    """Prints text and tables on stdout."""
+    """Prints text as it stands, and tables, on stdout."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     for item in items:
-        console.print(item, markup=False) if isinstance(item, str) else console.print(item)
+        console.print(Text(printable(item)) if isinstance(item, str) else item)
+
+
+def show_line(text: str) -> None:
+    """Prints a line on stdout that is never wrapped."""
+    print(printable(text), flush=True)
 
 
 def show_next(command: str) -> None:
@@ -35,20 +52,25 @@ def show_next(command: str) -> None:
 
 def note(text: str) -> None:
     """A note on stderr, so that stdout holds the result alone."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    _show_progress(f"note: {text}")
+
+
+def _show_progress(text: str) -> None:
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def saying() -> Iterator[Callable[[str], None]]:
     """Progress on stderr: a spinner on a terminal, else a line for each part."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield lambda text: console.print(text, markup=False, soft_wrap=True)
+        yield _show_progress
         return
     with console.status("starting") as status:
-        yield lambda text: status.update(text)
+        yield lambda text: status.update(Text(printable(text)))
 
 
 @contextmanager
@@ -64,16 +86,16 @@ def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=None, note="")
         yield lambda done, total, note: progress.update(
-            task, completed=done, total=total, note=note
+            task, completed=done, total=total, note=printable(note)
         )
 
 
@@ -84,6 +106,4 @@ def counting(title: str) -> Iterator[Callable[[int, int, str], None]]:
         with bar(title) as step:
             yield step
         return
-    yield lambda done, total, note: print(
-        f"[{min(done + 1, total)}/{total}] {note}", file=sys.stderr, flush=True
-    )
+    yield lambda done, total, note: _show_progress(f"[{min(done + 1, total)}/{total}] {note}")

@@ -23,7 +23,7 @@ from delrec_compile.cli.options import (
     Samples,
     Target,
 )
-from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.cli.terminal import counting, print_json, printable, saying, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.tuning.result import Tuned
@@ -84,7 +84,7 @@ def _search(
     except KeyboardInterrupt:
         folder = Store(options["db"]).folder
         text = f"measurements so far stay in {folder}; the same command goes on from them"
-        print(text, file=sys.stderr)
+        print(printable(text), file=sys.stderr)
         raise
 
 

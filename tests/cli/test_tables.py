@@ -49,3 +49,23 @@ def test_a_parity_table_has_a_row_per_engine() -> None:
     text = rendered(tables.parity_table([check]))
     assert "1,000" in text
     assert "85.0%" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("pip install 'delrec-compile[cross]'", "pip install 'delrec-compile[cross]'"),
+        ("a[/b]", "a[/b]"),
+        ("[link=https://example.org]x[/link]", "[link=https://example.org]x[/link]"),
+        (":bug:", ":bug:"),
+        ("\x1b]0;OWNED\x07", r"\x1b]0;OWNED\x07"),
+        ("two\nlines", r"two\nlines"),
+        ("\u202ereversed", r"\u202ereversed"),
+    ],
+)
+def test_cells_and_titles_are_shown_as_they_stand(value: str, shown: str) -> None:
+    text = rendered(tables.table(f"<{value}>", ("name", f"{value}?"), [("first", f"={value}=")]))
+    assert f"<{shown}>" in text
+    assert f"{shown}?" in text
+    assert f"={shown}=" in text
+    assert "\x1b" not in text

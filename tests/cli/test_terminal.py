@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,35 @@ def test_notes_and_progress_leave_stdout_alone(capsys: pytest.CaptureFixture[str
     assert lines[:2] == ["note: 2 % of the spikes lie outside", "building"]
     assert lines[2:4] == ["[1/2] first", "[2/2] done"]
     assert "epochs" in err
+
+
+HOSTILE = "a[/b] :bug: \x1b]0;OWNED\x07 \x9b2J \udc80"
+HARMLESS = r"a[/b] :bug: \x1b]0;OWNED\x07 \x9b2J \udc80"
+
+
+def test_control_characters_are_shown_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show(HOSTILE)
+    terminal.show_line(HOSTILE)
+    terminal.note(HOSTILE)
+    with terminal.saying() as say:
+        say(HOSTILE)
+    with terminal.counting("tuning") as step:
+        step(0, 1, HOSTILE)
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [HARMLESS] * 2
+    assert err.splitlines() == [f"note: {HARMLESS}", HARMLESS, f"[1/1] {HARMLESS}"]
+
+
+def test_progress_on_a_terminal_reads_no_markup(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("TTY_COMPATIBLE", "1"), ("TERM", "xterm"), ("COLUMNS", "200")):
+        monkeypatch.setenv(name, value)
+    with terminal.saying() as say:
+        say(HOSTILE)
+        time.sleep(0.2)  # the spinner draws 12 times a second
+    with terminal.bar("a[/b]") as step:
+        step(1, 2, HOSTILE)
+    err = capsys.readouterr().err
+    assert err.count(HARMLESS) >= 2
+    assert "OWNED\x07" not in err

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_json(verb: str, **result: Any) -> None:
@@ -32,12 +37,23 @@ def printable(text: str) -> str:
 
 def show(*items: Any) -> None:
     """Prints text as it stands, and tables, on stdout."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = _console(width=None if sys.stdout.isatty() else 120)
     for item in items:
         console.print(Text(printable(item)) if isinstance(item, str) else item)
+
+
+def _console(**options: Any) -> Console:
+    from rich import console
+
+    class Raising(console.Console):
+        """Leaves a closed pipe to the caller, where rich ends the process."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    return Raising(highlight=False, **options)
 
 
 def show_line(text: str) -> None:
@@ -62,10 +78,9 @@ def _show_progress(text: str) -> None:
 @contextmanager
 def saying() -> Iterator[Callable[[str], None]]:
     """Progress on stderr: a spinner on a terminal, else a line for each part."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=True, highlight=False)
+    console = _console(stderr=True)
     if not console.is_terminal:
         yield _show_progress
         return
@@ -76,7 +91,6 @@ def saying() -> Iterator[Callable[[str], None]]:
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
     """A progress bar on stderr: step(done, total, text)."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -92,7 +106,7 @@ def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=_console(stderr=True)) as progress:
         task = progress.add_task(title, total=None, note="")
         yield lambda done, total, note: progress.update(
             task, completed=done, total=total, note=printable(note)

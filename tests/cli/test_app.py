@@ -1,12 +1,20 @@
 """The command line, as a user types it: results, JSON, exit codes, manners."""
 
+import importlib
+import os
 import statistics
 import subprocess
 import sys
 import time
 
 import pytest
-from fixtures.command import cli, ok, refused
+import typer
+from fixtures.command import COMMAND, cli, ok, refused
+
+import delrec_compile
+from delrec_compile.cli import app
+
+DOCTOR = importlib.import_module("delrec_compile.system.doctor")
 
 
 @pytest.mark.parametrize(
@@ -36,8 +44,11 @@ def test_usage_errors_are_exit_2():
     assert cli().returncode == 2
 
 
-def test_debug_shows_the_traceback(tmp_path):
-    done = cli("--debug", "inspect", "missing.safetensors", cwd=tmp_path)
+@pytest.mark.parametrize("place", range(3))
+def test_debug_shows_the_traceback(place, tmp_path):
+    arguments = ["inspect", "missing.safetensors"]
+    arguments.insert(place, "--debug")
+    done = cli(*arguments, cwd=tmp_path)
     assert done.returncode != 0
     assert "Traceback" in done.stderr
 
@@ -58,3 +69,110 @@ def test_help_is_fast_and_imports_nothing_heavy():
     code = f"import sys, delrec_compile.cli.app; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def written_to(output, *arguments, stderr=subprocess.PIPE):
+    """The command with its standard output in a file, as a shell's `>` and `|` have it."""
+    line = [*COMMAND, *arguments]
+    return subprocess.run(line, stdout=output, stderr=stderr, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def closed_pipe():
+    """The writing end of a pipe whose reader left."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+OUTPUTS = [("--help",), ("--version",), ("targets",), ("targets", "--json"), ()]
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS)
+def test_a_closed_pipe_is_no_error(arguments, closed_pipe):
+    done = written_to(closed_pipe, *arguments)
+    assert (done.returncode, done.stderr) == (0 if arguments else 2, "")
+
+
+def test_a_closed_pipe_keeps_the_code_of_an_error(closed_pipe):
+    done = written_to(closed_pipe, "inspect", "missing.safetensors", stderr=closed_pipe)
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("arguments", OUTPUTS[:4])
+def test_a_full_disk_is_one_line(arguments):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = written_to(full, *arguments)
+    assert done.returncode == 3
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def failing(monkeypatch, error):
+    """Exit code of `doctor` in this process, where its first call raises."""
+
+    def probe():
+        raise error
+
+    monkeypatch.setattr(DOCTOR, "doctor", probe)
+    monkeypatch.setattr(sys, "argv", ["delrec-compile", "doctor"])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    return end.value.code
+
+
+def test_an_interrupt_is_one_line_and_exit_130(monkeypatch, capfd):
+    assert failing(monkeypatch, KeyboardInterrupt()) == 130
+    assert capfd.readouterr().err == "interrupted\n"
+
+
+def test_a_pipe_that_is_not_the_output_is_an_error(monkeypatch, capfd):
+    assert failing(monkeypatch, BrokenPipeError(32, "Broken pipe")) == 1
+    assert "internal error: BrokenPipeError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (PermissionError(13, "Permission denied", "a"), 3, "error: a: Permission denied"),
+        (NotADirectoryError(20, "Not a directory", "a/b"), 3, "error: a/b: Not a directory"),
+        (OSError(30, "Read-only file system", "a"), 3, "error: a: Read-only file system"),
+        (OSError(9, "Bad file descriptor"), 1, "internal error: OSError"),
+    ],
+)
+def test_a_file_that_may_not_be_written_is_no_internal_error(
+    error, code, words, monkeypatch, capfd
+):
+    assert failing(monkeypatch, error) == code
+    assert words in capfd.readouterr().err
+
+
+def commands(group, path=()):
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+def test_every_command_has_both_names_of_help(monkeypatch, capsys):
+    paths = list(commands(typer.main.get_command(app.app)))
+    assert len(paths) > 20
+    for path in paths:
+        for name in ("-h", "--help"):
+            monkeypatch.setattr(sys, "argv", ["delrec-compile", *path, name])
+            with pytest.raises(SystemExit) as end:
+                app.main()
+            assert end.value.code == 0
+            assert capsys.readouterr().out.startswith(
+                f"Usage: {' '.join(['delrec-compile', *path])} "
+            )
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("build", "--version"), ("db", "ls", "--version", "--json")]
+)
+def test_the_version_is_printed_wherever_it_is_asked_for(arguments):
+    assert ok(*arguments) == f"delrec-compile {delrec_compile.__version__}\n"
+
+
+def test_options_of_every_command_end_at_two_dashes():
+    assert "no such file" in refused(3, "inspect", "--", "--version")

@@ -24,6 +24,7 @@ from delrec_compile.evaluation.baselines.ours import Ours
 from delrec_compile.evaluation.latency.interleave import inputs, interleave
 from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line
+from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer
 from delrec_compile.system import toolchain
 
@@ -84,7 +85,7 @@ class HandWritten(Baseline):
         (folder / "hand_written_tables.h").write_text(tables(network))
         library = folder / "hand.so"
         toolchain.run_cc(*FLAGS, "-I", folder, HERE / "hand_written.c", "-o", library)
-        self.library, self.columns = ctypes.CDLL(str(library)), network.outputs
+        self.library, self.columns = load_library(library), network.outputs
 
     def take(self, x: F32) -> None:
         self.x = np.ascontiguousarray(x[:, 0])

@@ -278,11 +278,16 @@ def checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
         raise _foreign(path, error) from error
     if manifest.main_file not in manifest.files:
         raise _foreign(path, f"key 'files' lacks {manifest.main_file}")
-    for name, checksum in manifest.files.items():
+    check_files(path, manifest.files)
+    return manifest
+
+
+def check_files(path: Path, files: Mapping[str, str]) -> None:
+    """Raises InputError for a file of an artifact that is not as its checksum says."""
+    for name, checksum in files.items():
         file = path / name
         if not file.is_file() or sha256(file) != checksum:
             raise InputError(f"{file} is missing or not the file that was built; build it again")
-    return manifest
 
 
 def _foreign(path: Path, why: object) -> InputError:

@@ -9,8 +9,9 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.plain import PlainArtifact, load_plain_artifact
-from delrec_compile.errors import DataError, InputError
+from delrec_compile.errors import DataError
 from delrec_compile.plain_onnx.build import ENTRIES
+from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, pointer
 
 
@@ -22,12 +23,8 @@ class PlainSession:
             artifact if isinstance(artifact, PlainArtifact) else load_plain_artifact(artifact)
         )
         m = self.artifact.manifest
-        library = self.artifact.library
-        try:
-            lib = ctypes.CDLL(str(library.absolute()))
-        except OSError as error:
-            raise InputError(f"{library} does not load here: {error}") from error
-        self._entry = {e: getattr(lib, f"{m.name}_{e}") for e in ENTRIES}
+        library = load_library(self.artifact.library, m.files.get(m.main_file))
+        self._entry = entry_points(library, m.name, ENTRIES)
         self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
         self.inputs, self.outputs = m.inputs, m.outputs
         self.reset()

@@ -16,6 +16,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, DeviceError, InputError
 from delrec_compile.runners.emulated import cuda
+from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
@@ -46,10 +47,7 @@ class GpuSession(KernelRunner):
         self.neurons = m.neurons
         library = self.artifact.library
         assert library is not None
-        try:
-            self._lib = ctypes.CDLL(str(library.absolute()))
-        except OSError as error:
-            raise InputError(f"{library} does not load here: {error}") from error
+        self._lib = load_library(library, m.files.get(m.main_file))
         self._gpu = ctypes.c_void_p()
         self.driver: ctypes.CDLL | None = None
         if not device:

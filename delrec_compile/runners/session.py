@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import BATCH, ENTRIES
-from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact, check_files, load_artifact
 from delrec_compile.errors import DataError, InputError
+from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, counts, pointer
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
@@ -43,7 +44,7 @@ class Session(KernelRunner):
         if m.is_gpu:
             raise InputError(f"{self.artifact.path} is built for a GPU; GpuSession runs it")
         self._lib = self._open(m.name)
-        self._entry = {e: getattr(self._lib, f"{m.name}_{e}") for e in ENTRIES}
+        self._entry = entry_points(self._lib, m.name, ENTRIES)
         self._entry[BATCH] = getattr(self._lib, f"{m.name}_{BATCH}", None)
         self._size = int(self._entry["state_bytes"]())
         self._state = aligned(streams * self._size, np.uint8)
@@ -63,16 +64,14 @@ class Session(KernelRunner):
 
     def _open(self, name: str) -> ctypes.CDLL:
         """The artifact's library; of C sources, one that is compiled now."""
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            library = self.artifact.library
-            if library is None:
-                from delrec_compile.artifact.host_library import compile_library
+        library, files = self.artifact.library, self.artifact.manifest.files
+        if library is not None:
+            return load_library(library, files.get(self.artifact.manifest.main_file))
+        from delrec_compile.artifact.host_library import compile_library
 
-                library = compile_library(self.artifact.path, name, Path(folder))
-            try:
-                return ctypes.CDLL(str(library.absolute()))
-            except OSError as error:
-                raise InputError(f"{library} does not load here: {error}") from error
+        check_files(self.artifact.path, files)
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            return load_library(compile_library(self.artifact.path, name, Path(folder)))
 
     def reset(self, stream: int | None = None) -> None:
         """Starts a stream afresh, or all of them."""

@@ -18,6 +18,7 @@ from delrec_compile.evaluation.baselines.baseline import Baseline, Workload
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
+from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
@@ -73,7 +74,7 @@ class OursStep(Ours):
             source, library = Path(folder) / "loop.c", Path(folder) / "loop.so"
             source.write_text(LOOP)
             toolchain.run_cc("-O2", "-fPIC", "-shared", source, "-o", library)
-            self.loop = ctypes.CDLL(str(library)).loop
+            self.loop = load_library(library).loop
 
     def run(self) -> None:
         self.session.reset()

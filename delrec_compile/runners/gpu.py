@@ -47,7 +47,7 @@ class GpuSession(KernelRunner):
         self.neurons = m.neurons
         library = self.artifact.library
         assert library is not None
-        self._lib = load_library(library, m.files.get(m.main_file))
+        self._lib = load_library(library, m.files.get(m.main_file), shared=False)
         self._gpu = ctypes.c_void_p()
         self.driver: ctypes.CDLL | None = None
         if not device:

@@ -15,11 +15,11 @@ from delrec_compile.errors import InputError
 _loaded: dict[str, ctypes.CDLL] = {}  # by the SHA-256 of its file
 
 
-def load_library(path: Path, checksum: str | None = None) -> ctypes.CDLL:
+def load_library(path: Path, checksum: str | None = None, *, shared: bool = True) -> ctypes.CDLL:
     """The library with the bytes that the file has now, from a path of its own.
 
-    Equal bytes are loaded once. checksum: SHA-256 that the file must have; None: any.
-    Raises InputError.
+    checksum: SHA-256 that the file must have; None: any. shared: equal bytes are loaded once; not
+    for a library with variables of its own. Raises InputError.
     """
     try:
         raw = path.read_bytes()
@@ -28,15 +28,18 @@ def load_library(path: Path, checksum: str | None = None) -> ctypes.CDLL:
     digest = hashlib.sha256(raw).hexdigest()
     if checksum not in (None, digest):
         raise InputError(f"{path} is not the file of this artifact; open the artifact again")
-    if digest not in _loaded:
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            copy = Path(folder) / path.name
-            copy.write_bytes(raw)
-            try:
-                _loaded[digest] = ctypes.CDLL(str(copy))
-            except OSError as error:
-                raise InputError(f"{path} does not load here: {error}") from error
-    return _loaded[digest]
+    if shared and digest in _loaded:
+        return _loaded[digest]
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        copy = Path(folder) / path.name
+        copy.write_bytes(raw)
+        try:
+            library = ctypes.CDLL(str(copy))
+        except OSError as error:
+            raise InputError(f"{path} does not load here: {error}") from error
+    if shared:
+        _loaded[digest] = library
+    return library
 
 
 def entry_points(library: ctypes.CDLL, prefix: str, names: Iterable[str]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def test_a_path_is_read_anew_and_equal_bytes_are_loaded_once(tmp_path: Path) -> 
     path = tmp_path / "libnet.so"
     old = load_library(compiled_to(path, 3))
     assert load_library(path) is old
+    alone = load_library(path, shared=False)
+    assert (alone is old, alone.net_value()) == (False, 3)
     path.unlink()
     new = load_library(compiled_to(path, 4))
     assert [lib.net_value() for lib in (old, new)] == [3, 4]

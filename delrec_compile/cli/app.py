@@ -134,7 +134,8 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         if type(error).__name__ != "NoArgsIsHelpError":  # its class is not public
             raise
-        print(error.format_message())
+        with suppress(BrokenPipeError):
+            print(error.format_message())
         return error.exit_code
     return 0
 

@@ -24,6 +24,7 @@ from delrec_compile.cli.options import (
     NumericMode,
     Samples,
     Target,
+    input_options,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.runners.devices.url import parse_all
@@ -69,7 +70,7 @@ def build(
     artifact, proof, summary, remote = _build_and_prove(
         model, target, out, calibrate, options, device or [], samples, limit
     )
-    _print_build(artifact, proof, summary, remote, as_json)
+    _print_build(artifact, proof, summary, remote, samples, as_json)
 
 
 def _build_and_prove(
@@ -109,6 +110,7 @@ def _print_build(
     proof: Proof,
     summary: dict[str, Any],
     remote: dict[str, Any],
+    samples: str,
     as_json: bool,
 ) -> None:
     from delrec_compile.cli import tables
@@ -133,7 +135,7 @@ def _print_build(
     if proof.bench:
         show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     devices.show_remote(remote)
-    show_next(f"delrec-compile {'bench' if proof.bench else 'run'} {artifact.path}")
+    show_next("bench" if proof.bench else "run", artifact.path, *input_options(samples))
 
 
 def export(
@@ -168,4 +170,4 @@ def export(
         return
     show(f"{out}: {nodes} nodes, {size:,} bytes, {form} form")
     show(f"inputs  {', '.join(inputs)}", f"outputs {', '.join(outputs)}")
-    show_next(f"delrec-compile run {out}")
+    show_next("run", out)

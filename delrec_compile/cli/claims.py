@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli.options import Json, names
-from delrec_compile.cli.terminal import counting, plain, print_json, show, show_next
+from delrec_compile.cli.terminal import command_line, counting, plain, print_json, show, show_next
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.claims.measure import Claims
@@ -66,11 +66,11 @@ def claims(
         check_writable(path)
     with counting("claims") as step:
         result = measure(data, progress=step, **options)
-    line = "delrec-compile claims DATA" + (f" --variants {','.join(chosen)}" if chosen else "")
-    line += f" --seeds {seeds}" + (f" --cache {cache}" if cache else "")
-    line += ("" if grid else " --no-grid") + (" --quick" if quick else "")
-    line += ("" if latency else " --no-latency") + (" --recorded" if recorded else "")
-    _print_claims(result, line, markdown or [], as_json)
+    line = ["claims", "DATA", *(["--variants", ",".join(chosen)] if chosen else ())]
+    line += ["--seeds", str(seeds), *(["--cache", str(cache)] if cache else ())]
+    line += ([] if grid else ["--no-grid"]) + (["--quick"] if quick else [])
+    line += ([] if latency else ["--no-latency"]) + (["--recorded"] if recorded else [])
+    _print_claims(result, command_line(*line), markdown or [], as_json)
 
 
 def _print_claims(result: Claims, command: str, pages: list[Path], as_json: bool) -> None:
@@ -86,4 +86,4 @@ def _print_claims(result: Claims, command: str, pages: list[Path], as_json: bool
     for title, columns, rows, note in tables(result):
         show(cli_tables.table(title, columns, rows), *([note] if note else ()))
     show(f"{result.trained} trainings, {result.seconds:,.0f} s; the others were in the cache")
-    show_next("delrec-compile build")
+    show_next("build")

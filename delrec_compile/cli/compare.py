@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,7 +109,7 @@ def _print_comparison(comparison: Comparison, html: Path | None, as_json: bool) 
         built = [r for r in comparison.rows if r.artifact]
         first = ([r for r in built if r.how == "native"] or built)[0]
         verb = "bench" if first.how == "native" else "run"
-        show_next(f"delrec-compile {verb} {first.artifact}")
+        show_next(verb, first.artifact)
 
 
 def flash(
@@ -141,12 +140,12 @@ def flash(
     if output is not None:
         for line in output.rstrip().splitlines():
             show_line(line)
-        show_next(f"delrec-compile run {plan.artifact}")
+        show_next("run", plan.artifact)
         return
     for line in plan.setup:
         show_line(f"once, if {plan.tool} does not know {plan.device} yet: {line}")
     show_line(plan.line)
-    show_next(f"delrec-compile flash {shlex.quote(str(plan.artifact))} --yes")
+    show_next("flash", plan.artifact, *(["--probe", probe] if probe else ()), "--yes")
 
 
 def _bundled_artifact(target: str, say: Any) -> Path:

@@ -44,7 +44,7 @@ def data_synth(
         return
     for key, value in asdict(made).items():
         show(f"{key}: {value}")
-    show_next(f"delrec-compile train {out} -o net.safetensors")
+    show_next("train", out, "-o", "net.safetensors")
 
 
 @data_app.command("info")
@@ -68,4 +68,4 @@ def data_info(
         return
     for key, value in asdict(info).items():
         show(f"{key}: {value}")
-    show_next(f"delrec-compile train {file.parent} -o net.safetensors")
+    show_next("train", file.parent, "-o", "net.safetensors")

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import Devices, Json
+from delrec_compile.cli.options import Devices, Json, input_options
 from delrec_compile.cli.terminal import print_json, printable, saying, show, show_line, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
@@ -55,7 +55,7 @@ def devices(
     if lost:
         raise DeviceError(f"{lost[0].device} {lost[0].detail}")
     if not as_json:
-        show_next(f"delrec-compile bench --device {listed[-1].device}")
+        show_next("bench", "--device", listed[-1].device)
 
 
 @devices_app.command("tracker")
@@ -70,7 +70,7 @@ def tracker_command(
     def ready(at: int) -> None:
         _started(as_json, "tracker", host, at, f"tracker on {host}:{at}")
         if not as_json:
-            _next(f"delrec-compile devices serve --tracker {host}:{at} --key NAME")
+            show_next("devices", "serve", "--tracker", f"{host}:{at}", "--key", "NAME")
 
     serve.tracker(host, port, ready)
 
@@ -94,7 +94,7 @@ def serve_command(
     def ready(port: int) -> None:
         _started(as_json, "serve", host, port, f"{key} on {host}:{port}, of tracker {place}")
         if not as_json:
-            _next(f"delrec-compile check ARTIFACT --device rpc://{place}/{key}")
+            show_next("check", "ARTIFACT", "--device", f"rpc://{place}/{key}")
 
     serve.server(key, at, host, port, ready, lambda text: print(printable(text), file=sys.stderr))
 
@@ -108,10 +108,6 @@ def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
         print(json.dumps(record), flush=True)
     else:
         show_line(f"{text}; Ctrl-C ends it")
-
-
-def _next(command: str) -> None:
-    print(f"next: {command}", flush=True)
 
 
 def check_devices(
@@ -130,7 +126,7 @@ def check_devices(
         show_checks(result)
     judge(result)
     if not as_json:
-        show_next(f"delrec-compile bench {path} --device {chosen[0]}")
+        show_next("bench", path, *input_options(samples), "--device", chosen[0])
 
 
 def bench_devices(
@@ -151,7 +147,7 @@ def bench_devices(
         print_json("bench", **result)
         return
     show_times(result)
-    show_next(f"delrec-compile check {path or 'ARTIFACT'} --device {chosen[0]}")
+    show_next("check", path or "ARTIFACT", *input_options(samples), "--device", chosen[0])
 
 
 def check_and_time(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, SAMPLES, Artifact, Json, names
+from delrec_compile.cli.options import DEFAULT, SAMPLES, Artifact, Json, input_options, names
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ def footprint(
     chosen = names(rows) or NAMES
     check_names(chosen)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        artifact = path or Path(folder) / "artifact"
         if path is None:
-            path = Path(folder) / "artifact"
             with saying() as say:
-                build(checkpoint.load(DEFAULT), out=path, progress=say)
+                build(checkpoint.load(DEFAULT), out=artifact, progress=say)
         with counting("measuring") as step:
-            result = measure(path, samples, rows=chosen, rounds=rounds, progress=step)
+            result = measure(artifact, samples, rows=chosen, rounds=rounds, progress=step)
     if as_json:
         print_json("footprint", **result.as_dict())
         return
     _print_footprint(result)
-    show_next("delrec-compile bench")
+    show_next("bench", *([path, *input_options(samples)] if path else ()))
 
 
 def _print_footprint(result: Footprint) -> None:

@@ -85,7 +85,7 @@ def import_(
         print_json("import", **result)
         return
     _print_import(result)
-    show_next(f"delrec-compile build {out}")
+    show_next("build", out)
 
 
 def _check_output(out: Path, force: bool) -> None:
@@ -182,4 +182,4 @@ def export_nir(network: Network, out: Path, force: bool, as_json: bool) -> None:
         print_json("export", **result, bytes=size)
         return
     show(f"{out}: {nodes} nodes, {edges} edges, {size:,} bytes, NIR")
-    show_next(f"delrec-compile import {out} -o again.safetensors")
+    show_next("import", out, "-o", "again.safetensors")

@@ -55,6 +55,11 @@ Artifact = Annotated[
 Runnable = Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")]
 
 
+def input_options(samples: str) -> tuple[str, ...]:
+    """The option that names the same samples in another command."""
+    return () if samples == SAMPLES else ("--input", samples)
+
+
 def names(text: str) -> tuple[str, ...]:
     """The names of a list with commas, without blanks and empty ones."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -75,7 +75,7 @@ def build(
     if checked:
         judge(checked)
     if not as_json:
-        show_next(f"delrec-compile check {artifact.path}")
+        show_next("check", artifact.path)
 
 
 def check(path: Path, as_json: bool) -> None:

@@ -18,10 +18,12 @@ from delrec_compile.cli.options import (
     Limit,
     Runnable,
     Samples,
+    input_options,
     names,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 
+NETWORK = "network.safetensors"  # in every artifact
 FEW = 20  # samples that are listed one by one
 
 
@@ -48,7 +50,7 @@ def run(
         print_json("run", **predictions)
         return
     _print_predictions(path, predictions)
-    show_next(f"delrec-compile check {path}")
+    show_next("check", path, *input_options(samples))
 
 
 def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
@@ -103,10 +105,10 @@ def check(
             samples=samples,
             limit=limit,
         )
-    _print_parity(path, parity, as_json)
+    _print_parity(path, parity, samples, as_json)
 
 
-def _print_parity(path: Path, parity: dict[str, Any], as_json: bool) -> None:
+def _print_parity(path: Path, parity: dict[str, Any], samples: str, as_json: bool) -> None:
     """Raises ParityError for a check that did not pass, after it is printed."""
     from delrec_compile.cli import tables
     from delrec_compile.errors import ParityError
@@ -123,7 +125,7 @@ def _print_parity(path: Path, parity: dict[str, Any], as_json: bool) -> None:
     if not as_json:
         if parity["spikes"]["differing"]:
             show("each differing spike lies within float error of its threshold")
-        show_next(f"delrec-compile run {path}" if path.is_dir() else "delrec-compile build")
+        show_next("run", path, *input_options(samples))
 
 
 def bench(
@@ -173,16 +175,17 @@ def _bench_here(
     engines = names_for(form, rows or None)
     streams(form, batch)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
+        artifact = path or Path(folder) / "artifact"
         if path is None:
-            path = Path(folder) / "artifact"
-            build(checkpoint.load(DEFAULT), out=path, progress=say)
+            build(checkpoint.load(DEFAULT), out=artifact, progress=say)
         slow = any(ENGINES[name].compiles for name in engines)
         patience = "; PyTorch compiles its variants first: a minute or two" if slow else ""
         say(f"timing {len(engines)} engines{patience}")
-        result = measure(path, samples, rows=rows or None, rounds=rounds, form=form, batch=batch)
+        options: dict[str, Any] = {"rows": rows or None, "rounds": rounds}
+        result = measure(artifact, samples, form=form, batch=batch, **options)
     if as_json:
         print_json("bench", **result.as_dict())
         return
     show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(result)))
     show(report.bench_line(result))
-    show_next("delrec-compile inspect")
+    show_next("inspect", *([path / NETWORK] if path else ()))

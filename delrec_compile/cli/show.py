@@ -30,7 +30,7 @@ def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
     show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
     for key, value in summary["notes"].items():
         show(f"{key}: {value}")
-    show_next(f"delrec-compile build {model}")
+    show_next("build", model)
 
 
 def targets(as_json: Json = False) -> None:
@@ -48,7 +48,7 @@ def targets(as_json: Json = False) -> None:
         for r in rows
     ]
     show(tables.table("targets", ("target", "summary", "ready", "numeric modes", "fix"), cells))
-    show_next(f"delrec-compile build --target {rows[0]['name']}")
+    show_next("build", "--target", rows[0]["name"])
 
 
 def doctor(as_json: Json = False) -> None:
@@ -66,4 +66,4 @@ def doctor(as_json: Json = False) -> None:
     if bad:
         raise typer.Exit(5)
     if not as_json:
-        show_next("delrec-compile build")
+        show_next("build")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,9 +62,14 @@ def show_line(text: str) -> None:
     print(printable(text), flush=True)
 
 
-def show_next(command: str) -> None:
-    """Prints the command that usually follows."""
-    show(f"next: {command}")
+def command_line(*arguments: object) -> str:
+    """A line for a shell that calls this command. Every argument is quoted where it needs to be."""
+    return shlex.join(["delrec-compile", *map(str, arguments)])
+
+
+def show_next(*arguments: object) -> None:
+    """Prints the command that usually follows, for a shell."""
+    show_line(f"next: {command_line(*arguments)}")
 
 
 def note(text: str) -> None:

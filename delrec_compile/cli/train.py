@@ -156,4 +156,4 @@ def _print_training(out: Path, result: TrainResult, files: list[Path], as_json: 
     show(tables.table(f"{out}, frozen", ("set", "accuracy"), rows))
     for file in files:
         show(f"wrote {file}")
-    show_next(f"delrec-compile build {out}")
+    show_next("build", out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +22,15 @@ from delrec_compile.cli.options import (
     Samples,
     Target,
 )
-from delrec_compile.cli.terminal import counting, print_json, printable, saying, show, show_next
+from delrec_compile.cli.terminal import (
+    command_line,
+    counting,
+    print_json,
+    printable,
+    saying,
+    show,
+    show_next,
+)
 
 if TYPE_CHECKING:
     from delrec_compile.tuning.result import Tuned
@@ -55,15 +62,15 @@ def tune(
     from delrec_compile.tuning.result import Limits
 
     options: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "device": device}
-    command = _command("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
+    arguments = _arguments("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
     options |= {"samples": samples, "db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
-    tuned = _search(model, target, calibrate, command, options)
+    tuned = _search(model, target, calibrate, command_line(*arguments), options)
     if as_json:
         print_json("tune", **tuned.as_dict())
         return
     show_tuned(tuned)
     shown = None if numeric == FLOAT32 else numeric
-    show_next(_command("build", model, target, cpu=cpu, numeric=shown, db=db))
+    show_next(*_arguments("build", model, target, cpu=cpu, numeric=shown, db=db))
 
 
 def _search(
@@ -88,11 +95,15 @@ def _search(
         raise
 
 
-def _command(verb: str, model: str, target: str, **options: Any) -> str:
-    """The command line, with the options that are not None."""
-    line = f"delrec-compile {verb} {shlex.quote(model)} --target {target}"
-    values = {name: value for name, value in options.items() if value is not None}
-    return line + "".join(f" --{name} {shlex.quote(str(v))}" for name, v in values.items())
+def _arguments(verb: str, model: str, target: str, **options: Any) -> list[str]:
+    """The arguments of a command line, with the options that are not None."""
+    values = {"target": target, **options}
+    pairs = [(f"--{name}", str(value)) for name, value in values.items() if value is not None]
+    return [verb, model, *(word for pair in pairs for word in pair)]
+
+
+def _store_option(db: Path | None) -> list[str]:
+    return [] if db is None else ["--db", str(db)]
 
 
 def show_tuned(tuned: Tuned) -> None:
@@ -153,7 +164,7 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
     ]
     columns = ("target", "numeric mode", "network", "trials", "failed", "gain", "state")
     show(tables.table(str(store.folder), columns, cells))
-    show_next("delrec-compile tune" if not rows else "delrec-compile db verify")
+    show_next(*(("db", "verify", *_store_option(db)) if rows else ("tune", *_store_option(db))))
 
 
 @db_app.command("verify")
@@ -178,7 +189,7 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
             "aside, nothing else is lost"
         )
     if not as_json:
-        show_next("delrec-compile db ls")
+        show_next("db", "ls", *_store_option(db))
 
 
 @db_app.command("repair")
@@ -195,7 +206,7 @@ def db_repair(db: Db = None, as_json: Json = False) -> None:
         if lines:
             show(f"{path}: {lines} lines moved to quarantine")
     show(f"{store.folder}: {sum(moved.values())} damaged lines in {len(moved)} files")
-    show_next("delrec-compile db ls")
+    show_next("db", "ls", *_store_option(db))
 
 
 @db_app.command("merge")
@@ -216,7 +227,7 @@ def db_merge(
         show(f"{file}: {added} new records")
     for file, why in done.skipped:
         show(f"{file}: {why}")
-    show_next("delrec-compile db ls")
+    show_next("db", "ls", *_store_option(db))
 
 
 @db_app.command("export")
@@ -242,4 +253,4 @@ def db_export(
     for path in written:
         show(str(path))
     show(f"{len(written)} winners")
-    show_next("delrec-compile build")
+    show_next("build")

@@ -95,7 +95,7 @@ def test_the_command_is_printed_and_not_run(tmp_path):
     setup, line, following = done.stdout.splitlines()
     assert setup.endswith(": pyocd pack install stm32f405rgtx")
     assert line == (f"pyocd load --uid 0671FF --no-wait --target stm32f405rgtx '{folder / ELF}'")
-    assert following == f"next: delrec-compile flash '{folder}' --yes"
+    assert following == f"next: delrec-compile flash '{folder}' --probe 0671FF --yes"
     assert not (tmp_path / "ran").exists()
     told = json.loads(cli("flash", folder, "--json").stdout)
     assert (told["schema"], told["ran"], told["output"]) == ("delrec.flash/1", False, None)

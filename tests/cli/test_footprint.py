@@ -49,6 +49,10 @@ def test_figures_have_units_and_gaps_a_reason(
     assert "268 KiB" in out
     assert "state of one stream: 3,264 bytes (3,156 without padding)" in out
     assert "PyTorch is not installed; pip install torch" in out
+    assert out.splitlines()[-1] == "next: delrec-compile bench out"
+    command.footprint(Path("my out"), "my.npz")
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "next: delrec-compile bench 'my out' --input my.npz"
 
 
 def test_json_is_the_result(asked: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import h5py
 from fixtures.command import ok, refused
@@ -22,7 +23,9 @@ def test_export_run_check(tmp_path):
     told = json.loads(ok("check", file, "--limit", 5, "--json"))
     assert (told["schema"], told["passed"]) == ("delrec.check/1", True)
     assert "accuracy" in ok("run", file, "--limit", 20)
-    assert "onnxruntime" in ok("check", file, "--limit", 5)
+    shown = ok("check", file, "--limit", 5)
+    assert "onnxruntime" in shown
+    assert shown.splitlines()[-1] == f"next: delrec-compile run {file}"
     assert "--force" in refused(3, "export", "-o", file)
     ok("export", "-o", file, "--force", "--form", "semantic")
 
@@ -60,3 +63,28 @@ def test_bench_json(artifacts):
     assert [r["name"] for r in told["rows"]] == ["ours", "ours_python", "torch_eager"]
     assert told["workload"]["form"] == "step"
     assert "did you mean 'onnxruntime'" in refused(2, "bench", folder, "--rows", "onnxruntim")
+
+
+def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsys):
+    from delrec_compile.cli import run as command
+    from delrec_compile.evaluation import report
+    from delrec_compile.evaluation.latency import bench as latency
+
+    monkeypatch.setattr(latency, "bench", lambda *_, **__: None)
+    monkeypatch.setattr(report, "bench_rows", lambda _: ())
+    monkeypatch.setattr(report, "bench_line", lambda _: "")
+    command._bench_here(Path("my out"), "samples", (), None, "step", None, as_json=False)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == "next: delrec-compile inspect 'my out/network.safetensors'"
+    parity = {
+        "target": "x86_64",
+        "spikes": {"compared": 1000, "differing": 0},
+        "membrane": {"max_abs_error": 0.0},
+        "accuracy": 0.85,
+        "reference": "torch",
+        "passed": True,
+    }
+    for path in ("out", "step.onnx"):
+        command._print_parity(Path(path), parity, "my.npz", as_json=False)
+        line = capsys.readouterr().out.splitlines()[-1]
+        assert line == f"next: delrec-compile run {path} --input my.npz"

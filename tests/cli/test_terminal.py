@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def test_values_become_those_of_json() -> None:
 
 def test_text_is_shown_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show("[bold]1[/bold] of 2", "second")
-    terminal.show_next("delrec-compile run out")
+    terminal.show_next("run", Path("out"))
     out, err = capsys.readouterr()
     assert out.splitlines() == ["[bold]1[/bold] of 2", "second", "next: delrec-compile run out"]
     assert err == ""
@@ -77,3 +78,15 @@ def test_progress_on_a_terminal_reads_no_markup(
     err = capsys.readouterr().err
     assert err.count(HARMLESS) >= 2
     assert "OWNED\x07" not in err
+
+
+@pytest.mark.parametrize(
+    "path", ["dir mit Größe/aus gabe", "a'b", "$(touch x)", "x; touch y", "n" * 200]
+)
+def test_the_next_command_is_one_line_for_a_shell(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.show_next("run", Path(path), "--input", "my samples.npz")
+    (line,) = capsys.readouterr().out.splitlines()
+    words = shlex.split(line.removeprefix("next: "))
+    assert words == ["delrec-compile", "run", path, "--input", "my samples.npz"]

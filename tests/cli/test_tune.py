@@ -99,7 +99,7 @@ def test_an_empty_store_is_listed_and_has_nothing_to_merge_or_export(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command.db_ls(db=tmp_path)
-    assert capsys.readouterr().out.splitlines()[-1] == "next: delrec-compile tune"
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: delrec-compile tune --db {tmp_path}"
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="holds no tuning files"):
         command.db_merge([tmp_path / "other"], db=tmp_path)

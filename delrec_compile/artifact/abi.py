@@ -22,11 +22,13 @@ CTYPES = {
     "uint16": "uint16_t",
     "uint32": "uint32_t",
 }
+STATE_DTYPES = (*CTYPES, "float64", "int64", "uint64", "bool")  # the last four: plain steps only
 
 
 # elements of x, y or spikes in one call: the range of a 32-bit index
 MAX_ELEMENTS = (1 << 31) - 1
 
+STATE_ALIGN = 64  # bytes, of each member of a library's state
 HOISTED_FROM = 4  # steps of a call from which on the sequence kernel is used
 
 
@@ -49,6 +51,10 @@ class StateTensor:
 
     def __post_init__(self) -> None:
         fields.check_types(self)
+        if self.elements < 0:
+            raise ValueError(f"key 'elements' is {self.elements}; at least 0 is needed")
+        if self.dtype not in STATE_DTYPES:
+            raise ValueError(f"key 'dtype' is '{self.dtype}'; allowed: {', '.join(STATE_DTYPES)}")
 
     @property
     def bytes(self) -> int:
@@ -63,6 +69,51 @@ class StateVariable(StateTensor):
     """A member of the state struct. offset: bytes from its start."""
 
     offset: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.offset < 0:
+            raise ValueError(f"key 'offset' is {self.offset}; at least 0 is needed")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The sizes that the C header of an artifact declares.
+
+    constants: numbers behind `#define <NAME>_<key>`, by key. state: members of the state struct, in
+    memory order; those of C types that CTYPES lacks are left out. counts: C type of x; empty
+    without `run`.
+    """
+
+    constants: dict[str, float]
+    state: tuple[StateVariable, ...]
+    counts: str
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Header:
+        """name: prefix of the C entry points."""
+        macros = re.findall(rf"^#define {re.escape(name.upper())}_(\w+) ([\d.e+-]+)$", text, re.M)
+        struct = re.search(
+            rf"^typedef struct {re.escape(name)}_state {{(.*?)^}}", text, re.M | re.S
+        )
+        x = re.search(rf"\b{re.escape(name)}_run\([^;]*?\bconst (\w+) \*x\b", text)
+        return cls(
+            {key: float(number) for key, number in macros},
+            _members(struct[1]) if struct else (),
+            x[1] if x else "",
+        )
+
+
+def _members(struct: str) -> tuple[StateVariable, ...]:
+    """The members of a C struct, placed as the compiler does."""
+    dtypes, at, out = {ctype: dtype for dtype, ctype in CTYPES.items()}, 0, []
+    for ctype, name, elements in re.findall(r"(\w+) (\w+)\[(\d+)\];", struct):
+        if ctype in dtypes:
+            align = STATE_ALIGN if "ALIGNED" in struct else np.dtype(dtypes[ctype]).itemsize
+            at = -(-at // align) * align
+            out.append(StateVariable(name, int(elements), dtypes[ctype], at))
+            at += out[-1].bytes
+    return tuple(out)
 
 
 V = TypeVar("V", bound=StateTensor)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from delrec_compile.aliases import Numeric
-from delrec_compile.artifact.abi import StateTensor, StateVariable, layer_sizes, state_from_json
+from delrec_compile.artifact.abi import (
+    CTYPES,
+    Header,
+    StateTensor,
+    StateVariable,
+    layer_sizes,
+    state_from_json,
+)
 from delrec_compile.errors import InputError
 from delrec_compile.system import fields
 from delrec_compile.system.files import sha256
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "delrec.artifact/1"
 FILE = "manifest.json"
+
+PATHS = ("library", "static_library", "image", "board_image")  # keys that name a file
 
 # keys that only some artifacts have: those of each form, and those of a program for a chip
 OPTIONAL: dict[str, tuple[str, ...]] = {
@@ -99,6 +108,23 @@ class CommonManifest:
         """The path of the library, or of the C source, that holds the entry points."""
         return self.library or f"src/{self.name}.c"
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The keys that name a file of the folder."""
+        return tuple(p for key in PATHS if (p := getattr(self, key, None)))
+
+    def sizes(self) -> dict[str, float]:
+        """The numbers that the C header declares too, by the names of its constants."""
+        return {"INPUTS": self.inputs, "OUTPUTS": self.outputs}
+
+    def check_header(self, header: Header) -> None:
+        """Raises ValueError, which names the key, for a size that the C header declares otherwise."""
+        for name, value in self.sizes().items():
+            declared = header.constants.get(name)
+            if declared != value:
+                there = "absent" if declared is None else f"{declared:g}"
+                raise ValueError(f"key '{name.lower()}' is {value:g}; in the C header: {there}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(CommonManifest):
@@ -152,6 +178,17 @@ class Manifest(CommonManifest):
             keys |= {*OPTIONAL["chip"]}
         absent = {key for names in OPTIONAL.values() for key in names} - keys
         return {k: v for k, v in super().to_json().items() if k not in absent}
+
+    def sizes(self) -> dict[str, float]:
+        sizes = {**super().sizes(), "NEURONS": sum(self.neurons)}
+        return sizes if self.is_gpu else {**sizes, "STEPS_PER_CALL": self.steps_per_call}
+
+    def check_header(self, header: Header) -> None:
+        super().check_header(header)
+        if CTYPES.get(self.counts) != header.counts:
+            raise ValueError(f"key 'counts' is '{self.counts}'; in the C header: '{header.counts}'")
+        if not self.is_gpu and self.state != header.state:
+            raise ValueError("key 'state' is not the struct of the C header")
 
     @property
     def is_gpu(self) -> bool:
@@ -276,9 +313,20 @@ def checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
         manifest = kind.from_json(data)
     except InputError as error:
         raise _foreign(path, error) from error
-    if manifest.main_file not in manifest.files:
-        raise _foreign(path, f"key 'files' lacks {manifest.main_file}")
+    header = f"include/{manifest.name}.h"
+    for name in (manifest.main_file, header):
+        if name not in manifest.files:
+            raise _foreign(path, f"key 'files' lacks {name}")
+    root = path.resolve()
+    for name in (*manifest.files, *manifest.paths):
+        if Path(name).is_absolute() or not (root / name).resolve().is_relative_to(root):
+            raise _foreign(path, f"{name} is not in the folder")
     check_files(path, manifest.files)
+    text = (path / header).read_text(encoding="utf-8", errors="replace")
+    try:
+        manifest.check_header(Header.parse(text, manifest.name))
+    except ValueError as error:
+        raise _foreign(path, error) from error
     return manifest
 
 

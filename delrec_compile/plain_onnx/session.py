@@ -9,7 +9,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.plain import PlainArtifact, load_plain_artifact
-from delrec_compile.errors import DataError
+from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain_onnx.build import ENTRIES
 from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, pointer
@@ -25,7 +25,13 @@ class PlainSession:
         m = self.artifact.manifest
         library = load_library(self.artifact.library, m.files.get(m.main_file))
         self._entry = entry_points(library, m.name, ENTRIES)
-        self._state = aligned(int(self._entry["state_bytes"]()), np.uint8)
+        size, needed = int(self._entry["state_bytes"]()), sum(v.bytes for v in m.state)
+        if size < needed:  # it holds the workspace of a step too
+            raise InputError(
+                f"the state of {self.artifact.path} takes {size} bytes in its library and "
+                f"{needed} in its manifest; build it again"
+            )
+        self._state = aligned(size, np.uint8)
         self.inputs, self.outputs = m.inputs, m.outputs
         self.reset()
 

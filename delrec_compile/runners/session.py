@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.abi import BATCH, ENTRIES
+from delrec_compile.artifact.abi import BATCH, ENTRIES, STATE_ALIGN
 from delrec_compile.artifact.manifest import Artifact, check_files, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.runners.library import entry_points, load_library
@@ -47,6 +47,12 @@ class Session(KernelRunner):
         self._entry = entry_points(self._lib, m.name, ENTRIES)
         self._entry[BATCH] = getattr(self._lib, f"{m.name}_{BATCH}", None)
         self._size = int(self._entry["state_bytes"]())
+        end = max((v.offset + v.bytes for v in m.state), default=0)
+        if not end <= self._size < end + STATE_ALIGN:
+            raise InputError(
+                f"the state of {self.artifact.path} takes {self._size} bytes in its library and "
+                f"{end} in its manifest; build it again"
+            )
         self._state = aligned(streams * self._size, np.uint8)
         self._state_at = ctypes.c_void_p(self._state.ctypes.data)
         lead = () if streams == 1 else (streams,)

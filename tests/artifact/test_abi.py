@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from delrec_compile.artifact.abi import StateTensor, StateVariable, c_name, state_from_json
+from delrec_compile.artifact.abi import Header, StateTensor, StateVariable, c_name, state_from_json
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,32 @@ def test_a_tensor_has_no_offset() -> None:
     assert StateTensor("h", 3, "int64").to_json() == {"elements": 3, "dtype": "int64"}
     with pytest.raises(ValueError, match="key 'elements' is '3'; a whole number is needed"):
         StateTensor("h", "3", "int64")  # type: ignore[arg-type]
+
+
+STRUCT = """
+#define NET_INPUTS 14
+#define NET_DT_MS 2.5
+#define NETWORK_INPUTS 15
+typedef struct net_state {
+    PREFIXfloat l0_v[3];
+    PREFIXuint8_t l0_ring[5];
+    PREFIXint32_t clock[1];
+} net_state;
+int net_run(net_state *state, const float *x, int32_t steps, float *y);
+"""
+
+
+@pytest.mark.parametrize(
+    ("prefix", "offsets"), [("", [0, 12, 20]), ("NET_H_ALIGNED ", [0, 64, 128])]
+)
+def test_a_header_tells_sizes_and_offsets(prefix: str, offsets: list[int]) -> None:
+    header = Header.parse(STRUCT.replace("PREFIX", prefix), "net")
+    assert header.constants == {"INPUTS": 14, "DT_MS": 2.5}
+    assert header.counts == "float"
+    assert [v.offset for v in header.state] == offsets
+    assert [(v.name, v.elements, v.dtype) for v in header.state] == [
+        ("l0_v", 3, "float32"),
+        ("l0_ring", 5, "uint8"),
+        ("clock", 1, "int32"),
+    ]
+    assert Header.parse("", "net") == Header({}, (), "")

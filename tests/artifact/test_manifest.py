@@ -110,7 +110,7 @@ def test_a_replaced_value_is_checked_too() -> None:
 
 
 def test_an_artifact_is_read_with_its_files_checked(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "a", {"src/net.c": b"int x;", "include/net.h": b""})
+    folder = folder_of(tmp_path / "a", {"src/net.c": b"int x;"})
     artifact = load_artifact(folder)
     assert artifact.library is artifact.integer is None
     assert artifact.archive == tmp_path / "a.tar.gz"
@@ -139,6 +139,60 @@ def test_another_manifest_is_refused(text: str, why: str, tmp_path: Path) -> Non
     (tmp_path / "manifest.json").write_text(text)
     with refusal(InputError, f"is not an artifact of this project .*({why}).*'.* build'", 3):
         load_artifact(tmp_path)
+
+
+STATE = manifest()["state"]
+
+
+@pytest.mark.parametrize(
+    ("edited", "why"),
+    [
+        ({"inputs": 4}, "key 'inputs' is 4; in the C header: 3"),
+        ({"outputs": 1}, "key 'outputs' is 1; in the C header: 2"),
+        ({"steps_per_call": 2}, "key 'steps_per_call' is 2; in the C header: 1"),
+        ({"counts": "float32"}, "key 'counts' is 'float32'; in the C header: 'uint8_t'"),
+        ({"counts": "xx"}, "key 'counts' is 'xx'; in the C header: 'uint8_t'"),
+        ({"state": {**STATE, "l0_v": {**STATE["l0_v"], "elements": 3}}}, "key 'neurons' is 8"),
+        ({"state": {**STATE, "hist": {**STATE["hist"], "elements": 9}}}, "key 'state' is not the"),
+        ({"state": {**STATE, "hist": {**STATE["hist"], "offset": 4}}}, "key 'state' is not the"),
+        ({"state": {**STATE, "out_v": {**STATE["out_v"], "dtype": "int32"}}}, "'state' is not the"),
+        ({"state": {**STATE, "out_v": {**STATE["out_v"], "offset": -8}}}, "at least 0 is needed"),
+        ({"state": {**STATE, "out_v": {**STATE["out_v"], "elements": -1}}}, "at least 0 is needed"),
+        (
+            {"state": {**STATE, "out_v": {**STATE["out_v"], "dtype": "O"}}},
+            "'dtype' is 'O'; allowed",
+        ),
+        ({"form": "cuda", "outputs": 20, "library": "src/net.c"}, "key 'outputs' is 20"),
+        ({"name": "other", "library": "src/net.c"}, "key 'files' lacks include/other.h"),
+        ({"image": "../net.elf", "core": "cortex_m4"}, r"\.\./net.elf is not in the folder"),
+        ({"static_library": "/tmp/libnet.a"}, "/tmp/libnet.a is not in the folder"),
+    ],
+)
+def test_an_edited_manifest_is_not_that_of_the_code(
+    edited: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    load_artifact(folder_of(tmp_path / "as_built", {"src/net.c": b""}))
+    folder = folder_of(tmp_path / "a", {"src/net.c": b""}, **edited)
+    with refusal(InputError, f"is not an artifact of this project .*{why}.*make one with", 3):
+        load_artifact(folder)
+
+
+@pytest.mark.parametrize("form", ["absolute", "parent", "link"])
+def test_a_library_outside_the_folder_is_refused(form: str, tmp_path: Path) -> None:
+    outside = tmp_path / "evil.so"
+    outside.write_bytes(b"evil")
+    name = {"absolute": str(outside), "parent": "../evil.so", "link": "lib/libnet.so"}[form]
+    folder = folder_of(tmp_path / "a", {name: b"evil"}, form="library", library=name)
+    if form == "link":
+        (folder / name).unlink()
+        (folder / name).symlink_to(outside)
+    with refusal(InputError, f"{name} is not in the folder", 3):
+        load_artifact(folder)
+
+
+def test_a_link_to_an_artifact_is_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder_of(tmp_path / "a", {"src/net.c": b""}))
+    assert load_artifact(tmp_path / "link").manifest.outputs == 2
 
 
 def test_a_layer_without_a_grid_is_null() -> None:

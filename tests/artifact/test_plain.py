@@ -34,6 +34,9 @@ def test_each_kind_of_artifact_has_its_reader(tmp_path: Path) -> None:
     assert step.library == plain / "lib/libnet.so"
     assert step.manifest.kernels == 7
     assert isinstance(load_artifact(network), Artifact)
+    edited = folder_of(tmp_path / "c", {"lib/libnet.so": b""}, **PLAIN, outputs=20)
+    with refusal(InputError, "key 'outputs' is 20; in the C header: 2", 3):
+        load_plain_artifact(edited)
     with refusal(InputError, "is a plain ONNX step; .*PlainSession", 3):
         load_artifact(plain)
     with refusal(InputError, "is not a plain ONNX step; Session", 3):

@@ -27,7 +27,9 @@ def test_code_for_another_cpu_is_noticed_not_died_of(artifacts, tmp_path):
         f"int conv_delay_256_{e}(void) {{ __builtin_trap(); }}\n"
         for e in ("reset", "step", "run", "trace", "self_test")
     )
-    size = "int conv_delay_256_state_bytes(void) { return 64; }\n"
+    last = load_artifact(folder).manifest.state[-1]
+    padded = -(-(last.offset + last.bytes) // 64) * 64
+    size = f"int conv_delay_256_state_bytes(void) {{ return {padded}; }}\n"
     reset = "int conv_delay_256_reset(void *s) { return s == 0; }\n"
     source = tmp_path / "lib.c"
     source.write_text(

@@ -6,6 +6,7 @@ import ctypes
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import cases
 import numpy as np
@@ -202,6 +203,16 @@ def test_an_artifact_of_another_kind_is_refused(tmp_path):
         Session(other)
     with refusal(DataError, "streams is 0; at least 1 is needed", 3):
         Session(other, streams=0)
+
+
+@pytest.mark.parametrize("elements", [1, 4000])
+def test_a_state_that_is_not_the_librarys_is_refused(compiled, elements):
+    artifact = compiled(cases.network("mixed")).artifact
+    state = artifact.manifest.state
+    edited = (*state[:-1], replace(state[-1], elements=elements, offset=elements // 2))
+    manifest = replace(artifact.manifest, state=edited[-1:] if elements == 1 else edited)
+    with refusal(InputError, "takes .* bytes in its library and .* in its manifest", 3):
+        Session(Artifact(artifact.path, manifest))
 
 
 def test_the_state_of_a_stream_comes_and_goes(compiled):

@@ -73,7 +73,7 @@ def delays(values: Any) -> NDArray[np.int32]:
         (~np.isfinite(number), "delays must be finite numbers"),
         (number < 0, "a delay cannot be negative"),
         (number > MAX_DELAY, f"the longest delay allowed is {MAX_DELAY} steps"),
-        (number != np.rint(number), "a frozen delay is a whole number of steps"),
+        (number != np.rint(number), "a frozen delay is an integer number of steps"),
     ):
         if fault.any():
             at = tuple(int(i) for i in np.argwhere(fault)[0])
@@ -100,7 +100,7 @@ def taps(name: str, values: Any, axes: tuple[str, ...]) -> NDArray[np.float32]:
 
 def count(name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise NetworkError(f"{name} is {value!r}; a whole number from 1 is needed")
+        raise NetworkError(f"{name} is {value!r}; an integer from 1 is needed")
 
 
 def lag(name: str, steps: int) -> None:

@@ -258,7 +258,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_NAMES = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
 def _llvm(table: Any, where: str) -> dict[str, Any]:

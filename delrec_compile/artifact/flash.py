@@ -159,15 +159,15 @@ def flash(plan: Flash) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise DeviceError(f"{plan.tool} took more than {TIMEOUT_S:g} s and was ended") from error
+        raise DeviceError(f"{plan.tool} took more than {TIMEOUT_S:g} s and was stopped") from error
     except OSError as error:
         raise ToolchainError(
-            f"{plan.tool} does not start ({error.strerror}); {tool.install}"
+            f"{plan.tool} could not be started ({error.strerror}); {tool.install}"
         ) from error
     if done.returncode == 0:
         return done.stdout
     if plan.setup and "not recognized" in done.stdout:
-        raise ToolchainError(f"{plan.tool} does not know {plan.device} yet; {plan.setup[0]}")
+        raise ToolchainError(f"{plan.tool} does not support {plan.device} yet; {plan.setup[0]}")
     last = " ".join((done.stdout.strip().splitlines() or ["no message"])[-1].split())
     raise DeviceError(
         f"{plan.tool} failed with exit code {done.returncode}: {last}; is the board connected? "

@@ -276,9 +276,7 @@ def load_artifact(path: Path | str) -> Artifact:
     path = Path(path)
     data = read_folder(path)
     if is_plain(data):
-        raise InputError(
-            f"{path} is a plain ONNX step; 'check', 'bench' and PlainSession are for it"
-        )
+        raise InputError(f"{path} is a plain ONNX step; use 'check', 'bench' or PlainSession")
     return Artifact(path, checked(path, Manifest, data))
 
 
@@ -335,7 +333,9 @@ def check_files(path: Path, files: Mapping[str, str]) -> None:
     for name, checksum in files.items():
         file = path / name
         if not file.is_file() or sha256(file) != checksum:
-            raise InputError(f"{file} is missing or not the file that was built; build it again")
+            raise InputError(
+                f"{file} is missing or differs from the file that was built; build it again"
+            )
 
 
 def _foreign(path: Path, why: object) -> InputError:

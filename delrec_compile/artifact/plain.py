@@ -42,5 +42,5 @@ def load_plain_artifact(path: Path | str) -> PlainArtifact:
     path = Path(path)
     data = read_folder(path)
     if not is_plain(data):
-        raise InputError(f"{path} is not a plain ONNX step; Session is for it")
+        raise InputError(f"{path} is not a plain ONNX step; use Session")
     return PlainArtifact(path, checked(path, PlainManifest, data))

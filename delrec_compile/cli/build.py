@@ -51,12 +51,14 @@ def build(
     calibrate: Calibration = None,
     unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
     cpu: Cpu = None,
-    tuned: Annotated[bool, typer.Option(help="Use the schedule that 'tune' found.")] = True,
+    tuned: Annotated[bool, typer.Option(help="Use the schedule found by 'tune'.")] = True,
     db: Db = None,
     device: Devices = None,
     samples: Samples = SAMPLES,
     limit: Limit = None,
-    dump: Annotated[Path | None, typer.Option(help="Write each lowering phase here.")] = None,
+    dump: Annotated[
+        Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
+    ] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

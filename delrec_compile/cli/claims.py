@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Variants = Annotated[
     str | None,
-    typer.Option(help="Networks to compare, with commas; default: those of the table."),
+    typer.Option(help="Networks to compare, separated by commas; default: those of the table."),
 ]
 Cache = Annotated[
     Path | None,
-    typer.Option(help="Folder of trainings; default: $DELREC_CLAIMS or your cache."),
+    typer.Option(help="Folder of training runs; default: $DELREC_CLAIMS or your cache."),
 ]
 Grid = Annotated[
     bool, typer.Option(help="Also ablate the taps of the kernel and the longest delay.")
@@ -30,18 +30,18 @@ Quick = Annotated[
     bool, typer.Option("--quick", help="One seed, two epochs, no ablation: a first look.")
 ]
 Recorded = Annotated[
-    bool, typer.Option("--recorded", help="Train nothing: show what the cache holds.")
+    bool, typer.Option("--recorded", help="Train nothing; show the cached results.")
 ]
 Markdown = Annotated[
     list[Path] | None,
-    typer.Option("--markdown", help="Write the tables to this file too, or between its marks."),
+    typer.Option("--markdown", help="Also write the tables to this file, or between its markers."),
 ]
 
 
 def claims(
     data: Annotated[Path, typer.Argument(help="Folder of spike data.")] = Path("digits"),
     variants: Variants = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs per network.")] = 3,
     cache: Cache = None,
     grid: Grid = True,
     latency: Latency = True,

@@ -30,24 +30,28 @@ Size = str | None
 def compare(
     model: Model = DEFAULT,
     targets: Annotated[
-        str, typer.Option("--targets", "-t", help="Targets with commas, or all.")
+        str, typer.Option("--targets", "-t", help="Targets separated by commas, or all.")
     ] = "all",
-    numeric: Annotated[str, typer.Option(help="Numeric modes, with commas.")] = "float32",
+    numeric: Annotated[str, typer.Option(help="Numeric modes, separated by commas.")] = "float32",
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder where artifacts are kept and reused.")
+        Path, typer.Option("-o", "--out", help="Folder in which artifacts are stored and reused.")
     ] = Path(OUT),
     samples: Samples = SAMPLES,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first samples, for a quick look.")
     ] = None,
-    max_us: Annotated[float | None, typer.Option(help="Most microseconds per step.")] = None,
+    max_us: Annotated[float | None, typer.Option(help="Maximum microseconds per step.")] = None,
     max_instructions: Annotated[
-        int | None, typer.Option(help="Most instructions per step, on average.")
+        int | None, typer.Option(help="Maximum mean instructions per step.")
     ] = None,
-    max_flash: Annotated[Size, typer.Option(help="Most flash, as 115k, 128K, 4.3KB.")] = None,
-    max_ram: Annotated[Size, typer.Option(help="Most RAM, without stack.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the table here too.")] = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Reuse no artifact.")] = False,
+    max_flash: Annotated[
+        Size, typer.Option(help="Maximum flash, such as 115k, 128K, 4.3KB.")
+    ] = None,
+    max_ram: Annotated[Size, typer.Option(help="Maximum RAM, excluding stack.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write the table to this HTML file.")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild every artifact.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the HTML file.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +88,8 @@ def _compare(network: Any, targets: list[str], options: dict[str, Any]) -> Compa
             return compare_targets(network, targets, progress=step, **options)
     except KeyboardInterrupt:
         text = (
-            f"artifacts built so far stay in {options['out']}; the same command goes on from them"
+            f"artifacts built so far stay in {options['out']}; "
+            "run the same command to continue from them"
         )
         print(printable(text), file=sys.stderr)
         raise
@@ -119,7 +124,7 @@ def flash(
     ] = None,
     target: Target = BOARD,
     probe: Annotated[
-        str | None, typer.Option(help="Which probe or board of several, by its id.")
+        str | None, typer.Option(help="ID of the probe or board, if there are several.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Run the command.")] = False,
     as_json: Json = False,
@@ -143,7 +148,7 @@ def flash(
         show_next("run", plan.artifact)
         return
     for line in plan.setup:
-        show_line(f"once, if {plan.tool} does not know {plan.device} yet: {line}")
+        show_line(f"once, if {plan.tool} does not support {plan.device} yet: {line}")
     show_line(plan.line)
     show_next("flash", plan.artifact, *(["--probe", probe] if probe else ()), "--yes")
 

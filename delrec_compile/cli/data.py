@@ -18,11 +18,11 @@ data_app = typer.Typer(
 
 @data_app.command("synth")
 def data_synth(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    out: Annotated[Path, typer.Argument(help="Folder to create.")],
     train_samples: Annotated[int, typer.Option("--train", help="Samples per class.")] = 120,
     valid_samples: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
     test_samples: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

@@ -17,7 +17,9 @@ from delrec_compile.cli.terminal import print_json, printable, saying, show, sho
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
 
-Host = Annotated[str, typer.Option(help="Address to listen on; others than loopback are open.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; any but loopback is open to the network.")
+]
 LOOPBACK = "127.0.0.1"
 ROUNDS = 9
 CHECKED = ("device", "machine", "host", "spikes compared", "differing", "worst error", "accuracy")
@@ -44,7 +46,7 @@ def devices(
     chosen = parse_all(device or [])
     where = parse_tracker(tracker) if tracker else discover.default_tracker()
     with saying() as say:
-        say("asking")
+        say("querying devices")
         listed = discover.devices(where, chosen)
     if as_json:
         print_json("devices", devices=[asdict(f) for f in listed])
@@ -64,7 +66,7 @@ def tracker_command(
     port: Annotated[int, typer.Option(min=1, max=65535)] = TRACKER_PORT,
     as_json: Json = False,
 ) -> None:
-    """Run TVM's tracker here, which lends the machines that 'devices serve' offers."""
+    """Run TVM's tracker here, which assigns the machines that 'devices serve' offers."""
     from delrec_compile.runners.devices import serve
 
     def ready(at: int) -> None:
@@ -81,7 +83,8 @@ def serve_command(
     tracker: Annotated[str, typer.Option(help="host:port of the tracker.")] = LOOPBACK,
     host: Host = LOOPBACK,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="By default the first free from 9090.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Port; default: the first free one from 9090 on."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -25,8 +25,10 @@ def footprint(
     samples: Annotated[
         str, typer.Option("--input", "-i", help="The first of these samples is run: .h5, .npz.")
     ] = SAMPLES,
-    rows: Annotated[str, typer.Option(help="Programs to run, with commas; default: all.")] = "",
-    rounds: Annotated[int, typer.Option(min=1, help="Processes started of each baseline.")] = 5,
+    rows: Annotated[
+        str, typer.Option(help="Programs to run, separated by commas; default: all.")
+    ] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Processes to start for each baseline.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Memory, cold start and size of an artifact as a bare C program, beside Python baselines."""

@@ -63,7 +63,7 @@ def import_(
     as_json: Json = False,
     **options: Any,
 ) -> None:
-    """Make a network of another framework's model, and compare their spikes."""
+    """Convert another framework's model to a network, and compare their spikes."""
     from delrec_compile.interop.source import import_model
     from delrec_compile.interop.verify import verify
     from delrec_compile.network import checkpoint
@@ -163,9 +163,7 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     except ValueError:
         shape = ()
     if not shape or min(shape) < 1:
-        raise UsageError(
-            f"--input-shape {text}: whole numbers with x between them, such as 2x34x34"
-        )
+        raise UsageError(f"--input-shape {text}: integers separated by x, such as 2x34x34")
     return shape
 
 

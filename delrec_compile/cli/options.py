@@ -41,7 +41,8 @@ Cpu = Annotated[
 Devices = Annotated[
     list[str] | None,
     typer.Option(
-        "--device", help="Run there: rpc://host:port/key, ssh://user@host, local. Repeatable."
+        "--device",
+        help="Device to run on: rpc://host:port/key, ssh://user@host, local. Repeatable.",
     ),
 ]
 Db = Annotated[

@@ -43,7 +43,7 @@ def refuse_unsupported(context: typer.Context, supported: Collection[str]) -> No
         if name in supported or value == default or (not value and not default):
             continue
         flags = parameter.secondary_opts if value is False else parameter.opts
-        raise UsageError(f"{max(flags, key=len)} does not go with {LANE}; leave it out")
+        raise UsageError(f"{max(flags, key=len)} is not supported for {LANE}; omit it")
 
 
 def build(

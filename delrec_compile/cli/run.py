@@ -31,7 +31,9 @@ def run(
     path: Runnable,
     samples: Samples = SAMPLES,
     limit: Limit = None,
-    steps: Annotated[int, typer.Option(min=1, help="Time steps read of an .h5 sample.")] = 80,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Time steps to read from each .h5 sample.")
+    ] = 80,
     as_json: Json = False,
 ) -> None:
     """Classify samples with an artifact, or with an ONNX file in ONNX Runtime."""
@@ -81,7 +83,7 @@ def check(
     samples: Samples = SAMPLES,
     limit: Limit = None,
     network: Annotated[
-        str | None, typer.Option(help="The network of an .onnx file, if it is not beside it.")
+        str | None, typer.Option(help="The network of an .onnx file, if not stored beside it.")
     ] = None,
     device: Devices = None,
     as_json: Json = False,
@@ -132,15 +134,19 @@ def bench(
     context: typer.Context,
     path: Artifact = None,
     samples: Samples = SAMPLES,
-    rows: Annotated[str, typer.Option(help="Engines to time, with commas; default: all.")] = "",
+    rows: Annotated[
+        str, typer.Option(help="Engines to time, separated by commas; default: all.")
+    ] = "",
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Times each engine is measured [25; 5 of a batch].")
+        int | None, typer.Option(min=1, help="Measurements of each engine [25; 5 for a batch].")
     ] = None,
     form: Annotated[
         str,
         typer.Option(help="step: one call per step; sequence: whole samples; batch: many at once."),
     ] = "step",
-    batch: Annotated[int | None, typer.Option(min=1, help="Streams of --form batch [256].")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Streams for --form batch [256].")
+    ] = None,
     device: Devices = None,
     as_json: Json = False,
 ) -> None:

@@ -22,18 +22,18 @@ Recurrence = Annotated[
     typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d or none."),
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", help="Options as a TOML file; flags win over it.")
+    Path | None, typer.Option("--config", help="TOML file of options; flags override it.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Any other option of the recipe as name=value, repeatable."),
+    typer.Option("--set", help="Any other option of the recipe, as name=value. Repeatable."),
 ]
 Log = Annotated[
-    str, typer.Option(help="Epochs beside the network, as csv or jsonl; none for no file.")
+    str, typer.Option(help="Format of the epoch log beside the network: csv, jsonl or none.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")]
 Plots = Annotated[
-    bool, typer.Option("--plots", help="Draw the curves and the delays beside the network.")
+    bool, typer.Option("--plots", help="Plot the curves and the delays, beside the network.")
 ]
 
 
@@ -45,8 +45,8 @@ def train(
     kernel: Annotated[int | None, typer.Option(help="Taps of a conv recurrence, odd (3).")] = None,
     max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers (0).")] = None,
-    device: Annotated[str | None, typer.Option(help="Torch's: cpu (default), cuda.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device: cpu (default) or cuda.")] = None,
     config: Config = None,
     options: Settings = None,
     resume: Resume = False,
@@ -120,7 +120,7 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
     state = out.with_suffix(".unfinished")
     if state.exists() and not (resume or force):
         raise CheckpointError(
-            f"{state} holds an unfinished training; add --resume to continue it, or --force to "
+            f"{state} holds an unfinished training run; add --resume to continue it, or --force to "
             "start over"
         )
     return state

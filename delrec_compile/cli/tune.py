@@ -47,12 +47,13 @@ def tune(
     calibrate: Calibration = None,
     cpu: Cpu = None,
     device: Annotated[
-        str | None, typer.Option(help="Measure there: rpc://host:port/key or ssh://user@host.")
+        str | None,
+        typer.Option(help="Device to measure on: rpc://host:port/key or ssh://user@host."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Stop after so many minutes.")] = 10.0,
-    trials: Annotated[int | None, typer.Option(help="Stop after so many measurements.")] = None,
+    minutes: Annotated[float, typer.Option(help="Stop after this many minutes.")] = 10.0,
+    trials: Annotated[int | None, typer.Option(help="Stop after this many measurements.")] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Emulators at once; default: one per core, at most 4.")
+        int | None, typer.Option(help="Emulators to run at once; default: one per core, at most 4.")
     ] = None,
     samples: Samples = SAMPLES,
     db: Db = None,
@@ -90,7 +91,7 @@ def _search(
             )
     except KeyboardInterrupt:
         folder = Store(options["db"]).folder
-        text = f"measurements so far stay in {folder}; the same command goes on from them"
+        text = f"measurements so far stay in {folder}; run the same command to continue from them"
         print(printable(text), file=sys.stderr)
         raise
 
@@ -132,7 +133,7 @@ def show_tuned(tuned: Tuned) -> None:
     if tuned.speedup > 1:
         show(f"{tuned.speedup:.2f}x as fast as shipped, same bits: 'build' uses it from now on")
     else:
-        show("nothing beats the shipped schedule: it stays")
+        show("nothing beats the shipped schedule, so it stays in use")
     if tuned.over_untuned:
         show(f"{tuned.over_untuned:.2f}x as fast as untuned")
     show(f"recorded in {tuned.store}")

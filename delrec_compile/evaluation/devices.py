@@ -73,7 +73,7 @@ def timed(path: str, url: str, samples: str, rounds: int) -> dict[str, Any]:
     events = fitting(first(read_samples(samples), rounds), network.inputs)
     runner = open_device(artifact, parse(url))
     if not compare_artifact(artifact, network, runner, first(events, AGREED)).passed:
-        raise ParityError(f"{url} computes other outputs; 'check --device {url}' says where")
+        raise ParityError(f"{url} computes different outputs; 'check --device {url}' says where")
     times = runner.times(events.counts)
     trace = runner.trace(np.ascontiguousarray(events.counts.transpose(1, 0, 2), np.float32))
     workload = {

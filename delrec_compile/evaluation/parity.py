@@ -175,7 +175,7 @@ def _source(digest: str, path: Path) -> Network:
         if checkpoint.digest(network) == digest:
             return network
     raise ModelError(
-        f"{path}: the network it was made from is not beside it; name it with --network"
+        f"{path}: the network it was exported from is not beside it; pass it with --network"
     )
 
 

@@ -98,7 +98,7 @@ def prove(
     for parity in proof.checks:
         if not parity["passed"]:
             difference = describe_difference(parity)
-            raise ParityError(f"{difference}; the artifact stays in {artifact.path}")
+            raise ParityError(f"{difference}; the artifact remains in {artifact.path}")
     return proof
 
 

@@ -105,7 +105,7 @@ def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
     """A row of PARITY_COLUMNS for each check."""
     for c in checks:
         yield (
-            c["target"] + (", to integer reference" if c["reference"] == "integer" else ""),
+            c["target"] + (", vs integer reference" if c["reference"] == "integer" else ""),
             f"{c['spikes']['compared']:,}",
             f"{c['spikes']['differing']:,}",
             f"{c['membrane']['max_abs_error']:.3g}",

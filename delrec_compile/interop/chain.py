@@ -121,7 +121,9 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
     size, readout, name = chain.inputs, None, "the readout"
     for name, part in chain.parts:
         if readout is not None:
-            raise UnsupportedError(f"{name}: comes after neurons that never fire, the last layer")
+            raise UnsupportedError(
+                f"{name}: comes after neurons that never fire, which must be the last layer"
+            )
         if isinstance(part, Neurons):
             layers.append(_layer(name, pending, size, part))
             pending, size = [], layers[-1].size

@@ -75,7 +75,7 @@ def _cell(call: Call, chain: Chain) -> bool:
         raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(CELLS)}")
     if hasattr(p, "tau_syn_inv") and np.any(array(m.dt * p.tau_syn_inv) != 1):
         raise UnsupportedError(
-            f"{name}: its synaptic current has a memory (dt * tau_syn_inv is not 1); networks have "
+            f"{name}: its synaptic current has state (dt * tau_syn_inv is not 1); networks have "
             "none; use LIFBoxCell"
         )
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)

@@ -122,8 +122,8 @@ def compare_spikes(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> 
     shapes = [[list(np.shape(s)) for s in side] for side in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise UnsupportedError(
-            f"{against} gives spikes of shapes {shapes[1]}, the network of {shapes[0]}; the model "
-            "runs its steps in another way than the import's options say"
+            f"{against} returns spikes of shapes {shapes[1]}, the network of {shapes[0]}; the model "
+            "handles its steps differently from what the import's options say"
         )
     mismatches = [np.asarray(a) != np.asarray(b) for a, b in zip(ours, theirs, strict=True)]
     steps, batch = np.shape(ours[0])[:2]

@@ -35,5 +35,5 @@ def _require_same_model(source: str, check: SpikeCheck) -> None:
         f"{source}: the network does not fire as {check.against} does: first at step {at.step}, "
         f"spiking layer {at.layer}, neuron {at.neuron}, where its membrane is {check.margin:.1%} off "
         "the threshold, too far for rounding; the model computes something between its modules, or "
-        "takes its steps in another way. Nothing was written; --check 0 writes it anyway"
+        "handles its steps differently. Nothing was written; --check 0 writes it anyway"
     )

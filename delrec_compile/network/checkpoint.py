@@ -81,7 +81,7 @@ def _locate(source: Path | str) -> Path:
         known = ", ".join(BUNDLED)
         raise CheckpointError(
             f"{path}: no such file{did_you_mean(str(source), BUNDLED)}; "
-            f"give a .safetensors file or a bundled network ({known})"
+            f"pass a .safetensors file or a bundled network ({known})"
         )
     if not path.is_file():
         raise CheckpointError(f"{path} is not a file; a .safetensors file is needed")

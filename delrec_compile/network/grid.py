@@ -40,7 +40,7 @@ def snap(network: Network) -> Network:
         if 2.0**-q > layer.neuron.rheobase / 64:
             raise NetworkError(
                 f"layer {i}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact float32 "
-                f"on weights this small; lower max_input (now {network.max_input}) or the weights"
+                f"with weights this small; lower max_input (now {network.max_input}) or the weights"
             )
         recurrence = layer.recurrence
         if recurrence is not None:

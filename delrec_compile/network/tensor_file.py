@@ -40,7 +40,7 @@ class Tensors:
         """Raises CheckpointError if a tensor was not taken."""
         if self._left:
             raise CheckpointError(
-                f"tensors that the description does not name: {', '.join(sorted(self._left))}"
+                f"tensors missing from the description: {', '.join(sorted(self._left))}"
             )
 
 
@@ -100,7 +100,8 @@ def read(path: Path) -> tuple[Arrays, dict[str, str]]:
                 "(save the arrays with safetensors)"
             ) from error
         raise CheckpointError(
-            f"{path} is not a complete safetensors file ({error}); it is foreign or cut short: "
-            "copy it again, or make one with 'delrec-compile train'"
+            f"{path} is not a complete safetensors file ({error}); "
+            "it is another kind of file, or truncated: copy it again, "
+            "or make one with 'delrec-compile train'"
         ) from error
     return arrays, meta

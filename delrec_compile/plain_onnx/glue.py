@@ -114,7 +114,7 @@ def _golden(graph: StepGraph) -> dict[str, Any]:
         value = y[0][~np.isfinite(y[0])][0]
         raise UnsupportedError(
             f"output '{graph.y.name}' is {value} at the first step; the self-test of a library needs "
-            "a finite one: keep it finite, such as by a Clip"
+            "a finite one: keep it finite, for example with a Clip"
         )
     return {
         "steps": steps,

@@ -56,7 +56,7 @@ def read(path: Path | str) -> StepGraph:
     path = Path(path)
     if not path.is_file():
         raise ModelError(
-            f"{path}: no such file; give an .onnx file with past_ and present_ tensors"
+            f"{path}: no such file; pass an .onnx file with past_ and present_ tensors"
         )
     fix = "export it again"
     try:
@@ -81,7 +81,9 @@ def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:
     if unpaired := sorted(past.keys() ^ present.keys()):
         name = f"{PAST}{unpaired[0]}" if unpaired[0] in past else f"{PRESENT}{unpaired[0]}"
         other = f"{PRESENT}{unpaired[0]}" if unpaired[0] in past else f"{PAST}{unpaired[0]}"
-        raise ModelError(f"{where}: the state '{name}' has no '{other}'; each needs its pair")
+        raise ModelError(
+            f"{where}: the state '{name}' has no '{other}'; each needs its counterpart"
+        )
     for name, p in past.items():
         q = present[name]
         if (p.shape, p.dtype) != (q.shape, q.dtype):

@@ -35,8 +35,7 @@ class GpuSession(KernelRunner):
         m = self.artifact.manifest
         if not m.is_gpu:
             raise InputError(
-                f"{self.artifact.path} is built for target '{m.target}', not for a GPU; "
-                "Session runs it"
+                f"{self.artifact.path} is built for target '{m.target}', not for a GPU; use Session"
             )
         device = cuda.gpu() if not emulated else None
         if device is None and emulated is False:

@@ -42,7 +42,7 @@ class Session(KernelRunner):
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
         if m.is_gpu:
-            raise InputError(f"{self.artifact.path} is built for a GPU; GpuSession runs it")
+            raise InputError(f"{self.artifact.path} is built for a GPU; use GpuSession")
         self._lib = self._open(m.name)
         self._entry = entry_points(self._lib, m.name, ENTRIES)
         self._entry[BATCH] = getattr(self._lib, f"{m.name}_{BATCH}", None)
@@ -113,7 +113,7 @@ class Session(KernelRunner):
 
     def _known(self, stream: int) -> int:
         if not 0 <= stream < self.streams:
-            raise DataError(f"stream {stream} of {self.streams}; they count from 0")
+            raise DataError(f"stream {stream} of {self.streams}; streams are numbered from 0")
         return stream
 
     def _at(self, stream: int) -> ctypes.c_void_p:

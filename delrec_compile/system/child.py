@@ -54,7 +54,7 @@ def call(
             )
         except subprocess.TimeoutExpired as error:
             raise CompilerCrash(
-                f"{function} took more than {timeout_s:.0f} s and was ended"
+                f"{function} took more than {timeout_s:.0f} s and was stopped"
             ) from error
         if not result.exists():
             raise CompilerCrash(crash_message(function, done.returncode, done.stderr, done.stdout))

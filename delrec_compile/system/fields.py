@@ -69,7 +69,7 @@ def is_a(value: Any, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
-NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+NAMES = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
 def describe(hint: Any) -> str:

@@ -64,7 +64,7 @@ class Nvrtc:
             array = (ctypes.c_char_p * len(options))(*options)
             if self.lib.nvrtcCompileProgram(program, len(options), array) != 0:
                 log = self._bytes(program, "ProgramLog").decode(errors="replace")
-                raise CompilerCrash(f"{self.name} refused {name}.cu: {_first_error(log)}")
+                raise CompilerCrash(f"{self.name} rejected {name}.cu: {_first_error(log)}")
             ptx = self._bytes(program, "PTX").rstrip(b"\0").decode()
             return DeviceCode(ptx, self._bytes(program, "CUBIN"), self.name)
         finally:
@@ -110,7 +110,7 @@ class Nvcc:
                 done = self._run(*options)
                 if done.returncode:
                     error = _first_error(done.stderr)
-                    raise CompilerCrash(f"{self.name} refused {name}.cu: {error}")
+                    raise CompilerCrash(f"{self.name} rejected {name}.cu: {error}")
                 files[kind] = out.read_bytes()
         return DeviceCode(files["ptx"].decode(), files["cubin"], self.name)
 

@@ -102,7 +102,7 @@ def run_tool(command: Sequence[str]) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise CompilerCrash(f"{tool} took more than {TIMEOUT_S:g} s and was ended") from error
+        raise CompilerCrash(f"{tool} took more than {TIMEOUT_S:g} s and was stopped") from error
     if done.returncode:
         lines = done.stderr.splitlines() or ["no message"]
         errors = [s for s in lines if "error:" in s] or [s for s in lines if "error" in s] or lines

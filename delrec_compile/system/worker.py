@@ -110,7 +110,7 @@ class Worker:
         while not raw.endswith(b"\n"):
             left = end - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:
-                raise CompilerCrash(f"{method} took more than {timeout_s:.0f} s and was ended")
+                raise CompilerCrash(f"{method} took more than {timeout_s:.0f} s and was stopped")
             part = os.read(fd, 1 << 16)
             if not part:
                 return b""

@@ -20,7 +20,7 @@ def available() -> Any:
         from matplotlib import figure
     except ImportError as error:
         raise ToolchainError(
-            "pictures need matplotlib: pip install 'delrec-compile[plots]', or omit --plots"
+            "plots need matplotlib: pip install 'delrec-compile[plots]', or omit --plots"
         ) from error
     return figure
 

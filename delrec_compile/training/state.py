@@ -63,11 +63,12 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
         known = record["format"] == FORMAT
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"{path} is not a readable unfinished training; remove it to train anew"
+            f"{path} is not a readable unfinished training run; remove it to train again"
         ) from error
     if not known:
         raise CheckpointError(
-            f"{path} has format {record['format']}, this version reads {FORMAT}; remove it to train anew"
+            f"{path} has format {record['format']}; this version reads {FORMAT}; "
+            "remove it to train again"
         )
     defaults = asdict(TrainConfig())
     for name, value in asdict(config).items():
@@ -75,12 +76,12 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
         if name not in _FREE and before != value:
             raise UsageError(
                 f"{path} was trained with {name} {before}, not {value}; use the same options to "
-                "resume it, or --force to train anew"
+                "resume it, or --force to train again"
             )
     if record["data"] != data:
         raise UsageError(
-            f"{path} was trained on other data or by another teacher; use the same, or --force to "
-            "train anew"
+            f"{path} was trained on different data or with a different teacher; "
+            "use the same, or --force to train again"
         )
     return dict(record)
 

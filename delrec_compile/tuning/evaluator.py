@@ -165,7 +165,9 @@ class Evaluator:
                 candidates.append(self._open(built[-1]))
                 for own, good in zip(candidates[-1].traces, self.shipped.traces, strict=True):
                     if not _same(own, good):
-                        raise ParityError("other outputs or spikes than the shipped schedule")
+                        raise ParityError(
+                            "outputs or spikes differ from those of the shipped schedule"
+                        )
             yield candidates
         finally:
             for artifact in built:

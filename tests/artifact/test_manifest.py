@@ -82,16 +82,16 @@ def test_a_missing_key_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "needed"),
     [
-        ("inputs", "many", "a whole number"),
-        ("inputs", 3.0, "a whole number"),
-        ("inputs", True, "a whole number"),
+        ("inputs", "many", "an integer"),
+        ("inputs", 3.0, "an integer"),
+        ("inputs", True, "an integer"),
         ("inputs", 0, "at least 1"),
         ("name", None, "a string"),
         ("form", "tape", "one of library, sources, cuda, plain"),
         ("numeric", "int4", "one of float32, int16, int8"),
         ("library", 3, "a string or null"),
         ("dt_ms", "10", "a number"),
-        ("exact_grids", [15, "x"], "a list, each item a whole number"),
+        ("exact_grids", [15, "x"], "a list, each item an integer"),
         ("files", {"a": 1}, "an object"),
         ("state", 3, "an object"),
         ("state", {"l0_v": {"elements": 4}}, "variable 'l0_v': key 'dtype' is missing"),
@@ -105,7 +105,7 @@ def test_a_wrong_value_is_named(key: str, value: Any, needed: str) -> None:
 
 
 def test_a_replaced_value_is_checked_too() -> None:
-    with refusal(InputError, "key 'outputs' is 'x'; a whole number is needed", 3):
+    with refusal(InputError, "key 'outputs' is 'x'; an integer is needed", 3):
         replace(typed(), outputs="x")  # type: ignore[arg-type]
 
 
@@ -120,7 +120,7 @@ def test_an_artifact_is_read_with_its_files_checked(tmp_path: Path) -> None:
     (folder / "measured.json").write_text("[]")
     assert measured(artifact) == {}
     (folder / "src/net.c").write_bytes(b"int y;")
-    with refusal(InputError, "net.c is missing or not the file that was built", 3):
+    with refusal(InputError, "net.c is missing or differs from the file that was built", 3):
         load_artifact(folder)
 
 

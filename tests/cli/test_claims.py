@@ -33,7 +33,7 @@ def test_the_command_names_no_empty_list_and_is_recorded_whole(
     tmp_path: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for names in (",", "", " , "):
-        with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2, tmp_path):
+        with refusal(UsageError, "no variant is specified; allowed: feed_forward, ", 2, tmp_path):
             cli_claims.claims(tiny_data, variants=names, markdown=[tmp_path / "new" / "page.md"])
     page = tmp_path / "page.md"
     cache = tmp_path / "cache"

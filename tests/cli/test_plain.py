@@ -50,8 +50,8 @@ def test_only_options_that_differ_from_their_default_are_refused() -> None:
     for line in ([], ["--model", "other"], ["--unroll", "8"], ["--no-tuned"]):
         CliRunner().invoke(small, line)
     assert refused == [
-        "--unroll does not go with a plain ONNX step; leave it out",
-        "--no-tuned does not go with a plain ONNX step; leave it out",
+        "--unroll is not supported for a plain ONNX step; omit it",
+        "--no-tuned is not supported for a plain ONNX step; omit it",
     ]
 
 
@@ -109,7 +109,7 @@ def refusal_of(*arguments: str) -> str:
 )
 def test_build_refuses_what_it_would_ignore(flag: str, value: str | None) -> None:
     message = refusal_of("build", "step.onnx", flag, *([value] if value else []))
-    assert message == f"{flag} does not go with a plain ONNX step; leave it out"
+    assert message == f"{flag} is not supported for a plain ONNX step; omit it"
 
 
 def test_every_option_of_build_is_supported_or_refused() -> None:

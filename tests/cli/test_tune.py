@@ -65,7 +65,7 @@ def test_options_reach_the_search(
 
 def test_a_search_without_a_winner_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     command.show_tuned(tuned(1.0))
-    assert "nothing beats the shipped schedule: it stays" in capsys.readouterr().out
+    assert "nothing beats the shipped schedule, so it stays in use" in capsys.readouterr().out
 
 
 def test_an_interrupt_says_where_the_measurements_are(

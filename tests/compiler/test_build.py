@@ -331,7 +331,9 @@ def test_a_flipped_bit_in_any_file_is_noticed(artifact: Path) -> None:
         changed = bytearray(raw)
         changed[len(raw) // 2] ^= 1
         file.write_bytes(changed)
-        with refusal(InputError, f"{file.name} is missing or not the file .*build it again", 3):
+        with refusal(
+            InputError, f"{file.name} is missing or differs from the file .*build it again", 3
+        ):
             load_artifact(artifact)
         file.unlink()
         with refusal(InputError, f"{file.name} is missing", 3):

@@ -396,7 +396,7 @@ def test_no_compiler_for_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_the_compiler_refuses_is_named() -> None:
-    with refusal(CompilerCrash, r"refused bad.cu: .*error", 9):
+    with refusal(CompilerCrash, r"rejected bad.cu: .*error", 9):
         nvrtc.find().compile("__global__ void k() { nonsense; }", "bad", "sm_80")
 
 
@@ -419,7 +419,7 @@ def test_the_parts_of_the_benchmark(made: Made) -> None:
     # the emulated GPU's memory is that of the CPU
     engines["ours_device"] = gpu._ours(session, torch.from_numpy(x))
     assert gpu._differences(engines, want, EXACT) == {"ours": 0.0, "ours_device": 0.0}
-    with pytest.raises(ParityError, match="ours computes other outputs"):
+    with pytest.raises(ParityError, match="ours computes different outputs"):
         gpu._differences(engines, want + 1, EXACT)
     times = gpu._interleave(engines, 2, len(x))
     assert list(times) == ["ours", "ours_device"]

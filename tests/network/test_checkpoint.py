@@ -119,7 +119,9 @@ def test_a_pickle_is_refused_and_never_executed(suffix: str, protocol: int, tmp_
     path, canary = tmp_path / f"net.{suffix}", tmp_path / "canary"
     pickled(path, canary, protocol)
     known = protocol >= 2 or suffix != "safetensors"  # protocols 0 and 1 have no mark
-    message = "is a pickle, .* allowed: .safetensors" if known else "foreign or cut short"
+    message = (
+        "is a pickle, .* allowed: .safetensors" if known else "another kind of file, or truncated"
+    )
     with refusal(CheckpointError, message, 3, tmp_path):
         checkpoint.load(path)
     assert not canary.exists()
@@ -137,7 +139,7 @@ def test_a_torch_file_is_refused_and_never_executed(suffix: str, tmp_path: Path)
 
 
 def test_missing_files(tmp_path: Path) -> None:
-    with refusal(CheckpointError, "no such file; give a .safetensors file or a bundled", 3):
+    with refusal(CheckpointError, "no such file; pass a .safetensors file or a bundled", 3):
         checkpoint.load(tmp_path / "none.safetensors")
     with refusal(CheckpointError, "did you mean 'conv_delay_256'", 3):
         checkpoint.load("conv_dely_256")
@@ -149,7 +151,7 @@ def test_every_truncation_is_noticed(file: Path) -> None:
     raw = file.read_bytes()
     for size in (0, 1, 7, 8, 9, 100, 1000, len(raw) // 2, len(raw) - 1):
         file.write_bytes(raw[:size])
-        with refusal(CheckpointError, "not a complete safetensors file .*cut short: ", 3):
+        with refusal(CheckpointError, "not a complete safetensors file .*truncated: ", 3):
             checkpoint.load(file)
 
 

@@ -71,6 +71,6 @@ def test_an_option_that_a_plain_step_has_not_is_refused(
     option: tuple[str, ...], tmp_path: Path
 ) -> None:
     result = CliRunner().invoke(app, ["build", str(tmp_path / "step.onnx"), *option])
-    with refusal(UsageError, f"{option[0]} does not go with a plain ONNX step", 2, tmp_path):
+    with refusal(UsageError, f"{option[0]} is not supported for a plain ONNX step", 2, tmp_path):
         assert result.exception is not None
         raise result.exception

@@ -15,7 +15,7 @@ from delrec_compile.runners.emulated import cuda
 
 
 def test_an_artifact_for_a_cpu_is_refused(tmp_path: Path) -> None:
-    message = "is built for target 'portable_c', not for a GPU; Session runs it"
+    message = "is built for target 'portable_c', not for a GPU; use Session"
     folder = folder_of(tmp_path / "a", {"src/net.c": b""})
     for artifact in (folder, str(folder), Artifact(tmp_path, typed(form="library", library="x"))):
         with refusal(InputError, message, 3):

@@ -194,7 +194,7 @@ def test_c_sources_are_compiled_once_per_session(tmp_path, monkeypatch):
 
 def test_an_artifact_of_another_kind_is_refused(tmp_path):
     gpu = Artifact(tmp_path, typed(form="cuda", library="lib/x.so"))
-    with refusal(InputError, "is built for a GPU; GpuSession runs it", 3):
+    with refusal(InputError, "is built for a GPU; use GpuSession", 3):
         Session(gpu)
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/x.so").write_bytes(b"not a library")

@@ -104,7 +104,7 @@ def test_an_exception_of_a_compiler_is_a_crash_with_its_traceback_in_the_log() -
 
 def test_a_child_that_hangs_is_ended(own_temporary: Path) -> None:
     start = time.monotonic()
-    with refusal(CompilerCrash, "took more than 1 s and was ended", 9, own_temporary):
+    with refusal(CompilerCrash, "took more than 1 s and was stopped", 9, own_temporary):
         child.call(f"{HERE}:sleep", seconds=60, timeout_s=1.0)
     assert time.monotonic() - start < 20
 

@@ -38,8 +38,8 @@ def test_json_becomes_a_dataclass() -> None:
     ("data", "message"),
     [
         ({}, "key 'size' is missing"),
-        ({"size": 1.5}, "key 'size' is 1.5; a whole number is needed"),
-        ({"size": True}, "key 'size' is True; a whole number is needed"),
+        ({"size": 1.5}, "key 'size' is 1.5; an integer is needed"),
+        ({"size": True}, "key 'size' is True; an integer is needed"),
         ({"size": 1, "colour": "grey"}, "key 'colour' is 'grey'; one of red, blue is needed"),
         ({"size": 1, "ratio": "x"}, "key 'ratio' is 'x'; a number or null is needed"),
         ({"size": 1, "names": "ab"}, "key 'names' is 'ab'; a list, each item a string is needed"),

@@ -39,7 +39,7 @@ def test_nvcc_stands_in_for_nvrtc(nvcc: nvrtc.Nvcc) -> None:
     assert nvcc.name == "nvcc 12.4"
     code = nvcc.compile("__global__ void k() {}", "k", "sm_80")
     assert (code.ptx, code.cubin, code.compiler) == ("made", b"made", "nvcc 12.4")
-    with refusal(CompilerCrash, "nvcc 12.4 refused k.cu: .*error: nonsense", 9):
+    with refusal(CompilerCrash, "nvcc 12.4 rejected k.cu: .*error: nonsense", 9):
         nvcc.compile("nonsense", "k", "sm_80")
 
 

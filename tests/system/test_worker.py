@@ -56,7 +56,7 @@ def test_a_death_is_an_error_and_the_next_call_starts_afresh(number: int) -> Non
 def test_a_hang_is_ended_with_all_it_started() -> None:
     with thing() as warm:
         pid, other = warm.call("add", n=1)["pid"], warm.call("start_another")
-        with refusal(CompilerCrash, "hang took more than 1 s and was ended", 9):
+        with refusal(CompilerCrash, "hang took more than 1 s and was stopped", 9):
             warm.call("hang", timeout_s=1)
         assert gone(pid)
         assert gone(other)

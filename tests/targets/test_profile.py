@@ -40,9 +40,9 @@ def profile(folder: Path, name: str, *changes: tuple[str, str]) -> str:
     [
         ("^lanes = .*", "lane = 1", f"[[schedule]] 1: unknown key 'lane'; did you mean 'lanes'?; "
          f"allowed: {SCHEDULE_KEYS}"),
-        ("^lanes = .*", 'lanes = "8"', "[[schedule]] 1: lanes = '8'; a whole number is needed"),
+        ("^lanes = .*", 'lanes = "8"', "[[schedule]] 1: lanes = '8'; an integer is needed"),
         ("^lanes = .*", "lanes = 3", "[[schedule]] 1: schedule: lanes = 3; a power of two"),
-        ("^lanes = .*", "lanes = true", "[[schedule]] 1: lanes = True; a whole number"),
+        ("^lanes = .*", "lanes = true", "[[schedule]] 1: lanes = True; an integer"),
         ("^events = .*", 'events = "magic"', "[[schedule]] 1: schedule: events = 'magic'; allowed: "),
         (r"^\[\[schedule\]\]\n(features.*\n)?", '[[schedule]]\nfeatures = "avx2"\n', "[[schedule]] 1: features = 'avx2'; a list"),  # noqa: E501
         ("^how = ", "hwo = ", ": unknown key 'hwo'; did you mean 'how'?; allowed: summary, how,"),
@@ -69,7 +69,7 @@ def test_a_typo_is_refused_when_the_profile_loads(
         ("^flash = .*", "flash = 7", r"\[memory\]: flash = 7; a list is needed"),
         ("^flash = .*", "flash = [1]", r"\[memory\]: flash = \[1\]; 2 values are needed"),
         ("^flash = .*", "flash = [0, 0]", r"\[memory\]: flash = \[0, 0\]; an address of 0 or more"),
-        ("^flash = .*", 'flash = [0, "1"]', r"\[memory\]: flash = '1'; a whole number"),
+        ("^flash = .*", 'flash = [0, "1"]', r"\[memory\]: flash = '1'; an integer"),
         ("^flash = ", "flsh = ", r"\[memory\]: unknown key 'flsh'; did you mean 'flash'.*: chip, "),
         ("^chip = .*", "", r"\[memory\]: 'chip' is missing"),
         ("^stack = .*", "stack = -1", r"\[memory\]: stack = -1; 0 KB or more"),

@@ -86,7 +86,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         with refusal(UsageError, "trained on other data", 2, tmp_path):
             train(sets, small(), state=kept, resume=True)
     kept.write_bytes(kept.read_bytes()[:100])
-    with refusal(CheckpointError, "not a readable unfinished training", 3, tmp_path):
+    with refusal(CheckpointError, "not a readable unfinished training run", 3, tmp_path):
         train(toy_sets(), small(), state=kept, resume=True)
 
 

@@ -119,7 +119,7 @@ def test_over_rpc(place: Path, tracker: int, server: psutil.Process, tmp_path: P
 def test_a_device_that_is_not_there(place: Path, tmp_path: Path) -> None:
     network, samples = cases.network(NAME), str(place / "samples.npz")
     gone = url(free_port())
-    with refusal(DeviceError, "is not reached", 8, tmp_path):
+    with refusal(DeviceError, "cannot be reached", 8, tmp_path):
         delrec_compile.tune(network, "x86_64", device=gone, samples=samples, db=tmp_path)
     with refusal(UsageError, "unknown kind of device; did you mean 'rpc'", 2, tmp_path):
         delrec_compile.tune(network, "x86_64", device="rcp://h/k", samples=samples, db=tmp_path)
@@ -207,7 +207,7 @@ def test_wrong_bits_there_never_count(
         return real(stage, *args, **kw)
 
     monkeypatch.setattr(evaluation, "assemble", wrong)
-    with pytest.raises(delrec_compile.errors.ParityError, match="other outputs or spikes"):
+    with pytest.raises(delrec_compile.errors.ParityError, match="outputs or spikes differ"):
         evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
 
 

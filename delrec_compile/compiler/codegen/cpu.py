@@ -28,7 +28,7 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
         return {"kind": "cuda", "arch": arch}, target.schedules[0].schedule
     if target.generator == "c":
         if cpu is not None:
-            raise UnsupportedError(f"target '{target.name}' is C text: a --cpu does not apply")
+            raise UnsupportedError(f"target '{target.name}' is C text, so --cpu does not apply")
         return {"kind": "c"}, target.schedules[0].schedule
     if cpu is not None:
         llvm["mcpu"] = cpu

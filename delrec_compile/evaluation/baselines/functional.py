@@ -37,7 +37,7 @@ class PackedLayer(nn.Module):
             return
         delay = delays(r).astype(np.int64)
         if int(delay.max()) >= BITS:
-            raise UnsupportedError(f"a packed history holds {BITS} steps of delay at most")
+            raise UnsupportedError(f"a packed history holds at most {BITS} steps of delay")
         weight = recurrent_weight(r)
         if isinstance(r, ConvDelay):
             self.kernel = [float(k) for k in weight]

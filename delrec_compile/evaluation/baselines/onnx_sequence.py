@@ -61,7 +61,7 @@ class OnnxScan(_Sequence):
 
     def __init__(self, network: Network, work: Workload) -> None:
         if network.max_delay >= BITS:
-            raise UnsupportedError(f"a packed word holds {BITS} steps of delay at most")
+            raise UnsupportedError(f"a packed word holds at most {BITS} steps of delay")
         super().__init__(network, work)
         rows = work.steps * work.batch
         self.x = np.zeros((rows, network.inputs), np.float32)

@@ -51,14 +51,14 @@ class TrainingCache:
         try:
             if recorded and not folder.is_dir():
                 raise UsageError(
-                    f"{folder} is not a directory, so it holds no training; name the folder of a cache "
+                    f"{folder} is not a directory, so it holds no training runs; pass a cache folder "
                     "with --cache, or train without --recorded"
                 )
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"{folder} cannot be the folder of trainings ({error.strerror}); name another one "
-                "with --cache"
+                f"{folder} cannot be used as the cache of training runs ({error.strerror}); "
+                "choose another one with --cache"
             ) from error
         self.data = sets_digest(sets)
 
@@ -72,8 +72,10 @@ class TrainingCache:
             if result["schema"] == SCHEMA and result["key"] == name:
                 return dict(result)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged ({error!r}); remove it to train anew") from error
-        raise DataError(f"{path} is of another version or name; remove it to train anew")
+            raise DataError(f"{path} is damaged ({error!r}); remove it to train again") from error
+        raise DataError(
+            f"{path} was written by another version or under another name; remove it to train again"
+        )
 
     def network(self, name: str) -> Path:
         """Where the network of this key is, or would be."""

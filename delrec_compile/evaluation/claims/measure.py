@@ -108,7 +108,7 @@ def _check_request(variants: Sequence[Variant], seeds: int) -> None:
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; at least 1 is needed")
     if not variants:
-        raise UsageError("no variant is named; at least one is needed")
+        raise UsageError("no variant is specified; at least one is needed")
 
 
 def _rows(
@@ -155,8 +155,8 @@ class _Work:
         found = [w for w in wanted if self.cache.result(self._key(*w)[0]) is not None]
         if some and not found:
             raise UsageError(
-                f"{self.cache.folder} holds no training of these networks on this data; give its "
-                "folder with --cache, or train them without --recorded"
+                f"{self.cache.folder} holds no training runs of these networks on this data; "
+                "pass another folder with --cache, or train them without --recorded"
             )
         return found
 

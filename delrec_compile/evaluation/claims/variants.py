@@ -95,7 +95,7 @@ def select_variants(names: Iterable[str]) -> tuple[Variant, ...]:
     wanted = list(names)
     known = {v.name: v for v in (*VARIANTS, *EXTRA_VARIANTS)}
     if not wanted:
-        raise UsageError(f"no variant is named; allowed: {', '.join(known)}")
+        raise UsageError(f"no variant is specified; allowed: {', '.join(known)}")
     for name in wanted:
         if name not in known:
             raise UsageError(

@@ -41,7 +41,7 @@ def cached_build(
     profile = targets.load(target)
     folder = Path(out) / f"{c_name(network.name)}-{profile.name}-{numeric}"
     if not rebuild:
-        progress("looking for its artifact")
+        progress("looking for a cached artifact")
         try:
             stored = load_artifact(folder)
         except InputError:

@@ -39,7 +39,7 @@ def select_targets(names: Sequence[str]) -> dict[str, Target]:
     """Profiles by the names of `--targets`, each once. Raises UsageError, UnsupportedError."""
     requested = [n.strip() for n in names if n.strip()]
     if not requested:
-        raise UsageError(f"no target is named; allowed: all, {', '.join(targets.names())}")
+        raise UsageError(f"no target is specified; allowed: all, {', '.join(targets.names())}")
     out: dict[str, Target] = {}
     for name in requested:
         for spec in targets.names() if name == "all" else (name,):
@@ -117,7 +117,7 @@ def _modes(numeric: Sequence[str]) -> list[str]:
                 f"allowed: {', '.join(known)}"
             )
     if not modes:
-        raise UsageError(f"no numeric mode is named; allowed: {', '.join(known)}")
+        raise UsageError(f"no numeric mode is specified; allowed: {', '.join(known)}")
     return modes
 
 
@@ -126,7 +126,7 @@ def _answerable(budgets: Budgets, profiles: Sequence[Target]) -> None:
         if not any(limit.can(p) for p in profiles):
             able = [n for n in targets.names() if limit.can(targets.load(n))]
             raise UsageError(
-                f"{limit.option}: {', '.join(p.name for p in profiles)} cannot answer it; "
+                f"{limit.option}: {', '.join(p.name for p in profiles)} cannot be judged by it; "
                 f"targets that can: {', '.join(able)}"
             )
 

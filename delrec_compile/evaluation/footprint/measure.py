@@ -108,7 +108,7 @@ def footprint(
     """Measures an artifact of this machine beside Python baselines.
 
     rows: out of NAMES. rounds: processes of each baseline. Raises UnsupportedError for code of another
-    machine, ParityError when a program computes other outputs, ToolchainError, CompilerCrash.
+    machine, ParityError when a program computes different outputs, ToolchainError, CompilerCrash.
     """
     built = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     chosen = _chosen(built, rows, rounds)
@@ -175,7 +175,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
     if not m.runs_here:
         where = "a GPU" if m.is_gpu else m.machine
         raise UnsupportedError(
-            f"{artifact.path} is built for {where}, and programs of this machine are measured; "
+            f"{artifact.path} is built for {where}, and only programs for this machine can be measured; "
             "'delrec-compile compare' shows the size of a chip's program"
         )
     return [n for n in NAMES if n in rows or n == NAMES[0]]
@@ -184,7 +184,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
 def _check_outputs(name: str, y: F32, want: F32) -> None:
     worst = float(np.abs(y - want[: len(y)]).max())
     if not worst <= LOOSE:
-        raise ParityError(f"footprint: {name} computes other outputs (off by {worst:.3g})")
+        raise ParityError(f"footprint: {name} computes different outputs (off by {worst:.3g})")
 
 
 def _row(program: Program, runs: Sequence[ProcessRun]) -> FootprintRow:
@@ -204,7 +204,7 @@ def _row(program: Program, runs: Sequence[ProcessRun]) -> FootprintRow:
 def _with_ratios(rows: Sequence[FootprintRow]) -> list[FootprintRow]:
     ours = rows[0]
     if ours.rss_bytes is None or ours.cold_start_ms is None or ours.disk_bytes is None:
-        raise InputError(f"the artifact's own program cannot be made: {ours.skipped}")
+        raise InputError(f"the artifact's own program cannot be built: {ours.skipped}")
     return [
         replace(
             r,

@@ -128,7 +128,9 @@ def _static(artifact: Artifact) -> list[Path]:
         return sorted(root.glob("src/*.c"))
     name = artifact.manifest.static_library
     if name is None:
-        raise InputError(f"{root} has no static library: it is of an older version; build it again")
+        raise InputError(
+            f"{root} has no static library: it is from an older version; build it again"
+        )
     return [root / name]
 
 

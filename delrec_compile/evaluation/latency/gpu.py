@@ -177,7 +177,7 @@ def _differences(engines: dict[str, TimedRun], want: F32, limit: float) -> dict[
         engine.run()
         out[name] = float(np.abs(engine.read() - want).max())
         if name.startswith("ours") and not out[name] <= limit:
-            raise ParityError(f"bench: {name} computes other outputs (off by {out[name]:.3g})")
+            raise ParityError(f"bench: {name} computes different outputs (off by {out[name]:.3g})")
     return out
 
 

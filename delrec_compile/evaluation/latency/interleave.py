@@ -81,7 +81,9 @@ def _agrees(engine: Baseline, x: F32, network: Network, references: References) 
         return bool((~(off <= LOOSE)).sum() <= DIFFERING * len(off))
     limit = for_outputs(same_bits(computed))
     if not (off <= limit).all():
-        raise ParityError(f"bench: {engine.name} computes other outputs (off by {off.max():.3g})")
+        raise ParityError(
+            f"bench: {engine.name} computes different outputs (off by {off.max():.3g})"
+        )
     return True
 
 

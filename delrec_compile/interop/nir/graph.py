@@ -71,7 +71,7 @@ def walk(graph: Any) -> Walk:
                 f"{name}: feeds {path[-1]}, an earlier layer; a layer may only feed itself back"
             )
     if left := sorted(n for n in nodes if n not in seen):
-        raise UnsupportedError(f"{left[0]}: is on no path from the input to the output")
+        raise UnsupportedError(f"{left[0]}: is not on any path from the input to the output")
     return Walk(nodes, sources[0], tuple(stops))
 
 

@@ -242,7 +242,7 @@ class _Reader:
         """Weight of a synapse whose current lasts one step. Raises UnsupportedError for others."""
         if self.method == "exact" or not np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
             raise UnsupportedError(
-                f"{name}: its synaptic current has a memory (tau_syn is not one step); networks "
+                f"{name}: its synaptic current has state (tau_syn is not one step); networks "
                 "have none"
             )
         return of("w_in")

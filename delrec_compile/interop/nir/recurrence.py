@@ -45,7 +45,7 @@ def feedback_paths(
         if not on_maps(r, shape):
             raise UnsupportedError(
                 f"{name}: a {r.kind} recurrence over values of shape {list(shape)}; NIR has no node "
-                "that gives a value the shape of maps"
+                "that reshapes a value to maps"
             )
         return [(np.full(n, lag), k) for lag, k in zip(r.lags, kernels, strict=True)]
     if isinstance(r, SynapticDelay):

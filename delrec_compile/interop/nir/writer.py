@@ -137,7 +137,7 @@ class _Writer:
         if shape != wanted:
             raise UnsupportedError(
                 f"{name}: takes maps of {list(wanted)} from a layer of shape {list(shape)}; NIR has "
-                "no node that gives a value another shape"
+                "no node that reshapes a value"
             )
         if m.groups > 1:
             raise UnsupportedError(f"{name}: NIR's types have no convolution in groups")
@@ -149,7 +149,7 @@ class _Writer:
             return (out[0], out[2])
         if m.kernel[2] != m.kernel[3]:
             raise UnsupportedError(
-                f"{name}: NIR's types have square kernels only, this one is {list(m.kernel[2:])}"
+                f"{name}: NIR's types have square kernels only; this one is {list(m.kernel[2:])}"
             )
         place = (m.height, m.width)
         node = self.nir.Conv2d(place, np.asarray(layer.weight), m.stride, m.pad, 1, 1, bias)

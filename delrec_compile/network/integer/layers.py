@@ -64,9 +64,7 @@ class IntegerLayer:
         if self.reset not in RESETS:
             raise NetworkError(f"unknown reset '{self.reset}'; allowed: {', '.join(RESETS)}")
         if (self.drop is None) != (self.reset == "hard"):
-            raise NetworkError(
-                "drop belongs to a soft reset, which needs it; a hard reset has none"
-            )
+            raise NetworkError("drop is required for a soft reset and not allowed for a hard one")
         for name in ("threshold", "v_reset", *(["drop"] if self.drop is not None else [])):
             require_array(self, name, (np.dtype(np.int32),), (self.size,))
             _inside(name, getattr(self, name))
@@ -229,7 +227,7 @@ def _inside(name: str, values: I32) -> None:
     wrong = np.flatnonzero(np.abs(values.astype(np.int64)) >= LIMIT)
     if len(wrong):
         raise NetworkError(
-            f"{name}[{wrong[0]}] is {values[wrong[0]]}; allowed: below 2**30 in size"
+            f"{name}[{wrong[0]}] is {values[wrong[0]]}; allowed: below 2**30 in magnitude"
         )
 
 

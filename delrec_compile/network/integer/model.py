@@ -103,7 +103,7 @@ class IntegerNetwork(BaseNetwork[IntegerLayer, IntegerReadout]):
         counts = x.astype(np.float64)
         if not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all():
             raise DataError(
-                "x contains a value that is not a count; whole numbers from 0 are needed"
+                "x contains a value that is not a count; non-negative integers are needed"
             )
         return np.minimum(counts, self.max_input)
 

@@ -126,7 +126,7 @@ RECURRENCES: dict[str, Any] = {r.kind: r for r in (IntegerConv, IntegerDense)}
 
 def require_int(name: str, value: Any, low: int, high: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise NetworkError(f"{name} is {value!r}; a whole number is needed")
+        raise NetworkError(f"{name} is {value!r}; an integer is needed")
     if not low <= value <= high:
         raise NetworkError(f"{name} is {value}; allowed: {low} to {high}")
 

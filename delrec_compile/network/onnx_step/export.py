@@ -136,7 +136,7 @@ def _agree(pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]], limit: float, st
         worst = float(np.abs(onnx_value - reference).max()) if same_shape else np.inf
         if not worst <= limit:
             raise ParityError(
-                f"the ONNX graph left PyTorch at step {step}: '{name}' is off by {worst:.3g}, "
+                f"the ONNX graph diverged from PyTorch at step {step}: '{name}' is off by {worst:.3g}, "
                 f"allowed: {limit:g}; no file was written"
             )
 

@@ -35,5 +35,5 @@ class LocalRunner(ProgramRunner):
                 [file, file, str(len(self.program))], capture_output=True, check=False
             )
         if done.returncode != 0:
-            raise CompilerCrash(f"the program of the artifact died with {done.returncode}")
+            raise CompilerCrash(f"the program of the artifact exited with {done.returncode}")
         return decode(done.stdout, request, self.shape)

@@ -43,7 +43,7 @@ def machine_for(artifact: Artifact, device: Device, reported: str) -> str:
     m = artifact.manifest
     wanted, there = m.machine, host.ALIASES.get(reported, reported)
     if m.is_gpu:
-        raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run code of CPUs")
+        raise UnsupportedError(f"{artifact.path} is for a GPU; remote devices run CPU code")
     if wanted == "any":
         wanted = there
     if wanted not in PROCESSORS:
@@ -110,5 +110,7 @@ def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], tripl
 def _static(artifact: Artifact) -> Path:
     name, root = artifact.manifest.static_library, artifact.path
     if not name:
-        raise InputError(f"{root} has no static library: it is of an older version; build it again")
+        raise InputError(
+            f"{root} has no static library: it is from an older version; build it again"
+        )
     return root / name

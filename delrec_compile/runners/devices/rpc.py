@@ -166,7 +166,7 @@ def _tracker(label: str, host: str, port: int) -> Any:
     except OSError as error:
         why = error.strerror or str(error) or "no answer"
         raise DeviceError(
-            f"{label} is not reached: {why}; start one there with 'delrec-compile devices tracker'"
+            f"{label} cannot be reached: {why}; start one there with 'delrec-compile devices tracker'"
         ) from error
     before = socket.getdefaulttimeout()
     try:
@@ -210,7 +210,7 @@ def session(device: Device) -> Any:
                 count = known[device.key].total
                 raise DeviceError(
                     f"{device}: all {count} machines of the key were busy for "
-                    f"{device.timeout_s:g} s; wait, or allow more with ?timeout="
+                    f"{device.timeout_s:g} s; wait, or increase ?timeout="
                 )
             time.sleep(POLL_S)
         # another client may have been faster: then this waits for its turn
@@ -247,7 +247,7 @@ MEANINGS = {
     "wrong ELF class": "the artifact is for another machine",
     "invalid ELF header": "the artifact is for another machine",
     "cannot open shared object": "the artifact does not load there; is it for another machine?",
-    "Cannot request": "its server is dead or not reached from here",
-    "Connection refused": "its server is dead or not reached from here",
+    "Cannot request": "its server is dead or unreachable from here",
+    "Connection refused": "its server is dead or unreachable from here",
     "closed by": "its server died",
 }

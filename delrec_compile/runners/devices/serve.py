@@ -42,7 +42,7 @@ def warning(host: str) -> str:
     """The risk of a server on `host`, in one line."""
     if is_loopback(host):
         return f"{WARNING}; only this machine reaches {host}"
-    return f"{WARNING}; {host} is open to a network: every machine of it must be trusted"
+    return f"{WARNING}; {host} is open to a network: every machine on it must be trusted"
 
 
 def tracker(host: str, port: int, ready: Callable[[int], None]) -> None:
@@ -70,7 +70,7 @@ def server(
     port: by default the first free one from SERVER_PORT. Raises DeviceError.
     """
     if not key or any(c in key for c in " :/?,\t\n"):
-        raise UsageError(f"key '{key}': a word is needed, without spaces and :/?,")
+        raise UsageError(f"key '{key}': one word is needed, without spaces or any of :/?,")
     client()
     from tvm.rpc.server import PopenRPCServerState
 
@@ -97,7 +97,7 @@ def server(
         os.chdir(home)  # TVM leaves the process in the folder of the session that died
         state.sock.close()
         os.chdir(folder)  # where a session dies, the server stays in its deleted folder
-        say("code that was sent here died, and the server with it; serving again")
+        say("code that was sent here crashed, and the server with it; serving again")
 
 
 def _until_it_ends(thread: threading.Thread) -> None:

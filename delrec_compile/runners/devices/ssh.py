@@ -33,8 +33,8 @@ CODES = {
     126: "the program cannot be run from {folder}; name a folder that allows it with ?dir=",
     127: "a command is missing there",
     132: "the processor there lacks an instruction: build with --cpu for it",
-    137: "the program was killed there: is the memory enough?",
-    139: "the program died there (SIGSEGV): report this",
+    137: "the program was killed there: is there enough memory?",
+    139: "the program crashed there (SIGSEGV): report this",
 }
 
 
@@ -98,8 +98,8 @@ def ssh(device: Device, script: str, stdin: bytes, timeout_s: float) -> bytes:
     last = " ".join(lines[-1].split())
     if done.returncode == SSH_FAILED:
         raise DeviceError(
-            f"{device} is not reached: {last}; "
-            f"'{shlex.join([*command(device), 'true'])}' must work without a question"
+            f"{device} cannot be reached: {last}; "
+            f"'{shlex.join([*command(device), 'true'])}' must work without prompting"
         )
     why = CODES.get(done.returncode, f"exit code {done.returncode}")
     folder = device.options.get("dir", FOLDER)
@@ -126,6 +126,6 @@ def _shell_safe(device: Device, option: str, default: str) -> str:
     text = device.options.get(option, default)
     if not re.fullmatch(r"[\w./ +=,:@%-]*", text):
         raise UsageError(
-            f"device '{device}': option '{option}' may hold letters, digits, spaces and ./+=,:@%-_"
+            f"device '{device}': option '{option}' may contain letters, digits, spaces and ./+=,:@%-_"
         )
     return text

@@ -71,7 +71,7 @@ def parse(url: str) -> Device:
     if not host:
         raise _refused(url, "the host is missing")
     if parts.password is not None:
-        raise _refused(url, "a password has no place here; use a key")
+        raise _refused(url, "passwords are not accepted; use a key")
     if parts.scheme == "rpc" and user:
         raise _refused(url, "rpc:// URLs take no user name")
     if parts.scheme == "rpc" and not key:
@@ -80,7 +80,7 @@ def parse(url: str) -> Device:
             url, f"the key is missing; 'delrec-compile devices --tracker {where}' lists the keys"
         )
     if parts.scheme == "ssh" and key:
-        raise _refused(url, f"'/{key}' has no meaning; a folder there is ?dir=/{key}")
+        raise _refused(url, f"'/{key}' is not allowed; to name a folder there, use ?dir=/{key}")
     default = TRACKER_PORT if parts.scheme == "rpc" else 0
     options = _options(url, parts.scheme, parts.query)
     return Device(text, parts.scheme, host, port or default, key, user, options)

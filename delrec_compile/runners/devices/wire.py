@@ -115,6 +115,6 @@ def check_code(code: int) -> None:
     if code == DIFFERENT:
         raise ParityError(f"{KERNELS_DIFFER} there: report this")
     if code == REFUSED:
-        raise DeviceError("an entry point refused its arguments there: report this")
+        raise DeviceError("an entry point rejected its arguments there: report this")
     if code != 0:
         raise DeviceError(f"code {code} there: report this")

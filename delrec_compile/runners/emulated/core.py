@@ -115,7 +115,7 @@ class EmulatedRunner(KernelRunner):
             machine.write(at.x, row.tobytes())
             done = machine.call(f"{self.prefix}_run", at.state, at.x, 1, at.y)
             if done.result != 0:
-                raise DeviceError(f"run answered {done.result} in the emulator")
+                raise DeviceError(f"run returned {done.result} in the emulator")
             self.instructions.append(done.instructions)
             self.stack_bytes = max(self.stack_bytes, done.stack_bytes)
             y[t] = np.frombuffer(machine.read(at.y, self.outputs * 4), "<f4")

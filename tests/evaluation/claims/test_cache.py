@@ -26,15 +26,20 @@ def test_keys_follow_what_changes_a_training() -> None:
 
 def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:
     with refusal(
-        UsageError, "nothere is not a directory, so it holds no training; .*--cache", 2, tmp_path
+        UsageError,
+        "nothere is not a directory, so it holds no training runs; .*--cache",
+        2,
+        tmp_path,
     ):
         small_claims(tmp_path / "nothere", recorded=True)
     file = tmp_path / "file"
     file.write_text("")
     for path in (file, file / "below"):
-        with refusal(UsageError, "cannot be the folder of trainings .* with --cache", 2, tmp_path):
+        with refusal(
+            UsageError, "cannot be used as the cache of training runs .* with --cache", 2, tmp_path
+        ):
             small_claims(path)
-        with refusal(UsageError, "is not a directory, so it holds no training", 2, tmp_path):
+        with refusal(UsageError, "is not a directory, so it holds no training runs", 2, tmp_path):
             small_claims(path, recorded=True)
 
 
@@ -42,5 +47,5 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     small_claims(tmp_path, PAIR[:1], seeds=1)
     (path,) = tmp_path.glob("*.json")
     path.write_text(path.read_text()[:40])
-    with refusal(DataError, "is damaged .* remove it to train anew", 3, tmp_path):
+    with refusal(DataError, "is damaged .* remove it to train again", 3, tmp_path):
         small_claims(tmp_path, PAIR[:1], seeds=1)

@@ -92,7 +92,7 @@ def test_results_without_networks_still_tell(tmp_path: Path) -> None:
 
 
 def test_what_is_on_record_is_shown_without_training(tmp_path: Path) -> None:
-    with refusal(UsageError, "holds no training of these networks .* --recorded", 2):
+    with refusal(UsageError, "holds no training runs of these networks .* --recorded", 2):
         small_claims(tmp_path, recorded=True)
     whole = small_claims(tmp_path)
     small_claims(tmp_path, PAIR[:1], seeds=3)

@@ -31,9 +31,9 @@ def test_variants_make_valid_configs() -> None:
     )
     with refusal(UsageError, "unknown variant 'dens'; did you mean 'dense'.*allowed", 2):
         select_variants(["dens"])
-    with refusal(UsageError, "no variant is named; allowed: feed_forward, ", 2):
+    with refusal(UsageError, "no variant is specified; allowed: feed_forward, ", 2):
         select_variants([])
-    with refusal(UsageError, "no variant is named; at least one", 2):
+    with refusal(UsageError, "no variant is specified; at least one", 2):
         claims(toy_sets(), variants=())
     with refusal(UsageError, "seeds is 0; at least 1", 2):
         claims(toy_sets(), seeds=0)

@@ -267,17 +267,17 @@ def test_bad_requests_are_refused_before_any_build(network, arguments, tmp_path)
     kw = {**arguments, "out": tmp_path / "new"}
     with refusal(UnsupportedError, "did you mean 'x86_64'", 4, tmp_path):
         compare_targets(network, ("portable_c", "x86_65"), **kw)
-    with refusal(UsageError, "no target is named; allowed: all, arm_cpu", 2, tmp_path):
+    with refusal(UsageError, "no target is specified; allowed: all, arm_cpu", 2, tmp_path):
         compare_targets(network, (" ",), **kw)
     with refusal(UnsupportedError, "unknown numeric mode 'float23'; did you mean", 4, tmp_path):
         compare_targets(network, ("x86_64",), numeric=("float23",), **kw)
     with refusal(UsageError, "no numeric mode", 2, tmp_path):
         compare_targets(network, ("x86_64",), numeric=(), **kw)
     with refusal(
-        UsageError, "--max-flash: x86_64 cannot answer it; .*: cortex_m0plus", 2, tmp_path
+        UsageError, "--max-flash: x86_64 cannot be judged by it; .*: cortex_m0plus", 2, tmp_path
     ):
         compare_targets(network, ("x86_64",), budgets=Budgets(max_flash=1), **kw)
-    with refusal(UsageError, "--max-instructions: x86_64 cannot answer", 2, tmp_path):
+    with refusal(UsageError, "--max-instructions: x86_64 cannot be judged", 2, tmp_path):
         compare_targets(network, ("x86_64",), budgets=Budgets(max_instructions=1), **kw)
     with refusal(UsageError, "--max-us 0: a budget must be more than 0", 2, tmp_path):
         Budgets(max_us=0)
@@ -348,7 +348,7 @@ def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, "Traceback" in err) == ("", False)
-    assert "the same command goes on from them" in err
+    assert "run the same command to continue from them" in err
     assert load_artifact(tmp_path / "kept" / f"{NAME}-x86_64-float32")
     assert {p.name for p in (tmp_path / "kept").iterdir()} == {
         f"{NAME}-x86_64-float32",

@@ -126,7 +126,7 @@ def test_another_network_is_noticed(tmp_path: Path) -> None:
     file = artifact.path / "network.safetensors"
     file.unlink()
     checkpoint.save(replace(network, layers=layers), file)
-    with refusal(ParityError, "footprint: shared computes other outputs", 6):
+    with refusal(ParityError, "footprint: shared computes different outputs", 6):
         footprint(artifact, str(samples), rows=("shared",), rounds=1)
 
 

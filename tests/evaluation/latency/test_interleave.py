@@ -32,7 +32,7 @@ def test_an_engine_that_computes_something_else_is_not_timed(artifacts, monkeypa
     wrong = Wrong(network)
     wrong.name = "ours"
     monkeypatch.setattr(baselines, "make", lambda *_: [wrong])
-    with pytest.raises(ParityError, match="ours computes other outputs"):
+    with pytest.raises(ParityError, match="ours computes different outputs"):
         select_engines(["ours"], artifact, network, STEP, [samples(1)])
 
 

@@ -64,7 +64,7 @@ def test_a_walk_names_the_nodes_before_and_behind_each_layer() -> None:
 WRONG = {
     "two inputs": ({**NODES, "in2": "Input"}, PATH, "has 2 inputs and 1 outputs"),
     "no such node": (NODES, (*PATH, "l gone"), "an edge of 'gone', which is not a node"),
-    "off the path": (NODES, PATH, "back: is on no path from the input to the output"),
+    "off the path": (NODES, PATH, "back: is not on any path from the input to the output"),
     "a dead end": (NODES, ("in w",), "w: sends its spikes on to 0 others"),
     "a cycle of weights": (
         {**NODES, "a": "Linear"},

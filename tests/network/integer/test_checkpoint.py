@@ -36,5 +36,5 @@ def test_damaged_descriptions_are_refused() -> None:
     for broken in ((less, config), (arrays, {**config, "layers": [{}]}), (arrays, {})):
         with refusal(CheckpointError, "the description is damaged", 3):
             from_description(*broken)
-    with refusal(CheckpointError, "tensors that the description does not name: more", 3):
+    with refusal(CheckpointError, "tensors missing from the description: more", 3):
         from_description({**arrays, "more": arrays["readout.bias"]}, config)

@@ -340,7 +340,7 @@ def test_what_cannot_be_is_refused() -> None:
         (first, {"bias": first.bias.astype(float)}, "bias is float64; int32 is needed"),
         (first, {"scale": -first.scale}, "scale holds a value that is not a positive number"),
         (first, {"beta": ONE + 1}, "beta is 32769; allowed: 0 to 32768"),
-        (first, {"beta": 0.5}, "beta is 0.5; a whole number"),
+        (first, {"beta": 0.5}, "beta is 0.5; an integer"),
         (first, {"fraction": 16}, "fraction is 16; allowed: 0 to 15"),
         (first, {"v_reset": first.threshold}, r"v_reset\[0\] = .* is not below threshold"),
         (first, {"threshold": first.threshold * 0 + LIMIT}, r"threshold\[0\] is .*below 2\*\*30"),

@@ -39,7 +39,7 @@ def test_other_machines_are_refused(tmp_path: Path) -> None:
         machine_for(of(machine="cortex_m4"), LOCAL, "x86_64")
     with refusal(UnsupportedError, "local: unknown machine", 4):
         machine_for(of(), LOCAL, "")
-    with refusal(UnsupportedError, "is for a GPU; remote devices run code of CPUs", 4):
+    with refusal(UnsupportedError, "is for a GPU; remote devices run CPU code", 4):
         machine_for(of(form="cuda", library="lib/x.so"), LOCAL, "x86_64")
 
 

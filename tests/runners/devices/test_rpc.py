@@ -135,7 +135,7 @@ def test_who_is_not_there_is_one_line(tracker: Tracker, compiled: Compile) -> No
     with refusal(DeviceError, "no machine has this key; keys there: box", 8):
         runner(artifact, tracker.url("bux"))
     nowhere = f"rpc://127.0.0.1:{free_port()}/box"
-    with refusal(DeviceError, "is not reached: Connection refused; start one .* tracker'", 8):
+    with refusal(DeviceError, "cannot be reached: Connection refused; start one .* tracker'", 8):
         runner(artifact, nowhere)
 
 

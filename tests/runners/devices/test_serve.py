@@ -13,8 +13,8 @@ from delrec_compile.runners.devices import serve
 
 
 def test_an_open_address_is_warned_of() -> None:
-    assert "every machine of it must be trusted" in serve.warning("0.0.0.0")
-    assert "every machine of it must be trusted" in serve.warning("10.0.0.4")
+    assert "every machine on it must be trusted" in serve.warning("0.0.0.0")
+    assert "every machine on it must be trusted" in serve.warning("10.0.0.4")
     for host in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
         assert "only this machine" in serve.warning(host)
 
@@ -28,5 +28,5 @@ def test_a_port_that_is_taken(tracker: Tracker) -> None:
 
 @pytest.mark.parametrize("key", ["", "a b", "a:b", "a/b", "a,b"])
 def test_a_key_is_a_word(key: str) -> None:
-    with refusal(UsageError, "a word is needed", 2):
+    with refusal(UsageError, "one word is needed", 2):
         serve.server(key, ("127.0.0.1", 1), "127.0.0.1", None, print, print)

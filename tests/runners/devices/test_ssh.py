@@ -110,7 +110,7 @@ def test_what_goes_wrong_there_is_one_line(
 
 def test_who_is_not_let_in_is_not_asked(shell: Shell, compiled: Compile) -> None:
     artifact = compiled(cases.network("single")).artifact
-    with refusal(DeviceError, "not reached: .*denied.*must work without a question", 8):
+    with refusal(DeviceError, "not reached: .*denied.*must work without prompting", 8):
         runner(artifact, shell.url(config="stranger"))
     unknown = f"ssh://MyPi?config={shell.folder}/nowhere"
     (shell.folder / "nowhere").write_text("Host MyPi\n  HostName 127.0.0.1\n  Port 1\n")
@@ -124,7 +124,7 @@ def test_what_cannot_be_sent_is_refused(
     tmp_path: Path,
 ) -> None:
     artifact = compiled(cases.network("single")).artifact
-    with refusal(UsageError, "option 'run' may hold letters", 2):
+    with refusal(UsageError, "option 'run' may contain letters", 2):
         runner(artifact, shell.url("run=a;b"))
     older = replace(artifact.manifest, static_library=None)
     with refusal(InputError, "has no static library: .* build it again", 3):

@@ -75,7 +75,7 @@ def test_what_is_wrong_there_is_one_line(traced: tuple[bytes, np.ndarray, np.nda
         decode(answer(request, y, spikes, test=3), request, SHAPE)
     with refusal(ParityError, "the tracing kernel and the kernel without trace .* there", 6):
         decode(answer(request, y, spikes, code=1), request, SHAPE)
-    with refusal(DeviceError, "an entry point refused its arguments there", 8):
+    with refusal(DeviceError, "an entry point rejected its arguments there", 8):
         check_code(2)
     with refusal(DeviceError, "code 9 there", 8):
         check_code(9)

@@ -24,7 +24,7 @@ def finite(name: str, values: Any) -> NDArray[np.float32]:
 def matrix(name: str, values: Any) -> NDArray[np.float32]:
     array = finite(name, values)
     if array.ndim != 2 or 0 in array.shape:
-        raise NetworkError(f"{name} has shape {list(array.shape)}; [out, in] is needed")
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [out, in] is required")
     return array
 
 
@@ -32,7 +32,7 @@ def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float3
     array = finite(name, values)
     if array.ndim != 1 or len(array) == 0 or (size is not None and len(array) != size):
         expected = "[N]" if size is None else f"[{size}]"
-        raise NetworkError(f"{name} has shape {list(array.shape)}; {expected} is needed")
+        raise NetworkError(f"{name} has shape {list(array.shape)}; {expected} is required")
     return array
 
 
@@ -45,9 +45,9 @@ def kernel(values: Any) -> NDArray[np.float32]:
     if array.ndim == 2 and len(array) == 1 and array.size:
         array = array[0]
     if array.ndim not in (1, 2) or 0 in array.shape:
-        raise NetworkError(f"kernel has shape {list(array.shape)}; [K] or [heads, K] is needed")
+        raise NetworkError(f"kernel has shape {list(array.shape)}; [K] or [heads, K] is required")
     if array.shape[-1] % 2 == 0:
-        raise NetworkError(f"kernel has {array.shape[-1]} taps; an odd number is needed")
+        raise NetworkError(f"kernel has {array.shape[-1]} taps; an odd number is required")
     return array
 
 
@@ -57,7 +57,7 @@ def heads(kernel: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
     if rows != kernels:
         raise NetworkError(
             f"the recurrence has {kernels} kernels and {rows} rows of delays; one row per kernel "
-            "is needed"
+            "is required"
         )
 
 
@@ -67,7 +67,7 @@ def delays(values: Any) -> NDArray[np.int32]:
     if array.ndim == 2 and len(array) == 1:
         array = array[0]
     if array.ndim not in (1, 2) or array.size == 0:
-        raise NetworkError(f"delay has shape {list(array.shape)}; [N] or [heads, N] is needed")
+        raise NetworkError(f"delay has shape {list(array.shape)}; [N] or [heads, N] is required")
     number = array.astype(np.float64)
     for fault, why in (
         (~np.isfinite(number), "delays must be finite numbers"),
@@ -84,7 +84,7 @@ def delays(values: Any) -> NDArray[np.int32]:
 def vector_of_delays(values: Any) -> NDArray[np.int32]:
     array = delays(values)
     if array.ndim != 1:
-        raise NetworkError(f"delay has shape {list(array.shape)}; [N] is needed")
+        raise NetworkError(f"delay has shape {list(array.shape)}; [N] is required")
     return array
 
 
@@ -92,15 +92,15 @@ def taps(name: str, values: Any, axes: tuple[str, ...]) -> NDArray[np.float32]:
     """Kernels with an odd number of taps along their last axis. axes: their names, for errors."""
     array = finite(name, values)
     if array.ndim != len(axes) or 0 in array.shape:
-        raise NetworkError(f"{name} has shape {list(array.shape)}; [{', '.join(axes)}] is needed")
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [{', '.join(axes)}] is required")
     if array.shape[-1] % 2 == 0:
-        raise NetworkError(f"{name} has {array.shape[-1]} taps; an odd number is needed")
+        raise NetworkError(f"{name} has {array.shape[-1]} taps; an odd number is required")
     return array
 
 
 def count(name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise NetworkError(f"{name} is {value!r}; an integer from 1 is needed")
+        raise NetworkError(f"{name} is {value!r}; an integer from 1 is required")
 
 
 def lag(name: str, steps: int) -> None:

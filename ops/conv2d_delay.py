@@ -59,7 +59,7 @@ class Conv2dDelay(MapDelay):
         _, to, come_from, rows, columns = self.kernel.shape
         if to != come_from or rows != columns:
             raise NetworkError(
-                f"kernel has shape {list(self.kernel.shape)}; [D, C, C, k, k] is needed"
+                f"kernel has shape {list(self.kernel.shape)}; [D, C, C, k, k] is required"
             )
         checks.lag("kernel", len(self.kernel) - 1)
         for name in ("height", "width"):

@@ -58,7 +58,7 @@ class DenseDelay(Recurrence):
         n = len(self.delay)
         if self.weight.shape != (n, n):
             raise NetworkError(
-                f"recurrent weight has shape {list(self.weight.shape)}; [{n}, {n}] is needed"
+                f"recurrent weight has shape {list(self.weight.shape)}; [{n}, {n}] is required"
             )
 
     @property

@@ -81,13 +81,13 @@ class Lif(Neuron):
                 )
         sizes = {len(value) for value in self.arrays().values()}
         if len(sizes) > 1:
-            raise NetworkError(f"lif: constants for {sorted(sizes)} neurons; one size is needed")
+            raise NetworkError(f"lif: constants for {sorted(sizes)} neurons; one size is required")
         beta, _ = _wrong(self.beta, (self.beta < 0) | (self.beta > 1))
         if beta:
             raise NetworkError(f"lif: beta is {beta}; allowed: 0 <= beta <= 1")
         gain, _ = _wrong(self.gain, self.gain <= 0)
         if gain:
-            raise NetworkError(f"lif: gain is {gain}; a positive number is needed")
+            raise NetworkError(f"lif: gain is {gain}; a positive number is required")
         reset, at = _wrong(self.v_reset, self.v_reset >= self.threshold)
         if reset:
             raise NetworkError(
@@ -236,7 +236,7 @@ def _number(name: str, value: Any) -> Number:
     if array.ndim:
         return checks.vector(f"lif: {name}", array)
     if not np.isfinite(array):
-        raise NetworkError(f"lif: {name} is {array}; a finite number is needed")
+        raise NetworkError(f"lif: {name} is {array}; a finite number is required")
     return float(array)
 
 

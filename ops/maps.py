@@ -57,10 +57,10 @@ class Maps:
         if channels * self.groups != self.channels or outputs % self.groups:
             raise NetworkError(
                 f"the kernel has shape {list(self.kernel)}; with {self.channels} channels in "
-                f"{self.groups} groups, [O, {self.channels / self.groups:g}, rows, columns] is needed"
+                f"{self.groups} groups, [O, {self.channels / self.groups:g}, rows, columns] is required"
             )
         if any(p >= k for p, k in zip(self.pad, self.kernel[2:], strict=True)):
-            raise NetworkError(f"pad is {list(self.pad)}; below the kernel's size is needed")
+            raise NetworkError(f"pad is {list(self.pad)}; below the kernel's size is required")
         if min(self.out[1:]) < 1:
             raise NetworkError(
                 f"a kernel of {list(self.kernel[2:])} does not fit maps of "
@@ -121,7 +121,7 @@ class Maps:
         array = checks.finite("weight", kernel)
         if array.shape != self.kernel:
             raise NetworkError(
-                f"weight has shape {list(array.shape)}; {list(self.kernel)} is needed"
+                f"weight has shape {list(array.shape)}; {list(self.kernel)} is required"
             )
         return array
 

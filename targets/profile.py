@@ -48,10 +48,10 @@ class Memory:
             if address < 0 or size < 1:
                 raise UnsupportedError(
                     f"{name} = [{address}, {size}]; an address of 0 or more and a size of 1 KB or "
-                    "more are needed"
+                    "more are required"
                 )
         if self.stack < 0:
-            raise UnsupportedError(f"stack = {self.stack}; 0 KB or more is needed")
+            raise UnsupportedError(f"stack = {self.stack}; 0 KB or more is required")
 
     @property
     def map(self) -> MemoryMap:
@@ -152,7 +152,7 @@ class Target:
                 )
         if not self.numeric or not self.schedules:
             key = "a [[schedule]]" if self.numeric else "a mode in 'numeric'"
-            raise UnsupportedError(f"{key} is missing; at least one is needed")
+            raise UnsupportedError(f"{key} is missing; at least one is required")
         if (self.form == "library") != bool(self.llvm):
             raise UnsupportedError(
                 "form 'library' needs an [llvm] table, and no other form has one"
@@ -243,7 +243,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         kinds = get_args(kind)
         if kinds[-1] is not Ellipsis and len(value) != len(kinds):
-            raise UnsupportedError(f"{where} = {value!r}; {len(kinds)} values are needed")
+            raise UnsupportedError(f"{where} = {value!r}; {len(kinds)} values are required")
         kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
         return tuple(_value(k, v, where) for k, v in zip(kinds, value, strict=True))
     if kind is Numeric and isinstance(value, str):
@@ -254,7 +254,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     accepted = (int, float) if kind is float else get_origin(kind) or kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         name = "a list" if get_origin(kind) is tuple else _NAMES.get(kind, kind.__name__)
-        raise UnsupportedError(f"{where} = {value!r}; {name} is needed")
+        raise UnsupportedError(f"{where} = {value!r}; {name} is required")
     return value
 
 

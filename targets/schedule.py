@@ -57,11 +57,11 @@ class Schedule:
         for name in ("lanes", "registers", "tile"):
             value = getattr(self, name)
             if value < 1 or value & (value - 1):
-                raise UnsupportedError(f"schedule: {name} = {value}; a power of two is needed")
+                raise UnsupportedError(f"schedule: {name} = {value}; a power of two is required")
         for name in ("words", "neurons"):
             if getattr(self, name) < 1:
                 raise UnsupportedError(
-                    f"schedule: {name} = {getattr(self, name)}; 1 or more is needed"
+                    f"schedule: {name} = {getattr(self, name)}; 1 or more is required"
                 )
         for name, allowed in (
             ("events", LISTS),

@@ -122,7 +122,7 @@ V = TypeVar("V", bound=StateTensor)
 def state_from_json(data: Any, kind: type[V]) -> tuple[V, ...]:
     """The `state` of a manifest, in memory order. Raises ValueError, which names the key."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"key 'state' is {data!r}; an object is needed")
+        raise ValueError(f"key 'state' is {data!r}; an object is required")
     variables = []
     for name, values in data.items():
         try:

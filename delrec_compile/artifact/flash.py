@@ -66,7 +66,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Flash:
-    """A flash to run. setup: commands that are needed once. command: writes the image."""
+    """A flash to run. setup: commands that are required once. command: writes the image."""
 
     artifact: Path
     target: str

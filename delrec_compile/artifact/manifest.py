@@ -86,7 +86,7 @@ class CommonManifest:
             raise InputError(str(error)) from error
         for key in ("steps_per_call", "inputs", "outputs"):
             if getattr(self, key) < 1:
-                raise InputError(f"key '{key}' is {getattr(self, key)}; at least 1 is needed")
+                raise InputError(f"key '{key}' is {getattr(self, key)}; at least 1 is required")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

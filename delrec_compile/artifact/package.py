@@ -26,10 +26,12 @@ def check_output(out: Path, force: bool) -> None:
         for path in (out, archive_of(out)):
             if path.exists() or path.is_symlink():
                 raise InputError(
-                    f"{path} exists; add --force to replace it, or name another with -o"
+                    f"{path} exists; add --force to replace it, or choose another with -o"
                 )
     elif (out.exists() or out.is_symlink()) and not _replaceable(out):
-        raise InputError(f"{out} is not an artifact, so --force does not replace it; name another")
+        raise InputError(
+            f"{out} is not an artifact, so --force does not replace it; choose another"
+        )
 
 
 def _replaceable(out: Path) -> bool:
@@ -66,7 +68,7 @@ def staging(out: Path) -> Iterator[Path]:
         stage.chmod(0o755)
     except OSError as error:
         raise InputError(
-            f"cannot write in {parent}: {error.strerror}; name another folder with -o"
+            f"cannot write in {parent}: {error.strerror}; choose another folder with -o"
         ) from error
     try:
         yield stage

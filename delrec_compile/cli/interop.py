@@ -94,7 +94,7 @@ def _check_output(out: Path, force: bool) -> None:
     from delrec_compile.system.files import check_writable
 
     if out.suffix != ".safetensors":
-        raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
+        raise UsageError(f"-o {out}: a name that ends in .safetensors is required")
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
     check_writable(out)

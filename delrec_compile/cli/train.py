@@ -114,7 +114,7 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
     if log not in LOGS:
         raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
     if out.suffix != ".safetensors":
-        raise UsageError(f"-o {out}: a name that ends in .safetensors is needed")
+        raise UsageError(f"-o {out}: a name that ends in .safetensors is required")
     if out.is_file() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
     state = out.with_suffix(".unfinished")

@@ -52,7 +52,7 @@ def build(
     profile = targets.load(target)
     mode = profile.numeric_mode(numeric)
     if unroll < 1:
-        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
+        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is required")
     name = c_name(network.name)
     out = _output(out, name, profile.name, mode)
     check_output(out, force)

@@ -151,13 +151,13 @@ def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
     if counts.dtype != np.uint8 or counts.ndim != 3:
         raise DataError(
             f"{path}: counts are {counts.dtype} of shape {list(counts.shape)}; "
-            "uint8 (samples, steps, channels) is needed"
+            "uint8 (samples, steps, channels) is required"
         )
     if dt_ms.ndim or dt_ms.dtype.kind not in "fiu" or not 0 < float(dt_ms) < np.inf:
         raise DataError(f"{path}: dt_ms is not a positive number")
     if "keys" in arrays and (arrays["keys"].dtype.kind != "U" or arrays["keys"].ndim != 1):
         raise DataError(
-            f"{path}: keys are {arrays['keys'].dtype}; a one-dimensional array of text is needed"
+            f"{path}: keys are {arrays['keys'].dtype}; a one-dimensional array of text is required"
         )
     keys = tuple(arrays["keys"].tolist()) if "keys" in arrays else None
     checked = require_ints(path, "labels", labels, len(counts))
@@ -170,10 +170,10 @@ def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
 
 def _check_options(dt_ms: float, steps: int, group: int, units: int) -> None:
     if not 0 < dt_ms < np.inf:
-        raise UsageError(f"dt_ms is {dt_ms}; a positive number of milliseconds is needed")
+        raise UsageError(f"dt_ms is {dt_ms}; a positive number of milliseconds is required")
     for name, value in (("steps", steps), ("group", group), ("units", units)):
         if value < 1:
-            raise UsageError(f"{name} is {value}; at least 1 is needed")
+            raise UsageError(f"{name} is {value}; at least 1 is required")
     if units % group:
         raise UsageError(
             f"{units} units cannot be summed in groups of {group}; use a divisor of {units}"

@@ -68,11 +68,11 @@ def _check_datasets(file: Any, path: Path) -> None:
             )
         if dataset.ndim != 1:
             raise DataError(
-                f"{path}: {name} has shape {list(dataset.shape or ())}; one dimension is needed"
+                f"{path}: {name} has shape {list(dataset.shape or ())}; one dimension is required"
             )
         if name != "labels" and h5py.check_vlen_dtype(dataset.dtype) is None:
             raise DataError(
-                f"{path}: {name} is {dataset.dtype}; an array for each utterance (vlen) is needed"
+                f"{path}: {name} is {dataset.dtype}; an array for each utterance (vlen) is required"
             )
 
 
@@ -113,7 +113,7 @@ def require_ints(path: Path, name: str, values: npt.NDArray[Any], n: int) -> Int
     if values.shape != (n,) or values.dtype.kind not in "iu":
         raise DataError(
             f"{path}: {name} is {values.dtype} of shape {list(values.shape)}; "
-            f"{n} integers are needed"
+            f"{n} integers are required"
         )
     return values.astype(np.int64)
 
@@ -141,7 +141,7 @@ def spikes(file: Any, path: Path, units: int) -> Iterator[tuple[int, Spikes]]:
     if times_type.kind != "f" or units_type.kind not in "iu":
         raise DataError(
             f"{path}: spikes/times hold {times_type} and spikes/units {units_type}; "
-            "floats and integers are needed"
+            "floats and integers are required"
         )
     for first in range(0, len(file["labels"]), CHUNK):
         span = slice(first, first + CHUNK)
@@ -159,11 +159,13 @@ def _check_spikes(
     where = f"{path}: utterance {index}"
     if len(times) != len(unit):
         raise DataError(
-            f"{where} has {len(times)} times and {len(unit)} units; equal numbers are needed"
+            f"{where} has {len(times)} times and {len(unit)} units; equal numbers are required"
         )
     bad = np.flatnonzero((unit < 0) | (unit >= units))
     if len(bad):
         raise DataError(f"{where} has unit {unit[bad[0]]}; allowed: 0..{units - 1}")
     bad = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
     if len(bad):
-        raise DataError(f"{where} has time {times[bad[0]]}; finite seconds, 0 or later, are needed")
+        raise DataError(
+            f"{where} has time {times[bad[0]]}; finite seconds, 0 or later, are required"
+        )

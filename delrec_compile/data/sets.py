@@ -27,7 +27,7 @@ class Sets:
         for name in ("train", "valid", "test"):
             events: Events = getattr(self, name)
             if not len(events):
-                raise DataError(f"the {name} set is empty; at least one sample is needed")
+                raise DataError(f"the {name} set is empty; at least one sample is required")
             if events.counts.shape[1:] != self.train.counts.shape[1:]:
                 raise DataError(
                     f"the {name} set has {events.steps} steps of {events.channels} channels, the "

@@ -223,9 +223,9 @@ def _render(
 def _check_counts(counts: dict[str, int], seed: int) -> None:
     for name, count in counts.items():
         if count < 1:
-            raise UsageError(f"{name} is {count} samples per class; at least 1 is needed")
+            raise UsageError(f"{name} is {count} samples per class; at least 1 is required")
     if seed < 0:
-        raise UsageError(f"seed is {seed}; 0 or more is needed")
+        raise UsageError(f"seed is {seed}; 0 or more is required")
 
 
 def _check_folder(out: Path, force: bool) -> None:
@@ -237,10 +237,11 @@ def _check_folder(out: Path, force: bool) -> None:
     foreign = [name for name in names if name not in ours]
     if force and foreign:
         raise DataError(
-            f"{out} contains '{foreign[0]}', which is not part of this data set; name another directory"
+            f"{out} contains '{foreign[0]}', which is not part of this data set; "
+            "choose another directory"
         )
     if names and not force:
-        raise DataError(f"{out} exists and is not empty; name another directory, or use --force")
+        raise DataError(f"{out} exists and is not empty; choose another directory, or use --force")
 
 
 @contextlib.contextmanager
@@ -257,7 +258,7 @@ def _folder_when_done(out: Path) -> Iterator[Path]:
         work.rename(out)
     except OSError as error:
         why = error.strerror or str(error).splitlines()[0]
-        raise DataError(f"{out} cannot be written: {why}; name another directory") from error
+        raise DataError(f"{out} cannot be written: {why}; choose another directory") from error
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)

@@ -143,7 +143,7 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
             pending.append(_fitting(name, part, size))
             size = part.outputs
     if not layers:
-        raise UnsupportedError("the model has no spiking layer; at least one is needed")
+        raise UnsupportedError("the model has no spiking layer; at least one is required")
     return tuple(layers), readout or _last(name, pending, size)
 
 

@@ -54,7 +54,7 @@ def from_norse(
     dts: list[Any] = [getattr(call.module, "dt", None) for call in calls]
     steps = {float(dt) for dt in dts if dt is not None}
     if len(steps) > 1:
-        raise UnsupportedError(f"cells with steps of {sorted(steps)} s; one is needed")
+        raise UnsupportedError(f"cells with steps of {sorted(steps)} s; one is required")
     for call in calls:
         if isinstance(call.module, base):
             if _cell(call, chain):

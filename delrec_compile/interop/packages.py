@@ -1,4 +1,4 @@
-"""Frameworks, imported when they are needed, and the command that installs a missing one."""
+"""Frameworks, imported when they are required, and the command that installs a missing one."""
 
 from __future__ import annotations
 

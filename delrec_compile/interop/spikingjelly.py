@@ -145,7 +145,7 @@ class _Reader:
         if not isinstance(last, self.neuron.BaseNode):
             raise UnsupportedError(
                 f"{name}: a recurrent container whose last module is a {type(last).__name__}; "
-                "neurons are needed"
+                "neurons are required"
             )
         return last
 

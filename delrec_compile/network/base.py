@@ -72,7 +72,7 @@ class BaseNetwork(ABC, Generic[L, R]):
 
     def __post_init__(self) -> None:
         if not self.layers:
-            raise NetworkError("the network has no layer; at least one is needed")
+            raise NetworkError("the network has no layer; at least one is required")
         sizes = [layer.size for layer in self.layers]
         expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
         for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
@@ -80,7 +80,7 @@ class BaseNetwork(ABC, Generic[L, R]):
                 raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
         object.__setattr__(self, "dt_ms", _number("dt_ms", self.dt_ms))
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
-            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is needed")
+            raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is required")
         object.__setattr__(self, "max_input", _number("max_input", self.max_input))
         if int(self.max_input) != self.max_input or not 1 <= self.max_input <= MAX_INPUT:
             raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
@@ -146,7 +146,7 @@ def _number(name: str, value: Any) -> Any:
     """Python's number for one of NumPy's: files hold it as JSON."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise NetworkError(f"{name} is {value!r}; a number is needed")
+        raise NetworkError(f"{name} is {value!r}; a number is required")
     return value
 
 

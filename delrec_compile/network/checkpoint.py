@@ -84,7 +84,7 @@ def _locate(source: Path | str) -> Path:
             f"pass a .safetensors file or a bundled network ({known})"
         )
     if not path.is_file():
-        raise CheckpointError(f"{path} is not a file; a .safetensors file is needed")
+        raise CheckpointError(f"{path} is not a file; a .safetensors file is required")
     return path
 
 
@@ -129,7 +129,7 @@ def _neuron(entry: dict[str, Any], layer: int, tensors: Tensors) -> Neuron:
     kinds = [kind for kind in NEURONS if kind in entry]
     if len(kinds) != 1:
         raise CheckpointError(
-            f"layers.{layer}: one neuron model is needed, of {', '.join(NEURONS)}"
+            f"layers.{layer}: one neuron model is required, of {', '.join(NEURONS)}"
         )
     kind = kinds[0]
     attributes = dict(entry[kind])

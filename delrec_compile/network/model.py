@@ -84,7 +84,7 @@ class Layer:
         if self.recurrence is not None and self.recurrence.size != self.size:
             raise NetworkError(
                 f"the recurrence has {self.recurrence.size} delays, the layer {self.size} neurons; "
-                "one delay per neuron is needed"
+                "one delay per neuron is required"
             )
 
     @property

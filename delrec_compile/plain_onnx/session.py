@@ -42,7 +42,7 @@ class PlainSession:
     def run(self, x: F32) -> F32:
         """Outputs (steps, outputs) of x, (steps, inputs); the state continues from the last call."""
         if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise DataError(f"x has shape {list(x.shape)}; [steps, {self.inputs}] is needed")
+            raise DataError(f"x has shape {list(x.shape)}; [steps, {self.inputs}] is required")
         x = np.ascontiguousarray(x, np.float32)
         y = np.empty((len(x), self.outputs), np.float32)
         self.run_in_place(x, y)

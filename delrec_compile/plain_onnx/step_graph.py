@@ -106,7 +106,7 @@ def _only(ports: list[Port], side: str, prefix: str, where: str) -> Port:
         )
     if ports[0].dtype != "float32":
         raise ModelError(
-            f"{where}: {side} '{ports[0].name}' is {ports[0].dtype}; float32 is needed"
+            f"{where}: {side} '{ports[0].name}' is {ports[0].dtype}; float32 is required"
         )
     return ports[0]
 

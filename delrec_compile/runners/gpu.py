@@ -128,7 +128,7 @@ class GpuSession(KernelRunner):
     def _checked(self, x: F32) -> F32:
         if x.ndim != 3 or x.shape[1:] != (self.streams, self.inputs):
             raise DataError(
-                f"x has shape {list(x.shape)}; [steps, {self.streams}, {self.inputs}] is needed"
+                f"x has shape {list(x.shape)}; [steps, {self.streams}, {self.inputs}] is required"
             )
         return np.ascontiguousarray(x, np.float32)
 

@@ -37,7 +37,7 @@ class Session(KernelRunner):
     def __init__(self, artifact: Artifact | Path | str, streams: int = 1, threads: int = 1) -> None:
         for option, number in (("streams", streams), ("threads", threads)):
             if number < 1:
-                raise DataError(f"{option} is {number}; at least 1 is needed")
+                raise DataError(f"{option} is {number}; at least 1 is required")
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
@@ -122,7 +122,7 @@ class Session(KernelRunner):
     def step(self, x: F32) -> F32:
         """`steps_per_call` time steps. Returns the buffer y, which the next call overwrites."""
         if x.size != self.x.size:
-            raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is needed")
+            raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is required")
         self.x[:] = counts(x).reshape(self.x.shape)
         self.step_in_place()
         return self.y
@@ -227,5 +227,5 @@ class Session(KernelRunner):
         lead, inputs = ([] if self.streams == 1 else [self.streams]), self.x.shape[-1]
         if x.ndim != len(lead) + 2 or [*x.shape[: len(lead)], x.shape[-1]] != [*lead, inputs]:
             needed = ", ".join(map(str, [*lead, "steps", inputs]))
-            raise DataError(f"x has shape {list(x.shape)}; [{needed}] is needed")
+            raise DataError(f"x has shape {list(x.shape)}; [{needed}] is required")
         return np.ascontiguousarray(counts(x), self.x.dtype)

@@ -16,7 +16,7 @@ def check_types(instance: object) -> None:
     for key, hint in hints(type(instance)).items():
         value = getattr(instance, key)
         if not is_a(value, hint):
-            raise ValueError(f"key '{key}' is {value!r}; {describe(hint)} is needed")
+            raise ValueError(f"key '{key}' is {value!r}; {describe(hint)} is required")
 
 
 def from_json(kind: type[T], data: Mapping[str, Any]) -> T:
@@ -41,7 +41,7 @@ def _converted(value: Any, hint: Any, key: str) -> Any:
         try:
             return hint(value)
         except ValueError as error:
-            raise ValueError(f"key '{key}' is {value!r}; {describe(hint)} is needed") from error
+            raise ValueError(f"key '{key}' is {value!r}; {describe(hint)} is required") from error
     return value
 
 

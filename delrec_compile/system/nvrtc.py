@@ -35,7 +35,7 @@ class DeviceCode:
 
 
 class Nvrtc:
-    """NVRTC, by its few functions that are needed here."""
+    """NVRTC, by its few functions that are required here."""
 
     def __init__(self, path: str) -> None:
         self.lib = ctypes.CDLL(path)

@@ -132,7 +132,7 @@ class TrainConfig:
                 )
         for name, minimum in _MINIMUM.items():
             if getattr(self, name) < minimum:
-                raise UsageError(f"{name} is {getattr(self, name)}; {minimum} or more is needed")
+                raise UsageError(f"{name} is {getattr(self, name)}; {minimum} or more is required")
         for name in (n for n, kind in _kinds().items() if kind is int):
             maximum = _MAXIMUM.get(name, _INT32_MAX)
             if getattr(self, name) > maximum:
@@ -142,16 +142,16 @@ class TrainConfig:
                 )
         for name in _POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"{name} is {getattr(self, name)}; a positive number is needed")
+                raise UsageError(f"{name} is {getattr(self, name)}; a positive number is required")
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(
-                    f"{name} is {getattr(self, name)}; a share from 0 to below 1 is needed"
+                    f"{name} is {getattr(self, name)}; a share from 0 to below 1 is required"
                 )
         for name in _FROM_ZERO:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(
-                    f"{name} is {getattr(self, name)}; 0 or a positive number is needed"
+                    f"{name} is {getattr(self, name)}; 0 or a positive number is required"
                 )
         self._check_combinations()
 
@@ -159,7 +159,7 @@ class TrainConfig:
         """Raises UsageError for options that do not fit each other."""
         if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
             raise UsageError(
-                f"kernel is {self.kernel}; an odd number of taps, such as 3, is needed"
+                f"kernel is {self.kernel}; an odd number of taps, such as 3, is required"
             )
         for name, recurrences in _RECURRENCES_WITH.items():
             if self._changed(name) and self.recurrence not in recurrences:
@@ -168,16 +168,16 @@ class TrainConfig:
                     f"does not have; allowed with {', '.join(recurrences)}"
                 )
         if not 0 < self.distill <= 1:
-            raise UsageError(f"distill is {self.distill}; a share above 0, up to 1, is needed")
+            raise UsageError(f"distill is {self.distill}; a share above 0, up to 1, is required")
         if self.hidden % (self.channels * self.height):
             raise UsageError(
                 f"hidden is {self.hidden}; {self.channels} channels of {self.height} rows need a "
                 f"multiple of {self.channels * self.height}"
             )
         if not 1 <= self.tau < math.inf:
-            raise UsageError(f"tau is {self.tau}; 1 step or more is needed")
+            raise UsageError(f"tau is {self.tau}; 1 step or more is required")
         if not -math.inf < self.v_reset < self.threshold:
-            raise UsageError(f"v_reset is {self.v_reset}; less than the threshold is needed")
+            raise UsageError(f"v_reset is {self.v_reset}; less than the threshold is required")
         if self.gain == "leak" and (self.tau == 1 or self.betas == "learned"):
             raise UsageError("gain is 'leak', 1 - beta; allowed with a fixed beta of tau above 1")
 

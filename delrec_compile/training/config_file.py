@@ -30,7 +30,9 @@ def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
         _check_name(f"--config {path}", name, kinds)
         kind = kinds[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
-            raise UsageError(f"--config {path}: {name} is {value!r}; {TYPE_NAMES[kind]} is needed")
+            raise UsageError(
+                f"--config {path}: {name} is {value!r}; {TYPE_NAMES[kind]} is required"
+            )
         options[name] = kind(value)
     return options
 

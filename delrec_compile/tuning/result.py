@@ -26,7 +26,7 @@ class Limits:
         for name in ("minutes", "trials"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise UsageError(f"--{name} {value}: more than 0 is needed")
+                raise UsageError(f"--{name} {value}: more than 0 is required")
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _tunable(target: str, device: str | None) -> targets.Target:
 def _parallel_jobs(profile: targets.Target, device: str | None, jobs: int | None) -> int:
     """Number of evaluators; one where time is measured."""
     if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least 1 is needed")
+        raise UsageError(f"--jobs {jobs}: at least 1 is required")
     return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MAX_JOBS)
 
 

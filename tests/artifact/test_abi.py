@@ -27,7 +27,7 @@ def test_state_is_in_memory_order() -> None:
 
 def test_a_tensor_has_no_offset() -> None:
     assert StateTensor("h", 3, "int64").to_json() == {"elements": 3, "dtype": "int64"}
-    with pytest.raises(ValueError, match="key 'elements' is '3'; an integer is needed"):
+    with pytest.raises(ValueError, match="key 'elements' is '3'; an integer is required"):
         StateTensor("h", "3", "int64")  # type: ignore[arg-type]
 
 

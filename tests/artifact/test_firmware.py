@@ -136,7 +136,7 @@ def test_a_network_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
 def test_a_damaged_memory_map_is_named(tmp_path: Path) -> None:
     profile = tmp_path / "mine.toml"
     profile.write_text(SMALL_CHIP.replace("flash = [0x08000000, 128]", "flash = 128"))
-    with refusal(UnsupportedError, r"\[memory\]: flash = 128; a list is needed", 4):
+    with refusal(UnsupportedError, r"\[memory\]: flash = 128; a list is required", 4):
         build(cases.network("mixed"), str(profile), tmp_path / "a")
     profile.write_text(SMALL_CHIP.replace('core = "cortex_m3"', 'core = "cortex_m5"'))
     with refusal(UnsupportedError, "unknown core 'cortex_m5'; did you mean 'cortex_m", 4):

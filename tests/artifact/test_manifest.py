@@ -105,7 +105,7 @@ def test_a_wrong_value_is_named(key: str, value: Any, needed: str) -> None:
 
 
 def test_a_replaced_value_is_checked_too() -> None:
-    with refusal(InputError, "key 'outputs' is 'x'; an integer is needed", 3):
+    with refusal(InputError, "key 'outputs' is 'x'; an integer is required", 3):
         replace(typed(), outputs="x")  # type: ignore[arg-type]
 
 

@@ -53,7 +53,7 @@ def test_a_stage_is_gone_after_an_error(tmp_path: Path) -> None:
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    message = "cannot write in .*; name another folder with -o"
+    message = "cannot write in .*; choose another folder with -o"
     with refusal(InputError, message, 3), staging(tmp_path / "file" / "net"):
         pass
 

@@ -153,7 +153,7 @@ def test_refusals(
 
 
 def test_where_it_goes(here: Path) -> None:
-    assert ".safetensors is needed" in refused(2, "import", "my:build", "-o", "a.onnx", cwd=here)
+    assert ".safetensors is required" in refused(2, "import", "my:build", "-o", "a.onnx", cwd=here)
 
 
 def test_what_nir_has_not(tmp_path: Path) -> None:

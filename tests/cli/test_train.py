@@ -26,7 +26,7 @@ def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):
     arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1)
     for name in ("net.unfinished", "run.1", "net"):
         said = refused(2, *arguments, "-o", tmp_path / name)
-        assert "a name that ends in .safetensors is needed" in said
+        assert "a name that ends in .safetensors is required" in said
     for name in ("net.safetensors", "net.epochs.csv"):
         (tmp_path / name).mkdir()
         said = refused(3, *arguments, "-o", tmp_path / "net.safetensors", "--force")

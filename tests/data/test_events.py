@@ -115,7 +115,7 @@ GOOD_SAMPLES: dict[str, Any] = {
         ({"counts": None}, "no array 'counts'; its arrays are: dt_ms, labels"),
         ({"counts": np.zeros((2, 4, 3), np.float32)}, "counts are float32"),
         ({"counts": np.zeros((2, 4), np.uint8)}, "of shape"),
-        ({"labels": np.zeros(3, np.uint16)}, "2 integers are needed"),
+        ({"labels": np.zeros(3, np.uint16)}, "2 integers are required"),
         ({"labels": np.zeros(2)}, "labels is float64"),
         ({"dt_ms": np.float64(-1)}, "dt_ms"),
         ({"keys": np.arange(2)}, "one-dimensional array of text"),

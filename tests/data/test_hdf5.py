@@ -58,12 +58,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "time negative": ({"utterances": [([-0.5], [1])], "labels": [0]}, r"time -0\.5"),
     "time nan": ({"utterances": [([np.nan], [1])], "labels": [0]}, "time nan"),
     "time infinite": ({"utterances": [([np.inf], [1])], "labels": [0]}, "time inf"),
-    "times are integers": ({"times": np.int32}, "floats and integers are needed"),
+    "times are integers": ({"times": np.int32}, "floats and integers are required"),
     "labels are floats": ({"label_type": np.float32}, "labels is float32"),
     "label without a name": ({"keys": ["only"]}, "label 1; there are 1 class names"),
     "label negative": ({"labels": [0, -1, 0], "label_type": np.int16}, "utterance 1 has label -1"),
     "labels are a table": ({"labels": [[0], [1], [1]]}, "labels has shape"),
-    "too few speakers": ({"speaker": [1]}, "3 integers are needed"),
+    "too few speakers": ({"speaker": [1]}, "3 integers are required"),
 }
 
 

@@ -305,7 +305,7 @@ def test_arguments_that_make_no_sense(made: Made) -> None:
     assert entry("run")(session._gpu, null, 1, at) == -1
     assert entry("trace")(session._gpu, at, 1, at, null) == -1
     assert entry("driver")(b"libnone.so.9") == -2
-    with pytest.raises(DataError, match=r"x has shape \[1, 2, 99\]; \[steps, 2, 14\] is needed"):
+    with pytest.raises(DataError, match=r"x has shape \[1, 2, 99\]; \[steps, 2, 14\] is required"):
         session.run(x)
 
 

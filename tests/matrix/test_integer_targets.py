@@ -98,7 +98,7 @@ def test_every_network_has_the_bits_of_the_reference(
     x = cases.counts(case)
     spikes = agree(session, whole, x)
     assert spikes > 0 or not sum(int(s.sum()) for s in ReferenceRunner(network).trace(x).spikes)
-    # counts beyond max_input are taken as max_input, and many parts of a sum are needed
+    # counts beyond max_input are taken as max_input, and many parts of a sum are required
     agree(session, whole, np.minimum(x * 60, 255))
 
 
@@ -256,7 +256,7 @@ def test_refusals(tmp_path: Path) -> None:
         build(network, "x86_64", tmp_path / "a", numeric="int4")
     with refusal(UnsupportedError, "schedule: bytes = 'bits'; allowed: wide, words, memory", 4):
         Schedule(bytes="bits")
-    with refusal(UnsupportedError, "schedule: words = 0; 1 or more is needed", 4):
+    with refusal(UnsupportedError, "schedule: words = 0; 1 or more is required", 4):
         Schedule(words=0)
     checkpoint.save(network, tmp_path / "net.safetensors")
     with refusal(CheckpointError, "is no integer network .format 'delrec.network/1'", 3):

@@ -78,7 +78,7 @@ def test_a_state_goes_to_another_stream(artifacts, x):
 
 def test_what_does_not_fit_is_refused(artifacts, x):
     session = Session(artifacts["conv_delay_256"], streams=2)
-    with pytest.raises(DataError, match=r"\[2, steps, 140\] is needed"):
+    with pytest.raises(DataError, match=r"\[2, steps, 140\] is required"):
         session.run(x[0])
     with pytest.raises(DataError, match="stream 2 of 2"):
         session.state(2)

@@ -65,7 +65,7 @@ def test_the_state_follows_from_the_parts() -> None:
     [
         ({"layers": ()}, "no layer; at least one"),
         ({"readout": Part(2, 5)}, "layer 1 sends 3 values, the next one takes 5"),
-        ({"dt_ms": "ten"}, "dt_ms is 'ten'; a number is needed"),
+        ({"dt_ms": "ten"}, "dt_ms is 'ten'; a number is required"),
         ({"dt_ms": -1.0}, "dt_ms is -1.0; a positive number"),
         ({"max_input": True}, "max_input is True; a number"),
         ({"max_input": 2.5}, "max_input is 2.5; allowed: 1 to 255"),

@@ -143,7 +143,7 @@ def test_missing_files(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "none.safetensors")
     with refusal(CheckpointError, "did you mean 'conv_delay_256'", 3):
         checkpoint.load("conv_dely_256")
-    with refusal(CheckpointError, "is not a file; a .safetensors file is needed", 3):
+    with refusal(CheckpointError, "is not a file; a .safetensors file is required", 3):
         checkpoint.load(tmp_path)
 
 
@@ -226,7 +226,7 @@ BAD_CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no layers": (lambda c: c.update(layers=[]), "does not name"),
     "layers": (lambda c: c.update(layers=None), "damaged"),
     "no time": (lambda c: c.pop("dt_ms"), "damaged .*dt_ms"),
-    "time": (lambda c: c.update(dt_ms="ten"), "dt_ms is .ten.; a number is needed"),
+    "time": (lambda c: c.update(dt_ms="ten"), "dt_ms is .ten.; a number is required"),
     "beta": (lambda c: c["layers"][1]["lif"].update(beta=2), "beta is 2.0; allowed"),
     "NaN": (lambda c: c["layers"][1]["lif"].update(beta=float("nan")), "beta is nan"),
     "decision": (lambda c: c["readout"].update(decision="vote"), "unknown decision 'vote'"),

@@ -48,7 +48,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "long delay": (lambda: ConvDelay([1], [4095]), "the longest delay allowed is 4094 steps"),
     "fractional delay": (lambda: DenseDelay([[1]], [1.5]), r"delay\[0\] is 1.5; .* whole number"),
     "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\] or"),
-    "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is needed"),
+    "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is required"),
     "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"recurrent weight\[0, 0\] is inf"),
     "too large for float32": (
         lambda: layer(weight=np.full((3, 2), 1e39)),
@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN weight": (lambda: layer(weight=[[0, np.nan]], bias=[0]), r"weight\[0, 1\] is nan"),
     "flat weight": (lambda: layer(weight=np.ones(3)), r"weight has shape \[3\]; \[out, in\]"),
     "empty weight": (lambda: layer(weight=np.ones((0, 3))), r"weight has shape \[0, 3\]"),
-    "short bias": (lambda: layer(bias=np.zeros(2)), r"bias has shape \[2\]; \[3\] is needed"),
+    "short bias": (lambda: layer(bias=np.zeros(2)), r"bias has shape \[2\]; \[3\] is required"),
     "few delays": (
         lambda: layer(recurrence=ConvDelay([1], [0, 0])),
         "the recurrence has 2 delays, the layer 3 neurons",

@@ -13,8 +13,8 @@ from delrec_compile.ops import checks
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "nan": (lambda: checks.finite("w", [[1, np.nan]]), r"w\[0, 1\] is nan; weights must be finite"),
-    "vector": (lambda: checks.matrix("w", [1.0]), r"w has shape \[1\]; \[out, in\] is needed"),
-    "length": (lambda: checks.vector("b", [1.0], 2), r"b has shape \[1\]; \[2\] is needed"),
+    "vector": (lambda: checks.matrix("w", [1.0]), r"w has shape \[1\]; \[out, in\] is required"),
+    "length": (lambda: checks.vector("b", [1.0], 2), r"b has shape \[1\]; \[2\] is required"),
     "even kernel": (lambda: checks.kernel([1, 2]), "kernel has 2 taps; an odd number"),
     "negative": (lambda: checks.delays([0, -1]), r"delay\[1\] is -1; a delay cannot be negative"),
     "fraction": (lambda: checks.delays([1.5]), r"delay\[0\] is 1.5; a frozen delay is a whole"),

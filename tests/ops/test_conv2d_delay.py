@@ -26,7 +26,7 @@ def test_conv2d_delay_is_its_formula() -> None:
 
 
 def test_kernels_between_other_channels_are_refused() -> None:
-    with pytest.raises(NetworkError, match=r"kernel has shape .*; \[D, C, C, k, k\] is needed"):
+    with pytest.raises(NetworkError, match=r"kernel has shape .*; \[D, C, C, k, k\] is required"):
         Conv2dDelay(np.ones((1, 2, 3, 3, 3)), 4, 4)
     with pytest.raises(NetworkError, match="height is 0; an integer from 1"):
         Conv2dDelay(np.ones((1, 2, 2, 3, 3)), 0, 4)

@@ -53,7 +53,7 @@ def test_the_table_holds_each_tap_once(maps: Maps) -> None:
 
 
 def test_a_kernel_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(NetworkError, match=r"\[O, 1, rows, columns\] is needed"):
+    with pytest.raises(NetworkError, match=r"\[O, 1, rows, columns\] is required"):
         Maps(2, 4, 4, (2, 2, 3, 3), groups=2)
     with pytest.raises(NetworkError, match="does not fit maps of"):
         Maps(1, 2, 2, (1, 1, 3, 3))

@@ -20,7 +20,7 @@ def test_state_goes_on_and_starts_afresh(cell: PlainArtifact) -> None:
     session.reset()
     parts = np.concatenate([session.run(x[:4]), session.run(x[4:])])
     np.testing.assert_array_equal(parts, whole)
-    with pytest.raises(DataError, match=r"x has shape \[9\]; \[steps, 3\] is needed"):
+    with pytest.raises(DataError, match=r"x has shape \[9\]; \[steps, 3\] is required"):
         session.run(x[:, 0])
 
 

@@ -44,7 +44,7 @@ def test_data_beside_the_file(tmp_path: Path) -> None:
             "float[N,5] present_h",
             "'past_h' is .*a state comes out as it goes in",
         ),
-        ("float[N,3] x", "double[N,3] x", "input 'x' is float64; float32 is needed"),
+        ("float[N,3] x", "double[N,3] x", "input 'x' is float64; float32 is required"),
         ("float[N,3] x", "float[N,K] x", "'x' has an unknown extent at axis 1"),
         ("float[N,3] x", "float[N,3] x, float[N,3] z", r"2 inputs that are not state \(x, z\)"),
         ("float[N,2] y, ", "", "0 outputs that are not state"),

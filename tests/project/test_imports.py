@@ -1,4 +1,4 @@
-"""What an import brings along: heavy packages load where they are needed, and only there."""
+"""What an import brings along: heavy packages load where they are required, and only there."""
 
 from __future__ import annotations
 

@@ -78,9 +78,9 @@ def test_nan_input_does_not_kill_a_neuron(artifacts, samples):
 
 def test_session_refuses_wrong_shapes(artifacts):
     session = Session(artifacts["conv_delay_256"])
-    with pytest.raises(DataError, match=r"\[steps, 140\] is needed"):
+    with pytest.raises(DataError, match=r"\[steps, 140\] is required"):
         session.run(np.zeros((3, 139), np.float32))
-    with pytest.raises(DataError, match=r"\[1, 140\] is needed"):
+    with pytest.raises(DataError, match=r"\[1, 140\] is required"):
         session.step(np.zeros(1, np.float32))
 
 
@@ -201,7 +201,7 @@ def test_an_artifact_of_another_kind_is_refused(tmp_path):
     other = Artifact(tmp_path, typed(form="library", library="lib/x.so"))
     with refusal(InputError, "x.so does not load here", 3):
         Session(other)
-    with refusal(DataError, "streams is 0; at least 1 is needed", 3):
+    with refusal(DataError, "streams is 0; at least 1 is required", 3):
         Session(other, streams=0)
 
 

@@ -38,13 +38,13 @@ def test_json_becomes_a_dataclass() -> None:
     ("data", "message"),
     [
         ({}, "key 'size' is missing"),
-        ({"size": 1.5}, "key 'size' is 1.5; an integer is needed"),
-        ({"size": True}, "key 'size' is True; an integer is needed"),
-        ({"size": 1, "colour": "grey"}, "key 'colour' is 'grey'; one of red, blue is needed"),
-        ({"size": 1, "ratio": "x"}, "key 'ratio' is 'x'; a number or null is needed"),
-        ({"size": 1, "names": "ab"}, "key 'names' is 'ab'; a list, each item a string is needed"),
+        ({"size": 1.5}, "key 'size' is 1.5; an integer is required"),
+        ({"size": True}, "key 'size' is True; an integer is required"),
+        ({"size": 1, "colour": "grey"}, "key 'colour' is 'grey'; one of red, blue is required"),
+        ({"size": 1, "ratio": "x"}, "key 'ratio' is 'x'; a number or null is required"),
+        ({"size": 1, "names": "ab"}, "key 'names' is 'ab'; a list, each item a string is required"),
         ({"size": 1, "names": [1]}, r"key 'names' is \(1,\); a list, each item a string"),
-        ({"size": 1, "table": {1: 2}}, "key 'table' is {1: 2}; an object is needed"),
+        ({"size": 1, "table": {1: 2}}, "key 'table' is {1: 2}; an object is required"),
     ],
 )
 def test_what_does_not_fit_is_named(data: dict[str, Any], message: str) -> None:

@@ -40,7 +40,7 @@ def profile(folder: Path, name: str, *changes: tuple[str, str]) -> str:
     [
         ("^lanes = .*", "lane = 1", f"[[schedule]] 1: unknown key 'lane'; did you mean 'lanes'?; "
          f"allowed: {SCHEDULE_KEYS}"),
-        ("^lanes = .*", 'lanes = "8"', "[[schedule]] 1: lanes = '8'; an integer is needed"),
+        ("^lanes = .*", 'lanes = "8"', "[[schedule]] 1: lanes = '8'; an integer is required"),
         ("^lanes = .*", "lanes = 3", "[[schedule]] 1: schedule: lanes = 3; a power of two"),
         ("^lanes = .*", "lanes = true", "[[schedule]] 1: lanes = True; an integer"),
         ("^events = .*", 'events = "magic"', "[[schedule]] 1: schedule: events = 'magic'; allowed: "),
@@ -48,7 +48,7 @@ def profile(folder: Path, name: str, *changes: tuple[str, str]) -> str:
         ("^how = ", "hwo = ", ": unknown key 'hwo'; did you mean 'how'?; allowed: summary, how,"),
         ("^how = .*", 'how = "emulatd"', ": unknown how 'emulatd'; did you mean 'emulated'?"),
         ("^tools = .*", 'tools = ["zog"]', ": unknown tool 'zog'; did you mean 'zig'?; allowed: cc"),
-        ("^tools = .*", 'tools = "zig"', ": tools = 'zig'; a list is needed"),
+        ("^tools = .*", 'tools = "zig"', ": tools = 'zig'; a list is required"),
         ("^numeric = .*", 'numeric = ["int4"]', "numeric: unknown numeric mode 'int4'; did you"),
         ("^numeric = .*", "numeric = []", ": a mode in 'numeric' is missing"),
         ("^summary = .*", "", ": 'summary' is missing"),
@@ -66,17 +66,17 @@ def test_a_typo_is_refused_when_the_profile_loads(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("^flash = .*", "flash = 7", r"\[memory\]: flash = 7; a list is needed"),
-        ("^flash = .*", "flash = [1]", r"\[memory\]: flash = \[1\]; 2 values are needed"),
+        ("^flash = .*", "flash = 7", r"\[memory\]: flash = 7; a list is required"),
+        ("^flash = .*", "flash = [1]", r"\[memory\]: flash = \[1\]; 2 values are required"),
         ("^flash = .*", "flash = [0, 0]", r"\[memory\]: flash = \[0, 0\]; an address of 0 or more"),
         ("^flash = .*", 'flash = [0, "1"]', r"\[memory\]: flash = '1'; an integer"),
         ("^flash = ", "flsh = ", r"\[memory\]: unknown key 'flsh'; did you mean 'flash'.*: chip, "),
         ("^chip = .*", "", r"\[memory\]: 'chip' is missing"),
         ("^stack = .*", "stack = -1", r"\[memory\]: stack = -1; 0 KB or more"),
         ("^tool = ", "tools = ", r"\[flash\]: unknown key 'tools'; did you mean 'tool'"),
-        ("^pack = .*", 'pack = "yes"', r"\[flash\]: pack = 'yes'; true or false is needed"),
+        ("^pack = .*", 'pack = "yes"', r"\[flash\]: pack = 'yes'; true or false is required"),
         ("^device = .*", "", r"\[flash\]: 'device' is missing"),
-        ("^clock_mhz = .*", 'clock_mhz = "fast"', "clock_mhz = 'fast'; a number is needed"),
+        ("^clock_mhz = .*", 'clock_mhz = "fast"', "clock_mhz = 'fast'; a number is required"),
         ("^core = .*", 'core = "cortex_m44"', "unknown core 'cortex_m44'; did you mean"),
         (
             r"^\[memory\](.|\n)*?\n\n",

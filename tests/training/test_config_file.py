@@ -22,9 +22,9 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
         TrainConfig.with_options(["lr=fast"])
     for text, message in (
         ("epoch = 7", "no option 'epoch'.*did you mean 'epochs'"),
-        ('epochs = "7"', "epochs is '7'; an integer is needed"),
-        ("epochs = 1.5", "epochs is 1.5; an integer is needed"),
-        ("epochs = true", "epochs is True; an integer is needed"),
+        ('epochs = "7"', "epochs is '7'; an integer is required"),
+        ("epochs = 1.5", "epochs is 1.5; an integer is required"),
+        ("epochs = true", "epochs is True; an integer is required"),
         ("epochs", "is not valid TOML"),
     ):
         path.write_text(text)

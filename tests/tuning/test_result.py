@@ -19,9 +19,9 @@ def measured(ratio: float, wins: float | None = None) -> Measurement:
 
 def test_limits_are_positive() -> None:
     assert Limits(None, None).minutes is None
-    with refusal(UsageError, "--minutes 0: more than 0 is needed", 2):
+    with refusal(UsageError, "--minutes 0: more than 0 is required", 2):
         Limits(minutes=0)
-    with refusal(UsageError, "--trials -1: more than 0 is needed", 2):
+    with refusal(UsageError, "--trials -1: more than 0 is required", 2):
         Limits(trials=-1)
 
 

@@ -117,7 +117,7 @@ class Store:
     def files(self) -> list[Path]:
         """The tuning files. Raises InputError where the path is not a folder."""
         if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is not a folder; name another with --db")
+            raise InputError(f"{self.folder} is not a folder; choose another with --db")
         return sorted(self.folder.glob(f"*{SUFFIX}"))
 
     def read(self, key: Key) -> Contents:
@@ -268,7 +268,7 @@ def _opened(path: Path) -> Iterator[int]:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror}; name another folder with --db"
+            f"cannot write {path}: {error.strerror}; choose another folder with --db"
         ) from error
     try:
         yield fd

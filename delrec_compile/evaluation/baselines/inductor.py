@@ -146,6 +146,6 @@ def _quiet() -> Iterator[None]:
 
 def _baseline(name: str, network: Network, work: Workload, compiled: Compile) -> Baseline:
     if not any(shutil.which(c) for c in ("g++", "clang++", "c++")):
-        raise ToolchainError("a C++ compiler is needed: apt-get install g++")
+        raise ToolchainError("a C++ compiler is required: apt-get install g++")
     kind = CompiledSequence if work.hoists and work.batch < WIDE else CompiledStep
     return kind(name, network, work, compiled)

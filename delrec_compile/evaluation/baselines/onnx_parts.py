@@ -45,7 +45,7 @@ class Graph:
         return name
 
     def output(self, value: str, name: str, array: NDArray[Any]) -> None:
-        """Gives a result its name outside; no node that copies is needed."""
+        """Gives a result its name outside; no node that copies is required."""
         for node in self.nodes:
             for names in (node.input, node.output):
                 renamed = [name if n == value else n for n in names]

@@ -106,9 +106,9 @@ def claims(
 
 def _check_request(variants: Sequence[Variant], seeds: int) -> None:
     if seeds < 1:
-        raise UsageError(f"seeds is {seeds}; at least 1 is needed")
+        raise UsageError(f"seeds is {seeds}; at least 1 is required")
     if not variants:
-        raise UsageError("no variant is specified; at least one is needed")
+        raise UsageError("no variant is specified; at least one is required")
 
 
 def _rows(

@@ -171,7 +171,7 @@ def _chosen(artifact: Artifact, rows: Sequence[str], rounds: int) -> list[str]:
     m = artifact.manifest
     check_names(rows)
     if rounds < 1:
-        raise UsageError(f"rounds is {rounds}; at least 1 is needed")
+        raise UsageError(f"rounds is {rounds}; at least 1 is required")
     if not m.runs_here:
         where = "a GPU" if m.is_gpu else m.machine
         raise UnsupportedError(

@@ -64,7 +64,7 @@ def bench(
     batch = streams(form, batch)
     rounds = ROUNDS[form] if rounds is None else rounds
     if rounds < 1:
-        raise UsageError(f"rounds is {rounds}; at least 1 is needed")
+        raise UsageError(f"rounds is {rounds}; at least 1 is required")
     module = _module(artifact)
     more = {} if module == GPU_MODULE else {"form": form, "batch": batch}
     raw = child.call(

@@ -44,7 +44,9 @@ def blocks_of(path: Path | str) -> list[Block]:
     for key, value in _tensors(path).items():
         match = KEY.fullmatch(key)
         if not match:
-            raise CheckpointError(f"{path}: unknown key '{key}'; keys of 'layers.<i>.' are needed")
+            raise CheckpointError(
+                f"{path}: unknown key '{key}'; keys of 'layers.<i>.' are required"
+            )
         tensors.setdefault(int(match[1]), {})[match[2]] = value
     blocks: list[Block] = []
     for at in sorted(tensors):
@@ -54,7 +56,7 @@ def blocks_of(path: Path | str) -> list[Block]:
             weight = own.pop("weight")
             if weight.size == 0:
                 raise CheckpointError(
-                    f"{where}.weight has shape {list(weight.shape)}; [out, in] is needed"
+                    f"{where}.weight has shape {list(weight.shape)}; [out, in] is required"
                 )
             bias = values(where, own, "bias", len(weight))
             blocks.append(Block(at, [linear_parts.affine(weight, bias)]))
@@ -68,7 +70,7 @@ def blocks_of(path: Path | str) -> list[Block]:
                 f"sends {before.parts[0].outputs}"
             )
     if len(blocks) < 2:
-        raise CheckpointError(f"{path}: {len(blocks)} Linear layers; two or more are needed")
+        raise CheckpointError(f"{path}: {len(blocks)} Linear layers; two or more are required")
     return blocks
 
 
@@ -76,7 +78,7 @@ def values(where: str, own: dict[str, F64], key: str, n: int) -> F64 | None:
     """Removes and returns a tensor of one value per neuron, or None. Raises CheckpointError."""
     tensor = own.pop(key, None)
     if tensor is not None and tensor.shape != (n,):
-        raise CheckpointError(f"{where}.{key} has shape {list(tensor.shape)}; [{n}] is needed")
+        raise CheckpointError(f"{where}.{key} has shape {list(tensor.shape)}; [{n}] is required")
     return tensor
 
 
@@ -85,7 +87,7 @@ def _add(block: Block, own: dict[str, F64], at: int, where: str) -> None:
     norms = [p for p in NORMS if {f"{p}running_mean", f"{p}running_var"} & own.keys()]
     if len(norms) > 1:
         names = ", ".join(f"{p}running_mean" for p in norms)
-        raise CheckpointError(f"{where}: several BatchNorms ({names}); one is needed")
+        raise CheckpointError(f"{where}: several BatchNorms ({names}); one is required")
     for prefix in norms:
         block.parts.append(_norm(own, prefix, where, block.parts[0].outputs))
     unknown = sorted(set(own) - set(KNOWN))
@@ -93,7 +95,8 @@ def _add(block: Block, own: dict[str, F64], at: int, where: str) -> None:
         raise CheckpointError(f"{where}.{unknown[0]}: unknown; allowed: {', '.join(KNOWN)}")
     if own and block.recurrence:
         raise CheckpointError(
-            f"{where}.{min(own)}: a second recurrence beside layers.{block.recurrence_at}; one is needed"
+            f"{where}.{min(own)}: a second recurrence beside layers.{block.recurrence_at}; "
+            "one is required"
         )
     if own:
         block.recurrence, block.recurrence_at = own, at
@@ -107,7 +110,7 @@ def _norm(own: dict[str, F64], prefix: str, where: str, n: int) -> linear_parts.
         if value is None:
             raise CheckpointError(f"{where}.{prefix}{name} is missing; a BatchNorm needs it")
     if variance is not None and (variance < 0).any():
-        raise CheckpointError(f"{where}.{prefix}running_var is below 0; variances are needed")
+        raise CheckpointError(f"{where}.{prefix}running_var is below 0; variances are required")
     return linear_parts.Scale(*linear_parts.batch_norm(mean, variance, EPS, weight, bias))
 
 
@@ -145,7 +148,7 @@ def _array(where: str, value: Any) -> F64:
     }
     for what, applies in unsupported.items():
         if applies:
-            raise CheckpointError(f"{where} is a tensor {what}; dense real numbers are needed")
+            raise CheckpointError(f"{where} is a tensor {what}; dense real numbers are required")
     array = np.asarray(value.detach().double().numpy())
     if not np.isfinite(array).all():
         raise CheckpointError(f"{where} contains numbers that are not finite")

@@ -97,7 +97,7 @@ def _chain(blocks: list[Block], lif: Lif, sigma: float, remarks: list[str]) -> C
     last = blocks[-1]
     if last.recurrence:
         raise UnsupportedError(
-            f"layers.{last.at}: the last layer is recurrent; a readout is needed"
+            f"layers.{last.at}: the last layer is recurrent; a readout is required"
         )
     for part in last.parts:
         chain.add(f"layers.{last.at}", part)
@@ -113,7 +113,7 @@ def _neurons(
     constants: dict[str, Any] = dict(SHD if recipe == "shd" else SSC)
     if tau is not None:
         if not tau >= 1:
-            raise UsageError(f"tau is {tau}; 1 step or more is needed")
+            raise UsageError(f"tau is {tau}; 1 step or more is required")
         constants["beta"] = 1 - 1 / tau
     constants |= {k: v for k, v in (("reset", reset), ("fires", fires)) if v is not None}
     try:
@@ -132,7 +132,7 @@ def _recurrence(
         return None, None
     kernel, weight = own.get("recurrent_kernel"), own.get("recurrent_weights")
     if (kernel is None) == (weight is None):
-        raise CheckpointError(f"{where}: one of recurrent_kernel and recurrent_weights is needed")
+        raise CheckpointError(f"{where}: one of recurrent_kernel and recurrent_weights is required")
     if not 0 <= sigma <= 1:
         raise UsageError(f"sigma is {sigma}; allowed: 0 to 1")
     constant = values(where, own, "recurrent_bias", n)
@@ -158,7 +158,7 @@ def _delays(where: str, own: dict[str, F64], n: int, remarks: list[str]) -> NDAr
     tensor = own.get("recurrent_delays", np.zeros(n))
     if tensor.size != n or n not in tensor.shape:
         raise CheckpointError(
-            f"{where}.recurrent_delays has shape {list(tensor.shape)}; [{n}] is needed"
+            f"{where}.recurrent_delays has shape {list(tensor.shape)}; [{n}] is required"
         )
     real = tensor.ravel()
     delay = np.maximum(np.rint(real), 0)
@@ -176,7 +176,7 @@ def _taps(where: str, kernel: F64) -> F64:
     """The kernel (K,) over the neurons, of one channel. Raises CheckpointError."""
     if kernel.ndim != 1 and not (kernel.ndim == 3 and kernel.shape[:2] == (1, 1)):
         raise CheckpointError(
-            f"{where}.recurrent_kernel has shape {list(kernel.shape)}; [K] or [1, 1, K] is needed"
+            f"{where}.recurrent_kernel has shape {list(kernel.shape)}; [K] or [1, 1, K] is required"
         )
     return kernel.ravel()
 

@@ -128,7 +128,7 @@ def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Recurr
             to, by = np.argwhere(used & (delays >= 0) & (delays != lag))[0]
             raise UnsupportedError(
                 f"{name}: neuron {by} reaches neuron {to} after {delays[to, by]} and after "
-                f"{lag[to, by]} steps; one delay per synapse is needed"
+                f"{lag[to, by]} steps; one delay per synapse is required"
             )
         total = total + weight
         delays = np.where(used, lag, delays)

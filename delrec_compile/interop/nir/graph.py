@@ -46,7 +46,7 @@ def walk(graph: Any) -> Walk:
     ends = [n for n in graph.nodes if kind(nodes.get(n)) == "Output"]
     if len(sources) != 1 or len(ends) != 1:
         raise UnsupportedError(
-            f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one of each is needed"
+            f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one of each is required"
         )
     paths = _Paths(nodes, edges)
     stops, path = [], tuple(paths.follow(sources[0], sources[0]))
@@ -63,7 +63,7 @@ def walk(graph: Any) -> Walk:
         if len(onward) != 1:
             ends_at = ", ".join(sorted(p[-1] for p in onward)) or "nothing"
             raise UnsupportedError(
-                f"{name}: sends its spikes on to {len(onward)} others ({ends_at}); one is needed"
+                f"{name}: sends its spikes on to {len(onward)} others ({ends_at}); one is required"
             )
         path = onward[0]
         if path[-1] in seen:
@@ -103,7 +103,7 @@ def _gate(graph: Any, wanted: str, name: str) -> str:
     gates = [n for n, node in graph.nodes.items() if kind(node) == wanted]
     if len(gates) != 1:
         raise UnsupportedError(
-            f"{name}: a subgraph with {len(gates)} {wanted} nodes; one is needed"
+            f"{name}: a subgraph with {len(gates)} {wanted} nodes; one is required"
         )
     return str(gates[0])
 
@@ -162,5 +162,5 @@ class _Paths:
     def _only(self, name: str) -> str:
         if len(self.after[name]) != 1:
             ends = ", ".join(sorted(self.after[name])) or "nothing"
-            raise UnsupportedError(f"{name}: feeds {ends}; one node is needed")
+            raise UnsupportedError(f"{name}: feeds {ends}; one node is required")
         return self.after[name][0]

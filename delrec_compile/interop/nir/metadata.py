@@ -41,7 +41,8 @@ def read_metadata(graph: Any) -> dict[str, Any]:
     for key, (needed, fits) in KINDS.items():
         if key in entries and not fits(entries[key]):
             raise CheckpointError(
-                f"metadata '{METADATA}': {key} is {json.dumps(entries[key])[:60]}; {needed} is needed; "
+                f"metadata '{METADATA}': {key} is {json.dumps(entries[key])[:60]}; "
+                f"{needed} is required; "
                 "export the graph again, or remove its metadata"
             )
     return entries

@@ -62,7 +62,7 @@ def node_constant(name: str, node: Any, key: str, shape: Shape) -> F64:
     if values.size != 1 and values.shape != (size,) and _full(values.shape) != _full(shape):
         raise UnsupportedError(
             f"{name}: {key} of shape {list(values.shape)} for values of shape {list(shape)}; one "
-            "number, or one for each value, is needed"
+            "number, or one for each value, is required"
         )
     return values.ravel()
 
@@ -75,7 +75,7 @@ def input_shape(name: str, node: Any) -> Shape:
     except (TypeError, ValueError):
         sizes = np.full(1, np.nan)
     if not np.isfinite(sizes).all() or (sizes < 1).any() or (sizes % 1 != 0).any():
-        raise CheckpointError(f"{name}: its shape is {declared}; positive integers are needed")
+        raise CheckpointError(f"{name}: its shape is {declared}; positive integers are required")
     return tuple(int(n) for n in sizes)
 
 

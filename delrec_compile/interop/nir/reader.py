@@ -70,7 +70,7 @@ def from_nir(
             "the NIR graph does not state the length of its step; pass it, such as --dt-ms 1"
         )
     if not (np.isfinite(dt_ms) and dt_ms > 0):
-        raise UsageError(f"the step is {dt_ms} ms; a positive number is needed")
+        raise UsageError(f"the step is {dt_ms} ms; a positive number is required")
     if loop_step is None:
         loop_step = own.get("loop_step", True)
     reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, own)
@@ -260,7 +260,7 @@ class _Reader:
                 raise UnsupportedError(f"{name}: v_leak of an output must be 0")
         if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
             raise UnsupportedError(
-                f"{name}: outputs with different constants; one tau and one r are needed"
+                f"{name}: outputs with different constants; one tau and one r are required"
             )
         self.result.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))
 

@@ -63,7 +63,7 @@ class IntegerNetwork(BaseNetwork[IntegerLayer, IntegerReadout]):
         kind = weight_type(self.numeric)
         for name, part, count in self.parts():
             if part.weight.dtype != kind:
-                raise NetworkError(f"{name}: weight is {part.weight.dtype}; {kind} is needed")
+                raise NetworkError(f"{name}: weight is {part.weight.dtype}; {kind} is required")
             if part.bound(count) >= LIMIT:
                 raise NetworkError(
                     f"{name}: a step can add {part.bound(count)} to a membrane; below 2**30 is "
@@ -99,11 +99,11 @@ class IntegerNetwork(BaseNetwork[IntegerLayer, IntegerReadout]):
     def counts(self, x: NDArray[Any]) -> F64:
         """x (batch, inputs), clipped to max_input. Raises DataError for a value that is not a count."""
         if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise DataError(f"x has shape {list(x.shape)}; [batch, {self.inputs}] is needed")
+            raise DataError(f"x has shape {list(x.shape)}; [batch, {self.inputs}] is required")
         counts = x.astype(np.float64)
         if not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all():
             raise DataError(
-                "x contains a value that is not a count; non-negative integers are needed"
+                "x contains a value that is not a count; non-negative integers are required"
             )
         return np.minimum(counts, self.max_input)
 

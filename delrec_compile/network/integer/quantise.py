@@ -56,7 +56,7 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
     if samples.channels != network.inputs or not len(samples):
         raise DataError(
             f"{len(samples)} samples of {samples.channels} channels; to calibrate on, at least one of "
-            f"{network.inputs} channels is needed"
+            f"{network.inputs} channels is required"
         )
     return _quantise_parts(
         network, mode, collect_statistics(quantise(network, Numeric.INT16), samples)

@@ -39,7 +39,7 @@ class IntegerConv:
         heads = self.delay.shape[:-1]
         require_array(self, "kernel", KERNELS, (*heads, None, self.size))
         if self.taps % 2 == 0:
-            raise NetworkError(f"kernel has {self.taps} taps; an odd number is needed")
+            raise NetworkError(f"kernel has {self.taps} taps; an odd number is required")
         require_int("shift", self.shift, 0, 30)
 
     @property
@@ -126,7 +126,7 @@ RECURRENCES: dict[str, Any] = {r.kind: r for r in (IntegerConv, IntegerDense)}
 
 def require_int(name: str, value: Any, low: int, high: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise NetworkError(f"{name} is {value!r}; an integer is needed")
+        raise NetworkError(f"{name} is {value!r}; an integer is required")
     if not low <= value <= high:
         raise NetworkError(f"{name} is {value}; allowed: {low} to {high}")
 
@@ -141,11 +141,11 @@ def require_array(
     array = np.ascontiguousarray(getattr(owner, name))
     if array.dtype not in kinds:
         allowed = " or ".join(k.name for k in kinds)
-        raise NetworkError(f"{name} is {array.dtype}; {allowed} is needed")
+        raise NetworkError(f"{name} is {array.dtype}; {allowed} is required")
     fits = array.ndim == len(shape) and all(
         expected in (None, extent) for expected, extent in zip(shape, array.shape, strict=True)
     )
     if not fits or array.size == 0:
         expected_text = ", ".join("any" if s is None else str(s) for s in shape)
-        raise NetworkError(f"{name} has shape {list(array.shape)}; [{expected_text}] is needed")
+        raise NetworkError(f"{name} has shape {list(array.shape)}; [{expected_text}] is required")
     object.__setattr__(owner, name, array)

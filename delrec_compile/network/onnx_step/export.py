@@ -58,7 +58,7 @@ def model_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.
     if form not in FORMS:
         raise UnsupportedError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")
     if unroll < 1:
-        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is needed")
+        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is required")
     model = semantic_graph(network, unroll)
     if form == "portable":
         model = to_portable(model)

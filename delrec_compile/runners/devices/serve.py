@@ -70,7 +70,7 @@ def server(
     port: by default the first free one from SERVER_PORT. Raises DeviceError.
     """
     if not key or any(c in key for c in " :/?,\t\n"):
-        raise UsageError(f"key '{key}': one word is needed, without spaces or any of :/?,")
+        raise UsageError(f"key '{key}': one word is required, without spaces or any of :/?,")
     client()
     from tvm.rpc.server import PopenRPCServerState
 
@@ -88,7 +88,7 @@ def server(
                 host, first, last, tracker_addr=at, key=key, custom_addr=named, silent=True
             )
         except (OSError, ValueError) as error:
-            raise DeviceError(f"{host}: {error}; name another with --host and --port") from error
+            raise DeviceError(f"{host}: {error}; choose another with --host and --port") from error
         first, last = int(state.port), int(state.port) + 1
         while state.thread.is_alive() and first not in offered(*at, key):
             time.sleep(POLL_S)
@@ -122,4 +122,4 @@ def _free(host: str, port: int) -> None:
             probe.bind((host, port))
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise DeviceError(f"{host}:{port}: {why}; name another with --host and --port") from error
+        raise DeviceError(f"{host}:{port}: {why}; choose another with --host and --port") from error

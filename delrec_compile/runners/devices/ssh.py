@@ -28,8 +28,8 @@ FOLDER = "/tmp"
 MARK = "delrec:"
 # exit code of the script -> meaning
 CODES = {
-    71: "no folder could be made in {folder}; name another folder with ?dir=",
-    72: "the program could not be written to {folder}; name another folder with ?dir=",
+    71: "no folder could be made in {folder}; choose another folder with ?dir=",
+    72: "the program could not be written to {folder}; choose another folder with ?dir=",
     126: "the program cannot be run from {folder}; name a folder that allows it with ?dir=",
     127: "a command is missing there",
     132: "the processor there lacks an instruction: build with --cpu for it",
@@ -74,7 +74,7 @@ def hello(device: Device) -> dict[str, str]:
     output = ssh(device, f"echo {MARK} $(uname -m) $(uname -n)", b"", CONNECT_S * 3)
     reply = re.search(rf"^{MARK} (\S+) (\S+)", output.decode("utf-8", "replace"), re.MULTILINE)
     if reply is None:
-        raise DeviceError(f"{device} has no shell that answers; a POSIX 'sh' is needed")
+        raise DeviceError(f"{device} has no shell that answers; a POSIX 'sh' is required")
     return {"machine": reply[1], "host": reply[2]}
 
 

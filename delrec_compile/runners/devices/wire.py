@@ -46,7 +46,7 @@ class Shape:
         """x (samples, steps, inputs) in the artifact's own dtype, contiguous. Raises DataError."""
         if x.ndim != 3 or x.shape[2] != self.inputs:
             raise DataError(
-                f"x has shape {list(x.shape)}; [samples, steps, {self.inputs}] is needed"
+                f"x has shape {list(x.shape)}; [samples, steps, {self.inputs}] is required"
             )
         maximum = np.iinfo(self.counts).max if self.counts != "float32" else None
         if maximum is not None and x.size and x.max() > maximum:

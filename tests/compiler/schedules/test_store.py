@@ -220,9 +220,9 @@ def test_merging_takes_what_is_new_once(store: Store, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with refusal(InputError, "name another folder with --db", 3, tmp_path):
+    with refusal(InputError, "choose another folder with --db", 3, tmp_path):
         Store(tmp_path / "file" / "db").append(KEY, trial("a", 0))
-    with refusal(InputError, "is not a folder; name another with --db", 3, tmp_path):
+    with refusal(InputError, "is not a folder; choose another with --db", 3, tmp_path):
         Store(tmp_path / "file").files()
     assert os.environ["DELREC_DB"].startswith(os.devnull), "tests must not use a user's store"
 

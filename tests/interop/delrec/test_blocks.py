@@ -86,7 +86,7 @@ BAD = {
     "twice": (changed(PLAIN, layers__00__weight=torch.zeros(N, IN)), "unknown key 'layers.00.w"),
     "complex": (
         changed(PLAIN, layers__0__weight=torch.zeros(N, IN, dtype=torch.complex64)),
-        "'layers.0.weight' is a tensor of complex numbers; dense real numbers are needed",
+        "'layers.0.weight' is a tensor of complex numbers; dense real numbers are required",
     ),
     "sparse": (
         changed(PLAIN, layers__0__weight=torch.zeros(N, IN).to_sparse()),

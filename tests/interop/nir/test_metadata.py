@@ -30,5 +30,5 @@ def test_damaged_metadata(key: str) -> None:
         graph = two()
         told = json.dumps({"format": "delrec.nir/1", key: value})
         graph.metadata = {"dt": DT, "delrec": told}
-        with refusal(CheckpointError, f"metadata 'delrec': {key} is .* is needed", 3):
+        with refusal(CheckpointError, f"metadata 'delrec': {key} is .* is required", 3):
             delrec_compile.from_nir(graph)

@@ -25,7 +25,7 @@ def test_constants_of_each_neuron(shape: tuple[int, ...]) -> None:
 def test_an_input_of_no_shape(shape: Any) -> None:
     graph = two()
     graph.nodes["input"].output_type["output"] = shape if shape is None else np.array(shape)
-    with refusal(CheckpointError, "input: its shape is .*; positive integers are needed", 3):
+    with refusal(CheckpointError, "input: its shape is .*; positive integers are required", 3):
         delrec_compile.from_nir(graph, dt_ms=1.0)
 
 

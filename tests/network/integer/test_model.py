@@ -316,7 +316,7 @@ def test_counts_above_the_largest_are_taken_as_the_largest() -> None:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.zeros((1, 3)), r"x has shape \[1, 3\]; \[batch, 14\] is needed"),
+        (np.zeros((1, 3)), r"x has shape \[1, 3\]; \[batch, 14\] is required"),
         (np.full((1, 14), 0.5), "not a count; whole numbers"),
         (np.full((1, 14), -1), "not a count"),
         (np.full((1, 14), np.nan), "not a count"),
@@ -336,8 +336,8 @@ def test_what_cannot_be_is_refused() -> None:
     wrong: list[tuple[Any, dict[str, Any], str]] = [
         (first, {"weight": first.weight.astype(np.int32)}, "weight is int32; int8 or int16"),
         (first, {"weight": first.weight[0]}, r"weight has shape \[14\]; \[any, any\]"),
-        (first, {"bias": first.bias[:3]}, r"bias has shape \[3\]; \[16\] is needed"),
-        (first, {"bias": first.bias.astype(float)}, "bias is float64; int32 is needed"),
+        (first, {"bias": first.bias[:3]}, r"bias has shape \[3\]; \[16\] is required"),
+        (first, {"bias": first.bias.astype(float)}, "bias is float64; int32 is required"),
         (first, {"scale": -first.scale}, "scale holds a value that is not a positive number"),
         (first, {"beta": ONE + 1}, "beta is 32769; allowed: 0 to 32768"),
         (first, {"beta": 0.5}, "beta is 0.5; an integer"),
@@ -353,7 +353,7 @@ def test_what_cannot_be_is_refused() -> None:
         (network, {"max_input": 0}, "max_input is 0; allowed: 1 to 255"),
         (network, {"dt_ms": 0}, "dt_ms is 0"),
         (network, {"labels": ("a",)}, "1 labels for 5 classes"),
-        (network, {"numeric": "int16"}, "layer 0: weight is int8; int16 is needed"),
+        (network, {"numeric": "int16"}, "layer 0: weight is int8; int16 is required"),
         (network.readout, {"decision": "vote"}, "unknown decision 'vote'"),
     ]
     for part, change, message in wrong:

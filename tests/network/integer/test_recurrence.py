@@ -51,6 +51,6 @@ def test_products_are_exact() -> None:
 
 def test_integers_are_required() -> None:
     require_int("shift", np.int64(3), 0, 30)
-    for value, message in ((True, "an integer is needed"), (31, "allowed: 0 to 30")):
+    for value, message in ((True, "an integer is required"), (31, "allowed: 0 to 30")):
         with pytest.raises(NetworkError, match=message):
             require_int("shift", value, 0, 30)

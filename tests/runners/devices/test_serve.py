@@ -23,10 +23,10 @@ def test_a_port_that_is_taken(tracker: Tracker) -> None:
     line = [*COMMAND, "devices", "tracker", "--port", str(tracker.port)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 8
-    assert "in use; name another with --host and --port" in done.stderr.splitlines()[-1]
+    assert "in use; choose another with --host and --port" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a:b", "a/b", "a,b"])
 def test_a_key_is_a_word(key: str) -> None:
-    with refusal(UsageError, "one word is needed", 2):
+    with refusal(UsageError, "one word is required", 2):
         serve.server(key, ("127.0.0.1", 1), "127.0.0.1", None, print, print)

@@ -86,7 +86,7 @@ def test_what_a_login_prints_does_no_harm(shell: Shell, compiled: Compile) -> No
     [
         (
             "dir=/proc/nonexistent",
-            "no folder could be made in /proc/nonexistent; name another folder with",
+            "no folder could be made in /proc/nonexistent; choose another folder with",
         ),
         ("dir=/proc", "no folder could be made in /proc"),
         ("run=crash", r"the program died there \(SIGSEGV\)"),

@@ -87,7 +87,7 @@ def test_counts_fit_the_artifact(tmp_path: Path) -> None:
     assert SHAPE.neurons == 9
     checked = SHAPE.checked(X.astype(np.float32))
     assert checked.dtype == np.uint8
-    with refusal(DataError, r"x has shape \[2, 7, 2\]; \[samples, steps, 3\] is needed", 3):
+    with refusal(DataError, r"x has shape \[2, 7, 2\]; \[samples, steps, 3\] is required", 3):
         SHAPE.checked(X[..., :2])
     with refusal(DataError, "x contains the count 256; this artifact takes up to 255", 3):
         SHAPE.checked(X + 215)

@@ -58,7 +58,7 @@ def load(name: str) -> Target:
             return _read(name, path)
     raise UnsupportedError(
         f"unknown target '{name}'{did_you_mean(name, names())}; "
-        f"allowed: {', '.join(names())}, or a .toml profile of yours"
+        f"allowed: {', '.join(names())}, or your own .toml profile"
     )
 
 

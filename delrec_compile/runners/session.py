@@ -159,7 +159,7 @@ class Session(KernelRunner):
         return y
 
     def run_in_place(self, x: NDArray[Any], y: F32) -> None:
-        """`run` between arrays of yours, of the dtypes of `self.x` and `self.y`, unchecked."""
+        """`run` between your own arrays, of the dtypes of `self.x` and `self.y`, unchecked."""
         if self.streams == 1:
             self._entry["run"](self._state_at, pointer(x), ctypes.c_int32(len(x)), pointer(y))
         elif self.threads == 1:

@@ -181,7 +181,7 @@ def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n
 def emit_rows(
     e: Emitter, arrivals: Arrivals, rows: Any, taps: int, current: Any, n: int, unit: int
 ) -> None:
-    """As `emit`, with a kernel of its own for each receiving neuron, as integers in units of `unit`.
+    """Same as `emit`, with a separate kernel for each receiving neuron, as integers in units of `unit`.
 
     rows: (M * n * K,), what a spike of neuron j adds to its neighbours j - pad + q.
     """

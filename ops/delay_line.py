@@ -37,7 +37,7 @@ def reference(hist: F32, delay: NDArray[np.int32]) -> F32:
 
 
 def gather_index(delay: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where g[j] lies in a history flattened to (depth * N,), for delays (..., N), flattened."""
+    """Indices of g[j] in a history flattened to (depth * N,), for delays (..., N), flattened."""
     n = delay.shape[-1]
     return np.asarray(delay.astype(np.int64) * n + np.arange(n, dtype=np.int64)).reshape(-1)
 

@@ -114,7 +114,7 @@ class Lif(Neuron):
 
     @property
     def is_default(self) -> bool:
-        """Whether it has one beta, threshold and v_reset, a hard reset and `>=`; with any gain."""
+        """Whether neurons have one beta, threshold and v_reset, a hard reset and `>=`; with any gain."""
         own = (getattr(self, name) for name in CONSTANTS)
         shared = not any(isinstance(value, np.ndarray) for value in own)
         return shared and self.fires == "at" and self.reset == "hard"

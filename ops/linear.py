@@ -95,7 +95,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Sums:
-    """What is summed, in this order: start + rows `before` + bias + rows `after`.
+    """The terms of a sum, in this order: start + rows `before` + bias + rows `after`.
 
     start: (n,) currents to begin with. finish(base, size) is called once per tile (outputs base to
     base + size) and returns the function that takes its blocks. dtype: type of the sums.

@@ -150,7 +150,7 @@ class Maps:
         return mixed.flatten(1)
 
     def node_attributes(self) -> dict[str, Any]:
-        """Of an ONNX node whose function is a Conv."""
+        """Attributes of an ONNX node whose function is a Conv."""
         return {
             "map_shape": [0, self.channels, self.height, self.width],
             "pads": [*self.pad, *self.pad],

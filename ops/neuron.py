@@ -82,7 +82,7 @@ class Neuron(ABC):
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
-        """As `reference`, in eager torch; returns the membrane before the reset as well."""
+        """Same as `reference`, in eager torch; returns the membrane before the reset as well."""
 
     @abstractmethod
     def constants(self) -> dict[str, NDArray[Any]]:

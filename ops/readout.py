@@ -110,7 +110,7 @@ class Readout(ABC):
 
     @property
     def has_membrane(self) -> bool:
-        """Whether it has state."""
+        """Whether the readout has state."""
         return bool(self.states)
 
     @property
@@ -128,7 +128,7 @@ class Readout(ABC):
 
     @abstractmethod
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
-        """As `reference`, from the current (batch, classes) of weight and step bias."""
+        """Same as `reference`, from the current (batch, classes) of weight and step bias."""
 
     def constants(self) -> dict[str, F32]:
         """Constants of its ONNX node and of `torch_form`, by name."""
@@ -138,7 +138,7 @@ class Readout(ABC):
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """As `integrate`, in eager torch."""
+        """Same as `integrate`, in eager torch."""
 
     @abstractmethod
     def write_nodes(

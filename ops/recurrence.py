@@ -121,7 +121,7 @@ class Recurrence(ABC):
 
     @abstractmethod
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
-        """As `reference`, in eager torch."""
+        """Same as `reference`, in eager torch."""
 
     @abstractmethod
     def tables(self, weights: WeightFormat) -> Arrays:
@@ -139,4 +139,4 @@ class Recurrence(ABC):
 
     @abstractmethod
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
-        """As `emit`, for a thread that owns its neurons."""
+        """Same as `emit`, for a thread that owns its neurons."""

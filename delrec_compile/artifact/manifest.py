@@ -204,12 +204,12 @@ class Manifest(CommonManifest):
 
     @property
     def is_integer(self) -> bool:
-        """Whether it computes in int16 or int8."""
+        """Whether the artifact computes in int16 or int8."""
         return self.numeric.is_integer
 
     @property
     def runs_here(self) -> bool:
-        """Whether its code is for the processor of this machine."""
+        """Whether the artifact's code is for the processor of this machine."""
         return not self.is_gpu and is_here(self.machine)
 
     @property

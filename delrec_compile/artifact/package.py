@@ -35,7 +35,7 @@ def check_output(out: Path, force: bool) -> None:
 
 
 def _replaceable(out: Path) -> bool:
-    """Whether it is an empty folder or an artifact; nothing else is ever deleted."""
+    """Whether the path is an empty folder or an artifact; nothing else is ever deleted."""
     if out.is_symlink() or not out.is_dir():
         return False
     if not any(out.iterdir()):

@@ -20,7 +20,7 @@ class PlainManifest(CommonManifest):
 
     @property
     def runs_here(self) -> bool:
-        """Whether its code is for the processor of this machine."""
+        """Whether the artifact's code is for the processor of this machine."""
         return is_here(self.machine)
 
 

@@ -23,7 +23,7 @@ SLOWER = (
 
 
 def is_plain(path: Path) -> bool:
-    """Whether it is an artifact of a plain step."""
+    """Whether the path is an artifact of a plain step."""
     from delrec_compile.artifact import manifest
 
     try:

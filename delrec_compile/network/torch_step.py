@@ -50,7 +50,7 @@ class Step(nn.Module):
     def inside(
         self, x: Tensor, state: tuple[Tensor, ...]
     ) -> tuple[Tensor, list[Tensor], list[Tensor], tuple[Tensor, ...]]:
-        """As forward, and shows each layer's spikes and its membrane before the reset.
+        """Same as `forward`, and also returns each layer's spikes and its membrane before the reset.
 
         Returns y, spikes, membranes, state.
         """

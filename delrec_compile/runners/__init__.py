@@ -1,4 +1,4 @@
-"""Whatever takes x and gives y and spikes, here or on a device.
+"""Engines that take x and return y and spikes, here or on a device.
 
 May import: artifact and below.
 Start reading at: `runner.py`.

@@ -15,7 +15,7 @@ from delrec_compile.network.model import Network
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where two engines part.
+    """The first place where two engines differ.
 
     margin: |membrane - threshold| in a float reference, None without one.
     """

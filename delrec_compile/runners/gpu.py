@@ -85,7 +85,7 @@ class GpuSession(KernelRunner):
         return y
 
     def run_device(self, x: int, steps: int, y: int, stream: int = 0) -> None:
-        """As `run`, on addresses of GPU memory, queued on a CUDA stream."""
+        """Same as `run`, on addresses of GPU memory, queued on a CUDA stream."""
         address = ctypes.c_uint64
         self._check(
             "run_device",

@@ -35,8 +35,8 @@ FINALISTS, ROUNDS = 4, 45
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a finalist needs to win: a ratio below `ratio`, `wins` of the rounds or more, and no form
-    of call slower than `slowest` times the shipped schedule."""
+    """The requirements for a finalist to win: a ratio below `ratio`, `wins` of the rounds or more, and
+    no form of call slower than `slowest` times the shipped schedule."""
 
     ratio: float
     wins: float
@@ -49,7 +49,7 @@ COUNTED = Threshold(ratio=1.0, wins=1.0, slowest=1.0)  # instructions are exact
 
 @dataclass(frozen=True)
 class Setup:
-    """What an evaluator says before the first trial.
+    """An evaluator's report before the first trial.
 
     seeds: exported winners for the same key. costs: the shipped schedule's. unit, how: as in Trial.
     """

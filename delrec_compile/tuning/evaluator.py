@@ -95,7 +95,7 @@ class Evaluator:
         }
 
     def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
-        """As `compare`, of one candidate. Raises ParityError, BudgetError, CompilerCrash, ..
+        """Same as `compare`, for one candidate. Raises ParityError, BudgetError, CompilerCrash, ..
 
         Raises DeviceError only where the device does not even run the shipped schedule: a candidate
         is to blame for a second failure, its session may be for the first.

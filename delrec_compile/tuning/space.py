@@ -47,7 +47,7 @@ class Space:
     features: tuple[str, ...] = ()
 
     def allows(self, candidate: Mapping[str, Any]) -> bool:
-        """Whether it is valid on the CPU, and no other candidate of the space makes the same code."""
+        """Whether a candidate is valid on the CPU, and no other one of the space makes the same code."""
         if candidate == self.shipped:
             return True
         try:

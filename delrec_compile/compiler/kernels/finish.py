@@ -1,4 +1,4 @@
-"""Where the sums of a layer or of the readout go: `finish` of `linear.Sums`, in float32."""
+"""Destinations of the sums of a layer or of the readout: `finish` of `linear.Sums`, in float32."""
 
 from __future__ import annotations
 

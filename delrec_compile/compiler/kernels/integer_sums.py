@@ -34,7 +34,7 @@ class RowSum:
     max_count: int
 
     def rows(self, schedule: Schedule) -> linear.Rows:
-        """As 32-bit sums take them."""
+        """Rows as 32-bit sums take them."""
         c, narrow = self.incoming, is_narrow(self.weight, schedule, self.max_count)
         return linear.Rows(c.events, self.table, c.count, c.group, narrow)
 

@@ -1,1 +1,1 @@
-"""Which schedule a build takes: tuned, shipped or the profile's own."""
+"""The choice of a build's schedule: tuned, shipped or the profile's own."""

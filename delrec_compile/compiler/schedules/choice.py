@@ -60,7 +60,7 @@ class Exported:
     winner: Winner
 
     def fits(self, key: Key) -> bool:
-        """Whether it is for the target, CPU, numeric mode and network of another key."""
+        """Whether the record is for the target, CPU, numeric mode and network of another key."""
         return all(getattr(self.key, name) == getattr(key, name) for name in SAME)
 
     def to_toml(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What `tune` records: a measurement, the trial that made it, and the winner of a run.
+"""Records of `tune`: a measurement, the trial that made it, and the winner of a run.
 
 The JSON of a trial and of a winner is that of the store's lines, see `store`.
 """
@@ -113,7 +113,7 @@ class Winner:
 
     @property
     def timed(self) -> bool:
-        """Whether it was measured in time, not in instructions."""
+        """Whether the cost is a time, not in instructions."""
         return self.unit == MICROSECONDS
 
     def to_json(self) -> dict[str, Any]:

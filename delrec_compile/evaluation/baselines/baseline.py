@@ -1,4 +1,4 @@
-"""What every engine of the benchmark is: take inputs, run them, show the outputs."""
+"""The interface of every engine in the benchmark: take inputs, run them, show the outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMS = ("step", "sequence", "batch")
 
 @dataclass(frozen=True)
 class Workload:
-    """What is run: `steps` steps of `batch` streams, all from a fresh state.
+    """The work of a run: `steps` steps of `batch` streams, all from a fresh state.
 
     form: `step`, the inputs come one step at a time, so nothing may be computed over time;
     `sequence` and `batch`, all steps are there at the start.

@@ -94,7 +94,7 @@ class OnnxWindow(Baseline):
         return [bound(session, self._arrays(t)) for t in range(self.work.steps)]
 
     def _arrays(self, t: int) -> dict[str, F32]:
-        """What step t reads, and writes under names with `_`."""
+        """Arrays that step t reads, and writes under names with `_`."""
 
         def row(a: F32) -> F32:
             return a[None] if a.ndim == 1 else a

@@ -83,7 +83,7 @@ def make(name: str, artifact: Artifact, network: Network, work: Workload) -> lis
 
 
 def baselines(name: str, network: Network, work: Workload) -> list[Baseline]:
-    """As `make`, of an engine that needs no artifact."""
+    """Same as `make`, for an engine that needs no artifact."""
     engine = _engine(name)
     if not engine.generic:
         require_supported(network)

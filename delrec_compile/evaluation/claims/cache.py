@@ -78,7 +78,7 @@ class TrainingCache:
         )
 
     def network(self, name: str) -> Path:
-        """Where the network of this key is, or would be."""
+        """The path of the network of this key, which may not exist yet."""
         return self.folder / f"{name}.safetensors"
 
     def train(

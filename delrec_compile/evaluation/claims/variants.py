@@ -41,7 +41,7 @@ class Variant:
     fixed: bool = False
 
     def config(self, seed: int, epochs: int | None = None, teacher: str = "") -> TrainConfig:
-        """Of one training; epochs: in place of the recipe's; teacher: a network file."""
+        """The options of one training. epochs: replaces the recipe's. teacher: a network file."""
         options = {"epochs": EPOCHS, "lr": RATE, **self.options, "seed": seed, "teacher": teacher}
         if epochs is not None:
             options["epochs"] = epochs

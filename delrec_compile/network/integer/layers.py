@@ -124,7 +124,7 @@ class IntegerLayer:
         return np.asarray(m)
 
     def fire(self, m: I64) -> tuple[NDArray[np.bool_], I32]:
-        """Who fires, and the membrane after the reset, both (batch, N)."""
+        """The spikes, and the membrane after the reset, both (batch, N)."""
         fires = m >= self.threshold
         if self.drop is None:
             return fires, np.maximum(np.where(fires, self.v_reset, m), -LIMIT).astype(np.int32)
@@ -178,7 +178,7 @@ class IntegerReadout:
 
     @property
     def has_membrane(self) -> bool:
-        """Whether it has state."""
+        """Whether the readout has state."""
         return bool(self.states)
 
     @property

@@ -96,7 +96,7 @@ class RpcRunner:
         return out
 
     def _parts(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """As many samples at once as make a reasonable message."""
+        """Groups of samples, each of a reasonable size for one message."""
         widest = self.shape.inputs * samples.itemsize + self.shape.outputs * 4 + self.shape.neurons
         at_once = max(1, MAX_BYTES // (widest * max(1, samples.shape[1])))
         for start in range(0, len(samples), at_once):

@@ -99,7 +99,7 @@ def parse_tracker(address: str) -> tuple[str, int]:
 
 
 def _host(netloc: str) -> str:
-    """As it was written: names in ssh's configuration have capitals."""
+    """The host as it was written: names in ssh's configuration have capitals."""
     place = netloc.rpartition("@")[2]
     inside = re.fullmatch(r"\[(.*)\](:\d*)?", place)
     return inside[1] if inside else place.partition(":")[0]

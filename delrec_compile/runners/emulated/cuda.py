@@ -32,7 +32,7 @@ def write_driver(source: Path, kernels: Sequence[str], folder: Path) -> Path:
 
 
 def set_order(driver: ctypes.CDLL, seed: int) -> None:
-    """Which threads run first: 0 is in their order, any other number shuffles them."""
+    """Sets the order of threads: 0 is their own, any other number shuffles them."""
     driver.delrec_emulator_order(ctypes.c_uint(seed))
 
 

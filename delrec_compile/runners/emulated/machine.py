@@ -31,7 +31,7 @@ class Machine(Protocol):
         ...
 
     def address(self, symbol: str) -> int:
-        """Where a variable of the program lies. Raises UnsupportedError for an unknown symbol."""
+        """Address of a variable of the program. Raises UnsupportedError for an unknown symbol."""
         ...
 
     def write(self, address: int, raw: bytes) -> None:

@@ -72,7 +72,7 @@ def test_a_network_rebuilt_in_its_folder_runs(target: str, tmp_path: Path) -> No
         manifest = replace(made.manifest, files=checksums(made.path))
         opened[name] = Session(Artifact(made.path, manifest))
         if outdated is not None:
-            with refusal(InputError, "is not the file|not the file that was built", 3):
+            with refusal(InputError, "is not the file|differs from the file that was built", 3):
                 Session(outdated)
         outdated = Artifact(made.path, manifest)
     for name, session in opened.items():

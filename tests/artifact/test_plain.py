@@ -39,5 +39,5 @@ def test_each_kind_of_artifact_has_its_reader(tmp_path: Path) -> None:
         load_plain_artifact(edited)
     with refusal(InputError, "is a plain ONNX step; .*PlainSession", 3):
         load_artifact(plain)
-    with refusal(InputError, "is not a plain ONNX step; Session", 3):
+    with refusal(InputError, "is not a plain ONNX step; use Session", 3):
         load_plain_artifact(network)

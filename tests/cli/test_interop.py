@@ -117,7 +117,7 @@ WRONG = (
     (("my:odd",), 4, "1: networks have no Alpha"),
     (("my.py",), 3, "unknown kind of file '.py'"),
     (("my:build", "--sigma", "1"), 2, "takes no sigma"),
-    (("my:build", "--input-shape", "3xa"), 2, "whole numbers with x"),
+    (("my:build", "--input-shape", "3xa"), 2, "integers separated by x"),
     (("my:build", "--max-input", "999"), 3, "allowed: 1 to 255"),
     (("whole.pth",), 3, "without running code"),
 )

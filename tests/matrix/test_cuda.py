@@ -157,7 +157,7 @@ def test_wide_kernels_reach_beyond_a_word(made: Made, narrow: Callable[[int, int
 
 
 def test_the_session_of_a_cpu_refuses_it(made: Made) -> None:
-    with refusal(InputError, "is for a GPU; GpuSession of session_gpu runs it", 3):
+    with refusal(InputError, "is built for a GPU; use GpuSession", 3):
         Session(made(cases.network("mixed")))
 
 

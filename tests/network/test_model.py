@@ -46,7 +46,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN delay": (lambda: ConvDelay([1], [np.nan]), r"delay\[0\] is nan; .* finite"),
     "infinite delay": (lambda: ConvDelay([1], [np.inf]), r"delay\[0\] is inf; .* finite"),
     "long delay": (lambda: ConvDelay([1], [4095]), "the longest delay allowed is 4094 steps"),
-    "fractional delay": (lambda: DenseDelay([[1]], [1.5]), r"delay\[0\] is 1.5; .* whole number"),
+    "fractional delay": (
+        lambda: DenseDelay([[1]], [1.5]),
+        r"delay\[0\] is 1.5; .* an integer number",
+    ),
     "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\] or"),
     "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is required"),
     "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"recurrent weight\[0, 0\] is inf"),

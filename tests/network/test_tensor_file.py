@@ -32,7 +32,7 @@ def test_every_tensor_is_taken_once() -> None:
         CheckpointError, match=r"no tensor 'bia'; did you mean 'bias'\?; there are: "
     ):
         tensors.take("bia")
-    with pytest.raises(CheckpointError, match="the description does not name: bias"):
+    with pytest.raises(CheckpointError, match="missing from the description: bias"):
         tensors.require_empty()
     assert "bias" in tensors
     tensors.take("bias")

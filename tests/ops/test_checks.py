@@ -17,7 +17,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "length": (lambda: checks.vector("b", [1.0], 2), r"b has shape \[1\]; \[2\] is required"),
     "even kernel": (lambda: checks.kernel([1, 2]), "kernel has 2 taps; an odd number"),
     "negative": (lambda: checks.delays([0, -1]), r"delay\[1\] is -1; a delay cannot be negative"),
-    "fraction": (lambda: checks.delays([1.5]), r"delay\[0\] is 1.5; a frozen delay is a whole"),
+    "fraction": (lambda: checks.delays([1.5]), r"delay\[0\] is 1.5; a frozen delay is an integer"),
     "heads": (lambda: checks.vector_of_delays([[0], [1]]), r"delay has shape \[2, 1\]; \[N\]"),
     "axes": (lambda: checks.taps("k", [1, 2, 3], ("C", "K")), r"k has shape \[3\]; \[C, K\]"),
     "bool": (lambda: checks.count("height", True), "height is True; an integer from 1"),

@@ -25,7 +25,9 @@ def test_state_goes_on_and_starts_afresh(cell: PlainArtifact) -> None:
 
 
 def test_the_lanes_are_not_mixed_up(cell: PlainArtifact) -> None:
-    with pytest.raises(InputError, match="is a plain ONNX step; 'check', 'bench' and PlainSession"):
+    with pytest.raises(
+        InputError, match="is a plain ONNX step; use 'check', 'bench' or PlainSession"
+    ):
         Session(cell.path)
     with pytest.raises(InputError, match="plain ONNX step"):
         load_artifact(cell.path)

@@ -74,7 +74,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         UsageError, r"trained with lr 0\.002, not 0\.01; use the same options", 2, tmp_path
     ):
         train(toy_sets(), small(lr=0.01), state=kept, resume=True)
-    with refusal(UsageError, "trained on other data", 2, tmp_path):
+    with refusal(UsageError, "trained on different data", 2, tmp_path):
         train(toy_sets(1), small(), state=kept, resume=True)
     one, other = toy_sets(), toy_sets(1)
     for sets in (
@@ -83,7 +83,7 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
         Sets(*(replace(e, keys=("a", "b", "d")) for e in (one.train, one.valid, one.test))),
         replace(one, train=replace(one.train, dt_ms=5.0)),
     ):
-        with refusal(UsageError, "trained on other data", 2, tmp_path):
+        with refusal(UsageError, "trained on different data", 2, tmp_path):
             train(sets, small(), state=kept, resume=True)
     kept.write_bytes(kept.read_bytes()[:100])
     with refusal(CheckpointError, "not a readable unfinished training run", 3, tmp_path):
@@ -151,5 +151,5 @@ def test_a_state_goes_on_where_its_teacher_moved_to(tmp_path: Path) -> None:
     old.rename(new)
     assert train(toy_sets(), small(teacher=str(new)), state=kept, resume=True).history
     checkpoint.save(run(recurrence="dense", epochs=1, seed=1).network, new)
-    with refusal(UsageError, "by another teacher", 2, tmp_path):
+    with refusal(UsageError, "with a different teacher", 2, tmp_path):
         train(toy_sets(), small(teacher=str(new)), state=kept, resume=True)

@@ -125,7 +125,7 @@ def test_interrupted_or_killed_the_trials_stay_and_nobody_is_left(
     out, err = running.communicate(timeout=60)
     if number == signal.SIGINT:
         assert running.returncode == 130
-        assert "the same command goes on" in err
+        assert "run the same command to continue" in err
         assert "Traceback" not in err
     assert out == ""
     assert all(gone(pid, 30) for pid in workers)

@@ -181,7 +181,7 @@ def test_what_is_no_count_is_refused(value: float, compiled: Compile) -> None:
     x[2, 1] = value
     for call in (session.run, lambda x: session.step(x[2:]), lambda x: session.trace(x[:, None])):
         with pytest.raises(
-            DataError, match="x contains a value that is not a count; expected whole"
+            DataError, match="x contains a value that is not a count; expected integers"
         ):
             call(x)
 

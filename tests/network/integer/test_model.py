@@ -317,7 +317,7 @@ def test_counts_above_the_largest_are_taken_as_the_largest() -> None:
     ("x", "message"),
     [
         (np.zeros((1, 3)), r"x has shape \[1, 3\]; \[batch, 14\] is required"),
-        (np.full((1, 14), 0.5), "not a count; whole numbers"),
+        (np.full((1, 14), 0.5), "not a count; non-negative integers"),
         (np.full((1, 14), -1), "not a count"),
         (np.full((1, 14), np.nan), "not a count"),
     ],

@@ -41,5 +41,5 @@ def test_a_program_that_dies_is_a_crash(
     runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "program", b"#!/bin/sh\nexit 3\n")
-    with refusal(CompilerCrash, "the program of the artifact died with 3", 9):
+    with refusal(CompilerCrash, "the program of the artifact exited with 3", 9):
         runner.times(cases.counts(cases.CASES["mixed"], steps=2).transpose(1, 0, 2))

@@ -177,7 +177,7 @@ def test_a_server_outlives_code_that_dies(tracker: Tracker, compiled: Compile) -
     finally:
         code, said = server.ended()
     assert code == 130
-    assert "code that was sent here died" in said
+    assert "code that was sent here crashed" in said
 
 
 def test_a_server_that_is_killed_is_exit_8(tracker: Tracker, artifacts: dict[str, Path]) -> None:

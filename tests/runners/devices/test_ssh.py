@@ -89,7 +89,7 @@ def test_what_a_login_prints_does_no_harm(shell: Shell, compiled: Compile) -> No
             "no folder could be made in /proc/nonexistent; choose another folder with",
         ),
         ("dir=/proc", "no folder could be made in /proc"),
-        ("run=crash", r"the program died there \(SIGSEGV\)"),
+        ("run=crash", r"the program crashed there \(SIGSEGV\)"),
         ("run=illegal", "lacks an instruction: build with --cpu"),
         ("run=nothing-of-this-name", "a command is missing there .*nothing-of-this-name"),
         ("run=mute", "did not answer; it printed: nothing"),

@@ -49,7 +49,7 @@ def test_this_machine_and_several() -> None:
         ("ssh://-oProxyCommand=sh@host", "is not a user name"),
         ("ssh://a%20b@host", "'a b' is not a user name"),
         ("ssh://me:secret@host", "use a key"),
-        ("ssh://host/tmp", r"a folder there is \?dir=/tmp"),
+        ("ssh://host/tmp", r"use \?dir=/tmp"),
         ("ssh://host?identity=x", "unknown option 'identity'; options of ssh: config, dir, run"),
         ("ssh://host?dir=", "option 'dir' is empty"),
         ("ssh://host?timeout=0", "timeout '0' is not a number of seconds"),

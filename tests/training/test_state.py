@@ -132,7 +132,7 @@ def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
-    assert "--resume to go on" in " ".join(call(str(out), code=3).split())
+    assert "--resume to continue it" in " ".join(call(str(out), code=3).split())
     call(str(out), "--resume", "--log", "jsonl")
     call(str(whole), "--log", "none")
     assert checkpoint.digest(checkpoint.load(out)) == checkpoint.digest(checkpoint.load(whole))

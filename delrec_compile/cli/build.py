@@ -49,7 +49,7 @@ def build(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
     numeric: NumericMode = FLOAT32,
     calibrate: Calibration = None,
-    unroll: Annotated[int, typer.Option(help="Time steps per call of step.")] = 1,
+    unroll: Annotated[int, typer.Option(min=1, help="Time steps per call of step.")] = 1,
     cpu: Cpu = None,
     tuned: Annotated[bool, typer.Option(help="Use the schedule found by 'tune'.")] = True,
     db: Db = None,
@@ -149,7 +149,7 @@ def export(
             help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
         ),
     ] = "portable",
-    unroll: Annotated[int, typer.Option(help="Time steps per call.")] = 1,
+    unroll: Annotated[int, typer.Option(min=1, help="Time steps per call.")] = 1,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

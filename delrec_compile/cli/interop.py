@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,6 +70,7 @@ def import_(
     from delrec_compile.network import checkpoint
 
     _check_output(out, force)
+    _check_numbers(options["max_input"], options["dt_ms"])
     shape = _shape(options.pop("input_shape"))
     with saying() as say:
         say(f"importing {source}")
@@ -98,6 +100,17 @@ def _check_output(out: Path, force: bool) -> None:
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
     check_writable(out)
+
+
+def _check_numbers(max_input: int | None, dt_ms: float | None) -> None:
+    """Raises UsageError for values that no network has."""
+    from delrec_compile.errors import UsageError
+    from delrec_compile.network.base import MAX_INPUT
+
+    if max_input is not None and not 1 <= max_input <= MAX_INPUT:
+        raise UsageError(f"--max-input {max_input}; allowed: 1 to {MAX_INPUT}")
+    if dt_ms is not None and not 0 < dt_ms < math.inf:
+        raise UsageError(f"--dt-ms {dt_ms:g}: a positive number is required")
 
 
 def _result(

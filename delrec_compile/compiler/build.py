@@ -23,6 +23,7 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, nvrtc, toolchain
+from delrec_compile.system.files import check_writable
 
 
 def build(
@@ -57,6 +58,8 @@ def build(
     out = _output(out, name, profile.name, mode)
     check_output(out, force)
     _check_tools(profile, cpu)
+    if dump is not None:
+        check_writable(dump / "phase.txt")
     with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")

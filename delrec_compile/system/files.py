@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -26,7 +27,15 @@ def check_writable(path: Path) -> None:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.absolute().parent).close()
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: OSError) -> InputError:
+    reason = error.strerror
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        files = [str(p) for p in path.parents if os.path.lexists(p) and not p.is_dir()]
+        reason = f"{files[0]} is a file; name a folder" if files else reason
+    return InputError(f"cannot write {path}: {reason}")
 
 
 def write_atomic(path: Path, raw: bytes) -> None:
@@ -38,7 +47,7 @@ def write_atomic(path: Path, raw: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise _refusal(path, error) from error
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(raw)
@@ -48,7 +57,7 @@ def write_atomic(path: Path, raw: bytes) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise _refusal(path, error) from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

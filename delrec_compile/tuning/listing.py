@@ -90,7 +90,6 @@ def export_winners(store: Store, out: Path, target: str | None, force: bool) -> 
     for path in files:
         if path.exists() and not force:
             raise InputError(f"{path} exists; add --force to replace it")
-    out.mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         write_atomic(path, text.encode())
     return list(files)

@@ -118,7 +118,9 @@ WRONG = (
     (("my.py",), 3, "unknown kind of file '.py'"),
     (("my:build", "--sigma", "1"), 2, "takes no sigma"),
     (("my:build", "--input-shape", "3xa"), 2, "integers separated by x"),
-    (("my:build", "--max-input", "999"), 3, "allowed: 1 to 255"),
+    (("my:build", "--max-input", "999"), 2, "allowed: 1 to 255"),
+    (("my:build", "--max-input", "0"), 2, "allowed: 1 to 255"),
+    (("my:build", "--dt-ms", "nan"), 2, "--dt-ms nan: a positive number"),
     (("whole.pth",), 3, "without running code"),
 )
 

@@ -185,6 +185,14 @@ def test_unknown_words(tmp_path: Path) -> None:
             build(network, out=tmp_path / "out", **options)  # type: ignore[arg-type]
 
 
+def test_a_dump_that_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text("")
+    with refusal(InputError, "text.txt is a file; name a folder", 3):
+        build(cases.network(NETWORK), out=tmp_path / "out", dump=file)
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_an_unknown_cpu_comes_back_from_the_child(tmp_path: Path) -> None:
     with refusal(UnsupportedError, "unknown CPU 'znver44'.*did you mean 'znver4'", 4, tmp_path):
         build(cases.network(NETWORK), out=tmp_path / "out", cpu="znver44")

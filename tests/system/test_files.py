@@ -59,3 +59,11 @@ def test_the_folder_of_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder("x", "DELREC_X") == Path("/cache/delrec-compile/x")
     monkeypatch.setenv("DELREC_X", "/mine")
     assert cache_folder("x", "DELREC_X") == Path("/mine")
+
+
+@pytest.mark.parametrize("inner", ["b", "b/c"])
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "a").write_text("")
+    for write in (check_writable, lambda path: write_atomic(path, b"")):
+        with refusal(InputError, "cannot write .*/a is a file; name a folder", 3):
+            write(tmp_path / "a" / inner)

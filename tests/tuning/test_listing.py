@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from fixtures.command import cli, refused
 from fixtures.tuning import only, schedules, tuned
+from helpers import refusal
+
+from delrec_compile.compiler.schedules import choice
+from delrec_compile.compiler.schedules.store import Store, read
+from delrec_compile.errors import InputError
+from delrec_compile.tuning.listing import export_winners
 
 
 def test_the_commands_of_the_store(fake: None, tmp_path: Path) -> None:
@@ -33,3 +40,21 @@ def test_the_commands_of_the_store(fake: None, tmp_path: Path) -> None:
     assert row["state"] == "of other code: not used"
     assert "holds no winner" in refused(3, "db", "export", "--db", db, "-o", tmp_path / "x")
     assert json.loads(cli("db", "ls", "--db", tmp_path / "no", "--json").stdout)["files"] == []
+
+
+def test_winners_are_exported_into_a_folder_that_can_be_written(
+    fake: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuned(tmp_path / "db", trials=6)
+    store, file = Store(tmp_path / "db"), tmp_path / "text.txt"
+    key = read(only(store.folder)).key
+    assert key is not None
+    monkeypatch.setattr(choice, "code", lambda: key.code)
+    file.write_text("text")
+    with refusal(InputError, "text.txt is a file; name a folder", 3):
+        export_winners(store, file, None, force=True)
+    with refusal(InputError, "cannot write /proc/none/", 3):  # not even for root
+        export_winners(store, Path("/proc/none"), None, force=True)
+    (written,) = export_winners(store, tmp_path / "new" / "tuned", None, force=False)
+    assert written.is_file()
+    assert file.read_text() == "text"

@@ -98,12 +98,12 @@ class GpuSession(KernelRunner):
 
     def outputs_of(self, x: F32) -> F32:
         """Outputs from a fresh state."""
-        self._restart(x.shape[1])
+        self.restart(x.shape[1])
         return self.run(x)
 
     def trace_once(self, x: F32) -> Trace:
         """Outputs and spikes from a fresh state, with the tracing kernel alone."""
-        self._restart(x.shape[1])
+        self.restart(x.shape[1])
         x = self._checked(x)
         y = np.empty((*x.shape[:2], self.outputs), np.float32)
         spikes = np.empty((*x.shape[:2], sum(self.neurons)), np.uint8)
@@ -111,8 +111,8 @@ class GpuSession(KernelRunner):
         self._check("trace", self._gpu, pointer(x), steps, pointer(y), pointer(spikes))
         return Trace(y, split_spikes(spikes, self.neurons))
 
-    def _restart(self, streams: int) -> None:
-        """Fresh streams of that number."""
+    def restart(self, streams: int) -> None:
+        """Fresh streams of that number, in the memory of those before where they are as many."""
         if self.streams == streams:
             self.reset()
         else:

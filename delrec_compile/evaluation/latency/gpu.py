@@ -126,7 +126,7 @@ def _host(session: GpuSession, x: F32) -> TimedRun:
     last: list[F32] = []
 
     def run() -> None:
-        _fresh(session, x.shape[1])
+        session.restart(x.shape[1])
         last[:] = [session.run(x)]
 
     return TimedRun(run, lambda: last[0])
@@ -136,17 +136,10 @@ def _ours(session: GpuSession, x: Tensor) -> TimedRun:
     y = torch.empty((*x.shape[:2], session.outputs), device=x.device)
 
     def run() -> None:
-        _fresh(session, x.shape[1])
+        session.restart(x.shape[1])
         session.run_device(x.data_ptr(), len(x), y.data_ptr())
 
     return TimedRun(run, lambda: y.cpu().numpy())
-
-
-def _fresh(session: GpuSession, streams: int) -> None:
-    if session.streams == streams:
-        session.reset()
-    else:
-        session.open(streams)
 
 
 def _module(network: Network, x: Tensor) -> tuple[Step, tuple[Tensor, ...]]:
@@ -171,7 +164,10 @@ def _graph(network: Network, x: Tensor, *, compiled: bool) -> TimedRun:
 
 
 def _differences(engines: dict[str, TimedRun], want: F32, limit: float) -> dict[str, float]:
-    """How far each engine's outputs are from the reference's. Ours must agree."""
+    """Largest difference of each engine's outputs from the reference's.
+
+    Raises ParityError where our own exceed `limit`.
+    """
     out = {}
     for name, engine in engines.items():
         engine.run()

@@ -30,7 +30,7 @@ Sums = tuple[list["Rows"], Any]
 
 
 class WeightFormat(Protocol):
-    """How compiled code holds the constants of a layer: as float32, or as integers."""
+    """The format in which compiled code holds the constants of a layer: as float32, or as integers."""
 
     def as_rows(self, values: F32) -> NDArray[Any]:
         """Weight rows (in, out), in the order that vectors add them."""

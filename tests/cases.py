@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import (
     Conv2dDelay,
@@ -29,7 +30,6 @@ from delrec_compile.network.model import (
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
-F32 = NDArray[np.float32]
 RATE = 0.15
 PLAIN = Lif(0.5)
 

@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.network.grid import exact
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
@@ -27,9 +27,7 @@ GOLDEN_SEED, GOLDEN_FACTOR, GOLDEN_TERM = 1, 1664525, 1013904223
 GOLDEN_LIMITS = (199, 249, 255)
 
 
-def golden_input(
-    network: Network | IntegerNetwork, steps: int = CHECK_STEPS
-) -> NDArray[np.float32]:
+def golden_input(network: Network | IntegerNetwork, steps: int = CHECK_STEPS) -> F32:
     """Fixed pseudo-random counts, (steps, 1, inputs): input of golden hashes and self-tests.
 
     About Poisson of mean 0.25, from a generator that a chip's self-test repeats.

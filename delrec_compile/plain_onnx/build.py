@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
@@ -17,10 +17,6 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.glue import render
 from delrec_compile.plain_onnx.step_graph import read
 from delrec_compile.system import child, toolchain, tvm_loader
-
-if TYPE_CHECKING:
-    pass
-
 from delrec_compile.targets.profile import Target
 
 ENTRIES = ("reset", "step", "run", "state_bytes", "self_test")

@@ -33,7 +33,10 @@ class OpenedModel:
     dt_ms: float
 
     def trace(self, x: F32) -> Trace:
-        """Outputs and spikes of x (T, batch, inputs); an artifact runs its tracing kernel alone."""
+        """Outputs and spikes of x (T, batch, inputs); an artifact runs its tracing kernel alone.
+
+        A board is the exception: both kernels run there, step by step.
+        """
         if isinstance(self.runner, KernelRunner):
             return self.runner.trace_once(x)
         return self.runner.trace(x)

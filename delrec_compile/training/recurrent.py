@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from delrec_compile.aliases import F32
 from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
@@ -24,7 +25,7 @@ from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 
 # weight and delay of a trained recurrence -> the op
-Freeze = Callable[[NDArray[np.float32], NDArray[Any]], Recurrence]
+Freeze = Callable[[F32, NDArray[Any]], Recurrence]
 
 
 class Recurrent(nn.Module):
@@ -135,7 +136,7 @@ def _conv2d(config: TrainConfig) -> Recurrent:
     shape = (channels, config.height, config.hidden // channels // config.height)
     weight = _kernel(channels, taps * channels, k, k, inputs=taps * channels * k * k)
 
-    def op(w: NDArray[np.float32], d: NDArray[Any]) -> Recurrence:
+    def op(w: F32, d: NDArray[Any]) -> Recurrence:
         kernels = w.reshape(channels, taps, channels, k, k).swapaxes(0, 1)
         return Conv2dDelay(np.ascontiguousarray(kernels), *shape[1:])
 

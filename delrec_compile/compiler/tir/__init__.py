@@ -1,1 +1,1 @@
-"""The TIR emitter that ops write their step with, and the schedule of a device."""
+"""The TIR emitter that ops write their step with: blocks, event lists, and its form for a GPU."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.network.model import Layer, Network, Recurrence
 from delrec_compile.network.summary import state_bytes
 
@@ -108,7 +109,7 @@ def synapses(recurrence: Recurrence | None) -> int:
     return weights * _SHARED[recurrence.kind](recurrence)
 
 
-def _feed(layer: Layer, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _feed(layer: Layer, x: F32) -> F32:
     """(T, n, in) -> the current (T, n, out)."""
     if layer.maps is None:
         return np.asarray(x @ layer.weight.T + layer.bias)

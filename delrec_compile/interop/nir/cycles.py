@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import F64
+from delrec_compile.aliases import F32, F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.linear_parts import Affine, Convolution
@@ -170,5 +170,5 @@ def _same_taps(kernels: Sequence[F64]) -> F64:
     return np.stack(padded)
 
 
-def _f32(values: F64) -> NDArray[np.float32]:
+def _f32(values: F64) -> F32:
     return np.asarray(values, np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import (
     Conv2dDelay,
@@ -57,7 +58,7 @@ def feedback_paths(
     return [(arrays["delay"], arrays["weight"])]
 
 
-def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
+def _banded(kernel: Any, n: int) -> F32:
     """A kernel over neurons as a matrix (n, n)."""
     reach = len(kernel) // 2
     total = np.zeros((n, n), np.float32)
@@ -66,7 +67,7 @@ def _banded(kernel: Any, n: int) -> NDArray[np.float32]:
     return total
 
 
-def _diagonal(kernels: Any) -> NDArray[np.float32]:
+def _diagonal(kernels: Any) -> F32:
     """Kernels (C, C, K) that mix each channel only with itself."""
     channels, taps = kernels.shape
     out = np.zeros((channels, channels, taps), np.float32)

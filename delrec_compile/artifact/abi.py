@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +31,24 @@ MAX_ELEMENTS = (1 << 31) - 1
 
 STATE_ALIGN = 64  # bytes, of each member of a library's state
 HOISTED_FROM = 4  # steps of a call from which on the sequence kernel is used
+
+
+# keys that only some artifacts have: those of each form, and those of a program for a chip
+OPTIONAL: dict[str, tuple[str, ...]] = {
+    "library": ("core", "image", "static_library"),
+    "sources": ("core", "image"),
+    "cuda": ("arch", "compiler", "kernels", "shared_bytes", "tables", "threads"),
+    "chip": ("flash_bytes", "ram_bytes"),
+}
+
+
+class Form(StrEnum):
+    """The layout of an artifact's folder."""
+
+    LIBRARY = "library"
+    SOURCES = "sources"
+    CUDA = "cuda"
+    PLAIN = "plain"  # the library of a plain ONNX step
 
 
 def c_name(text: str) -> str:
@@ -102,6 +121,21 @@ class Header:
             _members(struct[1]) if struct else (),
             x[1] if x else "",
         )
+
+    def check_constants(self, sizes: Mapping[str, float]) -> None:
+        """Raises ValueError, which names the key, for a size that the header declares otherwise."""
+        for name, value in sizes.items():
+            declared = self.constants.get(name)
+            if declared != value:
+                there = "absent" if declared is None else f"{declared:g}"
+                raise ValueError(f"key '{name.lower()}' is {value:g}; in the C header: {there}")
+
+    def check_types(self, counts: str, state: tuple[StateVariable, ...] | None) -> None:
+        """Raises ValueError for another dtype of x, or another state; None: there is no struct."""
+        if CTYPES.get(counts) != self.counts:
+            raise ValueError(f"key 'counts' is '{counts}'; in the C header: '{self.counts}'")
+        if state is not None and state != self.state:
+            raise ValueError("key 'state' is not the struct of the C header")
 
 
 def _members(struct: str) -> tuple[StateVariable, ...]:

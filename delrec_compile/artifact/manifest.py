@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -13,16 +12,19 @@ import numpy as np
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.abi import (
-    CTYPES,
+    OPTIONAL,
     Header,
     StateTensor,
     StateVariable,
     layer_sizes,
     state_from_json,
 )
+from delrec_compile.artifact.abi import (
+    Form as Form,
+)
 from delrec_compile.errors import InputError
 from delrec_compile.system import fields
-from delrec_compile.system.files import sha256
+from delrec_compile.system.files import check_files, check_inside
 from delrec_compile.system.host import is_here
 
 if TYPE_CHECKING:
@@ -32,23 +34,6 @@ SCHEMA = "delrec.artifact/1"
 FILE = "manifest.json"
 
 PATHS = ("library", "static_library", "image", "board_image")  # keys that name a file
-
-# keys that only some artifacts have: those of each form, and those of a program for a chip
-OPTIONAL: dict[str, tuple[str, ...]] = {
-    "library": ("core", "image", "static_library"),
-    "sources": ("core", "image"),
-    "cuda": ("arch", "compiler", "kernels", "shared_bytes", "tables", "threads"),
-    "chip": ("flash_bytes", "ram_bytes"),
-}
-
-
-class Form(StrEnum):
-    """The layout of an artifact's folder."""
-
-    LIBRARY = "library"
-    SOURCES = "sources"
-    CUDA = "cuda"
-    PLAIN = "plain"  # the library of a plain ONNX step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +93,13 @@ class CommonManifest:
         """The path of the library, or of the C source, that holds the entry points."""
         return self.library or f"src/{self.name}.c"
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The keys that name a file of the folder."""
-        return tuple(p for key in PATHS if (p := getattr(self, key, None)))
-
     def sizes(self) -> dict[str, float]:
         """The numbers that the C header declares too, by the names of its constants."""
         return {"INPUTS": self.inputs, "OUTPUTS": self.outputs}
 
     def check_header(self, header: Header) -> None:
         """Raises ValueError, which names the key, for a size that the C header declares otherwise."""
-        for name, value in self.sizes().items():
-            declared = header.constants.get(name)
-            if declared != value:
-                there = "absent" if declared is None else f"{declared:g}"
-                raise ValueError(f"key '{name.lower()}' is {value:g}; in the C header: {there}")
+        header.check_constants(self.sizes())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,10 +161,7 @@ class Manifest(CommonManifest):
 
     def check_header(self, header: Header) -> None:
         super().check_header(header)
-        if CTYPES.get(self.counts) != header.counts:
-            raise ValueError(f"key 'counts' is '{self.counts}'; in the C header: '{header.counts}'")
-        if not self.is_gpu and self.state != header.state:
-            raise ValueError("key 'state' is not the struct of the C header")
+        header.check_types(self.counts, None if self.is_gpu else self.state)
 
     @property
     def is_gpu(self) -> bool:
@@ -285,15 +258,6 @@ def is_plain(data: object) -> bool:
     return isinstance(data, Mapping) and data.get("form") == Form.PLAIN
 
 
-def measured(artifact: Artifact) -> dict[str, Any]:
-    """measured.json of an artifact; empty where there is none."""
-    try:
-        data = json.loads((artifact.path / "measured.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
 def read_folder(path: Path) -> dict[str, Any]:
     """The parsed manifest.json of a folder. Raises InputError where it is of another schema."""
     try:
@@ -315,27 +279,15 @@ def checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
     for name in (manifest.main_file, header):
         if name not in manifest.files:
             raise _foreign(path, f"key 'files' lacks {name}")
-    root = path.resolve()
-    for name in (*manifest.files, *manifest.paths):
-        if Path(name).is_absolute() or not (root / name).resolve().is_relative_to(root):
-            raise _foreign(path, f"{name} is not in the folder")
-    check_files(path, manifest.files)
-    text = (path / header).read_text(encoding="utf-8", errors="replace")
     try:
+        paths = [p for key in PATHS if (p := getattr(manifest, key, None))]
+        check_inside(path, [*manifest.files, *paths])
+        check_files(path, manifest.files)
+        text = (path / header).read_text(encoding="utf-8", errors="replace")
         manifest.check_header(Header.parse(text, manifest.name))
     except ValueError as error:
         raise _foreign(path, error) from error
     return manifest
-
-
-def check_files(path: Path, files: Mapping[str, str]) -> None:
-    """Raises InputError for a file of an artifact that is not as its checksum says."""
-    for name, checksum in files.items():
-        file = path / name
-        if not file.is_file() or sha256(file) != checksum:
-            raise InputError(
-                f"{file} is missing or differs from the file that was built; build it again"
-            )
 
 
 def _foreign(path: Path, why: object) -> InputError:

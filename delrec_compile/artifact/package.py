@@ -12,8 +12,9 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from delrec_compile.artifact.manifest import FILE, SCHEMA, CommonManifest, archive_of
+from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
 from delrec_compile.errors import InputError
 from delrec_compile.system.files import sha256, write_atomic
 
@@ -112,3 +113,12 @@ def tar_gz(folder: Path) -> bytes:
             with path.open("rb") as file:
                 tar.addfile(info, file)
     return gzip.compress(raw.getvalue(), mtime=0)
+
+
+def measured(artifact: Artifact) -> dict[str, Any]:
+    """measured.json of an artifact; empty where there is none."""
+    try:
+        data = json.loads((artifact.path / "measured.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -89,7 +89,7 @@ def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -
     machine = BuildMachine(m.llvm, "", "")
     files = _write(root, network, kernels, m.form, m.name, m.steps_per_call, machine)
     state = state_from_json(files.pop("state"), StateVariable)
-    return replace(m, numeric=network.numeric, state=state, **files)
+    return replace(m, numeric=network.numeric, state=state, **{"files": {}, **files})
 
 
 def _profile_entries(profile: Target) -> dict[str, Any]:

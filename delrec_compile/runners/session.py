@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.abi import BATCH, ENTRIES, STATE_ALIGN
-from delrec_compile.artifact.manifest import Artifact, check_files, load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, counts, pointer
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
+from delrec_compile.system.files import check_files
 
 
 class Session(KernelRunner):

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from delrec_compile.errors import InputError
@@ -66,3 +67,21 @@ def write_atomic(path: Path, raw: bytes) -> None:
 def sha256(path: Path) -> str:
     """The checksum of a file, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_files(path: Path, files: Mapping[str, str]) -> None:
+    """Raises InputError for a file of an artifact that is not as its checksum says."""
+    for name, checksum in files.items():
+        file = path / name
+        if not file.is_file() or sha256(file) != checksum:
+            raise InputError(
+                f"{file} is missing or differs from the file that was built; build it again"
+            )
+
+
+def check_inside(root: Path, names: Iterable[str]) -> None:
+    """Raises ValueError for a path that is absolute, or leaves the folder, also by a link."""
+    root = root.resolve()
+    for name in names:
+        if Path(name).is_absolute() or not (root / name).resolve().is_relative_to(root):
+            raise ValueError(f"{name} is not in the folder")

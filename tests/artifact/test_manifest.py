@@ -15,8 +15,8 @@ from delrec_compile.artifact.manifest import (
     Form,
     Manifest,
     load_artifact,
-    measured,
 )
+from delrec_compile.artifact.package import measured
 from delrec_compile.errors import InputError
 
 CUDA = {

@@ -9,8 +9,8 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.manifest import Artifact, Manifest, load_artifact, measured
-from delrec_compile.artifact.package import TOOLS
+from delrec_compile.artifact.manifest import Artifact, Manifest, load_artifact
+from delrec_compile.artifact.package import TOOLS, measured
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.errors import InputError

@@ -11,7 +11,8 @@ from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress, StageProgress
-from delrec_compile.artifact.manifest import Artifact, measured
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.package import measured
 from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import (
     DelrecError,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from conftest import runs
 from fixtures.plain_steps import CELL, written
@@ -14,17 +12,19 @@ from delrec_compile.plain_onnx.build import build_plain
 from delrec_compile.system import child
 
 
-@pytest.fixture(scope="session")
-def in_process() -> Iterator[None]:
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """`child.call` without a child. Not for the commands: those have a process of their own."""
     if not runs("x86-64"):
         pytest.skip("the compiled library does not run on this machine")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(child, "call", called_here)
-        yield
+    monkeypatch.setattr(child, "call", called_here)
 
 
 @pytest.fixture(scope="session")
-def cell(tmp_path_factory: pytest.TempPathFactory, in_process: None) -> PlainArtifact:
+def cell(tmp_path_factory: pytest.TempPathFactory) -> PlainArtifact:
+    if not runs("x86-64"):
+        pytest.skip("the compiled library does not run on this machine")
     folder = tmp_path_factory.mktemp("cell")
-    return build_plain(written(CELL, folder / "cell.onnx"), out=folder / "out")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "call", called_here)
+        return build_plain(written(CELL, folder / "cell.onnx"), out=folder / "out")

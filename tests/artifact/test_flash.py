@@ -1,42 +1,25 @@
 """`flash`: the exact command for a board, and running it with a tool that only pretends."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from fixtures.command import cli, refused
+from fixtures.manifests import folder_of
 from helpers import refusal
 
 from delrec_compile import targets
 from delrec_compile.artifact.flash import TOOLS, flash_command, flashable
-from delrec_compile.artifact.manifest import SCHEMA, load_artifact
+from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import InputError, UnsupportedError
 
 ELF = "test/net-board.elf"
 
 
-def artifact(folder, target="cortex_m4", **facts):
+def artifact(folder, target="cortex_m4", **changed):
     """A folder that passes for an artifact; its program is never run."""
     files = {"src/net.c": b"", ELF: b"\x7fELF"}
-    for name, raw in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(raw)
-    manifest = {
-        "schema": SCHEMA,
-        "name": "net",
-        "library": None,
-        "target": target,
-        "form": "sources",
-        "steps_per_call": 1,
-        "inputs": 3,
-        "outputs": 2,
-        "state": {},
-        "files": {n: hashlib.sha256(raw).hexdigest() for n, raw in files.items()},
-        **({"board_image": ELF} | facts),
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
+    return folder_of(folder, files, target=target, **({"board_image": ELF} | changed))
 
 
 def pretend(folder: Path, name: str, script: str) -> dict[str, str]:

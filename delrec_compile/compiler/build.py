@@ -57,9 +57,7 @@ def build(
     name = c_name(network.name)
     out = _output(out, name, profile.name, mode)
     check_output(out, force)
-    _check_tools(profile, cpu)
-    if dump is not None:
-        check_writable(dump / "phase.txt")
+    _check_before(profile, cpu, dump)
     with staging(out) as stage:
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, stage / "network.safetensors")
@@ -89,11 +87,13 @@ def _output(out: Path | str | None, name: str, target: str, mode: Numeric) -> Pa
     return _with_name(Path(out) if out is not None else Path(_default_name(name, target, mode)))
 
 
-def _check_tools(profile: targets.Target, cpu: str | None) -> None:
-    """Raises UnsupportedError or ToolchainError before anything is written."""
+def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None) -> None:
+    """Raises UnsupportedError, ToolchainError or InputError before anything is written."""
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
         nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
+    if dump is not None:
+        check_writable(dump / "phase.txt")
 
 
 def _compiled_network(

@@ -239,7 +239,9 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 def test_an_output_that_exists_needs_force(artifact: Path, in_process: None) -> None:
-    with refusal(InputError, "copy exists; add --force to replace it, or name", 3, artifact.parent):
+    with refusal(
+        InputError, "copy exists; add --force to replace it, or choose", 3, artifact.parent
+    ):
         build(cases.network(NETWORK), out=artifact)
     (artifact / "stale").write_text("from before")
     built = build(cases.network(NETWORK), out=artifact, force=True)

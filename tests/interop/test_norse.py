@@ -82,7 +82,7 @@ def test_a_recurrent_cell_and_a_readout() -> None:
 
 
 REFUSED = {
-    "memory": (norse.LIFCell(), "synaptic current has a memory"),
+    "memory": (norse.LIFCell(), "synaptic current has state"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
     "steps": (norse.LIFBoxCell(dt=0.002), "steps of"),
 }

@@ -259,7 +259,7 @@ def test_refusals(tmp_path: Path) -> None:
     with refusal(UnsupportedError, "schedule: words = 0; 1 or more is required", 4):
         Schedule(words=0)
     checkpoint.save(network, tmp_path / "net.safetensors")
-    with refusal(CheckpointError, "is no integer network .format 'delrec.network/1'", 3):
+    with refusal(CheckpointError, "is not an integer network .format 'delrec.network/1'", 3):
         integer_checkpoint.load(tmp_path / "net.safetensors")
     with refusal(CheckpointError, "no such file; build the artifact again", 3):
         integer_checkpoint.load(tmp_path / "none.safetensors")

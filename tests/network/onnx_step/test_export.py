@@ -206,7 +206,7 @@ def test_a_refused_graph_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
         raise ParityError("refused")
 
     monkeypatch.setattr(
-        importlib.import_module("delrec_compile.network.onnx_step.export"), "prove", refuse
+        importlib.import_module("delrec_compile.network.onnx_step.export"), "verify_graph", refuse
     )
     with pytest.raises(ParityError):
         export(cases.network("conv3"), tmp_path / "a.onnx")

@@ -59,7 +59,7 @@ def test_the_bits_of_torch_there(
 def test_many_samples_go_in_several_messages(
     tracker: Tracker, compiled: Compile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices_rpc, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(devices_rpc, "MAX_BYTES", 20_000)
     there = runner(compiled(cases.network("mixed")).artifact, tracker.url("box"))
     x = cases.counts(cases.CASES["mixed"], batch=7)
     samples = x.transpose(1, 0, 2)

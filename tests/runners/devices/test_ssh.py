@@ -110,11 +110,11 @@ def test_what_goes_wrong_there_is_one_line(
 
 def test_who_is_not_let_in_is_not_asked(shell: Shell, compiled: Compile) -> None:
     artifact = compiled(cases.network("single")).artifact
-    with refusal(DeviceError, "not reached: .*denied.*must work without prompting", 8):
+    with refusal(DeviceError, "cannot be reached: .*denied.*must work without prompting", 8):
         runner(artifact, shell.url(config="stranger"))
     unknown = f"ssh://MyPi?config={shell.folder}/nowhere"
     (shell.folder / "nowhere").write_text("Host MyPi\n  HostName 127.0.0.1\n  Port 1\n")
-    with refusal(DeviceError, "not reached: .*onnection refused", 8):
+    with refusal(DeviceError, "cannot be reached: .*onnection refused", 8):
         runner(artifact, unknown)
 
 
@@ -243,7 +243,7 @@ def test_spikes_that_differ_there_are_exit_6(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for verb, message in (
         ("check", r"ssh://MyPi\S+ x86_64 differs .* layer 0"),
-        ("bench", "other"),
+        ("bench", "computes different outputs"),
     ):
         line = [*COMMAND, verb, str(folder), "--device", shell.url()]
         done = subprocess.run(line, capture_output=True, text=True, check=False)

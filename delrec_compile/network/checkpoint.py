@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 
+from delrec_compile.bundled import DEFAULT, NETWORKS
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
 from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
 from delrec_compile.network.tensor_file import Arrays, Tensors, network_fields, read, write
 from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
 
 FORMAT = "delrec.network/1"
-BUNDLED = ("conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256")
+BUNDLED = NETWORKS
 DELAY = "delay"  # its tensor, int16
 OWN = "own"  # names of the constants that differ from neuron to neuron
 DEFAULT_READOUT = "leaky"  # kind of a description that names none
 
 
-def bundled(name: str = BUNDLED[0]) -> Path:
+def bundled(name: str = DEFAULT) -> Path:
     """Path of a network that ships with the package."""
     return Path(str(resources.files("delrec_compile.bundled") / f"{name}.safetensors"))
 
@@ -39,7 +40,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     return write(path, FORMAT, *_describe(network))
 
 
-def load(source: Path | str = "conv_delay_256") -> Network:
+def load(source: Path | str = DEFAULT) -> Network:
     """Reads a network file, or a bundled network by name.
 
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.

@@ -215,7 +215,9 @@ def test_the_data_that_code_reads_is_there() -> None:
     files = {p.name for p in data_files()}
     assert {"py.typed", "glue.c.in", "glue.h.in"} <= files
     assert {f"{t}.toml" for t in targets.names()} <= files
-    assert {f"{n}.safetensors" for n in checkpoint.BUNDLED} <= files
+    networks = {"conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256"}
+    assert set(checkpoint.BUNDLED) == networks
+    assert {f"{n}.safetensors" for n in networks} <= files
 
 
 def test_data_of_no_use_does_not_ship() -> None:

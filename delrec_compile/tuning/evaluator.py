@@ -129,6 +129,13 @@ class Evaluator:
 
     def _build(self, schedule: Mapping[str, Any] | None) -> Artifact:
         stage = Path(tempfile.mkdtemp(dir=self.root, prefix="candidate-"))
+        try:
+            return self._build_in(stage, schedule)
+        except BaseException:
+            shutil.rmtree(stage, ignore_errors=True)
+            raise
+
+    def _build_in(self, stage: Path, schedule: Mapping[str, Any] | None) -> Artifact:
         for file in self.root.glob("*.safetensors"):
             shutil.copy(file, stage / file.name)
         few = FEW if self.how == "native" else 1

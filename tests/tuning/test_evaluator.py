@@ -9,7 +9,7 @@ import cases
 import pytest
 from fixtures.tuning import NAME
 
-from delrec_compile.errors import ParityError
+from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.network import checkpoint
 from delrec_compile.tuning import evaluator as evaluation
 from delrec_compile.tuning.evaluator import Evaluator
@@ -51,6 +51,7 @@ def test_wrong_code_never_counts(
 ) -> None:
     """A candidate of another network: its own self-test passes, its outputs are others."""
     real = evaluation.assemble
+    before = set(place.glob("candidate-*"))
 
     def wrong(stage: str, *args: Any, **kw: Any) -> Any:
         network = cases._shift(cases.network(NAME), 0, 0.125)
@@ -62,4 +63,18 @@ def test_wrong_code_never_counts(
         evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
     with pytest.raises(ParityError, match="differs from the reference"):
         Evaluator(str(place), "x86_64", "x86-64", str(place / "samples.npz"))
-    assert len(list(place.glob("candidate-*"))) <= 2, "candidates are removed"
+    left = set(place.glob("candidate-*")) - before
+    assert len(left) <= 1, "candidates are removed, but for the shipped schedule of the second"
+
+
+def test_a_candidate_that_cannot_be_built_leaves_nothing(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    def broken(*_args: Any, **_kw: Any) -> Any:
+        raise CompilerCrash("it died")
+
+    before = set(place.glob("candidate-*"))
+    monkeypatch.setattr(evaluation, "assemble", broken)
+    with pytest.raises(CompilerCrash, match="it died"):
+        evaluator.measure(dict(evaluator.shipped.artifact.manifest.schedule))
+    assert set(place.glob("candidate-*")) == before

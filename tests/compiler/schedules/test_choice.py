@@ -220,7 +220,14 @@ def _owns(profile: targets.Target, cpu: str) -> list[Schedule]:
     return [pick(profile, cpu if named else None)[1]]
 
 
-NOT_CODE = ("aliases", "artifact", "data", "errors", "system")  # rooms that decide no kernel
+NOT_CODE = (
+    "aliases",
+    "artifact",
+    "bundled",
+    "data",
+    "errors",
+    "system",
+)  # rooms that decide no kernel
 LOADED = """
 import sys
 from delrec_compile.compiler.assemble import assemble

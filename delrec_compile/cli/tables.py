@@ -23,6 +23,15 @@ def table(title: str, columns: Sequence[str], rows: report.Rows) -> Table:
     return out
 
 
+def left_table(title: str, columns: Sequence[str], rows: report.Rows) -> Table:
+    """A table of text, its columns aligned left."""
+    out = table(title, columns, rows)
+    for column in out.columns:
+        column.justify = "left"
+        column.overflow = "fold"
+    return out
+
+
 def _text(value: str, style: str = "") -> Text:
     return Text(printable(value), style)
 

@@ -36,6 +36,17 @@ def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float3
     return array
 
 
+def same_rows(weight: NDArray[Any], bias: NDArray[Any], where: str = "") -> None:
+    """Raises NetworkError unless there is one bias for each row of a weight (out, in)."""
+    if bias.shape == weight.shape[:1]:
+        return
+    transposed = ": is the weight transposed?" if bias.shape == weight.shape[1:] else ""
+    raise NetworkError(
+        f"{where}weight has shape {list(weight.shape)} and bias {list(bias.shape)}; [out, in] and "
+        f"[out] are required{transposed}"
+    )
+
+
 def kernel(values: Any) -> NDArray[np.float32]:
     """Taps over the neuron axis, odd in number, so that the padding is the same on both sides.
 

@@ -87,7 +87,8 @@ class Readout(ABC):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
-        object.__setattr__(self, "bias", checks.vector("readout bias", self.bias, self.size))
+        object.__setattr__(self, "bias", checks.vector("readout bias", self.bias))
+        checks.same_rows(self.weight, self.bias, "readout ")
         object.__setattr__(self, "beta", float(np.float32(self.beta)))
         if not 0.0 <= self.beta <= 1.0:
             raise NetworkError(f"readout: beta is {self.beta}; allowed: 0 <= beta <= 1")

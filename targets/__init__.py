@@ -24,13 +24,13 @@ refused when the profile loads.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
+from delrec_compile.system.fields import parse_toml
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
 from delrec_compile.targets.schedule import Schedule
 
@@ -71,7 +71,7 @@ def _files() -> Iterator[Any]:
 def _read(name: str, path: Any) -> Target:
     where = f"target profile '{name}' ({path.name})"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UnsupportedError(

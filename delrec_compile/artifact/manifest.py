@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -261,7 +260,7 @@ def is_plain(data: object) -> bool:
 def read_folder(path: Path) -> dict[str, Any]:
     """The parsed manifest.json of a folder. Raises InputError where it is of another schema."""
     try:
-        data = json.loads((path / FILE).read_text())
+        data = fields.parse_json((path / FILE).read_text())
     except (OSError, ValueError) as error:
         raise _foreign(path, error) from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -16,6 +16,7 @@ from typing import Any
 
 from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
 from delrec_compile.errors import InputError
+from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import sha256, write_atomic
 
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
@@ -42,7 +43,7 @@ def _replaceable(out: Path) -> bool:
     if not any(out.iterdir()):
         return True
     try:
-        manifest = json.loads((out / FILE).read_text())
+        manifest = parse_json((out / FILE).read_text())
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and manifest.get("schema") == SCHEMA
@@ -118,7 +119,7 @@ def tar_gz(folder: Path) -> bytes:
 def measured(artifact: Artifact) -> dict[str, Any]:
     """measured.json of an artifact; empty where there is none."""
     try:
-        data = json.loads((artifact.path / "measured.json").read_text())
+        data = parse_json((artifact.path / "measured.json").read_text())
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,10 @@ SLOWER = (
 def is_plain(path: Path) -> bool:
     """Whether the path is an artifact of a plain step."""
     from delrec_compile.artifact import manifest
+    from delrec_compile.system.fields import parse_json
 
     try:
-        return manifest.is_plain(json.loads((path / manifest.FILE).read_text()))
+        return manifest.is_plain(parse_json((path / manifest.FILE).read_text()))
     except (OSError, ValueError):
         return False
 

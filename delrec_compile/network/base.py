@@ -82,7 +82,7 @@ class BaseNetwork(ABC, Generic[L, R]):
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is required")
         object.__setattr__(self, "max_input", _number("max_input", self.max_input))
-        if int(self.max_input) != self.max_input or not 1 <= self.max_input <= MAX_INPUT:
+        if not 1 <= self.max_input <= MAX_INPUT or int(self.max_input) != self.max_input:
             raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
         if self.labels and len(self.labels) != self.readout.size:
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
@@ -147,6 +147,10 @@ def _number(name: str, value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NetworkError(f"{name} is {value!r}; a number is required")
+    try:
+        float(value)
+    except OverflowError:
+        raise NetworkError(f"{name} is larger than any float; a number is required") from None
     return value
 
 

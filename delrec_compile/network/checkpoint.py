@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
@@ -14,8 +17,9 @@ import numpy as np
 from delrec_compile.bundled import DEFAULT, NETWORKS
 from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
 from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
-from delrec_compile.network.tensor_file import Arrays, Tensors, network_fields, read, write
+from delrec_compile.network.tensor_file import DAMAGE, Arrays, Tensors, network_fields, read, write
 from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
+from delrec_compile.system.fields import parse_json
 
 FORMAT = "delrec.network/1"
 BUNDLED = NETWORKS
@@ -54,10 +58,10 @@ def load(source: Path | str = DEFAULT) -> Network:
             "make one with 'delrec-compile train'"
         )
     try:
-        return _build(arrays, json.loads(meta["config"]))
+        return _build(arrays, parse_json(meta["config"]))
     except (NetworkError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise CheckpointError(
             f"{path}: its description is damaged ({error!r}); make it again "
             "with 'delrec-compile train'"
@@ -125,6 +129,17 @@ def _recurrent(layer: int, name: str) -> str:
     return f"layers.{layer}.{name if name == DELAY else 'recurrent_' + name}"
 
 
+@contextmanager
+def _keyed(layer: int, keys: Mapping[str, str]) -> Iterator[None]:
+    """Names the tensor of a NetworkError by its key in the file, or its layer. keys: by argument."""
+    try:
+        yield
+    except NetworkError as error:
+        name = re.split(r"[ \[]", str(error))[0]
+        where = keys.get(name, f"layers.{layer}: {name}")
+        raise NetworkError(where + str(error)[len(name) :]) from error
+
+
 def _neuron(entry: dict[str, Any], layer: int, tensors: Tensors) -> Neuron:
     """The entry of the model's name; constants that differ from neuron to neuron are tensors."""
     kinds = [kind for kind in NEURONS if kind in entry]
@@ -135,7 +150,8 @@ def _neuron(entry: dict[str, Any], layer: int, tensors: Tensors) -> Neuron:
     kind = kinds[0]
     attributes = dict(entry[kind])
     own = {n: tensors.take(f"layers.{layer}.{kind}_{n}") for n in attributes.pop(OWN, ())}
-    return NEURONS[kind](**attributes, **own)
+    with _keyed(layer, {}):
+        return NEURONS[kind](**attributes, **own)
 
 
 def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Recurrence | None:
@@ -149,7 +165,8 @@ def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Recurren
     cls, attributes = RECURRENCES[kind], entry.get("facts", {})
     names = [f.name for f in fields(cls) if f.name not in attributes]
     arrays = {name: tensors.take(_recurrent(layer, name)) for name in names}
-    return cls(**arrays, **attributes)
+    with _keyed(layer, {name: _recurrent(layer, name) for name in names}):
+        return cls(**arrays, **attributes)
 
 
 def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
@@ -158,13 +175,17 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
     for i, entry in enumerate(config["layers"]):
         recurrence = _recurrence(entry, i, tensors)
         weight, bias = tensors.take(f"layers.{i}.weight"), tensors.take(f"layers.{i}.bias")
-        maps = Maps.of(weight.shape, **entry["maps"]) if "maps" in entry else None
-        layers.append(Layer(weight, bias, _neuron(entry, i, tensors), recurrence, maps))
+        neuron = _neuron(entry, i, tensors)
+        with _keyed(i, {n: f"layers.{i}.{n}" for n in ("weight", "bias")}):
+            maps = Maps.of(weight.shape, **entry["maps"]) if "maps" in entry else None
+            layers.append(Layer(weight, bias, neuron, recurrence, maps))
     out = dict(config["readout"])
     kind = out.pop("kind", DEFAULT_READOUT)
-    readout = make_readout(
-        kind, tensors.take("readout.weight"), tensors.take("readout.bias"), **out
-    )
+    weight, bias = tensors.take("readout.weight"), tensors.take("readout.bias")
+    try:
+        readout = make_readout(kind, weight, bias, **out)
+    except NetworkError as error:
+        raise NetworkError(str(error).replace("readout ", "readout.", 1)) from error
     tensors.require_empty()
     texts = [config["name"], *config["labels"]]
     if not (all(isinstance(s, str) for s in texts) and isinstance(config["notes"], dict)):

@@ -23,7 +23,7 @@ from delrec_compile.network.base import (
     pushed,
 )
 from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
-from delrec_compile.ops import linear
+from delrec_compile.ops import checks, linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
@@ -75,7 +75,8 @@ class Layer:
             matrix("weight", self.weight) if self.maps is None else self.maps.checked(self.weight)
         )
         object.__setattr__(self, "weight", weight)
-        object.__setattr__(self, "bias", vector("bias", self.bias, len(self.weight)))
+        object.__setattr__(self, "bias", vector("bias", self.bias))
+        checks.same_rows(weight, self.bias)
         for name, own in self.neuron.arrays().items():
             if len(own) != self.size:
                 raise NetworkError(

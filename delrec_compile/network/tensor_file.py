@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ from delrec_compile.system.files import write_atomic
 
 Arrays = dict[str, NDArray[Any]]
 PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
+CHECKSUM = "sha256"  # its key in the metadata; files of other writers have none
+# what a description raises that holds other things than those expected
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, MemoryError)
 
 
 class Tensors:
@@ -60,8 +64,19 @@ def write(path: Path, format: str, arrays: Arrays, config: dict[str, Any]) -> Pa
     from safetensors.numpy import save as to_bytes
 
     meta = {"format": format, "config": json.dumps(config, sort_keys=True)}
+    meta[CHECKSUM] = _checksum(arrays, meta)
     write_atomic(path, _canonical(to_bytes(arrays, metadata=meta)))
     return path
+
+
+def _checksum(arrays: Arrays, meta: Mapping[str, str]) -> str:
+    """sha256 over the tensors and the metadata, itself left out."""
+    own = {key: value for key, value in meta.items() if key != CHECKSUM}
+    h = hashlib.sha256(json.dumps(own, sort_keys=True).encode())
+    for name in sorted(arrays):
+        h.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        h.update(arrays[name].tobytes())
+    return h.hexdigest()
 
 
 def _canonical(raw: bytes) -> bytes:
@@ -84,7 +99,10 @@ def _is_pickle(path: Path) -> bool:
 
 
 def read(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Arrays and metadata of a safetensors file. Raises CheckpointError."""
+    """Arrays and metadata of a safetensors file.
+
+    Raises CheckpointError, also for a file that differs from its own checksum.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -104,4 +122,9 @@ def read(path: Path) -> tuple[Arrays, dict[str, str]]:
             "it is another kind of file, or truncated: copy it again, "
             "or make one with 'delrec-compile train'"
         ) from error
+    if meta.get(CHECKSUM, (own := _checksum(arrays, meta))) != own:
+        raise CheckpointError(
+            f"{path} differs from the checksum that it was written with: it is damaged, or was edited; "
+            "copy it again, or make it again from its source"
+        )
     return arrays, meta

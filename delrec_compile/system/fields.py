@@ -1,14 +1,35 @@
-"""Frozen dataclasses from and to JSON, their values checked against their annotations."""
+"""JSON and TOML text, and frozen dataclasses from it, their values checked against annotations."""
 
 from __future__ import annotations
 
+import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import EnumType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError, also for one that is nested without end."""
+    return _parsed(json.loads, text)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises ValueError, also for one that is nested without end."""
+    import tomllib
+
+    tables: dict[str, Any] = _parsed(tomllib.loads, text)
+    return tables
+
+
+def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
+    try:
+        return parse(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def check_types(instance: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.system.fields import parse_toml
 
 TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
 
@@ -19,10 +19,10 @@ def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     of another type.
     """
     try:
-        options: dict[str, Any] = tomllib.loads(Path(path).read_text())
+        options: dict[str, Any] = parse_toml(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(
             f"--config {path} is not valid TOML ({error}); write a line per option, such as epochs = 80"
         ) from error

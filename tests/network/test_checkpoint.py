@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from delrec_compile.errors import CheckpointError, InputError
 from delrec_compile.network import checkpoint
+from delrec_compile.network.tensor_file import CHECKSUM
 from delrec_compile.system import files
 from delrec_compile.system.files import check_writable
 
@@ -39,6 +41,7 @@ def rewrite(
     raw = path.read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     meta = header["__metadata__"]
+    del meta[CHECKSUM]
     described = json.loads(meta["config"])
     arrays(tensors)
     config(described)
@@ -176,6 +179,31 @@ def test_foreign_safetensors(file: Path) -> None:
             checkpoint.load(file)
 
 
+@pytest.mark.parametrize("config", ["[" * 100_000, '{"layers":' * 100_000])
+def test_a_description_nested_without_end(config: str, file: Path) -> None:
+    resaved(file, {"format": checkpoint.FORMAT, "config": config})
+    with refusal(CheckpointError, "description is damaged .*nested too deeply", 3):
+        checkpoint.load(file)
+
+
+def test_no_flipped_bit_is_another_network(file: Path) -> None:
+    """Every byte of the file, one bit of each: refused, or the same network."""
+    raw, digest = file.read_bytes(), checkpoint.digest(checkpoint.load(file))
+    bits = np.random.default_rng(5).integers(8, size=len(raw))
+    for at in range(0, len(raw), 7):
+        damaged = bytearray(raw)
+        damaged[at] ^= 1 << int(bits[at])
+        file.write_bytes(damaged)
+        with contextlib.suppress(CheckpointError):
+            assert checkpoint.digest(checkpoint.load(file)) == digest, at
+
+
+def test_files_without_a_checksum_are_read(file: Path) -> None:
+    digest = checkpoint.digest(checkpoint.load(file))
+    rewrite(file)
+    assert checkpoint.digest(checkpoint.load(file)) == digest
+
+
 def put(name: str, value: Any) -> Callable[[Arrays], None]:
     return lambda arrays: arrays.__setitem__(name, value)
 
@@ -200,15 +228,43 @@ BAD_ARRAYS: dict[str, tuple[Callable[[Arrays], Any], str]] = {
         "missing from the description: layers.7.weight",
     ),
     "shape": (put("layers.1.weight", np.zeros((32, 9), np.float32)), "sends 16 .* takes 9"),
-    "flat": (put("layers.0.weight", np.zeros(9, np.float32)), r"shape \[9\]; \[out, in\]"),
-    "even kernel": (put("layers.1.recurrent_kernel", np.ones(4, np.float32)), "4 taps; an odd"),
+    "flat": (
+        put("layers.0.weight", np.zeros(9, np.float32)),
+        r"layers.0.weight has shape \[9\]; \[out, in\]",
+    ),
+    "transposed": (
+        lambda a: put("layers.1.weight", np.ascontiguousarray(a["layers.1.weight"].T))(a),
+        r"layers.1.weight has shape \[16, 32\] and bias \[32\]; .* is the weight transposed\?",
+    ),
+    "cut weight": (
+        lambda a: put("layers.1.weight", a["layers.1.weight"][:-1])(a),
+        r"layers.1.weight has shape \[31, 16\] and bias \[32\]; .*required$",
+    ),
+    "readout": (
+        lambda a: put("readout.weight", np.ascontiguousarray(a["readout.weight"].T))(a),
+        r"readout.weight has shape \[32, 5\] and bias \[5\]; .* is the weight transposed\?",
+    ),
+    "axis": (
+        lambda a: put("layers.1.recurrent_kernel", np.ones((1, 1, 3), np.float32))(a),
+        r"layers.1.recurrent_kernel has shape \[1, 1, 3\]",
+    ),
+    "even kernel": (
+        put("layers.1.recurrent_kernel", np.ones(4, np.float32)),
+        "layers.1.recurrent_kernel has 4 taps; an odd",
+    ),
     "few delays": (put("layers.1.delay", np.zeros(31, np.int16)), "31 delays, the layer 32"),
-    "negative": (put("layers.1.delay", np.full(32, -1, np.int16)), r"delay\[0\] is -1"),
+    "negative": (put("layers.1.delay", np.full(32, -1, np.int16)), r"layers.1.delay\[0\] is -1"),
     "too long": (put("layers.1.delay", np.full(32, 4095, np.int16)), "longest delay allowed"),
     "NaN delay": (spoil("layers.1.delay", 3, np.nan), r"delay\[3\] is nan"),
     "fraction": (spoil("layers.1.delay", 3, 2.5), r"delay\[3\] is 2.5; .* an integer number"),
-    "NaN weight": (spoil("layers.0.weight", 17, np.nan), r"weight\[1, 3\] is nan; .* finite"),
-    "infinite kernel": (spoil("layers.1.recurrent_kernel", 1, np.inf), r"kernel\[1\] is inf"),
+    "NaN weight": (
+        spoil("layers.0.weight", 17, np.nan),
+        r"layers.0.weight\[1, 3\] is nan; .* finite",
+    ),
+    "infinite kernel": (
+        spoil("layers.1.recurrent_kernel", 1, np.inf),
+        r"layers.1.recurrent_kernel\[1\] is inf",
+    ),
 }
 
 
@@ -230,10 +286,13 @@ BAD_CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "layers": (lambda c: c.update(layers=None), "damaged"),
     "no time": (lambda c: c.pop("dt_ms"), "damaged .*dt_ms"),
     "time": (lambda c: c.update(dt_ms="ten"), "dt_ms is .ten.; a number is required"),
-    "beta": (lambda c: c["layers"][1]["lif"].update(beta=2), "beta is 2.0; allowed"),
+    "beta": (lambda c: c["layers"][1]["lif"].update(beta=2), "layers.1: lif: beta is 2.0; allowed"),
     "NaN": (lambda c: c["layers"][1]["lif"].update(beta=float("nan")), "beta is nan"),
     "decision": (lambda c: c["readout"].update(decision="vote"), "unknown decision 'vote'"),
     "notes": (lambda c: c.update(notes=3), "damaged"),
+    "infinite counts": (lambda c: c.update(max_input=float("inf")), "max_input is inf"),
+    "giant counts": (lambda c: c.update(max_input=10**400), "max_input is larger than any float"),
+    "giant beta": (lambda c: c["layers"][1]["lif"].update(beta=10**400), "damaged"),
     "labels": (lambda c: c.update(labels=[1, 2, 3, 4, 5]), "damaged"),
     "name": (lambda c: c.update(name=None), "damaged"),
 }

@@ -60,7 +60,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "NaN weight": (lambda: layer(weight=[[0, np.nan]], bias=[0]), r"weight\[0, 1\] is nan"),
     "flat weight": (lambda: layer(weight=np.ones(3)), r"weight has shape \[3\]; \[out, in\]"),
     "empty weight": (lambda: layer(weight=np.ones((0, 3))), r"weight has shape \[0, 3\]"),
-    "short bias": (lambda: layer(bias=np.zeros(2)), r"bias has shape \[2\]; \[3\] is required"),
+    "short bias": (
+        lambda: layer(bias=np.zeros(2)),
+        r"weight has shape \[3, 2\] and bias \[2\]; .* required",
+    ),
     "few delays": (
         lambda: layer(recurrence=ConvDelay([1], [0, 0])),
         "the recurrence has 2 delays, the layer 3 neurons",

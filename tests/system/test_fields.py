@@ -50,3 +50,28 @@ def test_json_becomes_a_dataclass() -> None:
 def test_what_does_not_fit_is_named(data: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         fields.from_json(Thing, data)
+
+
+DEEP = 100_000
+
+
+def test_text_is_parsed():
+    assert fields.parse_json('{"a": [1, 2.5]}') == {"a": [1, 2.5]}
+    assert fields.parse_toml("a = 1\n[b]\nc = 'x'\n") == {"a": 1, "b": {"c": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (fields.parse_json, "{"),
+        (fields.parse_json, "[" * DEEP),
+        (fields.parse_json, '{"a":' * DEEP + "1" + "}" * DEEP),
+        (fields.parse_json, "1" * 5000),
+        (fields.parse_json, b"\xff"),
+        (fields.parse_toml, "a ="),
+        (fields.parse_toml, "a = " + "[" * DEEP),
+    ],
+)
+def test_damaged_and_hostile_text_is_one_kind_of_error(parse, text):
+    with pytest.raises(ValueError, match=r"."):
+        parse(text)

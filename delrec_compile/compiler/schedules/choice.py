@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib import resources
@@ -27,6 +26,7 @@ from delrec_compile.errors import InputError
 from delrec_compile.network.grid import grids
 from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.system import host
+from delrec_compile.system.fields import parse_toml
 from delrec_compile.targets import Target
 from delrec_compile.targets.schedule import Schedule
 
@@ -112,7 +112,7 @@ def exported() -> tuple[Exported, ...]:
 
 def _read(file: Any) -> Exported:
     try:
-        return Exported.from_toml(tomllib.loads(file.read_text(encoding="utf-8")))
+        return Exported.from_toml(parse_toml(file.read_text(encoding="utf-8")))
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}); delete it or export it again") from error
 

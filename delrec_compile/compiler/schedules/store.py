@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.schedules.record import Trial, Winner
 from delrec_compile.errors import InputError
+from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import cache_folder
 
 SCHEMA = "delrec.tuning/1"
@@ -212,7 +213,7 @@ def _record(text: bytes) -> Record | None:
     if mark != f"{zlib.crc32(body):08x}".encode():
         return None
     try:
-        record = json.loads(body)
+        record = parse_json(body)
     except ValueError:
         return None
     return record if isinstance(record, dict) else None

@@ -16,6 +16,7 @@ from delrec_compile.evaluation.claims.ablate import delays_matter
 from delrec_compile.evaluation.claims.cost import cost, spike_rates
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
+from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import cache_folder, write_atomic
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Progress, train
@@ -68,7 +69,7 @@ class TrainingCache:
         if not path.exists():
             return None
         try:
-            result = json.loads(path.read_text())
+            result = parse_json(path.read_text())
             if result["schema"] == SCHEMA and result["key"] == name:
                 return dict(result)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.errors import CheckpointError
+from delrec_compile.system.fields import parse_json
 
 METADATA = "delrec"
 FORMAT = "delrec.nir/1"
@@ -33,7 +34,7 @@ def read_metadata(graph: Any) -> dict[str, Any]:
         return {}
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
     try:
-        entries = json.loads(text)
+        entries = parse_json(text)
     except ValueError:
         return {}
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:

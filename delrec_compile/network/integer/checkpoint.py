@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +14,8 @@ from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.recurrence import RECURRENCES
-from delrec_compile.network.tensor_file import Tensors, network_fields, read, write
+from delrec_compile.network.tensor_file import DAMAGE, Tensors, network_fields, read, write
+from delrec_compile.system.fields import parse_json
 
 FORMAT = "delrec.integer/1"
 NAME = "integer.safetensors"
@@ -38,8 +38,8 @@ def load(path: Path) -> IntegerNetwork:
             f"'{FORMAT}'); build the artifact again"
         )
     try:
-        return from_description(arrays, json.loads(meta["config"]))
-    except (NetworkError, ValueError) as error:
+        return from_description(arrays, parse_json(meta["config"]))
+    except (NetworkError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}; build the artifact again") from error
 
 
@@ -80,7 +80,7 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
         rest = {k: v for k, v in config.items() if k not in ("layers", "readout")}
         rest |= {"labels": tuple(rest["labels"]), "numeric": Numeric(rest["numeric"])}
         network = IntegerNetwork(tuple(layers), out, **rest)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGE as error:
         raise CheckpointError(f"the description is damaged ({error!r}); quantise again") from error
     left.require_empty()
     return network

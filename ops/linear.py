@@ -56,7 +56,8 @@ class Rows:
     weight: flat (in * n,), one row per input, float32, int16 or int8. counts: count of an input, in the
     type of the sums (float32, int32); None when every event counts 1. group: number of rows that are
     interleaved, output by output; an event is all of them, with their counts packed into one int32.
-    narrow: whether the rows are int8, count 1 each, and have sums that fit in 16 bits.
+    narrow: whether the rows are int8, count 1 each, and have sums that fit in 16 bits. exact: whether
+    a weight times a count has no rounding error.
     """
 
     events: Events
@@ -64,6 +65,7 @@ class Rows:
     counts: Any = None
     group: int = 1
     narrow: bool = False
+    exact: bool = True
 
 
 def interleave_rows(rows: NDArray[Any], group: int) -> NDArray[Any]:
@@ -173,7 +175,13 @@ def _begin(e: Emitter, sums: Sums, tile: Tile) -> list[Any]:
 
 
 def _add(
-    e: Emitter, tile: Tile, acc: list[Any], row: Any, count: Any = None, first: int | None = None
+    e: Emitter,
+    tile: Tile,
+    acc: list[Any],
+    row: Any,
+    count: Any = None,
+    first: int | None = None,
+    exact: bool = True,
 ) -> None:
     """Adds a row to the registers, or to those from `first` on, block by block."""
     kind = str(row.buffer.dtype)
@@ -189,6 +197,7 @@ def _add(
             value = e.cast(value, "int32", lanes)
         if count is not None:
             value = value * e.splat(count, lanes)
+            value = value if exact else e.rounded(value, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + value)
 
 
@@ -201,7 +210,7 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
         count = None if rows.counts is None else rows.counts(j)
         row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
         if size == 1:
-            _add(e, tile, acc, row, count)
+            _add(e, tile, acc, row, count, exact=rows.exact)
         else:
             for (at, _), a in zip(tile.blocks, acc, strict=True):
                 e.add_products(a, row, at, count, size)

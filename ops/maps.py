@@ -218,10 +218,11 @@ def scatter(
     sums: Any,
     first: int = 0,
     count: Callable[[Any], Any] | None = None,
+    exact: bool = True,
 ) -> None:
     """Adds the kernel of each event to the sums. table: see `Maps.table`, from `first` on.
 
-    count: count of an event; None: each counts 1.
+    count: count of an event; None: each counts 1. exact: see `linear.Rows`.
     """
     (down, right), (high, wide) = maps.stride, maps.steps
     _, _, columns, outputs = maps.summed
@@ -240,6 +241,7 @@ def scatter(
                 value = e.cast(e.load(table, taps + a * run + k, lanes), str(sums.dtype), lanes)
                 if own is not None:
                     value = value * e.splat(own, lanes)
+                    value = value if exact else e.rounded(value, lanes)
                 place = at + a * columns * outputs + k
                 e.store(sums, place, lanes, e.load(sums, place, lanes) + value)
 

@@ -15,20 +15,63 @@ from delrec_compile.ops import byte_rows
 
 
 def c_text(functions: Mapping[str, Any]) -> str:
-    """The functions as freestanding C99 that includes stdint.h and stdbool.h only."""
+    """The functions as freestanding C99: it includes headers of the compiler only."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target("c"), pipeline=c_abi_pipeline(shared=False))
     text = signatures.rewrite(_without_runtime(str(built.inspect_source())), KERNEL, _qualify)
-    return _C_HEAD + (byte_rows.C_TEXT if "add_even_bytes(" in text else "") + text
+    return _C_HEAD + "".join(of for call, of in HELPERS.items() if call in text) + text
 
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
-_C_HEAD = """#include <stdbool.h>
-#include <stdint.h>
-#if defined(__clang__)
+# A fused multiply-add, a sum in another order or a wider type would give other bits than PyTorch.
+# Flags that allow them are refused, or undone by a pragma; `rounded` holds whatever they are.
+EXACT = """#if defined(__clang__)
+#pragma float_control(precise, on)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#elif !defined(__GNUC__)
 #pragma STDC FP_CONTRACT OFF
 #endif
-#if defined(__GNUC__)
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) \\
+    || defined(__ASSOCIATIVE_MATH__) || defined(__NO_SIGNED_ZEROS__)
+#error "other bits than the network's: compile this file without -ffast-math, -Ofast and their parts"
+#endif
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "a broken membrane would not heal: compile this file without -ffinite-math-only"
+#endif
+#if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16 /* 16: float is float, _Float16 is as well */
+#error "float is computed in a wider type: compile this file with -msse2 -mfpmath=sse or the like"
+#endif
+"""
+ROUNDED = """/* the value; a compiler no longer sees the product that made it, to fuse it with a sum */
+static inline float rounded(float value)
+{
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__SSE_MATH__))
+    __asm__("" : "+x"(value));
+#elif defined(__GNUC__) && defined(__aarch64__)
+    __asm__("" : "+w"(value));
+#elif defined(__GNUC__) && defined(__ARM_FP) && !defined(__SOFTFP__)
+    __asm__("" : "+t"(value));
+#elif defined(__GNUC__) && defined(__riscv_flen)
+    __asm__("" : "+f"(value));
+#elif defined(__GNUC__) && !defined(__wasm__)
+    union {
+        float value;
+        uint32_t bits;
+    } word;
+    word.value = value;
+    __asm__("" : "+r"(word.bits));
+    value = word.value;
+#endif
+    return value;
+}
+
+"""
+_C_HEAD = f"""#include <float.h>
+#include <stdbool.h>
+#include <stdint.h>
+{EXACT}#if defined(__GNUC__)
 #define MOSTLY(x) __builtin_expect((x), 1)
 #define SELDOM(x) __builtin_expect((x), 0)
 #else
@@ -37,6 +80,8 @@ _C_HEAD = """#include <stdbool.h>
 #endif
 
 """
+# functions that kernels call, by what their calls look like
+HELPERS = {"add_even_bytes(": byte_rows.C_TEXT, "rounded(": ROUNDED}
 
 
 def _without_runtime(text: str) -> str:

@@ -50,6 +50,7 @@ def compose(
         formats,
         trace=kernel == "trace",
         counts=counts,
+        exact=bool(grids) and grids[0] is not None,
     ).kernel(body_of(kernel, schedule))
 
 
@@ -140,7 +141,10 @@ def weight_formats(
 
 
 class Float32Composer(Composer):
-    """Membranes and outputs are float32; the type of sums is that of the formats."""
+    """Membranes and outputs are float32; the type of sums is that of the formats.
+
+    exact: whether the sums of the first layer, whose inputs have counts, have no rounding error.
+    """
 
     def __init__(
         self,
@@ -151,6 +155,7 @@ class Float32Composer(Composer):
         *,
         trace: bool,
         counts: str,
+        exact: bool,
     ) -> None:
         super().__init__(
             layers,
@@ -162,7 +167,7 @@ class Float32Composer(Composer):
             state=state_of(layers, readout),
             group=formats[0].group,
         )
-        self.formats = tuple(formats)
+        self.formats, self.exact = tuple(formats), exact
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         return self.e.cast(x, self.formats[0].sum_dtype, lanes)
@@ -173,7 +178,8 @@ class Float32Composer(Composer):
 
     def rows(self, i: int, incoming: Incoming) -> linear.Rows:
         weight = self.layer_buffers(i)("weight")
-        return linear.Rows(incoming.events, weight, incoming.count, incoming.group)
+        exact = self.exact or incoming.count is None
+        return linear.Rows(incoming.events, weight, incoming.count, incoming.group, exact=exact)
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
         layer, buffers = self.layers[i], self.layer_buffers(i)
@@ -203,7 +209,9 @@ class Float32Composer(Composer):
             maps_op.sums(self.e, maps, self.sum_types[i]),
             self.layer_buffers(i)("weight"),
         )
-        maps_op.scatter(self.e, maps, incoming.events, weight, sums, count=incoming.count)
+        maps_op.scatter(
+            self.e, maps, incoming.events, weight, sums, count=incoming.count, exact=self.exact
+        )
         return maps_op.without_margins(self.e, maps, sums)
 
     def _recurrence(self, i: int, arrivals: Any) -> Sums:

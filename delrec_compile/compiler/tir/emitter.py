@@ -182,10 +182,10 @@ class Emitter(EventLists):
     def rounded(self, value: Any, lanes: int) -> Any:
         """The value rounded to float32 before it is used: not to be contracted with a sum.
 
-        LLVM contracts by default, so it needs a fence; C is compiled with contraction off.
+        Compilers contract by default, so each needs a fence; `c_text` holds that of C.
         """
         if self.generator == "c":
-            return value
+            return tir.call_extern("float32", "rounded", value)
         kind = "f32" if lanes == 1 else f"v{lanes}f32"
         return tir.call_llvm_pure_intrin(
             "float32" if lanes == 1 else f"float32x{lanes}", f"llvm.arithmetic.fence.{kind}", value

@@ -19,7 +19,7 @@ def text(exported) -> str:  # type: ignore[no-untyped-def]
 
 
 def test_it_is_freestanding(text: str) -> None:
-    assert set(re.findall(r"#include (\S+)", text)) == {"<stdbool.h>", "<stdint.h>"}
+    assert set(re.findall(r"#include (\S+)", text)) == {"<float.h>", "<stdbool.h>", "<stdint.h>"}
     assert "FP_CONTRACT OFF" in text
     assert not re.search(r"TVM|tvm|extern|malloc", text)
 

@@ -26,8 +26,10 @@ KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 # A fused multiply-add, a sum in another order or a wider type would give other bits than PyTorch.
 # Flags that allow them are refused, or undone by a pragma; `rounded` holds whatever they are.
 EXACT = """#if defined(__clang__)
-#pragma float_control(precise, on)
 #pragma STDC FP_CONTRACT OFF
+#if __clang_major__ >= 11
+#pragma clang fp reassociate(off)
+#endif
 #elif defined(_MSC_VER)
 #pragma fp_contract(off)
 #elif !defined(__GNUC__)

@@ -13,6 +13,7 @@ from delrec_compile.cli.options import (
     DEFAULT,
     FLOAT32,
     SAMPLES,
+    AllowSilent,
     Calibration,
     Cpu,
     Db,
@@ -59,6 +60,7 @@ def build(
     dump: Annotated[
         Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
     ] = None,
+    allow_silent: AllowSilent = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +72,7 @@ def build(
     options: dict[str, Any] = {"unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump}
     artifact, proof, summary, remote = _build_and_prove(
-        model, target, out, calibrate, options, device or [], samples, limit
+        model, target, out, calibrate, options, device or [], samples, limit, allow_silent
     )
     _print_build(artifact, proof, summary, remote, samples, as_json)
 
@@ -84,6 +86,7 @@ def _build_and_prove(
     urls: list[str],
     samples: str,
     limit: int | None,
+    allow_silent: bool,
 ) -> tuple[Artifact, Proof, dict[str, Any], dict[str, Any]]:
     """The artifact with its report, its proof, a summary of its network, and results on devices."""
     from delrec_compile.compiler.build import build as build_artifact
@@ -101,8 +104,8 @@ def _build_and_prove(
         artifact = build_artifact(
             network, target, out, calibrate=calibration, progress=say, **options
         )
-        proof = prove(artifact, samples, limit=limit, progress=say)
-        remote = devices.check_and_time(artifact.path, chosen, samples, limit, say)
+        proof = prove(artifact, samples, limit=limit, allow_silent=allow_silent, progress=say)
+        remote = devices.check_and_time(artifact.path, chosen, samples, limit, say, allow_silent)
     write_report(artifact, summary, proof)
     return artifact, proof, summary, remote
 
@@ -127,6 +130,7 @@ def _print_build(
     show(tables.network_table(summary), *report.network_lines(summary), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in result["files"]), "")
     show(tables.parity_table(proof.checks))
+    show(*report.silence_lines(proof.checks))
     show(*report.integer_lines(manifest.numeric, proof.checks))
     if proof.check is None:
         cpu = manifest.cpu

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, SAMPLES, Json, Model, Samples, Target
+from delrec_compile.cli.options import DEFAULT, SAMPLES, AllowSilent, Json, Model, Samples, Target
 from delrec_compile.cli.terminal import (
     counting,
     print_json,
@@ -52,6 +52,7 @@ def compare(
         Path | None, typer.Option(help="Also write the table to this HTML file.")
     ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild every artifact.")] = False,
+    allow_silent: AllowSilent = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the HTML file.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +62,7 @@ def compare(
 
     budgets = Budgets.parse(max_us, max_instructions, max_flash, max_ram)
     options = {"numeric": numeric.split(","), "out": out, "samples": samples, "limit": limit}
-    options |= {"rebuild": rebuild, "budgets": budgets}
+    options |= {"rebuild": rebuild, "budgets": budgets, "allow_silent": allow_silent}
     network = checkpoint.load(model)
     _check_page(html, force)
     comparison = _compare(network, targets.split(","), options)

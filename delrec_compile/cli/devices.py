@@ -114,7 +114,12 @@ def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
 
 
 def check_devices(
-    path: Path, urls: list[str], samples: str, limit: int | None, as_json: bool
+    path: Path,
+    urls: list[str],
+    samples: str,
+    limit: int | None,
+    as_json: bool,
+    allow_silent: bool = False,
 ) -> None:
     """`check --device`: exit 6 when a machine computes other bits."""
     from delrec_compile.evaluation.devices import check_on
@@ -122,7 +127,7 @@ def check_devices(
     chosen = parse_all(urls)
     with saying() as say:
         say(f"checking spikes on {', '.join(map(str, chosen))}")
-        result = check_on(path, chosen, samples, limit)
+        result = check_on(path, chosen, samples, limit, allow_silent=allow_silent)
     if as_json:
         print_json("check", **result)
     else:
@@ -159,6 +164,7 @@ def check_and_time(
     samples: str,
     limit: int | None,
     say: Callable[[str], None],
+    allow_silent: bool = False,
 ) -> dict[str, Any]:
     """`build --device`: parity and times on every machine; empty without devices."""
     if not devices:
@@ -166,7 +172,7 @@ def check_and_time(
     from delrec_compile.evaluation.devices import bench_on, check_on
 
     say(f"checking spikes on {', '.join(map(str, devices))}")
-    result = check_on(path, devices, samples, limit)
+    result = check_on(path, devices, samples, limit, allow_silent=allow_silent)
     say(f"timing on {', '.join(map(str, devices))}")
     times = bench_on(path, devices, samples, ROUNDS)
     return {"devices": result["devices"], "on_devices": times}

@@ -20,6 +20,10 @@ Samples = Annotated[
     typer.Option("--input", "-i", help=f"Samples to run: .h5, .npz, or '{SAMPLES}' (bundled)."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
+AllowSilent = Annotated[
+    bool,
+    typer.Option("--allow-silent", help="Accept a check in which no neuron fires [exit 6]."),
+]
 Model = Annotated[
     str,
     typer.Argument(help=f"A .safetensors network, or a bundled one: {', '.join(NETWORKS)}."),

@@ -12,6 +12,7 @@ from delrec_compile.cli import devices, plain
 from delrec_compile.cli.options import (
     DEFAULT,
     SAMPLES,
+    AllowSilent,
     Artifact,
     Devices,
     Json,
@@ -86,6 +87,7 @@ def check(
         str | None, typer.Option(help="The network of an .onnx file, if not stored beside it.")
     ] = None,
     device: Devices = None,
+    allow_silent: AllowSilent = False,
     as_json: Json = False,
 ) -> None:
     """Compare every spike with PyTorch, or the integer reference; exit 6 when they differ."""
@@ -94,7 +96,7 @@ def check(
         plain.check(path, as_json)
         return
     if device:
-        devices.check_devices(path, device, samples, limit, as_json)
+        devices.check_devices(path, device, samples, limit, as_json, allow_silent)
         return
     from delrec_compile.system import child
 
@@ -107,6 +109,10 @@ def check(
             samples=samples,
             limit=limit,
         )
+    if allow_silent:
+        from delrec_compile.evaluation.parity import accept_silence
+
+        parity = accept_silence(parity)
     _print_parity(path, parity, samples, as_json)
 
 
@@ -121,7 +127,7 @@ def _print_parity(path: Path, parity: dict[str, Any], samples: str, as_json: boo
         print_json("check", **parity)
     else:
         show(tables.parity_table([parity]))
-        show(*report.integer_lines("integer form", [parity]))
+        show(*report.silence_lines([parity]), *report.integer_lines("integer form", [parity]))
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:

@@ -15,7 +15,7 @@ from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
 from delrec_compile.evaluation.latency.result import spread
-from delrec_compile.evaluation.parity import compare_artifact
+from delrec_compile.evaluation.parity import accept_silence, compare_artifact
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.devices.open import DeviceRunner, open_device
 from delrec_compile.runners.devices.url import Device, parse
@@ -28,15 +28,22 @@ AGREED = 1  # samples that are compared before any is timed
 
 @renamed_arguments(words="samples")
 def check_on(
-    path: Path | str, devices: Sequence[Device], samples: str = "samples", limit: int | None = None
+    path: Path | str,
+    devices: Sequence[Device],
+    samples: str = "samples",
+    limit: int | None = None,
+    *,
+    allow_silent: bool = False,
 ) -> dict[str, Any]:
     """Parity of an artifact on every device: `passed`, and `devices`, in their order.
 
     A device has the fields of `Parity.as_dict()` and its `device`, `machine`, `host`; where it is
-    the only one, these are beside `passed` too.
+    the only one, these are beside `passed` too. allow_silent: a check in which no neuron fires passes.
     """
     _folder(path)
     rows = _each(devices, "checked", path=str(path), samples=str(samples), limit=limit)
+    if allow_silent:
+        rows = [accept_silence(row) for row in rows]
     alone = rows[0] if len(rows) == 1 else {}
     return {**alone, "devices": rows, "passed": all(r["passed"] for r in rows)}
 
@@ -72,7 +79,7 @@ def timed(path: str, url: str, samples: str, rounds: int) -> dict[str, Any]:
     network = checkpoint.load(artifact.path / "network.safetensors")
     events = fitting(first(read_samples(samples), rounds), network.inputs)
     runner = open_device(artifact, parse(url))
-    if not compare_artifact(artifact, network, runner, first(events, AGREED)).passed:
+    if not compare_artifact(artifact, network, runner, first(events, AGREED)).agrees:
         raise ParityError(f"{url} computes different outputs; 'check --device {url}' says where")
     times = runner.times(events.counts)
     trace = runner.trace(np.ascontiguousarray(events.counts.transpose(1, 0, 2), np.float32))

@@ -1,6 +1,7 @@
 """Two runners side by side on real samples: spikes exactly, membranes, classes.
 
-float32 passes with no differing spike. On a network whose sums are exact (see `freeze`) nothing else
+A check in which no neuron fired proves nothing, and does not pass. float32 passes with no differing
+spike. On a network whose sums are exact (see `freeze`) nothing else
 is accepted. On another one, the first difference of a sequence is explained when the reference's
 membrane was within the stated float error of the threshold; what follows it is its consequence.
 """
@@ -25,6 +26,7 @@ from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.network.tolerances import MARGIN, for_outputs
 from delrec_compile.ops.readout import decide
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
+from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
@@ -38,7 +40,8 @@ class Parity:
     """Verdict over all sequences. first: the first difference of the first sequence that has one.
 
     against_float: cost of an integer form: the accuracy of the float network on the same samples, and
-    the spikes and classes in which the two differ.
+    the spikes and classes in which the two differ. agrees: no difference that is not explained.
+    firing: of the reference, on all samples.
     """
 
     target: str
@@ -52,8 +55,19 @@ class Parity:
     max_abs_error: float
     classes_differing: int
     accuracy: float
-    passed: bool
+    agrees: bool
+    firing: Firing
     against_float: dict[str, Any] | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether no neuron fired: the check proves nothing."""
+        return self.firing.silent
+
+    @property
+    def passed(self) -> bool:
+        """Whether it agrees, and fired."""
+        return self.agrees and not self.silent
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -71,8 +85,15 @@ class Parity:
             "classes": {"compared": self.sequences, "differing": self.classes_differing},
             "accuracy": self.accuracy,
             "against_float": self.against_float,
+            "firing": self.firing.as_dict(),
+            "agrees": self.agrees,
             "passed": self.passed,
         }
+
+
+def accept_silence(parity: dict[str, Any]) -> dict[str, Any]:
+    """The check, passed if it agrees, although no neuron may have fired. parity: `as_dict()`."""
+    return {**parity, "passed": parity["agrees"]}
 
 
 def compare(
@@ -188,10 +209,14 @@ class _ParityCounter:
         self.classes_differing = self.correct = 0
         self.first: Divergence | None = None
         self.worst = 0.0
+        self.fired = np.zeros(len(network.layers), np.int64)
+        self.seen = np.zeros(len(network.layers), np.int64)  # neuron-steps
 
     def add(self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any) -> None:
         """A batch whose first sequence is number `start`. membranes: of the reference, or empty."""
         mismatches = [w != g for w, g in zip(want.spikes, got.spikes, strict=True)]
+        self.fired += [np.count_nonzero(w) for w in want.spikes]
+        self.seen += [m.size for m in mismatches]
         self.compared += sum(m.size for m in mismatches)
         self.differing += sum(int(m.sum()) for m in mismatches)
         self.worst = max(self.worst, float(np.abs(want.y - got.y).max()))
@@ -237,5 +262,8 @@ class _ParityCounter:
             max_abs_error=self.worst,
             classes_differing=self.classes_differing,
             accuracy=self.correct / sequences,
-            passed=near and (agree or (explained and not self.strict)),
+            agrees=near and (agree or (explained and not self.strict)),
+            firing=Firing(
+                tuple(self.fired.tolist()), tuple((self.fired / np.maximum(self.seen, 1)).tolist())
+            ),
         )

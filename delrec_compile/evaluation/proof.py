@@ -12,8 +12,8 @@ from delrec_compile.data.samples import first, read_samples
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.parity import accept_silence, compare, compare_artifact
 from delrec_compile.evaluation.parity import check as check_parity
-from delrec_compile.evaluation.parity import compare, compare_artifact
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.open import emulated_runner
@@ -73,12 +73,13 @@ def prove(
     *,
     limit: int | None = None,
     timed: bool = True,
+    allow_silent: bool = False,
     progress: Progress = lambda _: None,
 ) -> Proof:
     """Checks the artifact and its ONNX file against PyTorch, times them, writes measured.json.
 
     Native code runs in a child process; code for another CPU is not run. limit: samples to check.
-    Raises ParityError, after writing.
+    allow_silent: a check in which no neuron fires passes. Raises ParityError, after writing.
     """
     progress("checking spikes against PyTorch")
     gpu = artifact.manifest.is_gpu
@@ -88,6 +89,8 @@ def prove(
     if not native:
         cost = _emulated(artifact, samples, limit, progress)
         check = cost.pop("check") if cost else None
+    if allow_silent:
+        check, onnx = accept_silence(check) if check else None, accept_silence(onnx)
     result = None
     if timed and (native or (gpu and cost and cost["how"] != cuda.HOW)):
         progress("timing beside PyTorch and ONNX Runtime")
@@ -212,8 +215,14 @@ def checked(
 
 
 def describe_difference(parity: dict[str, Any]) -> str:
-    """A line on a failed check: how much differs, and where first."""
+    """A line on a failed check: how much differs, and where first; or that it proves nothing."""
     first, spikes = parity["spikes"]["first"], parity["spikes"]
+    if parity.get("agrees"):
+        return (
+            f"{parity['target']}: no neuron fired in {parity['sequences']} samples of "
+            f"{parity['steps']} steps, so the check proves nothing; run samples that make it fire "
+            "(--input), or accept it with --allow-silent"
+        )
     reference = "PyTorch" if parity["reference"] == "torch" else "the integer reference"
     if first is None:
         worst = parity["membrane"]["max_abs_error"]

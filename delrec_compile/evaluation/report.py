@@ -11,6 +11,7 @@ from delrec_compile.evaluation import markdown
 from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.proof import Proof
+from delrec_compile.runners.firing import silence
 from delrec_compile.system.files import write_atomic
 from delrec_compile.targets.profile import Memory
 
@@ -31,6 +32,8 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     parts = [f"# {summary['name']}", *network_lines(summary), ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]
     parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
+    if quiet := silence_lines(checks):
+        parts += ["", *quiet]
     if costs := integer_lines(str(artifact.manifest.numeric), checks):
         parts += ["", *costs]
     if proof.emulated is not None:
@@ -111,6 +114,15 @@ def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
             f"{c['membrane']['max_abs_error']:.3g}",
             f"{c['accuracy']:.1%}",
         )
+
+
+def silence_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
+    """A warning on the layers that never fired in a check whose other layers did."""
+    for c in checks:
+        fired = c.get("firing", {}).get("fired", [])
+        if any(fired) and (line := silence([i for i, n in enumerate(fired) if not n])):
+            return [f"warning: {line}"]
+    return []
 
 
 def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:

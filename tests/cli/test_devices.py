@@ -33,7 +33,7 @@ TIMES = {
 def test_checks_are_a_row_per_machine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(library, "check_on", lambda *_: {"devices": [CHECK], "passed": True})
+    monkeypatch.setattr(library, "check_on", lambda *_, **__: {"devices": [CHECK], "passed": True})
     command.check_devices(Path("arm"), ["local"], "samples", None, as_json=False)
     out = capsys.readouterr().out
     assert "ssh://pi@board" in out
@@ -69,7 +69,7 @@ def test_rows_of_baselines_do_not_go_with_a_device() -> None:
 
 def test_a_build_without_devices_checks_none(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
-    monkeypatch.setattr(library, "check_on", lambda *_: {"devices": [CHECK]})
+    monkeypatch.setattr(library, "check_on", lambda *_, **__: {"devices": [CHECK]})
     monkeypatch.setattr(library, "bench_on", lambda *_: TIMES)
     assert command.check_and_time(Path("arm"), (), "samples", None, steps.append) == {}
     command.show_remote({})

@@ -40,6 +40,14 @@ def test_a_check_passes_where_all_devices_do(answers: dict[str, Any]) -> None:
     assert alone["device"] == "local"
 
 
+def test_a_silent_check_passes_only_where_silence_is_accepted(answers: dict[str, Any]) -> None:
+    answers["local"] = {"device": "local", "passed": False, "agrees": True}
+    assert devices.check_on("a", [LOCAL])["passed"] is False
+    assert devices.check_on("a", [LOCAL], allow_silent=True)["passed"] is True
+    answers["local"] = {"device": "local", "passed": False, "agrees": False}
+    assert devices.check_on("a", [LOCAL], allow_silent=True)["passed"] is False
+
+
 def test_times_are_over_those_of_the_first_device(answers: dict[str, Any]) -> None:
     answers["local"] = {"us_per_step": 2.0, "workload": {"samples": 3}}
     answers["ssh://pi"] = {"us_per_step": 9.0, "workload": {"samples": 3}}

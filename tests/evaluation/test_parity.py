@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cases
 import numpy as np
 import pytest
 
 import delrec_compile
+from delrec_compile.data.events import Events
 from delrec_compile.errors import ModelError
 from delrec_compile.evaluation import parity
 from delrec_compile.evaluation.proof import describe_difference
 from delrec_compile.network import checkpoint
+from delrec_compile.network.grid import snap
+from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.runners.divergence import Divergence
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 
 
@@ -63,19 +70,42 @@ def test_differences_within_float_error_are_explained_only_off_the_grid():
         verdict = tally.verdict("x", 1, 2)
         assert verdict.spikes_differing == 1
         assert verdict.first == Divergence(0, 1, 0, 5, pytest.approx(1e-6, rel=0.1))
-        assert verdict.passed is passed
+        assert verdict.agrees is passed
     membranes[0][:] = 0.5
     tally = parity._ParityCounter(network, False)
     tally.add(0, Trace(y, (spikes, spikes)), Trace(y, (other, spikes)), membranes, np.zeros(1))
-    assert not tally.verdict("x", 1, 2).passed
+    assert not tally.verdict("x", 1, 2).agrees
 
 
 def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, samples):
     network = checkpoint.load("conv_delay_256")
     export(network, tmp_path / "step.onnx")
     assert parity.check(tmp_path / "step.onnx", samples.take([0])).passed
-    from dataclasses import replace
-
     export(replace(network, dt_ms=5.0), tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="--network"):
         parity.check(tmp_path / "other.onnx", samples.take([0]))
+
+
+def _events(network, counts):
+    x = np.broadcast_to(np.uint8(counts), (2, 20, network.inputs))
+    return Events(x, np.zeros(2, np.int64), None, None, network.dt_ms)
+
+
+def test_a_check_without_a_spike_does_not_pass():
+    """Equal silence is no proof, in float32 and in int8."""
+    network = cases.network("feed_forward")
+    lower = tuple(replace(x, bias=np.full_like(x.bias, -1.0)) for x in network.layers)
+    dead = snap(replace(network, layers=lower))
+    whole = quantise(dead, "int8")
+    quiet = _events(network, 0)
+    for found in (
+        parity.compare(dead, ReferenceRunner(dead), quiet),
+        parity.compare_integer(whole, dead, ReferenceRunner(whole), quiet),
+    ):
+        assert (found.agrees, found.silent, found.passed) == (True, True, False)
+        told = found.as_dict()
+        assert "proves nothing" in describe_difference(told)
+        assert parity.accept_silence(told)["passed"]
+    told = parity.compare(network, ReferenceRunner(network), _events(network, 1)).as_dict()
+    assert told["passed"]
+    assert all(told["firing"]["fired"])

@@ -6,14 +6,20 @@ import hashlib
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import delrec_compile
 from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.data.events import Events
 from delrec_compile.errors import ParityError
+from delrec_compile.evaluation.parity import compare
 from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
+from delrec_compile.runners.firing import Firing
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system import toolchain
 
 
@@ -50,6 +56,24 @@ def test_prove_writes_what_it_measured_and_fails_loudly(artifacts, tmp_path):
     assert '"delrec.measured/1"' in (folder / "measured.json").read_text()
     with pytest.raises(ParityError, match="differs from PyTorch"):
         _prove_against_another_network(folder)
+
+
+def test_samples_that_make_no_neuron_fire_prove_nothing(artifacts, tmp_path, monkeypatch):
+    from delrec_compile.evaluation import proof
+
+    folder = tmp_path / "copy"
+    shutil.copytree(artifacts["conv_delay_256"], folder)
+    network = checkpoint.load("conv_delay_256")
+    counts = np.ones((1, 4, network.inputs), np.uint8)
+    runner = ReferenceRunner(network)
+    found = compare(network, runner, Events(counts, np.zeros(1, int), None, None, 10.0))
+    quiet = replace(found, firing=Firing((0, 0), (0.0, 0.0))).as_dict()
+    monkeypatch.setattr(proof, "runs_here", lambda _: True)
+    monkeypatch.setattr(proof, "_checks", lambda *_: (quiet, quiet))
+    with pytest.raises(ParityError, match="proves nothing"):
+        prove(load_artifact(folder), timed=False)
+    accepted = prove(load_artifact(folder), timed=False, allow_silent=True)
+    assert all(c["passed"] and c["firing"]["silent"] for c in accepted.checks)
 
 
 def _prove_against_another_network(folder):

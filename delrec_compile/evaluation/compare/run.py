@@ -64,13 +64,15 @@ def compare(
     limit: int | None = None,
     budgets: Budgets | None = None,
     rebuild: bool = False,
+    allow_silent: bool = False,
     progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Comparison:
     """Builds what is missing, checks every artifact against PyTorch, times it.
 
     names: targets, profiles (.toml), or `all`. out: folder where artifacts are stored and reused,
     `<network>-<target>-<numeric>`. limit: samples to check; by default all where the code runs here,
-    and the first few in an emulator. An error of one target becomes its row, see `Comparison.error`.
+    and the first few in an emulator. allow_silent: a check in which no neuron
+    fires passes. An error of one target becomes its row, see `Comparison.error`.
     Raises UsageError, UnsupportedError, DataError for the request itself, before the first build.
     """
     budgets = budgets or Budgets()
@@ -78,7 +80,7 @@ def compare(
     modes = _modes(numeric)
     _answerable(budgets, list(profiles.values()))
     fitting(first(read_samples(samples), limit), network.inputs)
-    plan = _Plan(network, Path(out), samples, limit, rebuild)
+    plan = _Plan(network, Path(out), samples, limit, rebuild, allow_silent)
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
     rows = []
     for i, (spec, profile, mode) in enumerate(jobs):
@@ -152,6 +154,7 @@ class _Plan:
     samples: str
     limit: int | None
     rebuild: bool
+    allow_silent: bool
 
     def row(self, spec: str, profile: Target, numeric: str, say: Progress) -> TargetRow:
         row = TargetRow(profile.name, numeric, clock_mhz=profile.clock_mhz)
@@ -162,7 +165,8 @@ class _Plan:
             )
             row = _sized(row, artifact, reused)
             (artifact.path / "measured.json").unlink(missing_ok=True)
-            proof = prove(artifact, self.samples, limit=self.limit, timed=False, progress=say)
+            how: dict[str, Any] = {"limit": self.limit, "allow_silent": self.allow_silent}
+            proof = prove(artifact, self.samples, timed=False, progress=say, **how)
             return self._gpu(_proven(row, artifact, proof, self.network.dt_ms), say)
         except DelrecError as error:
             return _stopped(row, artifact, error)

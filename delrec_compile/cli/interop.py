@@ -41,7 +41,8 @@ def with_import_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(option: ImportOption) -> inspect.Parameter:
-    kind: Any = str if option.kind is tuple else option.kind
+    spelled: dict[type, Any] = {tuple: str, list: list[str]}
+    kind: Any = spelled.get(option.kind, option.kind)
     annotation = Annotated[kind | None, typer.Option(*option.flags, help=option.help)]
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(option.name, keyword, default=None, annotation=annotation)

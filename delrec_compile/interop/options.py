@@ -14,7 +14,8 @@ EVERY = (NIR, CHECKPOINT, *MODULES)
 class ImportOption:
     """A keyword argument of some readers.
 
-    kind: type of its value; tuple: a shape, on the command line as 2x34x34. readers: their names.
+    kind: type of its value; tuple: a shape, on the command line as 2x34x34; list: texts, one for
+    each time that it is given. readers: their names.
     help: help text of the command line, which lacks an option without one. flags: names on the
     command line, where they are not that of the argument.
     """
@@ -46,16 +47,22 @@ OPTIONS = (
     ),
     ImportOption("round_delays", bool, (NIR,), "NIR: round delays to whole steps."),
     ImportOption(
-        "sigma", float, (CHECKPOINT,), "Checkpoints: spread of delays to keep, 0 to 1 [0]."
+        "recipe", str, (CHECKPOINT,), "Checkpoints: script that trained it, such as delrec-shd."
     ),
     ImportOption(
-        "recipe", str, (CHECKPOINT,), "Checkpoints: neurons of shd or ssc [by BatchNorm]."
+        "layers",
+        list,
+        (CHECKPOINT,),
+        "Checkpoints: constants of a layer, as 0:gain=1,fires=at or readout:tau=2. Repeatable.",
+        ("--layer",),
     ),
     ImportOption("tau", float, (CHECKPOINT,), "Checkpoints: time constant of neurons, in steps."),
+    ImportOption("gain", str, (CHECKPOINT,), "Checkpoints: factor of the current; leak: 1 - beta."),
+    ImportOption("fires", str, (CHECKPOINT,), "Checkpoints: at the threshold, or above it."),
+    ImportOption("threshold", float, (CHECKPOINT,), "Checkpoints: membrane that fires [1]."),
     ImportOption("reset", str, (CHECKPOINT,), "Checkpoints: hard, soft, soft_later."),
-    ImportOption("fires", str, (CHECKPOINT,)),
     ImportOption(
-        "gain", str, (CHECKPOINT,), "Checkpoints: gain of the current: one, leak (1 - beta)."
+        "sigma", float, (CHECKPOINT,), "Checkpoints: spread of delays that kernels keep [0]."
     ),
 )
 

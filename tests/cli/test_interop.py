@@ -10,7 +10,7 @@ from typing import Any
 import cases
 import pytest
 import torch
-from fixtures.authors import Net, saved
+from fixtures.authors import saved
 from fixtures.command import ok, refused
 
 import delrec_compile
@@ -99,11 +99,17 @@ def test_a_function_that_returns_a_model(here: Path) -> None:
 
 
 def test_a_checkpoint(tmp_path: Path) -> None:
-    path = saved(tmp_path, Net(True, True))
-    told = ok("import", path, "-o", "a.safetensors", "--sigma", 0.25, cwd=tmp_path)
+    _, path = saved(tmp_path, "conv-delrec-shd")
+    told = ok(
+        *("import", path, "-o", "a.safetensors", "--sigma", 0.25),
+        *("--layer", "0:threshold=0.75", "--layer", "readout:gain=2"),
+        cwd=tmp_path,
+    )
     assert "9 -> 12 -> 12 (conv_delay) -> 4" in told
-    assert "note: neurons of the recipe 'shd'" in told
-    assert "note: sigma 0.25" in told
+    assert "note: neurons of conv-delrec-shd (delrec_snn 0c1f6bc run_shd.py): layer 0: beta" in told
+    assert "fires at 0.75" in told
+    assert "readout: beta 0.14425, gain 2" in told
+    assert "note: sigma 0.25; the script's last test has about 0.58" in told
 
 
 WRONG = (

@@ -1,195 +1,161 @@
-"""Checkpoints of the DelRec and conv_delays code: `{'net': state dict, 'acc': .., 'epoch': ..}`.
+"""Checkpoints of the DelRec and conv_delays code, as their training scripts save them.
 
 A block begins with each Linear, `layers.<i>.weight`; a BatchNorm and a recurrence (`recurrent_kernel`
 or `recurrent_weights`, with `recurrent_delays`) up to the next one belong to it. The last block is the
 readout. Delays belong to the neuron that sends, rows of recurrent weights to those that receive.
 
-The files contain neither the neurons' constants nor sigma, the spread of the delays: a spike of neuron
-j arrives l steps later with max(0, s - |l - (1 + d_j)|) / s^2, s = 1 + sigma. The constants are those
-of a recipe; sigma is 0 by default.
+The files contain neither the neurons' constants nor the spread of the delays: the constants are
+those of a recipe, the spread is 0 by default.
 
 Sources: arXiv 2509.24852 (DelRec), arXiv 2604.15997 and the layout of their authors' checkpoints.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.interop import linear_parts
 from delrec_compile.interop.chain import Chain, Integrator, Neurons
-from delrec_compile.interop.delrec.blocks import Block, blocks_of, values
+from delrec_compile.interop.delrec.blocks import Block, blocks_of
+from delrec_compile.interop.delrec.constants import (
+    READOUT,
+    READOUT_FIELDS,
+    Changes,
+    Constants,
+    LayerKey,
+    layer_changes,
+)
+from delrec_compile.interop.delrec.content import read_content
+from delrec_compile.interop.delrec.recipes import Recipe, chosen_recipe
+from delrec_compile.interop.delrec.recurrence import recurrence_of, spread_remark
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
-from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Recurrence
-from delrec_compile.ops.checks import MAX_DELAY
-
-RECIPES = ("shd", "ssc")
-# constants of the neurons of each recipe
-SHD = {"beta": 1 - 1 / 1.05, "reset": "hard", "fires": "at"}
-SSC = {"beta": float(np.exp(-0.5)), "reset": "soft", "fires": "above"}
-GAINS = ("one", "leak")
 
 
 def from_checkpoint(
     path: Path | str,
     *,
-    sigma: float = 0.0,
     recipe: str | None = None,
+    layers: Any = None,
     tau: float | None = None,
-    reset: str | None = None,
+    gain: str | float | None = None,
     fires: str | None = None,
-    gain: str = "one",
-    dt_ms: float = 10.0,
+    threshold: float | None = None,
+    reset: str | None = None,
+    sigma: float = 0.0,
+    dt_ms: float | None = None,
     max_input: int = 31,
     name: str = "network",
 ) -> Imported:
     """A checkpoint of the authors' code as a frozen network; it is read without running code.
 
-    sigma: spread of the delays, 0 to 1. The authors test with a small one (0.06 on SHD) that is not
-    in the file; with 0 a spike arrives once. Above 0, kernels become three heads.
-    recipe: `shd` (LIF of SpikingJelly, tau 1.05, hard reset, the readout a LIF that never fires) or
-    `ssc` (beta exp(-1/2), soft reset, linear readout); by default shd where there are BatchNorms.
-    tau: in steps, beta = 1 - 1/tau. reset, fires: as in `Lif`. gain: factor of the current, `one`
-    or `leak`: 1 - beta, as in later versions.
+    recipe: the script whose neurons the network has, such as `delrec-shd`; by default the only one
+    that saves such a file. tau (steps; beta = 1 - 1/tau), gain (`one`, `leak`: 1 - beta, or a
+    number), fires, threshold, reset: other constants, of all layers; tau and gain also of a readout
+    that leaks. layers: constants by layer, `{0: {"gain": 1, "fires": "at"}, "readout": {"tau": 2}}`
+    or texts `0:gain=1,fires=at`, on top of those. sigma: spread of the delays; kernels can keep one,
+    as heads on both sides of the delay. dt_ms: that of the recipe by default.
 
-    Raises CheckpointError for an invalid file, UnsupportedError for what networks do not have.
+    Raises CheckpointError for an invalid file, UnsupportedError for what networks do not have and
+    for a file that could be of several recipes, UsageError for options.
     """
-    blocks = blocks_of(path)
-    norms = any(isinstance(part, linear_parts.Scale) for block in blocks for part in block.parts)
+    content = read_content(path)
+    blocks = blocks_of(str(path), content.tensors)
     remarks: list[str] = []
-    if recipe is None:
-        recipe = "shd" if norms else "ssc"
-        why = "it has BatchNorms" if norms else "it has no BatchNorm"
-        remarks.append(f"neurons of the recipe '{recipe}', as {why}; --recipe chooses another")
-    lif, beta = _neurons(recipe, tau, reset, fires, gain)
-    chain = _chain(blocks, lif, sigma, remarks)
-    if recipe == "shd":
-        scale = 1 - beta if gain == "leak" else 1.0
-        chain.add(f"layers.{blocks[-1].at}", Integrator(beta, scale))
-    if any(block.recurrence for block in blocks):
-        remarks.append(
-            f"sigma {sigma:g}: the file does not contain the spread that it was tested with; measure "
-            "the accuracy again (-i)"
-        )
-    notes = {"imported_from": "checkpoint", "recipe": recipe, "sigma": sigma}
+    taken = chosen_recipe(str(path), content, blocks, recipe, remarks)
+    every = {"tau": tau, "gain": gain, "fires": fires, "threshold": threshold, "reset": reset}
+    changes = {key: value for key, value in every.items() if value is not None}
+    hidden, readout = _constants(blocks, taken, changes, layer_changes(layers or {}))
+    remarks += _constants_remarks(taken, hidden, readout)
+    chain = _chain(blocks, hidden, sigma, remarks)
+    if readout is not None:
+        chain.add(f"layers.{blocks[-1].at}", Integrator(readout.beta, readout.factor))
+    if (spread := spread_remark(blocks, sigma, taken.sigma)) is not None:
+        remarks.append(spread)
+    notes = {"imported_from": "checkpoint", "recipe": taken.name, "sigma": sigma}
+    step = taken.dt_ms if dt_ms is None else dt_ms
     try:
         network = chain.network(
-            dt_ms=dt_ms, max_input=max_input, name=name, notes=notes, decision="softmax_sum"
+            dt_ms=step, max_input=max_input, name=name, notes=notes, decision=taken.decision
         )
     except NetworkError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Imported(grid.snap(network), network, "a checkpoint", tuple(remarks))
 
 
-def _chain(blocks: list[Block], lif: Lif, sigma: float, remarks: list[str]) -> Chain:
+def _constants(
+    blocks: list[Block], recipe: Recipe, every: Changes, by_layer: dict[LayerKey, Changes]
+) -> tuple[list[Constants], Constants | None]:
+    """Constants of each spiking layer and of the readout: recipe, file, all layers, one layer.
+
+    Raises UsageError for a layer that is not there.
+    """
+    count = len(blocks) - 1
+    unknown = [key for key in by_layer if key != READOUT and int(key) >= count]
+    if unknown:
+        raise UsageError(
+            f"layer {unknown[0]}: the network has spiking layers 0 to {count - 1}, and the readout"
+        )
+    hidden = []
+    for i, block in enumerate(blocks[:-1]):
+        own = _decayed(recipe.recurrent if block.recurrence else recipe.plain, block)
+        own = own.changed("all layers", every)
+        hidden.append(own.changed(f"layer {i}", by_layer.get(i, {})))
+    own_changes = by_layer.get(READOUT, {})
+    if recipe.readout is None and blocks[-1].decay is None:
+        if own_changes:
+            raise UsageError(f"layer {READOUT}: that of {recipe.name} has no neurons to change")
+        return hidden, None
+    wrong = sorted(set(own_changes) - set(READOUT_FIELDS))
+    if wrong:
+        raise UsageError(
+            f"layer {READOUT}: unknown field '{wrong[0]}'; allowed: {', '.join(READOUT_FIELDS)}"
+        )
+    shared = {key: value for key, value in every.items() if key in READOUT_FIELDS}
+    last = _decayed(recipe.readout or recipe.plain, blocks[-1]).changed("all layers", shared)
+    return hidden, last.changed(f"layer {READOUT}", own_changes)
+
+
+def _decayed(constants: Constants, block: Block) -> Constants:
+    return constants if block.decay is None else replace(constants, beta=1 - block.decay)
+
+
+def _constants_remarks(
+    recipe: Recipe, hidden: list[Constants], readout: Constants | None
+) -> list[str]:
+    """The recipe, and the constants of every layer: what its user has to compare."""
+    texts = [constants.text() for constants in hidden]
+    if len(set(texts)) == 1:
+        parts = [f"every layer: {texts[0]}"]
+    else:
+        parts = [f"layer {i}: {text}" for i, text in enumerate(texts)]
+    if readout is not None:
+        parts.append(f"readout: beta {readout.beta:.6g}, gain {readout.factor:.6g}")
+    told = "; ".join(parts)
+    return [f"neurons of {recipe.name} ({recipe.script}): {told}; --recipe and --layer change them"]
+
+
+def _chain(
+    blocks: list[Block], constants: list[Constants], sigma: float, remarks: list[str]
+) -> Chain:
     """All parts but the neurons of the readout. Raises UnsupportedError."""
-    chain = Chain(blocks[0].parts[0].inputs, remarks=remarks)
-    for block in blocks[:-1]:
-        for part in block.parts:
-            chain.add(f"layers.{block.at}", part)
-        chain.add(f"layers.{block.at}", Neurons(lif, *_recurrence(block, sigma, remarks)))
+    chain = Chain(blocks[0].linear.inputs, remarks=remarks)
+    for i, (block, own) in enumerate(zip(blocks[:-1], constants, strict=True)):
+        norm, name = block.norm, f"layers.{block.at}"
+        chain.add(name, block.linear)
+        if norm is not None and not block.norm_is_behind:
+            chain.add(f"layers.{block.norm_at}", norm)
+        chain.add(name, Neurons(own.lif(f"layer {i}"), *recurrence_of(block, sigma, remarks)))
+        if norm is not None and block.norm_is_behind:
+            chain.add(f"layers.{block.norm_at}", norm)
     last = blocks[-1]
     if last.recurrence:
         raise UnsupportedError(
             f"layers.{last.at}: the last layer is recurrent; a readout is required"
         )
-    for part in last.parts:
-        chain.add(f"layers.{last.at}", part)
+    chain.add(f"layers.{last.at}", last.linear)
+    if last.norm is not None:
+        chain.add(f"layers.{last.norm_at}", last.norm)
     return chain
-
-
-def _neurons(
-    recipe: str, tau: float | None, reset: str | None, fires: str | None, gain: str
-) -> tuple[Lif, float]:
-    for option, value, allowed in (("recipe", recipe, RECIPES), ("gain", gain, GAINS)):
-        if value not in allowed:
-            raise UsageError(f"unknown {option} '{value}'; allowed: {', '.join(allowed)}")
-    constants: dict[str, Any] = dict(SHD if recipe == "shd" else SSC)
-    if tau is not None:
-        if not tau >= 1:
-            raise UsageError(f"tau is {tau}; 1 step or more is required")
-        constants["beta"] = 1 - 1 / tau
-    constants |= {k: v for k, v in (("reset", reset), ("fires", fires)) if v is not None}
-    try:
-        lif = Lif(**constants, gain=1 - constants["beta"] if gain == "leak" else 1.0)
-    except NetworkError as error:
-        raise UsageError(str(error)) from error
-    return lif, constants["beta"]
-
-
-def _recurrence(
-    block: Block, sigma: float, remarks: list[str]
-) -> tuple[Recurrence | None, F64 | None]:
-    """The recurrence of a block and its constant current, or None for either."""
-    own, where, n = dict(block.recurrence), f"layers.{block.recurrence_at}", block.parts[0].outputs
-    if not own:
-        return None, None
-    kernel, weight = own.get("recurrent_kernel"), own.get("recurrent_weights")
-    if (kernel is None) == (weight is None):
-        raise CheckpointError(f"{where}: one of recurrent_kernel and recurrent_weights is required")
-    if not 0 <= sigma <= 1:
-        raise UsageError(f"sigma is {sigma}; allowed: 0 to 1")
-    constant = values(where, own, "recurrent_bias", n)
-    delay = _delays(where, own, n, remarks)
-    try:
-        if kernel is not None:
-            if sigma and "p_spread" in own:
-                raise UnsupportedError(f"{where}: each neuron has its own spread; use sigma 0")
-            return _kernel(where, _taps(where, kernel), delay, sigma), constant
-        if sigma:
-            raise UnsupportedError(
-                f"{where}: sigma {sigma:g} gives each synapse three delays; recurrent weights have "
-                "one; use sigma 0"
-            )
-        assert weight is not None
-        return DenseDelay(weight.astype(np.float32), delay), constant
-    except NetworkError as error:
-        raise CheckpointError(f"{where}: {error}") from error
-
-
-def _delays(where: str, own: dict[str, F64], n: int, remarks: list[str]) -> NDArray[np.int32]:
-    """Delays of each sender in whole steps. Raises CheckpointError."""
-    tensor = own.get("recurrent_delays", np.zeros(n))
-    if tensor.size != n or n not in tensor.shape:
-        raise CheckpointError(
-            f"{where}.recurrent_delays has shape {list(tensor.shape)}; [{n}] is required"
-        )
-    real = tensor.ravel()
-    delay = np.maximum(np.rint(real), 0)
-    if delay.max() > MAX_DELAY:
-        raise CheckpointError(
-            f"{where}.recurrent_delays: {delay.max():g} steps; the longest delay allowed is "
-            f"{MAX_DELAY}"
-        )
-    if off := float(np.abs(real - delay).max()):
-        remarks.append(f"{where}: delays rounded to whole steps, by up to {off:.2f}")
-    return delay.astype(np.int32)
-
-
-def _taps(where: str, kernel: F64) -> F64:
-    """The kernel (K,) over the neurons, of one channel. Raises CheckpointError."""
-    if kernel.ndim != 1 and not (kernel.ndim == 3 and kernel.shape[:2] == (1, 1)):
-        raise CheckpointError(
-            f"{where}.recurrent_kernel has shape {list(kernel.shape)}; [K] or [1, 1, K] is required"
-        )
-    return kernel.ravel()
-
-
-def _kernel(where: str, kernel: F64, at: NDArray[np.int32], sigma: float) -> ConvDelay:
-    """The recurrence; with a spread it has heads one step before, at, and one step after the delay."""
-    if not sigma:
-        return ConvDelay(kernel.astype(np.float32), at)
-    if at.min() < 1:
-        raise UnsupportedError(
-            f"{where}: a spread of delays below 1 would arrive at once; use sigma 0"
-        )
-    s = 1 + sigma
-    shares = np.array([s - 1, s, s - 1]) / s**2
-    kernels = (shares[:, None] * kernel).astype(np.float32)
-    return ConvDelay(kernels, np.stack([at - 1, at, at + 1]))

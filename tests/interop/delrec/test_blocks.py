@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from fixtures.authors import IN, OUT, N, Net, saved
+from fixtures.authors import IN, OUT, SCRIPTS, N, Net
 from helpers import refusal
 
 import delrec_compile
-from delrec_compile.errors import CheckpointError
+from delrec_compile.errors import CheckpointError, UnsupportedError
 from delrec_compile.network import checkpoint
 
 
@@ -23,40 +23,42 @@ def changed(net: Net, **tensors: Any) -> dict[str, Any]:
     return state
 
 
-PLAIN = Net(True, True)
+# Linear 0, BatchNorm 1, neurons 2; Linear 5, BatchNorm 6, recurrent neurons 7; Linear 10
+PLAIN = Net(SCRIPTS["delrec-shd"])
+CONV = Net(SCRIPTS["conv-delrec-shd"])
 
 
 BAD = {
     "key": (changed(PLAIN, other=torch.zeros(2)), "unknown key 'other'"),
-    "unknown": (changed(PLAIN, layers__5__odd=torch.zeros(2)), "layers.5.odd: unknown; allowed"),
+    "unknown": (changed(PLAIN, layers__10__odd=torch.zeros(2)), "layers.10.odd: unknown; allowed"),
     "nan": (changed(PLAIN, layers__0__weight=torch.full((N, IN), torch.nan)), "not finite"),
     "size": (
-        changed(PLAIN, layers__5__weight=torch.zeros(OUT, 5)),
-        "layers.5: takes 5 values, the l",
+        changed(PLAIN, layers__10__weight=torch.zeros(OUT, 5)),
+        "layers.10: takes 5 values, the l",
     ),
     "delays": (
-        changed(PLAIN, layers__4__recurrent_delays=torch.zeros(3)),
-        r"layers.4.recurrent_delays has shape \[3\]; \[12\]",
+        changed(PLAIN, layers__7__recurrent_delays=torch.zeros(3)),
+        r"layers.7.recurrent_delays has shape \[3\]; \[12\]",
     ),
     "long delays": (
-        changed(PLAIN, layers__4__recurrent_delays=torch.full((N,), 2.0**32 + 3).double()),
-        r"layers.4.recurrent_delays: 4.29497e\+09 steps; the longest delay allowed is 4094",
+        changed(PLAIN, layers__7__recurrent_delays=torch.full((N,), 2.0**32 + 3).double()),
+        r"layers.7.recurrent_delays: 4.29497e\+09 steps; the longest delay allowed is 4094",
     ),
     "kernel": (
-        changed(PLAIN, layers__4__recurrent_kernel=torch.zeros(3, 1, 5)),
-        r"layers.4.recurrent_kernel has shape \[3, 1, 5\]; \[K\] or \[1, 1, K\]",
+        changed(CONV, layers__7__recurrent_kernel=torch.zeros(3, 1, 5)),
+        r"layers.7.recurrent_kernel has shape \[3, 1, 5\]; \[K\], \[1, 1, K\] or \[1, 1, K, 1\]",
     ),
     "kernel of two axes": (
-        changed(PLAIN, layers__4__recurrent_kernel=torch.zeros(1, 3)),
-        r"layers.4.recurrent_kernel has shape \[1, 3\]",
+        changed(CONV, layers__7__recurrent_kernel=torch.zeros(1, 3)),
+        r"layers.7.recurrent_kernel has shape \[1, 3\]",
     ),
     "current": (
-        changed(PLAIN, layers__4__recurrent_bias=torch.zeros(1)),
-        r"layers.4.recurrent_bias has shape \[1\]; \[12\]",
+        changed(PLAIN, layers__7__recurrent_bias=torch.zeros(1)),
+        r"layers.7.recurrent_bias has shape \[1\]; \[12\]",
     ),
     "two recurrences": (
-        changed(PLAIN, layers__3__recurrent_kernel=torch.zeros(3)),
-        "layers.4.recurrent_delays: a second recurrence beside layers.3",
+        changed(PLAIN, layers__6__recurrent_kernel=torch.zeros(3)),
+        "layers.7.recurrent_delays: a second recurrence beside layers.6",
     ),
     "half a norm": (
         {k: v for k, v in PLAIN.state_dict().items() if k != "layers.1.running_var"},
@@ -97,7 +99,26 @@ BAD = {
         "'layers.0.weight' is a tensor without values",
     ),
     "one": ({"layers.0.weight": torch.zeros(2, 2)}, "1 Linear layers; two or more"),
-    "text": ({"layers.0.weight": "x"}, "is not a tensor"),
+    "text": ({"layers.0.weight": "x", "layers.1.weight": torch.zeros(2, 2)}, "is not a tensor"),
+    "transposed": (
+        changed(PLAIN, layers__10__weight=torch.zeros(N, OUT)),
+        r"layers.10.weight has shape \[12, 4\], which is transposed; \[out, in\]",
+    ),
+    "first transposed": (
+        changed(PLAIN, layers__0__weight=torch.zeros(IN, N)),
+        r"layers.0.weight has shape \[9, 12\], which is transposed",
+    ),
+    "norm of a transposed weight": (
+        {**changed(PLAIN, layers__0__weight=torch.zeros(IN, N)), "layers.0.bias": torch.zeros(IN)},
+        r"layers.0.weight has shape \[9, 12\], which is transposed",
+    ),
+    "decays": (changed(PLAIN, layers__2__w=torch.zeros(N)), r"layers.2.w has shape \[12\]; one"),
+    "norm of the norm": (
+        changed(
+            PLAIN, **{f"layers__3__{k}": torch.ones(N) for k in ("running_mean", "running_var")}
+        ),
+        "layers.3: several BatchNorms",
+    ),
 }
 
 
@@ -110,26 +131,48 @@ def test_bad_checkpoints(what: str, tmp_path: Path) -> None:
         delrec_compile.from_checkpoint(path)
 
 
+FEEDFORWARD = Net(replace(SCRIPTS["delrec-shd"], recurrent=False))
+MOVED = {
+    key.replace("layers.1.", "layers.2."): value for key, value in FEEDFORWARD.state_dict().items()
+}
+UNSUPPORTED = {
+    "forward delays": (
+        changed(
+            PLAIN, layers__5__weight=torch.zeros(N, N, 1), layers__5__P=torch.zeros(1, N, N, 1)
+        ),
+        "layers.5.P is of a DCLS layer, with a delay for every forward synapse",
+    ),
+    "forward delays, their first layer": (
+        changed(PLAIN, layers__0__P=torch.zeros(1, N, IN, 1)),
+        "layers.0.P is of a DCLS layer",
+    ),
+    "forward delays without positions": (
+        changed(PLAIN, layers__5__weight=torch.zeros(N, N, 1)),
+        "layers.5.weight is of a DCLS layer",
+    ),
+    "a BatchNorm somewhere": (MOVED, "layers.2 is a BatchNorm 2 layers after its Linear"),
+    "a recurrent readout": (
+        changed(PLAIN, layers__11__recurrent_weights=torch.zeros(OUT, OUT)),
+        "layers.10: the last layer is recurrent",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNSUPPORTED)
+def test_what_networks_do_not_have(what: str, tmp_path: Path) -> None:
+    state, message = UNSUPPORTED[what]
+    torch.save({"net": state}, tmp_path / "best.pth")
+    with refusal(UnsupportedError, message, 4, tmp_path):
+        delrec_compile.from_checkpoint(tmp_path / "best.pth")
+
+
 def test_shapes_that_say_the_same(tmp_path: Path) -> None:
     """A kernel of one axis, and delays with axes of one."""
-    made = delrec_compile.from_checkpoint(saved(tmp_path, PLAIN))
-    state = PLAIN.state_dict()
-    state["layers.4.recurrent_kernel"] = state["layers.4.recurrent_kernel"].flatten()
-    state["layers.4.recurrent_delays"] = state["layers.4.recurrent_delays"][:, None]
+    recipe = "conv-delrec-shd"
+    made = delrec_compile.from_checkpoint(CONV.save(tmp_path / "best.pth"), recipe=recipe)
+    state = dict(CONV.state_dict())
+    state["layers.7.recurrent_kernel"] = state["layers.7.recurrent_kernel"].flatten()
+    state["layers.7.recurrent_delays"] = state["layers.7.recurrent_delays"][:, None]
     torch.save({"net": state}, tmp_path / "flat.pth")
-    again = delrec_compile.from_checkpoint(tmp_path / "flat.pth")
+    again = delrec_compile.from_checkpoint(tmp_path / "flat.pth", recipe=recipe)
     assert checkpoint.digest(again.network) == checkpoint.digest(made.network)
-
-
-def test_nothing_is_run_from_a_file(tmp_path: Path) -> None:
-    class Run:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return (Path(tmp_path / "ran").touch, ())
-
-    path = tmp_path / "best.pth"
-    path.write_bytes(pickle.dumps(Run()))
-    with refusal(CheckpointError, "without running code", 3, tmp_path):
-        delrec_compile.from_checkpoint(path)
-    torch.save(Net(True, True), path)
-    with refusal(CheckpointError, "without running code", 3, tmp_path):
-        delrec_compile.from_checkpoint(path)

@@ -1,72 +1,178 @@
-"""Checkpoints in the layout of the authors' code: their network, run in its training form."""
+"""Checkpoints as the authors' scripts save them, beside the model that a script trains."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from fixtures.authors import IN, Net, Recurrent, hard, saved, soft
-from grids import STEPS
+from fixtures.authors import SCRIPTS, Net, counts, lif, saved
 from helpers import refusal
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError, UsageError
+from delrec_compile.interop.delrec.recipes import BY_NAME, SSC_STEP_MS
+from delrec_compile.interop.result import Imported
+from delrec_compile.ops.readout import decide
 from delrec_compile.runners.reference import ReferenceRunner
 
-CASES = {
-    "conv, shd": (Net(True, True), hard, 0.0, "shd"),
-    "dense, shd": (Net(False, True), hard, 0.0, "shd"),
-    "conv, spread kept": (Net(True, True), hard, 0.25, "shd"),
-    "conv, ssc": (Net(True, False, spread=True), soft, 0.0, "ssc"),
-    "dense, ssc": (Net(False, False), soft, 0.0, "ssc"),
+# files of other scripts fit these as well
+ASKED = {
+    "conv-delrec-shd-a808d99": "conv-delrec-shd-a808d99 .*, conv-delrec-shd-b80b9a2",
+    "conv-delrec-shd-b80b9a2": "conv-delrec-shd-a808d99 .*, conv-delrec-shd-b80b9a2",
+    "conv-delrec-ssc-b80b9a2": "conv-delrec-ssc .*, conv-delrec-ssc-b80b9a2",
+    "conv-delrec-psmnist-b80b9a2": "conv-delrec-psmnist .*, conv-delrec-psmnist-b80b9a2",
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_every_spike_of_the_training_form(case: str, tmp_path: Path) -> None:
-    net, neuron, sigma, recipe = CASES[case]
-    made = delrec_compile.import_model(saved(tmp_path, net), sigma=sigma, max_input=3)
-    assert made.network.notes["recipe"] == recipe
-    assert any("sigma" in remark for remark in made.remarks)
-    x = np.random.default_rng(0).integers(0, 3, (STEPS, IN)).astype(np.float32)
-    theirs = net.run(torch.from_numpy(x), neuron, sigma)
-    ours = ReferenceRunner(made.network).trace(x[:, None]).spikes
-    for a, b in zip(ours, theirs, strict=True):
-        assert STEPS < b.sum() < b.size - STEPS
-        np.testing.assert_array_equal(a[:, 0], b)
-    recurrence = made.network.layers[1].recurrence
-    assert recurrence is not None
-    assert recurrence.kind == ("conv_delay" if "conv" in case else "dense_delay")
-    assert made.network.readout.kind == ("leaky" if recipe == "shd" else "linear")
+def same(made: Imported, net: Net, sigma: float = 0.0) -> None:
+    """Every spike of the script's model, and every class as its test takes it."""
+    x = counts(made.network.inputs)
+    spikes, y = net.run(x, sigma)
+    ours = ReferenceRunner(made.unfrozen).trace(x)
+    for a, b in zip(ours.spikes, spikes, strict=True):
+        assert 50 < b.sum() < b.size - 50
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(ours.y, y, atol=1e-4)
+    classes = decide(made.unfrozen.readout.decision, ours.y)
+    np.testing.assert_array_equal(classes, net.classes(y))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_spike_and_class_of_each_script(name: str, tmp_path: Path) -> None:
+    net, path = saved(tmp_path, name)
+    if name in ASKED:
+        with refusal(UnsupportedError, ASKED[name], 4, tmp_path):
+            delrec_compile.import_model(path)
+    made = delrec_compile.import_model(path, recipe=name if name in ASKED else None)
+    assert made.network.notes["recipe"] == name
+    assert made.network.dt_ms == (pytest.approx(SSC_STEP_MS) if "-ssc" in name else 10.0)
+    assert made.remarks[0].startswith(f"neurons of {name} (")
+    assert any("each spike arrives once" in remark for remark in made.remarks)
+    same(made, net)
+
+
+def test_every_recipe_has_a_script() -> None:
+    assert set(SCRIPTS) == set(BY_NAME)
+
+
+# name, changes of the script, options of the import
+VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "all layers recurrent": ("delrec-shd", {"first": True}, {}),
+    "no recurrence": ("delrec-shd", {"recurrent": False}, {}),
+    "no bias": ("delrec-shd", {"bias": False}, {}),
+    "soft": ("delrec-shd", {"node": lif(1.05, None)}, {"reset": "soft"}),
+    "a delay for each synapse": ("delrec-shd", {"synaptic": True}, {}),
+    "a delay for each synapse, ssc": ("delrec-ssc", {"synaptic": True}, {}),
+    "learned decays": ("delrec-shd", {"node": lif(1.5, parametric=True)}, {}),
+    "learned decays, ssc": ("delrec-ssc", {"node": lif(1.5, None, parametric=True)}, {}),
+    "no recurrence, ssc": ("delrec-ssc", {"recurrent": False}, {}),
+    "BatchNorm of spikes": ("delrec-ssc", {"norm": "plain"}, {}),
+    "BatchNorm of spikes, wrapped": ("conv-delrec-ssc", {"norm": "bn"}, {}),
+    "BatchNorm of spikes, no recurrence": (
+        "delrec-ssc",
+        {"norm": "plain", "recurrent": False},
+        {},
+    ),
+    "penalised spikes": ("delrec-equiparam-shd", {"beside": ("acc", "epoch")}, {}),
+    "main of delrec_snn": ("delrec-shd", {"norm": "bn"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_spike_of_other_options_of_the_scripts(name: str, tmp_path: Path) -> None:
+    script, changes, options = VARIANTS[name]
+    net, path = saved(tmp_path, script, **changes)
+    made = delrec_compile.import_model(path, **options)
+    assert made.network.notes["recipe"] == script
+    same(made, net)
+
+
+@pytest.mark.parametrize("sigma", [0.06, 0.58, 0.0])
+def test_a_spread_that_kernels_keep(sigma: float, tmp_path: Path) -> None:
+    net, path = saved(tmp_path, "conv-delrec-shd")
+    same(delrec_compile.import_model(path, sigma=sigma), net, sigma)
+
+
+def test_a_wide_spread(tmp_path: Path) -> None:
+    net, path = saved(tmp_path, "conv-delrec-shd")
+    for m in net.modules():
+        if hasattr(m, "recurrent_delays"):
+            m.recurrent_delays.data += 2
+    net.save(path)
+    made = delrec_compile.import_model(path, sigma=1.7)
+    recurrence: Any = made.network.layers[1].recurrence
+    assert recurrence.heads == 5
+    same(made, net, 1.7)
+
+
+def test_constants_of_one_layer(tmp_path: Path) -> None:
+    """Those of the newest code, said by hand on top of another recipe."""
+    net, path = saved(tmp_path, "conv-delrec-shd")
+    options: dict[str, Any] = {"recipe": "delrec-shd", "tau": 1.1685654746037886}
+    texts = ["1:gain=leak", "1:fires=above"]
+    made = delrec_compile.import_model(path, **options, layers=texts)
+    same(made, net)
+    assert "looks like one of conv-delrec-shd, not of delrec-shd" in made.remarks[0]
+    dicts = {1: {"gain": "leak", "fires": "above"}}
+    assert delrec_compile.import_model(path, **options, layers=dicts).remarks == made.remarks
+
+
+def test_options_for_all_layers(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-shd")
+    made = delrec_compile.from_checkpoint(
+        path, tau=2.0, gain="leak", reset="soft", threshold=0.5, layers=["readout:gain=2"]
+    )
+    for layer in made.network.layers:
+        lif = layer.lif
+        assert (lif.beta, lif.gain, lif.reset, lif.threshold) == (0.5, 0.5, "soft", 0.5)
+    assert made.network.readout.beta == 0.5
+    assert "readout: beta 0.5, gain 2" in made.remarks[0]
+
+
+def test_a_threshold_of_the_script(tmp_path: Path) -> None:
+    def half(**others: Any) -> Any:
+        return lif(1.05)(**{"v_threshold": 0.5, **others})
+
+    net, path = saved(tmp_path, "delrec-shd", node=half)
+    same(delrec_compile.from_checkpoint(path, threshold=0.5), net)
+
+
+WRONG: dict[str, tuple[dict[str, Any], type[Any], str]] = {
+    "spread": ({"sigma": 0.1}, UnsupportedError, "several delays, and recurrent_weights"),
+    "negative": ({"sigma": -1.0}, UsageError, "sigma is -1.0"),
+    "recipe": ({"recipe": "mnist"}, UsageError, "unknown recipe 'mnist'; allowed: delrec-shd, "),
+    "tau": ({"tau": 0.5}, UsageError, "all layers: tau is 0.5; 1 step or more"),
+    "reset": ({"reset": "never"}, UsageError, "unknown reset 'never'; allowed: hard"),
+    "layer": ({"layers": {2: {"gain": 1}}}, UsageError, "layer 2: .* spiking layers 0 to 1"),
+    "readout": ({"layers": ["readout:fires=at"]}, UsageError, "readout: unknown field 'fires'"),
+    "beta": ({"layers": ["0:beta=2"]}, UsageError, "layer 0: lif: beta is 2.0; allowed: 0 <= beta"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_options(name: str, tmp_path: Path) -> None:
+    options, kind, message = WRONG[name]
+    _, path = saved(tmp_path, "delrec-shd")
+    with refusal(kind, message, kind.exit_code):
+        delrec_compile.from_checkpoint(path, **options)
+
+
+def test_a_readout_without_neurons_has_no_constants(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-ssc")
+    with refusal(UsageError, "that of delrec-ssc has no neurons to change", 2):
+        delrec_compile.from_checkpoint(path, layers={"readout": {"tau": 2}})
 
 
 def test_check_compares_with_the_model_before_freezing(tmp_path: Path) -> None:
-    made = delrec_compile.import_model(saved(tmp_path, Net(True, True)))
-    found = made.check(50)
+    _, path = saved(tmp_path, "delrec-shd")
+    found = delrec_compile.from_checkpoint(path).check(50)
     assert found.against == "the model before freezing"
-    assert found.differing == 0 < found.spikes
+    assert found.spikes > 0
 
 
-def test_options(tmp_path: Path) -> None:
-    path = saved(tmp_path, Net(False, True))
-    made = delrec_compile.from_checkpoint(path, tau=2.0, gain="leak", reset="soft")
-    lif = made.network.layers[0].lif
-    assert (lif.beta, lif.gain, lif.reset) == (0.5, 0.5, "soft")
-    for options, kind, message in (
-        ({"sigma": 0.1}, UnsupportedError, "use sigma 0"),
-        ({"recipe": "mnist"}, UsageError, "allowed: shd, ssc"),
-        ({"tau": 0.5}, UsageError, "1 step or more"),
-        ({"reset": "never"}, UsageError, "allowed: hard"),
-    ):
-        with refusal(kind, message, kind.exit_code):
-            delrec_compile.from_checkpoint(path, **options)  # type: ignore[arg-type]
-
-
-def test_delays_that_are_no_whole_steps_are_told(tmp_path: Path) -> None:
-    net = Net(True, True)
-    recurrent = next(m for m in net.modules() if isinstance(m, Recurrent))
-    recurrent.recurrent_delays.data += 0.25
-    made = delrec_compile.from_checkpoint(saved(tmp_path, net))
-    assert any("rounded to whole steps, by up to 0.25" in remark for remark in made.remarks)
+def test_a_threshold_that_no_network_has(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-shd")
+    with refusal(UsageError, "layer 0: lif: v_reset 0.0 is not below the threshold -1.0", 2):
+        delrec_compile.from_checkpoint(path, threshold=-1.0)

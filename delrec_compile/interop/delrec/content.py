@@ -1,0 +1,211 @@
+"""What a checkpoint file holds: the tensors of its state dict, read without running code.
+
+Training scripts save more than weights: an accuracy that NumPy computed, the state of an optimiser.
+NumPy's numbers and arrays are made here, of their bytes; no function that a file names is called.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.aliases import F64
+from delrec_compile.errors import CheckpointError
+
+WRAPPERS = ("net", "model", "model_state_dict", "state_dict")
+PREFIX = re.compile(r"((?:(?!layers\.)[A-Za-z_]\w*\.)*)layers\.")
+COMPILED = "_orig_mod."  # torch.compile puts it before the keys of a module
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+FORBIDDEN = re.compile(
+    r"GLOBAL ([\w.]+) was not an allowed|[Tt]rying to load unsupported GLOBAL (\S+)"
+)
+NUMBERS = "biufc"  # kinds of NumPy's types that are numbers
+
+
+@dataclass(frozen=True)
+class Content:
+    """tensors: of the state dict, float64, in the file's order, by keys that begin with `layers.`.
+
+    under: the key that held the state dict, or an empty text. beside: the other keys beside it.
+    prefix: what stood before every key. epoch: number of the epoch, if the file states it.
+    """
+
+    tensors: dict[str, F64]
+    under: str = ""
+    beside: frozenset[str] = frozenset()
+    prefix: str = ""
+    epoch: int | None = None
+
+
+def read_content(path: Path | str) -> Content:
+    """The content of a checkpoint file. Raises CheckpointError."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    held = _loaded(path)
+    under, beside = "", frozenset[str]()
+    epoch = held.get("epoch") if isinstance(held, Mapping) else None
+    while isinstance(held, Mapping) and (found := [k for k in WRAPPERS if _is_state(held.get(k))]):
+        if len(found) > 1:
+            raise CheckpointError(
+                f"{path}: several state dicts ({', '.join(found)}); save one as "
+                "{'net': model.state_dict()}"
+            )
+        under, beside = found[0], beside | (frozenset(map(str, held)) - {found[0]})
+        held = held[under]
+    if not _is_state(held):
+        raise CheckpointError(
+            f"{path}: has no state dict under {', '.join(WRAPPERS)}; save it as "
+            "{'net': model.state_dict()}"
+        )
+    keys, prefix = _keys(path, held)
+    tensors = {key: _array(f"{path}: '{old}'", held[old]) for key, old in keys.items()}
+    own = int(epoch) if isinstance(epoch, int | np.integer) else None
+    return Content(tensors, under, beside, prefix, own)
+
+
+def _is_state(held: Any) -> bool:
+    """Whether it is a dict with tensors, or one that holds such a dict."""
+    import torch
+
+    if not isinstance(held, Mapping):
+        return False
+    tensors = any(isinstance(value, torch.Tensor | Array) for value in held.values())
+    return tensors or any(_is_state(held.get(key)) for key in WRAPPERS)
+
+
+def _keys(path: Path, state: Mapping[Any, Any]) -> tuple[dict[str, Any], str]:
+    """The keys of a state dict by what is left without their common prefix, and the prefix."""
+    plain = {old: str(old).replace(COMPILED, "") for old in state}
+    matches = [PREFIX.match(key) for key in plain.values()]
+    prefixes = {match[1] for match in matches if match}
+    prefix = prefixes.pop() if len(prefixes) == 1 and all(matches) else ""
+    keys = {key.removeprefix(prefix): old for old, key in plain.items()}
+    if len(keys) < len(state):
+        raise CheckpointError(f"{path}: two keys are the same without '{COMPILED}'")
+    return keys, prefix
+
+
+def _loaded(path: Path) -> Any:
+    import torch
+
+    _check_archive(path)
+    try:
+        with torch.serialization.safe_globals(STAND_INS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read without running code ({_reason(error)}); save it as "
+            "{'net': model.state_dict()}"
+        ) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raises CheckpointError for an archive whose entries are damaged or packed."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = any(i.compress_type != zipfile.ZIP_STORED for i in archive.infolist())
+            damaged = None if packed else archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); copy it again") from error
+    if packed or damaged:
+        what = f"'{damaged}' has another checksum" if damaged else "its entries are packed"
+        raise CheckpointError(f"{path} is damaged or not of torch.save ({what}); copy it again")
+
+
+def _reason(error: Exception) -> str:
+    """Why a file was refused, in one line without escape codes."""
+    text = " ".join(ESCAPES.sub("", str(error)).split())
+    if named := FORBIDDEN.search(text):
+        return f"it holds {named[1] or named[2]}, which is no tensor or plain value"
+    if "TorchScript" in text:
+        return "it is a TorchScript archive, a program"
+    first = text.split(". ")[0][:120].rstrip(" .:")
+    return first if " " in first else "it is no file of torch.save"
+
+
+def _array(where: str, value: Any) -> F64:
+    import torch
+
+    if isinstance(value, Array):
+        try:
+            value = torch.from_numpy(value.values())
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(f"{where} is a damaged NumPy array ({error})") from error
+    if not isinstance(value, torch.Tensor):
+        raise CheckpointError(f"{where} is not a tensor")
+    unsupported = {
+        "without values": value.is_meta,
+        "of complex numbers": value.is_complex(),
+        "of quantized numbers": value.is_quantized,
+        "that is not dense": value.layout != torch.strided or value.is_nested,
+    }
+    for what, applies in unsupported.items():
+        if applies:
+            raise CheckpointError(f"{where} is a tensor {what}; dense real numbers are required")
+    array = np.asarray(value.detach().double().numpy())
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"{where} contains numbers that are not finite")
+    return array
+
+
+class Type:
+    """The type of NumPy's numbers in a file: code and order of bytes."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = str(state[1])
+
+    def numbers(self, data: bytes | str) -> np.ndarray[Any, Any]:
+        """The numbers in these bytes. Raises ValueError for a type that is no number."""
+        kind = np.dtype(self.code)
+        if kind.kind not in NUMBERS:
+            raise ValueError(f"NumPy values of type {self.code}")
+        raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
+        if self.order == ">":
+            kind = kind.newbyteorder(">")
+        return np.frombuffer(raw, kind).astype(kind.newbyteorder("="))
+
+
+class Array:
+    """A NumPy array in a file."""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """Its numbers. Raises ValueError if they do not fill its shape."""
+        _, shape, kind, columns_first, data = self.state
+        numbers = np.asarray(kind.numbers(data))
+        return numbers.reshape(shape, order="F" if columns_first else "C").copy()
+
+
+def _number(kind: Type, data: Any = b"") -> Any:
+    """A NumPy number: the plain number, or None for what is no number."""
+    try:
+        return kind.numbers(data)[0].item()
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+# torch.load looks functions and types up here by the names that stand in files
+STAND_INS: list[Any] = [
+    (Type, "numpy.dtype"),
+    (Array, "numpy.ndarray"),
+    *((_number, f"{module}.scalar") for module in MODULES),
+    *((Array, f"{module}._reconstruct") for module in MODULES),
+]

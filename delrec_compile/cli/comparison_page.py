@@ -117,7 +117,7 @@ def _row(row: TargetRow) -> tuple[str, ...]:
         _kb(row.ram_bytes),
         NONE if row.ratio_to_pytorch is None else _ratio(row.ratio_to_pytorch),
         NONE if spikes is None else f"{spikes:,}",
-        NONE if "accuracy" not in check else f"{check['accuracy']:.1%}",
+        NONE if check.get("accuracy") is None else f"{check['accuracy']:.1%}",
     )
 
 

@@ -197,7 +197,7 @@ def show_checks(result: dict[str, Any]) -> None:
             f"{f['spikes']['compared']:,}",
             f"{f['spikes']['differing']:,}",
             f"{f['membrane']['max_abs_error']:.3g}",
-            f"{f['accuracy']:.1%}",
+            report.share(f["accuracy"]),
         )
         for f in result["devices"]
     ]

@@ -158,12 +158,12 @@ def _print_import(result: dict[str, Any]) -> None:
         show(f"accuracy {result['accuracy']:.1%}")
 
 
-def _accuracy(network: Network, samples: str, limit: int | None) -> float:
+def _accuracy(network: Network, samples: str, limit: int | None) -> float | None:
     from delrec_compile.data.samples import first, fitting, read_samples
     from delrec_compile.network.classify import accuracy
 
     events = first(fitting(read_samples(samples), network.inputs), limit)
-    return accuracy(network, events.counts, events.labels)
+    return None if events.labels is None else accuracy(network, events.counts, events.labels)
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:

@@ -58,24 +58,35 @@ def run(
 
 def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
     from delrec_compile.cli import tables
-    from delrec_compile.evaluation.per_class import class_names, per_class
+    from delrec_compile.evaluation.per_class import class_names
 
     predicted, true = predictions["classes"], predictions["expected"]
     labels = class_names(predictions["labels"], predicted, true)
-    rows = [
-        (c.name, str(c.samples), str(c.correct), f"{c.accuracy:.0%}")
-        for c in per_class(labels, predicted, true)
-    ]
-    columns = ("class", "samples", "correct", "accuracy")
+    columns, rows = _class_rows(labels, predicted, true)
     show(tables.table(f"{predictions['engine']}: {path}", columns, rows))
     if len(predicted) <= FEW:
-        pairs = enumerate(zip(true, predicted, strict=True))
-        listed = [(str(i), labels[t], labels[p]) for i, (t, p) in pairs]
-        show(tables.table("sample by sample", ("sample", "true", "predicted"), listed))
+        head = ("sample", "true", "predicted") if true else ("sample", "predicted")
+        pairs = zip(true, predicted, strict=True) if true else ((p,) for p in predicted)
+        listed = [(str(i), *(labels[c] for c in pair)) for i, pair in enumerate(pairs)]
+        show(tables.table("sample by sample", head, listed))
+    accuracy = f"accuracy {predictions['accuracy']:.1%} on " if true else ""
     show(
-        f"accuracy {predictions['accuracy']:.1%} on {len(predicted)} samples of "
-        f"{predictions['steps']} steps, {predictions['spikes_per_step']:.1f} hidden spikes per step"
+        f"{accuracy}{len(predicted)} samples of {predictions['steps']} steps, "
+        f"{predictions['spikes_per_step']:.1f} hidden spikes per step"
     )
+
+
+def _class_rows(
+    labels: list[str], predicted: list[int], true: list[int]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows of the table of classes; without true classes, how often each occurs."""
+    from delrec_compile.evaluation.per_class import counted, per_class
+
+    if not true:
+        return ("class", "samples"), [(name, str(n)) for name, n in counted(labels, predicted)]
+    rows = per_class(labels, predicted, true)
+    cells = [(c.name, str(c.samples), str(c.correct), f"{c.accuracy:.0%}") for c in rows]
+    return ("class", "samples", "correct", "accuracy"), [*cells]
 
 
 def check(

@@ -33,20 +33,20 @@ BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bi
 class Events:
     """Binned samples.
 
-    counts: (n, steps, channels) spikes per bin. labels: (n,). keys: class names, or None.
+    counts: (n, steps, channels) spikes per bin. labels: (n,), or None. keys: class names, or None.
     speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of the file that
     come after the last step and are therefore missing here.
     """
 
     counts: Counts
-    labels: Ints
+    labels: Ints | None
     keys: tuple[str, ...] | None
     speaker: Ints | None
     dt_ms: float
     outside: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.counts)
 
     @property
     def steps(self) -> int:
@@ -59,17 +59,30 @@ class Events:
     @property
     def classes(self) -> int:
         """Number of class names, or without names the largest label plus 1."""
-        return len(self.keys) if self.keys else int(self.labels.max(initial=-1)) + 1
+        return len(self.keys) if self.keys else int(self.known_labels.max(initial=-1)) + 1
+
+    @property
+    def known_labels(self) -> Ints:
+        """The labels. Raises DataError where there are none."""
+        if self.labels is None:
+            raise DataError("the samples have no labels; a class for each sample is required here")
+        return self.labels
+
+    @property
+    def density(self) -> float:
+        """Share of the inputs that are not 0, over all samples and steps."""
+        return float((self.counts > 0).mean()) if self.counts.size else 0.0
 
     def take(self, index: npt.ArrayLike) -> Events:
         """The samples at `index`, in that order."""
         at = np.asarray(index)
+        labels = None if self.labels is None else self.labels[at]
         speaker = None if self.speaker is None else self.speaker[at]
-        return replace(self, counts=self.counts[at], labels=self.labels[at], speaker=speaker)
+        return replace(self, counts=self.counts[at], labels=labels, speaker=speaker)
 
     def first_of_each_class(self, n: int) -> Events:
         """The first n samples of every class, in file order."""
-        firsts = [np.flatnonzero(self.labels == label)[:n] for label in range(self.classes)]
+        firsts = [np.flatnonzero(self.known_labels == label)[:n] for label in range(self.classes)]
         return self.take(np.sort(np.concatenate(firsts)))
 
 
@@ -112,9 +125,10 @@ def save_samples(path: str | Path, events: Events) -> None:
     """Write binned samples as a compressed .npz file; equal events give equal bytes."""
     arrays: dict[str, Any] = {
         "counts": events.counts,
-        "labels": events.labels.astype(np.uint16),
         "dt_ms": np.float64(events.dt_ms),
     }
+    if events.labels is not None:
+        arrays["labels"] = events.labels.astype(np.uint16)
     if events.keys is not None:
         arrays["keys"] = np.array(events.keys)
     if events.speaker is not None:

@@ -59,7 +59,7 @@ class Sets:
 def data_digest(events: Events) -> str:
     """SHA-256 of counts and labels."""
     digest = hashlib.sha256(np.ascontiguousarray(events.counts).tobytes())
-    digest.update(events.labels.tobytes())
+    digest.update(events.known_labels.tobytes())
     return digest.hexdigest()
 
 

@@ -39,6 +39,7 @@ from delrec_compile.system.renamed import renamed_arguments
 class Parity:
     """Verdict over all sequences. first: the first difference of the first sequence that has one.
 
+    accuracy: None where the samples have no labels, or those of another set than the network's.
     against_float: cost of an integer form: the accuracy of the float network on the same samples, and
     the spikes and classes in which the two differ. agrees: no difference that is not explained.
     firing: of the reference, on all samples.
@@ -54,7 +55,7 @@ class Parity:
     first: Divergence | None
     max_abs_error: float
     classes_differing: int
-    accuracy: float
+    accuracy: float | None
     agrees: bool
     firing: Firing
     against_float: dict[str, Any] | None = None
@@ -109,7 +110,7 @@ def compare(
     tally = _ParityCounter(network, exact(network))
     for at, x in batches(samples):
         want = reference.trace(x)
-        tally.add(at.start, want, runner.trace(x), reference.membranes, samples.labels[at])
+        tally.add(at.start, want, runner.trace(x), reference.membranes, _labels(samples, at))
         progress(at.stop, len(samples))
     return tally.verdict(target or runner.name, len(samples), samples.steps)
 
@@ -131,11 +132,11 @@ def compare_integer(
     tally, cost = _ParityCounter(network, True, "integer"), _ParityCounter(network, True)
     for at, x in batches(samples):
         want, got = reference.trace(x), runner.trace(x)
-        tally.add(at.start, want, got, [], samples.labels[at])
-        cost.add(at.start, got, float_runner.trace(x), [], samples.labels[at])
+        tally.add(at.start, want, got, [], _labels(samples, at))
+        cost.add(at.start, got, float_runner.trace(x), [], _labels(samples, at))
         progress(at.stop, len(samples))
     against = {
-        "accuracy": cost.correct / len(samples),
+        "accuracy": cost.accuracy(len(samples)),
         "spikes_differing": cost.differing,
         "classes_differing": cost.classes_differing,
     }
@@ -178,6 +179,10 @@ def compare_artifact(
     return compare_integer(whole, network, runner, samples, target=target, progress=progress)
 
 
+def _labels(samples: Events, at: slice) -> Any:
+    return None if samples.labels is None else samples.labels[at]
+
+
 def fitted(network: Network, samples: Events) -> Network:
     fitting(samples, network.inputs)
     return network
@@ -211,6 +216,7 @@ class _ParityCounter:
         self.worst = 0.0
         self.fired = np.zeros(len(network.layers), np.int64)
         self.seen = np.zeros(len(network.layers), np.int64)  # neuron-steps
+        self.labelled = True
 
     def add(self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any) -> None:
         """A batch whose first sequence is number `start`. membranes: of the reference, or empty."""
@@ -223,7 +229,10 @@ class _ParityCounter:
         rule = self.network.readout.decision
         classes = decide(rule, got.y)
         self.classes_differing += int((decide(rule, want.y) != classes).sum())
-        self.correct += int((classes == labels).sum())
+        if labels is None:
+            self.labelled = False
+        else:
+            self.correct += int((classes == labels).sum())
         for b in np.flatnonzero(np.any([m.any(axis=(0, 2)) for m in mismatches], axis=0)):
             one = slice(b, b + 1)
             own = [m[:, one] for m in membranes]
@@ -244,6 +253,10 @@ class _ParityCounter:
         if self.first is None:
             self.first = replace(at, sequence=sequence, margin=margin)
 
+    def accuracy(self, sequences: int) -> float | None:
+        """Share of the sequences whose class is their label; None without labels."""
+        return self.correct / sequences if self.labelled else None
+
     def verdict(self, target: str, sequences: int, steps: int) -> Parity:
         """The counts as a `Parity`."""
         explained = self.split == self.explained
@@ -261,7 +274,7 @@ class _ParityCounter:
             first=self.first,
             max_abs_error=self.worst,
             classes_differing=self.classes_differing,
-            accuracy=self.correct / sequences,
+            accuracy=self.accuracy(sequences),
             agrees=near and (agree or (explained and not self.strict)),
             firing=Firing(
                 tuple(self.fired.tolist()), tuple((self.fired / np.maximum(self.seen, 1)).tolist())

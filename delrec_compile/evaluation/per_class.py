@@ -27,6 +27,12 @@ def class_names(labels: Sequence[str], *classes: Sequence[int]) -> list[str]:
     return [str(c) for c in range(max((max(c, default=0) for c in classes), default=0) + 1)]
 
 
+def counted(names: Sequence[str], predicted: Sequence[int]) -> list[tuple[str, int]]:
+    """Each class that occurs, with the number of samples classified as it."""
+    counts = [(name, list(predicted).count(k)) for k, name in enumerate(names)]
+    return [(name, n) for name, n in counts if n]
+
+
 def per_class(
     names: Sequence[str], predicted: Sequence[int], true: Sequence[int]
 ) -> list[ClassAccuracy]:

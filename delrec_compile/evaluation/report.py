@@ -112,7 +112,7 @@ def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
             f"{c['spikes']['compared']:,}",
             f"{c['spikes']['differing']:,}",
             f"{c['membrane']['max_abs_error']:.3g}",
-            f"{c['accuracy']:.1%}",
+            share(c["accuracy"]),
         )
 
 
@@ -125,6 +125,11 @@ def silence_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
     return []
 
 
+def share(value: float | None) -> str:
+    """A share in percent; a dash for None."""
+    return "-" if value is None else f"{value:.1%}"
+
+
 def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
     """The cost of an integer mode on the samples checked; no line for float32."""
     out = []
@@ -133,9 +138,14 @@ def integer_lines(numeric: str, checks: Iterable[dict[str, Any]]) -> list[str]:
         if cost is None:
             continue
         spikes = c["spikes"]["compared"]
+        correct = ""
+        if c["accuracy"] is not None:
+            correct = (
+                f"{c['accuracy']:.1%} of {c['sequences']:,} samples correct, float32 "
+                f"{cost['accuracy']:.1%}; "
+            )
         out.append(
-            f"{numeric}: {c['accuracy']:.1%} of {c['sequences']:,} samples correct, float32 "
-            f"{cost['accuracy']:.1%}; {cost['classes_differing']:,} classes and "
+            f"{numeric}: {correct}{cost['classes_differing']:,} classes and "
             f"{cost['spikes_differing']:,} of {spikes:,} spikes "
             f"({cost['spikes_differing'] / spikes:.3%}) differ from float32"
         )

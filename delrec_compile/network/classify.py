@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,15 +20,21 @@ def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
     Feed-forward products are taken over all time at once. On a snapped network every sum is exact,
     so this gives the bits of `Network.step`.
     """
-    x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
-    for layer in network.layers:
-        x = _run_layer(layer, x)
+    *_, x = layer_spikes(network, counts)
     readout = network.readout
     y = x @ readout.weight.T + readout.step_bias
     state = {name: np.zeros_like(y[0]) for name in readout.states}
     for t in range(len(y)):
         y[t], state = readout.integrate(y[t], state)
     return np.asarray(y)
+
+
+def layer_spikes(network: Network, counts: npt.NDArray[np.uint8]) -> Iterator[F32]:
+    """Yields the spikes (T, n, N) of each layer on counts (n, T, channels), from zero state."""
+    x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
+    for layer in network.layers:
+        x = _run_layer(layer, x)
+        yield x
 
 
 def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

@@ -15,7 +15,11 @@ from delrec_compile.system.renamed import renamed_arguments
 
 @dataclass(frozen=True)
 class Predictions:
-    """Classes of a run. expected: classes of the labels. labels: names of the classes, or empty."""
+    """Classes of a run.
+
+    expected: classes of the labels; empty, and accuracy None, for samples without labels. labels:
+    names of the classes, or empty.
+    """
 
     engine: str
     samples: int
@@ -23,7 +27,7 @@ class Predictions:
     labels: tuple[str, ...]
     classes: tuple[int, ...]
     expected: tuple[int, ...]
-    accuracy: float
+    accuracy: float | None
     spikes_per_step: float
 
 
@@ -49,14 +53,15 @@ def _classify(opened: OpenedModel, samples: Events) -> Predictions:
         trace = opened.trace(x)
         classes.extend(decide(opened.decision, trace.y).tolist())
         spikes += sum(int(s.sum()) for s in trace.spikes)
-    correct = sum(c == t for c, t in zip(classes, samples.labels.tolist(), strict=True))
+    expected = [] if samples.labels is None else samples.labels.tolist()
+    correct = sum(c == t for c, t in zip(classes, expected, strict=False))
     return Predictions(
         opened.runner.name,
         len(samples),
         samples.steps,
         opened.labels,
         tuple(classes),
-        tuple(samples.labels.tolist()),
-        correct / len(samples),
+        tuple(expected),
+        correct / len(samples) if expected else None,
         spikes / (len(samples) * samples.steps),
     )

@@ -19,7 +19,7 @@ class Samples:
     def __init__(self, events: Events, config: TrainConfig, generator: torch.Generator) -> None:
         self.time, self.channel = config.shift_steps, config.shift_channels
         self.blend, self.generator = config.blend, generator
-        self.labels = torch.from_numpy(events.labels)
+        self.labels = torch.from_numpy(events.known_labels)
         silence = (self.channel, self.channel, self.time, self.time)
         self.counts = functional.pad(torch.from_numpy(events.counts), silence)
         self.of_class = [

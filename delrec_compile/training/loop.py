@@ -77,7 +77,7 @@ def train(
         run.epochs(progress)
     network = _frozen(run)
     parts = (("valid", sets.valid), ("test", sets.test))
-    scores = {name: accuracy(network, part.counts, part.labels) for name, part in parts}
+    scores = {name: accuracy(network, part.counts, part.known_labels) for name, part in parts}
     network = replace(network, notes={**network.notes, "accuracy": scores})
     history, parameters = tuple(run.history), network.recurrent_parameters()
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))
@@ -208,7 +208,7 @@ class _Run:
             span = slice(first, first + EVALUATION_BATCH)
             x = torch.from_numpy(events.counts[span]).to(self.device).float().transpose(0, 1)
             classes = class_scores(self.net(x), self.config.decision).argmax(1).cpu()
-            correct += int((classes == torch.from_numpy(events.labels[span])).sum())
+            correct += int((classes == torch.from_numpy(events.known_labels[span])).sum())
         return correct / len(events)
 
 

@@ -22,7 +22,7 @@ def delays_matter(network: Network, events: Events, seed: int = 0) -> dict[str, 
         return {}
     changed = {"zeroed": with_delays(network, None), "shuffled": with_delays(network, seed)}
     return {
-        name: None if n is None else accuracy(n, events.counts, events.labels)
+        name: None if n is None else accuracy(n, events.counts, events.known_labels)
         for name, n in changed.items()
     }
 

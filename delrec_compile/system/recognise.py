@@ -5,6 +5,7 @@ Nothing of the file is run, and no more of it is read than its kind needs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import tarfile
@@ -191,7 +192,7 @@ def _zip(path: Path, _: bytes) -> Kind:
 
 def _gzip(path: Path, _: bytes) -> Kind:
     with tarfile.open(path, "r:gz") as file:
-        for _, member in zip(range(MEMBERS), file, strict=False):
+        for member in itertools.islice(file, MEMBERS):
             if Path(member.name).name == MANIFEST:
                 return Kind.ARCHIVE
             if member.size > HEAD << 8:

@@ -15,17 +15,19 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.bundled import DEFAULT, NETWORKS
-from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
+from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
 from delrec_compile.network.tensor_file import DAMAGE, Arrays, Tensors, network_fields, read, write
 from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
 from delrec_compile.system.fields import parse_json
+from delrec_compile.system.recognise import wrong_file
 
 FORMAT = "delrec.network/1"
 BUNDLED = NETWORKS
 DELAY = "delay"  # its tensor, int16
 OWN = "own"  # names of the constants that differ from neuron to neuron
 DEFAULT_READOUT = "leaky"  # kind of a description that names none
+NEEDED = f"a .safetensors network or the name of a bundled one ({', '.join(BUNDLED)})"
 
 
 def bundled(name: str = DEFAULT) -> Path:
@@ -50,12 +52,10 @@ def load(source: Path | str = DEFAULT) -> Network:
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
     """
     path = _locate(source)
-    arrays, meta = read(path)
+    arrays, meta = read(path, NEEDED)
     if meta.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} is a safetensors file, but not a network of this project "
-            f"(format '{meta.get('format', 'none')}', needed '{FORMAT}'); "
-            "make one with 'delrec-compile train'"
+            f"{wrong_file(path, NEEDED)} (its format is '{meta.get('format', 'none')}')"
         )
     try:
         return _build(arrays, parse_json(meta["config"]))
@@ -82,14 +82,8 @@ def _locate(source: Path | str) -> Path:
     path = Path(source)
     if str(source) in BUNDLED:
         return bundled(str(source))
-    if not path.exists():
-        known = ", ".join(BUNDLED)
-        raise CheckpointError(
-            f"{path}: no such file{did_you_mean(str(source), BUNDLED)}; "
-            f"pass a .safetensors file or a bundled network ({known})"
-        )
     if not path.is_file():
-        raise CheckpointError(f"{path} is not a file; a .safetensors file is required")
+        raise CheckpointError(wrong_file(path, NEEDED))
     return path
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from delrec_compile.errors import CheckpointError, did_you_mean
 from delrec_compile.network.base import BaseNetwork
 from delrec_compile.system.files import write_atomic
+from delrec_compile.system.recognise import Kind, recognise, wrong_file
 
 Arrays = dict[str, NDArray[Any]]
-PICKLES = {".pt", ".pth", ".pkl", ".pickle"}
+# kinds of files that may be a damaged network
+UNCLEAR = (Kind.NETWORK, Kind.INTEGER, Kind.TENSORS, Kind.OTHER)
 CHECKSUM = "sha256"  # its key in the metadata; files of other writers have none
 # what a description raises that holds other things than those expected
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, MemoryError)
@@ -87,19 +89,8 @@ def _canonical(raw: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + raw[start:]
 
 
-def _is_pickle(path: Path) -> bool:
-    """By name, or the zip of torch.save, or a pickle's first two bytes; it is never unpickled.
-
-    Only for files that are not safetensors: the length those begin with can look the same.
-    """
-    with path.open("rb") as file:
-        head = file.read(4)
-    opens_stream = head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
-    return path.suffix in PICKLES or head == b"PK\x03\x04" or opens_stream
-
-
-def read(path: Path) -> tuple[Arrays, dict[str, str]]:
-    """Arrays and metadata of a safetensors file.
+def read(path: Path, needed: str) -> tuple[Arrays, dict[str, str]]:
+    """Arrays and metadata of a safetensors file. needed: what it should hold, for errors.
 
     Raises CheckpointError, also for a file that differs from its own checksum.
     """
@@ -111,14 +102,11 @@ def read(path: Path) -> tuple[Arrays, dict[str, str]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except PermissionError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        if _is_pickle(path):
-            raise CheckpointError(
-                f"{path} is a pickle, which can run code when opened; allowed: .safetensors "
-                "(save the arrays with safetensors)"
-            ) from error
+    except (SafetensorError, OSError, ValueError, TypeError, MemoryError) as error:
+        if recognise(path).kind not in UNCLEAR:
+            raise CheckpointError(wrong_file(path, needed)) from error
         raise CheckpointError(
-            f"{path} is not a complete safetensors file ({error}); "
+            f"{path} is not a complete safetensors file ({error}), and {needed} is required; "
             "it is another kind of file, or truncated: copy it again, "
             "or make one with 'delrec-compile train'"
         ) from error

@@ -239,7 +239,7 @@ def _by_content(path: Path, head: bytes) -> Kind:
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # else the last letter is cut
+        if error.start < HEAD - 4:  # else the last letter is cut
             return Kind.OTHER
     printable = not any(byte < 9 for byte in head)
     return SUFFIXES.get(path.suffix, Kind.TEXT) if printable else Kind.OTHER

@@ -15,7 +15,7 @@ from delrec_compile.network.tensor_file import CHECKSUM, Tensors, network_fields
 def test_a_file_comes_back(tmp_path: Path) -> None:
     arrays = {"a": np.arange(3), "b": np.ones((2, 2), np.float32)}
     path = write(tmp_path / "x.safetensors", "test/1", arrays, {"z": 1, "a": [2]})
-    again, meta = read(path)
+    again, meta = read(path, "a file")
     checksum = meta.pop(CHECKSUM)
     assert meta == {"format": "test/1", "config": '{"a": [2], "z": 1}'}
     assert len(checksum) == 64

@@ -31,7 +31,7 @@ def load(path: Path) -> IntegerNetwork:
     """Raises CheckpointError: missing, damaged, or not an integer network."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; build the artifact again")
-    arrays, meta = read(path)
+    arrays, meta = read(path, "the integer form of a network")
     if meta.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is not an integer network (format '{meta.get('format', 'none')}', needed "

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
+from delrec_compile.network.onnx_step.file import may_not_end
 from delrec_compile.plain_onnx.step_graph import StepGraph
-from delrec_compile.runners.onnxruntime import onnx_session
+from delrec_compile.runners.onnxruntime import onnx_session, run_step
 
 SEED = 2604
 
@@ -29,11 +30,11 @@ def outputs_of(graph: StepGraph, x: F32) -> F32:
 def steps_of(graph: StepGraph, x: F32) -> Iterator[tuple[F32, dict[str, NDArray[Any]]]]:
     """Yields y, (outputs,), and the state before it, of each step."""
     session = onnx_session(graph.proto.SerializeToString())
+    endless = may_not_end(graph.proto)
     state = {p.name: np.zeros(p.shape, p.dtype) for p in graph.past}
     for row in x:
-        results = session.run(
-            list(graph.outputs), {graph.x.name: row.reshape(graph.x.shape), **state}
-        )
+        feed = {graph.x.name: row.reshape(graph.x.shape), **state}
+        results = run_step(session, list(graph.outputs), feed, endless)
         named = dict(zip(graph.outputs, results, strict=True))
         yield np.asarray(named[graph.y.name], np.float32).reshape(-1), state
         state = {p.name: named[q.name] for p, q in zip(graph.past, graph.present, strict=True)}

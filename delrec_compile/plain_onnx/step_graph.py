@@ -9,8 +9,10 @@ from pathlib import Path
 import onnx
 
 from delrec_compile.errors import ModelError
+from delrec_compile.network.onnx_step import file
 from delrec_compile.network.state import PAST, PRESENT
 
+NEEDED = "an ONNX step with its state as past_<name> and present_<name>"
 DTYPES = ("float32", "float64", "int8", "uint8", "int32", "int64", "bool")
 
 
@@ -54,20 +56,19 @@ def read(path: Path | str) -> StepGraph:
     Raises ModelError: missing, not ONNX, an extent that is not known, or state that is not paired.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(
-            f"{path}: no such file; pass an .onnx file with past_ and present_ tensors"
-        )
     fix = "export it again"
+    proto = file.read(path, NEEDED, fix)
+    file.refuse_huge(proto, str(path))
     try:
-        proto = onnx.load_model_from_string(path.read_bytes())
         fix = "keep the data files that it names beside it"
         onnx.load_external_data_for_model(proto, str(path.absolute().parent))
         fix = "export it again"
         onnx.checker.check_model(proto, full_check=True)
+        inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     except Exception as error:  # protobuf and onnx raise kinds of their own
-        why = " ".join(str(error).split())[:200]
+        why = file.one_line(error)
         raise ModelError(f"{path} is not a valid ONNX file ({why}); {fix}") from error
+    file.refuse_huge(inferred, str(path))
     return graph_of(proto, str(path))
 
 

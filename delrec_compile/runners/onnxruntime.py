@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from delrec_compile.aliases import F32
+from delrec_compile.errors import ModelError
 from delrec_compile.network.onnx_step.schema import StepModel
 from delrec_compile.network.state import past, present
 from delrec_compile.runners.runner import Trace
+
+CALL_LIMIT_S = 60.0  # of a call of a graph with loops
 
 
 class OnnxRunner:
@@ -20,6 +26,8 @@ class OnnxRunner:
     def __init__(self, model: StepModel) -> None:
         import onnx
         from onnx import TensorProto, helper
+
+        from delrec_compile.network.onnx_step.file import may_not_end
 
         self.model = model
         proto = onnx.ModelProto()
@@ -34,6 +42,7 @@ class OnnxRunner:
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in row
             )
         self.session = onnx_session(proto.SerializeToString())
+        self.endless = may_not_end(proto)
         self.outputs = [o.name for o in self.session.get_outputs()]
 
     def trace(self, x: F32) -> Trace:
@@ -44,7 +53,8 @@ class OnnxRunner:
         spikes: list[list[F32]] = [[] for _ in self.spike_names]
         for t in range(0, len(padded), unroll):
             feed = {"x": padded[t] if unroll == 1 else padded[t : t + unroll], **state}
-            result = dict(zip(self.outputs, self.session.run(None, feed), strict=True))
+            values = run_step(self.session, None, feed, self.endless)
+            result = dict(zip(self.outputs, values, strict=True))
             state = {past(s.name): result[present(s.name)] for s in self.model.state}
             ys.extend([result["y"]] if unroll == 1 else result["y"])
             for steps_of, names in zip(spikes, self.spike_names, strict=True):
@@ -63,4 +73,45 @@ def onnx_session(model: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    with _refusing():
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Raises ModelError for what ONNX Runtime refuses."""
+    try:
+        yield
+    except Exception as error:  # its kinds have no base of their own
+        why = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"ONNX Runtime refuses the graph ({why}); export it again, and try it there first"
+        ) from error
+
+
+def run_step(
+    session: Any, names: Sequence[str] | None, feed: Mapping[str, Any], endless: bool
+) -> Any:
+    """The results of one call. endless: the graph has loops, so that it is ended after CALL_LIMIT_S.
+
+    Raises ModelError.
+    """
+    if not endless:
+        with _refusing():
+            return session.run(names, feed)
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    watch = threading.Timer(CALL_LIMIT_S, setattr, (options, "terminate", True))
+    watch.start()
+    try:
+        with _refusing():
+            return session.run(names, feed, options)
+    except ModelError as error:
+        if not options.terminate:
+            raise
+        raise ModelError(
+            f"a step of the graph took more than {CALL_LIMIT_S:g} s and was ended: its loop has no end"
+        ) from error
+    finally:
+        watch.cancel()

@@ -58,7 +58,7 @@ def test_a_step_that_is_not_paired_is_refused(old: str, new: str, why: str) -> N
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "junk.onnx").write_bytes(b"junk")
-    with pytest.raises(ModelError, match="not a valid ONNX file"):
+    with pytest.raises(ModelError, match="not a complete ONNX file"):
         read(tmp_path / "junk.onnx")
     with pytest.raises(ModelError, match="no such file"):
         read(tmp_path / "none.onnx")

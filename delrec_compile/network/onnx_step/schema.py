@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +13,17 @@ import onnx
 
 from delrec_compile.errors import ModelError
 from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step import file
 from delrec_compile.network.state import PAST, PRESENT
+from delrec_compile.network.tensor_file import DAMAGE
+from delrec_compile.ops.readout import DECISIONS
+from delrec_compile.system.fields import parse_json
 
 DOMAIN = "ai.delrec"
 FORMAT_VERSION = 1
+NEEDED = "an ONNX step of this project"
 AGAIN = "make one with 'delrec-compile export'"
+OWN = f"{AGAIN}, or compile a step of another source with 'delrec-compile build'"
 
 
 @dataclass(frozen=True)
@@ -72,16 +78,7 @@ def load_model(path: Path | str) -> StepModel:
     Raises ModelError: missing, not ONNX, not a delrec step, or a state schema that does not match.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; {AGAIN}")
-    try:
-        proto = onnx.load_model_from_string(path.read_bytes())
-    except Exception as error:  # protobuf raises its own, undeclared kinds
-        why = " ".join(str(error).split())
-        raise ModelError(f"{path} is not a complete ONNX file ({why}); {AGAIN}") from error
-    if not proto.graph.node:
-        raise ModelError(f"{path} is not a complete ONNX file (it holds no graph); {AGAIN}")
-    return read_model(proto, str(path))
+    return read_model(file.read(path, NEEDED, AGAIN), str(path))
 
 
 def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
@@ -94,12 +91,27 @@ def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
     if metadata.get("format_version") != str(FORMAT_VERSION):
         raise ModelError(
             f"{where} is not a step of this project (delrec.format_version is "
-            f"'{metadata.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); {AGAIN}"
+            f"'{metadata.get('format_version', 'absent')}', needed '{FORMAT_VERSION}'); {OWN}"
         )
+    model, abi = _described(proto, metadata, where)
+    if abi != state_abi(model.state):
+        raise ModelError(f"{where}: the state schema does not match its own hash; {AGAIN}")
+    _check_ports(model, where)
+    file.refuse_data_files(proto, where, AGAIN)
+    file.refuse_huge(proto, where)
+    if fault := file.unsound(proto, infinite=True):
+        raise ModelError(f"{where}: {fault[0]} is {fault[1]}; weights are finite numbers; {AGAIN}")
+    return model
+
+
+def _described(
+    proto: onnx.ModelProto, metadata: dict[str, str], where: str
+) -> tuple[StepModel, str]:
+    """The model as its metadata describe it, and the hash of its state there. Raises ModelError."""
     try:
-        rows = json.loads(metadata["state"])
+        rows = parse_json(metadata["state"])
         state = tuple(StateVarIO(**{**row, "shape": tuple(row["shape"])}) for row in rows)
-        labels = tuple(json.loads(metadata["labels"]))
+        labels = tuple(parse_json(metadata["labels"]))
         model = StepModel(
             proto,
             state,
@@ -110,23 +122,43 @@ def read_model(proto: onnx.ModelProto, where: str = "the model") -> StepModel:
             labels=labels,
             metadata=metadata,
         )
-        if model.unroll < 1:
-            raise ValueError(f"unroll is {model.unroll}")
-        abi = metadata["state_abi"]
-    except (KeyError, ValueError, TypeError) as error:
+        _check_values(model)
+        return model, metadata["state_abi"]
+    except DAMAGE as error:
         raise ModelError(f"{where}: its description is damaged ({error!r}); {AGAIN}") from error
-    if abi != state_abi(state):
-        raise ModelError(f"{where}: the state schema does not match its own hash; {AGAIN}")
-    _check_ports(model, where)
-    return model
+
+
+def _check_values(model: StepModel) -> None:
+    """Raises ValueError for a value of the metadata that no network has."""
+    if model.unroll < 1:
+        raise ValueError(f"unroll is {model.unroll}")
+    if not 0 < model.dt_ms < math.inf:
+        raise ValueError(f"dt_ms is {model.dt_ms}")
+    if model.decision not in DECISIONS:
+        raise ValueError(f"the decision is '{model.decision}'")
+    if not all(isinstance(label, str) for label in model.labels):
+        raise ValueError("a label is no text")
+    if not all(isinstance(n, int) and n > 0 for s in model.state for n in s.shape):
+        raise ValueError("a state has no size")
 
 
 def _check_ports(model: StepModel, where: str) -> None:
     graph = model.proto.graph
     rank = 2 if model.unroll == 1 else 3
     for name, values in (("x", graph.input), ("y", graph.output)):
-        if not values or values[0].name != name or len(_shape(values[0])) != rank:
+        shape = _shape(values[0]) if values else ()
+        if not values or values[0].name != name or len(shape) != rank:
             raise ModelError(f"{where}: '{name}' with {rank} axes must come first; {AGAIN}")
+        if (
+            not isinstance(shape[-1], int)
+            or shape[-1] < 1
+            or (rank == 3 and shape[0] != model.unroll)
+        ):
+            raise ModelError(f"{where}: '{name}' has shape {list(shape)}; {AGAIN}")
+    if model.labels and len(model.labels) != _shape(graph.output[0])[-1]:
+        raise ModelError(
+            f"{where}: {len(model.labels)} labels for another number of outputs; {AGAIN}"
+        )
     for prefix, values in ((PAST, graph.input), (PRESENT, graph.output)):
         ports = {v.name: v for v in values if v.name.startswith(prefix)}
         schema = {f"{prefix}{s.name}": s for s in model.state}

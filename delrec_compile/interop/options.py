@@ -42,6 +42,7 @@ OPTIONS = (
         ("--takes-sequences", "--whole"),  # the second is the old name
     ),
     ImportOption("method", str, (NIR,), "NIR: how dv/dt becomes a step: euler, exact [euler]."),
+    ImportOption("time_unit", str, (NIR,), "NIR: unit of its constants: seconds, steps [seconds]."),
     ImportOption(
         "loop_step", bool, (NIR,), "NIR: whether a cycle takes a step in addition to its Delay."
     ),

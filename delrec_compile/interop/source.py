@@ -85,10 +85,7 @@ def _from_file(path: Path, options: dict[str, Any]) -> Imported:
             "'module:function'"
         )
     if path.suffix in NIR_SUFFIXES:
-        from delrec_compile.interop.nir.reader import read
-
-        READERS[NIR].check(options)
-        return READERS[NIR].read(read(path), options)
+        return READERS[NIR].read(path, options)
     if path.suffix in CHECKPOINT_SUFFIXES:
         return READERS[CHECKPOINT].read(path, options)
     raise CheckpointError(

@@ -42,6 +42,22 @@ def linear_part(name: str, node: Any, shape: Shape) -> tuple[linear_parts.Linear
     return part, (out[0], out[2]) if len(shape) == 2 or what == "Conv1d" else out
 
 
+def check_size(name: str, part: linear_parts.LinearPart, shape: Shape) -> None:
+    """Raises UnsupportedError if the part does not take values of this shape."""
+    size = int(np.prod(shape))
+    if part.inputs == size:
+        return
+    turned = isinstance(part, linear_parts.Affine) and part.outputs == size
+    hint = (
+        f"; its weight of shape {list(part.weight.shape)} is (in, out): write it as (out, in)"
+        if turned and isinstance(part, linear_parts.Affine)
+        else ""
+    )
+    raise UnsupportedError(
+        f"{name}: takes {part.inputs} values, what comes before sends {size}{hint}"
+    )
+
+
 def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
     if what in ("SumPool2d", "AvgPool2d"):
         which = "sum" if what == "SumPool2d" else "mean"

@@ -5,6 +5,7 @@ Source of the format: the NIR primitives of the package `nir` (Pedersen et al., 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,10 +24,10 @@ from delrec_compile.interop.chain import (
     Neurons,
     lif_of,
 )
-from delrec_compile.interop.nir import cycles, metadata
+from delrec_compile.interop.nir import cycles, file, metadata
 from delrec_compile.interop.nir.graph import PASS_THROUGH, Stop, Walk, kind, walk
-from delrec_compile.interop.nir.nodes import input_shape, linear_part, node_constant
-from delrec_compile.interop.packages import package
+from delrec_compile.interop.nir.nodes import check_size, input_shape, linear_part, node_constant
+from delrec_compile.interop.nir.units import STEPS, UNITS, check_seconds, unknown_step
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 from delrec_compile.network.model import Lif, Readout
@@ -42,14 +43,17 @@ def from_nir(
     *,
     dt_ms: float | None = None,
     method: str = "euler",
+    time_unit: str | None = None,
     loop_step: bool | None = None,
     round_delays: bool = False,
     max_input: int | None = None,
     name: str | None = None,
 ) -> Imported:
-    """A NIR graph (of the package `nir`) as a frozen network.
+    """A NIR graph (of the package `nir`, or the path of its file) as a frozen network.
 
     dt_ms: length of a step; by default that of the graph's metadata (`dt`, in seconds).
+    time_unit: of the graph's constants: `seconds`, or `steps` for graphs of simulators that count
+    steps; by default seconds, and a graph that would hardly ever fire in them is refused.
     method: discretisation of dv/dt: `euler`, beta = 1 - dt/tau, as in snnTorch, SpikingJelly and
     Norse; or `exact`, beta = exp(-dt/tau). Membranes begin at v_leak.
     loop_step: the edge that closes a cycle takes a step of its own, in addition to a Delay: a spike
@@ -60,20 +64,24 @@ def from_nir(
 
     Raises UnsupportedError, with the node's name, for what networks do not have.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown method '{method}'; allowed: {', '.join(METHODS)}")
+    for what, value, allowed in (("method", method, METHODS), ("time unit", time_unit, UNITS)):
+        if value is not None and value not in allowed:
+            raise UsageError(f"unknown {what} '{value}'; allowed: {', '.join(allowed)}")
+    graph = file.read(os.fspath(graph)) if isinstance(graph, str | os.PathLike) else graph
+    if not hasattr(graph, "nodes"):
+        raise UnsupportedError(f"a {type(graph).__name__} is not a NIR graph, nor a path of one")
+    walked = walk(graph)
     own = metadata.read_metadata(graph)
     if dt_ms is None:
         dt_ms = own.get("dt_ms", metadata.step_ms(graph))
     if dt_ms is None:
-        raise UsageError(
-            "the NIR graph does not state the length of its step; pass it, such as --dt-ms 1"
-        )
+        raise unknown_step(walked.nodes)
     if not (np.isfinite(dt_ms) and dt_ms > 0):
         raise UsageError(f"the step is {dt_ms} ms; a positive number is required")
     if loop_step is None:
         loop_step = own.get("loop_step", True)
-    reader = _Reader(walk(graph), dt_ms / 1e3, method, loop_step, round_delays, own)
+    dt = 1.0 if time_unit == STEPS else dt_ms / 1e3
+    reader = _Reader(walked, dt, method, loop_step, round_delays, own)
     network = reader.chain().network(
         dt_ms=dt_ms,
         max_input=own.get("max_input", 31) if max_input is None else max_input,
@@ -82,19 +90,12 @@ def from_nir(
         decision=own.get("decision"),
         notes=own.get("notes", {"imported_from": "NIR"}),
     )
+    if time_unit is None and not own:
+        reader.remarks += check_seconds(walked.nodes, network, dt_ms)
     if "readout" in own:
         network = replace(network, readout=_with_kind(network.readout, own["readout"]))
     frozen = network if own and grid.exact(network) else grid.snap(network)
     return Imported(frozen, network, "NIR", tuple(reader.remarks))
-
-
-def read(path: Any) -> Any:
-    """Reads the graph of a .nir file. Raises CheckpointError."""
-    nir = package("nir")
-    try:
-        return nir.read(path, type_check=False)
-    except Exception as error:
-        raise CheckpointError(f"{path} is not a readable NIR graph ({error!r})") from error
 
 
 class _Reader:
@@ -144,7 +145,9 @@ class _Reader:
         if what == "Delay":
             self.result.add(name, Delays(self.steps(name, node, MAX_FORWARD_DELAY)))
             return
-        part, self.shape = linear_part(name, node, self.shape)
+        part, shape = linear_part(name, node, self.shape)
+        check_size(name, part, self.shape)
+        self.shape = shape
         self.result.add(name, part)
 
     def _neurons(self, stop: Stop, node: Any, hint: dict[str, Any]) -> None:
@@ -221,7 +224,7 @@ class _Reader:
         if what == "IF":
             beta, gain = np.ones(1), of("r") * self.dt
         else:
-            beta, gain = self.leak(of("tau" if what == "LIF" else "tau_mem"), of("r"))
+            beta, gain = self.leak(name, of("tau" if what == "LIF" else "tau_mem"), of("r"))
             gain = gain * (self.synapse(name, of) if what == "CubaLIF" else 1.0)
             rest = of("v_leak")  # membranes are counted from it
             threshold, reset = threshold - rest, reset - rest
@@ -232,9 +235,16 @@ class _Reader:
     def _constants(self, name: str, node: Any) -> Constants:
         return lambda key: node_constant(name, node, key, self.shape)
 
-    def leak(self, tau: F64, r: F64) -> tuple[F64, F64]:
-        """beta and gain of a step of tau dv/dt = -v + R I."""
+    def leak(self, name: str, tau: F64, r: F64) -> tuple[F64, F64]:
+        """beta and gain of a step of tau dv/dt = -v + R I. Raises UnsupportedError."""
         ratio = self.dt / tau
+        if not (tau > 0).all():
+            raise UnsupportedError(f"{name}: tau is {tau.min():g}; positive numbers are required")
+        if self.method == "euler" and ratio.max() > 1 + 1e-6:
+            raise UnsupportedError(
+                f"{name}: tau is {tau.min():g}, shorter than a step of {self.dt:g}; take shorter "
+                "steps (--dt-ms), or --method exact"
+            )
         beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
         return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * r
 
@@ -254,7 +264,7 @@ class _Reader:
         if what == "I":
             beta, gain = np.ones(1), of("r") * self.dt
         else:
-            beta, gain = self.leak(of("tau" if what == "LI" else "tau_mem"), of("r"))
+            beta, gain = self.leak(name, of("tau" if what == "LI" else "tau_mem"), of("r"))
             gain = gain * (self.synapse(name, of) if what == "CubaLI" else 1.0)
             if np.any(of("v_leak")):
                 raise UnsupportedError(f"{name}: v_leak of an output must be 0")

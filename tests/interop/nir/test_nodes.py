@@ -11,7 +11,8 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError
-from delrec_compile.interop.nir.nodes import linear_part
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.nir.nodes import check_size, linear_part
 
 
 @pytest.mark.parametrize("shape", [(4, 2, 3), (1, 4, 2, 3), (24,)])
@@ -46,3 +47,14 @@ def test_each_kind_of_node_is_the_part_that_it_computes() -> None:
     assert (pooled.linear(x).ravel().tolist(), shape) == (pytest.approx(x.sum(1)), (1, 1, 1))
     with refusal(UnsupportedError, "n: networks have no Threshold node", 4):
         linear_part("n", nir.Threshold(np.ones(4)), (4,))
+
+
+def test_weights_that_do_not_fit_are_named_and_a_turned_matrix_is_told() -> None:
+    part = linear_parts.affine(np.ones((4, 8)))
+    check_size("fc", part, (2, 4))
+    with refusal(
+        UnsupportedError, r"fc: takes 8 values, what comes before sends 4; .*\(in, out\)", 4
+    ):
+        check_size("fc", part, (4,))
+    with refusal(UnsupportedError, "fc: takes 8 values, what comes before sends 5$", 4):
+        check_size("fc", part, (5,))

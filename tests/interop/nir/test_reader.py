@@ -162,7 +162,7 @@ REFUSED = {
         ),
         "cubalif: its synaptic current has state",
     ),
-    "fast": (lambda: two(tau=DT / 2), "lif: lif: beta is -1"),
+    "fast": (lambda: two(tau=DT / 2), "lif: tau is .* shorter than a step of .*--method exact"),
     "feedback": (
         lambda: edge(chain(affine(N, 5), lif(N), affine(N, N), lif(N)), ("lif_1", "affine_1")),
         "affine_1: takes the sum of lif, lif_1",

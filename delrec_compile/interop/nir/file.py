@@ -134,7 +134,7 @@ def _node(path: str, name: str, held: Any) -> Any:
     kind = held.get("type") if isinstance(held, dict) else None
     if kind == "NIRGraph":
         return _graph(path, held, f"{name}.")
-    cls: Any = getattr(nir, str(kind), None)
+    cls = getattr(nir, str(kind), None)
     if not (isinstance(cls, type) and issubclass(cls, nir.NIRNode)):
         raise CheckpointError(f"{path}: node '{name}' is of an unknown type ({kind})")
     known = [f for f in dataclasses.fields(cls) if f.init and f.name not in TYPES]
@@ -145,7 +145,8 @@ def _node(path: str, name: str, held: Any) -> Any:
         if key not in values:
             raise CheckpointError(f"{path}: node '{name}', a {kind}, has no {key}")
     try:
-        return cls.from_dict(values)
+        build: Any = cls
+        return build.from_dict(values)
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         unknown = ", ".join(sorted(set(held) - names - {*TYPES, "type", "shape"}))
         why = f"unknown entries {unknown}" if unknown else "its values do not fit each other"

@@ -42,8 +42,9 @@ class CommonManifest:
     name: prefix of the C entry points. target: name of the profile. machine: architecture that the
     code runs on; `any` for portable C. numeric: float32, int16 or int8. steps_per_call: time steps
     of one call of `step`. inputs, outputs: values per time step. llvm: TVM's target. library: path
-    in the folder; None where there are C sources only. library_bytes: size of that file. tools:
-    versions of the packages that built it. files: sha256 of each file, by path.
+    in the folder; None where there are C sources only. library_bytes: size of that file. proven:
+    whether it computed what its source does, before it was moved into its place; None: it was not
+    run. tools: versions of the packages that built it. files: sha256 of each file, by path.
     """
 
     VARIABLE: ClassVar[type[StateTensor]] = StateTensor
@@ -60,6 +61,7 @@ class CommonManifest:
     library: str | None
     state: tuple[StateTensor, ...]
     library_bytes: int | None = None
+    proven: bool | None = None
     tools: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 

@@ -3,50 +3,87 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import importlib.metadata
 import io
 import json
-import shutil
+import os
 import tarfile
-import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
-from delrec_compile.errors import InputError
+from delrec_compile.errors import DelrecError, InputError
 from delrec_compile.system.fields import parse_json
-from delrec_compile.system.files import sha256, write_atomic
+from delrec_compile.system.files import sha256
+from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
 
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
+MEASURED, REPORT = "measured.json", "report.md"  # of the proof: in neither manifest nor archive
 
 
 def check_output(out: Path, force: bool) -> None:
     """Refuses an output that exists, or that `force` must not replace. Raises InputError."""
-    if not force:
-        for path in (out, archive_of(out)):
-            if path.exists() or path.is_symlink():
-                raise InputError(
-                    f"{path} exists; add --force to replace it, or choose another with -o"
-                )
-    elif (out.exists() or out.is_symlink()) and not _replaceable(out):
+    archive = archive_of(out)
+    for path in (out, archive):
+        if not os.path.lexists(path):
+            continue
+        if not force:
+            raise InputError(
+                f"{path} exists; add force=True to replace it, or choose another with out=..."
+            )
+        if not (_is_folder_of_artifact(path) if path is out else _is_archive(path)):
+            raise InputError(
+                f"{path} is not an artifact, so force=True does not replace it; "
+                "choose another with out=..."
+            )
+    strange = _strangers(out) if out.is_dir() else []
+    if strange:
         raise InputError(
-            f"{out} is not an artifact, so --force does not replace it; choose another"
+            f"{out} holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, not of "
+            "the artifact, so force=True does not replace it; move that, or choose another with "
+            "out=..."
         )
 
 
-def _replaceable(out: Path) -> bool:
-    """Whether the path is an empty folder or an artifact; nothing else is ever deleted."""
+def _is_folder_of_artifact(out: Path) -> bool:
+    """Whether the path is an empty folder or an artifact; nothing else is ever replaced."""
     if out.is_symlink() or not out.is_dir():
         return False
-    if not any(out.iterdir()):
-        return True
+    return not any(out.iterdir()) or _manifest(out) is not None
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether the path is the archive of an artifact."""
+    name = path.name.removesuffix(".tar.gz")
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            first = tar.next()
+            while first is not None and not first.name.endswith(f"/{FILE}"):
+                first = tar.next()
+    except (OSError, tarfile.TarError, EOFError, zlib.error):
+        return False
+    return first is not None and first.name == f"{name}/{FILE}" and not path.is_symlink()
+
+
+def _manifest(out: Path) -> dict[str, Any] | None:
     try:
         manifest = parse_json((out / FILE).read_text())
     except (OSError, ValueError):
-        return False
-    return isinstance(manifest, dict) and manifest.get("schema") == SCHEMA
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("schema") == SCHEMA else None
+
+
+def _strangers(out: Path) -> list[str]:
+    """What a folder holds beside the files of its artifact."""
+    files = (_manifest(out) or {}).get("files")
+    known = {FILE, MEASURED, REPORT, *(files if isinstance(files, dict) else ())}
+    held = sorted(p for p in out.rglob("*") if p.is_symlink() or not p.is_dir())
+    return [str(p.relative_to(out)) for p in held if str(p.relative_to(out)) not in known]
 
 
 def tools() -> dict[str, str]:
@@ -60,54 +97,88 @@ def checksums(folder: Path) -> dict[str, str]:
     return {file: sha256(folder / file) for file in files}
 
 
+@dataclass(frozen=True)
+class Stage:
+    """The hidden folder in which an artifact is made. out: its place. force: whether it replaces."""
+
+    folder: Path
+    out: Path
+    force: bool
+
+    def write(self, manifest: CommonManifest) -> None:
+        """Writes the manifest. Raises OSError."""
+        text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
+        (self.folder / FILE).write_text(text)
+
+    def install(self, manifest: CommonManifest) -> None:
+        """Moves the folder and its archive into their places, as one. Raises InputError."""
+        archive = archive_of(self.folder)
+        archive.write_bytes(tar_gz(self.folder, [FILE, *manifest.files]))
+        place, old = archive_of(self.out), archive.with_suffix(".old")
+        try:
+            check_output(self.out, self.force)
+            if place.exists():
+                place.rename(old)
+            try:
+                there = self.force and self.out.exists()
+                (replace_folder if there else place_folder)(self.folder, self.out)
+            except OSError:
+                if old.exists():
+                    old.rename(place)
+                raise
+            archive.rename(place)
+        except FileExistsError as error:
+            raise InputError(
+                f"{self.out} appeared meanwhile; choose another with out=..."
+            ) from error
+        except OSError as error:
+            raise InputError(f"cannot write {self.out}: {error.strerror}") from error
+
+
 @contextlib.contextmanager
-def staging(out: Path) -> Iterator[Path]:
-    """A folder beside the output, removed afterwards unless it was moved into place."""
-    parent = out.absolute().parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=parent, prefix=f".{out.name}."))
-        stage.chmod(0o755)
-    except OSError as error:
-        raise InputError(
-            f"cannot write in {parent}: {error.strerror}; choose another folder with -o"
-        ) from error
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+def staging(out: Path, force: bool = False) -> Iterator[Stage]:
+    """A stage beside the output, removed afterwards with all that was not moved into its place.
 
-
-def finish(stage: Path, out: Path, manifest: CommonManifest) -> None:
-    """Writes the manifest, moves the stage into the place of `out` and packs its archive."""
-    text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
-    (stage / FILE).write_text(text)
-    move_into_place(stage, out)
-    write_atomic(archive_of(out), tar_gz(out))
-
-
-def move_into_place(stage: Path, out: Path) -> None:
-    """Moves a finished folder into place; an old one is set aside and then removed.
-
-    Raises InputError.
+    Two processes never make the same output at once: the second waits where it may replace what
+    the first one makes, and is refused elsewhere. Errors name the output, not the stage. Raises
+    InputError.
     """
-    old = stage.with_name(stage.name + ".old")
-    try:
-        if out.exists():
-            out.replace(old)
-        stage.replace(out)
-    except OSError as error:
-        if old.exists():
-            old.replace(out)
-        raise InputError(f"cannot write {out}: {error.strerror}") from error
-    shutil.rmtree(old, ignore_errors=True)
+    check_output(out, force)
+    parent = out.absolute().parent
+    with contextlib.ExitStack() as stack:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            root = stack.enter_context(stage_folder(out, wait=force))
+            folder = root / out.name
+            folder.mkdir()
+        except OSError as error:
+            raise InputError(
+                f"cannot write in {parent}: {error.strerror}; choose another folder with out=..."
+            ) from error
+        try:
+            check_output(out, force)
+            yield Stage(folder, out, force)
+        except DelrecError as error:
+            text = str(error)
+            if str(folder) not in text:
+                raise
+            raise type(error)(text.replace(str(folder), str(out))) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise InputError(f"cannot write in {parent}: {error.strerror}; free some") from error
 
 
-def tar_gz(folder: Path) -> bytes:
-    """The folder as .tar.gz without times, owners or modes: equal files, equal bytes."""
+def named(out: Path) -> Path:
+    """The path, resolved where its last part names no folder."""
+    return out if out.name not in ("", "..") else out.resolve()
+
+
+def tar_gz(folder: Path, files: Iterable[str]) -> bytes:
+    """Files of a folder as .tar.gz without times, owners or modes: equal files, equal bytes."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        for path in sorted(folder / file for file in files):
             info = tar.gettarinfo(path, f"{folder.name}/{path.relative_to(folder)}")
             info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
             info.mode = 0o644
@@ -119,7 +190,7 @@ def tar_gz(folder: Path) -> bytes:
 def measured(artifact: Artifact) -> dict[str, Any]:
     """measured.json of an artifact; empty where there is none."""
     try:
-        data = parse_json((artifact.path / "measured.json").read_text())
+        data = parse_json((artifact.path / MEASURED).read_text())
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

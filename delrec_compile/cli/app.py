@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import sys
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -22,14 +23,14 @@ from delrec_compile.cli.footprint import footprint
 from delrec_compile.cli.interop import import_
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
-from delrec_compile.cli.terminal import printable
+from delrec_compile.cli.terminal import command_words, printable
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
 from delrec_compile.errors import DelrecError, InputError
 
 PROGRAM = "delrec-compile"
 DEBUG = "DELREC_DEBUG"
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+ENDED = 128  # plus the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 # faults of the place where a file lies, not of the program
 DENIED = (
     errno.EACCES,
@@ -93,8 +94,22 @@ app.command()(train)
 app.command()(tune)
 
 
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, after which is cleaned up as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _end(number: int, _frame: Any) -> None:
+    raise Ended(number)
+
+
 def main() -> None:
     """Entry point: one line per error, its exit code, no traceback without --debug."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _end)
     code = _exit_code(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -114,9 +129,12 @@ def _exit_code(arguments: list[str]) -> int:
         return _fail(error, error.format_message(), error.exit_code)
     except DelrecError as error:
         return _fail(error, str(error), error.exit_code)
+    except Ended as end:
+        _print_error(f"ended by {signal.Signals(end.number).name}")
+        return ENDED + end.number
     except (KeyboardInterrupt, typer.Abort):
         _print_error("interrupted")
-        return INTERRUPTED
+        return ENDED + signal.SIGINT
     except OSError as error:
         return _os_error(error)
     except Exception as error:
@@ -177,7 +195,7 @@ def _internal(error: Exception) -> int:
 def _fail(error: Exception, text: str, code: int) -> int:
     if os.environ.get(DEBUG):
         raise error
-    _print_error(f"error: {' '.join(text.split())}")
+    _print_error(f"error: {command_words(' '.join(text.split()))}")
     return code
 
 

@@ -27,12 +27,11 @@ from delrec_compile.cli.options import (
     Target,
     input_options,
 )
-from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.cli.terminal import judge_unproven, print_json, saying, show, show_next
 from delrec_compile.runners.devices.url import parse_all
 
 if TYPE_CHECKING:
-    from delrec_compile.artifact.manifest import Artifact
-    from delrec_compile.evaluation.proof import Proof
+    from delrec_compile.evaluation.proven import Built
 
 Source = Annotated[
     str,
@@ -62,69 +61,51 @@ def build(
     ] = None,
     allow_silent: AllowSilent = False,
     force: Force = False,
+    allow_unproven: Annotated[
+        bool, typer.Option("--allow-unproven", help="Accept code that nothing here can run.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
     if model.endswith(".onnx"):
         plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
-        plain.build(model, target, out, cpu, force, as_json)
+        plain.build(model, target, out, cpu, force, allow_unproven, as_json)
         return
     options: dict[str, Any] = {"unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
-    options |= {"numeric": numeric, "force": force, "dump": dump}
-    artifact, proof, summary, remote = _build_and_prove(
-        model, target, out, calibrate, options, device or [], samples, limit, allow_silent
-    )
-    _print_build(artifact, proof, summary, remote, samples, as_json)
+    options |= {"numeric": numeric, "force": force, "dump": dump, "samples": samples}
+    options |= {"limit": limit, "allow_unproven": allow_unproven, "allow_silent": allow_silent}
+    built = _build(model, target, out, calibrate, device or [], options)
+    _print_build(built, samples, as_json)
+    judge_unproven(built.artifact.manifest.proven, built.artifact.path, allow_unproven)
 
 
-def _build_and_prove(
+def _build(
     model: str,
     target: str,
     out: Path | None,
     calibrate: Path | None,
-    options: dict[str, Any],
     urls: list[str],
-    samples: str,
-    limit: int | None,
-    allow_silent: bool,
-) -> tuple[Artifact, Proof, dict[str, Any], dict[str, Any]]:
-    """The artifact with its report, its proof, a summary of its network, and results on devices."""
-    from delrec_compile.compiler.build import build as build_artifact
+    options: dict[str, Any],
+) -> Built:
     from delrec_compile.data.samples import read_samples
-    from delrec_compile.evaluation.proof import prove
-    from delrec_compile.evaluation.report import write_report
+    from delrec_compile.evaluation.proven import build_proven
     from delrec_compile.network import checkpoint
-    from delrec_compile.network.summary import inspect
 
     network = checkpoint.load(model)
-    summary = inspect(network)
-    chosen = parse_all(urls)
-    calibration = read_samples(calibrate) if calibrate else None
+    options |= {"devices": parse_all(urls)}
+    options |= {"calibrate": read_samples(calibrate) if calibrate else None}
     with saying() as say:
-        artifact = build_artifact(
-            network, target, out, calibrate=calibration, progress=say, **options
-        )
-        proof = prove(artifact, samples, limit=limit, allow_silent=allow_silent, progress=say)
-        remote = devices.check_and_time(artifact.path, chosen, samples, limit, say, allow_silent)
-    write_report(artifact, summary, proof)
-    return artifact, proof, summary, remote
+        return build_proven(network, target, out, progress=say, **options)
 
 
-def _print_build(
-    artifact: Artifact,
-    proof: Proof,
-    summary: dict[str, Any],
-    remote: dict[str, Any],
-    samples: str,
-    as_json: bool,
-) -> None:
+def _print_build(built: Built, samples: str, as_json: bool) -> None:
     from delrec_compile.cli import tables
     from delrec_compile.evaluation import report
 
+    artifact, proof, summary, remote = built.artifact, built.proof, built.summary, built.remote
     result = report.build_result(artifact, summary, proof)
     if as_json:
         print_json("build", **result, **remote)
-        devices.judge(remote)
         return
     manifest = artifact.manifest
     show(tables.network_table(summary), *report.network_lines(summary), "")
@@ -134,7 +115,7 @@ def _print_build(
     show(*report.integer_lines(manifest.numeric, proof.checks))
     if proof.check is None:
         cpu = manifest.cpu
-        show(f"built for {cpu}, which this machine cannot run: not checked, not timed")
+        show(f"built for {cpu}, which this machine cannot run: not proven, not timed")
     show(*filter(None, (report.schedule_line(manifest), report.size_line(manifest))))
     if proof.emulated:
         show(report.emulated_line(proof.emulated))

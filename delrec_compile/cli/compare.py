@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.compare.result import Comparison
 
 BOARD = "cortex_m4"
-OUT = "out/compare"
+OUT = "delrec-compare"
 Size = str | None
 
 

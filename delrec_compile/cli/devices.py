@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +14,12 @@ import typer
 from delrec_compile.cli.options import Devices, Json, input_options
 from delrec_compile.cli.terminal import print_json, printable, saying, show, show_line, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError
-from delrec_compile.runners.devices.url import TRACKER_PORT, Device, parse_all, parse_tracker
+from delrec_compile.runners.devices.url import TRACKER_PORT, parse_all, parse_tracker
 
 Host = Annotated[
     str, typer.Option(help="Address to listen on; any but loopback is open to the network.")
 ]
 LOOPBACK = "127.0.0.1"
-ROUNDS = 9
 CHECKED = ("device", "machine", "host", "spikes compared", "differing", "worst error", "accuracy")
 TIMED = ("device", "machine", "host", "us per step", "spread", "times the first")
 
@@ -158,32 +156,11 @@ def bench_devices(
     show_next("check", path or "ARTIFACT", *input_options(samples), "--device", chosen[0])
 
 
-def check_and_time(
-    path: Path,
-    devices: Sequence[Device],
-    samples: str,
-    limit: int | None,
-    say: Callable[[str], None],
-    allow_silent: bool = False,
-) -> dict[str, Any]:
-    """`build --device`: parity and times on every machine; empty without devices."""
-    if not devices:
-        return {}
-    from delrec_compile.evaluation.devices import bench_on, check_on
-
-    say(f"checking spikes on {', '.join(map(str, devices))}")
-    result = check_on(path, devices, samples, limit, allow_silent=allow_silent)
-    say(f"timing on {', '.join(map(str, devices))}")
-    times = bench_on(path, devices, samples, ROUNDS)
-    return {"devices": result["devices"], "on_devices": times}
-
-
 def show_remote(result: dict[str, Any]) -> None:
-    """Prints the result of `check_and_time`. Raises ParityError for a machine that differs."""
+    """Prints the `remote` of a `Built`."""
     if result:
         show_checks(result)
         show_times(result["on_devices"])
-        judge(result)
 
 
 def show_checks(result: dict[str, Any]) -> None:

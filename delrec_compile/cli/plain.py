@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.cli.terminal import judge_unproven, print_json, saying, show, show_next
 from delrec_compile.errors import UsageError
 
+if TYPE_CHECKING:
+    from delrec_compile.artifact.plain import PlainArtifact
+
 LANE = "a plain ONNX step"
-BUILD_OPTIONS = ("model", "target", "out", "cpu", "force", "as_json")
+BUILD_OPTIONS = ("model", "target", "out", "cpu", "force", "allow_unproven", "as_json")
 CHECK_OPTIONS = ("path", "as_json")
 BENCH_OPTIONS = ("path", "rounds", "as_json")
 SLOWER = (
@@ -47,35 +50,48 @@ def refuse_unsupported(context: typer.Context, supported: Collection[str]) -> No
 
 
 def build(
-    model: str, target: str, out: Path | None, cpu: str | None, force: bool, as_json: bool
+    model: str,
+    target: str,
+    out: Path | None,
+    cpu: str | None,
+    force: bool,
+    allow_unproven: bool,
+    as_json: bool,
 ) -> None:
     """Compiles the step and, where its code runs here, compares it with ONNX Runtime and times it."""
     from delrec_compile.plain_onnx.build import build_plain
     from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child
 
+    checked: dict[str, Any] | None = None
+    timed: dict[str, Any] | None = None
     with saying() as say:
-        artifact = build_plain(model, target, out, cpu=cpu, force=force, progress=say)
-        m, checked, timed = artifact.manifest, None, None
-        if m.runs_here:
+
+        def prove(artifact: PlainArtifact) -> bool:
+            nonlocal checked, timed
+            if not artifact.manifest.runs_here:
+                return False
             say("comparing with ONNX Runtime")
-            task = "delrec_compile.plain_onnx.check:"
-            checked = child.call(f"{task}check_plain", path=str(artifact.path))
-            timed = child.call(f"{task}bench_plain", path=str(artifact.path))
-    result = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
+            task, path = "delrec_compile.plain_onnx.check:", str(artifact.path)
+            checked = child.call(f"{task}check_plain", path=path)
+            judge(checked)
+            timed = child.call(f"{task}bench_plain", path=path)
+            return True
+
+        artifact = build_plain(model, target, out, cpu=cpu, force=force, prove=prove, progress=say)
+    m = artifact.manifest
     if as_json:
+        result = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
         print_json("build", **result, manifest=m.to_json())
     else:
         show(
             f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes",
             SLOWER,
         )
-        show(*(_parity(checked) if checked else [f"built for {m.machine}: not checked here"]))
+        show(*(_parity(checked) if checked else [f"built for {m.machine}: not proven here"]))
         show(*(_speed(timed) if timed else []))
-    if checked:
-        judge(checked)
-    if not as_json:
         show_next("check", artifact.path)
+    judge_unproven(m.proven, artifact.path, allow_unproven)
 
 
 def check(path: Path, as_json: bool) -> None:

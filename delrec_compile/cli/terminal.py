@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -79,6 +80,32 @@ def note(text: str) -> None:
 
 def _show_progress(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)
+
+
+# options as the Python API has them, and as the command line does
+OPTIONS = (
+    (r"(?:with )?\bout=\.\.\.", "with -o"),
+    (r"\b(force|resume|allow_unproven)=True\b", lambda m: f"--{m[1].replace('_', '-')}"),
+    (r"\b(unroll|jobs)=(?=\S)", lambda m: f"--{m[1]} "),
+)
+
+
+def command_words(text: str) -> str:
+    """A message of the Python API in the words of the command line."""
+    for pattern, option in OPTIONS:
+        text = re.sub(pattern, option, text)
+    return text
+
+
+def judge_unproven(proven: bool | None, path: object, allowed: bool) -> None:
+    """Raises ParityError for an artifact that nothing ran, unless that is allowed."""
+    from delrec_compile.errors import ParityError
+
+    if not proven and not allowed:
+        raise ParityError(
+            f"{path} is built, but unproven: nothing here runs its code; build it with "
+            "--allow-unproven to accept that, or check it with --device"
+        )
 
 
 @contextmanager

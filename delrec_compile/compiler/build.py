@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, Manifest
-from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
+from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
@@ -39,6 +40,7 @@ def build(
     db: Path | str | None = None,
     force: bool = False,
     dump: Path | None = None,
+    prove: Callable[[Artifact], bool] | None = None,
     progress: Progress = lambda _: None,
 ) -> Artifact:
     """Exports, compiles in a child process, links and packs the artifact.
@@ -47,32 +49,39 @@ def build(
     of training or validation to calibrate the integer modes on. unroll: time steps per call of
     `step`. cpu: LLVM's name of a CPU in place of this machine's, such as `x86-64-v3`, or a GPU's
     architecture. tuned: whether to take the schedule that `tune` found. db: folder of its store.
-    dump: folder for the result of each phase of the lowering. Raises UnsupportedError, InputError,
+    dump: folder for the result of each phase of the lowering. prove: called with the artifact before
+    it is moved into its place, may write in it; its result is `proven` of the manifest. After an
+    error, also one of `prove`, everything is as before. Raises UnsupportedError, InputError,
     ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)
     mode = profile.numeric_mode(numeric)
     if unroll < 1:
-        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is required")
+        raise UnsupportedError(f"unroll={unroll}: at least 1 time step per call is required")
     name = c_name(network.name)
     out = _output(out, name, profile.name, mode)
     check_output(out, force)
     _check_before(profile, cpu, dump)
-    with staging(out) as stage:
+    with staging(out, force) as stage:
+        folder = stage.folder
         progress("exporting to ONNX and proving it against PyTorch")
-        checkpoint.save(network, stage / "network.safetensors")
-        export(network, stage / "model.onnx", unroll=unroll)
-        compiled = _compiled_network(network, stage, mode, calibrate, progress)
+        checkpoint.save(network, folder / "network.safetensors")
+        export(network, folder / "model.onnx", unroll=unroll)
+        compiled = _compiled_network(network, folder, mode, calibrate, progress)
         progress(f"compiling for {profile.name} with TVM")
-        work: dict[str, Any] = {"stage": str(stage), "name": name, "unroll": unroll, "cpu": cpu}
+        work: dict[str, Any] = {"stage": str(folder), "name": name, "unroll": unroll, "cpu": cpu}
         work["target"] = target if target.endswith(".toml") else profile.name
         work["dump"] = str(dump) if dump else None
         work["db"] = str(Store(db).folder) if tuned else None
         built = child.call("delrec_compile.compiler.assemble:assemble", **work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
-        manifest = _complete(manifest_of(network, built, name=name, **options), compiled, stage)
+        manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
+        stage.write(manifest)
+        if prove is not None:
+            manifest = replace(manifest, proven=prove(Artifact(folder, manifest)))
+            stage.write(manifest)
         progress("packing")
-        finish(stage, out, manifest)
+        stage.install(manifest)
         return Artifact(out, manifest)
 
 
@@ -84,7 +93,7 @@ def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:
 
 def _output(out: Path | str | None, name: str, target: str, mode: Numeric) -> Path:
     """The folder of the artifact, with a name of its own."""
-    return _with_name(Path(out) if out is not None else Path(_default_name(name, target, mode)))
+    return named(Path(out) if out is not None else Path(_default_name(name, target, mode)))
 
 
 def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None) -> None:
@@ -110,8 +119,3 @@ def _compiled_network(
 
 def _default_name(name: str, target: str, mode: Numeric) -> str:
     return f"{name}-{target}-{mode}" if mode.is_integer else f"{name}-{target}"
-
-
-def _with_name(out: Path) -> Path:
-    """The path, resolved where its last part names no folder."""
-    return out if out.name not in ("", "..") else out.resolve()

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from delrec_compile.data.cochlea import ENVELOPE_HZ, RATE_HZ, UNITS, Cochlea
 from delrec_compile.data.voices import VARIANTS, WORDS, Audio, Voice
 from delrec_compile.data.writer import write_shd
 from delrec_compile.errors import DataError, UsageError
+from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
 
 Progress = Callable[[str, int, int], None]
 Spikes = tuple[npt.NDArray[np.float16], npt.NDArray[np.uint16]]
@@ -241,24 +240,24 @@ def _check_folder(out: Path, force: bool) -> None:
             "choose another directory"
         )
     if names and not force:
-        raise DataError(f"{out} exists and is not empty; choose another directory, or use --force")
+        raise DataError(
+            f"{out} exists and is not empty; choose another directory, or use force=True"
+        )
 
 
 @contextlib.contextmanager
 def _folder_when_done(out: Path) -> Iterator[Path]:
     """Yields a temporary directory beside `out`, which replaces `out` when the block succeeds."""
-    work = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        yield work
-        work.chmod(0o755)
-        if out.exists():
-            shutil.rmtree(out)
-        work.rename(out)
+        with stage_folder(out, wait=False) as stage:
+            work = stage / out.name
+            work.mkdir()
+            yield work
+            if out.exists():
+                replace_folder(work, out)
+            else:
+                place_folder(work, out)
     except OSError as error:
         why = error.strerror or str(error).splitlines()[0]
         raise DataError(f"{out} cannot be written: {why}; choose another directory") from error
-    finally:
-        if work is not None:
-            shutil.rmtree(work, ignore_errors=True)

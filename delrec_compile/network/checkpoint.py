@@ -42,7 +42,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     """
     path = Path(path)
     if path.exists() and not force:
-        raise CheckpointError(f"{path} exists; add --force to replace it")
+        raise CheckpointError(f"{path} exists; add force=True to replace it")
     return write(path, FORMAT, *_describe(network))
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import c_name
-from delrec_compile.artifact.package import check_output, checksums, finish, staging, tools
+from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
 from delrec_compile.artifact.plain import PlainArtifact, PlainManifest
 from delrec_compile.compiler.forms.machine import kernel_symbol
 from delrec_compile.compiler.shared_library import link
@@ -29,25 +31,27 @@ def build_plain(
     *,
     cpu: str | None = None,
     force: bool = False,
+    prove: Callable[[PlainArtifact], bool] | None = None,
     progress: Progress = lambda _: None,
 ) -> PlainArtifact:
     """Compiles the step of an .onnx file with TVM's own fused kernels.
 
-    out: folder, by default `<file>-<target>`. Raises ModelError, UnsupportedError, InputError,
-    ToolchainError, CompilerCrash.
+    out: folder, by default `<file>-<target>`. prove: as in `build` of a network. Raises ModelError,
+    UnsupportedError, InputError, ToolchainError, CompilerCrash.
     """
     profile = _library_profile(target)
     graph = read(path)
     name = c_name(Path(path).stem)
-    out = Path(out) if out is not None else Path(f"{name}-{profile.name}")
+    out = named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
     check_output(out, force)
     toolchain.cc(profile.triple)
-    with staging(out) as stage:
-        (stage / "model.onnx").write_bytes(graph.proto.SerializeToString())
+    with staging(out, force) as stage:
+        folder = stage.folder
+        (folder / "model.onnx").write_bytes(graph.proto.SerializeToString())
         progress(f"compiling for {profile.name} with TVM's own kernels: the slower lane")
         built = child.call(
             "delrec_compile.plain_onnx.build:assemble_plain",
-            stage=str(stage),
+            stage=str(folder),
             target=target if target.endswith(".toml") else profile.name,
             name=name,
             cpu=cpu,
@@ -61,10 +65,14 @@ def build_plain(
             "outputs": graph.y.elements,
         }
         manifest = PlainManifest.from_json(
-            {**entries, **built, "tools": tools(), "files": checksums(stage)}
+            {**entries, **built, "tools": tools(), "files": checksums(folder)}
         )
+        stage.write(manifest)
+        if prove is not None:
+            manifest = replace(manifest, proven=prove(PlainArtifact(folder, manifest)))
+            stage.write(manifest)
         progress("packing")
-        finish(stage, out, manifest)
+        stage.install(manifest)
         return PlainArtifact(out, manifest)
 
 

@@ -6,64 +6,88 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CompilerCrash, DelrecError
-from delrec_compile.system.process import crash_message, error_answer, resolve, value_of
+from delrec_compile.system.folders import work_folder
+from delrec_compile.system.process import (
+    Group,
+    crash_message,
+    end_with_parent,
+    error_answer,
+    limit_s,
+    refuse_full,
+    resolve,
+    timeout_message,
+    value_of,
+)
 
 TIMEOUT_S = 900.0
 # the child imports from where its parent does: a file of the working folder shadows nothing
 BOOT = """
 import json, sys
-sys.path[:] = json.load(open(sys.argv[1]))["path"]
+sys.path[:] = json.load(open(sys.argv[2]))["path"]
 from delrec_compile.system.child import main
-main(sys.argv[1], sys.argv[2])
+main(*sys.argv[1:])
 """
 
 
 def call(
     function: str,
     *,
-    timeout_s: float = TIMEOUT_S,
+    timeout_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     **arguments: Any,
 ) -> Any:
     """Calls `module:function(**arguments)` in a fresh interpreter; arguments and result are JSON.
 
-    environment: variables that a library reads before any code of the function runs.
-    Errors of this package come back as themselves. Raises CompilerCrash when the child dies or
-    hangs, with the last line it printed and the log's place.
+    timeout_s: by default $DELREC_TIMEOUT, or 15 minutes. environment: variables that a library reads
+    before any code of the function runs.
+    The child and what it starts end with this call, also where this process is killed; its
+    temporary files are removed. Errors of this package come back as themselves. Raises CompilerCrash
+    when the child dies or hangs, with the last line it printed and the log's place; InputError when
+    a disk is full.
     """
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        task, result = Path(folder) / "task.json", Path(folder) / "result.json"
+    limit = limit_s(TIMEOUT_S) if timeout_s is None else timeout_s
+    with work_folder() as folder:
+        task, result, temporary = (folder / n for n in ("task.json", "result.json", "tmp"))
+        temporary.mkdir()
         work = {"function": function, "arguments": arguments, "path": sys.path}
         task.write_text(json.dumps(work))
-        try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-c", BOOT, str(task), str(result)],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CompilerCrash(
-                f"{function} took more than {timeout_s:.0f} s and was stopped"
-            ) from error
+        own = {**os.environ, "TMPDIR": str(temporary), **(environment or {})}
+        code, output, errors = _run([str(task), str(result)], own, function, limit)
         if not result.exists():
-            raise CompilerCrash(crash_message(function, done.returncode, done.stderr, done.stdout))
+            refuse_full(errors)
+            raise CompilerCrash(crash_message(function, code, errors, output))
         answer = json.loads(result.read_text())
     return value_of(answer)
 
 
-def main(task_path: str, result_path: str) -> None:
+def _run(
+    arguments: list[str], environment: Mapping[str, str], function: str, limit: float
+) -> tuple[int, str, str]:
+    """The return code and output of a child. Raises CompilerCrash when it takes too long."""
+    pipe, no_input = subprocess.PIPE, subprocess.DEVNULL
+    group = Group(BOOT, *arguments, env=environment, stdin=no_input, stdout=pipe, stderr=pipe)
+    try:
+        output, errors = group.process.communicate(timeout=limit)
+        return group.process.returncode, _text(output), _text(errors)
+    except subprocess.TimeoutExpired as late:
+        text = _text(late.output) + _text(late.stderr)
+        raise CompilerCrash(timeout_message(function, limit, text)) from late
+    finally:
+        group.end()
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode(errors="replace")
+
+
+def main(pipe: str, task_path: str, result_path: str) -> None:
     """The child's side."""
+    end_with_parent(int(pipe))
     result = Path(result_path)
     work = json.loads(Path(task_path).read_text())
     try:

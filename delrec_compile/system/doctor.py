@@ -169,3 +169,4 @@ PROBES: dict[str, Callable[[], Finding]] = {
     "qemu": _qemu,
     "cuda": _cuda,
 }
+PROOF = ("emulator", "wasmtime", "qemu")  # those that run a target's code; the others build it

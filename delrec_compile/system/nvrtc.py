@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError, did_you_mean
+from delrec_compile.system.process import limit_s, timeout_message
 
 INSTALL_HINT = "pip install 'delrec-compile[cuda]'"
 # every product is rounded before it is added, as on every other target
 FLAGS = ("--fmad=false",)
 PLACES = ("nvidia.cuda_nvrtc", "nvidia.cu13")
+TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,18 @@ class Nvcc:
         return DeviceCode(files["ptx"].decode(), files["cubin"], self.name)
 
     def _run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.path, *options],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        limit = limit_s(TIMEOUT_S)
+        try:
+            return subprocess.run(
+                [self.path, *options],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CompilerCrash(timeout_message("nvcc", limit, "")) from error
 
 
 Compiler = Nvrtc | Nvcc

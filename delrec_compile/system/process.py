@@ -1,15 +1,84 @@
-"""Shared parts of the child processes: how one ended, and its answer."""
+"""Child processes: started so that none outlives this one, how one ended, and its answer."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import math
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from typing import Any
 
 from delrec_compile import errors
-from delrec_compile.errors import DelrecError
+from delrec_compile.errors import DelrecError, InputError, UsageError
+
+LIMIT = "DELREC_TIMEOUT"  # environment variable: seconds that a child or a compiler may take
+FULL = "No space left on device"  # as libc, compilers and linkers have it
+
+
+class Group:
+    """An interpreter that runs `code`, and every process it starts: a group that ends as one.
+
+    The first argument of the code is a file descriptor for `end_with_parent`. options: of Popen.
+    """
+
+    def __init__(self, code: str, *arguments: str, **options: Any) -> None:
+        read, self._held = os.pipe()
+        try:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                [sys.executable, "-P", "-c", code, str(read), *arguments],
+                pass_fds=(read,),
+                start_new_session=True,
+                **options,
+            )
+        except BaseException:
+            os.close(self._held)
+            raise
+        finally:
+            os.close(read)
+
+    def end(self) -> int:
+        """Kills what still runs; the return code of the interpreter."""
+        # the process that watches the pipe is in the group, so that its number is not another's
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        os.close(self._held)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        return self.process.wait()
+
+
+def end_with_parent(pipe: int) -> None:
+    """In a child: ends its group when the parent closes the other end of the pipe, or dies.
+
+    A process of its own waits for that, since this one may be in native code for long.
+    """
+    if os.fork():
+        os.close(pipe)
+        return
+    for stream in (0, 1, 2):
+        os.close(stream)
+    os.read(pipe, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def limit_s(default: float) -> float:
+    """Seconds that a child may take: $DELREC_TIMEOUT, or the default. Raises UsageError."""
+    text = os.environ.get(LIMIT)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{LIMIT}={text}: a number of seconds above 0 is required")
+    return seconds
 
 
 def ending(code: int) -> str:
@@ -22,11 +91,37 @@ def ending(code: int) -> str:
 
 def crash_message(function: str, code: int, stderr: str, stdout: str = "") -> str:
     """One line about a process that died: how, the last line it printed, the place of its log."""
-    handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(stdout + stderr)
     last = (stderr.strip().splitlines() or ["no message"])[-1]
-    return f"the process of {function} died with {ending(code)} ({last}); its log: {log}"
+    return f"the process of {function} died with {ending(code)} ({last}){kept_log(stdout + stderr)}"
+
+
+def timeout_message(function: str, seconds: float, output: str) -> str:
+    """One line about a process that took too long, with the place of its log."""
+    return (
+        f"{function} took more than {seconds:g} s and was stopped; allow more with {LIMIT}="
+        f"SECONDS{kept_log(output) if output else ''}"
+    )
+
+
+def kept_log(text: str) -> str:
+    """`; its log: <path>` of a new file with the text; empty where none can be written."""
+    try:
+        handle, log = tempfile.mkstemp(prefix="delrec-crash-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+    except OSError:
+        return ""
+    return f"; its log: {log}"
+
+
+def refuse_full(text: str) -> None:
+    """Raises InputError where the output of a process says that a disk is full."""
+    for line in text.splitlines():
+        if FULL in line:
+            raise InputError(
+                f"a disk is full: {line.strip()}; free some space, or set TMPDIR to another disk "
+                f"(temporary files are in {tempfile.gettempdir()})"
+            )
 
 
 def resolve(name: str) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.system.process import limit_s, refuse_full, timeout_message
 
 CROSS_HINT = "pip install 'delrec-compile[cross]'"
 INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
@@ -88,7 +89,11 @@ def archive(objects: Sequence[Path], out: Path, *, cross: str = "") -> None:
 
 
 def run_tool(command: Sequence[str]) -> None:
-    """Runs a compiler. Raises CompilerCrash with its first error; the cause holds its output."""
+    """Runs a compiler. Raises CompilerCrash with its first error; the cause holds its output.
+
+    It may take 10 minutes, or $DELREC_TIMEOUT. Raises InputError when a disk is full.
+    """
+    limit = limit_s(TIMEOUT_S)
     zig = tuple(command[: len(ZIG)]) == ZIG
     tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:
@@ -98,12 +103,13 @@ def run_tool(command: Sequence[str]) -> None:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=TIMEOUT_S,
+            timeout=limit,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise CompilerCrash(f"{tool} took more than {TIMEOUT_S:g} s and was stopped") from error
+        raise CompilerCrash(timeout_message(tool, limit, str(error.stderr or ""))) from error
     if done.returncode:
+        refuse_full(done.stderr)
         lines = done.stderr.splitlines() or ["no message"]
         errors = [s for s in lines if "error:" in s] or [s for s in lines if "error" in s] or lines
         raise CompilerCrash(f"{tool} failed: {errors[0]}") from RuntimeError(done.stderr)

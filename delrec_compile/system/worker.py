@@ -1,17 +1,16 @@
 """An object in a child process that stays: its imports are paid once, and its death is an error.
 
 Calls and answers are lines of JSON. The child lives in a session of its own, so that an interrupt
-at the terminal leaves it alone; it ends when its parent closes it, dies, or a call takes too long.
+at the terminal leaves it alone; it ends, with what it started, when its parent closes it, dies, or
+a call takes too long.
 """
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,17 @@ from types import TracebackType
 from typing import IO, Any
 
 from delrec_compile.errors import CompilerCrash, DelrecError
-from delrec_compile.system.process import crash_message, error_answer, resolve, value_of
+from delrec_compile.system.process import (
+    Group,
+    crash_message,
+    end_with_parent,
+    error_answer,
+    limit_s,
+    refuse_full,
+    resolve,
+    timeout_message,
+    value_of,
+)
 
 TIMEOUT_S = 900.0
 GRACE_S = 5.0  # by which a child that hangs ends itself later than its parent would end it
@@ -30,7 +39,7 @@ import json, sys
 work = json.loads(sys.stdin.buffer.readline())
 sys.path[:] = work["path"]
 from delrec_compile.system.worker import main
-main(work)
+main(sys.argv[1], work)
 """
 
 
@@ -43,7 +52,7 @@ class Worker:
 
     def __init__(self, factory: str, **arguments: Any) -> None:
         self.work = {"factory": factory, "arguments": arguments, "path": sys.path}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._group: Group | None = None
         self._log: IO[bytes] | None = None
 
     def __enter__(self) -> Worker:
@@ -57,51 +66,45 @@ class Worker:
     ) -> None:
         self.close()
 
-    def call(self, method: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
-        """Errors of this package come back as themselves. Raises CompilerCrash when the child dies."""
-        process = self._process or self._start()
-        line = {"method": method, "arguments": arguments, "timeout_s": timeout_s + GRACE_S}
+    def call(self, method: str, *, timeout_s: float | None = None, **arguments: Any) -> Any:
+        """Errors of this package come back as themselves. Raises CompilerCrash when the child dies.
+
+        timeout_s: by default $DELREC_TIMEOUT, or 15 minutes.
+        """
+        limit = limit_s(TIMEOUT_S) if timeout_s is None else timeout_s
+        process = (self._group or self._start()).process
+        line = {"method": method, "arguments": arguments, "timeout_s": limit + GRACE_S}
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(line).encode() + b"\n")
             process.stdin.flush()
-            raw = self._answer(process, timeout_s, method)
+            raw = self._answer(process, limit, method)
         except BrokenPipeError:
             raw = b""
         except BaseException:
             self.close()
             raise
         if not raw:
-            raise CompilerCrash(self._crash_message(process, method))
+            raise self._crash(process, method)
         return value_of(json.loads(raw))
 
     def close(self) -> None:
         """Ends the child and the processes that it started."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+        group, self._group = self._group, None
+        if group is not None:
+            group.end()
         if self._log is not None:
             self._log.close()
             self._log = None
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Group:
         self._log = tempfile.TemporaryFile(prefix="delrec-")  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", BOOT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(self.work).encode() + b"\n")
-        return self._process
+        pipe = subprocess.PIPE
+        self._group = Group(BOOT, stdin=pipe, stdout=pipe, stderr=self._log)
+        stdin = self._group.process.stdin
+        assert stdin is not None
+        stdin.write(json.dumps(self.work).encode() + b"\n")
+        return self._group
 
     def _answer(self, process: subprocess.Popen[bytes], timeout_s: float, method: str) -> bytes:
         """One line; empty when the child died. Raises CompilerCrash when it takes too long."""
@@ -110,24 +113,29 @@ class Worker:
         while not raw.endswith(b"\n"):
             left = end - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:
-                raise CompilerCrash(f"{method} took more than {timeout_s:.0f} s and was stopped")
+                raise CompilerCrash(timeout_message(method, timeout_s, self._logged()))
             part = os.read(fd, 1 << 16)
             if not part:
                 return b""
             raw += part
         return raw
 
-    def _crash_message(self, process: subprocess.Popen[bytes], method: str) -> str:
-        code = process.wait()
+    def _crash(self, process: subprocess.Popen[bytes], method: str) -> CompilerCrash:
+        """The error of a child that died. Raises InputError when a disk is full."""
+        code, text = process.wait(), self._logged()
+        self.close()
+        refuse_full(text)
+        return CompilerCrash(crash_message(method, code, text))
+
+    def _logged(self) -> str:
         assert self._log is not None
         self._log.seek(0)
-        text = self._log.read().decode(errors="replace")
-        self.close()
-        return crash_message(method, code, text)
+        return self._log.read().decode(errors="replace")
 
 
-def main(work: dict[str, Any]) -> None:
+def main(pipe: str, work: dict[str, Any]) -> None:
     """The child's side: one answer per line, until there is no parent any more."""
+    end_with_parent(int(pipe))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # compilers print to stdout, which carries the answers
     instance: Any = None

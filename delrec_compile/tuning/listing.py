@@ -89,7 +89,7 @@ def export_winners(store: Store, out: Path, target: str | None, force: bool) -> 
     files = {out / f"{Path(key.file).stem}.toml": _toml(key, w) for key, w in winners}
     for path in files:
         if path.exists() and not force:
-            raise InputError(f"{path} exists; add --force to replace it")
+            raise InputError(f"{path} exists; add force=True to replace it")
     for path, text in files.items():
         write_atomic(path, text.encode())
     return list(files)

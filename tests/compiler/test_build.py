@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from helpers import refusal, tree
 
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.artifact.package import move_into_place, staging
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import (
@@ -179,7 +178,7 @@ def test_unknown_words(tmp_path: Path) -> None:
     for options, message in (
         ({"target": "x86-64"}, "unknown target 'x86-64'; did you mean 'x86_64'"),
         ({"numeric": "int4"}, "'x86_64' has no numeric mode 'int4'; allowed: float32, int16, int8"),
-        ({"unroll": 0}, "--unroll 0: at least 1"),
+        ({"unroll": 0}, "unroll=0: at least 1"),
     ):
         with refusal(UnsupportedError, message, 4, tmp_path):
             build(network, out=tmp_path / "out", **options)  # type: ignore[arg-type]
@@ -234,69 +233,41 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("a file")
     for out in (plain / "out", plain / "deep" / "out", Path("/proc/delrec/out")):
-        with refusal(InputError, f"cannot write in {out.parent}: .*-o", 3, tmp_path):
+        with refusal(InputError, f"cannot write in {out.parent}: .*out=", 3, tmp_path):
             build(cases.network(NETWORK), out=out)
 
 
 def test_an_output_that_exists_needs_force(artifact: Path, in_process: None) -> None:
     with refusal(
-        InputError, "copy exists; add --force to replace it, or choose", 3, artifact.parent
+        InputError, "copy exists; add force=True to replace it, or choose", 3, artifact.parent
     ):
         build(cases.network(NETWORK), out=artifact)
-    (artifact / "stale").write_text("from before")
     built = build(cases.network(NETWORK), out=artifact, force=True)
     assert load_artifact(artifact).manifest.name == NETWORK
-    assert not (artifact / "stale").exists()
+    assert not (artifact / "include/mixed.h").exists()
     assert sorted(p.name for p in artifact.parent.iterdir()) == ["copy", "copy.tar.gz"]
     assert built.archive.name == "copy.tar.gz"
 
 
-def test_an_archive_that_exists_needs_force(tmp_path: Path) -> None:
-    (tmp_path / "out.tar.gz").write_text("mine")
-    with refusal(InputError, r"out\.tar\.gz exists; add --force", 3, tmp_path):
-        build(cases.network(NETWORK), out=tmp_path / "out")
+def test_force_keeps_what_is_not_of_the_artifact(artifact: Path) -> None:
+    (artifact / "notes.txt").write_text("the only copy")
+    with refusal(InputError, "copy holds notes.txt, not of the artifact", 3, artifact.parent):
+        build(cases.network(NETWORK), out=artifact, force=True)
 
 
-def folder(path: Path) -> None:
-    path.mkdir()
-    (path / "thesis.txt").write_text("the only copy")
+def test_what_is_not_proven_is_not_put_into_place(artifact: Path, in_process: None) -> None:
+    def differs(staged: Artifact) -> bool:
+        assert load_artifact(staged.path).manifest == staged.manifest
+        (staged.path / "measured.json").write_text("{}")
+        raise ParityError(f"{staged.library} differs")
 
-
-def foreign_manifest(path: Path) -> None:
-    folder(path)
-    (path / "manifest.json").write_text('{"manifest_version": 3}')
-
-
-def broken_manifest(path: Path) -> None:
-    folder(path)
-    (path / "manifest.json").write_text("{")
-
-
-def link(path: Path) -> None:
-    target = path.with_name("elsewhere")
-    folder(target)
-    path.symlink_to(target)
-
-
-def dangling(path: Path) -> None:
-    path.symlink_to(path.with_name("nowhere"))
-
-
-@pytest.mark.parametrize(
-    "make", [folder, foreign_manifest, broken_manifest, link, dangling, Path.touch]
-)
-def test_force_deletes_nothing_but_artifacts(make: Callable[[Path], Any], tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    make(out)
-    with refusal(InputError, "out is not an artifact, so --force does not replace", 3, tmp_path):
-        build(cases.network(NETWORK), out=out, force=True)
-
-
-def test_force_fills_an_empty_folder(tmp_path: Path, in_process: None) -> None:
-    (tmp_path / "out").mkdir()
-    with refusal(InputError, "out exists; add --force", 3, tmp_path):
-        build(cases.network(NETWORK), out=tmp_path / "out")
-    assert load_artifact(build(cases.network(NETWORK), out=tmp_path / "out", force=True).path)
+    network = cases.network(NETWORK)
+    message = f"^{artifact}/lib/lib{NETWORK}.so differs$"
+    with refusal(ParityError, message, 6, artifact.parent):
+        build(network, out=artifact, force=True, prove=differs)
+    for proven in (True, False):
+        built = build(network, out=artifact, force=True, prove=lambda _: proven)  # noqa: B023
+        assert load_artifact(artifact).manifest.proven is built.manifest.proven is proven
 
 
 def test_the_working_folder_may_be_rebuilt(
@@ -313,18 +284,6 @@ def test_a_folder_is_named_after_network_and_target(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert build(cases.network(NETWORK)).path == Path(f"{NETWORK}-x86_64")
-
-
-def test_a_failed_move_puts_the_old_folder_back(artifact: Path) -> None:
-    with refusal(InputError, f"cannot write {artifact}", 3, artifact.parent):
-        move_into_place(artifact.parent / "absent", artifact)
-
-
-def test_staging_is_gone_afterwards(tmp_path: Path) -> None:
-    with staging(tmp_path / "out") as stage:
-        assert stage.parent == tmp_path
-        (stage / "half").write_text("written")
-    assert list(tmp_path.iterdir()) == []
 
 
 # What is refused when an artifact is read. ---------------------------------------------------------

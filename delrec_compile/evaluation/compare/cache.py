@@ -20,7 +20,7 @@ from delrec_compile.system.host import machine
 from delrec_compile.targets import Target
 from delrec_compile.targets.schedule import Schedule
 
-OUT = Path("out") / "compare"
+OUT = Path("delrec-compare")  # not in `out`, the folder of an artifact
 
 
 def cached_build(

@@ -67,7 +67,7 @@ def export_nir(network: Network, path: Path | str, *, force: bool = False) -> An
     """
     path = Path(path)
     if path.exists() and not force:
-        raise CheckpointError(f"{path} exists; add --force to replace it")
+        raise CheckpointError(f"{path} exists; add force=True to replace it")
     nir = package("nir")
     graph = to_nir(network)
     raw = io.BytesIO()

@@ -45,7 +45,7 @@ def export(
     y (K, batch, outputs). Raises UnsupportedError, ParityError, ModelError.
     """
     if path is not None and Path(path).exists() and not force:
-        raise ModelError(f"{path} exists; add --force to replace it")
+        raise ModelError(f"{path} exists; add force=True to replace it")
     model = model_of(network, form, unroll)
     verify_graph(model, network)
     if path is not None:

@@ -11,17 +11,20 @@ import json
 import os
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
 from delrec_compile.errors import DelrecError, InputError
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import sha256
 from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
 
+M = TypeVar("M", bound=CommonManifest)
+A = TypeVar("A")
 TOOLS = ("delrec-compile", "apache-tvm", "torch", "onnx", "numpy")
 MEASURED, REPORT = "measured.json", "report.md"  # of the proof: in neither manifest nor archive
 
@@ -109,6 +112,22 @@ class Stage:
         """Writes the manifest. Raises OSError."""
         text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
         (self.folder / FILE).write_text(text)
+
+    def complete(
+        self,
+        manifest: M,
+        kind: Callable[[Path, M], A],
+        prove: Callable[[A], bool] | None,
+        progress: Progress,
+    ) -> A:
+        """The artifact in its place, with what `prove` said of it before. kind: its class."""
+        self.write(manifest)
+        if prove is not None:
+            manifest = replace(manifest, proven=prove(kind(self.folder, manifest)))
+            self.write(manifest)
+        progress("packing")
+        self.install(manifest)
+        return kind(self.out, manifest)
 
     def install(self, manifest: CommonManifest) -> None:
         """Moves the folder and its archive into their places, as one. Raises InputError."""

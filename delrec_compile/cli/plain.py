@@ -63,35 +63,36 @@ def build(
     from delrec_compile.plain_onnx.check import judge
     from delrec_compile.system import child
 
-    checked: dict[str, Any] | None = None
-    timed: dict[str, Any] | None = None
+    done: dict[str, Any] = {"check": None, "bench": None}
     with saying() as say:
 
         def prove(artifact: PlainArtifact) -> bool:
-            nonlocal checked, timed
             if not artifact.manifest.runs_here:
                 return False
             say("comparing with ONNX Runtime")
             task, path = "delrec_compile.plain_onnx.check:", str(artifact.path)
-            checked = child.call(f"{task}check_plain", path=path)
-            judge(checked)
-            timed = child.call(f"{task}bench_plain", path=path)
+            done["check"] = child.call(f"{task}check_plain", path=path)
+            judge(done["check"])
+            done["bench"] = child.call(f"{task}bench_plain", path=path)
             return True
 
         artifact = build_plain(model, target, out, cpu=cpu, force=force, prove=prove, progress=say)
+    _print_build(artifact, done, as_json)
+    judge_unproven(artifact.manifest.proven, artifact.path, allow_unproven)
+
+
+def _print_build(artifact: PlainArtifact, done: Mapping[str, Any], as_json: bool) -> None:
     m = artifact.manifest
     if as_json:
-        result = {"path": str(artifact.path), "lane": "plain", "check": checked, "bench": timed}
+        result = {"path": str(artifact.path), "lane": "plain", **done}
         print_json("build", **result, manifest=m.to_json())
-    else:
-        show(
-            f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes",
-            SLOWER,
-        )
-        show(*(_parity(checked) if checked else [f"built for {m.machine}: not proven here"]))
-        show(*(_speed(timed) if timed else []))
-        show_next("check", artifact.path)
-    judge_unproven(m.proven, artifact.path, allow_unproven)
+        return
+    show(f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes", SLOWER)
+    if not m.proven:
+        show(f"built for {m.machine}: not proven here")
+        return
+    show(*_parity(done["check"]), *_speed(done["bench"]))
+    show_next("check", artifact.path)
 
 
 def check(path: Path, as_json: bool) -> None:

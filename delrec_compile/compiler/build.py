@@ -76,13 +76,7 @@ def build(
         built = child.call("delrec_compile.compiler.assemble:assemble", **work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
-        stage.write(manifest)
-        if prove is not None:
-            manifest = replace(manifest, proven=prove(Artifact(folder, manifest)))
-            stage.write(manifest)
-        progress("packing")
-        stage.install(manifest)
-        return Artifact(out, manifest)
+        return stage.complete(manifest, Artifact, prove, progress)
 
 
 def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:

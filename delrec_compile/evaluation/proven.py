@@ -48,6 +48,7 @@ def build_proven(
     limit: int | None = None,
     devices: Sequence[Device] = (),
     allow_unproven: bool = False,
+    allow_silent: bool = False,
     force: bool = False,
     progress: Progress = lambda _: None,
     **options: Any,
@@ -56,7 +57,7 @@ def build_proven(
 
     samples: inputs to run; limit: the first of them. devices: machines that check and time it too.
     allow_unproven: whether to do without an emulator that is missing. The manifest of code that was
-    not run says `proven` false.
+    not run says `proven` false. allow_silent: a check in which no neuron fires passes.
     options: of `build`. Samples, tools and devices are tried first. After an error nothing has
     changed. Raises ParityError, DeviceError, ToolchainError, and the errors of `build`.
     """
@@ -72,12 +73,11 @@ def build_proven(
         reach(devices)
     summary = inspect(network)
     results: dict[str, Any] = {}
+    checks: dict[str, Any] = {"limit": limit, "allow_silent": allow_silent, "progress": progress}
 
     def proving(artifact: Artifact) -> bool:
-        results["proof"] = proof = prove(
-            artifact, samples, limit=limit, emulate=emulate, progress=progress
-        )
-        results["remote"] = _on_devices(artifact.path, devices, samples, limit, progress)
+        results["proof"] = proof = prove(artifact, samples, emulate=emulate, **checks)
+        results["remote"] = _on_devices(artifact.path, devices, samples, **checks)
         write_report(artifact, summary, proof)
         return proof.check is not None or bool(devices)
 
@@ -108,14 +108,20 @@ def reach(devices: Sequence[Device]) -> None:
 
 
 def _on_devices(
-    path: Path, devices: Sequence[Device], samples: str, limit: int | None, progress: Progress
+    path: Path,
+    devices: Sequence[Device],
+    samples: str,
+    *,
+    limit: int | None,
+    allow_silent: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Parity and times on every machine. Raises ParityError for the first that differs."""
     if not devices:
         return {}
     names = ", ".join(map(str, devices))
     progress(f"checking spikes on {names}")
-    result = check_on(path, devices, samples, limit)
+    result = check_on(path, devices, samples, limit, allow_silent=allow_silent)
     for row in result["devices"]:
         if not row["passed"]:
             raise ParityError(f"{row['device']}: {describe_difference(row)}")

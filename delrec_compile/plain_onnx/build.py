@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +66,7 @@ def build_plain(
         manifest = PlainManifest.from_json(
             {**entries, **built, "tools": tools(), "files": checksums(folder)}
         )
-        stage.write(manifest)
-        if prove is not None:
-            manifest = replace(manifest, proven=prove(PlainArtifact(folder, manifest)))
-            stage.write(manifest)
-        progress("packing")
-        stage.install(manifest)
-        return PlainArtifact(out, manifest)
+        return stage.complete(manifest, PlainArtifact, prove, progress)
 
 
 def _library_profile(target: str) -> Target:

@@ -12,7 +12,6 @@ from delrec_compile.cli import devices as command
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.evaluation import devices as library
 from delrec_compile.runners.devices import discover, serve
-from delrec_compile.runners.devices.url import parse_all
 
 PLACE = {"device": "ssh://pi@board?dir=/data", "machine": "arm_cpu", "host": "board"}
 CHECK = {
@@ -67,17 +66,11 @@ def test_rows_of_baselines_do_not_go_with_a_device() -> None:
         command.bench_devices(Path("arm"), ["local"], "samples", "numpy", 9, as_json=False)
 
 
-def test_a_build_without_devices_checks_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps: list[str] = []
-    monkeypatch.setattr(library, "check_on", lambda *_, **__: {"devices": [CHECK]})
-    monkeypatch.setattr(library, "bench_on", lambda *_: TIMES)
-    assert command.check_and_time(Path("arm"), (), "samples", None, steps.append) == {}
+def test_the_devices_of_a_build_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     command.show_remote({})
-    result = command.check_and_time(
-        Path("arm"), parse_all(["local"]), "samples", None, steps.append
-    )
-    assert result == {"devices": [CHECK], "on_devices": TIMES}
-    assert steps == ["checking spikes on local", "timing on local"]
+    assert capsys.readouterr().out == ""
+    command.show_remote({"devices": [CHECK], "on_devices": TIMES})
+    assert "1.50" in capsys.readouterr().out
 
 
 def test_a_chosen_machine_that_is_not_reached_is_exit_8(

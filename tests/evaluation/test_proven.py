@@ -25,6 +25,12 @@ from delrec_compile.system.doctor import Finding
 
 NETWORK = "conv3"
 BOARD = "ssh://pi@board"
+FIRST = {"sequence": 0, "step": 1, "layer": 0, "neuron": 2, "margin": 0.5}
+DIFFERS = {
+    "passed": False,
+    "agrees": False,
+    "spikes": {"differing": 1, "compared": 9, "first": FIRST},
+}
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def wrong(call: Callable[..., Any]) -> Callable[..., Any]:
     def answer(function: str, **arguments: Any) -> Any:
         result = call(function, **arguments)
         if function.endswith(":checked"):
-            result[0] |= {"passed": False}
+            result[0] |= DIFFERS
         return result
 
     return answer
@@ -91,10 +97,10 @@ def test_an_artifact_that_differs_leaves_what_was_there(
 def test_devices_that_differ_leave_nothing(
     tmp_path: Path, samples: str, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def differs(path: Path, *_: Any) -> dict[str, Any]:
+    def differs(path: Path, *_: Any, **__: Any) -> dict[str, Any]:
         assert path != tmp_path / "out"
         check = json.loads((path / "measured.json").read_text())["check"]
-        return {"devices": [{**check, "device": BOARD, "passed": False}]}
+        return {"devices": [{**check, **DIFFERS, "device": BOARD}]}
 
     monkeypatch.setattr(proven, "check_on", differs)
     monkeypatch.setattr(discover, "devices", lambda *_: [Listing(BOARD, "ready", None, "")])

@@ -93,7 +93,7 @@ def replay_program(root: Path, name: str, chip: Chip, sizes: Mapping[str, int], 
     sources = [*_sources(root, name), root / "test" / f"{name}_trace.c"]
     objects = [_object(source, root, chip, work) for source in sources]
     for part in ("startup", "replay"):
-        flags = [*defines, f"-I{root / 'include'}", f"-I{root / 'test'}"]
+        flags = [*defines, *_includes(root)]
         out = work / f"{part}.o"
         objects.append(compile_c([here / f"{part}.c"], out, core.triple, core.cpu, flags))
     image = work / f"{name}-replay.elf"
@@ -116,7 +116,7 @@ def start_up(core: Core, self_test: str, work: Path) -> list[Path]:
 
 
 def _sources(root: Path, name: str) -> list[Path]:
-    return [*sorted(root.glob("src/*.c")), root / "test" / f"{name}_selftest.c"]
+    return [*sorted(root.glob("src/*.c")), root / "test" / f"{name}_test.c"]
 
 
 def _includes(root: Path) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import zlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -10,7 +13,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS
+from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -27,7 +30,12 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel
 
 TABLE_ALIGN = 256
-LIBRARY = {"{name}.h": "glue.h.in", "{name}.c": "glue.c.in"}
+LIBRARY = {
+    "{name}.h": "glue.h.in",
+    "{name}.c": "glue.c.in",
+    "{name}_selftest.c": "glue_selftest.c.in",
+    "{name}_tables.h": "glue_tables.h.in",
+}
 CUDA = {"include/{name}.h": "cuda_host.h.in", "src/{name}_host.c": "cuda_host.c.in"}
 SOURCES = {
     "include/{name}.h": "c_source.h.in",
@@ -35,7 +43,9 @@ SOURCES = {
     "src/{name}_tables.h": "c_tables.h.in",
     "src/{name}_tables.c": "c_tables.c.in",
     "test/{name}_test.h": "c_test.h.in",
-    "test/{name}_selftest.c": "c_selftest.c.in",
+    "src/{name}_selftest.h": "c_selftest.h.in",
+    "src/{name}_selftest.c": "c_selftest.c.in",
+    "test/{name}_test.c": "c_test.c.in",
     "test/main.c": "c_main.c.in",
     "Makefile": "c_makefile.in",
     "CMakeLists.txt": "c_cmake.in",
@@ -55,14 +65,28 @@ def render(
     """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA."""
     variables = _variables(network, kernels["run"], name, unroll)
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
+    variables["identity"] = identity(templates, {**variables, "name": ""})
+    return render_files(templates, variables)
+
+
+def render_files(templates: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, str]:
+    """Text of each file, by its path, from the templates of `targets`. variables: `name` among them."""
     folder = resources.files("delrec_compile.targets")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        loader=jinja2.FunctionLoader(lambda file: (folder / file).read_text(encoding="utf-8")),
+    )
+    variables = {"version": importlib.metadata.version("delrec-compile"), **variables}
     return {
-        file.format(name=name): environment.from_string((folder / source).read_text()).render(
-            variables
-        )
+        file.format(name=variables["name"]): environment.get_template(source).render(variables)
         for file, source in templates.items()
     }
+
+
+def identity(*parts: Any) -> str:
+    """Eight hexadecimal digits that differ between artifacts, of what they are made of."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
 
 def _variables(
@@ -83,9 +107,14 @@ def _variables(
         "max_streams": MAX_ELEMENTS // max(s for s, _ in kernel.state.values()),
         "threads": getattr(kernel, "threads", 1),
         "table_bytes": len(table_file(kernel.tables)),
+        "tables_crc": _crc(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
         "state": [_member(n, size, dtype) for n, (size, dtype) in kernel.state.items()],
         "state_bytes": sum(s * np.dtype(d).itemsize for s, d in kernel.state.values()),
+        "aligned_bytes": sum(
+            -(-s * np.dtype(d).itemsize // STATE_ALIGN) * STATE_ALIGN
+            for s, d in kernel.state.values()
+        ),
         "tables": [_table(n, kernel.tables[n], at) for n, at in offsets.items()],
         "golden": _golden(network),
     }
@@ -100,7 +129,16 @@ def _member(name: str, size: int, dtype: str) -> dict[str, Any]:
 def _table(name: str, table: NDArray[Any], offset: int) -> dict[str, Any]:
     """A constant table. offset: its place in `table_file`."""
     kind = {"name": name, "size": table.size, "ctype": CTYPES[str(table.dtype)]}
-    return {**kind, "body": c_array(table), "offset": offset}
+    return {**kind, "body": c_array(table), "offset": offset, "crc": crc(table)}
+
+
+def crc(table: NDArray[Any]) -> str:
+    """C literal of a table's CRC-32, little-endian."""
+    return _crc(table.astype(table.dtype.newbyteorder("<")).tobytes())
+
+
+def _crc(raw: bytes) -> str:
+    return f"{zlib.crc32(raw):#010x}u"
 
 
 def table_offsets(tables: Mapping[str, NDArray[Any]]) -> dict[str, int]:

@@ -44,6 +44,8 @@ HIDDEN void __aeabi_unwind_cpp_pr1(void)
 #endif
 """
 
+SECTIONS = ("-ffunction-sections", "-fdata-sections")  # a linker drops what nothing calls
+
 
 def link(
     work: Path,
@@ -52,16 +54,20 @@ def link(
     triple: str,
     entries: Sequence[str] = (*ENTRIES, BATCH),
     libraries: Sequence[str] = (),
-) -> None:
-    """Compiles <name>.c of the folder to glue.o, and links it with kernels.o.
+) -> list[Path]:
+    """Compiles the C files of the folder, links them with kernels.o; returns all these objects.
 
     entries: exported functions. libraries: linked too, such as `-lm`.
     """
     exports = work / "exports.map"
     exported = " ".join(f"{name}_{e};" for e in entries)
-    exports.write_text(f"{{ global: {exported} local: *; }};\n")
-    source, glue = work / f"{name}.c", work / "glue.o"
-    toolchain.run_cc("-std=c11", "-O1", *FLAGS, "-I", work, "-c", source, "-o", glue, cross=triple)
+    exports.write_text(f"{{ global: {exported} {name}_id_*; local: *; }};\n")
+    objects = []
+    for source in sorted(work.glob(f"{name}*.c")):
+        objects.append(source.with_suffix(".c.o"))
+        options: list[str | Path] = ["-std=c11", "-O1", *FLAGS, *SECTIONS, "-I", work]
+        toolchain.run_cc(*options, "-c", source, "-o", objects[-1], cross=triple)
+    objects.append(work / "kernels.o")
     alone: list[str | Path] = []
     if triple:
         (work / "alone.c").write_text(ALONE)
@@ -74,11 +80,12 @@ def link(
         f"-Wl,--version-script={exports}",
         "-Wl,--build-id=none",
         "-Wl,--gc-sections",
+        f"-Wl,-soname,{library.name}",
         "-s",
-        glue,
-        work / "kernels.o",
+        *objects,
         *libraries,
         "-o",
         library,
         cross=triple,
     )
+    return objects

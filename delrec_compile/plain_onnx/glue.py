@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 
+from delrec_compile.compiler.glue import crc, identity, render_files
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.c_text import TYPES, initialiser
@@ -24,15 +23,9 @@ GOLDEN_STEPS = 8
 
 def render(graph: StepGraph, program: Program, name: str) -> dict[str, str]:
     """Text of each file, by its name."""
-    folder = resources.files("delrec_compile.targets")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     variables = _variables(graph, program, name)
-    return {
-        file.format(name=name): environment.from_string((folder / source).read_text()).render(
-            variables
-        )
-        for file, source in TEMPLATES.items()
-    }
+    variables["identity"] = identity(TEMPLATES, {**variables, "name": ""})
+    return render_files(TEMPLATES, variables)
 
 
 def _variables(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
@@ -48,7 +41,7 @@ def _variables(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
         "state": [_member(s) for s in program.of("state")],
         "work": [_member(s) for s in (*program.of("work"), *saved)],
         "constants": [
-            {**_member(program.slots[n]), "body": initialiser(a)}
+            {**_member(program.slots[n]), "body": initialiser(a), "crc": crc(a)}
             for n, a in program.constants.items()
         ],
         "kernels": _prototypes(program),

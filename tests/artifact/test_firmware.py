@@ -118,7 +118,7 @@ def test_the_shipped_program_passes_on_the_whole_board(target: str, assembled: A
     delay = next(r for r in recurrences if r is not None).delay.astype(np.uint8).tobytes()
     assert raw.count(delay) == 1
     image.write_bytes(raw.replace(delay, bytes(len(delay))))
-    assert qemu.run_image(image, board).status == 1
+    assert qemu.run_image(image, board).status > 1
 
 
 def test_a_network_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cases
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import Compile
 
+from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.compiler import glue
 from delrec_compile.compiler.glue import c_array
 
@@ -36,6 +39,40 @@ def test_the_self_test_notices_other_outputs(
     assert compiled(network).self_test()
     monkeypatch.setattr(glue, "_golden", moved)
     assert not compiled(replace(network, notes={"spoilt": at})).self_test()
+
+
+@pytest.mark.parametrize(
+    ("target", "numeric"), [("x86_64", "float32"), ("x86_64", "int8"), ("portable_c", "float32")]
+)
+def test_the_self_test_names_the_table_of_every_flipped_bit(
+    target: str,
+    numeric: str,
+    compiled: Compile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables: list[bytes] = []
+    checksum = glue.crc
+    monkeypatch.setattr(glue, "crc", lambda t: (tables.append(t.tobytes()), checksum(t))[1])
+    network = replace(cases.network("mixed"), notes={"flipped": target})
+    artifact = compiled(network, target=target, numeric=numeric).artifact
+    library = artifact.library or compile_library(artifact.path, "mixed", tmp_path)
+    raw = library.read_bytes()
+    assert ctypes.CDLL(str(library)).mixed_self_test() == 0
+    rng = np.random.default_rng(0)
+    seen = 0
+    for i, table in enumerate(tables):
+        start = raw.find(table)
+        if len(table) < 16 or raw.count(table) != 1:
+            continue  # too short to be found, or the same as another
+        for bit in {0, 8 * len(table) - 1, *rng.integers(0, 8 * len(table), 8).tolist()}:
+            flipped = bytearray(raw)
+            flipped[start + bit // 8] ^= 1 << bit % 8
+            copy = tmp_path / f"{i}-{bit}.so"
+            copy.write_bytes(flipped)
+            assert ctypes.CDLL(str(copy)).mixed_self_test() == 2 + i, (i, bit)
+            seen += 1
+    assert seen >= 40
 
 
 def test_tables_are_exact_in_c() -> None:

@@ -40,10 +40,11 @@ def write_library(
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
-        link(work, name, library, machine.triple)
+        objects = link(work, name, library, machine.triple)
         static = library.with_suffix(".a")
-        toolchain.archive([work / "glue.o", work / "kernels.o"], static, cross=machine.triple)
-        image = _image(work, name, root, machine) if machine.triple and machine.core else None
+        toolchain.archive(objects, static, cross=machine.triple)
+        objects.append(work / "alone.o")
+        image = _image(objects, name, root, machine) if machine.triple and machine.core else None
         shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
     return {
         "library": f"lib/lib{name}.so",
@@ -54,10 +55,9 @@ def write_library(
     }
 
 
-def _image(work: Path, name: str, root: Path, machine: BuildMachine) -> str:
+def _image(objects: list[Path], name: str, root: Path, machine: BuildMachine) -> str:
     """Links the objects of the library as test/<name>.elf, a program for an emulator."""
     core = CORES[machine.core]
-    objects = [work / f"{part}.o" for part in ("glue", "kernels", "alone")]
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
     keep = [f"{name}_{entry}" for entry in ENTRIES]

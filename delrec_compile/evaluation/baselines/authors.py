@@ -3,12 +3,18 @@
 Linear and BatchNorm stand apart as in training; the spread is at its end, one slot wide. Spread
 spikes are mixed slot by slot into a ring of future currents.
 
+`authors_dense` is DelRec. `authors_conv` is conv_delays as it was first published (b80b9a2), its
+recurrent neurons those of the network. `authors_conv_newest` is conv_delays at 0c1f6bc: one
+convolution over neurons and slots, recurrent neurons whose current is scaled by 1 - beta and that fire
+above the threshold.
+
 Source: DelRec (arXiv 2509.24852) and conv-DelRec (arXiv 2604.15997). An own re-implementation.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +25,6 @@ from delrec_compile.aliases import F32
 from delrec_compile.evaluation.baselines.baseline import (
     Baseline,
     Workload,
-    basic_lif,
     delays,
     recurrent_weight,
 )
@@ -100,7 +105,11 @@ class _Running:
     def __init__(
         self, layer: Layer, mask: Tensor | None, weight: Tensor | None, batch: int, two: bool
     ) -> None:
-        self.lif, self.mask, self.weight, self.two = basic_lif(layer.lif), mask, weight, two
+        self.mask, self.weight, self.two = mask, weight, two
+        lif = layer.lif
+        self.beta, self.gain = float(lif.beta), float(lif.gain)
+        self.threshold, self.v_reset = float(lif.threshold), float(lif.v_reset)
+        self.above = lif.fires == "above"
         self.v = torch.zeros(batch, layer.size)
         self.ring = None if mask is None else torch.zeros(batch, *mask.shape)
         self.at = 0
@@ -108,9 +117,9 @@ class _Running:
     def step(self, current: Tensor) -> Tensor:
         if self.ring is not None:
             current = current + self.ring[:, :, self.at]
-        m = self.v * self.lif.beta + current
-        z = (m >= self.lif.threshold).float()
-        self.v = m * (1 - z) + self.lif.v_reset * z
+        m = self.v * self.beta + (current if self.gain == 1 else self.gain * current)
+        z = (m > self.threshold if self.above else m >= self.threshold).float()
+        self.v = m * (1 - z) + self.v_reset * z
         if self.ring is not None:
             self._send(z, self.ring)
         return z
@@ -154,6 +163,23 @@ def authors_conv(network: Network, work: Workload) -> list[Baseline]:
     """The forms with a kernel, on the network's delays."""
     other = twin(network, "conv_delay")
     return [Authors(other, "authors_conv", work, form) for form in FORMS_OF_CONV]
+
+
+def authors_conv_newest(network: Network, work: Workload) -> list[Baseline]:
+    """The newest form with a kernel, on the network's delays, with neurons of its own."""
+    other = newest(twin(network, "conv_delay"))
+    return [Authors(other, "authors_conv_newest", work, FORMS_OF_CONV[1])]
+
+
+def newest(network: Network) -> Network:
+    """The network with the recurrent neurons of the newest conv_delays code."""
+    layers = tuple(
+        layer
+        if layer.recurrence is None
+        else replace(layer, neuron=replace(layer.lif, gain=1 - layer.lif.beta, fires="above"))
+        for layer in network.layers
+    )
+    return replace(network, layers=layers)
 
 
 def twin(network: Network, kind: str) -> Network:

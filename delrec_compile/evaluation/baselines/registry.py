@@ -48,6 +48,9 @@ ENGINES = {
     "aot_inductor": Engine("PyTorch, AOTInductor", "inductor", compiles=True),
     "authors_dense": Engine("PyTorch eager, the authors' dense training form", "authors"),
     "authors_conv": Engine("PyTorch eager, the authors' conv training form", "authors"),
+    "authors_conv_newest": Engine(
+        "PyTorch eager, the authors' newest conv training form", "authors"
+    ),
     "numpy": Engine("NumPy", "arrays"),
     "onnxruntime": Engine("ONNX Runtime, one call per step", "onnx_step", generic=True),
     "onnxruntime_sequence": Engine(

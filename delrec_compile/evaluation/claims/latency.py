@@ -71,4 +71,4 @@ def _place(times: Mapping[str, Any]) -> str:
 
 def _authors(network: Network) -> str:
     kinds = {r.kind for _, r in network.recurrences()}
-    return "authors_conv" if "conv_delay" in kinds else "authors_dense"
+    return "authors_conv_newest" if "conv_delay" in kinds else "authors_dense"

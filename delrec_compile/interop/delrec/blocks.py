@@ -229,4 +229,4 @@ def _decay(where: str, w: F64) -> float:
     """1 / tau of a ParametricLIFNode, as it computes it. Raises CheckpointError."""
     if w.size != 1:
         raise CheckpointError(f"{where} has shape {list(w.shape)}; one number is required")
-    return float(1 / (1 + np.exp(-w.ravel()[0])))
+    return float(0.5 * (1 + np.tanh(w.ravel()[0] / 2)))

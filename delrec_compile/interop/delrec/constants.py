@@ -79,6 +79,10 @@ def layer_changes(layers: Any) -> dict[LayerKey, Changes]:
     """
     if isinstance(layers, str):
         layers = [layers]
+    if not isinstance(layers, Iterable):
+        raise UsageError(
+            f"layers is {layers!r}; constants by layer, or texts of them, are required"
+        )
     items: Iterable[Any] = layers.items() if isinstance(layers, Mapping) else map(_split, layers)
     found: dict[LayerKey, Changes] = {}
     for name, changes in items:

@@ -58,8 +58,8 @@ def spread_remark(blocks: list[Block], sigma: float, tested: float) -> str | Non
     trained = ", and with a width for each neuron (p_spread)" if own else ""
     once = ": each spike arrives once, which is another network" if not sigma else ""
     return (
-        f"sigma {sigma:g}{once}; the script's last test has about {tested:g}{trained}, which is not "
-        "in the file; measure the accuracy again (-i)"
+        f"sigma {sigma:g}{once}; the script's last test has about {tested:g}{trained}, or 0 where its "
+        "delays are fixed, which is not in the file; measure the accuracy again (-i)"
     )
 
 
@@ -101,7 +101,9 @@ def _whole(where: str, real: F64, remarks: list[str]) -> NDArray[np.int32]:
             f"{where}.recurrent_delays: {delay.max():g} steps; the longest delay allowed is "
             f"{MAX_DELAY}"
         )
-    if off := float(np.abs(real - delay).max()):
+    if (real < -0.5).any():
+        remarks.append(f"{where}: delays below 0 became 0, as the scripts clamp them")
+    if off := float(np.abs(np.maximum(real, 0) - delay).max()):
         remarks.append(f"{where}: delays rounded to whole steps, by up to {off:.2f}")
     return delay.astype(np.int32)
 

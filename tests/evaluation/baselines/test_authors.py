@@ -35,6 +35,20 @@ def test_the_training_form_computes_the_network(form: str) -> None:
                 assert np.abs(have - want).max() < 1e-4
 
 
+@pytest.mark.parametrize("form", ["step", "sequence"])
+def test_the_newest_form_has_neurons_of_its_own(form: str) -> None:
+    work = Workload(form, 2, 30)
+    (baseline,) = authors.authors_conv_newest(cases.network("conv3"), work)
+    first, last = baseline.network.layers
+    assert (first.lif.gain, first.lif.fires, first.recurrence) == (1.0, "at", None)
+    assert last.lif.gain == pytest.approx(1 - last.lif.beta)
+    assert last.lif.fires == "above"
+    x = case_input("conv3", work)
+    want = TorchRunner(baseline.network).trace(x)
+    assert all(spikes.any() for spikes in want.spikes)
+    assert np.abs(baseline.outputs(x) - want.y).max() < 1e-4
+
+
 def test_the_twin_of_a_network_of_that_kind_is_the_network() -> None:
     network = cases.network("conv3")
     twin = authors.twin(network, "conv_delay")

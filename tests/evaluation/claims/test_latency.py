@@ -16,7 +16,7 @@ def test_a_step_is_timed_in_both_forms(tmp_path: Path) -> None:
     pytest.importorskip("tvm")
     path = checkpoint.bundled()
     found = timing.latency(path, rounds=2)
-    assert found["authors_form"] == "authors_conv"
+    assert found["authors_form"] == "authors_conv_newest"
     assert found["authors_us_per_step"] > 10 * found["us_per_step"] > 0
 
 

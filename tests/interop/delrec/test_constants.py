@@ -41,6 +41,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "bool": ({True: {"gain": 1}}, "layer 'True': a number from 0"),
     "no value": (["0:gain"], "layer '0:gain': 'gain' is not name=value"),
     "empty": (["0:"], "is not name=value"),
+    "a number": (3, "layers is 3; constants by layer"),
     "no dict": ({0: 3}, "layer 0: name=value of beta, tau"),
     "field": (["0:leak=1"], "layer 0: unknown field 'leak'; allowed: beta, tau, gain"),
     "word": (["0:fires=never"], "layer 0: unknown fires 'never'; allowed: at, above"),

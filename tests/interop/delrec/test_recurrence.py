@@ -27,6 +27,15 @@ def test_delays_that_are_no_whole_steps_are_told(tmp_path: Path) -> None:
     assert any("layers.7: delays rounded to whole steps, by up to 0.25" in r for r in made.remarks)
 
 
+def test_delays_below_zero_are_those_of_the_scripts(tmp_path: Path) -> None:
+    net, path = saved(tmp_path, "delrec-shd")
+    delayed(net)[0].recurrent_delays.data[0] = -3.0
+    net.save(path)
+    made = delrec_compile.from_checkpoint(path)
+    assert "layers.7: delays below 0 became 0, as the scripts clamp them" in made.remarks
+    assert not any("rounded" in remark for remark in made.remarks)
+
+
 def test_a_spread_of_each_neuron_is_refused(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "conv-delrec-ssc")
     with refusal(UnsupportedError, "p_spread: each neuron has a spread of its own", 4):
@@ -63,9 +72,9 @@ def test_a_spread_that_would_arrive_at_once_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        ("delrec-shd", "the script's last test has about 0.061, which"),
-        ("delrec-ssc", "about 0.062, and with a width for each neuron (p_spread), which"),
-        ("conv-delrec-shd", "about 0.58, which"),
+        ("delrec-shd", "the script's last test has about 0.061, or 0 where its delays are fixed"),
+        ("delrec-ssc", "about 0.062, and with a width for each neuron (p_spread), or 0 where"),
+        ("conv-delrec-shd", "about 0.58, or 0 where"),
     ],
 )
 def test_the_spread_of_the_last_test_is_told(script: str, told: str, tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import Force, Json, Limit
+from delrec_compile.cli.options import AllowSilent, Force, Json, Limit
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.interop.options import OPTIONS, ImportOption
 
 if TYPE_CHECKING:
+    from delrec_compile.data.events import Events
     from delrec_compile.interop.result import Imported
     from delrec_compile.network.model import Network
+
+CHECKED = 32  # samples that the model itself runs on
 
 Source = Annotated[
     str,
@@ -58,9 +61,21 @@ def import_(
     ] = 200,
     samples: Annotated[
         str | None,
-        typer.Option("--input", "-i", help="Measure accuracy on samples: .h5, .npz, or 'samples'."),
+        typer.Option(
+            "--input",
+            "-i",
+            help="Samples to compare on, with their accuracy: .h5, .npz, 'samples'.",
+        ),
     ] = None,
     limit: Limit = None,
+    density: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the inputs active in a step of the random inputs to compare on "
+            "[one at which 2 to 10 % of the neurons fire]."
+        ),
+    ] = None,
+    allow_silent: AllowSilent = False,
     force: Force = False,
     as_json: Json = False,
     **options: Any,
@@ -71,17 +86,22 @@ def import_(
     from delrec_compile.network import checkpoint
 
     _check_output(out, force)
-    _check_numbers(options["max_input"], options["dt_ms"])
+    _check_numbers(options["max_input"], options["dt_ms"], density)
     shape = _shape(options.pop("input_shape"))
     with saying() as say:
         say(f"importing {source}")
         imported = import_model(source, input_shape=shape, **options)
+        events = _samples(imported.network, samples, limit) if samples else None
         verdict = None
         if check:
-            say(f"comparing spikes over {check} steps")
-            spikes, before = verify(imported, source, check)
+            say("comparing spikes")
+            x = None if events is None else _sequences(events, CHECKED)
+            spikes, before = verify(
+                imported, source, check, x=x, density=density, allow_silent=allow_silent
+            )
             verdict = {**spikes.as_dict(), "differing_before_freezing": before}
-        accuracy = _accuracy(imported.network, samples, limit) if samples else None
+            verdict |= {"layers": list(imported.names), "random": events is None}
+        accuracy = None if events is None else _accuracy(imported.network, events)
     checkpoint.save(imported.network, out)
     result = _result(out, imported, verdict, accuracy)
     if as_json:
@@ -103,7 +123,7 @@ def _check_output(out: Path, force: bool) -> None:
     check_writable(out)
 
 
-def _check_numbers(max_input: int | None, dt_ms: float | None) -> None:
+def _check_numbers(max_input: int | None, dt_ms: float | None, density: float | None) -> None:
     """Raises UsageError for values that no network has."""
     from delrec_compile.errors import UsageError
     from delrec_compile.network.base import MAX_INPUT
@@ -112,6 +132,8 @@ def _check_numbers(max_input: int | None, dt_ms: float | None) -> None:
         raise UsageError(f"--max-input {max_input}; allowed: 1 to {MAX_INPUT}")
     if dt_ms is not None and not 0 < dt_ms < math.inf:
         raise UsageError(f"--dt-ms {dt_ms:g}: a positive number is required")
+    if density is not None and not 0 < density <= 1:
+        raise UsageError(f"--density {density:g}: above 0 and up to 1 is required")
 
 
 def _result(
@@ -142,27 +164,54 @@ def _print_import(result: dict[str, Any]) -> None:
     for remark in result["remarks"]:
         show(f"note: {remark}")
     if check := result["check"]:
-        show(
-            f"{check['differing']:,} of {check['compared']:,} spikes differ from {check['against']} "
-            f"over {check['steps']} steps of {check['sequences']} random inputs; it fired "
-            f"{check['spikes']:,}"
-        )
-        if check["differing_before_freezing"] is not None:
-            show(
-                f"note: {check['differing_before_freezing']:,} differ before its weights go onto the "
-                "grid of exact sums; a smaller --max-input gives a finer grid"
-            )
-        if not check["spikes"]:
-            show("note: it never fired on this input, so the comparison says little")
+        _print_check(check)
     if result["accuracy"] is not None:
         show(f"accuracy {result['accuracy']:.1%}")
 
 
-def _accuracy(network: Network, samples: str, limit: int | None) -> float | None:
+def _print_check(check: dict[str, Any]) -> None:
+    from delrec_compile.runners.firing import silence
+
+    firing, names = check["firing"], check["layers"]
+    what = "random inputs" if check["random"] else "samples"
+    show(
+        f"{check['differing']:,} of {check['compared']:,} spikes differ from {check['against']} "
+        f"over {check['steps']} steps of {check['sequences']} {what}, "
+        f"{check['density']:.1%} of the inputs active; it fired {check['spikes']:,}"
+    )
+    each = [f"{_name(names, i)} {rate:.2%}" for i, rate in enumerate(firing["rates"])]
+    show(f"neurons that fire in a step: {', '.join(each)}")
+    if check["differing_before_freezing"] is not None:
+        show(
+            f"note: {check['differing_before_freezing']:,} differ before its weights go onto the "
+            "grid of exact sums; a smaller --max-input gives a finer grid"
+        )
+    if firing["silent"]:
+        show("note: it never fired on this input, so the comparison proves nothing")
+    elif line := silence([i for i, n in enumerate(firing["fired"]) if not n], names):
+        show(f"warning: {line}")
+
+
+def _name(names: list[str], i: int) -> str:
+    return names[i] if i < len(names) else f"layer {i}"
+
+
+def _samples(network: Network, samples: str, limit: int | None) -> Events:
     from delrec_compile.data.samples import first, fitting, read_samples
+
+    return first(fitting(read_samples(samples), network.inputs), limit)
+
+
+def _sequences(events: Events, most: int) -> Any:
+    """The first samples as inputs (steps, samples, inputs)."""
+    import numpy as np
+
+    return np.ascontiguousarray(events.counts[:most].transpose(1, 0, 2), np.float32)
+
+
+def _accuracy(network: Network, events: Events) -> float | None:
     from delrec_compile.network.classify import accuracy
 
-    events = first(fitting(read_samples(samples), network.inputs), limit)
     return None if events.labels is None else accuracy(network, events.counts, events.labels)
 
 

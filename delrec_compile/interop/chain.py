@@ -65,11 +65,14 @@ class Chain:
     def add(self, name: str, part: Part) -> None:
         self.parts.append((name, part))
 
+    def layers(self) -> list[tuple[str, Neurons | Delays]]:
+        """The parts that become layers, with their names; some only carry delays."""
+        own = [(n, p) for n, p in self.parts if isinstance(p, Neurons | Delays)]
+        return [(n, p) for n, p in own if isinstance(p, Neurons) or p.steps.any()]
+
     def spiking_layers(self) -> tuple[int, ...]:
-        """Indices of the network's layers that are spiking parts; the others carry delays."""
-        parts = [p for _, p in self.parts if isinstance(p, Neurons | Delays)]
-        layers = [p for p in parts if isinstance(p, Neurons) or p.steps.any()]
-        return tuple(i for i, p in enumerate(layers) if isinstance(p, Neurons))
+        """Indices of the network's layers that are spiking parts."""
+        return tuple(i for i, (_, p) in enumerate(self.layers()) if isinstance(p, Neurons))
 
     def network(
         self,

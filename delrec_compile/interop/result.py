@@ -10,13 +10,13 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.drive import drive
 from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import FOREIGN_MARGIN
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
+from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
-
-MEAN_COUNT = 0.4  # of the random inputs
 
 
 class Model(Protocol):
@@ -37,8 +37,9 @@ class SpikeCheck:
     """Spikes of the frozen network beside those of the model that it was made from.
 
     against: the model. spikes: number of spikes of the model. first: first differing spike, or None.
-    margin: distance of the network's membrane from its threshold there, as a share of the larger of
-    the two; above FOREIGN_MARGIN the order of a sum does not explain it.
+    firing: of the model, in each of its spiking layers. density: share of the inputs that were active
+    in a step. margin: distance of the network's membrane from its threshold at `first`, as a share of
+    the larger of the two; above FOREIGN_MARGIN the order of a sum does not explain it.
     """
 
     against: str
@@ -48,6 +49,8 @@ class SpikeCheck:
     differing: int
     spikes: int
     first: Divergence | None
+    firing: Firing
+    density: float = 0.0
     margin: float | None = None
 
     @property
@@ -57,7 +60,7 @@ class SpikeCheck:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields for JSON."""
-        fields = asdict(self)
+        fields = {**asdict(self), "firing": self.firing.as_dict()}
         if self.first is not None:
             del fields["first"]["margin"]  # it stands beside `first`
         return fields
@@ -69,7 +72,7 @@ class Imported:
 
     source: name of the framework. remarks: decisions and roundings of the import. model: the model
     itself, if it can run. layers: indices of the network's layers that are spiking layers of the
-    model; the others only carry delays.
+    model; the others only carry delays. names: of the spiking layers in the model.
     """
 
     network: Network
@@ -78,6 +81,7 @@ class Imported:
     remarks: tuple[str, ...] = ()
     model: Model | None = None
     layers: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
 
     def check(
         self,
@@ -86,15 +90,17 @@ class Imported:
         seed: int = 0,
         x: F32 | None = None,
         frozen: bool = True,
+        density: float | None = None,
     ) -> SpikeCheck:
         """Runs the model and the frozen network, on random counts or on x (T, batch, inputs).
 
-        frozen: False runs the network before its weights went onto their grid, which differs from
-        the model by rounding only. Without a model, the frozen network is compared with the network
-        before that.
+        density: share of the inputs that are active in a step of the random counts; by default one
+        at which 2 to 10 % of the neurons fire, if there is one. frozen: False runs the network before
+        its weights went onto their grid, which differs from the model by rounding only. Without a
+        model, the frozen network is compared with the network before that.
         """
         if x is None:
-            x = random_counts(self.network, steps, batch, seed)
+            x = random_counts(self.network, steps, batch, seed, density)
         network = self.network if frozen else self.unfrozen
         runner = TorchRunner(network)
         spikes = runner.trace(x).spikes
@@ -107,14 +113,16 @@ class Imported:
             theirs = self.model.spikes(x)
             ours = [spikes[i] for i in self.layers] if self.layers is not None else spikes
         check = compare_spikes(against, ours, theirs)
+        check = replace(check, density=float(np.mean(x > 0)))
         return replace(check, margin=_margin(check, network, runner.membranes, self.layers))
 
 
-def random_counts(network: Network, steps: int, batch: int, seed: int) -> F32:
-    """Random input counts (T, batch, inputs), at most `network.max_input`."""
-    rng = np.random.default_rng(seed)
-    x = np.minimum(rng.poisson(MEAN_COUNT, (steps, batch, network.inputs)), network.max_input)
-    return x.astype(np.float32)
+def random_counts(
+    network: Network, steps: int, batch: int, seed: int, density: float | None = None
+) -> F32:
+    """Random input counts (T, batch, inputs), at the density, or at one at which the network fires."""
+    drawn = drive(network, density=density, seed=seed, samples=batch, steps=steps).samples
+    return np.ascontiguousarray(drawn.counts.transpose(1, 0, 2), np.float32)
 
 
 def compare_spikes(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> SpikeCheck:
@@ -135,6 +143,7 @@ def compare_spikes(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> 
         sum(int(m.sum()) for m in mismatches),
         sum(int(np.asarray(b).astype(bool).sum()) for b in theirs),
         first_divergence(mismatches),
+        Firing.of(theirs),
     )
 
 

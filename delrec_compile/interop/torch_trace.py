@@ -137,7 +137,8 @@ def imported(
         model.name,
         tuple(chain.remarks),
         WatchedModel(model, tuple(neurons)),
-        chain.spiking_layers(),
+        spiking := chain.spiking_layers(),
+        tuple(chain.layers()[i][0] for i in spiking),
     )
 
 

@@ -42,6 +42,9 @@ def soft():
     own = snntorch.Leaky(beta=0.5, init_hidden=True, spike_grad=lambda v: torch.sigmoid(5 * v))
     return nn.Sequential(nn.Linear(140, 12), own)
 
+def dead():
+    return nn.Sequential(nn.Linear(4, 4), snntorch.Leaky(beta=0.5, threshold=1e3, init_hidden=True))
+
 def leaves():
     raise SystemExit(7)
 
@@ -51,6 +54,11 @@ def odd():
 def graph():
     import delrec_compile
     return delrec_compile.to_nir(delrec_compile.load())
+
+def steps():
+    import nir, numpy as np
+    one = np.ones(1)
+    return nir.NIRGraph.from_list(nir.Linear(one[None] / 16), nir.IF(r=one, v_threshold=one))
 
 def broken():
     raise OSError("gone")
@@ -119,6 +127,9 @@ WRONG = (
     (("my:broken",), 3, "fails when called: OSError"),
     (("my:leaves",), 3, "fails when called: SystemExit"),
     (("my:soft",), 6, "off the threshold, too far for rounding"),
+    (("my:dead",), 6, "no neuron fires in 200 steps of random inputs"),
+    (("my:dead", "--density", "0"), 2, "--density 0: above 0"),
+    (("my:steps", "--dt-ms", "1"), 2, "--time-unit steps"),
     (("my:text",), 4, "a str is not a model"),
     (("my:odd",), 4, "1: networks have no Alpha"),
     (("my.py",), 3, "unknown kind of file '.py'"),
@@ -158,6 +169,27 @@ def test_refusals(
     assert message in errors[0]
     assert "Traceback" not in said
     assert not list(here.rglob("*.safetensors"))
+
+
+def test_silence_can_be_accepted(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("snntorch")
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.delitem(sys.modules, "my", raising=False)
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["delrec-compile", "import", "my:dead", "-o", "a.safetensors", "--allow-silent"],
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code in (0, None)
+    told = capsys.readouterr().out
+    assert "neurons that fire in a step: 1 0.00%" in told
+    assert "proves nothing" in told
+    assert (here / "a.safetensors").exists()
 
 
 def test_where_it_goes(here: Path) -> None:

@@ -58,3 +58,32 @@ def test_rounding_before_freezing_is_counted() -> None:
     check, unfrozen = verify(frozen, "my:model", 60)
     assert check.differing > 0
     assert unfrozen == 0
+
+
+def test_silence_proves_nothing() -> None:
+    network = cases.network("dense")
+    dead = tuple(replace(layer, bias=np.full_like(layer.bias, -100.0)) for layer in network.layers)
+    silent = replace(network, layers=dead)
+    for model in (None, Model(silent)):
+        made = Imported(silent, silent, "a framework", (), model)
+        with refusal(ParityError, "my:model: no neuron fires .*--allow-silent", 6):
+            verify(made, "my:model", 20)
+        check, _ = verify(made, "my:model", 20, allow_silent=True)
+        assert check.firing.silent
+    x = np.zeros((20, 1, network.inputs), np.float32)
+    with refusal(ParityError, "20 steps of the samples .0.0% of the inputs", 6):
+        verify(made, "my:model", 20, x=x)
+
+
+def test_a_silent_layer_is_told() -> None:
+    network = cases.network("dense")
+    *rest, last = network.layers
+    quiet = replace(last, bias=np.full_like(last.bias, -100.0))
+    made = Imported(*[replace(network, layers=(*rest, quiet))] * 2, "a framework")
+    check, _ = verify(made, "my:model", 60)
+    assert check.firing.silent_layers == (len(rest),)
+
+
+def test_the_density_is_the_one_asked_for() -> None:
+    check, _ = verify(imported(None), "my:model", 60, density=0.5)
+    assert check.density == pytest.approx(0.5, abs=0.05)

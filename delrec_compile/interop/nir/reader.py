@@ -82,7 +82,8 @@ def from_nir(
         loop_step = own.get("loop_step", True)
     dt = 1.0 if time_unit == STEPS else dt_ms / 1e3
     reader = _Reader(walked, dt, method, loop_step, round_delays, own)
-    network = reader.chain().network(
+    chain = reader.chain()
+    network = chain.network(
         dt_ms=dt_ms,
         max_input=own.get("max_input", 31) if max_input is None else max_input,
         labels=tuple(own.get("labels", ())),
@@ -95,7 +96,8 @@ def from_nir(
     if "readout" in own:
         network = replace(network, readout=_with_kind(network.readout, own["readout"]))
     frozen = network if own and grid.exact(network) else grid.snap(network)
-    return Imported(frozen, network, "NIR", tuple(reader.remarks))
+    names = tuple(name for name, _ in chain.layers())
+    return Imported(frozen, network, "NIR", tuple(reader.remarks), names=names)
 
 
 class _Reader:

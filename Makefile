@@ -14,7 +14,7 @@ TARGET ?= x86_64
 .PHONY: demo test lint types check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
-	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o out/$(MODEL)-$(TARGET)
+	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
 
 test: $(BIN)/.developer $(CROSS)
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -34,10 +34,11 @@ rooms: $(BIN)/.developer
 
 bench: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile bench --rounds 50
+	mkdir -p out
 	$(BIN)/delrec-compile bench --rounds 50 --json > out/bench.json
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) demo out build *.egg-info
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

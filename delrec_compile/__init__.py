@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.latency.bench import bench as bench
     from delrec_compile.evaluation.parity import check as check
     from delrec_compile.evaluation.proof import prove as prove
+    from delrec_compile.evaluation.proven import build_proven as build_proven
     from delrec_compile.interop.delrec.checkpoint import from_checkpoint as from_checkpoint
     from delrec_compile.interop.nir.reader import from_nir as from_nir
     from delrec_compile.interop.nir.writer import export_nir as export_nir
@@ -71,6 +72,7 @@ API = {
     "bench": "evaluation.latency.bench",
     "bench_on": "evaluation.devices",
     "build": "compiler.build",
+    "build_proven": "evaluation.proven",
     "check": "evaluation.parity",
     "check_on": "evaluation.devices",
     "claims": "evaluation.claims.measure",

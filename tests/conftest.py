@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from pathlib import Path
 
 # small networks run fastest on one thread; set before torch starts its pool, and for children
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# the command is found by its name, as in an environment that is activated
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 # no schedule that someone tuned on this machine; for children too
 os.environ["DELREC_DB"] = os.devnull + "/no-store"
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cases
 import onnx

@@ -23,12 +23,11 @@ from delrec_compile.cli.footprint import footprint
 from delrec_compile.cli.interop import import_
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
-from delrec_compile.cli.terminal import command_words, printable
+from delrec_compile.cli.terminal import PROGRAM, command_words, printable
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
 from delrec_compile.errors import DelrecError, InputError
 
-PROGRAM = "delrec-compile"
 DEBUG = "DELREC_DEBUG"
 ENDED = 128  # plus the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 # faults of the place where a file lies, not of the program

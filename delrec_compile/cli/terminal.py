@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+PROGRAM = "delrec-compile"
 
 
 def print_json(verb: str, **result: Any) -> None:
@@ -65,7 +69,17 @@ def show_line(text: str) -> None:
 
 def command_line(*arguments: object) -> str:
     """A line for a shell that calls this command. Every argument is quoted where it needs to be."""
-    return shlex.join(["delrec-compile", *map(str, arguments)])
+    return shlex.join([*_program(), *map(str, arguments)])
+
+
+def _program() -> list[str]:
+    """The command as a shell finds it: by its name where that is on the path, else as it was called."""
+    if shutil.which(PROGRAM):
+        return [PROGRAM]
+    called = sys.argv[0]
+    if os.path.basename(called) == PROGRAM and os.access(called, os.X_OK):  # noqa: PTH119
+        return [called]
+    return [sys.executable, "-m", "delrec_compile"]
 
 
 def show_next(*arguments: object) -> None:

@@ -64,13 +64,7 @@ def build_proven(
     if out is not None:
         check_output(Path(out), force)
     fitting(first(read_samples(samples), limit), network.inputs)
-    profile = targets.load(target)
-    emulate = not allow_unproven or not {*doctor.missing(profile)} & {*doctor.PROOF}
-    if emulate:
-        check_provable(profile)
-    if devices:
-        progress(f"connecting to {', '.join(map(str, devices))}")
-        reach(devices)
+    emulate = _tried(targets.load(target), devices, allow_unproven, progress)
     summary = inspect(network)
     results: dict[str, Any] = {}
     checks: dict[str, Any] = {"limit": limit, "allow_silent": allow_silent, "progress": progress}
@@ -83,6 +77,17 @@ def build_proven(
 
     artifact = build(network, target, out, force=force, prove=proving, progress=progress, **options)
     return Built(artifact, results["proof"], summary, results["remote"])
+
+
+def _tried(profile: Target, devices: Sequence[Device], allow: bool, progress: Progress) -> bool:
+    """Whether the target's code can be emulated; False only where `allow` is set."""
+    emulate = not allow or not {*doctor.missing(profile)} & {*doctor.PROOF}
+    if emulate:
+        check_provable(profile)
+    if devices:
+        progress(f"connecting to {', '.join(map(str, devices))}")
+        reach(devices)
+    return emulate
 
 
 def check_provable(profile: Target) -> None:

@@ -6,8 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
+import pytest
 from fixtures.command import COMMAND, ok, refused
+from fixtures.processes import gone
+
+from delrec_compile.system.folders import stage_folder
 
 
 def test_build_is_the_whole_path(tmp_path):
@@ -57,19 +63,43 @@ def test_no_write_permission_is_one_line(tmp_path):
     assert "cannot write" in said
 
 
-def test_interrupt_is_130_and_leaves_nothing(tmp_path):
+def descendants(pid):
+    """The numbers of the processes that a process started, and of those that these did."""
+    try:
+        own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [int(p) for p in own] + [p for child in own for p in descendants(child)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_end_of_a_build_ends_its_children_and_leaves_nothing(number, tmp_path):
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    out.mkdir()
+    temporary.mkdir()
     process = subprocess.Popen(
-        [*COMMAND, "build", "-o", str(tmp_path / "a")],
+        [*COMMAND, "build", "-o", str(out / "a")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
         start_new_session=True,
     )
     assert process.stderr is not None
     for line in process.stderr:
         if "compiling" in line:
             break
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert list(tmp_path.iterdir()) == []
+    while not (children := descendants(process.pid)):
+        time.sleep(0.05)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert all(gone(child) for child in children)
+    if number == signal.SIGKILL:  # what it left is removed by the next build
+        assert process.returncode == -number
+        with stage_folder(out / "a", wait=False):
+            pass
+    else:
+        assert process.returncode == 128 + number
+        assert ("interrupted" if number == signal.SIGINT else "ended by SIGTERM") in said
+        assert list(temporary.iterdir()) == []
+    assert list(out.iterdir()) == []

@@ -262,11 +262,13 @@ def is_plain(data: object) -> bool:
 def read_folder(path: Path) -> dict[str, Any]:
     """The parsed manifest.json of a folder. Raises InputError where it is of another schema."""
     try:
-        data = fields.parse_json((path / FILE).read_text())
+        data = fields.parse_json((path / FILE).read_bytes())
     except (OSError, ValueError) as error:
         raise _foreign(path, error) from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise _foreign(path, f"its schema is not '{SCHEMA}'")
+    if not fields.is_intact(data):
+        raise InputError(f"{path / FILE} differs from its own checksum; build the artifact again")
     return data
 
 

@@ -7,7 +7,6 @@ import errno
 import gzip
 import importlib.metadata
 import io
-import json
 import os
 import tarfile
 import zlib
@@ -19,7 +18,7 @@ from typing import Any, TypeVar
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
 from delrec_compile.errors import DelrecError, InputError
-from delrec_compile.system.fields import parse_json
+from delrec_compile.system.fields import parse_json, sealed_text
 from delrec_compile.system.files import sha256
 from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
 
@@ -110,8 +109,7 @@ class Stage:
 
     def write(self, manifest: CommonManifest) -> None:
         """Writes the manifest. Raises OSError."""
-        text = json.dumps(manifest.to_json(), indent=2, sort_keys=True) + "\n"
-        (self.folder / FILE).write_text(text)
+        (self.folder / FILE).write_text(sealed_text(manifest.to_json()))
 
     def complete(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import types
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from enum import EnumType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+SEAL = "sha256"  # key of the checksum that an object holds of itself
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -30,6 +32,22 @@ def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
         return parse(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def sealed_text(data: Mapping[str, Any]) -> str:
+    """The text of a JSON object with its own checksum."""
+    return json.dumps({**data, SEAL: _seal_of(data)}, indent=2, sort_keys=True) + "\n"
+
+
+def is_intact(data: Mapping[str, Any]) -> bool:
+    """Whether a sealed object is as it was written; one without a checksum is believed."""
+    own = _seal_of(data)
+    return bool(data.get(SEAL, own) == own)
+
+
+def _seal_of(data: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in data.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def check_types(instance: object) -> None:

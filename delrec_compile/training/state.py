@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import pickle
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -47,6 +48,12 @@ def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> 
     write_atomic(path, buffer.getvalue())
 
 
+DAMAGE = (
+    *(OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+)
+
+
 def forget(path: Path) -> None:
     """Removes the state, and the remains of a write that was killed."""
     path.unlink(missing_ok=True)
@@ -59,9 +66,12 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
     """The state in `path`. Raises CheckpointError for an invalid file, UsageError for a state of another
     training."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():  # torch.load does not look at the checksums
+                raise zipfile.BadZipFile(damaged)
         record = torch.load(path, weights_only=True, map_location="cpu")
         known = record["format"] == FORMAT
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         raise CheckpointError(
             f"{path} is not a readable unfinished training run; remove it to train again"
         ) from error

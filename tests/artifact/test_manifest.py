@@ -7,17 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fixtures.manifests import folder_of, manifest, typed
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import (
+    FILE,
     Form,
     Manifest,
     load_artifact,
 )
 from delrec_compile.artifact.package import measured
 from delrec_compile.errors import InputError
+from delrec_compile.system.fields import SEAL, sealed_text
 
 CUDA = {
     "form": "cuda",
@@ -200,3 +203,38 @@ def test_a_layer_without_a_grid_is_null() -> None:
     made = Manifest.from_json(values)
     assert made.exact_grids == (None, 15)
     assert made.to_json()["exact_grids"] == [None, 15]
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A folder whose manifest has its checksum."""
+    folder = folder_of(tmp_path / "net", {"src/net.c": b"int a;\n"})
+    data = json.loads((folder / FILE).read_text())
+    (folder / FILE).write_text(sealed_text(data))
+    return folder
+
+
+def test_an_edited_manifest_is_refused(sealed: Path) -> None:
+    load_artifact(sealed)
+    data = json.loads((sealed / FILE).read_text())
+    (sealed / FILE).write_text(json.dumps({**data, "outputs": 1}))
+    with pytest.raises(InputError, match=r"manifest.json differs from its own checksum"):
+        load_artifact(sealed)
+    del data[SEAL]
+    (sealed / FILE).write_text(json.dumps(data))
+    load_artifact(sealed)
+
+
+def test_no_flipped_bit_is_another_artifact(sealed: Path) -> None:
+    """Each byte of manifest.json, one bit of it: refused, or the same manifest."""
+    raw, want = (sealed / FILE).read_bytes(), load_artifact(sealed).manifest
+    bits = np.random.default_rng(7).integers(8, size=len(raw))
+    for at in range(len(raw)):
+        damaged = bytearray(raw)
+        damaged[at] ^= 1 << int(bits[at])
+        (sealed / FILE).write_bytes(damaged)
+        try:
+            got = load_artifact(sealed).manifest
+        except InputError:
+            continue
+        assert got == want, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -75,3 +76,12 @@ def test_text_is_parsed():
 def test_damaged_and_hostile_text_is_one_kind_of_error(parse, text):
     with pytest.raises(ValueError, match=r"."):
         parse(text)
+
+
+def test_a_sealed_object_is_as_it_was_written():
+    data = {"b": 0.1 + 0.2, "a": ["ä", None, 1e-300]}
+    text = fields.sealed_text(data)
+    assert fields.is_intact(json.loads(text))
+    assert fields.sealed_text(dict(reversed(data.items()))) == text
+    assert not fields.is_intact({**json.loads(text), "b": 0.3})
+    assert fields.is_intact(data), "one without a checksum is believed"

@@ -85,7 +85,12 @@ def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
     ):
         with refusal(UsageError, "trained on different data", 2, tmp_path):
             train(sets, small(), state=kept, resume=True)
-    kept.write_bytes(kept.read_bytes()[:100])
+    raw = bytearray(kept.read_bytes())
+    kept.write_bytes(raw[:100])
+    with refusal(CheckpointError, "not a readable unfinished training run", 3, tmp_path):
+        train(toy_sets(), small(), state=kept, resume=True)
+    raw[len(raw) // 2] ^= 1  # in a tensor: other weights
+    kept.write_bytes(raw)
     with refusal(CheckpointError, "not a readable unfinished training run", 3, tmp_path):
         train(toy_sets(), small(), state=kept, resume=True)
 

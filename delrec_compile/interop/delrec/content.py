@@ -128,8 +128,9 @@ def _reason(error: Exception) -> str:
         return f"it holds {named[1] or named[2]}, which is no tensor or plain value"
     if "TorchScript" in text:
         return "it is a TorchScript archive, a program"
-    first = text.split(". ")[0][:120].rstrip(" .:")
-    return first if " " in first else "it is no file of torch.save"
+    if any(word in text for word in ("allowlisted", "unrecognized function", "safe_globals")):
+        return "it holds an object that is no tensor or plain value"
+    return "it is no file of torch.save, or a damaged one"
 
 
 def _array(where: str, value: Any) -> F64:

@@ -51,6 +51,8 @@ def test_every_spike_and_class_of_each_script(name: str, tmp_path: Path) -> None
     assert made.remarks[0].startswith(f"neurons of {name} (")
     assert any("each spike arrives once" in remark for remark in made.remarks)
     same(made, net)
+    for layer, fires in zip(made.unfrozen.layers, net.fires(), strict=True):
+        assert layer.lif.fires == fires  # no random membrane is at the threshold
 
 
 def test_every_recipe_has_a_script() -> None:

@@ -149,7 +149,5 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     assert not [text for text in told if "\n" in text or "\x1b" in text]
     for text in (b"", b"hello", bytes(whole[: len(whole) // 2])):
         path.write_bytes(text)
-        with refusal(
-            CheckpointError, "no file of torch.save|damaged|PytorchStreamReader|Ran out", 3
-        ):
+        with refusal(CheckpointError, "no file of torch.save|damaged", 3):
             read_content(path)

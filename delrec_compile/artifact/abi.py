@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from delrec_compile.errors import UsageError
 from delrec_compile.system import fields
 
 BATCH = "run_batch"  # the entry of many streams, of libraries only
@@ -55,6 +56,46 @@ def c_name(text: str) -> str:
     """The text as a C identifier."""
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     return name if name and not name[0].isdigit() else f"n_{name}"
+
+
+NAME_LETTERS = 64  # of a prefix of C symbols: files, folders and linkers have limits too
+# names that CMake keeps for its own targets, and libraries that every linker knows
+TAKEN = frozenset(
+    {
+        *("all", "clean", "help", "install", "package", "rebuild_cache", "edit_cache", "test"),
+        *("run_tests", "zephyr", "app", "c", "m", "dl", "rt", "pthread", "util", "resolv", "gcc"),
+    }
+)
+
+
+def checked_name(name: str) -> str:
+    """A name that someone chose for an artifact. Raises UsageError for one that C does not take."""
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or len(name) > NAME_LETTERS:
+        shown = name if len(name) <= NAME_LETTERS else f"{name[:20]}... of {len(name)} letters"
+        raise UsageError(
+            f"name '{shown}': a letter, then letters, digits and _ are required, at most "
+            f"{NAME_LETTERS} in all"
+        )
+    if name.lower() in TAKEN:
+        raise UsageError(f"name '{name}': CMake or the linker has that name; choose another")
+    return name
+
+
+def artifact_name(network: str, chosen: str | None = None) -> str:
+    """Prefix of an artifact's C symbols: the chosen name, or one made of the network's.
+
+    Raises UsageError for a chosen name that C does not take, and for one that is too long.
+    """
+    if chosen is not None:
+        return checked_name(chosen)
+    name = c_name(network).lstrip("_") or "n"
+    name = f"n_{name}" if name[0].isdigit() or name.lower() in TAKEN else name
+    if len(name) > NAME_LETTERS:
+        raise UsageError(
+            f"the network's name, '{name[:20]}...', has {len(name)} letters; at most {NAME_LETTERS} "
+            "are allowed: choose another with --name"
+        )
+    return name
 
 
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from delrec_compile.cli.options import (
     Json,
     Limit,
     Model,
+    Name,
     NumericMode,
     Samples,
     Target,
@@ -47,6 +49,7 @@ def build(
     model: Source = DEFAULT,
     target: Target = "x86_64",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Artifact folder.")] = None,
+    name: Name = None,
     numeric: NumericMode = FLOAT32,
     calibrate: Calibration = None,
     unroll: Annotated[int, typer.Option(min=1, help="Time steps per call of step.")] = 1,
@@ -69,9 +72,9 @@ def build(
     """Compile a network, prove it against PyTorch, time it."""
     if model.endswith(".onnx"):
         plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
-        plain.build(model, target, out, cpu, force, allow_unproven, as_json)
+        plain.build(model, target, out, name, cpu, force, allow_unproven, as_json)
         return
-    options: dict[str, Any] = {"unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
+    options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump, "samples": samples}
     options |= {"limit": limit, "allow_unproven": allow_unproven, "allow_silent": allow_silent}
     built = _build(model, target, out, calibrate, device or [], options)
@@ -135,14 +138,18 @@ def export(
         ),
     ] = "portable",
     unroll: Annotated[int, typer.Option(min=1, help="Time steps per call.")] = 1,
+    name: Name = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the step as ONNX, with its state as inputs and outputs; or the network as NIR."""
+    from delrec_compile.artifact.abi import checked_name
     from delrec_compile.network import checkpoint
     from delrec_compile.network.onnx_step.export import export as export_onnx
 
     network = checkpoint.load(model)
+    if name is not None:
+        network = replace(network, name=checked_name(name))
     if form == "nir":
         export_nir(network, NIR if out == STEP else out, force, as_json)
         return

@@ -85,7 +85,7 @@ def import_(
     from delrec_compile.interop.verify import verify
     from delrec_compile.network import checkpoint
 
-    _check_output(out, force)
+    _check_output(out, force, options["name"])
     _check_numbers(options["max_input"], options["dt_ms"], density)
     shape = _shape(options.pop("input_shape"))
     with saying() as say:
@@ -102,7 +102,7 @@ def import_(
             verdict = {**spikes.as_dict(), "differing_before_freezing": before}
             verdict |= {"layers": list(imported.names), "random": events is None}
         accuracy = None if events is None else _accuracy(imported.network, events)
-    checkpoint.save(imported.network, out)
+    checkpoint.save(checkpoint.named_after(imported.network, out), out)
     result = _result(out, imported, verdict, accuracy)
     if as_json:
         print_json("import", **result)
@@ -111,13 +111,19 @@ def import_(
     show_next("build", out)
 
 
-def _check_output(out: Path, force: bool) -> None:
-    """Raises UsageError or CheckpointError for a file that cannot be written, or must not be."""
+def _check_output(out: Path, force: bool, name: str | None) -> None:
+    """Raises UsageError or CheckpointError for a file that cannot be written, or must not be.
+
+    name: of the network; None: that of its file.
+    """
+    from delrec_compile.artifact.abi import checked_name
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.system.files import check_writable
 
     if out.suffix != ".safetensors":
         raise UsageError(f"-o {out}: a name that ends in .safetensors is required")
+    if name is not None:
+        checked_name(name)
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
     check_writable(out)

@@ -38,6 +38,12 @@ Calibration = Annotated[
         "--calibrate", help="Samples to calibrate integer modes on: .h5 or .npz, of training data."
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="Name of the network, prefix of files and C symbols [that of its file]."
+    ),
+]
 Cpu = Annotated[
     str | None,
     typer.Option("--cpu", help="LLVM's CPU name, such as x86-64-v3, or a GPU's, such as sm_90."),

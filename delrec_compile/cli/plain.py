@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from delrec_compile.artifact.plain import PlainArtifact
 
 LANE = "a plain ONNX step"
-BUILD_OPTIONS = ("model", "target", "out", "cpu", "force", "allow_unproven", "as_json")
+BUILD_OPTIONS = ("model", "target", "out", "name", "cpu", "force", "allow_unproven", "as_json")
 CHECK_OPTIONS = ("path", "as_json")
 BENCH_OPTIONS = ("path", "rounds", "as_json")
 SLOWER = (
@@ -53,6 +53,7 @@ def build(
     model: str,
     target: str,
     out: Path | None,
+    name: str | None,
     cpu: str | None,
     force: bool,
     allow_unproven: bool,
@@ -76,7 +77,8 @@ def build(
             done["bench"] = child.call(f"{task}bench_plain", path=path)
             return True
 
-        artifact = build_plain(model, target, out, cpu=cpu, force=force, prove=prove, progress=say)
+        options: dict[str, Any] = {"name": name, "cpu": cpu, "force": force}
+        artifact = build_plain(model, target, out, prove=prove, progress=say, **options)
     _print_build(artifact, done, as_json)
     judge_unproven(artifact.manifest.proven, artifact.path, allow_unproven)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import Force, Json
+from delrec_compile.cli.options import Force, Json, Name
 from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
     device: Annotated[str | None, typer.Option(help="Torch device: cpu (default) or cuda.")] = None,
+    name: Name = None,
     config: Config = None,
     options: Settings = None,
     resume: Resume = False,
@@ -61,20 +62,33 @@ def train(
     flags: dict[str, Any] = {"recurrence": recurrence, "hidden": hidden, "kernel": kernel}
     flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
     recipe = TrainConfig.with_options(options or (), config, **flags)
-    result, files = _fit(data, out, recipe, log=log, plots=plots, resume=resume, force=force)
+    result, files = _fit(
+        data, out, recipe, name=name, log=log, plots=plots, resume=resume, force=force
+    )
     _print_training(out, result, files, as_json)
 
 
 def _fit(
-    data: Path, out: Path, config: TrainConfig, *, log: str, plots: bool, resume: bool, force: bool
+    data: Path,
+    out: Path,
+    config: TrainConfig,
+    *,
+    name: str | None,
+    log: str,
+    plots: bool,
+    resume: bool,
+    force: bool,
 ) -> tuple[TrainResult, list[Path]]:
     """Trains and writes; returns the result and the files beside the network."""
+    from delrec_compile.artifact.abi import checked_name
     from delrec_compile.network import checkpoint
     from delrec_compile.system.files import check_writable
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
+    if name is not None:
+        checked_name(name)
     state = _state(out, log=log, resume=resume, force=force)
     suffix = LOGS[log]
     rows = out.with_suffix(suffix) if suffix else None
@@ -94,7 +108,7 @@ def _fit(
             resume=resume,
             log=rows,
         )
-    checkpoint.save(result.network, out)
+    checkpoint.save(replace(result.network, name=name or out.stem[: checkpoint.STEM]), out)
     forget(state)
     files = [rows] if rows else []
     if plots:

@@ -9,7 +9,7 @@ from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
-from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.abi import artifact_name, checked_name
 from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
 from delrec_compile.compiler.manifest import manifest_of
@@ -32,6 +32,7 @@ def build(
     target: str = "x86_64",
     out: Path | str | None = None,
     *,
+    name: str | None = None,
     numeric: str = Numeric.FLOAT32,
     calibrate: Events | None = None,
     unroll: int = 1,
@@ -45,21 +46,24 @@ def build(
 ) -> Artifact:
     """Exports, compiles in a child process, links and packs the artifact.
 
-    out: folder, by default `<network>-<target>`. numeric: float32, int16 or int8. calibrate: samples
-    of training or validation to calibrate the integer modes on. unroll: time steps per call of
-    `step`. cpu: LLVM's name of a CPU in place of this machine's, such as `x86-64-v3`, or a GPU's
-    architecture. tuned: whether to take the schedule that `tune` found. db: folder of its store.
-    dump: folder for the result of each phase of the lowering. prove: called with the artifact before
-    it is moved into its place, may write in it; its result is `proven` of the manifest. After an
-    error, also one of `prove`, everything is as before. Raises UnsupportedError, InputError,
-    ToolchainError, CompilerCrash.
+    out: folder, by default `<network>-<target>` and the options that differ from their defaults.
+    name: prefix of all files and C symbols, by default the network's name. numeric: float32, int16
+    or int8. calibrate: samples of training or validation to calibrate the integer modes on. unroll:
+    time steps per call of `step`. cpu: LLVM's name of a CPU in place of this machine's, such as
+    `x86-64-v3`, or a GPU's architecture. tuned: whether to take the schedule that `tune` found. db:
+    folder of its store. dump: folder for the result of each phase of the lowering. prove: called
+    with the artifact before it is moved into its place, may write in it; its result is `proven` of
+    the manifest. After an error, also one of `prove`, everything is as before. Raises
+    UnsupportedError, UsageError, InputError, ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)
     mode = profile.numeric_mode(numeric)
     if unroll < 1:
         raise UnsupportedError(f"unroll={unroll}: at least 1 time step per call is required")
-    name = c_name(network.name)
-    out = _output(out, name, profile.name, mode)
+    if name is not None:
+        network = replace(network, name=checked_name(name))
+    name = artifact_name(network.name)
+    out = _output(out, _default_name(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
     _check_before(profile, cpu, dump)
     with staging(out, force) as stage:
@@ -85,9 +89,9 @@ def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:
     return replace(manifest, golden_sha256=golden, tools=tools(), files=checksums(stage))
 
 
-def _output(out: Path | str | None, name: str, target: str, mode: Numeric) -> Path:
+def _output(out: Path | str | None, default: str) -> Path:
     """The folder of the artifact, with a name of its own."""
-    return named(Path(out) if out is not None else Path(_default_name(name, target, mode)))
+    return named(Path(out if out is not None else default))
 
 
 def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None) -> None:
@@ -111,5 +115,7 @@ def _compiled_network(
     return quantised
 
 
-def _default_name(name: str, target: str, mode: Numeric) -> str:
-    return f"{name}-{target}-{mode}" if mode.is_integer else f"{name}-{target}"
+def _default_name(name: str, target: str, mode: Numeric, cpu: str | None, unroll: int) -> str:
+    """Name of the folder: builds of other options lie beside each other."""
+    options = [cpu or "", f"unroll{unroll}" if unroll > 1 else "", mode if mode.is_integer else ""]
+    return "-".join(filter(None, (name, target, *options)))

@@ -30,7 +30,7 @@ class ImportOption:
 OPTIONS = (
     ImportOption("dt_ms", float, EVERY, "Length of a step in ms, if the source does not state it."),
     ImportOption("max_input", int, EVERY, "Largest input count; 1 for spikes [31]."),
-    ImportOption("name", str, EVERY),
+    ImportOption("name", str, EVERY, "Name of the network [that of its file]."),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."
     ),

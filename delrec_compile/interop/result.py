@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.network import checkpoint
 from delrec_compile.network.drive import drive
 from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import FOREIGN_MARGIN
@@ -82,6 +84,11 @@ class Imported:
     model: Model | None = None
     layers: tuple[int, ...] | None = None
     names: tuple[str, ...] = ()
+
+    def named_after(self, path: Path) -> Imported:
+        """The same, named after its file where it has no name of its own."""
+        network, unfrozen = (checkpoint.named_after(n, path) for n in (self.network, self.unfrozen))
+        return replace(self, network=network, unfrozen=unfrozen)
 
     def check(
         self,

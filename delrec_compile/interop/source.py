@@ -85,9 +85,9 @@ def _from_file(path: Path, options: dict[str, Any]) -> Imported:
             "'module:function'"
         )
     if path.suffix in NIR_SUFFIXES:
-        return READERS[NIR].read(path, options)
+        return READERS[NIR].read(path, options).named_after(path)
     if path.suffix in CHECKPOINT_SUFFIXES:
-        return READERS[CHECKPOINT].read(path, options)
+        return READERS[CHECKPOINT].read(path, options).named_after(path)
     raise CheckpointError(
         f"{path}: unknown kind of file '{path.suffix}'; allowed: "
         f"{', '.join((*NIR_SUFFIXES, *CHECKPOINT_SUFFIXES))}, "

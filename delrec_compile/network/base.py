@@ -16,6 +16,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
 
+UNNAMED = "network"  # a network without a name of its own takes that of its file
 MAX_INPUT = 255  # the self-test of an artifact holds its counts in bytes
 State = dict[str, NDArray[Any]]
 
@@ -64,7 +65,7 @@ class BaseNetwork(ABC, Generic[L, R]):
     dt_ms: float = 10.0
     max_input: int = 31
     labels: tuple[str, ...] = ()
-    name: str = "network"
+    name: str = UNNAMED
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     membrane_dtype: ClassVar[str] = "float32"

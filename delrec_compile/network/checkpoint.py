@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 
 from delrec_compile.bundled import DEFAULT, NETWORKS
 from delrec_compile.errors import CheckpointError, NetworkError
+from delrec_compile.network.base import UNNAMED
 from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
 from delrec_compile.network.tensor_file import DAMAGE, Arrays, Tensors, network_fields, read, write
 from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
@@ -26,6 +27,7 @@ FORMAT = "delrec.network/1"
 BUNDLED = NETWORKS
 DELAY = "delay"  # its tensor, int16
 OWN = "own"  # names of the constants that differ from neuron to neuron
+STEM = 60  # letters of a file's name that name a network
 DEFAULT_READOUT = "leaky"  # kind of a description that names none
 NEEDED = f"a .safetensors network or the name of a bundled one ({', '.join(BUNDLED)})"
 
@@ -47,7 +49,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
 
 
 def load(source: Path | str = DEFAULT) -> Network:
-    """Reads a network file, or a bundled network by name.
+    """Reads a network file, or a bundled network by name. One that was saved unnamed is named after it.
 
     Raises CheckpointError: missing, truncated, foreign, pickled, wrong keys or shapes, bad values.
     """
@@ -58,7 +60,7 @@ def load(source: Path | str = DEFAULT) -> Network:
             f"{wrong_file(path, NEEDED)} (its format is '{meta.get('format', 'none')}')"
         )
     try:
-        return _build(arrays, parse_json(meta["config"]))
+        return named_after(_build(arrays, parse_json(meta["config"])), path)
     except (NetworkError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     except DAMAGE as error:
@@ -66,6 +68,11 @@ def load(source: Path | str = DEFAULT) -> Network:
             f"{path}: its description is damaged ({error!r}); make it again "
             "with 'delrec-compile train'"
         ) from error
+
+
+def named_after(network: Network, path: Path) -> Network:
+    """The network, named after its file where it has no name of its own."""
+    return replace(network, name=path.stem[:STEM]) if network.name == UNNAMED else network
 
 
 def digest(network: Network) -> str:

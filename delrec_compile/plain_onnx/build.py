@@ -9,7 +9,7 @@ from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
-from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.abi import artifact_name
 from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
 from delrec_compile.artifact.plain import PlainArtifact, PlainManifest
 from delrec_compile.compiler.forms.machine import kernel_symbol
@@ -28,6 +28,7 @@ def build_plain(
     target: str = "x86_64",
     out: Path | str | None = None,
     *,
+    name: str | None = None,
     cpu: str | None = None,
     force: bool = False,
     prove: Callable[[PlainArtifact], bool] | None = None,
@@ -35,13 +36,15 @@ def build_plain(
 ) -> PlainArtifact:
     """Compiles the step of an .onnx file with TVM's own fused kernels.
 
-    out: folder, by default `<file>-<target>`. prove: as in `build` of a network. Raises ModelError,
-    UnsupportedError, InputError, ToolchainError, CompilerCrash.
+    out: folder, by default `<file>-<target>`. name: prefix of files and C symbols, by default the file's
+    name. prove: as in `build` of a network. Raises ModelError,
+    UnsupportedError, InputError, ToolchainError, UsageError, CompilerCrash.
     """
     profile = _library_profile(target)
     graph = read(path)
-    name = c_name(Path(path).stem)
-    out = named(Path(out) if out is not None else Path(f"{name}-{profile.name}"))
+    name = artifact_name(Path(path).stem, name)
+    default = "-".join(filter(None, (name, profile.name, cpu)))
+    out = named(Path(out if out is not None else default))
     check_output(out, force)
     toolchain.cc(profile.triple)
     with staging(out, force) as stage:

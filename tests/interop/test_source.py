@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nir
 import pytest
 import torch
+from fixtures.nir_graphs import two
 from helpers import refusal
 
 from delrec_compile.errors import CheckpointError, DelrecError, UnsupportedError, UsageError
 from delrec_compile.interop import source
 from delrec_compile.interop.source import import_model
+from delrec_compile.network import checkpoint
 
 
 def test_options_of_another_source_are_refused(tmp_path: Path) -> None:
@@ -63,3 +67,15 @@ def test_the_framework_of_a_module_is_that_of_its_neurons(monkeypatch: pytest.Mo
     assert calls == [(model, True, "n")]
     with refusal(UsageError, "a module of snntorch takes no sigma", 2):
         import_model(model, sigma=0.5)
+
+
+def test_a_file_without_a_name_of_its_own_gives_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.nir"
+    nir.write(path, two())
+    imported = import_model(path, dt_ms=1.0)
+    assert imported.network.name == imported.unfrozen.name == "kitchen"
+    assert import_model(path, dt_ms=1.0, name="other").network.name == "other"
+    saved = checkpoint.save(
+        replace(imported.network, name="network"), tmp_path / "bath.safetensors"
+    )
+    assert checkpoint.load(saved).name == "bath"

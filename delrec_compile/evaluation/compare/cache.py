@@ -8,7 +8,7 @@ from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
-from delrec_compile.artifact.abi import c_name
+from delrec_compile.artifact.abi import artifact_name
 from delrec_compile.artifact.manifest import Artifact, Manifest, load_artifact
 from delrec_compile.artifact.package import TOOLS, measured
 from delrec_compile.compiler.build import build
@@ -39,7 +39,8 @@ def cached_build(
     with these tools and the schedule that a build would have now. db: the store of tuned schedules.
     """
     profile = targets.load(target)
-    folder = Path(out) / f"{c_name(network.name)}-{profile.name}-{numeric}"
+    name, content = artifact_name(network.name), checkpoint.digest(network)[:8]
+    folder = Path(out) / f"{name}-{content}-{profile.name}-{numeric}"
     if not rebuild:
         progress("looking for a cached artifact")
         try:

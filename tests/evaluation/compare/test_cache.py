@@ -8,6 +8,7 @@ import pytest
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.evaluation.compare import cache
+from delrec_compile.network import checkpoint
 
 TARGET = "x86_64"
 
@@ -36,7 +37,8 @@ def test_an_artifact_is_reused(stored, network):
     folder, artifact = stored
     again, reused = cache.cached_build(network, TARGET, out=folder)
     assert reused
-    assert again.path == artifact.path == folder / f"{network.name}-{TARGET}-float32"
+    content = checkpoint.digest(network)[:8]
+    assert again.path == artifact.path == folder / f"{network.name}-{content}-{TARGET}-float32"
 
 
 @pytest.mark.parametrize(

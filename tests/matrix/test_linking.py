@@ -1,0 +1,195 @@
+"""Artifacts in other programs: the self-test links from every build system, two networks keep apart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cases
+import pytest
+
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.compiler.build import build
+from delrec_compile.errors import UsageError
+from delrec_compile.network.model import Network
+from delrec_compile.system import toolchain
+
+Build = Callable[..., Artifact]
+CALLS = '#include "{0}.h"\nint main(void) {{ return {0}_self_test(); }}\n'
+STEPS = '#include "{0}.h"\nint main(void) {{ static {0}_state s; {0}_reset(&s); return 0; }}\n'
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """`made(case, target, name="one", numeric=...)`: an artifact, built once."""
+    built: dict[tuple[str, ...], Artifact] = {}
+
+    def make(case: str, target: str, name: str = "one", numeric: str = "float32") -> Artifact:
+        key = (case, target, name, numeric)
+        if key not in built:
+            out = tmp_path_factory.mktemp(name) / "artifact"
+            options = {"name": name, "numeric": numeric, "tuned": False}
+            built[key] = build(cases.network(case), target, out, **options)
+        return built[key]
+
+    return make
+
+
+def run(*command: str | Path, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def passes(*command: str | Path, folder: Path | None = None) -> None:
+    done = run(*command, folder=folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def program(text: str, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / "main.c"
+    file.write_text(text)
+    return file
+
+
+def objects(artifact: Artifact, out: Path, files: Sequence[Path]) -> list[Path]:
+    """Each file compiled by itself, as build systems do that are not here."""
+    out.mkdir()
+    made = []
+    for file in files:
+        made.append(out / f"{file.stem}.o")
+        flags = ["-std=c99", "-O2", "-ffunction-sections", "-fdata-sections"]
+        include = f"-I{artifact.path / 'include'}"
+        passes(*toolchain.cc(), *flags, include, "-c", file, "-o", made[-1])
+    return made
+
+
+@pytest.mark.parametrize("kind", ["so", "a"])
+def test_the_self_test_of_a_library(kind: str, made: Build, tmp_path: Path) -> None:
+    artifact = made("conv3", "x86_64")
+    main = program(CALLS.format("one"), tmp_path)
+    lib = artifact.path / "lib"
+    linked = [lib / "libone.a"] if kind == "a" else [f"-L{lib}", "-lone", f"-Wl,-rpath,{lib}"]
+    passes(*toolchain.cc(), f"-I{artifact.path / 'include'}", main, *linked, "-o", tmp_path / "p")
+    passes(tmp_path / "p")
+
+
+def test_the_self_test_of_make_and_of_files_alone(made: Build, tmp_path: Path) -> None:
+    artifact = made("conv3", "portable_c")
+    folder = shutil.copytree(artifact.path, tmp_path / "c")
+    main = program(CALLS.format("one"), tmp_path)
+    passes("make", "-C", folder)
+    include = f"-I{folder / 'include'}"
+    passes(*toolchain.cc(), include, main, folder / "libone.a", "-o", tmp_path / "p")
+    passes(tmp_path / "p")
+    described = json.loads((folder / "library.json").read_text())["build"]
+    sources = sorted((folder / described["srcDir"]).glob("*.c"))
+    zephyr = (folder / "zephyr" / "CMakeLists.txt").read_text()
+    assert all(f"../src/{s.name}" in zephyr for s in sources)
+    compiled = objects(artifact, tmp_path / "o", sources)
+    passes(*toolchain.cc(), include, main, *compiled, "-o", tmp_path / "q")
+    passes(tmp_path / "q")
+
+
+def test_a_program_that_does_not_call_the_self_test_does_not_hold_it(
+    made: Build, tmp_path: Path
+) -> None:
+    artifact = made("conv3", "portable_c")
+    compiled = objects(artifact, tmp_path / "o", sorted((artifact.path / "src").glob("*.c")))
+    main = program(STEPS.format("one"), tmp_path)
+    include = f"-I{artifact.path / 'include'}"
+    linked = tmp_path / "p"
+    passes(*toolchain.cc(), include, main, *compiled, "-Wl,--gc-sections", "-o", linked)
+    symbols = run("nm", linked).stdout
+    assert "one_reset" in symbols
+    assert not {"one_self_test", "one_test_state", "golden_output"} & {*symbols.split()}
+
+
+def test_cmake_adds_installs_and_finds(made: Build, tmp_path: Path) -> None:
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed here")
+    artifact = made("conv3", "portable_c")
+    install, head = tmp_path / "installed", "cmake_minimum_required(VERSION 3.13)\nproject(app C)\n"
+    passes("cmake", "-S", artifact.path, "-B", tmp_path / "b", f"-DCMAKE_INSTALL_PREFIX={install}")
+    passes("cmake", "--build", tmp_path / "b", "--target", "install")
+    for how, line in (
+        ("found", "find_package(one REQUIRED CONFIG)"),
+        ("added", f"add_subdirectory({artifact.path} one)"),
+    ):
+        folder = program(CALLS.format("one"), tmp_path / how).parent
+        app = "add_executable(app main.c)\ntarget_link_libraries(app PRIVATE one::one)\n"
+        (folder / "CMakeLists.txt").write_text(f"{head}{line}\n{app}")
+        passes("cmake", "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={install}")
+        passes("cmake", "--build", folder / "b")
+        passes(folder / "b" / "app")
+
+
+BOTH = """\
+#include "one.h"
+#include "two.h"
+#include <stdio.h>
+int main(void)
+{
+    printf("%d %d %d", ONE_INPUTS, TWO_INPUTS, one_self_test() + two_self_test());
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["x86_64", "portable_c"])
+def test_two_networks_in_one_program(target: str, made: Build, tmp_path: Path) -> None:
+    one = made("conv3", target)
+    two = made("mixed", target, "two", "int8")
+    main = program(BOTH, tmp_path)
+    include = [f"-I{a.path / 'include'}" for a in (one, two)]
+    linked: list[Path] = []
+    for a in (one, two):
+        if target == "x86_64":
+            linked.append(a.path / str(a.manifest.static_library))
+        else:
+            sources = sorted((a.path / "src").glob("*.c"))
+            linked += objects(a, tmp_path / f"{a.manifest.name}.o", sources)
+    passes(*toolchain.cc(), *include, main, *linked, "-o", tmp_path / "p")
+    sizes = (one.manifest.inputs, two.manifest.inputs)
+    assert run(tmp_path / "p").stdout == f"{sizes[0]} {sizes[1]} 0"
+
+
+@pytest.mark.parametrize(
+    ("other", "numeric"), [("mixed", "float32"), ("conv3", "int8")], ids=["network", "numeric"]
+)
+def test_two_of_one_name_do_not_get_into_one_program(
+    other: str, numeric: str, made: Build, tmp_path: Path
+) -> None:
+    """Neither included together nor, each by a file of its own, linked together."""
+    pair = (made("conv3", "x86_64"), made(other, "x86_64", "one", numeric))
+    heads = [a.path / "include" / "one.h" for a in pair]
+    both = tmp_path / "both.c"
+    both.write_text(f'#include "{heads[0]}"\n#include "{heads[1]}"\n')
+    done = run(*toolchain.cc(), "-c", both, "-o", tmp_path / "both.o")
+    assert "two different artifacts are named one" in done.stderr
+    parts = []
+    for i, head in enumerate(heads):
+        part = tmp_path / f"part{i}.c"
+        call = "int main(void)" if i == 0 else "int part(void)"
+        part.write_text(f'#include "{head}"\n{call} {{ return one_self_test(); }}\n')
+        parts.append(part)
+    libraries = [a.path / "lib" / "libone.a" for a in pair]
+    assert run(*toolchain.cc(), *parts, *libraries, "-o", tmp_path / "p").returncode != 0
+    assert run(*toolchain.cc(), *parts, libraries[0], "-o", tmp_path / "p").returncode != 0
+    shared = [a.path / "lib" / "libone.so" for a in pair]
+    paths = [f"-Wl,-rpath,{s.parent}" for s in shared]
+    done = run(*toolchain.cc(), *parts, *shared, *paths, "-o", tmp_path / "q")
+    assert done.returncode != 0 or run(tmp_path / "q").returncode not in (0, 1)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "two words", "1st", "", "_x", "test", "caf\u00e9"])
+def test_a_name_that_c_does_not_take_is_refused_before_anything_is_made(
+    name: str, tmp_path: Path
+) -> None:
+    network: Network = replace(cases.network("conv3"), notes={})
+    with pytest.raises(UsageError, match="name"):
+        build(network, "x86_64", tmp_path / "out", name=name)
+    assert not any(tmp_path.iterdir())

@@ -6,7 +6,7 @@
 Each of the M heads has a kernel and delays of its own: M * (K + N) parameters. The paper has one.
 Without delays only the kernel counts.
 
-Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), delays (N,)). Heads
+Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), later (1, 1, K, 1)). Heads
 are an extension of this project.
 """
 

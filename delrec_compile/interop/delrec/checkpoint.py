@@ -12,6 +12,7 @@ Sources: arXiv 2509.24852 (DelRec), arXiv 2604.15997 and the layout of their aut
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,15 +127,21 @@ def _constants_remarks(
     recipe: Recipe, hidden: list[Constants], readout: Constants | None
 ) -> list[str]:
     """The recipe, and the constants of every layer: what its user has to compare."""
-    texts = [constants.text() for constants in hidden]
-    if len(set(texts)) == 1:
-        parts = [f"every layer: {texts[0]}"]
-    else:
-        parts = [f"layer {i}: {text}" for i, text in enumerate(texts)]
+    parts, first = [], 0
+    for text, alike in itertools.groupby(constants.text() for constants in hidden):
+        last = first + len(list(alike)) - 1
+        parts.append(f"{_layer_names(first, last, len(hidden))}: {text}")
+        first = last + 1
     if readout is not None:
         parts.append(f"readout: beta {readout.beta:.6g}, gain {readout.factor:.6g}")
     told = "; ".join(parts)
     return [f"neurons of {recipe.name} ({recipe.script}): {told}; --recipe and --layer change them"]
+
+
+def _layer_names(first: int, last: int, count: int) -> str:
+    if last - first + 1 == count:
+        return "every layer"
+    return f"layer {first}" if first == last else f"layers {first} to {last}"
 
 
 def _chain(

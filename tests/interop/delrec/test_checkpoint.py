@@ -178,3 +178,11 @@ def test_a_threshold_that_no_network_has(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "delrec-shd")
     with refusal(UsageError, "layer 0: lif: v_reset 0.0 is not below the threshold -1.0", 2):
         delrec_compile.from_checkpoint(path, threshold=-1.0)
+
+
+def test_layers_with_the_same_constants_are_told_as_one(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-shd")
+    told = delrec_compile.from_checkpoint(path).remarks[0]
+    assert ": every layer: beta 0.047619, gain 1, fires at 1, reset hard; readout: beta" in told
+    told = delrec_compile.from_checkpoint(path, layers=["1:fires=above"]).remarks[0]
+    assert "layer 0: beta 0.047619, gain 1, fires at 1, reset hard; layer 1: beta 0.0" in told

@@ -153,7 +153,7 @@ def batches(config: Any, model: Any, options: argparse.Namespace) -> Iterator[Ba
         x, labels = held[0], held[1]
         if order is not None:
             x = x.view(-1, config.time_window, config.input_size)[:, order, :]
-        x = x.permute(1, 0, 2).float()
+        x = x.permute(1, 0, 2).float().cpu()  # the loader of SSC takes a GPU where there is one
         utilities.reset_states(model)
         with torch.no_grad():
             y = model(x)
@@ -161,7 +161,7 @@ def batches(config: Any, model: Any, options: argparse.Namespace) -> Iterator[Ba
             y = y[None]
         kept = [m.spikes for m in model.modules() if type(m).__name__ == REGISTRATOR]
         yield Batch(
-            x.numpy(), labels.numpy(), [s.numpy().astype(np.uint8) for s in kept], y.numpy()
+            x.numpy(), labels.cpu().numpy(), [s.numpy().astype(np.uint8) for s in kept], y.numpy()
         )
 
 

@@ -76,7 +76,7 @@ RECIPES = (
     ),
     Recipe(
         "conv-delrec-shd-a808d99",
-        "delrec_snn a808d99 run_shd.py",
+        "delrec_snn a808d99 run_shd.py, 140 inputs",
         SHD,
         TAU_105,
         _own_lif(TAU_105.beta, fires="above"),
@@ -84,7 +84,7 @@ RECIPES = (
     ),
     Recipe(
         "conv-delrec-shd-b80b9a2",
-        f"{FIRST_CONV} run_shd.py",
+        f"{FIRST_CONV} run_shd.py, 700 inputs",
         SHD,
         TAU_105,
         Constants(0.38583),
@@ -199,9 +199,11 @@ def fitting_in(layout: str, content: Content, blocks: list[Block], main: bool = 
         first = [] if kernels[0].ndim == 4 else [f"conv-delrec-{data}-b80b9a2"]
         return [f"conv-delrec-{data}", *first]
     if kernels:
-        older = ["conv-delrec-shd-a808d99", "conv-delrec-shd-b80b9a2"]
-        newest = ["conv-delrec-shd"]
-        return {3: older, 4: newest}.get(kernels[0].ndim, newest + older)
+        if kernels[0].ndim == 4:
+            return ["conv-delrec-shd"]
+        older = ["conv-delrec-shd-a808d99", "conv-delrec-shd-b80b9a2"]  # both with 3 taps
+        told = kernels[0].ndim == 3 and kernels[0].size == 3
+        return older if told else ["conv-delrec-shd", *older]
     norms = [block for block in blocks if block.norm]
     if not norms and not main:
         sure = "hidden_layers" in content.beside or not any(block.has_bias for block in blocks)

@@ -20,6 +20,11 @@ ASKED: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
         {},
         ("conv-delrec-shd-a808d99", "conv-delrec-shd-b80b9a2"),
     ),
+    "a kernel of three axes and five taps": (
+        "conv-delrec-shd-b80b9a2",
+        {"taps": 5},
+        ("conv-delrec-shd", "conv-delrec-shd-a808d99", "conv-delrec-shd-b80b9a2"),
+    ),
     "ssc, a kernel of three axes": (
         "conv-delrec-ssc-b80b9a2",
         {"norm": "bn"},

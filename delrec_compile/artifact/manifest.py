@@ -18,9 +18,7 @@ from delrec_compile.artifact.abi import (
     layer_sizes,
     state_from_json,
 )
-from delrec_compile.artifact.abi import (
-    Form as Form,
-)
+from delrec_compile.artifact.abi import Form as Form
 from delrec_compile.errors import InputError
 from delrec_compile.system import fields
 from delrec_compile.system.files import check_files, check_inside
@@ -294,7 +292,6 @@ def checked(path: Path, kind: type[M], data: Mapping[str, Any]) -> M:
 
 
 def _foreign(path: Path, why: object) -> InputError:
-    return InputError(
-        f"{path} is not an artifact of this project ({FILE}: {why}); "
-        "make one with 'delrec-compile build'"
-    )
+    from delrec_compile.system.recognise import no_artifact
+
+    return InputError(no_artifact(path, why))

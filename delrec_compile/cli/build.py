@@ -70,7 +70,7 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
-    if model.endswith(".onnx"):
+    if plain.is_graph(model):
         plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
         plain.build(model, target, out, name, cpu, force, allow_unproven, as_json)
         return

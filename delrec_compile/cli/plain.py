@@ -24,6 +24,13 @@ SLOWER = (
 )
 
 
+def is_graph(source: str) -> bool:
+    """Whether the source is an ONNX graph, or is called one."""
+    from delrec_compile.system.recognise import GRAPHS, recognise
+
+    return source.endswith(".onnx") or recognise(source).kind in GRAPHS
+
+
 def is_plain(path: Path) -> bool:
     """Whether the path is an artifact of a plain step."""
     from delrec_compile.artifact import manifest

@@ -13,10 +13,14 @@ from typing import Any
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.interop.options import CHECKPOINT, MODULES, NIR, names_for
 from delrec_compile.interop.result import Imported
+from delrec_compile.system.recognise import Kind, recognise, wrong_file
 from delrec_compile.system.renamed import renamed_arguments
 
 NIR_SUFFIXES = (".nir", ".h5", ".hdf5")
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
+# kinds of files that may be damaged: their readers say how
+UNCLEAR = (Kind.HDF5, Kind.PICKLE, Kind.ZIP, Kind.OTHER, Kind.TEXT, Kind.EMPTY)
+NEEDED = "a .nir graph, a .pth checkpoint of the authors' code, or 'module:function'"
 
 
 @dataclass(frozen=True)
@@ -79,20 +83,12 @@ def import_model(source: Any, **options: Any) -> Imported:
 
 
 def _from_file(path: Path, options: dict[str, Any]) -> Imported:
-    if not path.is_file():
-        raise CheckpointError(
-            f"{path}: no such file; name a .nir file, a .pth checkpoint of the authors' code, or "
-            "'module:function'"
-        )
-    if path.suffix in NIR_SUFFIXES:
+    kind = recognise(path).kind
+    if kind is Kind.NIR or (kind in UNCLEAR and path.suffix in NIR_SUFFIXES):
         return READERS[NIR].read(path, options).named_after(path)
-    if path.suffix in CHECKPOINT_SUFFIXES:
+    if kind is Kind.CHECKPOINT or (kind in UNCLEAR and path.suffix in CHECKPOINT_SUFFIXES):
         return READERS[CHECKPOINT].read(path, options).named_after(path)
-    raise CheckpointError(
-        f"{path}: unknown kind of file '{path.suffix}'; allowed: "
-        f"{', '.join((*NIR_SUFFIXES, *CHECKPOINT_SUFFIXES))}, "
-        "or 'module:function' of a function that returns a model"
-    )
+    raise CheckpointError(wrong_file(path, NEEDED))
 
 
 def _from_model(model: Any, options: dict[str, Any]) -> Imported:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import onnx
 
-from delrec_compile.errors import ModelError
+from delrec_compile.errors import ModelError, UnsupportedError
 from delrec_compile.network.onnx_step import file
 from delrec_compile.network.state import PAST, PRESENT
 
 NEEDED = "an ONNX step with its state as past_<name> and present_<name>"
+OWN, PORTABLE = "delrec.", "portable"  # prefix of the metadata of exports, and their plain form
 DTYPES = ("float32", "float64", "int8", "uint8", "int32", "int64", "bool")
 
 
@@ -58,6 +59,7 @@ def read(path: Path | str) -> StepGraph:
     path = Path(path)
     fix = "export it again"
     proto = file.read(path, NEEDED, fix)
+    _refuse_other_forms(proto, str(path))
     file.refuse_huge(proto, str(path))
     try:
         fix = "keep the data files that it names beside it"
@@ -70,6 +72,20 @@ def read(path: Path | str) -> StepGraph:
         raise ModelError(f"{path} is not a valid ONNX file ({why}); {fix}") from error
     file.refuse_huge(inferred, str(path))
     return graph_of(proto, str(path))
+
+
+def _refuse_other_forms(proto: onnx.ModelProto, where: str) -> None:
+    """Raises UnsupportedError for an export of this project that is not one step of plain operators."""
+    facts = {
+        p.key.removeprefix(OWN): p.value for p in proto.metadata_props if p.key.startswith(OWN)
+    }
+    form, unroll = facts.get("form", PORTABLE), facts.get("unroll", "1")
+    if (form, unroll) != (PORTABLE, "1"):
+        raise UnsupportedError(
+            f"{where} is an export of this project ({form} form, {unroll} steps per call) for other "
+            "engines; build the .safetensors network that it was exported from: "
+            "delrec-compile build NAME.safetensors"
+        )
 
 
 def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:

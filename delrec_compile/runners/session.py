@@ -6,7 +6,7 @@ import ctypes
 import functools
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,16 @@ from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, counts, pointer
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 from delrec_compile.system.files import check_files
+
+
+class SavedState(dict[str, NDArray[Any]]):
+    """The state of a stream, by name. source: name, target and hashes of what it belongs to."""
+
+    def __init__(
+        self, source: tuple[str, ...], values: Iterable[tuple[str, NDArray[Any]]] = ()
+    ) -> None:
+        super().__init__(values)
+        self.source = source
 
 
 class Session(KernelRunner):
@@ -85,13 +95,30 @@ class Session(KernelRunner):
         for b in range(self.streams) if stream is None else [self._known(stream)]:
             self._entry["reset"](self._at(b))
 
-    def state(self, stream: int = 0) -> dict[str, NDArray[Any]]:
+    def state(self, stream: int = 0) -> SavedState:
         """A copy of a stream's state, by the names of the manifest's `state`."""
-        return {name: view.copy() for name, view in self._views(stream).items()}
+        views = self._views(stream).items()
+        return SavedState(self._source, ((name, view.copy()) for name, view in views))
+
+    @property
+    def _source(self) -> tuple[str, ...]:
+        m = self.artifact.manifest
+        return (m.name, m.target, m.source_sha256, m.golden_sha256)
 
     def load_state(self, state: Mapping[str, NDArray[Any]], stream: int = 0) -> None:
-        """Restores a result of `state` in any stream of the same network and target."""
+        """Restores a result of `state` in any stream of the same network and target.
+
+        Raises DataError for the state of another network, other names, shapes or types, and values
+        that are no numbers. A plain dict, such as one from a file, says nothing of its network.
+        """
         views = self._views(stream)
+        if not isinstance(state, Mapping):
+            raise DataError(f"the state is a {type(state).__name__}; needed: what `state` returns")
+        if isinstance(state, SavedState) and state.source != self._source:
+            raise DataError(
+                f"the state is of {' on '.join(state.source[:2])}, this session of another network or "
+                f"build ({' on '.join(self._source[:2])}); states do not pass between them"
+            )
         if set(state) != set(views):
             raise DataError(f"the state has {', '.join(sorted(state))}; needed: {', '.join(views)}")
         for name, view in views.items():
@@ -101,6 +128,9 @@ class Session(KernelRunner):
                     f"state '{name}' is {list(new.shape)} of {new.dtype}; "
                     f"needed: {list(view.shape)} of {view.dtype}"
                 )
+            if new.dtype.kind == "f" and not np.isfinite(new).all():
+                at = int(np.argmin(np.isfinite(new)))
+                raise DataError(f"state '{name}'[{at}] is {new[at]}; finite numbers are required")
         for name, view in views.items():
             view[:] = state[name]
 

@@ -19,6 +19,7 @@ from delrec_compile.bundled import NETWORKS
 from delrec_compile.errors import did_you_mean
 from delrec_compile.system.fields import parse_json
 
+PROGRAM = "delrec-compile"
 MANIFEST = "manifest.json"
 HEAD = 1 << 20  # bytes of an HDF5 file that hold the names of its first groups
 MEMBERS = 400  # of an archive that are looked at
@@ -56,6 +57,9 @@ class Kind(StrEnum):
     MISSING = "missing"
     UNREADABLE = "not readable"
     OTHER = "a file of an unknown kind"
+
+
+GRAPHS = (Kind.STEP, Kind.PLAIN_STEP, Kind.GRAPH)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,16 @@ def wrong_file(path: Path | str, needed: str) -> str:
     found = recognise(path)
     use = found.use()
     return f"{found.words()}; {needed} is required{'; ' if use else ''}{use}"
+
+
+def no_artifact(path: Path, why: object) -> str:
+    """The error of a path whose manifest cannot be read. why: the reason, of a folder."""
+    if not path.is_dir():
+        return wrong_file(path, "an artifact's folder")
+    return (
+        f"{path} is not an artifact of this project ({MANIFEST}: {why}); "
+        f"make one with '{PROGRAM} build'{recognise(path).detail}"
+    )
 
 
 def recognise(path: Path | str) -> Found:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import nir
+import numpy as np
 import pytest
 import torch
 from fixtures.nir_graphs import two
@@ -43,9 +44,23 @@ def test_what_gives_no_model_is_refused(name: str) -> None:
 
 
 def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("")
-    with refusal(CheckpointError, r"unknown kind of file '\.txt'; allowed: \.nir, ", 3):
-        import_model(tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_text("text")
+    checkpoint.save(checkpoint.load(), tmp_path / "net.any")
+    for name, words in (
+        ("a.txt", r"a.txt is text; a \.nir graph, .* is required"),
+        ("net.any", "is a network; .* build it: delrec-compile build"),
+        ("none", "no such file; did you mean|no such file; a .nir graph"),
+    ):
+        with refusal(CheckpointError, words, 3):
+            import_model(tmp_path / name)
+
+
+def test_files_are_told_by_their_content(tmp_path: Path) -> None:
+    unit = nir.IF(r=np.ones(2), v_threshold=np.ones(2))
+    graph = nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), unit)
+    nir.write(tmp_path / "graph.any", graph)
+    with refusal(UsageError, "the NIR graph counts time in steps", 2):
+        import_model(tmp_path / "graph.any")
 
 
 def test_a_module_without_neurons_of_one_framework_is_refused() -> None:

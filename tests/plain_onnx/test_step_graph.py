@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cases
 import onnx
 import pytest
 from fixtures.plain_steps import CELL, HEAD
 from helpers import refusal
 
-from delrec_compile.errors import ModelError
+from delrec_compile.errors import ModelError, UnsupportedError
+from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.plain_onnx import check
 from delrec_compile.plain_onnx.build import build_plain
 from delrec_compile.plain_onnx.step_graph import graph_of, read
@@ -54,6 +56,14 @@ def test_a_step_that_is_not_paired_is_refused(old: str, new: str, why: str) -> N
     model = onnx.parser.parse_model(HEAD + CELL.replace(old, new))
     with pytest.raises(ModelError, match=why):
         graph_of(model)
+
+
+@pytest.mark.parametrize(("form", "unroll"), [("portable", 2), ("semantic", 1)])
+def test_other_forms_of_our_own_export_are_refused(form: str, unroll: int, tmp_path: Path) -> None:
+    path = tmp_path / "step.onnx"
+    onnx.save(model_of(cases.network("conv3"), form, unroll), path)
+    with refusal(UnsupportedError, "an export of this project .* NAME.safetensors", 4, tmp_path):
+        read(path)
 
 
 def test_what_is_no_onnx_file_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import json
 import subprocess
@@ -233,3 +234,22 @@ def test_the_state_of_a_stream_comes_and_goes(compiled):
         session.load_state({**state, name: state[name][:-1]})
     with refusal(DataError, "stream 1 of 1", 3):
         session.state(1)
+    float_name = next(n for n, v in state.items() if v.dtype == np.float32)
+    for value in (np.nan, np.inf):
+        broken = state[float_name].copy()
+        broken[1] = value
+        with refusal(DataError, rf"state '{float_name}'\[1\] is {value}; finite", 3):
+            session.load_state({**state, float_name: broken})
+    with refusal(DataError, "the state is a NoneType; needed: what `state` returns", 3):
+        session.load_state(None)
+
+
+def test_the_state_of_another_network_of_equal_shape_is_refused(compiled):
+    artifact = compiled(cases.network("mixed")).artifact
+    session = Session(artifact)
+    for changed in ({"source_sha256": "0" * 64}, {"golden_sha256": "0" * 64}, {"target": "other"}):
+        twin = Session(Artifact(artifact.path, replace(artifact.manifest, **changed)))
+        with refusal(DataError, "the state is of .*, this session of another network or build", 3):
+            twin.load_state(session.state())
+    Session(artifact).load_state(copy.deepcopy(session.state()))
+    session.load_state(dict(twin.state()))

@@ -11,11 +11,11 @@ import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 from delrec_compile.errors import ModelError
-from delrec_compile.system.recognise import Kind, recognise, wrong_file
+from delrec_compile.system.recognise import GRAPHS, Kind, recognise, wrong_file
 
 ELEMENTS = 1 << 28  # of the largest tensor that a step may hold: 1 GB of float32
 # kinds of files that may be a damaged graph
-UNCLEAR = (Kind.STEP, Kind.PLAIN_STEP, Kind.GRAPH, Kind.OTHER)
+UNCLEAR = (*GRAPHS, Kind.OTHER)
 LOOPS = ("Loop", "Scan")
 
 

@@ -27,6 +27,7 @@ from delrec_compile.cli.terminal import PROGRAM, command_words, printable
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
 from delrec_compile.errors import DelrecError, InputError
+from delrec_compile.system.home import settle_home
 
 DEBUG = "DELREC_DEBUG"
 ENDED = 128  # plus the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
@@ -123,6 +124,7 @@ def main() -> None:
 def _exit_code(arguments: list[str]) -> int:
     """Runs a command line; its error, if any, is printed."""
     try:
+        settle_home()
         return _run(_without_debug(arguments))
     except TyperException as error:
         return _fail(error, error.format_message(), error.exit_code)

@@ -12,6 +12,7 @@ from typing import Any
 
 from delrec_compile.errors import CompilerCrash, DelrecError
 from delrec_compile.system.folders import work_folder
+from delrec_compile.system.home import settle_home
 from delrec_compile.system.process import (
     Group,
     crash_message,
@@ -50,6 +51,7 @@ def call(
     when the child dies or hangs, with the last line it printed and the log's place; InputError when
     a disk is full.
     """
+    settle_home()
     limit = limit_s(TIMEOUT_S) if timeout_s is None else timeout_s
     with work_folder() as folder:
         task, result, temporary = (folder / n for n in ("task.json", "result.json", "tmp"))

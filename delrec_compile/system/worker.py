@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from delrec_compile.errors import CompilerCrash, DelrecError
+from delrec_compile.system.home import settle_home
 from delrec_compile.system.process import (
     Group,
     crash_message,
@@ -98,6 +99,7 @@ class Worker:
             self._log = None
 
     def _start(self) -> Group:
+        settle_home()
         self._log = tempfile.TemporaryFile(prefix="delrec-")  # noqa: SIM115
         pipe = subprocess.PIPE
         self._group = Group(BOOT, stdin=pipe, stdout=pipe, stderr=self._log)

@@ -14,6 +14,7 @@ from delrec_compile.errors import CompilerCrash, DelrecError
 from delrec_compile.system.folders import work_folder
 from delrec_compile.system.home import settle_home
 from delrec_compile.system.process import (
+    TMP,
     Group,
     crash_message,
     end_with_parent,
@@ -58,7 +59,9 @@ def call(
         temporary.mkdir()
         work = {"function": function, "arguments": arguments, "path": sys.path}
         task.write_text(json.dumps(work))
-        own = {**os.environ, "TMPDIR": str(temporary), **(environment or {})}
+        own = {**os.environ, TMP: str(folder.parent), "TMPDIR": str(temporary)} | dict(
+            environment or {}
+        )
         code, output, errors = _run([str(task), str(result)], own, function, limit)
         if not result.exists():
             refuse_full(errors)

@@ -6,17 +6,22 @@ import contextlib
 import importlib
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from delrec_compile import errors
 from delrec_compile.errors import DelrecError, InputError, UsageError
 
 LIMIT = "DELREC_TIMEOUT"  # environment variable: seconds that a child or a compiler may take
-FULL = "No space left on device"  # as libc, compilers and linkers have it
+TMP = "DELREC_TMP"  # environment variable of a child: the folder that its own one lies in
+LITTLE = 1 << 21  # bytes; a tool that failed on a full disk has removed its own files by then
+FULL = re.compile("No space left|NoSpaceLeft|quota exceeded", re.I)  # as libc and Zig have it
 
 
 class Group:
@@ -114,14 +119,28 @@ def kept_log(text: str) -> str:
     return f"; its log: {log}"
 
 
-def refuse_full(text: str) -> None:
-    """Raises InputError where the output of a process says that a disk is full."""
-    for line in text.splitlines():
-        if FULL in line:
-            raise InputError(
-                f"a disk is full: {line.strip()}; free some space, or set TMPDIR to another disk "
-                f"(temporary files are in {tempfile.gettempdir()})"
-            )
+def refuse_full(text: str, *places: Path) -> None:
+    """Raises InputError where the output of a process says that a disk is full, or one is.
+
+    places: files that the process wrote: looked at where it names no error, as not every tool does.
+    """
+    temporary = Path(tempfile.gettempdir())
+    why = [line.strip() for line in text.splitlines() if FULL.search(line)]
+    if places and "error:" not in text:
+        folders = {place.parent for place in places if place.is_absolute()} | {temporary}
+        why += [f"no space left in {folder}" for folder in sorted(folders) if _is_full(folder)]
+    if why:
+        raise InputError(
+            f"a disk is full: {why[0]}; free some space, or set TMPDIR to another disk "
+            f"(temporary files are in {os.environ.get(TMP, temporary)})"
+        )
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < LITTLE
+    except OSError:
+        return False
 
 
 def resolve(name: str) -> Any:

@@ -109,7 +109,7 @@ def run_tool(command: Sequence[str]) -> None:
     except subprocess.TimeoutExpired as error:
         raise CompilerCrash(timeout_message(tool, limit, str(error.stderr or ""))) from error
     if done.returncode:
-        refuse_full(done.stderr)
+        refuse_full(done.stderr, *map(Path, command))
         lines = done.stderr.splitlines() or ["no message"]
         errors = [s for s in lines if "error:" in s] or [s for s in lines if "error" in s] or lines
         raise CompilerCrash(f"{tool} failed: {errors[0]}") from RuntimeError(done.stderr)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from helpers import refusal
 
-from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
 from delrec_compile.system import toolchain
 
 
@@ -86,3 +87,29 @@ def test_no_file_of_the_working_folder_is_run(
     assert (tmp_path / "x.a").read_bytes().startswith(b"!<arch>")
     with refusal(CompilerCrash, "^zig cc failed: .*error", 9):
         toolchain.run_cc("-c", tmp_path / "absent.c", cross="aarch64-linux-gnu.2.17")
+
+
+def test_a_full_disk_is_not_the_compilers_fault(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(path, "cc", "echo 'ld: final link failed: No space left on device' >&2; exit 1")
+    with refusal(InputError, "a disk is full: ld: final link failed: .*set TMPDIR", 3):
+        toolchain.run_cc("x.c")
+    program(path, "cc", "echo 'ar: reason: Success' >&2; exit 1")
+    full = {tmp_path}
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda p: usage._replace(free=0) if p in full else usage
+    )
+    with refusal(InputError, f"a disk is full: no space left in {tmp_path}", 3):
+        toolchain.run_cc("x.c", "-o", tmp_path / "x.o")
+
+
+def test_a_compiler_that_takes_too_long_is_stopped(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(path, "cc", "exec /bin/sleep 60")
+    monkeypatch.setenv("DELREC_TIMEOUT", "0.2")
+    message = r"^cc took more than 0\.2 s and was stopped; allow more with DELREC_TIMEOUT=SECONDS$"
+    with refusal(CompilerCrash, message, 9):
+        toolchain.run_cc("x.c")

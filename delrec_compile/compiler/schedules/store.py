@@ -264,17 +264,19 @@ def _read_all(fd: int) -> bytes:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[int]:
+    """An open file to append to. Raises InputError where it, or its disk, takes nothing."""
+    fd = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        yield fd
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror}; choose another folder with --db"
         ) from error
-    try:
-        yield fd
     finally:
-        os.close(fd)
+        if fd is not None:
+            os.close(fd)
 
 
 @contextlib.contextmanager

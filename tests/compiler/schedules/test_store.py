@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -232,3 +233,12 @@ def test_lines_are_json_that_anyone_can_read(store: Store) -> None:
         mark, _, body = line.partition(" ")
         assert int(mark, 16) == zlib.crc32(body.encode())
         assert isinstance(json.loads(body), dict)
+
+
+def test_a_full_disk_is_said_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with refusal(InputError, r"cannot write .*\.jsonl: No space left .*--db", 3):
+        Store(tmp_path).append(KEY, {"ms": 1.0})

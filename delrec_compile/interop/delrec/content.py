@@ -7,7 +7,9 @@ NumPy's numbers and arrays are made here, of their bytes; no function that a fil
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 FORBIDDEN = re.compile(
     r"GLOBAL ([\w.]+) was not an allowed|[Tt]rying to load unsupported GLOBAL (\S+)"
 )
+# errors of zipfile on bytes that are no archive
+BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error)
 NUMBERS = "biufc"  # kinds of NumPy's types that are numbers
 
 
@@ -114,7 +118,7 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             packed = any(i.compress_type != zipfile.ZIP_STORED for i in archive.infolist())
             damaged = None if packed else archive.testzip()
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except BROKEN as error:
         raise CheckpointError(f"{path} is damaged ({error}); copy it again") from error
     if packed or damaged:
         what = f"'{damaged}' has another checksum" if damaged else "its entries are packed"
@@ -149,6 +153,9 @@ def _array(where: str, value: Any) -> F64:
         "of quantized numbers": value.is_quantized,
         "that is not dense": value.layout != torch.strided or value.is_nested,
     }
+    unsupported["that repeats its values"] = not any(unsupported.values()) and (
+        value.numel() * value.element_size() > value.untyped_storage().nbytes()
+    )
     for what, applies in unsupported.items():
         if applies:
             raise CheckpointError(f"{where} is a tensor {what}; dense real numbers are required")

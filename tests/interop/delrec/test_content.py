@@ -106,6 +106,10 @@ BAD: dict[str, tuple[Any, str]] = {
         {"net": {**STATE, "_orig_mod.layers.0.weight": STATE["layers.0.weight"]}},
         "two keys",
     ),
+    "repeated": (
+        {"net": {"layers.0.weight": torch.zeros(1).expand(1 << 20, 1 << 20)}},
+        "is a tensor that repeats its values",
+    ),
     "objects": ({"net": {"layers.0.weight": np.array([{}], object)}}, "is a damaged NumPy array"),
 }
 
@@ -147,7 +151,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
             np.testing.assert_array_equal(read["layers.0.weight"], np.ones((2, 3)))
     assert told
     assert not [text for text in told if "\n" in text or "\x1b" in text]
-    for text in (b"", b"hello", bytes(whole[: len(whole) // 2])):
+    named = whole.replace(b"data.pkl", b"data.p\xff\xff")
+    for text in (b"", b"hello", bytes(named), bytes(whole[: len(whole) // 2])):
         path.write_bytes(text)
         with refusal(CheckpointError, "no file of torch.save|damaged", 3):
             read_content(path)

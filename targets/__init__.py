@@ -31,6 +31,7 @@ from typing import Any
 
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system.fields import parse_toml
+from delrec_compile.targets import boards
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
 from delrec_compile.targets.schedule import Schedule
 
@@ -42,7 +43,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Target:
-    """The profile of a target, or of a .toml file.
+    """The profile of a target, by its name or that of its own chip, or of a .toml file.
 
     Raises UnsupportedError for an unknown name, and for a key or a value that no profile may have.
     """
@@ -53,12 +54,18 @@ def load(name: str) -> Target:
                 f"{name}: no such target profile; allowed: {', '.join(names())}, or a file"
             )
         return _read(path.stem, path)
-    for path in _files():
-        if path.name == f"{name}.toml":
-            return _read(name, path)
+    files = {path.name.removesuffix(".toml"): path for path in _files()}
+    if name in files:
+        return _read(name, files[name])
+    every = {known: _read(known, path) for known, path in files.items()}
+    chips = {known: t.memory.chip if t.memory else "" for known, t in every.items()}
+    exact = boards.alias(name, {chip or known: known for known, chip in chips.items()})
+    if exact is not None:
+        return every[exact]
+    hint = boards.meant(name, chips)
+    hint = f"; {hint}" if hint else did_you_mean(name, names())
     raise UnsupportedError(
-        f"unknown target '{name}'{did_you_mean(name, names())}; "
-        f"allowed: {', '.join(names())}, or your own .toml profile"
+        f"unknown target '{name}'{hint}; allowed: {', '.join(names())}, or your own .toml profile"
     )
 
 

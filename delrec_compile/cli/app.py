@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from delrec_compile import __version__
+from delrec_compile.cli import guesses
 from delrec_compile.cli.build import build, export
 from delrec_compile.cli.claims import claims
 from delrec_compile.cli.compare import compare, flash
@@ -127,7 +128,7 @@ def _exit_code(arguments: list[str]) -> int:
         settle_home()
         return _run(_without_debug(arguments))
     except TyperException as error:
-        return _fail(error, error.format_message(), error.exit_code)
+        return _fail(error, guesses.message(error), error.exit_code)
     except DelrecError as error:
         return _fail(error, str(error), error.exit_code)
     except Ended as end:
@@ -151,6 +152,8 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except TyperException as error:
+        if (line := guesses.corrected(error, arguments)) is not None:
+            return _run(line)
         if type(error).__name__ != "NoArgsIsHelpError":  # its class is not public
             raise
         with suppress(BrokenPipeError):

@@ -44,7 +44,8 @@ def select_targets(names: Sequence[str]) -> dict[str, Target]:
     out: dict[str, Target] = {}
     for name in requested:
         for spec in targets.names() if name == "all" else (name,):
-            out.setdefault(spec, targets.load(spec))
+            profile = targets.load(spec)
+            out.setdefault(spec if spec.endswith(".toml") else profile.name, profile)
     by_name: dict[str, str] = {}
     for spec, profile in out.items():
         if other := by_name.get(profile.name):

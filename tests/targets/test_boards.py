@@ -1,0 +1,53 @@
+"""Chips and boards by their names."""
+
+import pytest
+
+from delrec_compile import targets
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.targets import boards
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        ("stm32f405", "cortex_m4"),
+        ("STM32F746", "cortex_m7"),
+        ("rp2040", "cortex_m0plus"),
+        ("esp32-c3", "riscv32"),
+        ("Cortex-M4", "cortex_m4"),
+        ("x86-64", "x86_64"),
+    ],
+)
+def test_a_chip_whose_profile_this_is_names_it(name, profile):
+    assert targets.load(name).name == profile
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("stm32", "an STM32 has one of many cores: .*stm32f4 cortex_m4"),
+        ("stm32f407vg", "has a Cortex-M4: take cortex_m4, with the memory of STM32F405"),
+        ("nrf52840", "a Cortex-M4: take cortex_m4"),
+        ("teensy41", "a Cortex-M7: take cortex_m7"),
+        ("rp2350", "a Cortex-M33: take cortex_m33"),
+        ("raspberry pi 4", "a 64-bit ARM: take arm_cpu;"),
+        ("esp32s3", "no code of its own here, but a C compiler: take portable_c"),
+        ("gpu", "a GPU of NVIDIA: take cuda"),
+        ("cortex_m", "profiles of this name: cortex_m0plus"),
+        ("x86_65", "did you mean 'x86_64'"),
+    ],
+)
+def test_what_no_profile_has_is_told_by_its_core(name, words):
+    with pytest.raises(UnsupportedError, match=words):
+        targets.load(name)
+
+
+def test_every_profile_that_is_named_is_one():
+    assert {profile for profile, _ in boards.CORES.values()} <= {*targets.names()}
+
+
+def test_every_chip_of_a_profile_means_it():
+    for name in targets.names():
+        memory = targets.load(name).memory
+        if memory is not None:
+            assert targets.load(memory.chip).name == name

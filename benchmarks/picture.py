@@ -14,7 +14,7 @@ LEFT, TOP, RIGHT, BOTTOM = 60, 40, 130, 40
 OURS = "#d62728"
 COLOURS = (
     *("#1f77b4", "#ff7f0e", "#9467bd", "#8c564b", "#2ca02c", "#7f7f7f", "#17becf"),
-    *("#e377c2", "#bcbd22", "#3b5998", "#006d5b", "#a0522d", "#5f9ea0"),
+    *("#0b4f6c", "#e377c2", "#bcbd22", "#3b5998", "#006d5b", "#a0522d", "#5f9ea0"),
 )
 Results = dict[str, dict[str, Any]]
 

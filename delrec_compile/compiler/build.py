@@ -12,10 +12,11 @@ from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import artifact_name, checked_name
 from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
+from delrec_compile.compiler.fitting import smaller
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import BudgetError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import golden_hash
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -77,7 +78,7 @@ def build(
         work["target"] = target if target.endswith(".toml") else profile.name
         work["dump"] = str(dump) if dump else None
         work["db"] = str(Store(db).folder) if tuned else None
-        built = child.call("delrec_compile.compiler.assemble:assemble", **work)
+        built = _assembled(network, profile, mode, work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
         return stage.complete(manifest, Artifact, prove, progress)
@@ -87,6 +88,17 @@ def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:
     """The manifest with its golden hash, the versions of the tools, and the files of the stage."""
     golden = golden_hash(network)
     return replace(manifest, golden_sha256=golden, tools=tools(), files=checksums(stage))
+
+
+def _assembled(
+    network: Network, profile: targets.Target, mode: Numeric, work: dict[str, Any]
+) -> dict[str, Any]:
+    """The entries of the manifest. Raises BudgetError, with what would fit."""
+    try:
+        built: dict[str, Any] = child.call("delrec_compile.compiler.assemble:assemble", **work)
+    except BudgetError as error:
+        raise BudgetError(f"{error}; {smaller(network, profile, mode)}") from error
+    return built
 
 
 def _output(out: Path | str | None, default: str) -> Path:

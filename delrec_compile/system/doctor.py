@@ -44,14 +44,14 @@ def missing(target: Target) -> list[str]:
 
 
 def target_status(target: Target) -> dict[str, Any]:
-    """A target as `targets --json` lists it. fix: installs the first tool that is missing."""
+    """A target as `targets --json` lists it. fix: installs each tool that is missing."""
     lacking = missing(target)
     return {
         "name": target.name,
         "summary": target.summary,
         "ready": not lacking,
         "missing": lacking,
-        "fix": PROBES[lacking[0]]().fix if lacking else "",
+        "fix": "; ".join(dict.fromkeys(PROBES[tool]().fix for tool in lacking)),
         "numeric": [str(mode) for mode in target.numeric],
         "how": target.how,
     }

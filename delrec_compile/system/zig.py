@@ -112,4 +112,4 @@ def _overflow(text: str, memory: MemoryMap) -> str | None:
         f"{sizes[name] / KB:g} KB"
         for name, n in over.items()
     ]
-    return f"does not fit {memory.name}: {', '.join(parts)}; try --numeric int8"
+    return f"does not fit {memory.name}: {', '.join(parts)}"

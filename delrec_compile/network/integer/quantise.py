@@ -50,7 +50,7 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
     """
     weight_type(numeric)
     mode = Numeric(numeric)
-    _convertible(network, mode)
+    convertible(network, mode)
     if samples is None:
         return _quantise_parts(network, mode, None)
     if samples.channels != network.inputs or not len(samples):
@@ -63,7 +63,7 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
     )
 
 
-def _convertible(network: Network, numeric: Numeric) -> None:
+def convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for a part that has no integer form."""
     for i, layer in enumerate(network.layers):
         r, part = layer.recurrence, ""

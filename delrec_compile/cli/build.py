@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli import devices, plain
+from delrec_compile.cli.inputs import PLAIN, InputOptions, calibration, chosen, with_inputs
 from delrec_compile.cli.interop import export_nir
 from delrec_compile.cli.options import (
     DEFAULT,
     FLOAT32,
-    SAMPLES,
     AllowSilent,
     Calibration,
     Cpu,
@@ -21,13 +21,10 @@ from delrec_compile.cli.options import (
     Devices,
     Force,
     Json,
-    Limit,
     Model,
     Name,
     NumericMode,
-    Samples,
     Target,
-    input_options,
 )
 from delrec_compile.cli.terminal import judge_unproven, print_json, saying, show, show_next
 from delrec_compile.runners.devices.url import parse_all
@@ -44,6 +41,7 @@ Source = Annotated[
 STEP, NIR = Path("step.onnx"), Path("network.nir")
 
 
+@with_inputs
 def build(
     context: typer.Context,
     model: Source = DEFAULT,
@@ -57,8 +55,7 @@ def build(
     tuned: Annotated[bool, typer.Option(help="Use the schedule found by 'tune'.")] = True,
     db: Db = None,
     device: Devices = None,
-    samples: Samples = SAMPLES,
-    limit: Limit = None,
+    inputs: InputOptions = PLAIN,
     dump: Annotated[
         Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
     ] = None,
@@ -75,10 +72,14 @@ def build(
         plain.build(model, target, out, name, cpu, force, allow_unproven, as_json)
         return
     options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
-    options |= {"numeric": numeric, "force": force, "dump": dump, "samples": samples}
-    options |= {"limit": limit, "allow_unproven": allow_unproven, "allow_silent": allow_silent}
-    built = _build(model, target, out, calibrate, device or [], options)
-    _print_build(built, samples, as_json)
+    options |= {"numeric": numeric, "force": force, "dump": dump}
+    options |= {
+        "limit": inputs.limit,
+        "allow_unproven": allow_unproven,
+        "allow_silent": allow_silent,
+    }
+    built = _build(model, target, out, calibrate, device or [], inputs, options)
+    _print_build(built, inputs, as_json)
     judge_unproven(built.artifact.manifest.proven, built.artifact.path, allow_unproven)
 
 
@@ -88,20 +89,21 @@ def _build(
     out: Path | None,
     calibrate: Path | None,
     urls: list[str],
+    inputs: InputOptions,
     options: dict[str, Any],
 ) -> Built:
-    from delrec_compile.data.samples import read_samples
     from delrec_compile.evaluation.proven import build_proven
     from delrec_compile.network import checkpoint
 
     network = checkpoint.load(model)
     options |= {"devices": parse_all(urls)}
-    options |= {"calibrate": read_samples(calibrate) if calibrate else None}
+    options |= {"calibrate": calibration(network, calibrate, inputs)}
+    options |= {"samples": chosen(network, inputs)}
     with saying() as say:
         return build_proven(network, target, out, progress=say, **options)
 
 
-def _print_build(built: Built, samples: str, as_json: bool) -> None:
+def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:
     from delrec_compile.cli import tables
     from delrec_compile.evaluation import report
 
@@ -125,7 +127,7 @@ def _print_build(built: Built, samples: str, as_json: bool) -> None:
     if proof.bench:
         show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     devices.show_remote(remote)
-    show_next("bench" if proof.bench else "run", artifact.path, *input_options(samples))
+    show_next("bench" if proof.bench else "run", artifact.path, *inputs.repeated())
 
 
 def export(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, SAMPLES, AllowSilent, Json, Model, Samples, Target
+from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
+from delrec_compile.cli.options import DEFAULT, AllowSilent, Json, Model, Target
 from delrec_compile.cli.terminal import (
     counting,
     print_json,
@@ -27,6 +28,7 @@ OUT = "delrec-compare"
 Size = str | None
 
 
+@with_inputs
 def compare(
     model: Model = DEFAULT,
     targets: Annotated[
@@ -36,10 +38,7 @@ def compare(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder in which artifacts are stored and reused.")
     ] = Path(OUT),
-    samples: Samples = SAMPLES,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Use only the first samples, for a quick look.")
-    ] = None,
+    inputs: InputOptions = PLAIN,
     max_us: Annotated[float | None, typer.Option(help="Maximum microseconds per step.")] = None,
     max_instructions: Annotated[
         int | None, typer.Option(help="Maximum mean instructions per step.")
@@ -61,10 +60,11 @@ def compare(
     from delrec_compile.network import checkpoint
 
     budgets = Budgets.parse(max_us, max_instructions, max_flash, max_ram)
-    options = {"numeric": numeric.split(","), "out": out, "samples": samples, "limit": limit}
+    options = {"numeric": numeric.split(","), "out": out, "limit": inputs.limit}
     options |= {"rebuild": rebuild, "budgets": budgets, "allow_silent": allow_silent}
     network = checkpoint.load(model)
     _check_page(html, force)
+    options |= {"samples": chosen(network, inputs)}
     comparison = _compare(network, targets.split(","), options)
     _print_comparison(comparison, html, as_json)
 

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import Devices, Json, input_options
+from delrec_compile.cli.inputs import InputOptions
+from delrec_compile.cli.inputs import chosen as chosen_samples
+from delrec_compile.cli.options import Devices, Json
 from delrec_compile.cli.terminal import print_json, printable, saying, show, show_line, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.runners.devices.url import TRACKER_PORT, parse_all, parse_tracker
@@ -114,46 +116,49 @@ def _started(as_json: bool, verb: str, host: str, port: int, text: str) -> None:
 def check_devices(
     path: Path,
     urls: list[str],
-    samples: str,
-    limit: int | None,
+    inputs: InputOptions,
     as_json: bool,
     allow_silent: bool = False,
 ) -> None:
     """`check --device`: exit 6 when a machine computes other bits."""
     from delrec_compile.evaluation.devices import check_on
+    from delrec_compile.runners.open import taker_of
 
     chosen = parse_all(urls)
+    samples = chosen_samples(taker_of(path), inputs)
     with saying() as say:
         say(f"checking spikes on {', '.join(map(str, chosen))}")
-        result = check_on(path, chosen, samples, limit, allow_silent=allow_silent)
+        result = check_on(path, chosen, samples, allow_silent=allow_silent)
     if as_json:
         print_json("check", **result)
     else:
         show_checks(result)
     judge(result)
     if not as_json:
-        show_next("bench", path, *input_options(samples), "--device", chosen[0])
+        show_next("bench", path, *inputs.repeated(), "--device", chosen[0])
 
 
 def bench_devices(
-    path: Path | None, urls: list[str], samples: str, rows: str, rounds: int, as_json: bool
+    path: Path | None, urls: list[str], inputs: InputOptions, rows: str, rounds: int, as_json: bool
 ) -> None:
     """`bench --device`: the native loop over time on every machine."""
     from delrec_compile import build, load
     from delrec_compile.evaluation.devices import bench_on
+    from delrec_compile.runners.open import taker_of
 
     chosen = parse_all(urls)
     if rows.strip(" ,") not in ("", "ours"):
         raise UsageError(f"--rows {rows}: with --device there is one row per device, 'ours'")
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
+        samples = chosen_samples(taker_of(artifact), inputs)
         say(f"timing on {', '.join(map(str, chosen))}")
         result = bench_on(artifact, chosen, samples, rounds)
     if as_json:
         print_json("bench", **result)
         return
     show_times(result)
-    show_next("check", path or "ARTIFACT", *input_options(samples), "--device", chosen[0])
+    show_next("check", path or "ARTIFACT", *inputs.repeated(), "--device", chosen[0])
 
 
 def show_remote(result: dict[str, Any]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, SAMPLES, Artifact, Json, input_options, names
+from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
+from delrec_compile.cli.options import DEFAULT, Artifact, Json, names
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
 
 if TYPE_CHECKING:
@@ -20,11 +22,10 @@ NO_FIGURE = "-"
 KIB, MIB = 1 << 10, 1 << 20
 
 
+@partial(with_inputs, without=("limit",))
 def footprint(
     path: Artifact = None,
-    samples: Annotated[
-        str, typer.Option("--input", "-i", help="The first of these samples is run: .h5, .npz.")
-    ] = SAMPLES,
+    inputs: InputOptions = PLAIN,
     rows: Annotated[
         str, typer.Option(help="Programs to run, separated by commas; default: all.")
     ] = "",
@@ -36,21 +37,23 @@ def footprint(
     from delrec_compile.evaluation.footprint.measure import footprint as measure
     from delrec_compile.evaluation.footprint.programs import NAMES, check_names
     from delrec_compile.network import checkpoint
+    from delrec_compile.runners.open import taker_of
 
-    chosen = names(rows) or NAMES
-    check_names(chosen)
+    programs = names(rows) or NAMES
+    check_names(programs)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = path or Path(folder) / "artifact"
         if path is None:
             with saying() as say:
                 build(checkpoint.load(DEFAULT), out=artifact, progress=say)
+        samples = chosen(taker_of(artifact), inputs)
         with counting("measuring") as step:
-            result = measure(artifact, samples, rows=chosen, rounds=rounds, progress=step)
+            result = measure(artifact, samples, rows=programs, rounds=rounds, progress=step)
     if as_json:
         print_json("footprint", **result.as_dict())
         return
     _print_footprint(result)
-    show_next("bench", *([path, *input_options(samples)] if path else ()))
+    show_next("bench", *([path, *inputs.repeated()] if path else ()))
 
 
 def _print_footprint(result: Footprint) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli.options import AllowSilent, Force, Json, Limit
+from delrec_compile.cli.inputs import AUTO, PLAIN, InputOptions, chosen, with_inputs
+from delrec_compile.cli.options import AllowSilent, Force, Json
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
 from delrec_compile.interop.options import OPTIONS, ImportOption
 
@@ -51,6 +53,7 @@ def _parameter(option: ImportOption) -> inspect.Parameter:
     return inspect.Parameter(option.name, keyword, default=None, annotation=annotation)
 
 
+@partial(with_inputs, without=("sample_dt_ms",))
 @with_import_options
 def import_(
     source: Source,
@@ -59,15 +62,7 @@ def import_(
     check: Annotated[
         int, typer.Option(min=0, help="Steps to compare with the model itself; 0: none.")
     ] = 200,
-    samples: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            help="Samples to compare on, with their accuracy: .h5, .npz, 'samples'.",
-        ),
-    ] = None,
-    limit: Limit = None,
+    inputs: InputOptions = PLAIN,
     density: Annotated[
         float | None,
         typer.Option(
@@ -84,6 +79,7 @@ def import_(
     from delrec_compile.interop.source import import_model
     from delrec_compile.interop.verify import verify
     from delrec_compile.network import checkpoint
+    from delrec_compile.network.reading import with_reading
 
     _check_output(out, force, options["name"])
     _check_numbers(options["max_input"], options["dt_ms"], density)
@@ -91,7 +87,8 @@ def import_(
     with saying() as say:
         say(f"importing {source}")
         imported = import_model(source, input_shape=shape, **options)
-        events = _samples(imported.network, samples, limit) if samples else None
+        network = with_reading(imported.network, inputs.reading)
+        events = None if inputs.samples == AUTO else chosen(network, inputs)
         verdict = None
         if check:
             say("comparing spikes")
@@ -101,8 +98,8 @@ def import_(
             )
             verdict = {**spikes.as_dict(), "differing_before_freezing": before}
             verdict |= {"layers": list(imported.names), "random": events is None}
-        accuracy = None if events is None else _accuracy(imported.network, events)
-    checkpoint.save(checkpoint.named_after(imported.network, out), out)
+        accuracy = None if events is None else _accuracy(network, events)
+    checkpoint.save(checkpoint.named_after(network, out), out)
     result = _result(out, imported, verdict, accuracy)
     if as_json:
         print_json("import", **result)
@@ -200,12 +197,6 @@ def _print_check(check: dict[str, Any]) -> None:
 
 def _name(names: list[str], i: int) -> str:
     return names[i] if i < len(names) else f"layer {i}"
-
-
-def _samples(network: Network, samples: str, limit: int | None) -> Events:
-    from delrec_compile.data.samples import first, fitting, read_samples
-
-    return first(fitting(read_samples(samples), network.inputs), limit)
 
 
 def _sequences(events: Events, most: int) -> Any:

@@ -10,15 +10,10 @@ import typer
 from delrec_compile.bundled import DEFAULT as DEFAULT
 from delrec_compile.bundled import NETWORKS
 
-SAMPLES = "samples"
 FLOAT32 = "float32"
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
-Samples = Annotated[
-    str,
-    typer.Option("--input", "-i", help=f"Samples to run: .h5, .npz, or '{SAMPLES}' (bundled)."),
-]
 Limit = Annotated[int | None, typer.Option(min=1, help="Use only the first samples.")]
 AllowSilent = Annotated[
     bool,
@@ -35,7 +30,7 @@ NumericMode = Annotated[
 Calibration = Annotated[
     Path | None,
     typer.Option(
-        "--calibrate", help="Samples to calibrate integer modes on: .h5 or .npz, of training data."
+        "--calibrate", help="Samples to calibrate integer modes on, of training data: as --input."
     ),
 ]
 Name = Annotated[
@@ -64,11 +59,6 @@ Artifact = Annotated[
     typer.Argument(help="An artifact folder; by default the bundled network is built."),
 ]
 Runnable = Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")]
-
-
-def input_options(samples: str) -> tuple[str, ...]:
-    """The option that names the same samples in another command."""
-    return () if samples == SAMPLES else ("--input", samples)
 
 
 def names(text: str) -> tuple[str, ...]:

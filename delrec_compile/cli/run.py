@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from delrec_compile.cli import devices, plain
+from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, named, with_inputs
 from delrec_compile.cli.options import (
     DEFAULT,
-    SAMPLES,
     AllowSilent,
     Artifact,
     Devices,
     Json,
-    Limit,
     Runnable,
-    Samples,
-    input_options,
     names,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
@@ -28,32 +26,29 @@ NETWORK = "network.safetensors"  # in every artifact
 FEW = 20  # samples that are listed one by one
 
 
+@with_inputs
 def run(
     path: Runnable,
-    samples: Samples = SAMPLES,
-    limit: Limit = None,
-    steps: Annotated[
-        int, typer.Option(min=1, help="Time steps to read from each .h5 sample.")
-    ] = 80,
+    inputs: InputOptions = PLAIN,
     as_json: Json = False,
 ) -> None:
-    """Classify samples with an artifact, or with an ONNX file in ONNX Runtime."""
+    """Classify samples: with an artifact, an ONNX file in ONNX Runtime, or a network's reference."""
+    from delrec_compile.runners.open import taker_of
     from delrec_compile.system import child
 
-    with saying() as say:
+    with named(taker_of(path), inputs) as samples, saying() as say:
         say(f"running {path}")
         predictions = child.call(
             "delrec_compile.runners.predict:predict",
             path=str(path),
             samples=samples,
-            limit=limit,
-            steps=steps,
+            limit=None,
         )
     if as_json:
         print_json("run", **predictions)
         return
     _print_predictions(path, predictions)
-    show_next("check", path, *input_options(samples))
+    show_next("check", path, *inputs.repeated())
 
 
 def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
@@ -89,11 +84,11 @@ def _class_rows(
     return ("class", "samples", "correct", "accuracy"), [*cells]
 
 
+@with_inputs
 def check(
     context: typer.Context,
     path: Runnable,
-    samples: Samples = SAMPLES,
-    limit: Limit = None,
+    inputs: InputOptions = PLAIN,
     network: Annotated[
         str | None, typer.Option(help="The network of an .onnx file, if not stored beside it.")
     ] = None,
@@ -107,27 +102,28 @@ def check(
         plain.check(path, as_json)
         return
     if device:
-        devices.check_devices(path, device, samples, limit, as_json, allow_silent)
+        devices.check_devices(path, device, inputs, as_json, allow_silent)
         return
+    from delrec_compile.runners.open import taker_of
     from delrec_compile.system import child
 
-    with saying() as say:
+    with named(taker_of(path, network), inputs) as samples, saying() as say:
         say("checking spikes against PyTorch")
         (parity,) = child.call(
             "delrec_compile.evaluation.proof:checked",
             paths=[str(path)],
             network=network,
             samples=samples,
-            limit=limit,
+            limit=None,
         )
     if allow_silent:
         from delrec_compile.evaluation.parity import accept_silence
 
         parity = accept_silence(parity)
-    _print_parity(path, parity, samples, as_json)
+    _print_parity(path, parity, inputs, as_json)
 
 
-def _print_parity(path: Path, parity: dict[str, Any], samples: str, as_json: bool) -> None:
+def _print_parity(path: Path, parity: dict[str, Any], inputs: InputOptions, as_json: bool) -> None:
     """Raises ParityError for a check that did not pass, after it is printed."""
     from delrec_compile.cli import tables
     from delrec_compile.errors import ParityError
@@ -144,13 +140,14 @@ def _print_parity(path: Path, parity: dict[str, Any], samples: str, as_json: boo
     if not as_json:
         if parity["spikes"]["differing"]:
             show("each differing spike lies within float error of its threshold")
-        show_next("run", path, *input_options(samples))
+        show_next("run", path, *inputs.repeated())
 
 
+@partial(with_inputs, without=("limit",))
 def bench(
     context: typer.Context,
     path: Artifact = None,
-    samples: Samples = SAMPLES,
+    inputs: InputOptions = PLAIN,
     rows: Annotated[
         str, typer.Option(help="Engines to time, separated by commas; default: all.")
     ] = "",
@@ -173,14 +170,14 @@ def bench(
         plain.bench(path, rounds, as_json)
         return
     if device:
-        devices.bench_devices(path, device, samples, rows, rounds or 25, as_json)
+        devices.bench_devices(path, device, inputs, rows, rounds or 25, as_json)
         return
-    _bench_here(path, samples, names(rows), rounds, form, batch, as_json)
+    _bench_here(path, inputs, names(rows), rounds, form, batch, as_json)
 
 
 def _bench_here(
     path: Path | None,
-    samples: str,
+    inputs: InputOptions,
     rows: tuple[str, ...],
     rounds: int | None,
     form: str,
@@ -194,9 +191,11 @@ def _bench_here(
     from delrec_compile.evaluation.latency.bench import bench as measure
     from delrec_compile.evaluation.latency.bench import names_for, streams
     from delrec_compile.network import checkpoint
+    from delrec_compile.runners.open import taker_of
 
     engines = names_for(form, rows or None)
     streams(form, batch)
+    samples = chosen(taker_of(path or DEFAULT), inputs)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or Path(folder) / "artifact"
         if path is None:

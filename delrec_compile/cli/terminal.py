@@ -87,6 +87,11 @@ def show_next(*arguments: object) -> None:
     show_line(f"next: {command_line(*arguments)}")
 
 
+def remark(text: str) -> None:
+    """A line on stderr, so that stdout holds the result alone."""
+    _show_progress(text)
+
+
 def note(text: str) -> None:
     """A note on stderr, so that stdout holds the result alone."""
     _show_progress(f"note: {text}")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli.inputs import PLAIN, InputOptions, calibration, chosen, with_inputs
 from delrec_compile.cli.options import (
     DEFAULT,
     FLOAT32,
-    SAMPLES,
     Calibration,
     Cpu,
     Db,
@@ -19,7 +20,6 @@ from delrec_compile.cli.options import (
     Json,
     Model,
     NumericMode,
-    Samples,
     Target,
 )
 from delrec_compile.cli.terminal import (
@@ -40,6 +40,7 @@ db_app = typer.Typer(
 )
 
 
+@partial(with_inputs, without=("limit",))
 def tune(
     model: Model = DEFAULT,
     target: Target = "x86_64",
@@ -55,7 +56,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option(help="Emulators to run at once; default: one per core, at most 4.")
     ] = None,
-    samples: Samples = SAMPLES,
+    inputs: InputOptions = PLAIN,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
@@ -64,8 +65,8 @@ def tune(
 
     options: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "device": device}
     arguments = _arguments("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
-    options |= {"samples": samples, "db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
-    tuned = _search(model, target, calibrate, command_line(*arguments), options)
+    options |= {"db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
+    tuned = _search(model, target, calibrate, inputs, command_line(*arguments), options)
     if as_json:
         print_json("tune", **tuned.as_dict())
         return
@@ -75,20 +76,23 @@ def tune(
 
 
 def _search(
-    model: str, target: str, calibrate: Path | None, command: str, options: dict[str, Any]
+    model: str,
+    target: str,
+    calibrate: Path | None,
+    inputs: InputOptions,
+    command: str,
+    options: dict[str, Any],
 ) -> Tuned:
     from delrec_compile.compiler.schedules.store import Store
-    from delrec_compile.data.samples import read_samples
     from delrec_compile.network import checkpoint
     from delrec_compile.tuning.tune import tune as search
 
     network = checkpoint.load(model)
-    calibration = read_samples(calibrate) if calibrate else None
+    options |= {"calibrate": calibration(network, calibrate, inputs)}
+    options |= {"samples": chosen(network, inputs)}
     try:
         with counting("tuning") as step:
-            return search(
-                network, target, calibrate=calibration, command=command, progress=step, **options
-            )
+            return search(network, target, command=command, progress=step, **options)
     except KeyboardInterrupt:
         folder = Store(options["db"]).folder
         text = f"measurements so far stay in {folder}; run the same command to continue from them"

@@ -11,15 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from delrec_compile.data.hdf5 import (
-    Ints,
-    check_labels,
-    existing_file,
-    open_shd,
-    read_header,
-    require_ints,
-    spikes,
-)
+from delrec_compile.data.hdf5 import Ints, Spikes, open_shd, read_header, spikes
+from delrec_compile.data.limits import require_room
 from delrec_compile.errors import DataError, UsageError
 
 Counts = npt.NDArray[np.uint8]
@@ -90,29 +83,37 @@ def load_events(
     path: str | Path,
     *,
     dt_ms: float = 10.0,
-    steps: int = 100,
+    steps: int | None = 100,
     group: int = 5,
     units: int = UNITS,
     align_first_spike: bool = False,
+    lead: int = 0,
     speakers: set[int] | None = None,
 ) -> Events:
     """Bin an SHD/SSC file into counts (n, steps, units // group).
 
-    align_first_spike: shift each utterance so that its first spike is at time 0. speakers: read only
+    steps: None takes as many as the longest utterance needs. align_first_spike: shift each utterance
+    so that its first spike is at time 0. lead: empty steps before the first. speakers: read only
     these. Spikes after the last bin are dropped. Raises UsageError for invalid options and DataError
     for an invalid file, or when no spike is left.
     """
-    _check_options(dt_ms, steps, group, units)
+    _check_options(dt_ms, 1 if steps is None else steps, group, units)
     path = Path(path)
     with open_shd(path) as file:
         labels, keys, speaker = read_header(file, path)
         wanted = _wanted(path, speaker, speakers, len(labels))
+        if steps is None:
+            steps = lead + _longest(spikes(file, path, units), dt_ms, align_first_spike)
+        require_room(
+            path, len(wanted) * steps * (units // group), f"{steps:,} steps of each sample"
+        )
         counts = np.zeros((len(wanted), steps, units // group), np.uint8)
         row, span = 0, Span()
         for index, (times, unit) in spikes(file, path, units):
             if row < len(wanted) and wanted[row] == index:
                 if align_first_spike and len(times):
                     times = times - times.min()
+                times = times + lead * dt_ms / 1000
                 span.add(times)
                 counts[row] = _bin(path, index, times, unit // group, dt_ms, counts.shape[1:])
                 row += 1
@@ -121,8 +122,21 @@ def load_events(
     return Events(counts, labels[wanted], keys, kept_speaker, float(dt_ms), outside)
 
 
-def save_samples(path: str | Path, events: Events) -> None:
-    """Write binned samples as a compressed .npz file; equal events give equal bytes."""
+def _longest(spikes: Iterable[tuple[int, Spikes]], dt_ms: float, align: bool) -> int:
+    """Steps of the longest utterance, at least 1."""
+    last = 0
+    for _, (times, _unit) in spikes:
+        if len(times):
+            start = times.min() if align else 0.0
+            last = max(last, int(step_of(times - start, dt_ms).max()))
+    return last + 1
+
+
+def save_samples(path: str | Path, events: Events, *, compressed: bool = True) -> None:
+    """Write samples as a compressed .npz file, which `--input` and `read_samples` take.
+
+    Equal events give equal bytes.
+    """
     arrays: dict[str, Any] = {
         "counts": events.counts,
         "dt_ms": np.float64(events.dt_ms),
@@ -134,52 +148,11 @@ def save_samples(path: str | Path, events: Events) -> None:
     if events.speaker is not None:
         arrays["speaker"] = events.speaker.astype(np.uint16)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
     Path(path).write_bytes(buffer.getvalue())
 
 
-def load_samples(path: str | Path) -> Events:
-    """Read a file that save_samples wrote; nothing is unpickled. Raises DataError."""
-    path = Path(path)
-    existing_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except Exception as error:  # zipfile, zlib and numpy each have their own
-        raise DataError(
-            f"{path} is not an intact .npz file of binned samples ({type(error).__name__}); "
-            "make one with save_samples, or pass an HDF5 file"
-        ) from error
-    return _samples(path, arrays)
-
-
-save_words, load_words = save_samples, load_samples  # the old names, for one version
-
-
-def _samples(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> Events:
-    missing = [name for name in ("counts", "labels", "dt_ms") if name not in arrays]
-    if missing:
-        present = ", ".join(sorted(arrays)) or "none"
-        raise DataError(f"{path} has no array '{missing[0]}'; its arrays are: {present}")
-    counts, labels, dt_ms = arrays["counts"], arrays["labels"], arrays["dt_ms"]
-    if counts.dtype != np.uint8 or counts.ndim != 3:
-        raise DataError(
-            f"{path}: counts are {counts.dtype} of shape {list(counts.shape)}; "
-            "uint8 (samples, steps, channels) is required"
-        )
-    if dt_ms.ndim or dt_ms.dtype.kind not in "fiu" or not 0 < float(dt_ms) < np.inf:
-        raise DataError(f"{path}: dt_ms is not a positive number")
-    if "keys" in arrays and (arrays["keys"].dtype.kind != "U" or arrays["keys"].ndim != 1):
-        raise DataError(
-            f"{path}: keys are {arrays['keys'].dtype}; a one-dimensional array of text is required"
-        )
-    keys = tuple(arrays["keys"].tolist()) if "keys" in arrays else None
-    checked = require_ints(path, "labels", labels, len(counts))
-    check_labels(path, checked, keys)
-    speaker = arrays.get("speaker")
-    if speaker is not None:
-        speaker = require_ints(path, "speaker", speaker, len(counts))
-    return Events(counts, checked, keys, speaker, float(dt_ms))
+save_words = save_samples  # the old name, for one version
 
 
 def _check_options(dt_ms: float, steps: int, group: int, units: int) -> None:

@@ -23,6 +23,8 @@ Spikes = tuple[npt.NDArray[np.float64], Ints]  # times in seconds, units
 
 CHUNK = 256  # utterances read at once
 NEEDED = ("spikes/times", "spikes/units", "labels")
+OPTIONAL = ("extra/keys", "extra/speaker")
+LARGEST = 1 << 24  # utterances; the largest published set has some 100,000
 
 
 def existing_file(path: Path) -> None:
@@ -57,6 +59,8 @@ def open_shd(path: Path) -> Iterator[Any]:
 def _check_datasets(file: Any, path: Path) -> None:
     import h5py
 
+    for name in (*NEEDED, *OPTIONAL):
+        _require_own_bytes(file, path, name)
     for name in NEEDED:
         dataset = file.get(name)
         if not isinstance(dataset, h5py.Dataset):
@@ -74,6 +78,32 @@ def _check_datasets(file: Any, path: Path) -> None:
             raise DataError(
                 f"{path}: {name} is {dataset.dtype}; an array for each utterance (vlen) is required"
             )
+
+
+def _require_own_bytes(file: Any, path: Path, name: str) -> None:
+    """Raises DataError for a dataset that lies in another file, or holds more rows than any set."""
+    import h5py
+
+    parts = name.split("/")
+    for end in range(1, len(parts) + 1):
+        part = "/".join(parts[:end])
+        if part not in file and not isinstance(file.get(part, getlink=True), h5py.ExternalLink):
+            return
+        if isinstance(file.get(part, getlink=True), h5py.ExternalLink):
+            raise DataError(
+                f"{path}: {part} is a link to another file, which is not followed; copy the data "
+                "into one file"
+            )
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        return
+    if dataset.is_virtual or dataset.external:
+        raise DataError(
+            f"{path}: the values of {name} lie in other files, which are not read; copy the data "
+            "into one file"
+        )
+    if dataset.size is not None and dataset.size > LARGEST:
+        raise DataError(f"{path}: {name} has {dataset.size:,} values; at most {LARGEST:,} are read")
 
 
 def read_header(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, Ints | None]:

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.data.events import Events, load_events, load_samples
+from delrec_compile.data.arrays import SUFFIXES, load_samples
+from delrec_compile.data.events import UNITS, Events
+from delrec_compile.data.limited import load_events_limited
 from delrec_compile.errors import DataError
 
 BATCH = 64
+GROUP = 5  # units of a channel, where nothing states a width
 
 BUNDLED = ("samples", "words")  # the second is the old name
+HDF5 = (".h5", ".hdf5")
 
 
 def first(samples: Events, limit: int | None) -> Events:
@@ -22,19 +26,62 @@ def first(samples: Events, limit: int | None) -> Events:
     return samples if limit is None else samples.take(range(min(limit, len(samples))))
 
 
-def read_samples(spec: Path | str, *, steps: int = 80, dt_ms: float = 10.0) -> Events:
-    """Samples to run on: the bundled `samples`, a .npz of binned samples, or an SHD/SSC .h5 file."""
+def read_samples(
+    spec: Path | str,
+    *,
+    steps: int | None = None,
+    dt_ms: float = 10.0,
+    inputs: int | None = None,
+    align_first_spike: bool = False,
+    lead: int = 0,
+) -> Events:
+    """Samples to run on: the bundled `samples`, a .npz, .npy or .csv of counts, an SHD/SSC .h5 file,
+    or a folder with a *_test.h5.
+
+    dt_ms: length of a step, for files that state none; .h5 files are binned at it. Of .h5 files alone:
+    steps, by default those of the longest sample; inputs: channels that the 700 units are summed to,
+    by default 140; align_first_spike: shift each sample so that its first spike is at time 0; lead:
+    empty steps before the first. Raises DataError.
+    """
     if str(spec) in BUNDLED:
         return load_samples(Path(str(resources.files("delrec_compile.bundled") / "samples.npz")))
-    path = Path(spec)
-    if path.suffix in {".h5", ".hdf5"}:
-        return load_events(path, steps=steps, dt_ms=dt_ms)
-    if path.suffix == ".npz" or not path.suffix:
-        return load_samples(path)
-    raise DataError(f"{path}: unknown kind of file; allowed: .h5, .hdf5, .npz, or '{BUNDLED[0]}'")
+    path = file_of(Path(spec))
+    if path.suffix in HDF5:
+        group = GROUP if inputs is None else _group(path, inputs)
+        reading = {"align_first_spike": align_first_spike, "lead": lead}
+        return load_events_limited(path, steps=steps, dt_ms=dt_ms, group=group, **reading)
+    if path.suffix in SUFFIXES or not path.suffix:
+        return load_samples(path, dt_ms=dt_ms)
+    raise DataError(
+        f"{path}: unknown kind of file; allowed: {', '.join((*SUFFIXES, *HDF5))}, a folder with a "
+        f"*_test.h5, or '{BUNDLED[0]}'"
+    )
 
 
 read_words = read_samples  # the old name, for one version
+
+
+def file_of(path: Path) -> Path:
+    """The file itself, or the test set of a folder of spike data. Raises DataError."""
+    if not path.is_dir():
+        return path
+    tests = sorted(path.glob("*_test.h5"))
+    if len(tests) != 1:
+        found = ", ".join(test.name for test in tests) or "none"
+        raise DataError(
+            f"{path} is a directory; one *_test.h5 in it is required (found: {found}), or name a file"
+        )
+    return tests[0]
+
+
+def _group(path: Path, inputs: int) -> int:
+    """Units that are summed to one channel."""
+    if UNITS % inputs:
+        raise DataError(
+            f"{path} has {UNITS} units, the network takes {inputs} inputs; only a divisor of {UNITS} "
+            "can be read from it: bin it yourself and pass an .npz"
+        )
+    return UNITS // inputs
 
 
 def batches(samples: Events, size: int = BATCH) -> Iterator[tuple[slice, F32]]:
@@ -45,10 +92,10 @@ def batches(samples: Events, size: int = BATCH) -> Iterator[tuple[slice, F32]]:
 
 
 def fitting(samples: Events, inputs: int) -> Events:
-    """The samples, if they have as many channels as the network has inputs. Raises DataError."""
+    """The samples, if they have as many inputs as the network takes. Raises DataError."""
     if samples.channels != inputs:
         raise DataError(
-            f"the samples have {samples.channels} channels, the network takes {inputs}; "
-            "bin them with the grouping it was trained on"
+            f"the samples have {samples.channels} inputs per step, the network takes {inputs}; "
+            "pass samples of that width, or 'random'"
         )
     return samples

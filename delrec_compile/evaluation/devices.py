@@ -17,6 +17,8 @@ from delrec_compile.errors import CompilerCrash, DeviceError, InputError, Parity
 from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.evaluation.parity import accept_silence, compare_artifact
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, stored
+from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.open import DeviceRunner, open_device
 from delrec_compile.runners.devices.url import Device, parse
 from delrec_compile.system import child
@@ -30,7 +32,7 @@ AGREED = 1  # samples that are compared before any is timed
 def check_on(
     path: Path | str,
     devices: Sequence[Device],
-    samples: str = "samples",
+    samples: Source = AUTO,
     limit: int | None = None,
     *,
     allow_silent: bool = False,
@@ -40,8 +42,8 @@ def check_on(
     A device has the fields of `Parity.as_dict()` and its `device`, `machine`, `host`; where it is
     the only one, these are beside `passed` too. allow_silent: a check in which no neuron fires passes.
     """
-    _folder(path)
-    rows = _each(devices, "checked", path=str(path), samples=str(samples), limit=limit)
+    with stored(_network(path), samples) as spec:
+        rows = _each(devices, "checked", path=str(path), samples=spec, limit=limit)
     if allow_silent:
         rows = [accept_silence(row) for row in rows]
     alone = rows[0] if len(rows) == 1 else {}
@@ -50,14 +52,14 @@ def check_on(
 
 @renamed_arguments(words="samples")
 def bench_on(
-    path: Path | str, devices: Sequence[Device], samples: str = "samples", rounds: int = 25
+    path: Path | str, devices: Sequence[Device], samples: Source = AUTO, rounds: int = 25
 ) -> dict[str, Any]:
     """Microseconds per step of an artifact on every device: `rows`, in their order, and `workload`.
 
     ratio_to_ours: to the first device. rounds: samples, each timed for some milliseconds.
     """
-    _folder(path)
-    results = _each(devices, "timed", path=str(path), samples=str(samples), rounds=rounds)
+    with stored(_network(path), samples) as spec:
+        results = _each(devices, "timed", path=str(path), samples=spec, rounds=rounds)
     ours = results[0]["us_per_step"]
     rows = [{"name": "ours", **f, "ratio_to_ours": f["us_per_step"] / ours} for f in results]
     return {"rows": rows, "workload": [row.pop("workload") for row in rows][-1]}
@@ -100,12 +102,13 @@ def _place(url: str, runner: DeviceRunner) -> dict[str, str]:
     return {"device": url, "machine": runner.machine, "host": runner.host}
 
 
-def _folder(path: Path | str) -> None:
+def _network(path: Path | str) -> Network:
+    """The network of an artifact. Raises InputError for other paths."""
     if not Path(path).is_dir():
         raise InputError(
             f"{path} is not an artifact folder; devices run artifacts, made with 'build'"
         )
-    load_artifact(path)
+    return checkpoint.load(load_artifact(path).path / "network.safetensors")
 
 
 def _each(devices: Sequence[Device], function: str, **arguments: Any) -> list[dict[str, Any]]:

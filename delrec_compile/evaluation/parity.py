@@ -20,18 +20,21 @@ from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, fitting
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import exact
+from delrec_compile.network.inputs import AUTO, Source, read_inputs
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import Network
-from delrec_compile.network.onnx_step.schema import load_model
+from delrec_compile.network.onnx_step.export import model_of
+from delrec_compile.network.onnx_step.schema import load_model, read_model
 from delrec_compile.network.tolerances import MARGIN, for_outputs
 from delrec_compile.ops.readout import decide
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
 from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.onnxruntime import OnnxRunner
-from delrec_compile.runners.open import artifact_runner
+from delrec_compile.runners.open import NETWORKS, artifact_runner, source_of
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Runner, Trace
 from delrec_compile.runners.torch_runner import TorchRunner
+from delrec_compile.system.recognise import recognise
 from delrec_compile.system.renamed import renamed_arguments
 
 
@@ -147,21 +150,31 @@ def compare_integer(
 @renamed_arguments(words="samples")
 def check(
     path: Path | str,
-    samples: Events,
+    samples: Source = AUTO,
     *,
     network: Network | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
-    """Checks an artifact folder against its own frozen network, or an ONNX file against `network`."""
+    """Checks an artifact folder against its own frozen network, or an ONNX file against `network`.
+
+    A network is exported, and its ONNX step is checked in ONNX Runtime.
+    samples: see `read_inputs`.
+    """
     path = Path(path)
     if path.is_dir():
         artifact = load_artifact(path)
         network = network or checkpoint.load(path / "network.safetensors")
+        chosen = read_inputs(network, samples).samples
         runner = artifact_runner(artifact)
-        return compare_artifact(artifact, network, runner, samples, progress)
-    model = load_model(path)
-    network = network or _source(model.metadata["source_sha256"], path)
-    return compare(network, OnnxRunner(model), samples, target="onnxruntime", progress=progress)
+        return compare_artifact(artifact, network, runner, chosen, progress)
+    if recognise(path).kind in NETWORKS:
+        network = network or checkpoint.load(path)
+        model = read_model(model_of(network))
+    else:
+        model = load_model(path)
+        network = network or source_of(model, path)
+    chosen = read_inputs(network, samples).samples
+    return compare(network, OnnxRunner(model), chosen, target="onnxruntime", progress=progress)
 
 
 def compare_artifact(
@@ -186,23 +199,6 @@ def _labels(samples: Events, at: slice) -> Any:
 def fitted(network: Network, samples: Events) -> Network:
     fitting(samples, network.inputs)
     return network
-
-
-def _source(digest: str, path: Path) -> Network:
-    """The network an ONNX file was made from: beside it, or bundled."""
-    from delrec_compile.errors import ModelError
-
-    places = [
-        *sorted(path.parent.glob("*.safetensors")),
-        *map(checkpoint.bundled, checkpoint.BUNDLED),
-    ]
-    for place in places:
-        network = checkpoint.load(place)
-        if checkpoint.digest(network) == digest:
-            return network
-    raise ModelError(
-        f"{path}: the network it was exported from is not beside it; pass it with --network"
-    )
 
 
 class _ParityCounter:

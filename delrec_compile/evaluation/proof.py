@@ -15,6 +15,7 @@ from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.parity import accept_silence, compare, compare_artifact
 from delrec_compile.evaluation.parity import check as check_parity
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.open import emulated_runner
 from delrec_compile.runners.session import Session
@@ -69,7 +70,7 @@ class Proof:
 @renamed_arguments(words="samples")
 def prove(
     artifact: Artifact,
-    samples: str = "samples",
+    samples: Source = AUTO,
     *,
     limit: int | None = None,
     timed: bool = True,
@@ -80,9 +81,30 @@ def prove(
     """Checks the artifact and its ONNX file against PyTorch, times them, writes measured.json.
 
     Native code runs in a child process, code for another CPU in an emulator, if there is one and
-    `emulate` is set. limit: samples to check. allow_silent: a check in which no neuron fires passes.
-    Raises ParityError, after writing.
+    `emulate` is set. samples: see `read_inputs`; limit: the first of them are checked. allow_silent:
+    a check in which no neuron fires passes. Raises ParityError, after writing.
     """
+    network = checkpoint.load(artifact.path / "network.safetensors")
+    with stored(network, samples) as spec:
+        proof = _measured(artifact, spec, limit, timed, emulate, allow_silent, progress)
+    text = json.dumps(proof.as_dict(), indent=2) + "\n"
+    write_atomic(artifact.path / "measured.json", text.encode())
+    for parity in proof.checks:
+        if not parity["passed"]:
+            raise ParityError(describe_difference(parity))
+    return proof
+
+
+def _measured(
+    artifact: Artifact,
+    samples: str,
+    limit: int | None,
+    timed: bool,
+    emulate: bool,
+    allow_silent: bool,
+    progress: Progress,
+) -> Proof:
+    """The proof, before it is written and judged."""
     progress("checking spikes against PyTorch")
     gpu = artifact.manifest.is_gpu
     native = not gpu and runs_here(artifact)
@@ -97,13 +119,7 @@ def prove(
     if timed and (native or (gpu and cost and cost["how"] != cuda.HOW)):
         progress("timing beside PyTorch and ONNX Runtime")
         result = bench(artifact.path, samples, rows=QUICK, rounds=9)
-    proof = Proof(check, onnx, result, machine(), cost)
-    text = json.dumps(proof.as_dict(), indent=2) + "\n"
-    write_atomic(artifact.path / "measured.json", text.encode())
-    for parity in proof.checks:
-        if not parity["passed"]:
-            raise ParityError(describe_difference(parity))
-    return proof
+    return Proof(check, onnx, result, machine(), cost)
 
 
 def _checks(

@@ -12,11 +12,12 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.package import check_output
 from delrec_compile.compiler.build import build
-from delrec_compile.data.samples import first, fitting, read_samples
+from delrec_compile.data.events import Events
 from delrec_compile.errors import DeviceError, ParityError, ToolchainError
 from delrec_compile.evaluation.devices import bench_on, check_on
 from delrec_compile.evaluation.proof import Proof, describe_difference, prove
 from delrec_compile.evaluation.report import write_report
+from delrec_compile.network.inputs import AUTO, Source, read_inputs
 from delrec_compile.network.model import Network
 from delrec_compile.network.summary import inspect
 from delrec_compile.runners.devices import discover
@@ -44,7 +45,7 @@ def build_proven(
     target: str = "x86_64",
     out: Path | str | None = None,
     *,
-    samples: str = "samples",
+    samples: Source = AUTO,
     limit: int | None = None,
     devices: Sequence[Device] = (),
     allow_unproven: bool = False,
@@ -55,7 +56,7 @@ def build_proven(
 ) -> Built:
     """Builds the artifact, checks and times it, writes its report, and then moves it into its place.
 
-    samples: inputs to run; limit: the first of them. devices: machines that check and time it too.
+    samples: see `read_inputs`; limit: the first of them. devices: machines that check and time it too.
     allow_unproven: whether to do without an emulator that is missing. The manifest of code that was
     not run says `proven` false. allow_silent: a check in which no neuron fires passes.
     options: of `build`. Samples, tools and devices are tried first. After an error nothing has
@@ -63,15 +64,15 @@ def build_proven(
     """
     if out is not None:
         check_output(Path(out), force)
-    fitting(first(read_samples(samples), limit), network.inputs)
+    chosen = read_inputs(network, samples).samples
     emulate = _tried(targets.load(target), devices, allow_unproven, progress)
     summary = inspect(network)
     results: dict[str, Any] = {}
     checks: dict[str, Any] = {"limit": limit, "allow_silent": allow_silent, "progress": progress}
 
     def proving(artifact: Artifact) -> bool:
-        results["proof"] = proof = prove(artifact, samples, emulate=emulate, **checks)
-        results["remote"] = _on_devices(artifact.path, devices, samples, **checks)
+        results["proof"] = proof = prove(artifact, chosen, emulate=emulate, **checks)
+        results["remote"] = _on_devices(artifact.path, devices, chosen, **checks)
         write_report(artifact, summary, proof)
         return proof.check is not None or bool(devices)
 
@@ -115,7 +116,7 @@ def reach(devices: Sequence[Device]) -> None:
 def _on_devices(
     path: Path,
     devices: Sequence[Device],
-    samples: str,
+    samples: Events,
     *,
     limit: int | None,
     allow_silent: bool,

@@ -8,29 +8,33 @@ from typing import TYPE_CHECKING
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.errors import InputError
+from delrec_compile.errors import InputError, ModelError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.onnx_step.schema import load_model
+from delrec_compile.network.inputs import Taker
+from delrec_compile.network.model import Network
+from delrec_compile.network.onnx_step.schema import StepModel, load_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import KernelRunner, Runner, Trace
 from delrec_compile.runners.session import Session
+from delrec_compile.system.recognise import Kind, recognise, wrong_file
 
 if TYPE_CHECKING:
     from delrec_compile.runners.emulated.board import BoardRunner
     from delrec_compile.runners.emulated.core import EmulatedRunner
 
+NETWORKS = (Kind.NETWORK, Kind.BUNDLED)
+STEPS = (Kind.STEP, Kind.PLAIN_STEP, Kind.GRAPH)
 ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's boards only
 
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A runner on a file, and the meaning of its outputs."""
+    """A runner on a file, what it takes, and how its outputs decide."""
 
     runner: Runner
-    inputs: int
+    takes: Taker
     decision: str
-    labels: tuple[str, ...]
-    dt_ms: float
 
     def trace(self, x: F32) -> Trace:
         """Outputs and spikes of x (T, batch, inputs); an artifact runs its tracing kernel alone.
@@ -73,12 +77,54 @@ def emulated_runner(artifact: Artifact) -> EmulatedRunner | BoardRunner:
     return EmulatedRunner(artifact)
 
 
-def open_runner(path: Path | str) -> OpenedModel:
-    """A runner for an artifact folder, or for an ONNX file in ONNX Runtime."""
+def source_of(model: StepModel, path: Path) -> Network:
+    """The network an ONNX file was made from: beside it, or bundled. Raises ModelError."""
+    digest, beside = model.metadata["source_sha256"], sorted(path.parent.glob("*.safetensors"))
+    for place in (*beside, *map(checkpoint.bundled, checkpoint.BUNDLED)):
+        try:
+            network = checkpoint.load(place)
+        except InputError:
+            continue  # another kind of file
+        if checkpoint.digest(network) == digest:
+            return network
+    raise ModelError(
+        f"{path}: the network it was exported from is not beside it; pass it with --network"
+    )
+
+
+def taker_of(path: Path | str, network: str | None = None) -> Taker:
+    """What an artifact, an ONNX file or a network takes as inputs; it is not opened.
+
+    network: the network of an ONNX file, where it is not beside it.
+    """
     path = Path(path)
+    if network is not None:
+        return Taker.of(checkpoint.load(network))
+    if recognise(path).kind in NETWORKS:
+        return Taker.of(checkpoint.load(path))
+    if path.is_dir():
+        return Taker.of(checkpoint.load(load_artifact(path).path / "network.safetensors"))
+    if path.suffix != ".onnx" and recognise(path).kind not in STEPS:
+        raise InputError(wrong_file(path, "an artifact, a network or a step"))
+    return _taker_of_step(load_model(path), path)
+
+
+def _taker_of_step(model: StepModel, path: Path) -> Taker:
+    try:
+        return Taker.of(source_of(model, path))
+    except ModelError:
+        return Taker(model.inputs, model.outputs, model.dt_ms, tuple(model.labels))
+
+
+def open_runner(path: Path | str) -> OpenedModel:
+    """A runner for an artifact folder, an ONNX file in ONNX Runtime, or a network in the reference."""
+    path = Path(path)
+    if recognise(path).kind in NETWORKS:
+        network = checkpoint.load(path)
+        return OpenedModel(ReferenceRunner(network), Taker.of(network), network.readout.decision)
     if path.is_dir():
         runner = artifact_runner(load_artifact(path))
-        net = checkpoint.load(path / "network.safetensors")
-        return OpenedModel(runner, net.inputs, net.readout.decision, net.labels, net.dt_ms)
+        network = checkpoint.load(path / "network.safetensors")
+        return OpenedModel(runner, Taker.of(network), network.readout.decision)
     model = load_model(path)
-    return OpenedModel(OnnxRunner(model), model.inputs, model.decision, model.labels, model.dt_ms)
+    return OpenedModel(OnnxRunner(model), _taker_of_step(model, path), model.decision)

@@ -8,6 +8,7 @@ from typing import Any
 
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, first, fitting, read_samples
+from delrec_compile.network.inputs import AUTO, Source, read_inputs
 from delrec_compile.ops.readout import decide
 from delrec_compile.runners.open import OpenedModel, open_runner
 from delrec_compile.system.renamed import renamed_arguments
@@ -32,21 +33,25 @@ class Predictions:
 
 
 @renamed_arguments(words="samples")
-def run(path: Path | str, samples: Events) -> Predictions:
-    """The classes of samples, computed by an artifact or an ONNX file."""
-    return _classify(open_runner(path), samples)
+def run(path: Path | str, samples: Source = AUTO) -> Predictions:
+    """The classes of samples, computed by an artifact, an ONNX file, or the reference of a network.
 
-
-def predict(path: str, samples: str, limit: int | None, steps: int) -> dict[str, Any]:
-    """In a child: `run` on samples by name."""
+    samples: see `read_inputs`.
+    """
     opened = open_runner(path)
-    events = first(read_samples(samples, steps=steps, dt_ms=opened.dt_ms), limit)
+    return _classify(opened, read_inputs(opened.takes, samples).samples)
+
+
+def predict(path: str, samples: str, limit: int | None) -> dict[str, Any]:
+    """In a child: `run` on samples by name, which are known to fit."""
+    opened = open_runner(path)
+    events = first(read_samples(samples), limit)
     predictions = asdict(_classify(opened, events))
     return {**predictions, "words": predictions["samples"]}  # `words`: the old key, for one version
 
 
 def _classify(opened: OpenedModel, samples: Events) -> Predictions:
-    fitting(samples, opened.inputs)
+    fitting(samples, opened.takes.inputs)
     classes: list[int] = []
     spikes = 0
     for _, x in batches(samples):
@@ -59,7 +64,7 @@ def _classify(opened: OpenedModel, samples: Events) -> Predictions:
         opened.runner.name,
         len(samples),
         samples.steps,
-        opened.labels,
+        opened.takes.labels,
         tuple(classes),
         tuple(expected),
         correct / len(samples) if expected else None,

@@ -20,6 +20,7 @@ from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
@@ -42,7 +43,7 @@ def tune(
     calibrate: Events | None = None,
     cpu: str | None = None,
     device: str | None = None,
-    samples: str = "samples",
+    samples: Source = AUTO,
     db: Path | str | None = None,
     limits: Limits | None = None,
     jobs: int | None = None,
@@ -58,7 +59,10 @@ def tune(
     """
     profile = _tunable(target, device)
     mode = profile.numeric_mode(numeric)
-    with tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder:
+    with (
+        stored(network, samples) as spec,
+        tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder,
+    ):
         checkpoint.save(network, Path(folder) / "network.safetensors")
         if mode.is_integer:
             quantised = quantise(network, mode, calibrate)
@@ -67,7 +71,7 @@ def tune(
             "root": folder,
             "target": target,
             "cpu": cpu,
-            "samples": str(samples),
+            "samples": spec,
             "device": device,
         }
         run = Run(Store(db), limits or Limits(), command, progress)

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from delrec_compile.cli import devices as command
+from delrec_compile.cli.inputs import InputOptions
 from delrec_compile.errors import DeviceError, ParityError, UsageError
 from delrec_compile.evaluation import devices as library
+from delrec_compile.runners import open as opening
 from delrec_compile.runners.devices import discover, serve
 
 PLACE = {"device": "ssh://pi@board?dir=/data", "machine": "arm_cpu", "host": "board"}
@@ -29,11 +31,19 @@ TIMES = {
 }
 
 
+@pytest.fixture
+def _any_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No artifact is opened, no samples are read."""
+    monkeypatch.setattr(opening, "taker_of", lambda _: None)
+    monkeypatch.setattr(command, "chosen_samples", lambda *_: None)
+
+
+@pytest.mark.usefixtures("_any_samples")
 def test_checks_are_a_row_per_machine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(library, "check_on", lambda *_, **__: {"devices": [CHECK], "passed": True})
-    command.check_devices(Path("arm"), ["local"], "samples", None, as_json=False)
+    command.check_devices(Path("arm"), ["local"], InputOptions(), as_json=False)
     out = capsys.readouterr().out
     assert "ssh://pi@board" in out
     assert "?dir" not in out
@@ -49,21 +59,22 @@ def test_a_machine_that_differs_is_a_parity_error() -> None:
         command.judge({"devices": [CHECK, wrong]})
 
 
+@pytest.mark.usefixtures("_any_samples")
 def test_times_are_printed_with_their_workload(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(library, "bench_on", lambda *_: TIMES)
-    command.bench_devices(Path("arm"), ["local"], "samples", "", 9, as_json=False)
+    command.bench_devices(Path("arm"), ["local"], InputOptions(), "", 9, as_json=False)
     out = capsys.readouterr().out
     assert "1.50" in out
     assert "CPU time of 9 samples of 80 steps" in out
-    command.bench_devices(Path("arm"), ["local"], "samples", "ours", 9, as_json=True)
+    command.bench_devices(Path("arm"), ["local"], InputOptions(), "ours", 9, as_json=True)
     assert json.loads(capsys.readouterr().out)["rows"][0]["us_per_step"] == 1.5
 
 
 def test_rows_of_baselines_do_not_go_with_a_device() -> None:
     with pytest.raises(UsageError, match="--rows numpy: with --device"):
-        command.bench_devices(Path("arm"), ["local"], "samples", "numpy", 9, as_json=False)
+        command.bench_devices(Path("arm"), ["local"], InputOptions(), "numpy", 9, as_json=False)
 
 
 def test_the_devices_of_a_build_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

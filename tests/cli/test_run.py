@@ -67,13 +67,17 @@ def test_bench_json(artifacts):
 
 def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsys):
     from delrec_compile.cli import run as command
+    from delrec_compile.cli.inputs import InputOptions
     from delrec_compile.evaluation import report
     from delrec_compile.evaluation.latency import bench as latency
+    from delrec_compile.runners import open as opening
 
     monkeypatch.setattr(latency, "bench", lambda *_, **__: None)
     monkeypatch.setattr(report, "bench_rows", lambda _: ())
     monkeypatch.setattr(report, "bench_line", lambda _: "")
-    command._bench_here(Path("my out"), "samples", (), None, "step", None, as_json=False)
+    monkeypatch.setattr(command, "chosen", lambda *_: None)
+    monkeypatch.setattr(opening, "taker_of", lambda *_: None)
+    command._bench_here(Path("my out"), InputOptions(), (), None, "step", None, as_json=False)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line == "next: delrec-compile inspect 'my out/network.safetensors'"
     parity = {
@@ -85,6 +89,6 @@ def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsy
         "passed": True,
     }
     for path in ("out", "step.onnx"):
-        command._print_parity(Path(path), parity, "my.npz", as_json=False)
+        command._print_parity(Path(path), parity, InputOptions("my.npz"), as_json=False)
         line = capsys.readouterr().out.splitlines()[-1]
         assert line == f"next: delrec-compile run {path} --input my.npz"

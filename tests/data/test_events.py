@@ -10,7 +10,7 @@ import pytest
 from fixtures.shd import write
 from helpers import refusal
 
-from delrec_compile.data.events import Events, load_events, load_samples, save_samples
+from delrec_compile.data.events import Events, load_events
 from delrec_compile.data.summary import describe
 from delrec_compile.errors import DataError, UsageError
 
@@ -87,61 +87,6 @@ def test_more_spikes_than_fit_a_bin_are_refused(tmp_path: Path) -> None:
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         load_events(write(tmp_path / "a.h5"), **options)
-
-
-def test_samples_survive_a_round_trip_and_are_reproducible(tmp_path: Path) -> None:
-    events = load_events(write(tmp_path / "a.h5", keys=["a", "b"], speaker=[1, 2, 3]))
-    save_samples(tmp_path / "w.npz", events)
-    back = load_samples(tmp_path / "w.npz")
-    assert (back.counts == events.counts).all()
-    assert (back.labels == events.labels).all()
-    assert back.speaker is not None
-    assert back.speaker.tolist() == [1, 2, 3]
-    assert (back.keys, back.dt_ms) == (events.keys, events.dt_ms)
-    save_samples(tmp_path / "again.npz", events)
-    assert (tmp_path / "w.npz").read_bytes() == (tmp_path / "again.npz").read_bytes()
-
-
-GOOD_SAMPLES: dict[str, Any] = {
-    "counts": np.zeros((2, 4, 3), np.uint8),
-    "labels": np.zeros(2, np.uint16),
-    "dt_ms": np.float64(10),
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"counts": None}, "no array 'counts'; its arrays are: dt_ms, labels"),
-        ({"counts": np.zeros((2, 4, 3), np.float32)}, "counts are float32"),
-        ({"counts": np.zeros((2, 4), np.uint8)}, "of shape"),
-        ({"labels": np.zeros(3, np.uint16)}, "2 integers are required"),
-        ({"labels": np.zeros(2)}, "labels is float64"),
-        ({"dt_ms": np.float64(-1)}, "dt_ms"),
-        ({"keys": np.arange(2)}, "one-dimensional array of text"),
-        ({"labels": np.array([0, 5]), "keys": np.array(["a", "b"])}, "label 5; there are 2"),
-    ],
-)
-def test_malformed_samples_are_refused(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    arrays = {k: v for k, v in {**GOOD_SAMPLES, **change}.items() if v is not None}
-    np.savez(tmp_path / "w.npz", **arrays)
-    with pytest.raises(DataError, match=message):
-        load_samples(tmp_path / "w.npz")
-
-
-def test_samples_are_never_unpickled(tmp_path: Path) -> None:
-    labels = np.array([{"a": 1}, {}], dtype=object)
-    np.savez(tmp_path / "w.npz", **{**GOOD_SAMPLES, "labels": labels})
-    with pytest.raises(DataError, match="not an intact"):
-        load_samples(tmp_path / "w.npz")
-    (tmp_path / "text.npz").write_text("no zip")
-    with pytest.raises(DataError, match="not an intact"):
-        load_samples(tmp_path / "text.npz")
-    np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(DataError, match="not an intact"):
-        load_samples(tmp_path / "one.npy")
 
 
 def test_the_first_of_each_class_keep_their_order() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fixtures.training import run, toy_sets
 
-from delrec_compile.data.events import load_samples
+from delrec_compile.data.arrays import load_samples
 from delrec_compile.network import checkpoint, grid
 from delrec_compile.network.classify import accuracy, outputs
 

@@ -11,6 +11,7 @@ from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import InputError
+from delrec_compile.network.inputs import Taker
 from delrec_compile.runners import gpu, open
 from delrec_compile.runners.emulated import board, core
 from delrec_compile.runners.open import OpenedModel, artifact_runner, emulated_runner
@@ -70,4 +71,4 @@ def test_an_opened_model_runs_one_kernel() -> None:
 
     x = np.ones((2, 1, 3), np.float32)
     for runner, y in ((Checked(), 1), (Plain(), 2)):
-        assert (OpenedModel(runner, 3, "sum", (), 10.0).trace(x).y == y).all()
+        assert (OpenedModel(runner, Taker(3, 2, 10.0), "sum").trace(x).y == y).all()

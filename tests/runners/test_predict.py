@@ -6,6 +6,7 @@ import pytest
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import DataError, InputError, ModelError
+from delrec_compile.network.inputs import Taker
 from delrec_compile.runners import predict
 from delrec_compile.runners.open import OpenedModel, open_runner
 from delrec_compile.runners.predict import run
@@ -26,12 +27,12 @@ def test_run_gives_classes_and_accuracy(artifacts, samples, tmp_path):
 
 def test_samples_of_another_size_are_refused(artifacts, samples):
     narrow = Events(samples.counts[:, :, :70], samples.labels, samples.keys, None, 10.0)
-    with pytest.raises(DataError, match="70 channels, the network takes 140"):
+    with pytest.raises(DataError, match="70 inputs per step, the network takes 140"):
         run(artifacts["conv_delay_256"], narrow)
 
 
 def test_unknown_kinds_of_input(tmp_path):
-    with pytest.raises(DataError, match=r"allowed: \.h5"):
+    with pytest.raises(DataError, match=r"allowed: \.npz"):
         read_samples(tmp_path / "samples.wav")
     with pytest.raises(InputError, match="not an artifact"):
         open_runner(tmp_path)
@@ -64,7 +65,7 @@ def opened(monkeypatch):
     models = []
 
     def open_fake(path):
-        models.append(OpenedModel(Fake(), 2, "sum", ("a", "b", "c"), 10.0))
+        models.append(OpenedModel(Fake(), Taker(2, 3, 10.0, ("a", "b", "c")), "sum"))
         return models[-1]
 
     monkeypatch.setattr(predict, "open_runner", open_fake)
@@ -88,7 +89,7 @@ def test_each_sample_runs_once(opened):
 def test_a_path_is_opened_once(opened, tmp_path):
     """Opening may compile C sources or link a program for a chip."""
     save_samples(tmp_path / "some.npz", some())
-    predictions = predict.predict("path", str(tmp_path / "some.npz"), 4, 80)
+    predictions = predict.predict("path", str(tmp_path / "some.npz"), 4)
     assert len(opened) == 1
     assert (opened[0].runner.traced, opened[0].runner.untraced) == (4, 0)
     assert predictions["samples"] == predictions["words"] == 4

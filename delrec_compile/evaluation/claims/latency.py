@@ -30,7 +30,7 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     try:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             artifact = build(network, out=Path(folder) / "artifact")
-            result = bench(artifact.path, rows=("ours", theirs), rounds=rounds)
+            result = bench(artifact.path, "samples", rows=("ours", theirs), rounds=rounds)
     except (CompilerCrash, DataError, ToolchainError, UnsupportedError) as error:
         return {**empty, "skipped": str(error)}
     times = {row.name: row.us_per_step for row in result.rows}

@@ -13,7 +13,6 @@ from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress, StageProgress
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.package import measured
-from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import (
     DelrecError,
     ParityError,
@@ -29,6 +28,7 @@ from delrec_compile.evaluation.latency import side_by_side
 from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.evaluation.proof import Proof, prove
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.model import Network
 from delrec_compile.system import child
 from delrec_compile.system.host import machine
@@ -61,7 +61,7 @@ def compare(
     *,
     numeric: Sequence[str] = (Numeric.FLOAT32,),
     out: Path | str = OUT,
-    samples: str = "samples",
+    samples: Source = AUTO,
     limit: int | None = None,
     budgets: Budgets | None = None,
     rebuild: bool = False,
@@ -80,15 +80,15 @@ def compare(
     profiles = select_targets(names)
     modes = _modes(numeric)
     _answerable(budgets, list(profiles.values()))
-    fitting(first(read_samples(samples), limit), network.inputs)
-    plan = _Plan(network, Path(out), samples, limit, rebuild, allow_silent)
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
-    rows = []
-    for i, (spec, profile, mode) in enumerate(jobs):
-        say = partial(_say, progress, i, len(jobs) + 1, f"{profile.name} {mode}")
-        rows.append(plan.row(spec, profile, mode, say))
-    progress(len(jobs), len(jobs) + 1, "timing beside PyTorch and ONNX Runtime")
-    rows, baselines, workload = plan.timed(rows)
+    with stored(network, samples, limit) as chosen:
+        plan = _Plan(network, Path(out), chosen, limit, rebuild, allow_silent)
+        rows = []
+        for i, (spec, profile, mode) in enumerate(jobs):
+            say = partial(_say, progress, i, len(jobs) + 1, f"{profile.name} {mode}")
+            rows.append(plan.row(spec, profile, mode, say))
+        progress(len(jobs), len(jobs) + 1, "timing beside PyTorch and ONNX Runtime")
+        rows, baselines, workload = plan.timed(rows)
     progress(len(jobs) + 1, len(jobs) + 1, "done")
     judged = _judge(budgets, rows, [profile for _, profile, _ in jobs])
     name, dt_ms = network.name, network.dt_ms

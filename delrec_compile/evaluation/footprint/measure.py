@@ -19,7 +19,6 @@ import numpy as np
 
 from delrec_compile.aliases import F32, StageProgress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
-from delrec_compile.data.samples import fitting, read_samples
 from delrec_compile.errors import (
     InputError,
     ParityError,
@@ -37,6 +36,7 @@ from delrec_compile.evaluation.footprint.programs import (
 )
 from delrec_compile.evaluation.latency.result import spread
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, read_inputs
 from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
@@ -99,7 +99,7 @@ class Footprint:
 @renamed_arguments(words="samples")
 def footprint(
     artifact: Artifact | Path | str,
-    samples: str = "samples",
+    samples: Source = AUTO,
     *,
     rows: Sequence[str] = NAMES,
     rounds: int = 5,
@@ -113,7 +113,7 @@ def footprint(
     built = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
     chosen = _chosen(built, rows, rounds)
     network = checkpoint.load(built.path / "network.safetensors")
-    x = np.ascontiguousarray(fitting(read_samples(samples), network.inputs).counts[0], np.float32)
+    x = np.ascontiguousarray(read_inputs(network, samples).samples.counts[0], np.float32)
     report = partial(_report, progress, len(chosen) + rounds)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         made = {}

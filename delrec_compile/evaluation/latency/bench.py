@@ -25,6 +25,7 @@ from delrec_compile.evaluation.baselines.registry import ENGINES
 from delrec_compile.evaluation.latency.interleave import inputs, interleave, select_engines
 from delrec_compile.evaluation.latency.result import Bench, BenchRow, bench_from_dict, spread
 from delrec_compile.network import checkpoint
+from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.model import Network
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child
@@ -46,7 +47,7 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 @renamed_arguments(words="samples")
 def bench(
     artifact: Path | str,
-    samples: str = "samples",
+    samples: Source = AUTO,
     *,
     rows: tuple[str, ...] | None = None,
     rounds: int | None = None,
@@ -55,10 +56,10 @@ def bench(
 ) -> Bench:
     """Times the artifact's network in every named engine, in a child process.
 
-    rows: names out of NAMES, by default all that the form has; `ours` is always measured. rounds:
-    times that each is measured. form: `step`, one call per step; `sequence`, whole samples at once;
-    `batch`, whole samples of `batch` streams at once. Raises UnsupportedError for code of another
-    machine.
+    samples: see `read_inputs`. rows: names out of NAMES, by default all that the form has; `ours` is
+    always measured. rounds: times that each is measured. form: `step`, one call per step;
+    `sequence`, whole samples at once; `batch`, whole samples of `batch` streams at once. Raises
+    UnsupportedError for code of another machine.
     """
     chosen = names_for(form, rows)
     batch = streams(form, batch)
@@ -67,16 +68,18 @@ def bench(
         raise UsageError(f"rounds is {rounds}; at least 1 is required")
     module = _module(artifact)
     more = {} if module == GPU_MODULE else {"form": form, "batch": batch}
-    raw = child.call(
-        module,
-        timeout_s=TIMEOUT_S,
-        environment=ONE_THREAD,
-        artifact=str(artifact),
-        samples=str(samples),
-        rows=[] if module == GPU_MODULE and rows is None else list(chosen),
-        rounds=rounds,
-        **more,
-    )
+    network = checkpoint.load(Path(artifact) / "network.safetensors")
+    with stored(network, samples) as spec:
+        raw = child.call(
+            module,
+            timeout_s=TIMEOUT_S,
+            environment=ONE_THREAD,
+            artifact=str(artifact),
+            samples=spec,
+            rows=[] if module == GPU_MODULE and rows is None else list(chosen),
+            rounds=rounds,
+            **more,
+        )
     return bench_from_dict(raw)
 
 

@@ -60,6 +60,10 @@ class StepModel:
     def inputs(self) -> int:
         return int(_shape(self.proto.graph.input[0])[-1])
 
+    @property
+    def outputs(self) -> int:
+        return int(_shape(self.proto.graph.output[0])[-1])
+
 
 def schema_of(network: Network) -> list[StateVarIO]:
     """The state of a network as its ONNX step shows it."""

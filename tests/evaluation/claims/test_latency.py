@@ -25,4 +25,4 @@ def test_a_network_that_the_samples_do_not_fit_has_no_time(tmp_path: Path) -> No
     path = checkpoint.save(train(toy_sets(), small()).network, tmp_path / "net.safetensors")
     found = timing.latency(path, rounds=1)
     assert found["us_per_step"] is None
-    assert "samples have 140 channels, the network takes 12" in found["skipped"]
+    assert "samples have 140 inputs per step, the network takes 12" in found["skipped"]

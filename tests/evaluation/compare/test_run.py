@@ -281,8 +281,8 @@ def test_bad_requests_are_refused_before_any_build(network, arguments, tmp_path)
         compare_targets(network, ("x86_64",), budgets=Budgets(max_instructions=1), **kw)
     with refusal(UsageError, "--max-us 0: a budget must be more than 0", 2, tmp_path):
         Budgets(max_us=0)
-    with refusal(DataError, "140 channels, the network takes 14", 3, tmp_path):
-        compare_targets(network, ("x86_64",), out=tmp_path / "new")
+    with refusal(DataError, "140 inputs per step, the network takes 14", 3, tmp_path):
+        compare_targets(network, ("x86_64",), out=tmp_path / "new", samples="samples")
 
 
 def test_targets_are_merged(tmp_path):

@@ -1,0 +1,60 @@
+"""SHD/SSC files read in a child process: a damaged one neither stops nor fills this one."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from delrec_compile.data.events import Events, load_events
+from delrec_compile.data.hdf5 import existing_file
+from delrec_compile.data.summary import Info, describe
+from delrec_compile.errors import DataError
+from delrec_compile.system import limited
+
+
+def load_events_limited(path: str | Path, **options: Any) -> Events:
+    """Same as `load_events`. Raises DataError also where that takes too long or too much memory."""
+    existing_file(Path(path))
+    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+        fields = limited.call(
+            "delrec_compile.data.limited:bin_into",
+            path,
+            error=DataError,
+            folder=folder,
+            options=options,
+        )
+        arrays = {
+            name: np.load(file) if (file := Path(folder) / f"{name}.npy").exists() else None
+            for name in ("counts", "labels", "speaker")
+        }
+    keys = fields.pop("keys")
+    return Events(**arrays, keys=tuple(keys) if keys else None, **fields)  # type: ignore[arg-type]
+
+
+def bin_into(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
+    """In the child: the arrays as files of `folder`; returns the other fields."""
+    events = load_events(path, **options)
+    for name in ("counts", "labels", "speaker"):
+        if (values := getattr(events, name)) is not None:
+            np.save(Path(folder) / f"{name}.npy", values)
+    return {"keys": events.keys, "dt_ms": events.dt_ms, "outside": events.outside}
+
+
+def describe_limited(path: str | Path, **options: Any) -> Info:
+    """Same as `describe`. Raises DataError also where that takes too long or too much memory."""
+    existing_file(Path(path))
+    fields = limited.call(
+        "delrec_compile.data.limited:summarise", path, error=DataError, options=options
+    )
+    for name in ("keys", "speakers"):
+        fields[name] = None if fields[name] is None else tuple(fields[name])
+    return Info(**fields)
+
+
+def summarise(path: str, options: dict[str, Any]) -> dict[str, Any]:
+    """In the child: the fields of the summary."""
+    return asdict(describe(path, **options))

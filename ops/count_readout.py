@@ -1,6 +1,6 @@
 """Counting readout: spikes summed over time, weighted or pooled; the bias is added to the output.
 
-v' = v + W s,   y = v' + b
+v' = healed(v + W s),   y = v' + b
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.readout import Readout, ReadoutTile
+from delrec_compile.ops.readout import (
+    HEALED,
+    Readout,
+    ReadoutTile,
+    emit_healed,
+    healed,
+    healed_torch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,13 +25,14 @@ if TYPE_CHECKING:
 
     from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
-ONNX = """
+ONNX = f"""
 <domain: "ai.delrec", opset_import: ["" : 18]>
 SpikeCount (current, v, bias) => (y, v_next)
-{
-    v_next = Add (v, current)
+{{
+    m = Add (v, current)
+    {HEALED}
     y = Add (v_next, bias)
-}
+}}
 """
 
 
@@ -42,7 +50,7 @@ class CountReadout(Readout):
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """See `Readout.integrate`."""
-        v = state["v"] + current
+        v = healed(state["v"] + current)
         return v + self.bias, {"v": v}
 
     def torch_form(
@@ -50,7 +58,7 @@ class CountReadout(Readout):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """See `Readout.torch_form`. constants: offset (classes,)."""
         (offset,) = constants
-        v = state["v"].add(current)
+        v = healed_torch(state["v"].add(current))
         return v.add(offset), {"v": v}
 
     def write_nodes(
@@ -70,6 +78,7 @@ class CountReadout(Readout):
         """See `Readout.emit`."""
         e, v = tile.e, tile.views["v"]
         m = e.register(lanes, e.load(v, at, lanes) + current)
+        e.store(m, 0, lanes, emit_healed(e, e.load(m, 0, lanes), lanes))
         new = e.load(m, 0, lanes)
         e.store(v, at, lanes, new)
         e.store(tile.y, at, lanes, new + e.load(tile.views["offset"], at, lanes))

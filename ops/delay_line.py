@@ -8,6 +8,9 @@ one bit in plane `t + 1 + delay[j]`; step t reads and clears one plane. The cost
 not the delay. On a GPU each neuron's thread holds the neuron's column of that ring. Several
 heads, each with delays of its own, have a ring each, one after another.
 
+Bits above N of a plane are never set, and are ignored where damaged memory sets them. So is all of
+the clock but the bits that count planes.
+
 Where neurons share their delays, one ring serves them all as a history: step t writes its spikes
 to plane t, and reads plane `t - 1 - lag` for each lag.
 """
@@ -162,17 +165,24 @@ def emit_list(e: Emitter, events: Events, ring: Any, base: Any, n: int) -> None:
 
 
 def _emit_bytes(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
-    """Lists the bits that are set, skipping bytes without one. Bits above n are never set."""
+    """Lists the bits that are set, skipping bytes without one."""
     T = e.T
     e.clear(arrivals)
-    with e.loop("byte", (n + 7) // 8) as k:
+
+    def list_byte(k: Any, size: int) -> None:
         shift = T.cast(T.bitwise_and(k, 3) * 8, "uint32")
         word = T.shift_right(ring[base + T.shift_right(k, 2)], shift)
-        bits = e.bind("bits", T.bitwise_and(word, T.uint32(255)))
-        with e.when(bits != T.uint32(0)), e.loop("q", 8) as q:
+        bits = e.bind("bits", T.bitwise_and(word, T.uint32((1 << size) - 1)))
+        with e.when(bits != T.uint32(0)), e.loop("q", size) as q:
             bit = T.bitwise_and(T.shift_right(bits, T.cast(q, "uint32")), T.uint32(1))
             with e.when(bit != T.uint32(0)):
                 e.append_always(arrivals, k * 8 + q)
+
+    if n >= 8:
+        with e.loop("byte", n // 8) as k:
+            list_byte(k, 8)
+    if n % 8:
+        list_byte(T.int32(n // 8), n % 8)
 
 
 def columns(depth: int, n: int) -> int:

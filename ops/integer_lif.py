@@ -9,6 +9,9 @@
     leak(v) = floor((v * b + 2^14) / 2^15)
             = (v >> 15) * b + (((v & 32767) * b + 2^14) >> 15)        in 32 bits, exactly
 
+A state that no run makes, of damaged memory, gives some m of 32 bits and is within its limits again
+after a few steps; nothing is undefined.
+
 b is the share of the membrane that is left after a step, in 2^-15, one per layer or per neuron. The
 reference is `network.integer.layers.IntegerLayer`.
 """
@@ -51,9 +54,9 @@ class IntegerLifTile:
         """One block: leaks, adds the current (int32), appends the spikes to the list, resets."""
         e = self.e
         old = e.register(lanes, e.load(self.v, at, lanes), "int32")
-        total = self._leaked(e.load(old, 0, lanes), at, lanes) + current
+        total = e.wrapping(self._leaked(e.load(old, 0, lanes), at, lanes), current, lanes)
         if self.bias is not None:
-            total = total + e.load(self.bias, at, lanes)
+            total = e.wrapping(total, e.load(self.bias, at, lanes), lanes)
         m = e.register(lanes, total, "int32")
         if e.schedule.events == "branch":
             for q in range(lanes):
@@ -76,7 +79,7 @@ class IntegerLifTile:
         e = self.e
         with e.loop("k", n) as k:
             old = e.load(self.v, k, 1)
-            m = self._leaked(old, k, 1) + e.load(current, k, 1)
+            m = e.wrapping(self._leaked(old, k, 1), e.load(current, k, 1), 1)
             e.store(self.v, k, 1, self._clamped(m, 1))
         for base, size in e.runs(n, e.schedule.neurons):
             here, limits = e.view(self.v, base, size), e.view(self.threshold, base, size)
@@ -105,7 +108,7 @@ class IntegerLifTile:
             return leaked
         fired = old >= e.load(self.threshold, at, lanes)
         drop = e.load(self.drop, at, lanes)
-        return leaked - e.T.Select(fired, drop, e.zero("int32", lanes))
+        return e.wrapping(leaked, e.T.Select(fired, drop, e.zero("int32", lanes)), lanes, -1)
 
     def _clamped(self, m: Any, lanes: int) -> Any:
         """The new membrane of a neuron that did not fire; with a late reset, of any."""
@@ -123,7 +126,7 @@ class IntegerLifTile:
         if self.reset == "soft_later":
             return self._clamped(m, lanes)
         if self.reset == "soft":
-            less = m - e.load(self.drop, at, lanes)
+            less = e.wrapping(m, e.load(self.drop, at, lanes), lanes, -1)
             return self._below_limit(less, lanes) if self.clamps else less
         if isinstance(self.v_reset, int):
             return e.splat(e.T.int32(self.v_reset), lanes)

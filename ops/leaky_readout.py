@@ -1,6 +1,6 @@
 """Leaky readout: a LIF neuron without a threshold.
 
-v' = beta * v + (W s + b),   y = v'
+v' = healed(beta * v + (W s + b)),   y = v'
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.readout import Readout, ReadoutTile
+from delrec_compile.ops.readout import (
+    HEALED,
+    Readout,
+    ReadoutTile,
+    emit_healed,
+    healed,
+    healed_torch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,14 +27,15 @@ if TYPE_CHECKING:
 
     from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
-ONNX = """
+ONNX = f"""
 <domain: "ai.delrec", opset_import: ["" : 18]>
 LeakyIntegrator <beta> (current, v) => (v_next)
-{
+{{
     beta_value = Constant <value_float: float = @beta> ()
     leaked = Mul (v, beta_value)
-    v_next = Add (leaked, current)
-}
+    m = Add (leaked, current)
+    {HEALED}
+}}
 """
 
 
@@ -42,14 +50,14 @@ class LeakyReadout(Readout):
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """See `Readout.integrate`."""
-        v = np.float32(self.beta) * state["v"] + current
+        v = healed(np.float32(self.beta) * state["v"] + current)
         return v, {"v": v}
 
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """See `Readout.torch_form`; `mul` then `add`, so that no fused multiply-add is used."""
-        v = (state["v"] * self.beta).add(current)
+        v = healed_torch((state["v"] * self.beta).add(current))
         return v, {"v": v}
 
     def write_nodes(
@@ -70,6 +78,7 @@ class LeakyReadout(Readout):
         e, v = tile.e, tile.views["v"]
         old = e.rounded(e.load(v, at, lanes) * e.splat(tile.beta, lanes), lanes)
         m = e.register(lanes, old + current)
+        e.store(m, 0, lanes, emit_healed(e, e.load(m, 0, lanes), lanes))
         new = e.load(m, 0, lanes)
         e.store(v, at, lanes, new)
         e.store(tile.y, at, lanes, new)

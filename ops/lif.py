@@ -9,10 +9,10 @@ With the reset "soft_later" the threshold is taken off in the step after the spi
 
     m    = beta * v + gain * I - where(v >= threshold, threshold, 0),   v' = m
 
-beta, gain, threshold and v_reset are each one number per layer, or one per neuron. The hard reset is
-written on `m < threshold`, not on `not s`: the same bits on clean data, and a NaN membrane resets
-instead of staying dead for ever. With the soft resets a membrane that is NaN or above 1e30 goes to
-v_reset.
+beta, gain, threshold and v_reset are each one number per layer, or one per neuron.
+
+A membrane that is broken heals at once: v' = v_reset where m is NaN, infinite or beyond 1e30 in size.
+So `v'` is written on `m < threshold`, not on `not s`, which NaN would satisfy for ever.
 
 The products are rounded before the sum on every target: a fused multiply-add would give other bits
 than PyTorch.
@@ -140,6 +140,15 @@ class Lif(Neuron):
         """Whether a membrane does not fire, in NumPy or torch; False for NaN."""
         return m < threshold if self.fires == "at" else m <= threshold
 
+    def after(self, m: Any, threshold: Any, v_reset: Any, where: Callable[..., Any]) -> Any:
+        """The membrane after the reset, in NumPy or torch. where: as `numpy.where`."""
+        if self.reset == "hard":
+            return where(self.is_below(m, threshold) & (m >= -BROKEN), m, v_reset)
+        new = m
+        if self.reset == "soft":
+            new = where(self.is_below(m, threshold), m, m - threshold)
+        return where(abs(m) <= BROKEN, new, v_reset)
+
     def summary(self) -> dict[str, Any]:
         """See `Neuron.summary`."""
         shown = {"beta": self.beta, "threshold": self.threshold}
@@ -157,12 +166,7 @@ class Lif(Neuron):
         m = beta * v + gain * current
         if self.reset == "soft_later":
             m = np.where(self.is_at_threshold(v, threshold), m - threshold, m)
-            new = np.where(m <= BROKEN, m, v_reset)
-        else:
-            after: Any = v_reset
-            if self.reset == "soft":
-                after = np.where(m <= BROKEN, m - threshold, v_reset)
-            new = np.where(self.is_below(m, threshold), m, after)
+        new = self.after(m, threshold, v_reset, np.where)
         spikes = self.is_at_threshold(m, threshold).astype(np.float32)
         return spikes, {"v": new.astype(np.float32)}
 
@@ -175,12 +179,7 @@ class Lif(Neuron):
         m = (v * beta).add(current * gain if self.has_gain else current)
         if self.reset == "soft_later":
             m = (m - threshold).where(self.is_at_threshold(v, threshold), m)
-            new = m.where(m <= BROKEN, _full(v_reset, m))
-        else:
-            after = _full(v_reset, m)
-            if self.reset == "soft":
-                after = (m - threshold).where(m <= BROKEN, after)
-            new = m.where(self.is_below(m, threshold), after)
+        new = self.after(m, threshold, _full(v_reset, m), lambda c, yes, no: yes.where(c, no))
         return self.is_at_threshold(m, threshold).to(m.dtype), {"v": new}, m
 
     def constants(self) -> dict[str, NDArray[Any]]:

@@ -20,7 +20,10 @@ Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
     fires = GreaterOrEqual (m, threshold_value)
     spikes = Cast <to = 1> (fires)
     below = Less (m, threshold_value)
-    v_next = Where (below, m, reset_value)
+    lowest = Constant <value_float: float = -1e30> ()
+    sound = GreaterOrEqual (m, lowest)
+    stays = And (below, sound)
+    v_next = Where (stays, m, reset_value)
 }
 """
 # beta, threshold, v_reset: () or (N,)
@@ -36,19 +39,24 @@ OWN_CONSTANTS = """
 }}
 """
 BODIES = {
-    "hard": """stays = {stays} (m, threshold)
+    "hard": """below = {stays} (m, threshold)
+    lowest = Constant <value_float: float = -1e30> ()
+    sound = GreaterOrEqual (m, lowest)
+    stays = And (below, sound)
     v_next = Where (stays, m, v_reset)""",
-    "soft": """broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (m, broken)
-    less = Sub (m, threshold)
-    after = Where (sound, less, v_reset)
+    "soft": """less = Sub (m, threshold)
     stays = {stays} (m, threshold)
-    v_next = Where (stays, m, after)""",
+    after = Where (stays, m, less)
+    size = Abs (m)
+    broken = Constant <value_float: float = 1e30> ()
+    sound = LessOrEqual (size, broken)
+    v_next = Where (sound, after, v_reset)""",
     "soft_later": """fired = {fires} (v, threshold)
     less = Sub (sum, threshold)
     m = Where (fired, less, sum)
+    size = Abs (m)
     broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (m, broken)
+    sound = LessOrEqual (size, broken)
     v_next = Where (sound, m, v_reset)""",
 }
 GAIN = """

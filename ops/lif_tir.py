@@ -106,29 +106,44 @@ class LifTile:
     def _update_branch(self, m: Any, spikes: Events, at: int) -> None:
         """One neuron; one that stays below its threshold costs one comparison."""
         e, level = self.e, self.constant("level", at, 1)
-        after = self._after(m, at, 1)
         if self.lif.reset == "soft_later":
-            e.store(self.v, at, 1, after)
+            e.store(self.v, at, 1, self._next(m, at, 1))
             with e.when(m >= level):
                 e.append_always(spikes, self.base + at)
             return
-        with e.otherwise(m < level, lambda: e.store(self.v, at, 1, m)):
-            e.store(self.v, at, 1, after)
+        with e.otherwise(self._stays(m, at, 1), lambda: e.store(self.v, at, 1, m)):
+            e.store(self.v, at, 1, self._reset(m, at, 1))
             with e.when(m >= level):
                 e.append_always(spikes, self.base + at)
 
-    def _next(self, m: Any, at: Any, lanes: int) -> Any:
-        """The membrane after the reset, of neurons that fire and of those that do not."""
-        after = self._after(m, at, lanes)
-        if self.lif.reset == "soft_later":
-            return after
-        return self.e.T.Select(m < self.constant("level", at, lanes), m, after)
+    def _is_low(self, m: Any, at: Any, lanes: int) -> Any:
+        return m < self.constant("level", at, lanes)
 
-    def _after(self, m: Any, at: Any, lanes: int) -> Any:
-        """The membrane after the reset of a neuron that fired; with a late reset, of any."""
-        T, v_reset = self.e.T, self.constant("v_reset", at, lanes)
+    def _bound(self, sign: int, lanes: int) -> Any:
+        """Largest membrane that is not broken, or the smallest."""
+        return self.e.splat(self.e.T.float32(sign * BROKEN), lanes)
+
+    def _stays(self, m: Any, at: Any, lanes: int) -> Any:
+        """Whether a membrane is kept: it neither fires nor is broken. C text has the second test."""
+        T, low = self.e.T, self._is_low(m, at, lanes)
+        if self.e.generator == "c":
+            return T.And(low, T.call_extern("bool", "is_sound", m))
+        return T.And(low, m >= self._bound(-1, lanes))
+
+    def _reset(self, m: Any, at: Any, lanes: int) -> Any:
+        """The new membrane of a neuron whose membrane is not kept."""
+        v_reset = self.constant("v_reset", at, lanes)
         if self.lif.reset == "hard":
             return v_reset
-        later = self.lif.reset == "soft_later"
-        less = m if later else m - self.constant("threshold", at, lanes)
-        return T.Select(m <= self.e.splat(T.float32(BROKEN), lanes), less, v_reset)
+        return self._sound(m, m - self.constant("threshold", at, lanes), v_reset, lanes)
+
+    def _sound(self, m: Any, new: Any, v_reset: Any, lanes: int) -> Any:
+        T = self.e.T
+        sound = T.And(m >= self._bound(-1, lanes), m <= self._bound(1, lanes))
+        return T.Select(sound, new, v_reset)
+
+    def _next(self, m: Any, at: Any, lanes: int) -> Any:
+        """The new membrane of any neuron."""
+        if self.lif.reset == "soft_later":
+            return self._sound(m, m, self.constant("v_reset", at, lanes), lanes)
+        return self.e.T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.event_lists import Events
     from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
-BROKEN = 1e30  # a membrane above it resets, and so does NaN; C text prints seven digits, no more
+# a membrane beyond it in size is reset, and so is NaN; C text prints seven digits, no more
+BROKEN = 1e30
 
 
 class NeuronTile(Protocol):

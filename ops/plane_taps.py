@@ -89,6 +89,9 @@ def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int, bits: Any, first: 
         e.store(plane, margin + width + q, 1, T.uint32(0))
     with e.loop("w", width) as w:
         e.store(plane, margin + w, 1, ring[base + w])
+    if n % WORD:
+        last = margin + width - 1
+        e.store(plane, last, 1, T.bitwise_and(plane[last], T.uint32((1 << n % WORD) - 1)))
     for k in range(taps):
         words_off, rest = divmod(k - pad, WORD)
         with e.loop("w", width) as w:

@@ -4,6 +4,8 @@
 
 A kind is one file with a subclass of `Readout`, and one line in `ops.registry.READOUTS`.
 
+A membrane that is broken heals at once: it becomes 0 where it is NaN, infinite or beyond 1e30 in size.
+
 Classes come from y over time: `softmax_sum` (sum over the steps of the softmax, the authors' loss),
 `mean`, `sum`, `last` or `max`; then argmax.
 """
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, linear
+from delrec_compile.ops.neuron import BROKEN
 
 if TYPE_CHECKING:
     import torch
@@ -172,6 +175,31 @@ class Readout(ABC):
     def classes(self, y: F32) -> NDArray[np.int64]:
         """y: (T, batch, classes). Returns (batch,)."""
         return decide(self.decision, y)
+
+
+def healed(m: F32) -> F32:
+    """The membrane, 0 where it is broken."""
+    return np.asarray(np.where(abs(m) <= BROKEN, m, np.float32(0)))
+
+
+def healed_torch(m: torch.Tensor) -> torch.Tensor:
+    """Same as `healed`."""
+    return m.where(m.abs() <= BROKEN, m.new_zeros(()))
+
+
+def emit_healed(e: Emitter, m: Any, lanes: int) -> Any:
+    """Same as `healed`, of one block."""
+    T = e.T
+    low, high = (e.splat(T.float32(sign * BROKEN), lanes) for sign in (-1, 1))
+    return T.Select(T.And(m >= low, m <= high), m, e.zero("float32", lanes))
+
+
+# of the ONNX functions of readouts: m to v_next
+HEALED = """size = Abs (m)
+    broken = Constant <value_float: float = 1e30> ()
+    sound = LessOrEqual (size, broken)
+    zero = Constant <value_float: float = 0.0> ()
+    v_next = Where (sound, m, zero)"""
 
 
 def pooled(classes: int, neurons: int) -> F32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,11 +19,13 @@ def c_text(functions: Mapping[str, Any]) -> str:
     """The functions as freestanding C99: it includes headers of the compiler only."""
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target("c"), pipeline=c_abi_pipeline(shared=False))
-    text = signatures.rewrite(_without_runtime(str(built.inspect_source())), KERNEL, _qualify)
+    text = _without_unused(_without_runtime(str(built.inspect_source())))
+    text = signatures.rewrite(text, KERNEL, _qualify)
     return _C_HEAD + "".join(of for call, of in HELPERS.items() if call in text) + text
 
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
+DECLARED = re.compile(r"^ *u?int\d+_t (\w+) = [^;\n]*;\n", re.M)  # scalars alone
 # A fused multiply-add, a sum in another order or a wider type would give other bits than PyTorch.
 # Flags that allow them are refused, or undone by a pragma; `rounded` holds whatever they are.
 EXACT = """#if defined(__clang__)
@@ -82,8 +85,24 @@ _C_HEAD = f"""#include <float.h>
 #endif
 
 """
+SOUND = """/* whether a membrane is no less than -1e30; without an FPU by its bits, which are ordered so */
+static inline bool is_sound(float m)
+{
+#if (defined(__arm__) && !defined(__ARM_FP)) || (defined(__riscv) && !defined(__riscv_flen))
+    union {
+        float value;
+        uint32_t bits;
+    } word;
+    word.value = m;
+    return word.bits <= 0xf149f2cau;
+#else
+    return m >= -1e30f;
+#endif
+}
+
+"""
 # functions that kernels call, by what their calls look like
-HELPERS = {"add_even_bytes(": byte_rows.C_TEXT, "rounded(": ROUNDED}
+HELPERS = {"add_even_bytes(": byte_rows.C_TEXT, "rounded(": ROUNDED, "is_sound(": SOUND}
 
 
 def _without_runtime(text: str) -> str:
@@ -91,6 +110,16 @@ def _without_runtime(text: str) -> str:
     text = re.sub(r"^(//|#).*\n|^void\* __tvm_ffi__library_ctx.*\n", "", text, flags=re.M)
     text = re.sub(r'^extern "C"\n', "", text, flags=re.M)
     return re.sub(r"^TVM_DLL [^;{]*;\n", "", text, flags=re.M).replace("TVM_DLL ", "")
+
+
+def _without_unused(text: str) -> str:
+    """Drops the variables that nothing reads: TVM inlines their values and leaves them."""
+    while True:
+        words = Counter(re.findall(r"\w+", text))
+        used = DECLARED.sub(lambda match: match[0] if words[match[1]] > 1 else "", text)
+        if used == text:
+            return text
+        text = used
 
 
 def _qualify(parameters: list[str], body: str) -> tuple[list[str], str]:

@@ -177,20 +177,25 @@ class Composer(ABC):
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.buffers["clock"]
+        now = self.clock()
         incoming = self.input_lists(None)(None, t)
         self.list_inputs(incoming, t)
         first = 0
         for i, layer in enumerate(self.layers):
-            now = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, clock[0]))
-            e.clear(now.spikes)
-            self.fire(i, always(now))
-            self.push_spikes(i, now.spikes, clock[0])
-            incoming = Incoming(now.spikes)
+            inputs = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, now))
+            e.clear(inputs.spikes)
+            self.fire(i, always(inputs))
+            self.push_spikes(i, inputs.spikes, now)
+            incoming = Incoming(inputs.spikes)
             if self.trace:
-                self._record(now.spikes, t * self.neurons + first, layer.size)
+                self._record(inputs.spikes, t * self.neurons + first, layer.size)
                 first += layer.size
         self.read_out(t, incoming)
-        e.store(clock, 0, 1, tir.bitwise_and(clock[0] + 1, CLOCK_MASK))
+        e.store(clock, 0, 1, tir.bitwise_and(now + 1, CLOCK_MASK))
+
+    def clock(self) -> Any:
+        """The time of this step, which any state holds: far from the ends of int32."""
+        return self.e.bind("now", tir.bitwise_and(self.buffers["clock"][0], CLOCK_MASK))
 
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
         """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""

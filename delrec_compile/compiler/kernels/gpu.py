@@ -125,7 +125,7 @@ class GpuComposer:
         }
         self.fired = [e.shared_events(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
         clock = self.buffers["clock"]
-        start = e.bind("start", e.load(clock, 0, 1))
+        start = e.bind("start", tir.bitwise_and(e.load(clock, 0, 1), CLOCK_MASK))
         with e.loop("t", self.steps) as t:
             self.now = e.bind("now", tir.bitwise_and(start + t, CLOCK_MASK))
             self._step(e.bind("row", t * self.streams + self.stream))

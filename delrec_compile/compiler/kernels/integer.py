@@ -254,7 +254,7 @@ class _WriteOutputs:
             for v in membranes:
                 total = self._integrate(v, total, at, lanes)
             if bias_on_output:
-                total = total + own
+                total = e.wrapping(total, own, lanes)
             e.store(y, at, lanes, e.cast(total, "float32", lanes) * e.load(unit, at, lanes))
 
         return take
@@ -264,7 +264,7 @@ class _WriteOutputs:
         e = self.e
         old = e.register(lanes, e.load(v, at, lanes), "int32")
         leaked = emit_leak(e, self.readout.beta, e.load(old, 0, lanes), lanes)
-        m = e.register(lanes, leaked + added, "int32")
+        m = e.register(lanes, e.wrapping(leaked, added, lanes), "int32")
         if self.readout.clamps():
             low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
             e.store(m, 0, lanes, tir.min(tir.max(e.load(m, 0, lanes), low), high))

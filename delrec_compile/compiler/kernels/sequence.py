@@ -41,8 +41,7 @@ def emit_chunks(c: Composer, chunk: int) -> None:
         first = c.e.bind("first", k * chunk)
         steps = c.e.bind("steps_here", tir.min(c.steps - first, chunk))
         _emit_chunk(c, first, steps, inputs, spikes, feed)
-        clock = c.buffers["clock"]
-        c.e.store(clock, 0, 1, tir.bitwise_and(clock[0] + steps, CLOCK_MASK))
+        c.e.store(c.buffers["clock"], 0, 1, tir.bitwise_and(c.clock() + steps, CLOCK_MASK))
 
 
 def _emit_chunk(
@@ -111,7 +110,7 @@ def _emit_step_by_step(
 ) -> None:
     """feed: incoming sums of a step, where they were made before."""
     with c.e.loop("s", steps) as s:
-        now = c.e.bind("now", c.buffers["clock"][0] + s)
+        now = c.e.bind("now", c.clock() + s)
         inputs = StepInputs(incoming(s), spikes(s), c.read_arrivals(i, now), feed(s))
         c.fire(i, always(inputs))
         c.push_spikes(i, inputs.spikes, now)

@@ -105,6 +105,11 @@ class Emitter(EventLists):
     def cast(self, value: Any, dtype: str, lanes: int) -> Any:
         return tir.cast(value, dtype if lanes == 1 else f"{dtype}x{lanes}")
 
+    def wrapping(self, a: Any, b: Any, lanes: int, sign: int = 1) -> Any:
+        """a + b of int32, or a - b, modulo 2^32: defined whatever they are."""
+        a, b = (self.cast(value, "uint32", lanes) for value in (a, b))
+        return self.cast(a + b if sign > 0 else a - b, "int32", lanes)
+
     def zero(self, dtype: str, lanes: int) -> Any:
         return self.splat(tir.cast(tir.int32(0), dtype), lanes)
 

@@ -26,7 +26,9 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
 PLAIN = {
+    "Abs",
     "Add",
+    "And",
     "Cast",
     "Concat",
     "Conv",
@@ -35,6 +37,7 @@ PLAIN = {
     "GreaterOrEqual",
     "Identity",
     "Less",
+    "LessOrEqual",
     "Mul",
     "Reshape",
     "Slice",

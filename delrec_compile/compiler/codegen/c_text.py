@@ -85,7 +85,7 @@ _C_HEAD = f"""#include <float.h>
 #endif
 
 """
-SOUND = """/* whether a membrane is no less than -1e30; without an FPU by its bits, which are ordered so */
+SOUND = """/* whether a membrane is no less than -1e30; without an FPU by its bits, in the same order */
 static inline bool is_sound(float m)
 {
 #if (defined(__arm__) && !defined(__ARM_FP)) || (defined(__riscv) && !defined(__riscv_flen))
@@ -114,12 +114,9 @@ def _without_runtime(text: str) -> str:
 
 def _without_unused(text: str) -> str:
     """Drops the variables that nothing reads: TVM inlines their values and leaves them."""
-    while True:
-        words = Counter(re.findall(r"\w+", text))
-        used = DECLARED.sub(lambda match: match[0] if words[match[1]] > 1 else "", text)
-        if used == text:
-            return text
-        text = used
+    words = Counter(re.findall(r"\w+", text))
+    used = DECLARED.sub(lambda match: match[0] if words[match[1]] > 1 else "", text)
+    return used if used == text else _without_unused(used)
 
 
 def _qualify(parameters: list[str], body: str) -> tuple[list[str], str]:

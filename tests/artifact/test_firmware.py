@@ -124,7 +124,9 @@ def test_the_shipped_program_passes_on_the_whole_board(target: str, assembled: A
 def test_a_network_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     profile = tmp_path / "stm32f100.toml"
     profile.write_text(SMALL_CHIP)
-    line = r"does not fit STM32F100: flash is \d\d\d\.\d KB over its 128 KB; in int8 .* --numeric int8"
+    line = (
+        r"does not fit STM32F100: flash is \d\d\d\.\d KB over its 128 KB; in int8 .* --numeric int8"
+    )
     with refusal(BudgetError, line, 7):
         build(checkpoint.load("conv_delay_256"), str(profile), tmp_path / "a")
     assert [p.name for p in tmp_path.iterdir()] == [profile.name]

@@ -140,6 +140,10 @@ def export(
         ),
     ] = "portable",
     unroll: Annotated[int, typer.Option(min=1, help="Time steps per call.")] = 1,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Streams per call, where an engine needs a fixed number."),
+    ] = None,
     name: Name = None,
     force: Force = False,
     as_json: Json = False,
@@ -157,12 +161,13 @@ def export(
         return
     with saying() as say:
         say("exporting to ONNX and proving it against PyTorch")
-        graph = export_onnx(network, out, form=form, unroll=unroll, force=force).graph
+        options: dict[str, Any] = {"form": form, "unroll": unroll, "batch": batch}
+        graph = export_onnx(network, out, force=force, **options).graph
     inputs, outputs = ([v.name for v in values] for values in (graph.input, graph.output))
     nodes, size = len(graph.node), out.stat().st_size
     if as_json:
         result = {"path": str(out), "form": form, "unroll": unroll, "nodes": nodes}
-        print_json("export", **result, inputs=inputs, outputs=outputs, bytes=size)
+        print_json("export", **result, batch=batch, inputs=inputs, outputs=outputs, bytes=size)
         return
     show(f"{out}: {nodes} nodes, {size:,} bytes, {form} form")
     show(f"inputs  {', '.join(inputs)}", f"outputs {', '.join(outputs)}")

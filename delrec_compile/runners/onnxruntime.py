@@ -46,6 +46,18 @@ class OnnxRunner:
         self.outputs = [o.name for o in self.session.get_outputs()]
 
     def trace(self, x: F32) -> Trace:
+        fixed = self.model.batch
+        if fixed is None or fixed == x.shape[1]:
+            return self._trace(x)
+        rows = np.concatenate([x, np.zeros((len(x), -x.shape[1] % fixed, x.shape[2]), x.dtype)], 1)
+        parts = [self._trace(rows[:, b : b + fixed]) for b in range(0, rows.shape[1], fixed)]
+        y, *spikes = (
+            np.concatenate(arrays, axis=1)[:, : x.shape[1]]
+            for arrays in zip(*((p.y, *p.spikes) for p in parts), strict=True)
+        )
+        return Trace(y, tuple(spikes))
+
+    def _trace(self, x: F32) -> Trace:
         unroll, batch = self.model.unroll, x.shape[1]
         padded = np.concatenate([x, np.zeros((-len(x) % unroll, *x.shape[1:]), np.float32)])
         state = {past(s.name): np.zeros((batch, *s.shape), np.float32) for s in self.model.state}

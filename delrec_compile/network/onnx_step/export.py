@@ -37,29 +37,35 @@ def export(
     *,
     form: str = "portable",
     unroll: int = 1,
+    batch: int | None = None,
     force: bool = True,
 ) -> onnx.ModelProto:
     """Makes the ONNX model, proves it against PyTorch over N steps, and only then writes it.
 
     form: `portable` or `semantic`. unroll: time steps per call; x is then (K, batch, inputs) and
-    y (K, batch, outputs). Raises UnsupportedError, ParityError, ModelError.
+    y (K, batch, outputs). batch: streams per call, for engines that need a fixed number; any number
+    for None. Raises UnsupportedError, ParityError, ModelError.
     """
     if path is not None and Path(path).exists() and not force:
         raise ModelError(f"{path} exists; add force=True to replace it")
-    model = model_of(network, form, unroll)
+    model = model_of(network, form, unroll, batch)
     verify_graph(model, network)
     if path is not None:
         write_atomic(Path(path), model.SerializeToString(deterministic=True))
     return model
 
 
-def model_of(network: Network, form: str = "portable", unroll: int = 1) -> onnx.ModelProto:
+def model_of(
+    network: Network, form: str = "portable", unroll: int = 1, batch: int | None = None
+) -> onnx.ModelProto:
     """The ONNX model, not proven yet. Raises UnsupportedError."""
     if form not in FORMS:
         raise UnsupportedError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")
     if unroll < 1:
         raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is required")
-    model = semantic_graph(network, unroll)
+    if batch is not None and batch < 1:
+        raise UnsupportedError(f"--batch {batch}: at least 1 stream per call is required")
+    model = semantic_graph(network, unroll, batch)
     if form == "portable":
         model = to_portable(model)
     _describe(model, network, form, unroll)
@@ -112,9 +118,11 @@ def verify_graph(model: onnx.ModelProto, network: Network) -> None:
     )
     names = [o.name for o in session.get_outputs()]
     step = Step(network)
-    theirs = step.reset()
-    ours = {past(name): value for name, value in network.reset().items()}
-    inputs = golden_input(network, -(-CHECK_STEPS // unroll) * unroll)
+    rows = session.get_inputs()[0].shape[-2]
+    batch = rows if isinstance(rows, int) else 1
+    theirs = step.reset(batch)
+    ours = {past(name): value for name, value in network.reset(batch).items()}
+    inputs = golden_input(network, -(-CHECK_STEPS // unroll) * unroll).repeat(batch, axis=1)
     for t in range(0, len(inputs), unroll):
         x = inputs[t : t + unroll]
         feed = {"x": x[0] if unroll == 1 else x, **ours}

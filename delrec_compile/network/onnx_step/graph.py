@@ -21,16 +21,17 @@ OPSET = 18
 IR_VERSION = 9
 
 
-def semantic_graph(network: Network, unroll: int = 1) -> onnx.ModelProto:
-    """unroll: time steps per call."""
-    return _Builder(network, unroll).model()
+def semantic_graph(network: Network, unroll: int = 1, batch: int | None = None) -> onnx.ModelProto:
+    """unroll: time steps per call. batch: streams per call, any number for None."""
+    return _Builder(network, unroll, "batch" if batch is None else batch).model()
 
 
 class _Builder:
     """Builds the semantic graph, node by node, in the order of computation."""
 
-    def __init__(self, network: Network, unroll: int) -> None:
+    def __init__(self, network: Network, unroll: int, batch: int | str) -> None:
         self.network = network
+        self.batch = batch
         self.unroll = unroll
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -91,7 +92,8 @@ class _Builder:
         self._constant("axis_0", np.array([0], np.int64))
         xs = [f"t{k}_x" for k in range(self.unroll)]
         parts = [f"{x}_slice" for x in xs]
-        self._add("Split", ["x"], parts, axis=0, num_outputs=self.unroll)
+        self._constant("step_sizes", np.ones(self.unroll, np.int64))
+        self._add("Split", ["x", "step_sizes"], parts, axis=0)
         for part, x in zip(parts, xs, strict=True):
             self._add("Squeeze", [part, "axis_0"], x)
         return xs
@@ -147,14 +149,14 @@ class _Builder:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     def _series(self, size: int) -> tuple[int | str, ...]:
-        return ("batch", size) if self.unroll == 1 else (self.unroll, "batch", size)
+        return (self.batch, size) if self.unroll == 1 else (self.unroll, self.batch, size)
 
     def _graph_inputs(self) -> list[onnx.ValueInfoProto]:
-        state = [self._value(past(s.name), ("batch", *s.shape)) for s in self.network.state()]
+        state = [self._value(past(s.name), (self.batch, *s.shape)) for s in self.network.state()]
         return [self._value("x", self._series(self.network.inputs)), *state]
 
     def _graph_outputs(self) -> list[onnx.ValueInfoProto]:
-        state = [self._value(present(s.name), ("batch", *s.shape)) for s in self.network.state()]
+        state = [self._value(present(s.name), (self.batch, *s.shape)) for s in self.network.state()]
         return [self._value("y", self._series(self.network.outputs)), *state]
 
 

@@ -57,6 +57,12 @@ class StepModel:
     metadata: dict[str, str]
 
     @property
+    def batch(self) -> int | None:
+        """Streams of a call; None where any number goes."""
+        rows = _shape(self.proto.graph.input[0])[-2]
+        return rows if isinstance(rows, int) and rows > 0 else None
+
+    @property
     def inputs(self) -> int:
         return int(_shape(self.proto.graph.input[0])[-1])
 

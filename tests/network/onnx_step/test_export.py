@@ -48,6 +48,30 @@ PLAIN = {
 }
 
 
+@pytest.mark.parametrize("form", ["portable", "semantic"])
+@pytest.mark.parametrize("unroll", [1, 3])
+def test_a_fixed_batch_stands_in_every_shape(form: str, unroll: int) -> None:
+    """And computes what any batch does, rows that do not fill the last one too."""
+    network = cases.network("mixed")
+    model = export(network, form=form, unroll=unroll, batch=2)
+    graph = model.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        assert not any(d.dim_param for d in value.type.tensor_type.shape.dim), value.name
+    runner = OnnxRunner(read_model(model))
+    assert runner.model.batch == 2
+    x = cases.counts(cases.CASES["mixed"], steps=7)
+    x = np.concatenate([x, x[::-1], x * 0], axis=1)[:, :5]
+    want, got = TorchRunner(network).trace(x), runner.trace(x)
+    np.testing.assert_array_equal(got.y, want.y)
+    for have, wanted in zip(got.spikes, want.spikes, strict=True):
+        np.testing.assert_array_equal(have, wanted)
+
+
+def test_a_batch_of_none_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="--batch 0: at least 1 stream"):
+        export(cases.network("conv3"), batch=0)
+
+
 @pytest.mark.parametrize("name", cases.CASES)
 def test_no_case_is_silent_or_saturated(name: str) -> None:
     case, network = cases.CASES[name], cases.network(name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delrec_compile.cli.options import Force, Json
+from delrec_compile.cli.options import DEFAULT, Force, Json
 from delrec_compile.cli.terminal import bar, note, plain, print_json, saying, show, show_next
+
+if TYPE_CHECKING:
+    from delrec_compile.data.summary import CountsInfo, Info
 
 data_app = typer.Typer(
     help="Spike data: synthesise spoken digits, inspect files.", no_args_is_help=True
@@ -42,30 +45,51 @@ def data_synth(
     if as_json:
         print_json("data-synth", **plain(asdict(made)))
         return
-    for key, value in asdict(made).items():
-        show(f"{key}: {value}")
+    for name, path in made.files.items():
+        show(
+            f"{path}: {made.utterances[name]:,} samples, {made.mean_spikes[name]:,.0f} spikes each"
+        )
     show_next("train", out, "-o", "net.safetensors")
 
 
 @data_app.command("info")
 def data_info(
-    file: Annotated[Path, typer.Argument(help="An SHD, SSC or synth .h5 file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file of samples: .h5, .npz, .npy, .csv, a folder with a *_test.h5, or 'samples'."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Show the contents of a spike file."""
+    """Show the contents of a file of samples."""
     from delrec_compile.data.events import REMARK_SHARE
-    from delrec_compile.data.summary import describe
+    from delrec_compile.data.samples import describe_samples
+    from delrec_compile.data.summary import Info
 
     with saying() as say:
         say(f"reading {file}")
-        info = describe(file)
-    if info.outside > REMARK_SHARE:
+        info = describe_samples(file)
+    if isinstance(info, Info) and info.outside > REMARK_SHARE:
         text = f"{info.outside:.1%} of the spikes come after {info.window_s:g} s"
         text += f", up to {info.duration_s:g} s; training leaves them out"
         note(f"{text} (times are in seconds, steps and dt_ms its options)")
     if as_json:
         print_json("data-info", **plain(asdict(info)))
         return
-    for key, value in asdict(info).items():
-        show(f"{key}: {value}")
-    show_next("train", file.parent, "-o", "net.safetensors")
+    show(*info.lines())
+    following = _following(file, info)
+    if following:
+        show_next(*following)
+
+
+def _following(file: Path, info: Info | CountsInfo) -> tuple[object, ...]:
+    """A command that takes the file; none for samples that no bundled network takes."""
+    from delrec_compile.data.summary import CountsInfo
+
+    folder = file if file.is_dir() else file.parent
+    if not isinstance(info, CountsInfo) and len(list(folder.glob("*_train.h5"))) == 1:
+        return ("train", folder, "-o", "net.safetensors")
+    if not isinstance(info, CountsInfo) or (info.inputs, info.dt_ms or 10.0) == (140, 10.0):
+        return ("run", DEFAULT, "--input", file)
+    return ()

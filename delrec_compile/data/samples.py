@@ -11,7 +11,8 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.data.arrays import SUFFIXES, load_samples
 from delrec_compile.data.events import UNITS, Events
-from delrec_compile.data.limited import load_events_limited
+from delrec_compile.data.limited import describe_limited, load_events_limited
+from delrec_compile.data.summary import CountsInfo, Info, describe_counts
 from delrec_compile.errors import DataError
 
 BATCH = 64
@@ -44,21 +45,40 @@ def read_samples(
     empty steps before the first. Raises DataError.
     """
     if str(spec) in BUNDLED:
-        return load_samples(Path(str(resources.files("delrec_compile.bundled") / "samples.npz")))
+        return load_samples(bundled_file())
     path = file_of(Path(spec))
+    _require_known(path)
     if path.suffix in HDF5:
         group = GROUP if inputs is None else _group(path, inputs)
         reading = {"align_first_spike": align_first_spike, "lead": lead}
         return load_events_limited(path, steps=steps, dt_ms=dt_ms, group=group, **reading)
-    if path.suffix in SUFFIXES or not path.suffix:
-        return load_samples(path, dt_ms=dt_ms)
-    raise DataError(
-        f"{path}: unknown kind of file; allowed: {', '.join((*SUFFIXES, *HDF5))}, a folder with a "
-        f"*_test.h5, or '{BUNDLED[0]}'"
-    )
+    return load_samples(path, dt_ms=dt_ms)
+
+
+def describe_samples(spec: Path | str) -> Info | CountsInfo:
+    """Summary of a file of samples in any form that `read_samples` takes. Raises DataError."""
+    if str(spec) in BUNDLED and not Path(spec).exists():
+        return describe_counts(bundled_file())
+    path = file_of(Path(spec))
+    _require_known(path)
+    return describe_limited(path) if path.suffix in HDF5 else describe_counts(path)
+
+
+def _require_known(path: Path) -> None:
+    """Raises DataError for a file whose name ends in no known way."""
+    if path.suffix and path.suffix not in (*SUFFIXES, *HDF5):
+        raise DataError(
+            f"{path}: unknown kind of file; allowed: {', '.join((*SUFFIXES, *HDF5))}, a folder with "
+            f"a *_test.h5, or '{BUNDLED[0]}'"
+        )
 
 
 read_words = read_samples  # the old name, for one version
+
+
+def bundled_file() -> Path:
+    """The file of the bundled samples."""
+    return Path(str(resources.files("delrec_compile.bundled") / "samples.npz"))
 
 
 def file_of(path: Path) -> Path:

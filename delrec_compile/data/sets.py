@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from delrec_compile.data.events import REMARK_SHARE, Events, load_events
+from delrec_compile.data.events import REMARK_SHARE, Events
+from delrec_compile.data.limited import load_events_limited
 from delrec_compile.errors import DataError
 
 HELD_OUT_SPEAKERS = 2
@@ -92,7 +93,7 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
                 f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'no file'}"
             )
     read = {
-        name: load_events(path, dt_ms=dt_ms, steps=steps, group=group)
+        name: load_events_limited(path, dt_ms=dt_ms, steps=steps, group=group)
         for name, path in paths.items()
         if path is not None
     }

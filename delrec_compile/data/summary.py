@@ -1,12 +1,14 @@
-"""Summary of an SHD/SSC file: its size, classes, speakers, and the spread of its spikes."""
+"""Summary of a file of samples: its size, classes, speakers, and the spread of its spikes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from delrec_compile.data.arrays import load_samples
 from delrec_compile.data.events import UNITS, Span, step_of
 from delrec_compile.data.hdf5 import element_type, open_shd, read_header, spikes
 
@@ -30,6 +32,82 @@ class Info:
     unit_max: int | None
     times_dtype: str
     size_bytes: int
+
+    def lines(self) -> list[str]:
+        """The summary in plain text."""
+        units = "none" if self.unit_min is None else f"{self.unit_min} to {self.unit_max}"
+        return [
+            f"{self.path}: {self.utterances:,} samples of spike times ({self.times_dtype}), "
+            f"{self.size_bytes:,} bytes",
+            *_class_lines(self.classes, self.keys, self.speakers),
+            f"spikes per sample: {self.spikes_mean:,.0f} in the mean, {self.spikes_min:,} to "
+            f"{self.spikes_max:,}",
+            f"units: {units}; last spike at {self.duration_s:g} s",
+        ]
+
+
+@dataclass(frozen=True)
+class CountsInfo:
+    """Summary of samples that are counts per time step.
+
+    density: share of the inputs that are active in a step. classes: 0 without labels. dt_ms: None
+    where the file states none.
+    """
+
+    path: str
+    samples: int
+    steps: int
+    inputs: int
+    dt_ms: float | None
+    density: float
+    spikes_mean: float  # per sample
+    largest_count: int
+    classes: int
+    keys: tuple[str, ...] | None
+    speakers: tuple[int, ...] | None
+    size_bytes: int
+
+    def lines(self) -> list[str]:
+        """The summary in plain text."""
+        step = "length not stated" if self.dt_ms is None else f"of {self.dt_ms:g} ms"
+        return [
+            f"{self.path}: counts of {self.samples:,} samples, {self.steps:,} steps, "
+            f"{self.inputs:,} inputs; {self.size_bytes:,} bytes",
+            f"step: {step}",
+            *_class_lines(self.classes, self.keys, self.speakers),
+            f"density: {self.density:.2%} of the inputs are active in a step",
+            f"spikes per sample: {self.spikes_mean:,.0f} in the mean; largest count "
+            f"{self.largest_count}",
+        ]
+
+
+def describe_counts(path: str | Path) -> CountsInfo:
+    """Summary of a .npz, .npy or .csv file. Raises DataError as load_samples does."""
+    path = Path(path)
+    events = load_samples(path, dt_ms=math.nan)
+    labelled = events.labels is not None
+    return CountsInfo(
+        path=str(path),
+        samples=len(events),
+        steps=events.steps,
+        inputs=events.channels,
+        dt_ms=None if math.isnan(events.dt_ms) else events.dt_ms,
+        density=events.density,
+        spikes_mean=float(events.counts.sum(dtype=np.int64)) / len(events),
+        largest_count=int(events.counts.max()),
+        classes=events.classes if labelled else 0,
+        keys=events.keys,
+        speakers=None if events.speaker is None else tuple(np.unique(events.speaker).tolist()),
+        size_bytes=path.stat().st_size,
+    )
+
+
+def _class_lines(
+    classes: int, keys: tuple[str, ...] | None, speakers: tuple[int, ...] | None
+) -> list[str]:
+    labels = f"labels: {classes} classes" if classes else "labels: none"
+    out = [f"{labels}: {', '.join(keys)}" if keys else labels]
+    return [*out, f"speakers: {', '.join(map(str, speakers))}"] if speakers else out
 
 
 def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: int = UNITS) -> Info:

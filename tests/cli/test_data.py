@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import h5py
-from fixtures.command import cli, refused
+import numpy as np
+from fixtures.command import cli, ok, refused
 
 
 def test_data_info_says_what_a_training_leaves_out(tmp_path):
@@ -24,3 +25,14 @@ def test_missing_espeak_is_exit_5(tmp_path):
     said = refused(5, "data", "synth", tmp_path / "d", env={"PATH": str(tmp_path)})
     assert "apt-get install espeak-ng" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
+    np.savetxt(tmp_path / "a.csv", np.eye(3), "%d", ",")
+    said = ok("data", "info", tmp_path / "a.csv")
+    assert "counts of 1 samples, 3 steps, 3 inputs" in said
+    assert "next:" not in said
+    assert "next: delrec-compile run conv_delay_256 --input samples" in ok(
+        "data", "info", "samples"
+    )
+    assert "unknown kind of file" in refused(3, "data", "info", __file__)

@@ -15,12 +15,14 @@ import numpy as np
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_modules, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
+from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import DenseDelay, Lif
 
@@ -45,26 +47,34 @@ def from_norse(
 
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
-    snn = package("norse.torch.module.snn")
-    shape = torch_trace.input_shape(module, input_shape, lambda m: int(getattr(m, "input_size", 0)))
-    torch_model = TorchModel("Norse", module, shape, lambda: None, stateful=True)
-    base = (snn.SNNCell, snn.SNNRecurrentCell)
-    calls = torch_trace.trace(torch_model, lambda m: isinstance(m, base))
-    chain, neurons = Chain(int(np.prod(shape))), []
-    dts: list[Any] = [getattr(call.module, "dt", None) for call in calls]
+    reader = reader_of(module, input_shape=input_shape)
+    traced = reader.trace()
+    dts: list[Any] = [getattr(call.module, "dt", None) for call in traced.calls]
     steps = {float(dt) for dt in dts if dt is not None}
     if len(steps) > 1:
         raise UnsupportedError(f"cells with steps of {sorted(steps)} s; one is required")
-    for call in calls:
-        if isinstance(call.module, base):
-            if _cell(call, chain):
-                neurons.append(call.module)
-        elif not torch_modules.add_torch_module(call, chain):
-            raise torch_modules.unsupported(call, "Norse")
     step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
-    return torch_trace.imported(
-        torch_model, chain, neurons, dt_ms=step, max_input=max_input, name=name
+    return torch_reader.read(reader, traced, dt_ms=step, max_input=max_input, name=name)
+
+
+def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> TorchReader:
+    """How the model is read. Options as in `from_norse`."""
+    snn = package("norse.torch.module.snn")
+    base = (snn.SNNCell, snn.SNNRecurrentCell)
+    shape = torch_reader.input_shape(
+        module, input_shape, lambda m: int(getattr(m, "input_size", 0))
     )
+    module, dtype, remarks = in_a_usable_type(module)
+
+    def add(call: Call, chain: Chain, _last: bool) -> nn.Module | None:
+        if isinstance(call.module, base):
+            return call.module if _cell(call, chain) else None
+        if not torch_modules.add_torch_module(call, chain):
+            raise torch_modules.unsupported(call, "Norse")
+        return None
+
+    model = TorchModel("Norse", module, shape, lambda: None, stateful=True, dtype=dtype)
+    return TorchReader(model, lambda m: isinstance(m, base), add, remarks=remarks)
 
 
 def _cell(call: Call, chain: Chain) -> bool:
@@ -72,12 +82,10 @@ def _cell(call: Call, chain: Chain) -> bool:
     m: Any = call.module
     name, kind, p = call.name, type(m).__name__, m.p
     if kind not in CELLS:
-        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(CELLS)}")
+        raise unknown_part(name, kind, f"allowed: {', '.join(CELLS)}")
     if hasattr(p, "tau_syn_inv") and np.any(array(m.dt * p.tau_syn_inv) != 1):
-        raise UnsupportedError(
-            f"{name}: its synaptic current has state (dt * tau_syn_inv is not 1); networks have "
-            "none; use LIFBoxCell"
-        )
+        what = f"synaptic current with state, as this {kind} has (dt * tau_syn_inv is not 1)"
+        raise unknown_part(name, what, "use LIFBoxCell")
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
     rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))
     if kind in ("LIBoxCell", "LICell"):

@@ -15,12 +15,14 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_modules, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
+from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.system.renamed import renamed_arguments
@@ -54,8 +56,20 @@ def from_snntorch(
 
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
+    reader = reader_of(module, input_shape=input_shape, takes_sequences=takes_sequences)
+    return torch_reader.read(reader, dt_ms=dt_ms, max_input=max_input, name=name)
+
+
+def reader_of(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    takes_sequences: bool = False,
+) -> TorchReader:
+    """How the model is read. Options as in `from_snntorch`."""
     snn = package("snntorch")
-    shape = torch_trace.input_shape(module, input_shape)
+    shape = torch_reader.input_shape(module, input_shape)
+    module, dtype, remarks = in_a_usable_type(module)
 
     def reset() -> None:
         for m in module.modules():
@@ -63,21 +77,19 @@ def from_snntorch(
                 forget: Any = m.reset_mem
                 forget()
 
-    torch_model = TorchModel("snnTorch", module, shape, reset, takes_sequences)
-    calls = torch_trace.trace(
-        torch_model,
-        lambda m: isinstance(m, snn.SpikingNeuron),
-        lambda m: getattr(m, "reset_mechanism", "") == "none",
-    )
-    chain, neurons = Chain(int(np.prod(shape)), remarks=torch_trace.output_remarks(torch_model)), []
-    for call in calls:
+    def add(call: Call, chain: Chain, last: bool) -> nn.Module | None:
         if isinstance(call.module, snn.SpikingNeuron):
-            if _neurons(call, chain, call is calls[-1]):
-                neurons.append(call.module)
-        elif not torch_modules.add_torch_module(call, chain):
+            return call.module if _neurons(call, chain, last) else None
+        if not torch_modules.add_torch_module(call, chain):
             raise torch_modules.unsupported(call, "snnTorch")
-    return torch_trace.imported(
-        torch_model, chain, neurons, dt_ms=dt_ms, max_input=max_input, name=name
+        return None
+
+    return TorchReader(
+        TorchModel("snnTorch", module, shape, reset, takes_sequences, dtype=dtype),
+        lambda m: isinstance(m, snn.SpikingNeuron),
+        add,
+        lambda m: getattr(m, "reset_mechanism", "") == "none",
+        remarks,
     )
 
 
@@ -86,7 +98,7 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
     m: Any = call.module
     name, kind = call.name, type(m).__name__
     if kind not in SUPPORTED:
-        raise UnsupportedError(f"{name}: networks have no {kind}; allowed: {', '.join(SUPPORTED)}")
+        raise unknown_part(name, kind, f"allowed: {', '.join(SUPPORTED)}")
     for fault, what in (
         (m.inhibition, "inhibition"),
         (m.state_quant, "a quantised state"),

@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop import linear_parts, torch_modules, torch_trace
+from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
 from delrec_compile.interop.packages import package
+from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
+from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
@@ -42,6 +44,12 @@ def from_spikingjelly(
 
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
+    reader = reader_of(module, input_shape=input_shape)
+    return torch_reader.read(reader, dt_ms=dt_ms, max_input=max_input, name=name)
+
+
+def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> TorchReader:
+    """How the model is read. Options as in `from_spikingjelly`."""
     neuron = package("spikingjelly.activation_based.neuron")
     layer = package("spikingjelly.activation_based.layer")
     functional = package("spikingjelly.activation_based.functional")
@@ -50,75 +58,82 @@ def from_spikingjelly(
         container = isinstance(m, layer.LinearRecurrentContainer)
         return int(m.rc.in_features - m.sub_module_out_features) if container else 0
 
-    shape = torch_trace.input_shape(module, input_shape, inputs_of)
+    shape = torch_reader.input_shape(module, input_shape, inputs_of)
+    module, dtype, remarks = in_a_usable_type(module)
     multi_step = any(getattr(m, "step_mode", "s") == "m" for m in module.modules())
-    torch_model = TorchModel(
-        "SpikingJelly", module, shape, lambda: functional.reset_net(module), multi_step
+    model = TorchModel(
+        "SpikingJelly",
+        module,
+        shape,
+        lambda: functional.reset_net(module),
+        multi_step,
+        dtype=dtype,
     )
     opaque = (
         neuron.BaseNode,
         layer.LinearRecurrentContainer,
         layer.ElementWiseRecurrentContainer,
     )
-    calls = torch_trace.trace(torch_model, lambda m: isinstance(m, opaque))
-    chain = Chain(int(np.prod(shape)), remarks=torch_trace.output_remarks(torch_model))
-    reader = _Reader(neuron, layer, chain)
-    for call in calls:
-        reader.add(call, call is calls[-1])
-    return torch_trace.imported(
-        torch_model, chain, reader.neurons, dt_ms=dt_ms, max_input=max_input, name=name
-    )
+    add = _Reader(neuron, layer).add
+    return TorchReader(model, lambda m: isinstance(m, opaque), add, remarks=remarks)
 
 
 class _Reader:
-    """Adds the modules of a model to a chain."""
+    """Adds the modules of a model to a chain. Returns those that fire."""
 
-    def __init__(self, neuron: Any, layer: Any, chain: Chain) -> None:
-        self.neuron, self.layer, self.chain = neuron, layer, chain
-        self.neurons: list[nn.Module] = []
+    def __init__(self, neuron: Any, layer: Any) -> None:
+        self.neuron, self.layer = neuron, layer
 
-    def add(self, call: Call, last: bool) -> None:
-        m, name, size = call.module, call.name, call.size
+    def add(self, call: Call, chain: Chain, last: bool) -> nn.Module | None:
+        name, size = call.name, call.size
+        m: Any = call.module
         if isinstance(m, self.neuron.BaseNode):
+            self._leak(name, m)  # refuses other neurons
             if float(m.v_threshold) >= NEVER_FIRES:
-                self._integrator(name, m, last)
-                return
-            self.chain.add(name, Neurons(self.lif(name, m, size)))
-            self.neurons.append(m)
-        elif isinstance(m, self.layer.LinearRecurrentContainer):
-            self._linear_recurrent(call, m)
-        elif isinstance(m, self.layer.ElementWiseRecurrentContainer):
-            if not _adds(m.element_wise_function):
-                raise UnsupportedError(f"{name}: its function is not the sum of its two arguments")
-            own = ConvDelay(np.ones(1, np.float32), np.zeros(size, np.int32))
-            inner = self._neuron_in(name, m.sub_module)
-            for part in list(m.sub_module.children())[:-1] if inner is not m.sub_module else ():
-                raise UnsupportedError(
-                    f"{name}: {type(part).__name__} inside an element-wise recurrent container; "
-                    "allowed: neurons alone"
-                )
-            self.chain.add(name, Neurons(self.lif(name, inner, size), own))
-            self.neurons.append(m)
-        elif isinstance(m, self.layer.Delay):
-            self.chain.add(name, Delays(np.full(size, int(m.delay_steps))))
+                self._integrator(name, m, chain, last)
+                return None
+            chain.add(name, Neurons(self.lif(name, m, size)))
+            return call.module
+        if isinstance(m, self.layer.LinearRecurrentContainer):
+            self._linear_recurrent(call, m, chain)
+            return call.module
+        if isinstance(m, self.layer.ElementWiseRecurrentContainer):
+            self._element_wise(call, m, chain)
+            return call.module
+        if isinstance(m, self.layer.Delay):
+            chain.add(name, Delays(np.full(size, int(m.delay_steps))))
         elif isinstance(m, self.layer.VotingLayer):
             groups = np.arange(size) // m.voting_size == np.arange(size // m.voting_size)[:, None]
-            torch_modules.add_part(call, linear_parts.affine(groups / m.voting_size), self.chain)
+            torch_modules.add_part(call, linear_parts.affine(groups / m.voting_size), chain)
         elif not isinstance(m, self.layer.Dropout) and not torch_modules.add_torch_module(
-            call, self.chain
+            call, chain
         ):
             raise torch_modules.unsupported(call, "SpikingJelly")
+        return None
 
-    def _integrator(self, name: str, node: Any, last: bool) -> None:
+    def _integrator(self, name: str, node: Any, chain: Chain, last: bool) -> None:
         if not last or node.v_reset not in (None, 0.0):
             raise UnsupportedError(
                 f"{name}: neurons that never fire can only be the last, with a v_reset of 0 or none"
             )
         beta, gain = self._leak(name, node)
-        self.chain.add(name, Integrator(beta, gain))
-        self.chain.remarks.append(f"{name}: never fires; its membrane is the output")
+        chain.add(name, Integrator(beta, gain))
+        chain.remarks.append(f"{name}: never fires; its membrane is the output")
 
-    def _linear_recurrent(self, call: Call, m: Any) -> None:
+    def _element_wise(self, call: Call, m: Any, chain: Chain) -> None:
+        name, size = call.name, call.size
+        if not _adds(m.element_wise_function):
+            raise UnsupportedError(f"{name}: its function is not the sum of its two arguments")
+        own = ConvDelay(np.ones(1, np.float32), np.zeros(size, np.int32))
+        inner = self._neuron_in(name, m.sub_module)
+        for part in list(m.sub_module.children())[:-1] if inner is not m.sub_module else ():
+            raise UnsupportedError(
+                f"{name}: {type(part).__name__} inside an element-wise recurrent container; "
+                "allowed: neurons alone"
+            )
+        chain.add(name, Neurons(self.lif(name, inner, size), own))
+
+    def _linear_recurrent(self, call: Call, m: Any, chain: Chain) -> None:
         """rc takes (x, y(t - 1)); the linear modules after it in the container are folded into both."""
         name = call.name
         inner = self._neuron_in(name, m.sub_module)
@@ -135,10 +150,9 @@ class _Reader:
         total = linear_parts.dense(linear_parts.fold(before, before[0].inputs))
         split = before[0].inputs - size
         recurrent = total.weight[:, split:].astype(np.float32)
-        self.chain.add(name, linear_parts.affine(total.weight[:, :split], total.bias))
+        chain.add(name, linear_parts.affine(total.weight[:, :split], total.bias))
         own = DenseDelay(recurrent, np.zeros(size, np.int32))
-        self.chain.add(name, Neurons(self.lif(name, inner, size), own))
-        self.neurons.append(m)
+        chain.add(name, Neurons(self.lif(name, inner, size), own))
 
     def _neuron_in(self, name: str, module: nn.Module) -> Any:
         last = list(module.children())[-1] if isinstance(module, nn.Sequential) else module
@@ -166,10 +180,7 @@ class _Reader:
         elif kind is self.neuron.ParametricLIFNode:
             rate = float(torch.sigmoid(node.w.detach().double()))
         else:
-            raise UnsupportedError(
-                f"{name}: networks have no {kind.__name__}; allowed: IFNode, LIFNode, "
-                "ParametricLIFNode"
-            )
+            raise unknown_part(name, kind.__name__, "allowed: IFNode, LIFNode, ParametricLIFNode")
         return 1.0 - rate, rate if node.decay_input else 1.0
 
 

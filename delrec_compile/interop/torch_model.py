@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class TorchModel:
 
     shape: of one input of one step. reset: gives the model a fresh state. takes_sequences: it takes
     all steps at once, (T, batch, ...). stateful: it takes a state beside its input and returns the
-    next one.
+    next one. dtype: of its weights.
     """
 
     name: str
@@ -30,10 +31,11 @@ class TorchModel:
     reset: Callable[[], None]
     takes_sequences: bool = False
     stateful: bool = False
+    dtype: torch.dtype = torch.float32
 
     def run(self, x: Tensor) -> list[Any]:
         """Outputs of each call of the model on x (T, batch, inputs)."""
-        x = x.reshape(*x.shape[:2], *self.shape)
+        x = x.reshape(*x.shape[:2], *self.shape).to(self.dtype)
         self.reset()
         with evaluated(self.module):
             if self.takes_sequences:
@@ -76,6 +78,28 @@ class WatchedModel:
             for handle in handles:
                 handle.remove()
         return [_over_time(calls, len(x), x.shape[1]) for calls in recorded]
+
+
+def in_a_usable_type(module: nn.Module) -> tuple[nn.Module, torch.dtype, tuple[str, ...]]:
+    """The module or a copy that runs here, the type of its weights, and remarks.
+
+    float64 runs as it is; half precision is widened to float32 in a copy. Raises UnsupportedError.
+    """
+    types = {p.dtype for p in module.parameters() if p.is_floating_point()}
+    if types <= {torch.float32}:
+        return module, torch.float32, ()
+    if types == {torch.float64}:
+        text = "the model is in float64 and is compared in it; the network is in float32"
+        return module, torch.float64, (text,)
+    named = ", ".join(sorted(str(t).removeprefix("torch.") for t in types))
+    try:
+        widened = copy.deepcopy(module).float()
+    except Exception as error:
+        raise UnsupportedError(
+            f"the model is in {named} and cannot be copied ({error}); give model.float()"
+        ) from error
+    text = f"the model is in {named}; its weights were widened to float32, in which it is compared"
+    return widened, torch.float32, (text,)
 
 
 def first(value: Any) -> Tensor:

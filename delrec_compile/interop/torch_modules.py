@@ -12,11 +12,14 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.linear_parts import LinearPart
+from delrec_compile.interop.refusals import UnknownPartError, unknown_part
 from delrec_compile.interop.torch_trace import Call, same_values
+from delrec_compile.interop.torch_units import kind_of
 from delrec_compile.network.tolerances import ONE_CALL
 
 PASS_THROUGH = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
 
+POOLED = "average pooling is supported"
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -85,19 +88,19 @@ def check_output(call: Call, part: LinearPart) -> None:
 
 
 def _mismatch(call: Call) -> UnsupportedError:
-    kind = next(c.__name__ for c in type(call.module).__mro__ if c.__module__.startswith("torch."))
+    mro = [c for c in type(call.module).__mro__ if c.__module__.startswith("torch.nn.modules.")]
+    kind = mro[0].__name__
     return UnsupportedError(
         f"{call.name}: its output is not that of a {kind} with its weights; networks have no custom "
-        "forward, hook or parametrisation"
+        "forward or hook"
     )
 
 
-def unsupported(call: Call, framework: str) -> UnsupportedError:
+def unsupported(call: Call, framework: str) -> UnknownPartError:
     """The error for a module that networks do not have."""
-    return UnsupportedError(
-        f"{call.name}: networks have no {type(call.module).__name__}; docs/import.md lists what is "
-        f"supported of {framework}"
-    )
+    kind = kind_of(call.module)
+    hint = POOLED if "MaxPool" in kind else f"docs/import.md lists what is supported of {framework}"
+    return unknown_part(call.name, kind, hint)
 
 
 def array(tensor: Any) -> NDArray[np.float64]:

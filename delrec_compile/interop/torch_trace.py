@@ -9,7 +9,8 @@ computes from the same input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,12 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from delrec_compile.errors import UnsupportedError, UsageError
-from delrec_compile.interop.chain import Chain
-from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel, first
-from delrec_compile.network import grid
-
-Predicate = Callable[[nn.Module], bool]
+from delrec_compile.interop.torch_model import TorchModel, first
+from delrec_compile.interop.torch_units import Predicate, holds_values, units
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +33,14 @@ class Call:
     size: int
     x: Tensor
     y: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The calls of one step in order, the first of each module; faults: name of a module, and why."""
+
+    calls: tuple[Call, ...]
+    faults: tuple[tuple[str, str], ...]
 
 
 @dataclass(eq=False)
@@ -51,19 +56,33 @@ class _Recorder:
     sent: tuple[Tensor, Tensor]
     generator: torch.Generator
     calls: list[Call]
-    faults: list[str]
+    faults: list[tuple[str, str]]
     ends: list[Tensor]
 
     def before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        x = inputs[0]
+        x, name = inputs[0], self.names[module]
         if not _same(x, *self.sent):
-            behind = f"'{self.calls[-1].name}'" if self.calls else "the input"
-            self.faults.append(
-                f"{self.names[module]}: its input is not the output of {behind}; a network's layers are "
-                "in one row, with nothing computed between them"
-            )
+            self.faults.append((name, self._other_input(x)))
         flat = x.detach().clone().reshape(-1)
-        self.calls.append(Call(self.names[module], module, tuple(x.shape), x.numel(), flat, flat))
+        self.calls.append(Call(name, module, tuple(x.shape), x.numel(), flat, flat))
+
+    def _other_input(self, x: Any) -> str:
+        size = self.sent[1].numel()
+        times = x.numel() // size if isinstance(x, Tensor) and size else 0
+        if (
+            not self.calls
+            and times > 1
+            and torch.equal(x.reshape(-1), _repeated(self.sent[1], times))
+        ):
+            return (
+                f"takes the model's input {times} times over; let forward take one step, and leave "
+                "the steps to the network"
+            )
+        behind = f"'{self.calls[-1].name}'" if self.calls else "the input"
+        return (
+            f"its input is not the output of {behind}; a network's layers are in one row, with "
+            "nothing computed between them"
+        )
 
     def after(self, module: nn.Module, _inputs: Any, outputs: Any) -> Any:
         y = first(outputs)
@@ -76,16 +95,26 @@ class _Recorder:
         return _with_first(outputs, instead)
 
 
-def trace(
-    model: TorchModel, opaque: Predicate, never_fires: Predicate = lambda _: False
-) -> list[Call]:
-    """Calls of the modules in one step, in order.
+def trace(model: TorchModel, opaque: Predicate, never_fires: Predicate = lambda _: False) -> Trace:
+    """The calls of the modules in one step.
 
     opaque: modules whose own parts are not traced, such as neurons. never_fires: those of them whose
-    membrane may be the output of the model. Raises UnsupportedError if the model computes something
-    between its modules, and UsageError if it does not run on an input of this shape.
+    membrane may be the output of the model. Where faults are found, modules of the user with values
+    of their own are taken for one unit each. Raises UnsupportedError for neurons with hooks or a
+    model that runs nothing, and UsageError if it does not run on an input of this shape.
     """
-    names = dict(_leaves(model.module, opaque, ""))
+    found = _trace(model, opaque, never_fires)
+    if found.faults:
+        own = {m for m in model.module.modules() if m is not model.module and holds_values(m)}
+        if own:
+            whole = _trace(model, lambda m: m in own or opaque(m), never_fires)
+            if not whole.faults:
+                return whole
+    return found
+
+
+def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trace:
+    names = dict(units(model.module, opaque))
     for m, name in names.items():
         if opaque(m) and any(c._forward_hooks or c._forward_pre_hooks for c in m.modules()):
             raise UnsupportedError(
@@ -93,6 +122,7 @@ def trace(
             )
     generator = torch.Generator().manual_seed(0)
     sample = torch.poisson(torch.ones(1, 1, int(np.prod(model.shape))), generator=generator)
+    sample = sample.to(model.dtype)
     recorder = _Recorder(names, never_fires, (sample, sample.clone()), generator, [], [], [])
     handles = [m.register_forward_pre_hook(recorder.before) for m in names]
     handles += [m.register_forward_hook(recorder.after) for m in names]
@@ -107,62 +137,10 @@ def trace(
         for handle in handles:
             handle.remove()
         model.reset()
-    _check(recorder, out)
-    return recorder.calls
-
-
-def output_remarks(model: TorchModel) -> list[str]:
-    """A remark on a model that returns one output for all steps, or none."""
-    if not model.takes_sequences:
-        return []
-    sample = torch.zeros(1, 1, int(np.prod(model.shape)))
-    sizes = [sum(y.numel() for y in tensors(model.run(sample.repeat(n, 1, 1)))) for n in (1, 2)]
-    model.reset()
-    if sizes[0] != sizes[1]:
-        return []
-    return [
-        "the model returns one output for all steps; the network returns one per step, and its "
-        "decision combines them"
-    ]
-
-
-def imported(
-    model: TorchModel, chain: Chain, neurons: Sequence[nn.Module], **options: Any
-) -> Imported:
-    """The network of a traced model. neurons: its spiking layers. options: of `Chain.network`."""
-    network = chain.network(**options, notes={"imported_from": model.name})
-    return Imported(
-        grid.snap(network),
-        network,
-        model.name,
-        tuple(chain.remarks),
-        WatchedModel(model, tuple(neurons)),
-        spiking := chain.spiking_layers(),
-        tuple(chain.layers()[i][0] for i in spiking),
-    )
-
-
-def input_shape(
-    module: nn.Module,
-    shape: tuple[int, ...] | None,
-    inputs_of: Callable[[Any], int] = lambda _: 0,
-) -> tuple[int, ...]:
-    """Shape of one input of one step: `shape`, or the size of the first layer's weights.
-
-    inputs_of: number of inputs of a module of the framework, or 0. Raises UsageError.
-    """
-    if shape is not None:
-        return tuple(int(n) for n in shape)
-    for m in module.modules():
-        if inputs := inputs_of(m):
-            return (inputs,)
-        if isinstance(m, nn.Conv1d | nn.Conv2d):
-            break
-        if isinstance(m, nn.Linear):
-            return (m.in_features,)
-    raise UsageError(
-        "the shape of the model's input is unknown; pass it, such as input_shape=(2, 34, 34) "
-        "or --input-shape 2x34x34"
+    if not recorder.calls:
+        raise UnsupportedError("the model ran none of its modules")
+    return Trace(
+        tuple({c.name: c for c in reversed(recorder.calls)}.values())[::-1], _faults(recorder, out)
     )
 
 
@@ -175,13 +153,32 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(part)
 
 
-def _leaves(module: nn.Module, opaque: Predicate, path: str) -> Iterator[tuple[nn.Module, str]]:
-    children = list(module.named_children())
-    if opaque(module) or not children:
-        yield module, path or type(module).__name__
-        return
-    for name, child in children:
-        yield from _leaves(child, opaque, f"{path}.{name}" if path else name)
+def _faults(recorder: _Recorder, out: list[Any]) -> tuple[tuple[str, str], ...]:
+    """What is wrong with the calls; a loop over time explains all else."""
+    runs = Counter(call.name for call in recorder.calls)
+    name, times = runs.most_common(1)[0]
+    if times > 1:
+        name = next(call.name for call in recorder.calls if runs[call.name] > 1)
+        if 2 * sum(n == times for n in runs.values()) >= len(runs):
+            return (
+                (
+                    name,
+                    f"runs {times} times in one call of the model; let forward take one step, "
+                    "and leave the loop over time to the network",
+                ),
+            )
+        return ((name, f"is run more than once in a step ({runs[name]} times)"),)
+    faults = list(recorder.faults)
+    if not any(same_values(y, end) for y in tensors(out) for end in recorder.ends):
+        name = recorder.calls[-1].name
+        faults.append(
+            (
+                name,
+                f"the model's output is not that of its last module, '{name}': networks compute "
+                "nothing after it",
+            )
+        )
+    return tuple(faults)
 
 
 def _same(x: Any, y: Tensor, values: Tensor) -> bool:
@@ -192,20 +189,8 @@ def _same(x: Any, y: Tensor, values: Tensor) -> bool:
     return here == there and torch.equal(x.reshape(-1), values.reshape(-1))
 
 
-def _check(recorder: _Recorder, out: list[Any]) -> None:
-    if not recorder.calls:
-        raise UnsupportedError("the model ran none of its modules")
-    if recorder.faults:
-        raise UnsupportedError(recorder.faults[0])
-    names = [call.name for call in recorder.calls]
-    for name in names:
-        if names.count(name) > 1:
-            raise UnsupportedError(f"{name}: is run more than once in a step")
-    if not any(same_values(y, end) for y in tensors(out) for end in recorder.ends):
-        raise UnsupportedError(
-            f"the model's output is not that of its last module, '{names[-1]}': networks compute "
-            "nothing after it"
-        )
+def _repeated(values: Tensor, times: int) -> Tensor:
+    return values.reshape(-1).repeat(times)
 
 
 def same_values(y: Tensor, last: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 net = delrec_compile.load()                  # a bundled network, or load("net.safetensors")
 delrec_compile.import_model("model.nir")     # another framework's model, frozen
+delrec_compile.plan_import("model.nir")      # what each of its parts becomes, or why it is refused
 delrec_compile.export(net, "step.onnx")      # one step with explicit state
 artifact = delrec_compile.build(net)         # C library, no runtime
 session = delrec_compile.Session(artifact)   # call it from Python
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from delrec_compile.interop.norse import from_norse as from_norse
     from delrec_compile.interop.snntorch import from_snntorch as from_snntorch
     from delrec_compile.interop.source import import_model as import_model
+    from delrec_compile.interop.source import plan_import as plan_import
     from delrec_compile.interop.spikingjelly import from_spikingjelly as from_spikingjelly
     from delrec_compile.network.checkpoint import load as load
     from delrec_compile.network.checkpoint import save as save
@@ -88,6 +90,7 @@ API = {
     "import_model": "interop.source",
     "load": "network.checkpoint",
     "load_artifact": "artifact.manifest",
+    "plan_import": "interop.source",
     "prove": "evaluation.proof",
     "read_samples": "data.samples",
     "read_words": "data.samples",

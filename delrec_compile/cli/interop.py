@@ -33,6 +33,22 @@ Source = Annotated[
     ),
 ]
 
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="The .safetensors file.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="List what each part becomes, or why it is refused; write nothing."
+    ),
+]
+Check = Annotated[int, typer.Option(min=0, help="Steps to compare with the model itself; 0: none.")]
+Density = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of the inputs active in a step of the random inputs to compare on "
+        "[one at which 2 to 10 % of the neurons fire]."
+    ),
+]
+
 
 def with_import_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command the options of the import table, in place of its `**options`."""
@@ -57,59 +73,72 @@ def _parameter(option: ImportOption) -> inspect.Parameter:
 @with_import_options
 def import_(
     source: Source,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
+    out: Out = None,
     *,
-    check: Annotated[
-        int, typer.Option(min=0, help="Steps to compare with the model itself; 0: none.")
-    ] = 200,
+    dry_run: DryRun = False,
+    check: Check = 200,
     inputs: InputOptions = PLAIN,
-    density: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of the inputs active in a step of the random inputs to compare on "
-            "[one at which 2 to 10 % of the neurons fire]."
-        ),
-    ] = None,
+    density: Density = None,
     allow_silent: AllowSilent = False,
     force: Force = False,
     as_json: Json = False,
     **options: Any,
 ) -> None:
     """Convert another framework's model to a network, and compare their spikes."""
+    _check_numbers(options["max_input"], options["dt_ms"], density)
+    options["input_shape"] = _shape(options["input_shape"])
+    if dry_run:
+        _plan(source, options, as_json)
+        return
+    path = _checked_output(out, force, options["name"])
+    checking = {"steps": check, "density": density, "allow_silent": allow_silent}
+    result = _convert(source, path, options, inputs, checking)
+    if as_json:
+        print_json("import", **result)
+        return
+    _print_import(result)
+    show_next("build", path)
+
+
+def _convert(
+    source: str, out: Path, options: dict[str, Any], inputs: InputOptions, checking: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes the network once its check is passed. checking: of `verify`; no steps: no check."""
     from delrec_compile.interop.source import import_model
     from delrec_compile.interop.verify import verify
     from delrec_compile.network import checkpoint
     from delrec_compile.network.reading import with_reading
 
-    _check_output(out, force, options["name"])
-    _check_numbers(options["max_input"], options["dt_ms"], density)
-    shape = _shape(options.pop("input_shape"))
     with saying() as say:
         say(f"importing {source}")
-        imported = import_model(source, input_shape=shape, **options)
+        imported = import_model(source, **options)
         network = with_reading(imported.network, inputs.reading)
         events = None if inputs.samples == AUTO else chosen(network, inputs)
         verdict = None
-        if check:
+        if checking["steps"]:
             say("comparing spikes")
             x = None if events is None else _sequences(events, CHECKED)
-            spikes, before = verify(
-                imported, source, check, x=x, density=density, allow_silent=allow_silent
-            )
+            spikes, before = verify(imported, source, x=x, **checking)
             verdict = {**spikes.as_dict(), "differing_before_freezing": before}
             verdict |= {"layers": list(imported.names), "random": events is None}
         accuracy = None if events is None else _accuracy(network, events)
     checkpoint.save(checkpoint.named_after(network, out), out)
-    result = _result(out, imported, verdict, accuracy)
-    if as_json:
-        print_json("import", **result)
-        return
-    _print_import(result)
-    show_next("build", out)
+    return _result(out, imported, verdict, accuracy)
 
 
-def _check_output(out: Path, force: bool, name: str | None) -> None:
-    """Raises UsageError or CheckpointError for a file that cannot be written, or must not be.
+def _plan(source: str, options: dict[str, Any], as_json: bool) -> None:
+    """Prints the plan of an import; exit code 4 if a part is refused."""
+    from delrec_compile.cli.plan import show_plan
+    from delrec_compile.interop.source import plan_import
+
+    with saying() as say:
+        say(f"reading {source}")
+        made = plan_import(source, **options)
+    show_plan("import", made, as_json)
+
+
+def _checked_output(out: Path | None, force: bool, name: str | None) -> Path:
+    """The file to write. Raises UsageError or CheckpointError if it cannot be written, or must not.
 
     name: of the network; None: that of its file.
     """
@@ -117,6 +146,8 @@ def _check_output(out: Path, force: bool, name: str | None) -> None:
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.system.files import check_writable
 
+    if out is None:
+        raise UsageError("-o is missing: the .safetensors file to write; or look with --dry-run")
     if out.suffix != ".safetensors":
         raise UsageError(f"-o {out}: a name that ends in .safetensors is required")
     if name is not None:
@@ -124,6 +155,7 @@ def _check_output(out: Path, force: bool, name: str | None) -> None:
     if out.exists() and not force:
         raise CheckpointError(f"{out} exists; add --force to replace it")
     check_writable(out)
+    return out
 
 
 def _check_numbers(max_input: int | None, dt_ms: float | None, density: float | None) -> None:

@@ -64,7 +64,7 @@ def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) 
     shape = torch_reader.input_shape(
         module, input_shape, lambda m: int(getattr(m, "input_size", 0))
     )
-    module, dtype, remarks = in_a_usable_type(module)
+    module, dtype, remarks = in_a_usable_type(module, shape, stateful=True)
 
     def add(call: Call, chain: Chain, _last: bool) -> nn.Module | None:
         if isinstance(call.module, base):

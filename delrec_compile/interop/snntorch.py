@@ -69,7 +69,7 @@ def reader_of(
     """How the model is read. Options as in `from_snntorch`."""
     snn = package("snntorch")
     shape = torch_reader.input_shape(module, input_shape)
-    module, dtype, remarks = in_a_usable_type(module)
+    module, dtype, remarks = in_a_usable_type(module, shape, takes_sequences=takes_sequences)
 
     def reset() -> None:
         for m in module.modules():

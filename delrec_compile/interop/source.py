@@ -13,6 +13,7 @@ from typing import Any
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.interop.options import CHECKPOINT, MODULES, NIR, names_for
 from delrec_compile.interop.result import Imported
+from delrec_compile.network.plan import Plan
 from delrec_compile.system.recognise import Kind, recognise, wrong_file
 from delrec_compile.system.renamed import renamed_arguments
 
@@ -47,6 +48,23 @@ class Reader:
         self.check(options)
         return self.load()(model, **options)
 
+    def plan(self, model: Any, source: str, options: Mapping[str, Any]) -> Plan:
+        """The plan of an import. Raises UsageError for an option that the reader does not have."""
+        self.check(options)
+        if self.name == NIR:
+            from delrec_compile.interop.nir.plan import plan_nir
+
+            return plan_nir(model, source, **options)
+        if self.name == CHECKPOINT:
+            from delrec_compile.interop.delrec.plan import plan_checkpoint
+
+            return plan_checkpoint(model, **options)
+        from delrec_compile.interop import torch_reader
+
+        module = importlib.import_module(f"delrec_compile.interop.{self.module}")
+        shaped = {k: v for k, v in options.items() if k in ("input_shape", "takes_sequences")}
+        return torch_reader.plan(module.reader_of(model, **shaped), source)
+
     def load(self) -> Callable[..., Imported]:
         """The function, with its module imported."""
         module = importlib.import_module(f"delrec_compile.interop.{self.module}")
@@ -73,27 +91,49 @@ def import_model(source: Any, **options: Any) -> Imported:
     Raises CheckpointError for an unreadable file, UnsupportedError for what networks do not have, by
     its name in the model, and UsageError for options that this source does not take.
     """
-    chosen = {key: value for key, value in options.items() if value is not None}
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.exists() and ":" in str(source):
-            return _from_model(_call(str(source)), chosen)
-        return _from_file(path, chosen)
-    return _from_model(source, chosen)
+    reader, model = _opened(source)
+    made = reader.read(model, _chosen(options))
+    return made.named_after(model) if isinstance(model, Path) else made
 
 
-def _from_file(path: Path, options: dict[str, Any]) -> Imported:
+def plan_import(source: Any, **options: Any) -> Plan:
+    """What each module or node of a model becomes, or why it is refused and what would do.
+
+    source, options: as in `import_model`. All refusals are listed, and nothing is converted. Raises
+    CheckpointError for an unreadable file, UsageError for options, UnsupportedError for no model.
+    """
+    reader, model = _opened(source)
+    named = source if isinstance(source, str | os.PathLike) else type(source).__name__
+    return reader.plan(model, str(named), _chosen(options))
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _opened(source: Any) -> tuple[Reader, Any]:
+    """The reader of a source, and what it reads."""
+    if not isinstance(source, str | os.PathLike):
+        return _reader_of(source), source
+    path = Path(source)
+    if not path.exists() and ":" in str(source):
+        model = _call(str(source))
+        return _reader_of(model), model
+    return _of_file(path), path
+
+
+def _of_file(path: Path) -> Reader:
     kind = recognise(path).kind
     if kind is Kind.NIR or (kind in UNCLEAR and path.suffix in NIR_SUFFIXES):
-        return READERS[NIR].read(path, options).named_after(path)
+        return READERS[NIR]
     if kind is Kind.CHECKPOINT or (kind in UNCLEAR and path.suffix in CHECKPOINT_SUFFIXES):
-        return READERS[CHECKPOINT].read(path, options).named_after(path)
+        return READERS[CHECKPOINT]
     raise CheckpointError(wrong_file(path, NEEDED))
 
 
-def _from_model(model: Any, options: dict[str, Any]) -> Imported:
+def _reader_of(model: Any) -> Reader:
     if type(model).__module__.split(".")[0] == "nir":
-        return READERS[NIR].read(model, options)
+        return READERS[NIR]
     if not callable(getattr(model, "named_modules", None)):
         raise UnsupportedError(
             f"a {type(model).__name__} is not a model; allowed: a torch module of "
@@ -106,7 +146,7 @@ def _from_model(model: Any, options: dict[str, Any]) -> Imported:
             f"a {type(model).__name__} with spiking neurons of {' and '.join(present) or 'no framework'}"
             f"; allowed: those of one of {', '.join(MODULES)}"
         )
-    return READERS[present[0]].read(model, options)
+    return READERS[present[0]]
 
 
 def _call(reference: str) -> Any:

@@ -59,8 +59,9 @@ def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) 
         return int(m.rc.in_features - m.sub_module_out_features) if container else 0
 
     shape = torch_reader.input_shape(module, input_shape, inputs_of)
-    module, dtype, remarks = in_a_usable_type(module)
     multi_step = any(getattr(m, "step_mode", "s") == "m" for m in module.modules())
+    functional.reset_net(module)
+    module, dtype, remarks = in_a_usable_type(module, shape, takes_sequences=multi_step)
     model = TorchModel(
         "SpikingJelly",
         module,

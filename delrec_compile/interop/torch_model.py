@@ -80,26 +80,39 @@ class WatchedModel:
         return [_over_time(calls, len(x), x.shape[1]) for calls in recorded]
 
 
-def in_a_usable_type(module: nn.Module) -> tuple[nn.Module, torch.dtype, tuple[str, ...]]:
+def in_a_usable_type(
+    module: nn.Module, shape: tuple[int, ...], **how: bool
+) -> tuple[nn.Module, torch.dtype, tuple[str, ...]]:
     """The module or a copy that runs here, the type of its weights, and remarks.
 
-    float64 runs as it is; half precision is widened to float32 in a copy. Raises UnsupportedError.
+    float64 stays if the model runs in it; other types become float32 in a copy. shape, how: of
+    `TorchModel`. Raises UnsupportedError.
     """
     types = {p.dtype for p in module.parameters() if p.is_floating_point()}
     if types <= {torch.float32}:
         return module, torch.float32, ()
-    if types == {torch.float64}:
+    if types == {torch.float64} and _runs_in_float64(module, shape, how):
         text = "the model is in float64 and is compared in it; the network is in float32"
         return module, torch.float64, (text,)
     named = ", ".join(sorted(str(t).removeprefix("torch.") for t in types))
     try:
-        widened = copy.deepcopy(module).float()
+        copied = copy.deepcopy(module).float()
     except Exception as error:
         raise UnsupportedError(
             f"the model is in {named} and cannot be copied ({error}); give model.float()"
         ) from error
-    text = f"the model is in {named}; its weights were widened to float32, in which it is compared"
-    return widened, torch.float32, (text,)
+    text = f"the model is in {named}; it was copied to float32, in which it is compared"
+    return copied, torch.float32, (text,)
+
+
+def _runs_in_float64(module: nn.Module, shape: tuple[int, ...], how: dict[str, bool]) -> bool:
+    """Whether a step runs: neurons of some frameworks answer in float32."""
+    model = TorchModel("a model", module, shape, lambda: None, dtype=torch.float64, **how)
+    try:
+        model.run(torch.zeros(1, 1, int(np.prod(shape))))
+    except (RuntimeError, ValueError, TypeError):
+        return False
+    return True
 
 
 def first(value: Any) -> Tensor:

@@ -99,10 +99,13 @@ def plan(reader: TorchReader, source: str) -> Plan:
     """What each module becomes, or why it is refused."""
     traced = reader.trace()
     own = _assembled(reader, traced)
+    refusals = own.refusals
+    if traced.faults:  # shapes that do not fit follow from them
+        refusals = {n: e for n, e in refusals.items() if isinstance(e, UnknownPartError)}
     for name, why in traced.faults:
-        own.refusals.setdefault(name, UnsupportedError(why))
+        refusals.setdefault(name, UnsupportedError(why))
     names = [(call.name, kind_of(call.module)) for call in traced.calls]
-    return planned(source, reader.model.name, names, own.chain, own.refusals)
+    return planned(source, reader.model.name, names, own.chain, refusals)
 
 
 def output_remarks(model: TorchModel) -> list[str]:

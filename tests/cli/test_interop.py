@@ -192,6 +192,36 @@ def test_silence_can_be_accepted(
     assert (here / "a.safetensors").exists()
 
 
+def test_a_plan_lists_every_part_and_writes_nothing(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("snntorch")
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(here)
+    nir.write(here / "a.nir", delrec_compile.to_nir(cases.network("dense")))
+    _, path = saved(here, "conv-delrec-shd")
+    for source, code in (("my:build", 0), ("my:odd", 4), ("a.nir", 0), (path.name, 0)):
+        monkeypatch.delitem(sys.modules, "my", raising=False)
+        for as_json in (False, True):
+            line = ["delrec-compile", "import", source, "--dry-run", *["--json"] * as_json]
+            monkeypatch.setattr(sys, "argv", line)
+            with pytest.raises(SystemExit) as left:
+                main()
+            assert (left.value.code or 0) == code, source
+            told = capsys.readouterr().out
+            if as_json:
+                parts = json.loads(told)["parts"]
+                assert all(bool(part["becomes"]) != bool(part["refused"]) for part in parts)
+            else:
+                assert ("refused; nothing was written" in told) == (code == 4)
+    assert not list(here.rglob("*.safetensors"))
+    monkeypatch.setattr(sys, "argv", ["delrec-compile", "import", "my:build"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "-o is missing" in capsys.readouterr().err
+
+
 def test_where_it_goes(here: Path) -> None:
     assert ".safetensors is required" in refused(2, "import", "my:build", "-o", "a.onnx", cwd=here)
 

@@ -82,7 +82,7 @@ def test_a_recurrent_cell_and_a_readout() -> None:
 
 
 REFUSED = {
-    "memory": (norse.LIFCell(), "synaptic current has state"),
+    "memory": (norse.LIFCell(), "no synaptic current with state, as this LIFCell"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
     "steps": (norse.LIFBoxCell(dt=0.002), "steps of"),
 }

@@ -75,6 +75,13 @@ def walk(graph: Any) -> Walk:
     return Walk(nodes, sources[0], tuple(stops))
 
 
+def flattened(graph: Any) -> dict[str, Any]:
+    """The nodes of a graph and its subgraphs, by dotted name. Raises UnsupportedError."""
+    nodes: dict[str, Any] = {}
+    _flatten(graph, "", nodes, [])
+    return nodes
+
+
 def kind(node: Any) -> str:
     """The name of a node's type."""
     return type(node).__name__

@@ -160,7 +160,7 @@ REFUSED = {
         lambda: chain(
             affine(N, 5), nir.CubaLIF(*(np.full(N, v) for v in (2 * DT, 2 * DT, 1.0, 0.0, 1.0)))
         ),
-        "cubalif: its synaptic current has state",
+        "cubalif: networks have no synaptic current with state",
     ),
     "fast": (lambda: two(tau=DT / 2), "lif: tau is .* shorter than a step of .*--method exact"),
     "feedback": (

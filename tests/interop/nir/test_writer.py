@@ -100,7 +100,7 @@ def test_a_written_graph_follows_its_equations() -> None:
 def test_an_existing_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "net.nir"
     path.write_text("mine")
-    with refusal(CheckpointError, "--force", 3, tmp_path):
+    with refusal(CheckpointError, "force=True", 3, tmp_path):
         delrec_compile.export_nir(cases.network("dense"), path)
 
 

@@ -1,0 +1,53 @@
+"""The plan of a NIR graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from fixtures.nir_graphs import DT, affine, chain, delay, edge, lif, nir, weights
+
+from delrec_compile.interop.nir.plan import plan_nir
+
+N = 4
+
+
+def cuba(tau_syn: float) -> Any:
+    ones = np.ones(N)
+    taus = {"tau_syn": tau_syn * ones, "tau_mem": 4 * DT * ones}
+    return nir.CubaLIF(**taus, r=ones, v_leak=0 * ones, v_threshold=ones, w_in=ones)
+
+
+def test_every_node_is_told() -> None:
+    graph = chain(affine(N, 5), lif(N), loops=((delay(*[2] * N), nir.Linear(weights(N, N))),))
+    made = plan_nir(graph, "a.nir", dt_ms=DT * 1e3)
+    assert (made.source, made.form, made.exit_code) == ("a.nir", "NIR", 0)
+    told = {part.name: part.becomes for part in made.parts}
+    assert told["affine"] == "weights 5 -> 4"
+    assert told["loop0_0"] == told["loop0_1"] == "recurrence of lif"
+
+
+def test_all_refusals_are_listed() -> None:
+    late = nir.Delay(np.full(N, 2.5 * DT))
+    graph = chain(affine(N, 5), cuba(0.5), affine(N, N), lif(N), late, affine(2, N), cuba(0.25))
+    made = plan_nir(graph, dt_ms=DT * 1e3)
+    assert [part.kind for part in made.refused] == ["CubaLIF", "Delay", "CubaLIF"]
+    assert "step.onnx" in made.refused[0].instead
+    assert plan_nir(graph, dt_ms=DT * 1e3, round_delays=True).refused[1].kind == "CubaLIF"
+
+
+def test_a_graph_that_no_walk_goes_through() -> None:
+    graph = edge(chain(affine(N, 5), lif(N), affine(N, N), lif(N)), ("lif", "lif_1"))
+    made = plan_nir(graph, dt_ms=1.0)
+    assert [(part.name, part.kind) for part in made.refused] == [("lif", "LIF")]
+    assert len(made.parts) == len(graph.nodes)
+
+
+def test_a_step_is_suggested_where_none_is_stated() -> None:
+    graph = chain(affine(N, 5), lif(N))
+    assert "planned with --dt-ms" in plan_nir(graph).remarks[0]
+    ones = np.ones(N)
+    counts = chain(affine(N, 5), nir.IF(r=ones, v_threshold=ones))
+    made = plan_nir(counts, dt_ms=1.0)
+    assert made.ok
+    assert "planned with --time-unit steps" in made.remarks[0]

@@ -1,0 +1,54 @@
+"""The plan of an import."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.planned import planned
+
+NAMES = [(n, n.upper()) for n in ("fc", "lif", "late", "bn", "drop", "out")]
+
+
+def chain(*last: tuple[str, Integrator]) -> Chain:
+    made = Chain(3, remarks=["a remark"])
+    made.add("fc", linear_parts.affine(np.ones((4, 3))))
+    made.add("lif", Neurons(lif_of(4, "lif", beta=0.5)))
+    made.add("late", Delays(np.full(4, 7)))
+    made.add("bn", linear_parts.Scale(np.ones(4), np.zeros(4)))
+    for name, part in last:
+        made.add(name, part)
+    return made
+
+
+def test_each_part_is_told_in_order() -> None:
+    made = planned("m:net", "a framework", NAMES, chain(("out", Integrator(0.5))), {})
+    assert made.ok
+    assert made.remarks == ("a remark",)
+    assert [part.becomes for part in made.parts] == [
+        "weights 3 -> 4",
+        "neurons, reset hard",
+        "delays of up to 7 steps",
+        "scale, folded into weights",
+        "nothing",
+        "readout, its membrane the output",
+    ]
+
+
+def test_refusals_stand_at_their_parts() -> None:
+    refusals = {"drop": UnsupportedError("drop: networks have no DROP; leave it out")}
+    (row,) = planned("m:net", "a framework", NAMES, chain(), refusals).refused
+    assert (row.name, row.refused, row.instead) == (
+        "drop",
+        "networks have no DROP",
+        "leave it out",
+    )
+
+
+def test_parts_that_do_not_follow_each_other_are_refused_by_name() -> None:
+    wrong = chain(("out", Integrator(0.5)), ("out", Integrator(0.5)))
+    (row,) = planned("m:net", "a framework", NAMES, wrong, {}).refused
+    assert row.name == "out"
+    assert "must be the last layer" in row.refused

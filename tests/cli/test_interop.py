@@ -132,7 +132,7 @@ WRONG = (
     (("my:steps", "--dt-ms", "1"), 2, "--time-unit steps"),
     (("my:text",), 4, "a str is not a model"),
     (("my:odd",), 4, "1: networks have no Alpha"),
-    (("my.py",), 3, "unknown kind of file '.py'"),
+    (("my.py",), 3, "my.py is Python code"),
     (("my:build", "--sigma", "1"), 2, "takes no sigma"),
     (("my:build", "--input-shape", "3xa"), 2, "integers separated by x"),
     (("my:build", "--max-input", "999"), 2, "allowed: 1 to 255"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from delrec_compile.artifact.manifest import Artifact as Artifact
     from delrec_compile.artifact.manifest import load_artifact as load_artifact
     from delrec_compile.compiler.build import build as build
+    from delrec_compile.data.events import save_samples as save_samples
     from delrec_compile.data.samples import read_samples as read_samples
     from delrec_compile.data.samples import read_words as read_words
     from delrec_compile.evaluation.claims.measure import claims as claims
@@ -47,8 +48,10 @@ if TYPE_CHECKING:
     from delrec_compile.network.checkpoint import load as load
     from delrec_compile.network.checkpoint import save as save
     from delrec_compile.network.grid import snap as snap
+    from delrec_compile.network.inputs import read_inputs as read_inputs
     from delrec_compile.network.model import Network as Network
     from delrec_compile.network.onnx_step.export import export as export
+    from delrec_compile.network.reading import Reading as Reading
     from delrec_compile.plain_onnx.session import PlainSession as PlainSession
     from delrec_compile.runners.gpu import GpuSession as GpuSession
     from delrec_compile.runners.predict import run as run
@@ -69,6 +72,7 @@ API = {
     "GpuSession": "runners.gpu",
     "Network": "network.model",
     "PlainSession": "plain_onnx.session",
+    "Reading": "network.reading",
     "Session": "runners.session",
     "TrainConfig": "training.config",
     "bench": "evaluation.latency.bench",
@@ -92,10 +96,12 @@ API = {
     "load_artifact": "artifact.manifest",
     "plan_import": "interop.source",
     "prove": "evaluation.proof",
+    "read_inputs": "network.inputs",
     "read_samples": "data.samples",
     "read_words": "data.samples",
     "run": "runners.predict",
     "save": "network.checkpoint",
+    "save_samples": "data.events",
     "snap": "network.grid",
     "to_nir": "interop.nir.writer",
     "train": "training.loop",

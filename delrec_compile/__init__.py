@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from delrec_compile.network.model import Network as Network
     from delrec_compile.network.onnx_step.export import export as export
     from delrec_compile.network.reading import Reading as Reading
+    from delrec_compile.plain_onnx.plan import plan_build as plan_build
     from delrec_compile.plain_onnx.session import PlainSession as PlainSession
     from delrec_compile.runners.gpu import GpuSession as GpuSession
     from delrec_compile.runners.predict import run as run
@@ -95,6 +96,7 @@ API = {
     "load": "network.checkpoint",
     "load_artifact": "artifact.manifest",
     "plan_import": "interop.source",
+    "plan_build": "plain_onnx.plan",
     "prove": "evaluation.proof",
     "read_inputs": "network.inputs",
     "read_samples": "data.samples",

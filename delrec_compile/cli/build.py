@@ -60,6 +60,13 @@ def build(
         Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
     ] = None,
     allow_silent: AllowSilent = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="A pair INPUT=OUTPUT of an .onnx step that is state. Repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what each node of an .onnx step becomes.")
+    ] = False,
     force: Force = False,
     allow_unproven: Annotated[
         bool, typer.Option("--allow-unproven", help="Accept code that nothing here can run.")
@@ -69,8 +76,12 @@ def build(
     """Compile a network, prove it against PyTorch, time it."""
     if plain.is_graph(model):
         plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
-        plain.build(model, target, out, name, cpu, force, allow_unproven, as_json)
+        if dry_run:
+            plain.plan(model, target, state or [], as_json)
+            return
+        plain.build(model, target, out, name, state or [], cpu, force, allow_unproven, as_json)
         return
+    plain.refuse_for_networks({"--state": bool(state), "--dry-run": dry_run})
     options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump}
     options |= {

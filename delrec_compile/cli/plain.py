@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from delrec_compile.artifact.plain import PlainArtifact
 
 LANE = "a plain ONNX step"
-BUILD_OPTIONS = ("model", "target", "out", "name", "cpu", "force", "allow_unproven", "as_json")
+BUILD_OPTIONS = (
+    *("model", "target", "out", "name", "state", "dry_run", "cpu", "force", "allow_unproven"),
+    "as_json",
+)
 CHECK_OPTIONS = ("path", "as_json")
 BENCH_OPTIONS = ("path", "rounds", "as_json")
 SLOWER = (
@@ -61,6 +64,7 @@ def build(
     target: str,
     out: Path | None,
     name: str | None,
+    state: list[str],
     cpu: str | None,
     force: bool,
     allow_unproven: bool,
@@ -69,8 +73,10 @@ def build(
     """Compiles the step and, where its code runs here, compares it with ONNX Runtime and times it."""
     from delrec_compile.plain_onnx.build import build_plain
     from delrec_compile.plain_onnx.check import judge
+    from delrec_compile.plain_onnx.state_names import pairs_of
     from delrec_compile.system import child
 
+    pairs = pairs_of(state)
     done: dict[str, Any] = {"check": None, "bench": None}
     with saying() as say:
 
@@ -84,10 +90,29 @@ def build(
             done["bench"] = child.call(f"{task}bench_plain", path=path)
             return True
 
-        options: dict[str, Any] = {"name": name, "cpu": cpu, "force": force}
+        options: dict[str, Any] = {"name": name, "state": pairs, "cpu": cpu, "force": force}
         artifact = build_plain(model, target, out, prove=prove, progress=say, **options)
     _print_build(artifact, done, as_json)
     judge_unproven(artifact.manifest.proven, artifact.path, allow_unproven)
+
+
+def plan(model: str, target: str, state: list[str], as_json: bool) -> None:
+    """Prints what each node becomes; exit 4 if one is refused."""
+    from delrec_compile.cli.plan import show_plan
+    from delrec_compile.plain_onnx.plan import plan_build
+    from delrec_compile.plain_onnx.state_names import pairs_of
+
+    with saying() as say:
+        say("reading the graph")
+        made = plan_build(model, target, state=pairs_of(state))
+    show_plan("build", made, as_json)
+
+
+def refuse_for_networks(options: Mapping[str, bool]) -> None:
+    """Raises UsageError for an option that a plain step alone takes. options: whether each is given."""
+    for flag, given in options.items():
+        if given:
+            raise UsageError(f"{flag} is for {LANE}; a network has all of its own")
 
 
 def _print_build(artifact: PlainArtifact, done: Mapping[str, Any], as_json: bool) -> None:

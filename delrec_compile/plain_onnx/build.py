@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def build_plain(
     out: Path | str | None = None,
     *,
     name: str | None = None,
+    state: Mapping[str, str] | None = None,
     cpu: str | None = None,
     force: bool = False,
     prove: Callable[[PlainArtifact], bool] | None = None,
@@ -37,11 +38,11 @@ def build_plain(
     """Compiles the step of an .onnx file with TVM's own fused kernels.
 
     out: folder, by default `<file>-<target>`. name: prefix of files and C symbols, by default the file's
-    name. prove: as in `build` of a network. Raises ModelError,
-    UnsupportedError, InputError, ToolchainError, UsageError, CompilerCrash.
+    name. state: names of inputs that are state, each with its output. prove: as in `build` of a
+    network. Raises ModelError, UnsupportedError, InputError, ToolchainError, UsageError, CompilerCrash.
     """
-    profile = _library_profile(target)
-    graph = read(path)
+    profile = library_profile(target)
+    graph = read(path, state=state)
     name = artifact_name(Path(path).stem, name)
     default = "-".join(filter(None, (name, profile.name, cpu)))
     out = named(Path(out if out is not None else default))
@@ -72,7 +73,7 @@ def build_plain(
         return stage.complete(manifest, PlainArtifact, prove, progress)
 
 
-def _library_profile(target: str) -> Target:
+def library_profile(target: str) -> Target:
     profile = targets.load(target)
     if profile.form != "library":
         allowed = [n for n in targets.names() if targets.load(n).form == "library"]

@@ -13,6 +13,7 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.c_text import TYPES, members
+from delrec_compile.plain_onnx.operators import refuse_unknown, supported
 from delrec_compile.plain_onnx.step_graph import StepGraph
 
 
@@ -62,6 +63,7 @@ def lower(graph: StepGraph) -> Program:
 
 def fused(graph: StepGraph) -> tvm.IRModule:
     """The step in Relax: each call is one fused kernel, constants are folded."""
+    refuse_unknown(graph.proto.graph, supported())
     t = relax.transform
     shapes = {p.name: list(p.shape) for p in graph.inputs}
     try:

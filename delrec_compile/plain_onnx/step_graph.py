@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+import onnx.inliner
 
 from delrec_compile.errors import ModelError, UnsupportedError
 from delrec_compile.network.onnx_step import file
 from delrec_compile.network.state import PAST, PRESENT
+from delrec_compile.plain_onnx.state_names import renamed, suggested
 
 NEEDED = "an ONNX step with its state as past_<name> and present_<name>"
 OWN, PORTABLE = "delrec.", "portable"  # prefix of the metadata of exports, and their plain form
@@ -51,9 +54,10 @@ class StepGraph:
         return tuple(own[v.name] for v in self.proto.graph.input if v.name in own)
 
 
-def read(path: Path | str) -> StepGraph:
+def read(path: Path | str, *, state: Mapping[str, str] | None = None) -> StepGraph:
     """Reads a step graph, its batch axis as 1, and the data files beside it.
 
+    state: names of inputs that are state, each with its output, where they have other names.
     Raises ModelError: missing, not ONNX, an extent that is not known, or state that is not paired.
     """
     path = Path(path)
@@ -66,12 +70,14 @@ def read(path: Path | str) -> StepGraph:
         onnx.load_external_data_for_model(proto, str(path.absolute().parent))
         fix = "export it again"
         onnx.checker.check_model(proto, full_check=True)
+        if proto.functions:
+            proto = onnx.inliner.inline_local_functions(proto)
         inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True)
     except Exception as error:  # protobuf and onnx raise kinds of their own
         why = file.one_line(error)
         raise ModelError(f"{path} is not a valid ONNX file ({why}); {fix}") from error
     file.refuse_huge(inferred, str(path))
-    return graph_of(proto, str(path))
+    return graph_of(renamed(proto, state, str(path)) if state else proto, str(path))
 
 
 def _refuse_other_forms(proto: onnx.ModelProto, where: str) -> None:
@@ -108,18 +114,21 @@ def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:
                 f"{where}: '{p.name}' is {list(p.shape)} of {p.dtype}, '{q.name}' is {list(q.shape)} "
                 f"of {q.dtype}; a state comes out as it goes in"
             )
-    x = _only([p for p in ins if not p.name.startswith(PAST)], "input", PAST, where)
-    y = _only([p for p in outs if not p.name.startswith(PRESENT)], "output", PRESENT, where)
+    pairs = " ".join(f"--state {a}={b}" for a, b in suggested(proto).items())
+    hint = f"{PAST}<name>{'; these look like state: ' + pairs if pairs else ', or said by --state'}"
+    x = _only([p for p in ins if not p.name.startswith(PAST)], "input", hint, where)
+    hint = hint.replace(PAST, PRESENT)
+    y = _only([p for p in outs if not p.name.startswith(PRESENT)], "output", hint, where)
     outputs = tuple(p.name for p in outs)
     return StepGraph(proto, x, y, tuple(past.values()), tuple(present[n] for n in past), outputs)
 
 
-def _only(ports: list[Port], side: str, prefix: str, where: str) -> Port:
+def _only(ports: list[Port], side: str, hint: str, where: str) -> Port:
     if len(ports) != 1:
         names = ", ".join(p.name for p in ports) or "none"
         raise ModelError(
             f"{where}: {len(ports)} {side}s that are not state ({names}); a step has one, and state is "
-            f"named {prefix}<name>"
+            f"named {hint}"
         )
     if ports[0].dtype != "float32":
         raise ModelError(

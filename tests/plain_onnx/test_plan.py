@@ -1,0 +1,76 @@
+"""Plans of plain steps: every tensor and node, those that are refused with what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from fixtures.plain_steps import CELL, INFINITE, written
+from helpers import refusal
+
+from delrec_compile.errors import ModelError, UnsupportedError
+from delrec_compile.plain_onnx.build import build_plain
+from delrec_compile.plain_onnx.plan import plan_build
+
+pytestmark = pytest.mark.usefixtures("in_process")
+
+GRU = """
+gated (float[1,1,3] x, float[1,1,2] past_h) => (float[1,1,1,2] y, float[1,1,2] present_h)
+<float[1,6,3] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[1,6,2] r = {1,1,1,1,1,1,1,1,1,1,1,1}>
+{
+    y, present_h = GRU <hidden_size = 2> (x, w, r, , , past_h)
+}
+"""
+
+
+def test_a_step_that_builds(tmp_path: Path) -> None:
+    plan = plan_build(written(CELL, tmp_path / "cell.onnx"))
+    assert plan.ok
+    assert [(p.name, p.kind) for p in plan.parts][:4] == [
+        ("x", "input"),
+        ("past_h -> present_h", "state"),
+        ("past_n -> present_n", "state"),
+        ("y", "output"),
+    ]
+    assert [p.kind for p in plan.parts[4:]] == ["MatMul", "MatMul", "Add", "Tanh", "MatMul", "Add"]
+    assert all(p.becomes and not p.refused for p in plan.parts)
+    assert not plan.remarks
+
+
+def test_what_is_refused_is_named_with_what_would_do(tmp_path: Path) -> None:
+    path = written(GRU, tmp_path / "gru.onnx")
+    plan = plan_build(path)
+    assert (plan.ok, plan.exit_code) == (False, 4)
+    (part,) = plan.refused
+    assert (part.kind, part.refused) == ("GRU", "no kernel for GRU")
+    assert "torch.nn.GRUCell" in part.instead
+    message = r"node 'y' \(GRU\): no kernel for GRU; of one time step"
+    with refusal(UnsupportedError, message, 4, tmp_path):
+        build_plain(path, out=tmp_path / "out")
+
+
+def test_numbers_that_are_none_are_remarked(tmp_path: Path) -> None:
+    plan = plan_build(written(INFINITE, tmp_path / "m.onnx"))
+    assert plan.remarks == ("odd[0, 0] is nan: outputs that use it are no numbers",)
+
+
+def test_other_targets_and_files_are_refused_first(tmp_path: Path) -> None:
+    path = written(CELL, tmp_path / "cell.onnx")
+    with refusal(UnsupportedError, "does not build for 'cortex_m4'; allowed: arm_cpu", 4, tmp_path):
+        plan_build(path, "cortex_m4")
+    with refusal(ModelError, "none.onnx: no such file", 3):
+        plan_build(tmp_path / "none.onnx")
+
+
+def test_functions_are_taken_apart(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 18, "own" : 1]> '
+        "g (float[N,2] x, float[N,2] past_a) => (float[N,2] y, float[N,2] present_a) "
+        "{ present_a = own.Twice (past_a)  y = Add (present_a, x) } "
+        '<domain: "own", opset_import: ["" : 18]> Twice (a) => (b) { b = Add (a, a) }'
+    )
+    onnx.save(model, tmp_path / "f.onnx")
+    plan = plan_build(tmp_path / "f.onnx")
+    assert [p.kind for p in plan.parts[3:]] == ["Add", "Add"]
+    assert plan.ok

@@ -8,6 +8,7 @@ A profile holds
 
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: its kind and its needs;
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
+- `features`: what LLVM must say that a CPU has, whichever `--cpu` names;
 - `arch`: the GPU's architecture, such as sm_80, for the form `cuda`;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
 - `core`: the processor, a key of `delrec_compile.system.chips.CORES`, where this machine is another;

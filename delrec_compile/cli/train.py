@@ -63,7 +63,7 @@ def train(
     flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
     recipe = TrainConfig.with_options(options or (), config, **flags)
     result, files = _fit(
-        data, out, recipe, name=name, log=log, plots=plots, resume=resume, force=force
+        data, out, recipe, name=_name(name, out), log=log, plots=plots, resume=resume, force=force
     )
     _print_training(out, result, files, as_json)
 
@@ -73,23 +73,21 @@ def _fit(
     out: Path,
     config: TrainConfig,
     *,
-    name: str | None,
+    name: str,
     log: str,
     plots: bool,
-    resume: bool,
-    force: bool,
+    **options: bool,
 ) -> tuple[TrainResult, list[Path]]:
-    """Trains and writes; returns the result and the files beside the network."""
-    from delrec_compile.artifact.abi import checked_name
-    from delrec_compile.network import checkpoint
+    """Trains and writes; returns the result and the files beside the network.
+
+    options: resume, force.
+    """
     from delrec_compile.system.files import check_writable
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
-    if name is not None:
-        checked_name(name)
-    state = _state(out, log=log, resume=resume, force=force)
+    state = _state(out, log=log, **options)
     suffix = LOGS[log]
     rows = out.with_suffix(suffix) if suffix else None
     drawn = list(pictures.files(out)) if plots and pictures.available() else []
@@ -105,17 +103,32 @@ def _fit(
                 epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
             ),
             state=state,
-            resume=resume,
+            resume=options["resume"],
             log=rows,
         )
-    checkpoint.save(replace(result.network, name=name or out.stem[: checkpoint.STEM]), out)
+    pictured = _write(result, out, name, drawn)
     forget(state)
-    files = [rows] if rows else []
-    if plots:
-        files += pictures.draw(result.history, result.network, out)
-        if drawn[-1] not in files:
-            note(f"no {drawn[-1].name}: the network has no delays of its own")
-    return result, files
+    return result, [*([rows] if rows else []), *pictured]
+
+
+def _name(name: str | None, out: Path) -> str:
+    """The chosen name, or that of the file. Raises UsageError."""
+    from delrec_compile.artifact.abi import checked_name
+    from delrec_compile.network.checkpoint import STEM
+
+    return out.stem[:STEM] if name is None else checked_name(name)
+
+
+def _write(result: TrainResult, out: Path, name: str, drawn: list[Path]) -> list[Path]:
+    """Writes the network, and the pictures where any are wanted; returns the files of these."""
+    from delrec_compile.network import checkpoint
+    from delrec_compile.training import plots
+
+    checkpoint.save(replace(result.network, name=name), out)
+    files = list(plots.draw(result.history, result.network, out)) if drawn else []
+    if drawn and drawn[-1] not in files:
+        note(f"no {drawn[-1].name}: the network has no delays of its own")
+    return files
 
 
 def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:

@@ -59,14 +59,12 @@ def build(
     """
     profile = targets.load(target)
     mode = profile.numeric_mode(numeric)
-    if unroll < 1:
-        raise UnsupportedError(f"unroll={unroll}: at least 1 time step per call is required")
     if name is not None:
         network = replace(network, name=checked_name(name))
     name = artifact_name(network.name)
     out = _output(out, _default_name(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
-    _check_before(profile, cpu, dump)
+    _check_before(profile, cpu, dump, unroll)
     with staging(out, force) as stage:
         folder = stage.folder
         progress("exporting to ONNX and proving it against PyTorch")
@@ -106,8 +104,10 @@ def _output(out: Path | str | None, default: str) -> Path:
     return named(Path(out if out is not None else default))
 
 
-def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None) -> None:
+def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None, unroll: int) -> None:
     """Raises UnsupportedError, ToolchainError or InputError before anything is written."""
+    if unroll < 1:
+        raise UnsupportedError(f"unroll={unroll}: at least 1 time step per call is required")
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
         nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)

@@ -54,10 +54,11 @@ def link(
     triple: str,
     entries: Sequence[str] = (*ENTRIES, BATCH),
     libraries: Sequence[str] = (),
+    cpu: str = "",
 ) -> list[Path]:
     """Compiles the C files of the folder, links them with kernels.o; returns all these objects.
 
-    entries: exported functions. libraries: linked too, such as `-lm`.
+    entries: exported functions. libraries: linked too, such as `-lm`. cpu: Zig's name.
     """
     exports = work / "exports.map"
     exported = " ".join(f"{name}_{e};" for e in entries)
@@ -66,13 +67,13 @@ def link(
     for source in sorted(work.glob(f"{name}*.c")):
         objects.append(source.with_suffix(".c.o"))
         options: list[str | Path] = ["-std=c11", "-O1", *FLAGS, *SECTIONS, "-I", work]
-        toolchain.run_cc(*options, "-c", source, "-o", objects[-1], cross=triple)
+        toolchain.run_cc(*options, "-c", source, "-o", objects[-1], cross=triple, cpu=cpu)
     objects.append(work / "kernels.o")
     alone: list[str | Path] = []
     if triple:
         (work / "alone.c").write_text(ALONE)
         flags = ("-O2", "-fno-builtin", *FLAGS, "-c", work / "alone.c", "-o", work / "alone.o")
-        toolchain.run_cc(*flags, cross=triple)
+        toolchain.run_cc(*flags, cross=triple, cpu=cpu)
         alone = ["-nostdlib", work / "alone.o"]
     toolchain.run_cc(
         "-shared",
@@ -87,5 +88,6 @@ def link(
         "-o",
         library,
         cross=triple,
+        cpu=cpu,
     )
     return objects

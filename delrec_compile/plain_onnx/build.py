@@ -12,7 +12,8 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import artifact_name
 from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
 from delrec_compile.artifact.plain import PlainArtifact, PlainManifest
-from delrec_compile.compiler.forms.machine import kernel_symbol
+from delrec_compile.compiler.forms.library import check_cpu
+from delrec_compile.compiler.forms.machine import BuildMachine, kernel_symbol
 from delrec_compile.compiler.shared_library import link
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.glue import render
@@ -110,7 +111,10 @@ def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[
         )
         for file, text in render(graph, program, name).items():
             (work / file).write_text(text)
-        link(work, name, library, profile.triple, ENTRIES, () if profile.triple else ("-lm",))
+        machine = BuildMachine.of(profile, llvm)
+        libraries = () if machine.triple else ("-lm",)
+        link(work, name, library, machine.triple, ENTRIES, libraries, machine.cpu)
+        check_cpu(library, llvm)
         (root / "include" / f"{name}.h").write_bytes((work / f"{name}.h").read_bytes())
     return {
         "llvm": llvm,

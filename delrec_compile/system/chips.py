@@ -45,6 +45,7 @@ def _cortex_m(cpu: str, fpu: str = "") -> Core:
 CORES = {
     "x86_64": Core("x86_64-linux-musl", "x86_64"),
     "aarch64": Core("aarch64-linux-musl", "cortex_a72"),
+    "armv6": Core("arm-linux-musleabihf", "arm1176jzf_s"),
     "armv7": Core("arm-linux-musleabihf", "cortex_a7"),
     "cortex_m0plus": _cortex_m("cortex_m0plus"),
     "cortex_m3": _cortex_m("cortex_m3"),

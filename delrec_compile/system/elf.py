@@ -96,3 +96,47 @@ def _span(parts: Sequence[Section]) -> int:
     """Bytes from the first to the last section, gaps included."""
     full = [s for s in parts if s.size]
     return max(s.end for s in full) - min(s.start for s in full) if full else 0
+
+
+# values of the attributes of 32-bit ARM, and LLVM's names of the features
+ARM_ATTRIBUTES: dict[str, dict[int, tuple[str, ...]]] = {
+    "TAG_CPU_ARCH": {
+        **dict.fromkeys((6, 7), ("v6",)),
+        8: ("v6t2",),
+        9: ("v6k",),
+        **dict.fromkeys((10, 13), ("v7",)),
+        **dict.fromkeys((11, 12), ("v6m",)),
+        **dict.fromkeys((14, 15), ("v8",)),
+        **dict.fromkeys((16, 17), ("v8m",)),
+    },
+    "TAG_FP_ARCH": {
+        **dict.fromkeys((1, 2), ("vfp2sp",)),
+        3: ("vfp3",),
+        4: ("vfp3d16sp",),
+        5: ("vfp4",),
+        6: ("vfp4d16sp",),
+        7: ("fp-armv8",),
+        8: ("fp-armv8d16sp",),
+    },
+    "TAG_ADVANCED_SIMD_ARCH": {1: ("neon",), 2: ("neon", "vfp4"), 3: ("neon", "fp-armv8")},
+    "TAG_DIV_USE": {2: ("hwdiv-arm",)},
+}
+
+
+def arm_features(path: Path) -> set[str]:
+    """What the attributes of a 32-bit ARM file say that its code needs; empty for other machines.
+
+    Raises InputError.
+    """
+    with open_elf(path) as elf:
+        section = elf.get_section_by_name(".ARM.attributes")
+        if section is None:
+            return set()
+        found = (
+            ARM_ATTRIBUTES.get(attribute.tag, {}).get(attribute.value, ())
+            for part in section.iter_subsections()
+            for scope in part.iter_subsubsections()
+            for attribute in scope.iter_attributes()
+            if isinstance(attribute.value, int)
+        )
+        return {feature for features in found for feature in features}

@@ -21,14 +21,15 @@ ZIG = (sys.executable, "-P", "-m", "ziglang")  # -P: no file of the working fold
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
-def cc(cross: str = "") -> list[str]:
+def cc(cross: str = "", cpu: str = "") -> list[str]:
     """The command of the host's C compiler: $CC, cc, gcc, clang, or the one in the ziglang wheel.
 
-    cross: another machine's triple, such as `aarch64-linux-gnu.2.17`; the ziglang wheel compiles
-    for it. Raises ToolchainError, which names the package to install.
+    cross: another machine's triple, such as `aarch64-linux-gnu.2.17`; the ziglang wheel compiles for
+    it. cpu: of that machine, as Zig names it; empty: the oldest. Raises ToolchainError, which names
+    the package to install.
     """
     if cross:
-        return zig_command("cc", cross)
+        return zig_command("cc", cross, cpu)
     for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
         if command and shutil.which(command[0]):
             return command
@@ -68,9 +69,9 @@ def zig_command(tool: str, triple: str = "", cpu: str = "") -> list[str]:
     return [*ZIG, tool, *target, *([f"-mcpu={cpu}"] if cpu else [])]
 
 
-def run_cc(*arguments: str | Path, cross: str = "") -> None:
+def run_cc(*arguments: str | Path, cross: str = "", cpu: str = "") -> None:
     """Runs the compiler. Raises CompilerCrash with its first error."""
-    run_tool([*cc(cross), *map(str, arguments)])
+    run_tool([*cc(cross, cpu), *map(str, arguments)])
 
 
 def run_cxx(*arguments: str | Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,22 @@ from fixtures.staged import artifact_here
 
 from delrec_compile import targets
 from delrec_compile.compiler.build import build
-from delrec_compile.errors import ToolchainError
+from delrec_compile.compiler.forms.library import check_cpu
+from delrec_compile.compiler.shared_library import ALONE
+from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.evaluation.proof import prove
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain
+from delrec_compile.system.chips import CORES
+from delrec_compile.system.elf import arm_features
 
-MACHINES = {"arm_cpu": (64, 0xB7), "arm_cpu_v7": (32, 0x28)}  # ELF class and e_machine
+MACHINES = {
+    "arm_cpu": (64, 0xB7),
+    "arm_cpu_v7": (32, 0x28),
+    "arm_cpu_v6": (32, 0x28),
+}  # ELF class and e_machine
 
 
 @pytest.mark.parametrize("target", MACHINES)
@@ -102,3 +111,63 @@ def test_a_missing_cross_compiler_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ToolchainError, match=r"pip install 'delrec-compile\[cross\]'"):
         build(checkpoint.load("conv_delay_256"), "arm_cpu", tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
+
+
+# a program of Linux without a C library
+PROGRAM = """
+#include "one.h"
+void _start(void)
+{
+    register int status __asm__("r0") = one_self_test();
+    register int call __asm__("r7") = 1;
+    __asm__ volatile("svc 0" ::"r"(status), "r"(call));
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "cpu", "emulated", "needs"),
+    [
+        ("arm_cpu_v6", None, "arm1176", {"v6", "vfp2sp"}),
+        ("arm_cpu_v7", "cortex-a9", "cortex-a9", {"v7", "neon", "vfp3"}),
+        ("arm_cpu_v7", None, "cortex-a7", {"v7", "neon", "vfp4", "hwdiv-arm"}),
+    ],
+)
+def test_code_is_for_that_very_cpu(
+    target: str, cpu: str | None, emulated: str, needs: set[str], tmp_path: Path
+) -> None:
+    """By the attributes of the library, and in QEMU's emulation of that CPU."""
+    if targets.load(target).runs_here:
+        pytest.skip("this is that machine")
+    artifact = build(cases.network("conv3"), target, tmp_path / "a", cpu=cpu, name="one")
+    assert artifact.library is not None
+    assert arm_features(artifact.library) == needs
+    assert EmulatedRunner(artifact).self_test()
+    if shutil.which("qemu-arm") is None:
+        pytest.skip("qemu-arm is not installed")
+    main, out = tmp_path / "main.c", tmp_path / "program"
+    main.write_text(ALONE + PROGRAM)
+    static = artifact.path / str(artifact.manifest.static_library)
+    flags = [
+        "-static",
+        "-nostdlib",
+        "-fno-builtin",
+        "-fno-sanitize=undefined",
+        "-fno-unwind-tables",
+    ]
+    core = {"cross": "arm-freestanding-eabihf", "cpu": CORES[artifact.manifest.core or ""].cpu}
+    include = f"-I{artifact.path / 'include'}"
+    toolchain.run_cc(include, "-O1", main, static, *flags, "-o", out, **core)
+    subprocess.run(["qemu-arm", "-cpu", emulated, out], check=True)
+
+
+def test_a_library_that_needs_more_than_its_cpu_is_refused(tmp_path: Path) -> None:
+    if targets.load("arm_cpu_v7").runs_here:
+        pytest.skip("this is that machine")
+    artifact = build(cases.network("conv3"), "arm_cpu_v7", tmp_path / "a")
+    assert artifact.library is not None
+    check_cpu(artifact.library, artifact.manifest.llvm)
+    with pytest.raises(
+        CompilerCrash, match="needs hwdiv-arm, neon, v7, vfp4, which the CPU 'arm1176"
+    ):
+        check_cpu(artifact.library, {**artifact.manifest.llvm, "mcpu": "arm1176jzf-s"})

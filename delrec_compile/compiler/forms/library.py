@@ -12,9 +12,11 @@ from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import render
 from delrec_compile.compiler.shared_library import link
+from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import toolchain, zig
 from delrec_compile.system.chips import CORES
+from delrec_compile.system.elf import arm_features
 
 
 def write_library(
@@ -40,7 +42,8 @@ def write_library(
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
-        objects = link(work, name, library, machine.triple)
+        objects = link(work, name, library, machine.triple, cpu=machine.cpu)
+        check_cpu(library, machine.llvm)
         static = library.with_suffix(".a")
         toolchain.archive(objects, static, cross=machine.triple)
         objects.append(work / "alone.o")
@@ -55,11 +58,24 @@ def write_library(
     }
 
 
+def check_cpu(library: Path, llvm: dict[str, Any]) -> None:
+    """Raises CompilerCrash where the library says that it needs what its CPU has not."""
+    from delrec_compile.compiler.codegen.cpu import features_of
+
+    needed = arm_features(library)
+    missing = needed - features_of(llvm) if needed else set()
+    if missing:
+        raise CompilerCrash(
+            f"the library needs {', '.join(sorted(missing))}, which the CPU '{llvm['mcpu']}' has not; "
+            "report this"
+        )
+
+
 def _image(objects: list[Path], name: str, root: Path, machine: BuildMachine) -> str:
     """Links the objects of the library as test/<name>.elf, a program for an emulator."""
     core = CORES[machine.core]
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
     keep = [f"{name}_{entry}" for entry in ENTRIES]
-    zig.link_bare(objects, image, firmware.SPACE, core.triple, core.cpu, keep=keep)
+    zig.link_bare(objects, image, firmware.SPACE, core.triple, machine.cpu or core.cpu, keep=keep)
     return str(image.relative_to(root))

@@ -31,6 +31,13 @@ class BuildMachine:
     core: str
     memory: MemoryMap | None = None
 
+    @property
+    def cpu(self) -> str:
+        """The CPU as Zig names it, where its code differs from that of the machine's oldest."""
+        name = str(self.llvm.get("mcpu", ""))
+        arm32 = self.triple.startswith("arm-") and name != "generic"
+        return name.replace("-", "_") if arm32 else ""
+
     @classmethod
     def of(cls, profile: Target, llvm: dict[str, Any]) -> BuildMachine:
         """The machine of a profile. llvm: TVM's target for its CPU."""

@@ -116,7 +116,7 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
 
 def _musl(machine: str) -> str:
     here = machine if machine != "any" else next((c for c in CORES if host.is_here(c)), "")
-    core = CORES.get("armv7" if here == "armv7l" else here)
+    core = CORES.get({"armv6l": "armv6", "armv7l": "armv7"}.get(here, here))
     if core is None:
         raise ToolchainError(f"no static C library is known for {machine}")
     return core.triple

@@ -24,13 +24,18 @@ from delrec_compile.system import host, toolchain
 PROCESSORS = {
     "x86_64": ("x86_64-linux", "", "x86_64"),
     "aarch64": ("aarch64-linux", "", "generic"),
-    "armv7l": ("arm-linux", "eabihf", "cortex_a7"),
+    "armv6l": ("arm-linux", "eabihf", "arm1176jzf_s"),
+    "armv7l": ("arm-linux", "eabihf", "cortex_a9"),
     "riscv64": ("riscv64-linux", "", "generic_rv64+m+a+c+f+d"),
     "i686": ("x86-linux", "", "i686"),
 }
 GLIBC = "2.17"
 # machines that run code for others too
-ALSO = {"armv7l": ("armv8l", "aarch64"), "i686": ("i386", "i586", "x86_64")}
+ALSO = {
+    "armv6l": ("armv7l", "armv8l", "aarch64"),
+    "armv7l": ("armv8l", "aarch64"),
+    "i686": ("i386", "i586", "x86_64"),
+}
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-ffp-contract=off")
 FOLDER = "device"
 

@@ -19,7 +19,7 @@ from delrec_compile.artifact.firmware import SPACE, Chip, memory_map, trace_prog
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated.machine import Machine
-from delrec_compile.runners.emulated.open import HOW, open_machine
+from delrec_compile.runners.emulated.open import how, open_machine
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
 
@@ -47,7 +47,7 @@ class EmulatedRunner(KernelRunner):
 
     def __init__(self, artifact: Artifact) -> None:
         m = artifact.manifest
-        self.how = HOW[str(m.core)]
+        self.how, self.cpu = how(str(m.core), m.cpu), m.cpu
         self.prefix, self.counts = m.name, m.counts_dtype
         self.neurons = m.neurons
         self.inputs, self.outputs = m.inputs, m.outputs
@@ -80,7 +80,7 @@ class EmulatedRunner(KernelRunner):
     def _open(self, image: Path, memory: Any) -> Machine:
         if image.suffix == ".wasm":
             return open_machine(image, self.chip.core)
-        return open_machine(image, self.chip.core, memory or SPACE)
+        return open_machine(image, self.chip.core, memory or SPACE, cpu=self.cpu)
 
     def _tracer(self, root: Path) -> Machine:
         with tempfile.TemporaryDirectory(prefix="delrec-") as work:

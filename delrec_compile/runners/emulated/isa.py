@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from unicorn import (
     UC_ARCH_ARM,
@@ -128,9 +128,25 @@ ISAS = {
     "cortex_m7": _m(arm_const.UC_CPU_ARM_CORTEX_M7),
     "cortex_m33": _m(arm_const.UC_CPU_ARM_CORTEX_M33),
     "cortex_m55": _m(arm_const.UC_CPU_ARM_CORTEX_M33),
+    "armv6": _arm(UC_MODE_ARM, arm_const.UC_CPU_ARM_1176, fpu=True),
     "armv7": _arm(UC_MODE_ARM, arm_const.UC_CPU_ARM_CORTEX_A7, fpu=True),
     "aarch64": _arm64(),
     "rv32imac": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "rv32imafc": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "riscv64": _riscv(UC_MODE_RISCV64, riscv_const.UC_CPU_RISCV64_ANY, 8),
 }
+
+# other CPUs of a core, by LLVM's names: code is run on what it was built for, not on more
+CPUS = {
+    "cortex-a8": arm_const.UC_CPU_ARM_CORTEX_A8,
+    "cortex-a9": arm_const.UC_CPU_ARM_CORTEX_A9,
+    "cortex-a5": arm_const.UC_CPU_ARM_CORTEX_A9,  # neither divides
+    "cortex-a15": arm_const.UC_CPU_ARM_CORTEX_A15,
+    "generic": arm_const.UC_CPU_ARM_CORTEX_A8,
+}
+
+
+def isa_of(core: str, cpu: str = "") -> Isa:
+    """The instruction set of a core, with the CPU that LLVM calls so where the emulator has it."""
+    isa = ISAS[core]
+    return replace(isa, model=CPUS[cpu]) if core == "armv7" and cpu in CPUS else isa

@@ -18,6 +18,7 @@ HOW = {
     "cortex_m33": "emulated (unicorn, Cortex-M33F)",
     "cortex_m55": "emulated (unicorn, Cortex-M33F: code built without MVE only)",
     "aarch64": "emulated (unicorn, Cortex-A72)",
+    "armv6": "emulated (unicorn, ARM1176)",
     "armv7": "emulated (unicorn, Cortex-A7)",
     "rv32imac": "emulated (unicorn, RV32)",
     "rv32imafc": "emulated (unicorn, RV32)",
@@ -26,13 +27,34 @@ HOW = {
 }
 
 
+OTHERS = {
+    "cortex-a8": "Cortex-A8",
+    "cortex-a9": "Cortex-A9",
+    "cortex-a5": "Cortex-A9",
+    "cortex-a15": "Cortex-A15",
+    "generic": "Cortex-A8",
+}
+
+
+def how(core: str, cpu: str = "") -> str:
+    """What runs code of a core. cpu: LLVM's name."""
+    named = OTHERS.get(cpu) if core == "armv7" else None
+    return f"emulated (unicorn, {named})" if named else HOW[core]
+
+
 def open_machine(
-    elf: Path, core: str, memory: MemoryMap | None = None, *, timeout_s: float = TIMEOUT_S
+    elf: Path,
+    core: str,
+    memory: MemoryMap | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    cpu: str = "",
 ) -> Machine:
     """Loads a static ELF, or a WebAssembly module, with its variables set as start-up code does.
 
     memory: flash (read, execute) and RAM (read, write), and nothing else, exist; without it the
-    segments of the ELF do, and 64 MB of RAM. timeout_s: seconds one call may take.
+    segments of the ELF do, and 64 MB of RAM. timeout_s: seconds one call may take. cpu: LLVM's name
+    of one that the core's emulator should be.
     Raises UnsupportedError, ToolchainError, InputError, BudgetError.
     """
     if core not in HOW:
@@ -48,4 +70,4 @@ def open_machine(
         return WasmMachine(elf, timeout_s)
     from delrec_compile.runners.emulated.processor import Processor
 
-    return Processor(elf, core, memory, timeout_s)
+    return Processor(elf, core, memory, timeout_s, cpu=cpu)

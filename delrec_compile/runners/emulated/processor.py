@@ -12,7 +12,7 @@ from unicorn import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
 
 from delrec_compile.errors import BudgetError, DeviceError, InputError
 from delrec_compile.runners.emulated.image import EXECUTE, WRITE, Image, read_image
-from delrec_compile.runners.emulated.isa import ISAS, count_thumb
+from delrec_compile.runners.emulated.isa import count_thumb, isa_of
 from delrec_compile.runners.emulated.machine import Call
 from delrec_compile.system.chips import MemoryMap, Region
 
@@ -35,8 +35,9 @@ ACCESS = {
 class Processor:
     """A `Machine` for Cortex-M, ARM, AArch64 and RISC-V.
 
-    An instruction that its condition skips (IT block) counts as one: it passes the pipeline.
-    per_instruction: count one by one, without those; for checking the count, 20 times slower.
+    An instruction that its condition skips (IT block) counts as one: it passes the pipeline. cpu:
+    LLVM's name of one that the core's emulator should be. per_instruction: count one by one, without
+    those; for checking the count, 20 times slower.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class Processor:
         memory: MemoryMap | None,
         timeout_s: float,
         per_instruction: bool = False,
+        cpu: str = "",
     ) -> None:
-        self.image, self.isa, self.core = read_image(elf), ISAS[core], core
+        self.image, self.isa, self.core = read_image(elf), isa_of(core, cpu), core
         if self.image.machine != self.isa.machine:
             raise InputError(f"{elf} is code for {self.image.machine}, not for {core}")
         self.timeout_s = timeout_s

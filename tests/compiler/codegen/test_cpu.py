@@ -36,5 +36,34 @@ def test_an_unknown_cpu_is_refused() -> None:
 def test_a_cpu_that_no_schedule_fits_is_refused() -> None:
     target = targets.load("x86_64")
     unfit = replace(target, schedules=(targets.Choice(("no-such-feature",), (), Schedule()),))
-    with pytest.raises(UnsupportedError, match="no schedule of target 'x86_64' fits"):
+    with pytest.raises(UnsupportedError, match="target 'x86_64' needs no-such-feature, which"):
         pick(unfit)
+
+
+@pytest.mark.parametrize(
+    ("target", "cpu", "missing", "fitting"),
+    [
+        ("arm_cpu_v7", "arm1176jzf-s", "neon", "arm_cpu_v6"),
+        ("arm_cpu_v7", "arm926ej-s", "neon", "no target is for that CPU"),
+        ("arm_cpu_v6", "arm926ej-s", "v6, vfp2", "no target is for that CPU"),
+        ("arm_cpu_v7", "cortex-m4", "neon", "cortex_m4"),
+        ("x86_64", "i686", "64bit", "no target is for that CPU"),
+        ("cortex_m4", "cortex-m3", "", "cortex_m3"),
+    ],
+)
+def test_a_cpu_below_the_target_is_refused(
+    target: str, cpu: str, missing: str, fitting: str
+) -> None:
+    profile = targets.load(target)
+    with pytest.raises(UnsupportedError, match=fitting) as caught:
+        pick(profile, cpu)
+    assert missing in str(caught.value)
+
+
+def test_flags_that_the_cpu_has_not_are_refused() -> None:
+    """Flags of a profile would else switch on what the CPU lacks."""
+    profile = targets.load("arm_cpu_v7")
+    forced = replace(profile, llvm={**profile.llvm, "mattr": ["+vfp4"]})
+    assert pick(forced)[0]["mattr"] == ["+vfp4"]
+    with pytest.raises(UnsupportedError, match="needs vfp4, which the CPU 'cortex-a9' has not"):
+        pick(forced, "cortex-a9")

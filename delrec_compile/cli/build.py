@@ -31,6 +31,7 @@ from delrec_compile.runners.devices.url import parse_all
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.proven import Built
+    from delrec_compile.network.model import Network
 
 Source = Annotated[
     str,
@@ -141,6 +142,15 @@ def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:
     show_next("bench" if proof.bench else "run", artifact.path, *inputs.repeated())
 
 
+def _named(model: str, name: str | None) -> Network:
+    """A network by its file, or a bundled one, with the name that was chosen for it."""
+    from delrec_compile.artifact.abi import checked_name
+    from delrec_compile.network import checkpoint
+
+    network = checkpoint.load(model)
+    return network if name is None else replace(network, name=checked_name(name))
+
+
 def export(
     model: Model = DEFAULT,
     out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = STEP,
@@ -160,13 +170,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the step as ONNX, with its state as inputs and outputs; or the network as NIR."""
-    from delrec_compile.artifact.abi import checked_name
-    from delrec_compile.network import checkpoint
     from delrec_compile.network.onnx_step.export import export as export_onnx
 
-    network = checkpoint.load(model)
-    if name is not None:
-        network = replace(network, name=checked_name(name))
+    network = _named(model, name)
     if form == "nir":
         export_nir(network, NIR if out == STEP else out, force, as_json)
         return

@@ -45,8 +45,7 @@ def build_plain(
     profile = library_profile(target)
     graph = read(path, state=state)
     name = artifact_name(Path(path).stem, name)
-    default = "-".join(filter(None, (name, profile.name, cpu)))
-    out = named(Path(out if out is not None else default))
+    out = named(Path(out or "-".join(filter(None, (name, profile.name, cpu)))))
     check_output(out, force)
     toolchain.cc(profile.triple)
     with staging(out, force) as stage:

@@ -133,15 +133,11 @@ def _assembled(chain: Chain) -> tuple[tuple[Layer, ...], Readout]:
         elif isinstance(part, Integrator):
             readout = _integrating(name, pending, size, part)
         elif isinstance(part, Delays):
-            if pending or not layers:
-                raise UnsupportedError(
-                    f"{name}: delays values that are not spikes; only the spikes of a layer can be "
-                    "delayed, before their weights"
-                )
             if part.steps.any():
-                relay, selection = _relay(name, part.steps)
+                relay, selection = _relay(name, _of_spikes(name, part.steps, pending, layers))
                 layers.append(relay)
-                pending, size = [selection], len(part.steps)
+                pending = [selection, *pending]
+                size = pending[-1].outputs
         else:
             pending.append(_fitting(name, part, size))
             size = part.outputs
@@ -203,6 +199,31 @@ def _last(name: str, pending: list[LinearPart], size: int) -> Readout:
 def _scaled(part: Affine, gain: float) -> tuple[F32, F32]:
     """Weight and bias times the gain, float32."""
     return (part.weight * gain).astype(np.float32), (part.bias * gain).astype(np.float32)
+
+
+def _of_spikes(
+    name: str, steps: NDArray[np.int64], pending: list[LinearPart], layers: list[Layer]
+) -> NDArray[np.int64]:
+    """The delays as those of the spikes before the pending weights. Raises UnsupportedError.
+
+    One delay of all currents is that of the spikes behind them, if no bias is delayed too.
+    """
+    if not layers:
+        raise UnsupportedError(
+            f"{name}: delays the model's input; only spikes can be delayed: delay the data by as many "
+            "steps"
+        )
+    if not pending:
+        return steps
+    with _named(name):
+        biased = linear_parts.fold(pending, layers[-1].size).biases.any()
+    if biased or (steps != steps[0]).any():
+        why = "a bias" if biased else "delays that differ between neurons"
+        raise UnsupportedError(
+            f"{name}: delays values that are not spikes, behind weights with {why}; delay the spikes "
+            "of a layer, before their weights"
+        )
+    return np.full(layers[-1].size, steps[0])
 
 
 def _relay(name: str, steps: NDArray[np.int64]) -> tuple[Layer, Affine]:

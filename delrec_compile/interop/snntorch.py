@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
@@ -27,10 +28,11 @@ from delrec_compile.interop.torch_trace import Call
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
 from delrec_compile.system.renamed import renamed_arguments
 
-SUPPORTED = ("Leaky", "RLeaky")
+SUPPORTED = ("Leaky", "RLeaky", "Lapicque")
 REFUSED = {
     ("Leaky", "subtract", False): "resets by subtraction without reset_delay",
     ("RLeaky", "subtract", False): "resets by subtraction without reset_delay",
+    ("Lapicque", "zero", True): "resets to zero, which drops currents",
     ("RLeaky", "zero", True): "resets to zero with reset_delay, which drops currents",
 }
 
@@ -106,30 +108,40 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
     ):
         if fault:
             raise UnsupportedError(f"{name}: networks have no {what}")
-    beta = np.clip(array(m.beta), 0.0, 1.0)
+    beta, gain = _decay(m)
     if m.reset_mechanism == "none":
-        if not last or kind != "Leaky" or beta.size > 1:
+        if not last or kind == "RLeaky" or beta.size > 1:
             raise UnsupportedError(
                 f"{name}: neurons that are never reset can only be the last, a Leaky with one beta"
             )
-        chain.add(name, Integrator(float(beta.ravel()[0])))
+        chain.add(name, Integrator(float(beta.ravel()[0]), float(gain.ravel()[0])))
         chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
         return False
-    reset = (kind, m.reset_mechanism, bool(m.reset_delay))
+    reset = (kind, m.reset_mechanism, bool(getattr(m, "reset_delay", True)))
     if reset in REFUSED:
         raise UnsupportedError(
             f"{name}: a {kind} that {REFUSED[reset]}; networks have no such reset"
         )
-    lif = _lif(call, m, beta)
+    lif = _lif(call, m, beta, gain)
     recurrence, constant = _recurrence(call, m) if kind == "RLeaky" else (None, None)
     chain.add(name, Neurons(lif, recurrence, constant))
     return True
 
 
-def _lif(call: Call, m: Any, beta: Any) -> Lif:
+def _decay(m: Any) -> tuple[F64, F64]:
+    """beta and gain of a step; a Lapicque's are those of Euler's method on its R and C."""
+    if type(m).__name__ != "Lapicque":
+        return np.clip(array(m.beta), 0.0, 1.0), np.ones(1)
+    resistance = array(m.R)
+    rate = array(m.time_step) / (resistance * array(m.C))
+    return 1.0 - rate, resistance * rate
+
+
+def _lif(call: Call, m: Any, beta: Any, gain: Any) -> Lif:
     reset = "soft_later" if m.reset_mechanism == "subtract" else "hard"
-    own = [np.broadcast_to(v, call.shape) if v.size > 1 else v for v in (beta, array(m.threshold))]
-    return lif_of(call.size, call.name, beta=own[0], threshold=own[1], fires="above", reset=reset)
+    values = {"beta": beta, "gain": gain, "threshold": array(m.threshold)}
+    own = {k: np.broadcast_to(v, call.shape) if v.size > 1 else v for k, v in values.items()}
+    return lif_of(call.size, call.name, **own, fires="above", reset=reset)
 
 
 def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:

@@ -129,6 +129,11 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
     try:
         out = model.run(sample)
     except Exception as error:
+        if model.takes_sequences and _takes_a_step(model, sample):
+            raise UnsupportedError(
+                "the model takes one input and makes its steps itself; let forward take one step, or "
+                "all steps as (steps, batch, inputs)"
+            ) from error
         raise UsageError(
             f"the model does not run on one step of shape {[1, *model.shape]} ({error}); pass the "
             "right input shape, and a model that takes its input only"
@@ -142,6 +147,15 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
     return Trace(
         tuple({c.name: c for c in reversed(recorder.calls)}.values())[::-1], _faults(recorder, out)
     )
+
+
+def _takes_a_step(model: TorchModel, sample: Tensor) -> bool:
+    """Whether the model runs on an input without an axis of steps."""
+    try:
+        replace(model, takes_sequences=False).run(sample)
+    except Exception:
+        return False
+    return True
 
 
 def tensors(value: Any) -> Iterator[Tensor]:

@@ -69,12 +69,24 @@ def test_delayed_spikes_go_through_a_layer_of_their_own() -> None:
     assert len(none.network().layers) == 1
 
 
+def test_one_delay_of_currents_is_that_of_the_spikes_behind() -> None:
+    plain = linear_parts.affine(np.ones((2, 3)))
+    late = ("wait", Delays(np.full(2, 4)))
+    chain = chain_of(("a", FEED), ("b", spiking()), ("w", plain), late, ("c", spiking(2)))
+    network = chain.network()
+    assert [layer.size for layer in network.layers] == [3, 6, 2]
+    assert chain.spiking_layers() == (0, 2)
+    uneven = ("wait", Delays(np.array([4, 3])))
+    with pytest.raises(UnsupportedError, match=r"wait: .* delays that differ between neurons"):
+        chain_of(("a", FEED), ("b", spiking()), ("w", plain), uneven, ("c", spiking(2))).network()
+
+
 REFUSED = {
     "no layer": ((("a", FEED),), "the model has no spiking layer"),
     "another size": ((("a", FEED), ("b", FEED)), "b: takes 2 values, .* sends 3"),
     "a delay of inputs": (
         (("wait", Delays(np.ones(2, np.int64))),),
-        "wait: delays values that are not",
+        "wait: delays the model's input",
     ),
     "a part after the readout": (
         (("a", FEED), ("b", spiking()), ("c", Integrator(0.5)), ("d", FEED)),

@@ -40,6 +40,18 @@ def test_leaky(form: str) -> None:
     assert made.network.layers[0].lif.fires == "above"
 
 
+@pytest.mark.parametrize(
+    "constants", [{"R": 1.0, "C": 2.0}, {"R": 2.0, "C": 1.0, "threshold": 0.75}]
+)
+def test_lapicque(constants: dict[str, float]) -> None:
+    model = nn.Sequential(nn.Linear(10, 16), snn.Lapicque(**constants, init_hidden=True))
+    made = imported(model)
+    same_spikes(made)
+    assert made.network.layers[0].lif.beta == 0.5
+    other = nn.Sequential(nn.Linear(10, 16), snn.Lapicque(beta=0.9, init_hidden=True))
+    assert not imported(other).check(60, frozen=False).misread
+
+
 def test_convolutions() -> None:
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3),
@@ -112,6 +124,10 @@ REFUSED = {
     "synaptic": (
         lambda: snn.Synaptic(alpha=1, beta=1, init_hidden=True),
         "networks have no Synaptic",
+    ),
+    "lapicque_zero": (
+        lambda: snn.Lapicque(beta=0.9, init_hidden=True, reset_mechanism="zero"),
+        "drops currents",
     ),
     "inhibition": (lambda: leaky(inhibition=True), "no inhibition"),
     "graded": (lambda: leaky(graded_spikes_factor=2.0), "no graded spikes"),

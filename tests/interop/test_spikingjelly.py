@@ -142,6 +142,31 @@ def test_delays_of_spikes_go_through_a_layer_that_carries_them(steps: int) -> No
     assert len(made.network.layers) == (3 if steps else 2)
 
 
+def test_a_delay_of_currents_is_one_of_the_spikes_behind_them() -> None:
+    model = nn.Sequential(
+        nn.Linear(10, 12),
+        neuron.LIFNode(tau=2.0, decay_input=False),
+        nn.Linear(12, 8, bias=False),
+        layer.Delay(5),
+        neuron.LIFNode(tau=2.0, decay_input=False),
+    )
+    made = imported(model)
+    same_spikes(made)
+    assert [x.size for x in made.network.layers] == [12, 24, 8]
+
+
+class Repeats(nn.Module):
+    """Repeats its input over time by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = layer.Linear(4, 2, step_mode="m")
+        self.fires = neuron.IFNode(step_mode="m")
+
+    def forward(self, x: Any) -> Any:
+        return self.fires(self.fc(x.unsqueeze(0).repeat(4, 1, 1))).mean(0)
+
+
 class Loop(nn.Module):
     """As users write it: views, a loop over time, and a mean."""
 
@@ -179,8 +204,15 @@ REFUSED = {
     "no_neurons": (nn.Sequential(nn.Linear(4, 4)), "no spiking layer"),
     "current": (
         nn.Sequential(nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()),
-        "1: delays values that are not spikes",
+        "1: delays the model's input",
     ),
+    "bias": (
+        nn.Sequential(
+            nn.Linear(4, 4), neuron.IFNode(), nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()
+        ),
+        "3: delays values that are not spikes, behind weights with a bias",
+    ),
+    "repeats": (Repeats(), "takes one input and makes its steps itself"),
     "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),
     "product": (
         nn.Sequential(

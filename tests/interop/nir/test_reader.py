@@ -178,7 +178,7 @@ REFUSED = {
     ),
     "late_input": (
         lambda: chain(delay(*[2] * 5), affine(N, 5), lif(N)),
-        "delay: delays values that are not",
+        "delay: delays the model's input",
     ),
     "dilation": (
         lambda: chain(

@@ -30,7 +30,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.errors import UnsupportedError, did_you_mean
+from delrec_compile.errors import InputError, UnsupportedError, did_you_mean
 from delrec_compile.system.fields import parse_toml
 from delrec_compile.targets import boards
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
@@ -51,7 +51,7 @@ def load(name: str) -> Target:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise UnsupportedError(
+            raise InputError(
                 f"{name}: no such target profile; allowed: {', '.join(names())}, or a file"
             )
         return _read(path.stem, path)

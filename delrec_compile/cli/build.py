@@ -25,9 +25,13 @@ from delrec_compile.cli.options import (
     Name,
     NumericMode,
     Target,
+    check_store,
+    refuse_calibration,
 )
 from delrec_compile.cli.terminal import judge_unproven, print_json, saying, show, show_next
+from delrec_compile.errors import UsageError
 from delrec_compile.runners.devices.url import parse_all
+from delrec_compile.system.files import check_suffix
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.proven import Built
@@ -83,6 +87,8 @@ def build(
         plain.build(model, target, out, name, state or [], cpu, force, allow_unproven, as_json)
         return
     plain.refuse_for_networks({"--state": bool(state), "--dry-run": dry_run})
+    refuse_calibration(calibrate, numeric)
+    check_store(db)
     options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump}
     options |= {
@@ -153,7 +159,9 @@ def _named(model: str, name: str | None) -> Network:
 
 def export(
     model: Model = DEFAULT,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file.")] = STEP,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The file [step.onnx, or network.nir].")
+    ] = None,
     form: Annotated[
         str,
         typer.Option(
@@ -174,8 +182,15 @@ def export(
 
     network = _named(model, name)
     if form == "nir":
-        export_nir(network, NIR if out == STEP else out, force, as_json)
+        if unroll != 1 or batch is not None:
+            option = "--batch" if unroll == 1 else "--unroll"
+            raise UsageError(f"{option} is of ONNX: a NIR graph has no calls; omit it")
+        out = out or NIR
+        check_suffix(out, ".nir")
+        export_nir(network, out, force, as_json)
         return
+    out = out or STEP
+    check_suffix(out, ".onnx")
     with saying() as say:
         say("exporting to ONNX and proving it against PyTorch")
         options: dict[str, Any] = {"form": form, "unroll": unroll, "batch": batch}

@@ -61,6 +61,24 @@ Artifact = Annotated[
 Runnable = Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")]
 
 
+def refuse_calibration(calibrate: Path | None, numeric: str) -> None:
+    """Raises UsageError for samples to calibrate a mode on that takes none."""
+    from delrec_compile.errors import UsageError
+
+    if calibrate is not None and numeric == FLOAT32:
+        raise UsageError(
+            f"--calibrate: {FLOAT32} is not calibrated; omit it, or add --numeric int8"
+        )
+
+
+def check_store(db: Path | None) -> None:
+    """Raises InputError for a folder of tuned schedules that was named and is not there."""
+    from delrec_compile.errors import InputError
+
+    if db is not None and not db.is_dir():
+        raise InputError(f"--db {db}: no such folder; 'delrec-compile tune' makes one")
+
+
 def names(text: str) -> tuple[str, ...]:
     """The names of a list with commas, without blanks and empty ones."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

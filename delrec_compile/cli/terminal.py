@@ -68,8 +68,8 @@ def show_line(text: str) -> None:
 
 
 def command_line(*arguments: object) -> str:
-    """A line for a shell that calls this command. Every argument is quoted where it needs to be."""
-    return shlex.join([*_program(), *map(str, arguments)])
+    """A line for a shell. Every argument is quoted where it needs to be."""
+    return shlex.join([PROGRAM, *map(str, arguments)])
 
 
 def _program() -> list[str]:
@@ -84,7 +84,7 @@ def _program() -> list[str]:
 
 def show_next(*arguments: object) -> None:
     """Prints the command that usually follows, for a shell."""
-    show_line(f"next: {command_line(*arguments)}")
+    show_line(f"next: {shlex.join([*_program(), *map(str, arguments)])}")
 
 
 def remark(text: str) -> None:
@@ -105,7 +105,8 @@ def _show_progress(text: str) -> None:
 OPTIONS = (
     (r"(?:with )?\bout=\.\.\.", "with -o"),
     (r"\b(force|resume|allow_unproven)=True\b", lambda m: f"--{m[1].replace('_', '-')}"),
-    (r"\b(unroll|jobs)=(?=\S)", lambda m: f"--{m[1]} "),
+    (r"\b(calibrate)=\.\.\.", lambda m: f"--{m[1]}"),
+    (r"\b(unroll|jobs|batch)=(?=\S)", lambda m: f"--{m[1]} "),
 )
 
 

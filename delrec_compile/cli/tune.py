@@ -21,6 +21,8 @@ from delrec_compile.cli.options import (
     Model,
     NumericMode,
     Target,
+    check_store,
+    refuse_calibration,
 )
 from delrec_compile.cli.terminal import (
     command_line,
@@ -33,6 +35,7 @@ from delrec_compile.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning.result import Tuned
 
 db_app = typer.Typer(
@@ -64,6 +67,7 @@ def tune(
     from delrec_compile.tuning.result import Limits
 
     options: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "device": device}
+    refuse_calibration(calibrate, numeric)
     arguments = _arguments("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
     options |= {"db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
     tuned = _search(model, target, calibrate, inputs, command_line(*arguments), options)
@@ -143,14 +147,21 @@ def show_tuned(tuned: Tuned) -> None:
     show(f"recorded in {tuned.store}")
 
 
+def _store(db: Path | None) -> Store:
+    """The store, which is there where it was named. Raises InputError."""
+    from delrec_compile.compiler.schedules.store import Store
+
+    check_store(db)
+    return Store(db)
+
+
 @db_app.command("ls")
 def db_ls(db: Db = None, as_json: Json = False) -> None:
     """List the tuned schedules."""
     from delrec_compile.cli import tables
-    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning.listing import listing
 
-    store = Store(db)
+    store = _store(db)
     rows = listing(store)
     if as_json:
         print_json("db-ls", folder=str(store.folder), files=rows)
@@ -175,11 +186,10 @@ def db_ls(db: Db = None, as_json: Json = False) -> None:
 @db_app.command("verify")
 def db_verify(db: Db = None, as_json: Json = False) -> None:
     """Read every record; exit 3 when one is damaged."""
-    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.errors import InputError
     from delrec_compile.tuning.listing import damaged_lines
 
-    store = Store(db)
+    store = _store(db)
     damaged = damaged_lines(store)
     intact = len(store.files()) - len({d["file"] for d in damaged})
     if as_json:
@@ -200,9 +210,8 @@ def db_verify(db: Db = None, as_json: Json = False) -> None:
 @db_app.command("repair")
 def db_repair(db: Db = None, as_json: Json = False) -> None:
     """Move damaged lines into quarantine files beside their own."""
-    from delrec_compile.compiler.schedules.store import Store
 
-    store = Store(db)
+    store = _store(db)
     moved = {str(path): store.repair(path) for path in store.files()}
     if as_json:
         print_json("db-repair", folder=str(store.folder), moved=moved)
@@ -246,12 +255,11 @@ def db_export(
     as_json: Json = False,
 ) -> None:
     """Write each winner as a TOML file, with the command that found it."""
-    from delrec_compile.compiler.schedules.store import Store
     from delrec_compile.tuning.listing import export_winners
 
     with saying() as say:
         say(f"writing to {out}")
-        written = export_winners(Store(db), out, target, force)
+        written = export_winners(_store(db), out, target, force)
     if as_json:
         print_json("db-export", files=[str(path) for path in written])
         return

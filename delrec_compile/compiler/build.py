@@ -16,12 +16,12 @@ from delrec_compile.compiler.fitting import smaller
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
-from delrec_compile.errors import BudgetError, UnsupportedError
+from delrec_compile.errors import BudgetError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import golden_hash
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import AnyNetwork
-from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.integer.quantise import check_calibration, quantise
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.system import child, nvrtc, toolchain
@@ -61,6 +61,7 @@ def build(
     mode = profile.numeric_mode(numeric)
     if name is not None:
         network = replace(network, name=checked_name(name))
+    check_calibration(mode, calibrate)
     name = artifact_name(network.name)
     out = _output(out, _default_name(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
@@ -107,7 +108,7 @@ def _output(out: Path | str | None, default: str) -> Path:
 def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None, unroll: int) -> None:
     """Raises UnsupportedError, ToolchainError or InputError before anything is written."""
     if unroll < 1:
-        raise UnsupportedError(f"unroll={unroll}: at least 1 time step per call is required")
+        raise UsageError(f"unroll={unroll}: at least 1 time step per call is required")
     toolchain.cc(profile.triple or profile.core)
     if profile.generator == "cuda":
         nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from delrec_compile.errors import InputError
+from delrec_compile.errors import InputError, UsageError
 
 
 def cache_folder(name: str, variable: str) -> Path:
@@ -19,6 +19,12 @@ def cache_folder(name: str, variable: str) -> Path:
         return Path(chosen)
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "delrec-compile" / name
+
+
+def check_suffix(path: Path, suffix: str) -> None:
+    """Refuses a name that says another kind of file than is written. Raises UsageError."""
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"{path}: a name that ends in {suffix} is required")
 
 
 def check_writable(path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.errors import UsageError, did_you_mean
+from delrec_compile.errors import InputError, UsageError, did_you_mean
 from delrec_compile.system.fields import parse_toml
 
 TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
@@ -15,13 +15,14 @@ TYPE_NAMES = {int: "an integer", float: "a number", str: "text"}
 def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a TOML file, one name = value each.
 
-    kinds: type of each option. Raises UsageError for an unreadable file, an unknown name, or a value
-    of another type.
+    kinds: type of each option. Raises InputError for an unreadable file; UsageError for an unknown
+    name, or a value of another type.
     """
     try:
         options: dict[str, Any] = parse_toml(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--config {path} cannot be read: {why}") from error
     except ValueError as error:
         raise UsageError(
             f"--config {path} is not valid TOML ({error}); write a line per option, such as epochs = 80"

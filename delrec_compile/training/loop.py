@@ -213,7 +213,11 @@ class _Run:
 
 
 def read(folder: str | Path, config: TrainConfig) -> Sets:
-    """The sets of a folder, binned as the config says. Raises DataError, UsageError."""
+    """The sets of a folder, binned as the config says, if its device can be used.
+
+    Raises DataError, UsageError, DeviceError.
+    """
+    device_of(config)
     return load_sets(folder, dt_ms=config.dt_ms, steps=config.steps, group=config.group)
 
 

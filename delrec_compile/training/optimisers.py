@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, lr_scheduler
 
-from delrec_compile.errors import UsageError
+from delrec_compile.errors import DeviceError, UsageError
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.model import SpikingNet
 
@@ -71,13 +71,21 @@ def _schedule(optimiser: AdamW, config: TrainConfig, steps: int) -> Any:
 
 
 def device_of(config: TrainConfig) -> torch.device:
-    """The torch device of the config. Raises UsageError if torch cannot use it."""
+    """The torch device of the config.
+
+    Raises UsageError for a name that torch does not know, DeviceError for one it cannot use here.
+    """
     try:
         device = torch.device(config.device)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except RuntimeError as error:
         raise UsageError(
+            f"device is '{config.device}', which torch does not know; use cpu"
+        ) from error
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(
             f"device is '{config.device}', which this torch cannot use ({reason}); use cpu, or "
             "install a torch that supports it"
         ) from error

@@ -22,7 +22,7 @@ from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
-from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.integer.quantise import check_calibration, quantise
 from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.url import parse
 from delrec_compile.system.renamed import renamed_arguments
@@ -59,6 +59,7 @@ def tune(
     """
     profile = _tunable(target, device)
     mode = profile.numeric_mode(numeric)
+    check_calibration(mode, calibrate)
     with (
         stored(network, samples) as spec,
         tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder,
@@ -96,7 +97,7 @@ def _tunable(target: str, device: str | None) -> targets.Target:
 def _parallel_jobs(profile: targets.Target, device: str | None, jobs: int | None) -> int:
     """Number of evaluators; one where time is measured."""
     if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs {jobs}: at least 1 is required")
+        raise UsageError(f"jobs={jobs}: at least 1 is required")
     return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MAX_JOBS)
 
 

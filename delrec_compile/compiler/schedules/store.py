@@ -107,18 +107,18 @@ def default_folder() -> Path:
 
 
 class Store:
-    """A folder of tuning files. It is made by the first record."""
+    """A folder of tuning files. It is made by the first record. Raises InputError for a file."""
 
     def __init__(self, folder: Path | str | None = None) -> None:
         self.folder = Path(folder) if folder is not None else default_folder()
+        if self.folder.is_file():
+            raise InputError(f"{self.folder} is not a folder; choose another with --db")
 
     def path(self, key: Key) -> Path:
         return self.folder / key.file
 
     def files(self) -> list[Path]:
-        """The tuning files. Raises InputError where the path is not a folder."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is not a folder; choose another with --db")
+        """The tuning files."""
         return sorted(self.folder.glob(f"*{SUFFIX}"))
 
     def read(self, key: Key) -> Contents:

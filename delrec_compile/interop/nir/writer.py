@@ -36,7 +36,7 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.runners.reference import ReferenceRunner
-from delrec_compile.system.files import write_atomic
+from delrec_compile.system.files import check_suffix, write_atomic
 
 Shape = tuple[int, ...]
 PROOF_STEPS = 60  # steps
@@ -63,9 +63,11 @@ def to_nir(network: Network) -> Any:
 def export_nir(network: Network, path: Path | str, *, force: bool = False) -> Any:
     """Writes `to_nir(network)` atomically as a .nir file. Returns the graph.
 
-    Raises CheckpointError for an existing file without `force`, and what `to_nir` raises.
+    Raises UsageError for another suffix, CheckpointError for an existing file without `force`, and
+    what `to_nir` raises.
     """
     path = Path(path)
+    check_suffix(path, ".nir")
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; add force=True to replace it")
     nir = package("nir")

@@ -20,7 +20,7 @@ import numpy as np
 
 from delrec_compile.aliases import F64, Ints, Numeric
 from delrec_compile.data.events import Events
-from delrec_compile.errors import DataError, UnsupportedError
+from delrec_compile.errors import DataError, UnsupportedError, UsageError
 from delrec_compile.network.integer.calibration import InputStatistics, collect_statistics
 from delrec_compile.network.integer.layers import (
     LIMIT,
@@ -42,6 +42,14 @@ ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are
 
 
 @renamed_arguments(words="samples")
+def check_calibration(numeric: Numeric, calibrate: Events | None) -> None:
+    """Raises UsageError for samples to calibrate a mode on that takes none."""
+    if calibrate is not None and not numeric.is_integer:
+        raise UsageError(
+            f"{numeric} is not calibrated: omit calibrate=..., or choose int8 or int16"
+        )
+
+
 def quantise(network: Network, numeric: str, samples: Events | None = None) -> IntegerNetwork:
     """The integer form of a frozen network. numeric: 'int16' or 'int8'.
 

@@ -17,7 +17,7 @@ import onnx.parser
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from delrec_compile.errors import ModelError, ParityError, UnsupportedError
+from delrec_compile.errors import ModelError, ParityError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import CHECK_STEPS, golden_hash, golden_input
 from delrec_compile.network.grid import exact
@@ -26,7 +26,7 @@ from delrec_compile.network.onnx_step.graph import semantic_graph
 from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, schema_of, state_abi
 from delrec_compile.network.state import past, present
 from delrec_compile.network.tolerances import LOOSE
-from delrec_compile.system.files import write_atomic
+from delrec_compile.system.files import check_suffix, write_atomic
 
 FORMS = ("portable", "semantic")
 
@@ -44,10 +44,12 @@ def export(
 
     form: `portable` or `semantic`. unroll: time steps per call; x is then (K, batch, inputs) and
     y (K, batch, outputs). batch: streams per call, for engines that need a fixed number; any number
-    for None. Raises UnsupportedError, ParityError, ModelError.
+    for None. Raises UsageError, ParityError, ModelError.
     """
-    if path is not None and Path(path).exists() and not force:
-        raise ModelError(f"{path} exists; add force=True to replace it")
+    if path is not None:
+        check_suffix(Path(path), ".onnx")
+        if Path(path).exists() and not force:
+            raise ModelError(f"{path} exists; add force=True to replace it")
     model = model_of(network, form, unroll, batch)
     verify_graph(model, network)
     if path is not None:
@@ -58,13 +60,13 @@ def export(
 def model_of(
     network: Network, form: str = "portable", unroll: int = 1, batch: int | None = None
 ) -> onnx.ModelProto:
-    """The ONNX model, not proven yet. Raises UnsupportedError."""
+    """The ONNX model, not proven yet. Raises UsageError."""
     if form not in FORMS:
-        raise UnsupportedError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")
+        raise UsageError(f"unknown ONNX form '{form}'; allowed: {', '.join(FORMS)}")
     if unroll < 1:
-        raise UnsupportedError(f"--unroll {unroll}: at least 1 time step per call is required")
+        raise UsageError(f"unroll={unroll}: at least 1 time step per call is required")
     if batch is not None and batch < 1:
-        raise UnsupportedError(f"--batch {batch}: at least 1 stream per call is required")
+        raise UsageError(f"batch={batch}: at least 1 stream per call is required")
     model = semantic_graph(network, unroll, batch)
     if form == "portable":
         model = to_portable(model)

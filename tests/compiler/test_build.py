@@ -23,12 +23,14 @@ from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.build import build
+from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import (
     CompilerCrash,
     InputError,
     ParityError,
     ToolchainError,
     UnsupportedError,
+    UsageError,
 )
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
@@ -176,12 +178,15 @@ def test_a_network_of_any_name_builds(tmp_path: Path, in_process: None) -> None:
 def test_unknown_words(tmp_path: Path) -> None:
     network = cases.network(NETWORK)
     for options, message in (
-        ({"target": "x86-64"}, "unknown target 'x86-64'; did you mean 'x86_64'"),
+        ({"target": "x86_46"}, "unknown target 'x86_46'; did you mean 'x86_64'"),
         ({"numeric": "int4"}, "'x86_64' has no numeric mode 'int4'; allowed: float32, int16, int8"),
-        ({"unroll": 0}, "unroll=0: at least 1"),
     ):
         with refusal(UnsupportedError, message, 4, tmp_path):
             build(network, out=tmp_path / "out", **options)  # type: ignore[arg-type]
+    with refusal(UsageError, "unroll=0: at least 1", 2, tmp_path):
+        build(network, out=tmp_path / "out", unroll=0)
+    with refusal(UsageError, r"float32 is not calibrated: omit calibrate=\.\.\.", 2, tmp_path):
+        build(network, out=tmp_path / "out", calibrate=read_samples("samples"))
 
 
 def test_a_dump_that_cannot_be_written(tmp_path: Path) -> None:
@@ -331,5 +336,5 @@ def test_a_damaged_manifest(text: str, artifact: Path) -> None:
 def test_what_is_no_artifact(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "none", tmp_path / "file"):
-        with refusal(InputError, "is not an artifact of this project", 3):
+        with refusal(InputError, "is not an artifact of this project|no such file|is an empty file", 3):
             load_artifact(path)

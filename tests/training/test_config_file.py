@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers import refusal
 
-from delrec_compile.errors import UsageError
+from delrec_compile.errors import InputError, UsageError
 from delrec_compile.training.config import TrainConfig
 
 
@@ -30,5 +30,5 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
         path.write_text(text)
         with refusal(UsageError, message, 2):
             TrainConfig.with_options((), path)
-    with refusal(UsageError, "cannot be read", 2):
+    with refusal(InputError, "none.toml cannot be read: No such file", 3):
         TrainConfig.with_options((), tmp_path / "none.toml")

@@ -8,7 +8,7 @@ from fixtures.training import run, small
 from helpers import refusal
 from torch import Tensor
 
-from delrec_compile.errors import UsageError
+from delrec_compile.errors import DeviceError, UsageError
 from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.model import SpikingNet
 from delrec_compile.training.optimisers import Optimisers
@@ -89,5 +89,7 @@ def test_schedules(schedule: str, ends: float) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with refusal(UsageError, "device is 'gpu', which this torch cannot use", 2):
+    with refusal(UsageError, "device is 'gpu', which torch does not know", 2):
         run(device="gpu")
+    with refusal(DeviceError, "device is 'cuda:99', which this torch cannot use", 8):
+        run(device="cuda:99")

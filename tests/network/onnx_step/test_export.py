@@ -15,7 +15,7 @@ from fixtures.traces import same
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delrec_compile.errors import InputError, ModelError, ParityError, UnsupportedError
+from delrec_compile.errors import InputError, ModelError, ParityError, UsageError
 from delrec_compile.network.golden import golden_hash, golden_input
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Lif, Network
@@ -68,7 +68,7 @@ def test_a_fixed_batch_stands_in_every_shape(form: str, unroll: int) -> None:
 
 
 def test_a_batch_of_none_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="--batch 0: at least 1 stream"):
+    with pytest.raises(UsageError, match="batch=0: at least 1 stream"):
         export(cases.network("conv3"), batch=0)
 
 
@@ -242,15 +242,17 @@ def test_a_refused_graph_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_what_export_refuses(tmp_path: Path) -> None:
     network = cases.network("conv3")
-    with pytest.raises(UnsupportedError, match="'portabel'; allowed: portable, semantic"):
+    with pytest.raises(UsageError, match="'portabel'; allowed: portable, semantic"):
         export(network, form="portabel")
-    with pytest.raises(UnsupportedError, match="--unroll 0: at least 1"):
+    with pytest.raises(UsageError, match="unroll=0: at least 1"):
         export(network, unroll=0)
     file = tmp_path / "a.onnx"
     file.write_text("mine")
-    with pytest.raises(ModelError, match=r"a\.onnx exists; add --force"):
+    with pytest.raises(ModelError, match=r"a\.onnx exists; add force=True"):
         export(network, file, force=False)
     assert file.read_text() == "mine"
     with pytest.raises(InputError, match="cannot write"):
         export(network, file / "below.onnx")
+    with pytest.raises(UsageError, match=r"a\.txt: a name that ends in \.onnx is required"):
+        export(network, tmp_path / "a.txt")
     assert list(tmp_path.iterdir()) == [file]

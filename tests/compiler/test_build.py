@@ -336,5 +336,7 @@ def test_a_damaged_manifest(text: str, artifact: Path) -> None:
 def test_what_is_no_artifact(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "none", tmp_path / "file"):
-        with refusal(InputError, "is not an artifact of this project|no such file|is an empty file", 3):
+        with refusal(
+            InputError, "is not an artifact of this project|no such file|is an empty file", 3
+        ):
             load_artifact(path)

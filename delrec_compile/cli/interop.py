@@ -109,7 +109,7 @@ def _convert(
     from delrec_compile.network import checkpoint
     from delrec_compile.network.reading import with_reading
 
-    with saying() as say:
+    with saying(brief=True) as say:
         say(f"importing {source}")
         imported = import_model(source, **options)
         network = with_reading(imported.network, inputs.reading)

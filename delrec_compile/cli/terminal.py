@@ -129,13 +129,16 @@ def judge_unproven(proven: bool | None, path: object, allowed: bool) -> None:
 
 
 @contextmanager
-def saying() -> Iterator[Callable[[str], None]]:
-    """Progress on stderr: a spinner on a terminal, else a line for each part."""
+def saying(*, brief: bool = False) -> Iterator[Callable[[str], None]]:
+    """Progress on stderr: a spinner on a terminal, else a line for each part.
+
+    brief: of short work; no lines where stderr is not a terminal.
+    """
     from rich.text import Text
 
     console = _console(stderr=True)
     if not console.is_terminal:
-        yield _show_progress
+        yield (lambda _: None) if brief else _show_progress
         return
     with console.status("starting") as status:
         yield lambda text: status.update(Text(printable(text)))

@@ -14,12 +14,14 @@ from delrec_compile.data.events import UNITS, Events
 from delrec_compile.data.limited import describe_limited, load_events_limited
 from delrec_compile.data.summary import CountsInfo, Info, describe_counts
 from delrec_compile.errors import DataError
+from delrec_compile.system.recognise import wrong_file
 
 BATCH = 64
 GROUP = 5  # units of a channel, where nothing states a width
 
 BUNDLED = ("samples", "words")  # the second is the old name
 HDF5 = (".h5", ".hdf5")
+NEEDED = f"samples ({', '.join((*SUFFIXES, *HDF5))}, a folder with a *_test.h5, or '{BUNDLED[0]}')"
 
 
 def first(samples: Events, limit: int | None) -> Events:
@@ -67,10 +69,7 @@ def describe_samples(spec: Path | str) -> Info | CountsInfo:
 def _require_known(path: Path) -> None:
     """Raises DataError for a file whose name ends in no known way."""
     if path.suffix and path.suffix not in (*SUFFIXES, *HDF5):
-        raise DataError(
-            f"{path}: unknown kind of file; allowed: {', '.join((*SUFFIXES, *HDF5))}, a folder with "
-            f"a *_test.h5, or '{BUNDLED[0]}'"
-        )
+        raise DataError(wrong_file(path, NEEDED))
 
 
 read_words = read_samples  # the old name, for one version

@@ -18,6 +18,7 @@ import numpy as np
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import batches, fitting
+from delrec_compile.errors import InputError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import exact
 from delrec_compile.network.inputs import AUTO, Source, read_inputs
@@ -163,7 +164,7 @@ def check(
     path = Path(path)
     if path.is_dir():
         artifact = load_artifact(path)
-        network = network or checkpoint.load(path / "network.safetensors")
+        network = _of_artifact(path, network)
         chosen = read_inputs(network, samples).samples
         runner = artifact_runner(artifact)
         return compare_artifact(artifact, network, runner, chosen, progress)
@@ -175,6 +176,19 @@ def check(
         network = network or source_of(model, path)
     chosen = read_inputs(network, samples).samples
     return compare(network, OnnxRunner(model), chosen, target="onnxruntime", progress=progress)
+
+
+def _of_artifact(path: Path, given: Network | None) -> Network:
+    """The network that an artifact was made of. Raises InputError where another one is given."""
+    own = checkpoint.load(path / "network.safetensors")
+    if given is not None and checkpoint.digest(replace(given, name=own.name)) != checkpoint.digest(
+        own
+    ):
+        raise InputError(
+            f"{path} was made of another network (of {own.inputs} inputs, {own.outputs} outputs) than "
+            "the one that is given; omit --network, or build that one"
+        )
+    return own
 
 
 def compare_artifact(

@@ -50,6 +50,8 @@ SOURCES = {
     "Makefile": "c_makefile.in",
     "CMakeLists.txt": "c_cmake.in",
     "library.json": "c_platformio.json.in",
+    "library.properties": "c_arduino.in",
+    "src/{name}.h": "c_arduino.h.in",
     "zephyr/module.yml": "c_zephyr_module.in",
     "zephyr/CMakeLists.txt": "c_zephyr_cmake.in",
 }

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cases
+import numpy as np
 import pytest
 
 from delrec_compile.artifact.manifest import Artifact
@@ -193,3 +194,37 @@ def test_a_name_that_c_does_not_take_is_refused_before_anything_is_made(
     with pytest.raises(UsageError, match="name"):
         build(network, "x86_64", tmp_path / "out", name=name)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_example_calls_the_webassembly(made: Build) -> None:
+    """The program of docs/, in Node, gives the outputs of the reference."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed here")
+    artifact = made("conv3", "wasm32")
+    m = artifact.manifest
+    example = Path(__file__).parents[2] / "docs" / "example_wasm.mjs"
+    module = artifact.path / str(m.image)
+    done = run("node", example, module, "one", str(m.inputs), str(m.outputs))
+    assert done.returncode == 0, done.stderr
+    network = cases.network("conv3")
+    want, _ = network.step(np.ones((1, m.inputs), np.float32), network.reset())
+    np.testing.assert_array_equal(np.array(json.loads(done.stdout), np.float32), want[0])
+
+
+def test_arduino_finds_the_header(made: Build, tmp_path: Path) -> None:
+    """It compiles every file of src/ with src/ alone on its include path."""
+    folder = made("conv3", "portable_c").path
+    described = dict(
+        s.split("=") for s in (folder / "library.properties").read_text().split("\n") if s
+    )
+    assert (folder / "src" / described["includes"]).is_file()
+    main = tmp_path / "main.cpp"
+    main.write_text(
+        f"#include <{described['includes']}>\nint main() {{ return one_self_test(); }}\n"
+    )
+    made_objects = []
+    for file in (main, *sorted((folder / "src").glob("*.c"))):
+        made_objects.append(tmp_path / f"{file.stem}.o")
+        passes(*toolchain.cc(), f"-I{folder / 'src'}", "-c", file, "-o", made_objects[-1])
+    passes(*toolchain.cc(), *made_objects, "-o", tmp_path / "p")
+    passes(tmp_path / "p")

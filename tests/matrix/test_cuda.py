@@ -323,6 +323,25 @@ def test_without_a_driver_it_says_so(made: Made) -> None:
         GpuSession(artifact, emulated=False)
 
 
+def test_the_self_test_finds_a_flipped_bit_of_a_table(made: Made, tmp_path: Path) -> None:
+    artifact = made(cases.network("mixed"))
+    assert artifact.library is not None
+    weights = (artifact.path / "lib" / "mixed.weights").read_bytes()
+    raw = artifact.library.read_bytes()
+    assert raw.count(weights) == 1
+    driver = cuda.write_driver(
+        artifact.path / "lib" / "mixed.cu", artifact.manifest.kernels, tmp_path
+    )
+    for at in (0, len(weights) // 2, len(weights) - 1):
+        flipped = bytearray(raw)
+        flipped[raw.find(weights) + at] ^= 1
+        copy = tmp_path / f"{at}.so"
+        copy.write_bytes(flipped)
+        library = ctypes.CDLL(str(copy))
+        assert library.mixed_driver(str(driver).encode()) == 0
+        assert library.mixed_self_test(0) == -4
+
+
 def test_the_weights_file_is_what_the_manifest_says(made: Made) -> None:
     network = cases.network("mixed")
     artifact = made(network)

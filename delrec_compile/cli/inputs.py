@@ -106,7 +106,7 @@ def with_inputs(command: Callable[..., None], without: tuple[str, ...] = ()) -> 
 
     @functools.wraps(command)
     def called(**values: Any) -> None:
-        chosen = {name: values.pop(name) for name in table}
+        chosen = {name: values.pop(name, default) for name, (_, default) in table.items()}
         command(**values, inputs=InputOptions(**chosen))
 
     keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]

@@ -19,6 +19,7 @@ from delrec_compile.data.events import Events
 from delrec_compile.errors import BudgetError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.golden import golden_hash
+from delrec_compile.network.inputs import Source, read_inputs
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.network.integer.quantise import check_calibration, quantise
@@ -35,7 +36,7 @@ def build(
     *,
     name: str | None = None,
     numeric: str = Numeric.FLOAT32,
-    calibrate: Events | None = None,
+    calibrate: Source | None = None,
     unroll: int = 1,
     cpu: str | None = None,
     tuned: bool = True,
@@ -49,10 +50,10 @@ def build(
 
     out: folder, by default `<network>-<target>` and the options that differ from their defaults.
     name: prefix of all files and C symbols, by default the network's name. numeric: float32, int16
-    or int8. calibrate: samples of training or validation to calibrate the integer modes on. unroll:
-    time steps per call of `step`. cpu: LLVM's name of a CPU in place of this machine's, such as
-    `x86-64-v3`, or a GPU's architecture. tuned: whether to take the schedule that `tune` found. db:
-    folder of its store. dump: folder for the result of each phase of the lowering. prove: called
+    or int8. calibrate: samples of training or validation to calibrate the integer modes on, see
+    `read_inputs`. unroll: time steps per call of `step`. cpu: LLVM's name of a CPU in place of this
+    machine's, such as `x86-64-v3`, or a GPU's architecture. tuned: whether to take the schedule that
+    `tune` found. db: folder of its store. dump: folder for the result of each phase of the lowering. prove: called
     with the artifact before it is moved into its place, may write in it; its result is `proven` of
     the manifest. After an error, also one of `prove`, everything is as before. Raises
     UnsupportedError, UsageError, InputError, ToolchainError, CompilerCrash.
@@ -62,6 +63,7 @@ def build(
     if name is not None:
         network = replace(network, name=checked_name(name))
     check_calibration(mode, calibrate)
+    samples = None if calibrate is None else read_inputs(network, calibrate).samples
     name = artifact_name(network.name)
     out = _output(out, _default_name(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
@@ -71,7 +73,7 @@ def build(
         progress("exporting to ONNX and proving it against PyTorch")
         checkpoint.save(network, folder / "network.safetensors")
         export(network, folder / "model.onnx", unroll=unroll)
-        compiled = _compiled_network(network, folder, mode, calibrate, progress)
+        compiled = _compiled_network(network, folder, mode, samples, progress)
         progress(f"compiling for {profile.name} with TVM")
         work: dict[str, Any] = {"stage": str(folder), "name": name, "unroll": unroll, "cpu": cpu}
         work["target"] = target if target.endswith(".toml") else profile.name

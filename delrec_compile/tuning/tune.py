@@ -17,10 +17,9 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, StageProgress
 from delrec_compile.compiler.schedules.store import Store
-from delrec_compile.data.events import Events
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.inputs import AUTO, Source, stored
+from delrec_compile.network.inputs import AUTO, Source, read_inputs, stored
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import check_calibration, quantise
 from delrec_compile.network.model import Network
@@ -40,7 +39,7 @@ def tune(
     target: str = "x86_64",
     *,
     numeric: str = Numeric.FLOAT32,
-    calibrate: Events | None = None,
+    calibrate: Source | None = None,
     cpu: str | None = None,
     device: str | None = None,
     samples: Source = AUTO,
@@ -60,13 +59,14 @@ def tune(
     profile = _tunable(target, device)
     mode = profile.numeric_mode(numeric)
     check_calibration(mode, calibrate)
+    calibration = None if calibrate is None else read_inputs(network, calibrate).samples
     with (
         stored(network, samples) as spec,
         tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder,
     ):
         checkpoint.save(network, Path(folder) / "network.safetensors")
         if mode.is_integer:
-            quantised = quantise(network, mode, calibrate)
+            quantised = quantise(network, mode, calibration)
             integer_checkpoint.save(quantised, Path(folder) / integer_checkpoint.NAME)
         arguments = {
             "root": folder,

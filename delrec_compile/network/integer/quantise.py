@@ -42,7 +42,7 @@ ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are
 
 
 @renamed_arguments(words="samples")
-def check_calibration(numeric: Numeric, calibrate: Events | None) -> None:
+def check_calibration(numeric: Numeric, calibrate: object) -> None:
     """Raises UsageError for samples to calibrate a mode on that takes none."""
     if calibrate is not None and not numeric.is_integer:
         raise UsageError(

@@ -30,14 +30,15 @@ STATE_DTYPES = (*CTYPES, "float64", "int64", "uint64", "bool")  # the last four:
 # elements of x, y or spikes in one call: the range of a 32-bit index
 MAX_ELEMENTS = (1 << 31) - 1
 
+WORK = "work_"  # begin of the names of state members that are temporary arrays of a call
 STATE_ALIGN = 64  # bytes, of each member of a library's state
 HOISTED_FROM = 4  # steps of a call from which on the sequence kernel is used
 
 
 # keys that only some artifacts have: those of each form, and those of a program for a chip
 OPTIONAL: dict[str, tuple[str, ...]] = {
-    "library": ("core", "image", "static_library"),
-    "sources": ("core", "image"),
+    "library": ("core", "image", "stack_bytes", "static_library"),
+    "sources": ("core", "image", "stack_bytes"),
     "cuda": ("arch", "compiler", "kernels", "shared_bytes", "tables", "threads"),
     "chip": ("flash_bytes", "ram_bytes"),
 }

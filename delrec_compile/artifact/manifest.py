@@ -113,7 +113,7 @@ class Manifest(CommonManifest):
 
     clock_mhz, board, memory, flash: those of the target's profile. board_image: program that starts
     from reset. core, image: emulator core and its program. flash_bytes, ram_bytes: size of the
-    program for a chip. static_library: path of the .a file.
+    program for a chip. static_library: path of the .a file. stack_bytes: most that a call takes.
 
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
@@ -139,6 +139,7 @@ class Manifest(CommonManifest):
     flash_bytes: int | None = None
     ram_bytes: int | None = None
     static_library: str | None = None
+    stack_bytes: int | None = None
     arch: str | None = None
     compiler: str | None = None
     kernels: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from delrec_compile.compiler.forms.cuda import write_cuda
 from delrec_compile.compiler.forms.library import write_library
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
 from delrec_compile.compiler.forms.sources import write_sources
+from delrec_compile.compiler.glue import stack_of, state_members
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
@@ -50,6 +51,7 @@ def assemble(
     """
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
+    from delrec_compile.compiler.kernels.stack import limit_of
 
     root, profile = Path(stage), targets.load(target)
     llvm, own = pick(profile, cpu)
@@ -59,12 +61,13 @@ def assemble(
     tuned = choice.choose(choice.key_of(profile, llvm, network), own, db) if db else None
     chosen = Schedule(**schedule) if schedule else tuned.schedule if tuned else own
     counts = COUNTS[profile.form]
+    machine = BuildMachine.of(profile, llvm)
+    stack = limit_of(profile.form, machine.memory)
     if isinstance(network, IntegerNetwork):
-        kernels = _integer_kernels(network, chosen, profile.generator, counts)
+        kernels = _integer_kernels(network, chosen, profile.generator, counts, stack)
     else:
         phases = Path(dump) if dump else None
-        kernels = _float_kernels(network, chosen, profile.generator, counts, phases)
-    machine = BuildMachine.of(profile, llvm)
+        kernels = _float_kernels(network, chosen, profile.generator, counts, stack, phases)
     files = _write(root, network, kernels, profile.form, name, unroll, machine)
     return {
         **_profile_entries(profile),
@@ -83,9 +86,12 @@ def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -
 
     Writes into `root`; returns the manifest of its files.
     """
+    from delrec_compile.compiler.kernels.stack import limit_of
+
     m = manifest
     generator = "c" if m.llvm["kind"] == "c" else "llvm"
-    kernels = _integer_kernels(network, Schedule(**m.schedule), generator, m.counts)
+    schedule, stack = Schedule(**m.schedule), limit_of(m.form)
+    kernels = _integer_kernels(network, schedule, generator, m.counts, stack)
     machine = BuildMachine(m.llvm, "", "")
     files = _write(root, network, kernels, m.form, m.name, m.steps_per_call, machine)
     state = state_from_json(files.pop("state"), StateVariable)
@@ -115,13 +121,14 @@ def _write(
 ) -> dict[str, Any]:
     """Writes the files of a form; returns their entries of the manifest, and the state's."""
     files = FORMS[form](root, network, kernels, name, unroll, machine)
-    return {"state": _state(kernels["run"], form), **files}
+    state = _state(state_members(kernels["run"], form), form)
+    return {"state": state, "stack_bytes": stack_of(kernels, form), **files}
 
 
-def _state(kernel: Kernel, form: str) -> dict[str, Any]:
+def _state(members: Mapping[str, tuple[int, str]], form: str) -> dict[str, Any]:
     """The members of a stream's state struct: elements, type, and bytes from its start."""
     at, out = 0, {}
-    for name, (elements, dtype) in kernel.state.items():
+    for name, (elements, dtype) in members.items():
         size = np.dtype(dtype).itemsize
         align = STATE_ALIGN if form == "library" else size
         at = -(-at // align) * align
@@ -131,7 +138,12 @@ def _state(kernel: Kernel, form: str) -> dict[str, Any]:
 
 
 def _float_kernels(
-    network: Network, schedule: Schedule, generator: str, counts: str, dump: Path | None
+    network: Network,
+    schedule: Schedule,
+    generator: str,
+    counts: str,
+    stack: int | None,
+    dump: Path | None,
 ) -> Kernels:
     from delrec_compile.compiler.lower import lower
 
@@ -141,21 +153,23 @@ def _float_kernels(
         generator=generator,
         counts=counts,
         grids=grids(network),
+        stack=stack,
         dump=dump,
     )
 
 
 def _integer_kernels(
-    network: IntegerNetwork, schedule: Schedule, generator: str, counts: str
+    network: IntegerNetwork, schedule: Schedule, generator: str, counts: str, stack: int | None
 ) -> Kernels:
     from delrec_compile.compiler.kernels.integer import compose_integer
+    from delrec_compile.compiler.kernels.stack import fitted
 
-    return {
-        kernel: compose_integer(
-            network, schedule, kernel=kernel, generator=generator, counts=counts
-        )
-        for kernel in schedule.kernels
-    }
+    options: dict[str, Any] = {"generator": generator, "counts": counts}
+
+    def make(kernel: str, schedule: Schedule, workspace: Mapping[str, int]) -> Kernel:
+        return compose_integer(network, schedule, kernel=kernel, workspace=workspace, **options)
+
+    return fitted(schedule, stack, make)
 
 
 FORMS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN
+from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -56,6 +56,25 @@ SOURCES = {
     "zephyr/CMakeLists.txt": "c_zephyr_cmake.in",
 }
 
+FORMS: dict[str, Mapping[str, str]] = {"library": LIBRARY, "sources": SOURCES, "cuda": CUDA}
+COUNTED = WORK + "x"  # counts of `step_events`, where its stack has no room for them
+ROOM = 1 << 10  # bytes of stack for them
+
+
+def state_members(kernel: Kernel, form: str) -> dict[str, tuple[int, str]]:
+    """The members of the state struct: the state of the kernels, and what the entries need."""
+    wide = form == "sources" and kernel.inputs > ROOM
+    # full words, so that the struct has no padding
+    return kernel.state | ({COUNTED: (-(-kernel.inputs // 8) * 8, "uint8")} if wide else {})
+
+
+def stack_of(kernels: Mapping[str, Kernel], form: str) -> int | None:
+    """See `stack.stack_bytes`."""
+    from delrec_compile.compiler.kernels.stack import stack_bytes
+
+    inputs = kernels["run"].inputs
+    return stack_bytes(kernels, form, inputs if form == "sources" and inputs <= ROOM else 0)
+
 
 def render(
     network: Network | IntegerNetwork,
@@ -65,7 +84,9 @@ def render(
     templates: Mapping[str, str] = LIBRARY,
 ) -> dict[str, str]:
     """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA."""
-    variables = _variables(network, kernels["run"], name, unroll)
+    form = next(form for form, own in FORMS.items() if own is templates)
+    variables = _variables(network, kernels["run"], name, unroll, form)
+    variables |= {"stack_bytes": stack_of(kernels, form)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
     return render_files(templates, variables)
@@ -92,9 +113,10 @@ def identity(*parts: Any) -> str:
 
 
 def _variables(
-    network: Network | IntegerNetwork, kernel: Kernel, name: str, unroll: int
+    network: Network | IntegerNetwork, kernel: Kernel, name: str, unroll: int, form: str
 ) -> dict[str, Any]:
     """The variables of the templates."""
+    members = state_members(kernel, form)
     offsets = table_offsets(kernel.tables)
     return {
         "name": name,
@@ -111,8 +133,13 @@ def _variables(
         "table_bytes": len(table_file(kernel.tables)),
         "tables_crc": _crc(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
-        "state": [_member(n, size, dtype) for n, (size, dtype) in kernel.state.items()],
-        "state_bytes": sum(s * np.dtype(d).itemsize for s, d in kernel.state.values()),
+        "state": [
+            {**_member(n, size, dtype), "of_kernel": n != COUNTED}
+            for n, (size, dtype) in members.items()
+        ],
+        "counted": COUNTED if COUNTED in members else "",
+        "index_type": "uint16_t" if kernel.inputs <= 1 << 16 else "uint32_t",
+        "state_bytes": sum(s * np.dtype(d).itemsize for s, d in members.values()),
         "aligned_bytes": sum(
             -(-s * np.dtype(d).itemsize // STATE_ALIGN) * STATE_ALIGN
             for s, d in kernel.state.values()

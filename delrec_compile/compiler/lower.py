@@ -28,6 +28,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
+from delrec_compile.compiler.kernels.stack import Workspace, fitted
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.network.model import Layer, Maps, Readout, Recurrence
 from delrec_compile.ops.nodes import Node
@@ -60,14 +61,15 @@ def lower(
     generator: str = "llvm",
     counts: str = "float32",
     grids: Sequence[int | None] = (),
+    stack: int | None = None,
     dump: Path | None = None,
 ) -> dict[str, Kernel]:
     """The kernels of the schedule, by name, of a semantic one-step model.
 
-    generator, counts, grids: as in `compose`; generator `cuda` is a GPU.
+    generator, counts, grids: as in `compose`; generator `cuda` is a GPU. stack: as in `stack.fitted`.
     """
     value: Any = model
-    for i, (name, phase) in enumerate(phases(schedule, generator, counts, grids)):
+    for i, (name, phase) in enumerate(phases(schedule, generator, counts, grids, stack)):
         value = phase(value)
         if dump is not None:
             dump.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,7 @@ def phases(
     generator: str = "llvm",
     counts: str = "float32",
     grids: Sequence[int | None] = (),
+    stack: int | None = None,
 ) -> list[tuple[str, Callable[[Any], Any]]]:
     """The phases of the lowering, in order; each takes the result of the one before it."""
 
@@ -88,18 +91,13 @@ def phases(
         if generator == "cuda":
             parts = (graph.layers, graph.readout, schedule)
             return {n: compose_gpu(*parts, trace=n == "trace") for n in ("run", "trace")}
-        return {
-            kernel: compose(
-                graph.layers,
-                graph.readout,
-                schedule,
-                kernel=kernel,
-                generator=generator,
-                counts=counts,
-                grids=grids,
-            )
-            for kernel in schedule.kernels
-        }
+        options: dict[str, Any] = {"generator": generator, "counts": counts, "grids": grids}
+
+        def make(kernel: str, schedule: Schedule, workspace: Workspace) -> Kernel:
+            own: dict[str, Any] = {"kernel": kernel, "workspace": workspace, **options}
+            return compose(graph.layers, graph.readout, schedule, **own)
+
+        return fitted(schedule, stack, make)
 
     return [("import", to_relax), ("read", read_graph), ("compose", composed)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import INT16_MAX
 from delrec_compile.errors import DataError
 
+CLOCK_MASK = (1 << 30) - 1  # the clock turns over there
+LIMIT = 1 << 30  # of an integer membrane
 MAX_COUNT = INT16_MAX  # kernels multiply 16-bit weights by it
 
 
@@ -21,6 +24,41 @@ def counts(x: NDArray[Any]) -> NDArray[Any]:
             f"x contains a value that is not a count; expected integers from 0 to {MAX_COUNT}"
         )
     return x
+
+
+def check_values(state: Mapping[str, NDArray[Any]]) -> None:
+    """Raises DataError, which names the variable, for values that no run of a network makes.
+
+    state: of one stream, by the names of the C interface.
+    """
+    for name, values in state.items():
+        if name == "clock":
+            bad, needed = (values < 0) | (values > CLOCK_MASK), f"0 to {CLOCK_MASK} is required"
+        elif values.dtype.kind == "f":
+            bad, needed = ~np.isfinite(values), "finite numbers are required"
+        elif values.dtype == np.int32:
+            bad, needed = (
+                np.abs(values.astype(np.int64)) > LIMIT,
+                f"-{LIMIT} to {LIMIT} is required",
+            )
+        elif (
+            name.endswith("ring") and (v := state.get(name.removesuffix("ring") + "v")) is not None
+        ):
+            bad = _stray(values, len(v))
+            needed = f"bits of {len(v)} neurons are required"
+        else:
+            continue
+        if bad.any():
+            at = int(np.argmax(bad))
+            raise DataError(f"state '{name}'[{at}] is {values[at]}; {needed}")
+
+
+def _stray(ring: NDArray[Any], neurons: int) -> NDArray[np.bool_]:
+    """Where words of a ring of bit planes have bits of neurons that are not there."""
+    words = -(-neurons // 32)
+    last = np.arange(len(ring)) % words == words - 1
+    inside = (1 << (neurons - 1) % 32 + 1) - 1
+    return np.asarray(last & (ring > inside))
 
 
 def pointer(array: NDArray[Any]) -> ctypes.c_void_p:

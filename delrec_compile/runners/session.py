@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.abi import BATCH, ENTRIES, STATE_ALIGN
+from delrec_compile.artifact.abi import BATCH, ENTRIES, STATE_ALIGN, WORK
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.runners.library import entry_points, load_library
-from delrec_compile.runners.memory import aligned, counts, pointer
+from delrec_compile.runners.memory import aligned, check_values, counts, pointer
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 from delrec_compile.system.files import check_files
 
@@ -109,7 +109,7 @@ class Session(KernelRunner):
         """Restores a result of `state` in any stream of the same network and target.
 
         Raises DataError for the state of another network, other names, shapes or types, and values
-        that are no numbers. A plain dict, such as one from a file, says nothing of its network.
+        that no run makes. A plain dict, such as one from a file, says nothing of its network.
         """
         views = self._views(stream)
         if not isinstance(state, Mapping):
@@ -128,17 +128,17 @@ class Session(KernelRunner):
                     f"state '{name}' is {list(new.shape)} of {new.dtype}; "
                     f"needed: {list(view.shape)} of {view.dtype}"
                 )
-            if new.dtype.kind == "f" and not np.isfinite(new).all():
-                at = int(np.argmin(np.isfinite(new)))
-                raise DataError(f"state '{name}'[{at}] is {new[at]}; finite numbers are required")
+        check_values({name: np.asarray(value) for name, value in state.items()})
         for name, view in views.items():
             view[:] = state[name]
 
     def _views(self, stream: int) -> dict[str, NDArray[Any]]:
-        """The members of a stream's state struct."""
+        """The members of a stream's state struct, but for the temporary arrays of a call."""
         own = self._state[self._known(stream) * self._size :]
         out = {}
         for v in self.artifact.manifest.state:
+            if v.name.startswith(WORK):
+                continue
             out[v.name] = own[v.offset : v.offset + v.bytes].view(np.dtype(v.dtype))
         return out
 

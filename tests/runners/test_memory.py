@@ -7,7 +7,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile.errors import DataError
-from delrec_compile.runners.memory import aligned, counts, pointer
+from delrec_compile.runners.memory import aligned, check_values, counts, pointer
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.int64])
@@ -25,3 +25,25 @@ def test_only_counts_are_taken(value: float) -> None:
     assert counts(x) is x
     with refusal(DataError, "x contains a value that is not a count; .* from 0 to 32767", 3):
         counts(np.append(x, np.float32(value)))
+
+
+def test_a_state_that_no_run_makes_is_refused_by_name() -> None:
+    state = {
+        "l0_v": np.zeros(33, np.float32),
+        "l0_ring": np.array([2**32 - 1, 1, 7, 1], np.uint32),
+        "l1_v": np.full(32, -(2**30), np.int32),
+        "l1_ring": np.full(4, 2**32 - 1, np.uint32),
+        "clock": np.array([2**30 - 1], np.int32),
+    }
+    check_values(state)
+    for name, at, value, needed in (
+        ("l0_ring", 3, 2, "bits of 33 neurons"),
+        ("l1_v", 5, 2**31 - 1, "-1073741824 to 1073741824"),
+        ("l0_v", 0, -np.inf, "finite numbers"),
+        ("clock", 0, -1, "0 to 1073741823"),
+        ("clock", 0, 2**30, "0 to 1073741823"),
+    ):
+        wrong = {k: v.copy() for k, v in state.items()}
+        wrong[name][at] = value
+        with refusal(DataError, rf"state '{name}'\[{at}\] is .*; {needed}.* required", 3):
+            check_values(wrong)

@@ -10,7 +10,7 @@ caller's memory, which holds the leaked-and-reset membranes, the rings of bit pl
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.artifact.abi import WORK
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
 from delrec_compile.network.state import READOUT, layer_prefix
@@ -34,7 +35,8 @@ T = TypeVar("T")
 class Kernel:
     """One TIR function and its arguments.
 
-    tables: constants by name, in order. state: (elements, dtype) by name, in order.
+    tables: constants by name, in order. state: (elements, dtype) by name, in order. arrays: elements of
+    each dtype of its temporary arrays. stack: bytes of those that lie on the stack.
     """
 
     function: Any
@@ -43,6 +45,8 @@ class Kernel:
     inputs: int
     outputs: int
     neurons: int
+    arrays: dict[str, int]
+    stack: int
 
 
 def state_of(
@@ -111,12 +115,14 @@ class Composer(ABC):
         counts: str,
         tables: Tables,
         state: dict[str, tuple[int, str]],
+        workspace: Mapping[str, int],
         group: int = 1,
     ) -> None:
         self.layers, self.readout, self.trace = tuple(layers), readout, trace
         if emitter.schedule.events in BY_TABLE:
             tables = {**tables, "places": places()}
-        self.e, self.counts, self.tables, self.state = emitter, counts, tables, state
+        self.e, self.counts, self.tables, self.workspace = emitter, counts, tables, workspace
+        self.state = {**state, **{WORK + k: (n, k) for k, n in workspace.items()}}
         self.neurons = sum(layer.size for layer in layers)
         self.group = group  # inputs interleaved in the rows of the first layer
 
@@ -156,7 +162,8 @@ class Composer(ABC):
                 with self.e.loop("t", self.steps) as t:
                     self._step(t)
         inputs, outputs = self.layers[0].inputs, self.readout.size
-        return Kernel(builder.get(), self.tables, self.state, inputs, outputs, self.neurons)
+        parts = (self.tables, self.state, inputs, outputs, self.neurons)
+        return Kernel(builder.get(), *parts, dict(self.e.arrays), self.e.stack)
 
     def _arguments(self) -> None:
         # x and y come from the caller and may lie at any address; tables and state are aligned
@@ -174,6 +181,7 @@ class Composer(ABC):
         for name, (size, dtype) in self.state.items():
             self.buffers[name] = tir.arg(name, tir.buffer((size,), dtype))
         self.e.places = self.buffers.get("places")
+        self.e.workspace = {dtype: self.buffers[WORK + dtype] for dtype in self.workspace}
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.buffers["clock"]

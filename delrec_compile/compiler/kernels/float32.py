@@ -6,8 +6,9 @@ where every sum is exact they are the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,13 @@ def compose(
     generator: str = "llvm",
     counts: str = "float32",
     grids: Sequence[int | None] = (),
+    workspace: Mapping[str, int] = MappingProxyType({}),
 ) -> Kernel:
     """kernel: one of `Schedule.kernels`. generator: `llvm`, or `c` for C text. counts: dtype of the
     inputs, float32 or uint8.
 
-    grids: see `network.grid.grids`; schedules that hold rows as `units` need them.
+    grids: see `network.grid.grids`; schedules that hold rows as `units` need them. workspace: elements
+    of each dtype that lie in the state, in place of the stack.
     """
     formats = weight_formats(layers, readout, schedule, () if schedule.rows == "float32" else grids)
     return Float32Composer(
@@ -51,6 +54,7 @@ def compose(
         trace=kernel == "trace",
         counts=counts,
         exact=bool(grids) and grids[0] is not None,
+        workspace=workspace,
     ).kernel(body_of(kernel, schedule))
 
 
@@ -156,6 +160,7 @@ class Float32Composer(Composer):
         trace: bool,
         counts: str,
         exact: bool,
+        workspace: Mapping[str, int],
     ) -> None:
         super().__init__(
             layers,
@@ -165,6 +170,7 @@ class Float32Composer(Composer):
             counts=counts,
             tables=tables_of(layers, readout, formats),
             state=state_of(layers, readout),
+            workspace=workspace,
             group=formats[0].group,
         )
         self.formats, self.exact = tuple(formats), exact

@@ -94,6 +94,8 @@ class GpuComposer:
             self.layers[0].inputs,
             self.readout.size,
             self.neurons,
+            {},
+            0,
             e.threads,
             e.shared_bytes,
         )

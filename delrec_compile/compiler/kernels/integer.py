@@ -6,8 +6,9 @@ schedule's choice (`integer_sums`); the sums are integers, so it changes no bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tvm.tirx.script import builder as tir
@@ -35,13 +36,16 @@ def compose_integer(
     kernel: str = "run",
     generator: str = "llvm",
     counts: str = "float32",
+    workspace: Mapping[str, int] = MappingProxyType({}),
 ) -> Kernel:
     """kernel: one of `Schedule.kernels`. generator: `llvm`, or `c` for C text. counts: dtype of the
-    inputs, float32 or uint8.
+    inputs, float32 or uint8. workspace: elements of each dtype that lie in the state, in place of the
+    stack.
     """
     emitter = Emitter(schedule.of(kernel), generator)
     tables = tables_of(network, schedule)
-    composer = IntegerComposer(network, emitter, tables, trace=kernel == "trace", counts=counts)
+    options: dict[str, Any] = {"trace": kernel == "trace", "counts": counts}
+    composer = IntegerComposer(network, emitter, tables, workspace=workspace, **options)
     return composer.kernel(body_of(kernel, schedule))
 
 
@@ -56,6 +60,7 @@ class IntegerComposer(Composer):
         *,
         trace: bool,
         counts: str,
+        workspace: Mapping[str, int],
     ) -> None:
         super().__init__(
             network.layers,
@@ -65,6 +70,7 @@ class IntegerComposer(Composer):
             counts=counts,
             tables=tables,
             state=state_of(network.layers, network.readout, "int32"),
+            workspace=workspace,
             group=group_of(network.layers[0].weight, emitter.schedule, network.max_input),
         )
         self.max_input = network.max_input

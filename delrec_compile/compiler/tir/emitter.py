@@ -5,11 +5,12 @@ Differences between devices are a Schedule; no op knows a target's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
@@ -19,6 +20,7 @@ from delrec_compile.targets.schedule import Schedule
 
 MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # instruction set by lanes; more lanes have VNNI
 UNROLLED = 32
+ALIGNED = 64  # bytes, of every buffer
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class LazyBuffer:
 class Emitter(EventLists):
     """Emits TIR into the function that is open in the IR builder.
 
-    stride: from one lane of a tile to the next.
+    stride: from one lane of a tile to the next. arrays: elements of each dtype of the buffers that
+    were made. workspace: memory of the caller for those of a dtype, in place of the stack.
     """
 
     stride = 1
@@ -61,8 +64,21 @@ class Emitter(EventLists):
         # TVM's C text knows no other scope
         self.near = "global" if generator == "c" else "local"
         self.T = tir
+        self.arrays: dict[str, int] = {}
+        self.workspace: Mapping[str, Any] = {}
+
+    @property
+    def stack(self) -> int:
+        """Bytes of the buffers that lie on the stack."""
+        on_stack = {k: n for k, n in self.arrays.items() if k not in self.workspace}
+        return sum(n * np.dtype(dtype).itemsize for dtype, n in on_stack.items())
 
     def buffer(self, name: str, n: int, dtype: str = "float32") -> Any:
+        each = ALIGNED // np.dtype(dtype).itemsize
+        start = self.arrays.get(dtype, 0)
+        self.arrays[dtype] = start + -(-n // each) * each
+        if dtype in self.workspace:
+            return BufferView(self.workspace[dtype], start)
         return IRBuilder.name(name, tir.alloc_buffer((n,), dtype, scope="global"))
 
     def bind(self, name: str, value: Any) -> Any:

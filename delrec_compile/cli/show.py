@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from delrec_compile.cli.options import DEFAULT, Json, Model
+from delrec_compile.bundled import NETWORKS
+from delrec_compile.cli.options import DEFAULT, Json
 from delrec_compile.cli.terminal import print_json, show, show_next
 
+Shown = Annotated[
+    str,
+    typer.Argument(
+        help="A .safetensors network, an artifact's folder or .tar.gz, an .onnx file, a file of "
+        f"samples, or a bundled network: {', '.join(NETWORKS)}."
+    ),
+]
 
-def inspect(model: Model = DEFAULT, as_json: Json = False) -> None:
-    """Show a network: sizes, savings, state, ONNX schema."""
+
+def inspect(model: Shown = DEFAULT, as_json: Json = False) -> None:
+    """Show a network, an artifact, an ONNX graph or a file of samples."""
+    from delrec_compile.cli.inspected import show_other
+    from delrec_compile.system.recognise import recognise
+
+    if not show_other(model, recognise(model).kind, as_json):
+        _show_network(model, as_json)
+
+
+def _show_network(model: str, as_json: bool) -> None:
     from delrec_compile.cli import tables
     from delrec_compile.evaluation import report
     from delrec_compile.network import checkpoint

@@ -127,7 +127,8 @@ def test_damage_is_refused_or_read(name: str, tmp_path: Path) -> None:
     path = make(tmp_path)
     load(path)
     raw = path.read_bytes()
-    for i, damaged in enumerate(mutations(raw, MUTATIONS)):
+    number = MUTATIONS // 6 if name == "NIR graph" else MUTATIONS  # that one is read in a child
+    for i, damaged in enumerate(mutations(raw, number)):
         path.write_bytes(damaged)
         try:
             load(path)

@@ -112,9 +112,9 @@ def _loaded(path: Path) -> Any:
 
 def _check_archive(path: Path) -> None:
     """Raises CheckpointError for an archive whose entries are damaged or packed."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             packed = any(i.compress_type != zipfile.ZIP_STORED for i in archive.infolist())
             damaged = None if packed else archive.testzip()

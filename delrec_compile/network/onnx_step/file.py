@@ -28,8 +28,7 @@ def read(path: Path, needed: str, fix: str) -> ModelProto:
         raise ModelError(wrong_file(path, needed))
     try:
         proto = onnx.load_model_from_string(path.read_bytes())
-        names = [p.key for p in proto.metadata_props] + [v.name for v in proto.graph.input]
-        readable = all(isinstance(name, str) for name in names)
+        readable = all(isinstance(text, str) for text in _texts(proto))
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:  # protobuf raises its own, undeclared kinds
@@ -40,6 +39,17 @@ def read(path: Path, needed: str, fix: str) -> ModelProto:
     if not proto.graph.node:
         raise ModelError(f"{path} is not a complete ONNX file (it holds no graph); {fix}")
     return proto
+
+
+def _texts(proto: ModelProto) -> Iterator[object]:
+    """Every name and value; protobuf gives bytes, or raises, where one is no UTF-8."""
+    graph = proto.graph
+    for entry in proto.metadata_props:
+        yield from (entry.key, entry.value)
+    for value in (*graph.input, *graph.output, *graph.value_info, *tensors(proto)):
+        yield value.name
+    for node in nodes(proto):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
 
 
 def one_line(error: object, limit: int = 200) -> str:

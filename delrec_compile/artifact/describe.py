@@ -1,0 +1,47 @@
+"""An artifact in numbers, from its folder or its archive."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from delrec_compile.artifact.manifest import FILE, is_plain, load_artifact, read_folder
+from delrec_compile.artifact.plain import load_plain_artifact
+from delrec_compile.errors import InputError
+from delrec_compile.system.fields import is_intact, parse_json
+
+SHOWN = (
+    *("name", "target", "machine", "form", "numeric", "proven", "inputs", "outputs", "dt_ms"),
+    *("steps_per_call", "flash_bytes", "ram_bytes", "library_bytes", "source_sha256"),
+)
+LARGEST = 1 << 24  # bytes of a manifest
+
+
+def describe(path: Path | str) -> dict[str, Any]:
+    """What the manifest says: the facts that are SHOWN, files and tools. Checksums are checked in a
+    folder. Raises InputError."""
+    path = Path(path)
+    data = read_folder(path) if path.is_dir() else _in_archive(path)
+    if path.is_dir():
+        (load_plain_artifact if is_plain(data) else load_artifact)(path)
+    facts = {key: data[key] for key in SHOWN if data.get(key) is not None}
+    return {
+        "path": str(path),
+        "facts": facts,
+        "files": sorted(data.get("files", {})),
+        "tools": data.get("tools", {}),
+    }
+
+
+def _in_archive(path: Path) -> dict[str, Any]:
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            found = next(m for m in archive if Path(m.name).name == FILE and m.size < LARGEST)
+            stream = archive.extractfile(found)
+            data = parse_json(stream.read() if stream else b"")
+    except (OSError, EOFError, ValueError, tarfile.TarError, StopIteration) as error:
+        raise InputError(f"{path} is not a packed artifact; build it again") from error
+    if not isinstance(data, dict) or not is_intact(data):
+        raise InputError(f"{path}: its {FILE} is damaged; build the artifact again")
+    return data

@@ -53,9 +53,9 @@ def build(
     or int8. calibrate: samples of training or validation to calibrate the integer modes on, see
     `read_inputs`. unroll: time steps per call of `step`. cpu: LLVM's name of a CPU in place of this
     machine's, such as `x86-64-v3`, or a GPU's architecture. tuned: whether to take the schedule that
-    `tune` found. db: folder of its store. dump: folder for the result of each phase of the lowering. prove:
-    called with the artifact before it is moved into its place, may write in it; its result is `proven` of
-    the manifest. After an error, also one of `prove`, everything is as before. Raises
+    `tune` found. db: folder of its store. dump: folder for the result of each phase of the lowering.
+    prove: called with the artifact before it is moved into its place, may write in it; its result is
+    `proven` of the manifest. After an error, also one of `prove`, everything is as before. Raises
     UnsupportedError, UsageError, InputError, ToolchainError, CompilerCrash.
     """
     profile = targets.load(target)

@@ -20,7 +20,7 @@ SECONDS, STEPS = "seconds", "steps"
 UNITS = (SECONDS, STEPS)
 SLOW = 1.0  # a shorter time constant is one in seconds
 CHARGE = 10.0  # a larger gain per unit of time is one per second
-HARDLY = 0.01  # of the threshold, by one step in which every input fires
+HARDLY = 0.1  # of the threshold, by one step in which every input fires
 LEAKY = {"LIF": "tau", "LI": "tau", "CubaLIF": "tau_mem", "CubaLI": "tau_mem"}
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli.options import Json, names
-from delrec_compile.cli.terminal import command_line, counting, plain, print_json, show, show_next
+from delrec_compile.cli.terminal import (
+    command_line,
+    counting,
+    plain,
+    print_json,
+    show,
+    show_next_build,
+)
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.claims.measure import Claims
@@ -86,4 +93,4 @@ def _print_claims(result: Claims, command: str, pages: list[Path], as_json: bool
     for title, columns, rows, note in tables(result):
         show(cli_tables.table(title, columns, rows), *([note] if note else ()))
     show(f"{result.trained} trainings, {result.seconds:,.0f} s; the others were in the cache")
-    show_next("build")
+    show_next_build()

@@ -66,7 +66,7 @@ def compare(
     _check_page(html, force)
     options |= {"samples": chosen(network, inputs)}
     comparison = _compare(network, targets.split(","), options)
-    _print_comparison(comparison, html, as_json)
+    _print_comparison(comparison, inputs, html, as_json)
 
 
 def _check_page(html: Path | None, force: bool) -> None:
@@ -96,7 +96,9 @@ def _compare(network: Any, targets: list[str], options: dict[str, Any]) -> Compa
         raise
 
 
-def _print_comparison(comparison: Comparison, html: Path | None, as_json: bool) -> None:
+def _print_comparison(
+    comparison: Comparison, inputs: InputOptions, html: Path | None, as_json: bool
+) -> None:
     """Raises the error that sums up the rows, after they are printed."""
     from delrec_compile.cli import comparison_page
     from delrec_compile.system.files import write_atomic
@@ -115,7 +117,7 @@ def _print_comparison(comparison: Comparison, html: Path | None, as_json: bool) 
         built = [r for r in comparison.rows if r.artifact]
         first = ([r for r in built if r.how == "native"] or built)[0]
         verb = "bench" if first.how == "native" else "run"
-        show_next(verb, first.artifact)
+        show_next(verb, first.artifact, *inputs.repeated())
 
 
 def flash(

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from delrec_compile.cli.options import DEFAULT, Force, Json
-from delrec_compile.cli.terminal import bar, note, plain, print_json, saying, show, show_next
+from delrec_compile.cli.terminal import (
+    bar,
+    note,
+    plain,
+    print_json,
+    saying,
+    show,
+    show_next,
+    unused,
+)
 
 if TYPE_CHECKING:
     from delrec_compile.data.summary import CountsInfo, Info
@@ -49,7 +58,7 @@ def data_synth(
         show(
             f"{path}: {made.utterances[name]:,} samples, {made.mean_spikes[name]:,.0f} spikes each"
         )
-    show_next("train", out, "-o", "net.safetensors")
+    show_next("train", out, "-o", unused("net.safetensors"))
 
 
 @data_app.command("info")
@@ -89,7 +98,7 @@ def _following(file: Path, info: Info | CountsInfo) -> tuple[object, ...]:
 
     folder = file if file.is_dir() else file.parent
     if not isinstance(info, CountsInfo) and len(list(folder.glob("*_train.h5"))) == 1:
-        return ("train", folder, "-o", "net.safetensors")
+        return ("train", folder, "-o", unused("net.safetensors"))
     if not isinstance(info, CountsInfo) or (info.inputs, info.dt_ms or 10.0) == (140, 10.0):
         return ("run", DEFAULT, "--input", file)
     return ()

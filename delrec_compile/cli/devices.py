@@ -97,7 +97,7 @@ def serve_command(
     def ready(port: int) -> None:
         _started(as_json, "serve", host, port, f"{key} on {host}:{port}, of tracker {place}")
         if not as_json:
-            show_next("check", "ARTIFACT", "--device", f"rpc://{place}/{key}")
+            show_next("bench", "--device", f"rpc://{place}/{key}")
 
     serve.server(key, at, host, port, ready, lambda text: print(printable(text), file=sys.stderr))
 
@@ -158,7 +158,8 @@ def bench_devices(
         print_json("bench", **result)
         return
     show_times(result)
-    show_next("check", path or "ARTIFACT", *inputs.repeated(), "--device", chosen[0])
+    if path is not None:
+        show_next("check", path, *inputs.repeated(), "--device", chosen[0])
 
 
 def show_remote(result: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from delrec_compile.cli.inputs import AUTO, PLAIN, InputOptions, chosen, with_inputs
 from delrec_compile.cli.options import AllowSilent, Force, Json
-from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.cli.terminal import print_json, saying, show, show_next, show_next_build, unused
 from delrec_compile.interop.options import OPTIONS, ImportOption
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def import_(
         print_json("import", **result)
         return
     _print_import(result)
-    show_next("build", path)
+    show_next_build(path)
 
 
 def _convert(
@@ -272,4 +272,4 @@ def export_nir(network: Network, out: Path, force: bool, as_json: bool) -> None:
         print_json("export", **result, bytes=size)
         return
     show(f"{out}: {nodes} nodes, {edges} edges, {size:,} bytes, NIR")
-    show_next("import", out, "-o", "again.safetensors")
+    show_next("import", out, "-o", unused("again.safetensors"))

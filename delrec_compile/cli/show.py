@@ -9,7 +9,7 @@ import typer
 
 from delrec_compile.bundled import NETWORKS
 from delrec_compile.cli.options import DEFAULT, Json
-from delrec_compile.cli.terminal import print_json, show, show_next
+from delrec_compile.cli.terminal import print_json, show, show_next, show_next_build
 
 Shown = Annotated[
     str,
@@ -48,7 +48,7 @@ def _show_network(model: str, as_json: bool) -> None:
     show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
     for key, value in summary["notes"].items():
         show(f"{key}: {value}")
-    show_next("build", model)
+    show_next_build(model)
 
 
 def targets(as_json: Json = False) -> None:
@@ -66,7 +66,11 @@ def targets(as_json: Json = False) -> None:
         for r in rows
     ]
     show(tables.table("targets", ("target", "summary", "ready", "numeric modes", "fix"), cells))
-    show_next("build", "--target", rows[0]["name"])
+    ready = [r["name"] for r in rows if r["ready"]]
+    if ready:
+        show_next_build(target="x86_64" if "x86_64" in ready else ready[0])
+    else:
+        show_next("doctor")
 
 
 def doctor(as_json: Json = False) -> None:
@@ -84,4 +88,4 @@ def doctor(as_json: Json = False) -> None:
     if bad:
         raise typer.Exit(5)
     if not as_json:
-        show_next("build")
+        show_next_build()

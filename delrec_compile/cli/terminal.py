@@ -11,7 +11,10 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from delrec_compile.bundled import DEFAULT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,6 +83,23 @@ def _program() -> list[str]:
     if os.path.basename(called) == PROGRAM and os.access(called, os.X_OK):  # noqa: PTH119
         return [called]
     return [sys.executable, "-m", "delrec_compile"]
+
+
+def unused(name: str) -> str:
+    """The file name, with a number where such a file exists."""
+    path = Path(name)
+    number = 1
+    while path.exists():
+        number += 1
+        path = Path(name).with_stem(f"{Path(name).stem}-{number}")
+    return str(path)
+
+
+def show_next_build(model: object = DEFAULT, *options: object, target: str = "x86_64") -> None:
+    """Prints the command that builds a network, also where its folder is there already."""
+    chosen = () if target == "x86_64" else ("--target", target)
+    there = Path(f"{Path(str(model)).stem}-{target}").is_dir()
+    show_next("build", model, *chosen, *options, *(("--force",) if there else ()))
 
 
 def show_next(*arguments: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli.options import Force, Json, Name
-from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next
+from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next_build
 
 if TYPE_CHECKING:
     from delrec_compile.data.sets import Sets
@@ -183,4 +183,4 @@ def _print_training(out: Path, result: TrainResult, files: list[Path], as_json: 
     show(tables.table(f"{out}, frozen", ("set", "accuracy"), rows))
     for file in files:
         show(f"wrote {file}")
-    show_next("build", out)
+    show_next_build(out)

@@ -32,6 +32,7 @@ from delrec_compile.cli.terminal import (
     saying,
     show,
     show_next,
+    show_next_build,
 )
 
 if TYPE_CHECKING:
@@ -266,4 +267,4 @@ def db_export(
     for path in written:
         show(str(path))
     show(f"{len(written)} winners")
-    show_next("build")
+    show_next_build()

@@ -85,6 +85,8 @@ def import_(
     **options: Any,
 ) -> None:
     """Convert another framework's model to a network, and compare their spikes."""
+    from delrec_compile.network import checkpoint
+
     _check_numbers(options["max_input"], options["dt_ms"], density)
     options["input_shape"] = _shape(options["input_shape"])
     if dry_run:
@@ -97,7 +99,7 @@ def import_(
         print_json("import", **result)
         return
     _print_import(result)
-    show_next_build(path)
+    show_next_build(path, checkpoint.load(path).name)
 
 
 def _convert(

@@ -48,7 +48,7 @@ def _show_network(model: str, as_json: bool) -> None:
     show(tables.table("state of the ONNX step", ("tensor", "shape", "meaning"), state))
     for key, value in summary["notes"].items():
         show(f"{key}: {value}")
-    show_next_build(model)
+    show_next_build(model, summary["name"])
 
 
 def targets(as_json: Json = False) -> None:

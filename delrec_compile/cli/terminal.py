@@ -95,11 +95,14 @@ def unused(name: str) -> str:
     return str(path)
 
 
-def show_next_build(model: object = DEFAULT, *options: object, target: str = "x86_64") -> None:
-    """Prints the command that builds a network, also where its folder is there already."""
+def show_next_build(model: object = DEFAULT, name: str = "", target: str = "x86_64") -> None:
+    """Prints the command that builds a network, also where its folder is there already.
+
+    name: of the network, by default that of its file.
+    """
     chosen = () if target == "x86_64" else ("--target", target)
-    there = Path(f"{Path(str(model)).stem}-{target}").is_dir()
-    show_next("build", model, *chosen, *options, *(("--force",) if there else ()))
+    there = Path(f"{name or Path(str(model)).stem}-{target}").is_dir()
+    show_next("build", model, *chosen, *(("--force",) if there else ()))
 
 
 def show_next(*arguments: object) -> None:

@@ -77,7 +77,21 @@ def tune(
         return
     show_tuned(tuned)
     shown = None if numeric == FLOAT32 else numeric
-    show_next(*_arguments("build", model, target, cpu=cpu, numeric=shown, db=db))
+    there = _is_built(model, target, numeric, cpu)
+    following = _arguments("build", model, target, cpu=cpu, numeric=shown, db=db)
+    show_next(*following, *(("--force",) if there else ()))
+
+
+def _is_built(model: str, target: str, numeric: str, cpu: str | None) -> bool:
+    """Whether the folder is there that a build would make."""
+    from delrec_compile import targets
+    from delrec_compile.artifact.abi import artifact_name
+    from delrec_compile.compiler.build import default_folder
+    from delrec_compile.network import checkpoint
+
+    profile, name = targets.load(target), artifact_name(checkpoint.load(model).name)
+    mode = profile.numeric_mode(numeric)
+    return Path(default_folder(name, profile.name, mode, cpu, 1)).is_dir()
 
 
 def _search(

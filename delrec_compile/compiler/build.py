@@ -65,7 +65,7 @@ def build(
     check_calibration(mode, calibrate)
     samples = None if calibrate is None else read_inputs(network, calibrate).samples
     name = artifact_name(network.name)
-    out = _output(out, _default_name(name, profile.name, mode, cpu, unroll))
+    out = _output(out, default_folder(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
     _check_before(profile, cpu, dump, unroll)
     with staging(out, force) as stage:
@@ -130,7 +130,7 @@ def _compiled_network(
     return quantised
 
 
-def _default_name(name: str, target: str, mode: Numeric, cpu: str | None, unroll: int) -> str:
+def default_folder(name: str, target: str, mode: Numeric, cpu: str | None, unroll: int) -> str:
     """Name of the folder: builds of other options lie beside each other."""
     options = [cpu or "", f"unroll{unroll}" if unroll > 1 else "", mode if mode.is_integer else ""]
     return "-".join(filter(None, (name, target, *options)))

@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from delrec_compile.aliases import F32
 from delrec_compile.network.torch_step import Step
 from delrec_compile.ops.neuron import BROKEN
+from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 
@@ -87,6 +88,24 @@ def test_after_a_faulty_count_a_run_comes_back_to_the_clean_one(fault: float) ->
             assert all(np.abs(v).max() <= BROKEN for v in faulty.values())
         for k, v in clean.items():
             np.testing.assert_array_equal(faulty[k], v)
+
+
+@pytest.mark.parametrize("target", ["x86_64", "cuda"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_compiled_code_comes_back_to_the_clean_run(
+    fault: float, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, case = cases.network("feed_forward"), cases.CASES["feed_forward"]
+    clean = cases.counts(case, steps=260)  # 1e30 leaks away in some 130
+    faulty = clean.copy()
+    faulty[20, 0, ::2] = fault
+    artifact = artifact_here(network, target, tmp_path)
+    session = GpuSession(artifact, emulated=True) if target == "cuda" else Session(artifact)
+    monkeypatch.setattr(session, "_checked", lambda x: np.ascontiguousarray(x, np.float32))
+    want, have = session.trace(clean), session.trace(faulty)
+    assert np.isfinite(have.y).all()
+    np.testing.assert_array_equal(have.y[-40:], want.y[-40:])
+    assert want.spikes[-1][-40:].any()
 
 
 MAIN = """

@@ -40,7 +40,7 @@ class EmulatedRunner(KernelRunner):
     a chip, in one that is linked now and has more room.
 
     instructions: instructions of `_run`, one figure per step so far. stack_bytes: deepest stack so
-    far.
+    far; more than the manifest says is a DeviceError.
     """
 
     name = "emulated"
@@ -57,7 +57,7 @@ class EmulatedRunner(KernelRunner):
         self.tracer = self.program if m.is_library else self._tracer(artifact.path)
         self.seen = self._allocated(self.tracer)
         self.instructions: list[int] = []
-        self.stack_bytes = 0
+        self.stack_bytes, self.bound = 0, m.stack_bytes
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the emulated machine."""
@@ -118,6 +118,11 @@ class EmulatedRunner(KernelRunner):
                 raise DeviceError(f"run returned {done.result} in the emulator")
             self.instructions.append(done.instructions)
             self.stack_bytes = max(self.stack_bytes, done.stack_bytes)
+            if self.bound is not None and self.stack_bytes > self.bound:
+                raise DeviceError(
+                    f"a step took {self.stack_bytes} bytes of stack, over the {self.bound} that the "
+                    "manifest says; report this"
+                )
             y[t] = np.frombuffer(machine.read(at.y, self.outputs * 4), "<f4")
         return y
 

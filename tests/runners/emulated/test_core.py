@@ -9,7 +9,7 @@ import numpy as np
 from fixtures.staged import artifact_here
 from helpers import refusal
 
-from delrec_compile.errors import ParityError
+from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.runners.emulated.core import EmulatedRunner
 
 
@@ -21,3 +21,14 @@ def test_kernels_that_differ_are_a_parity_error(tmp_path: Path) -> None:
     runner.program._uc.mem_write(at, np.float32(3).tobytes())  # type: ignore[attr-defined]
     with refusal(ParityError, "the tracing kernel and the kernel without trace compute", 6):
         runner.trace(cases.counts(cases.CASES["mixed"], steps=3))
+
+
+def test_more_stack_than_the_manifest_says_is_an_error(tmp_path: Path) -> None:
+    artifact = artifact_here(cases.network("mixed"), "cortex_m4", tmp_path)
+    x = cases.counts(cases.CASES["mixed"], steps=3)
+    runner = EmulatedRunner(artifact)
+    runner.outputs_of(x)
+    assert 0 < runner.stack_bytes <= artifact.manifest.stack_bytes <= 4096
+    runner.bound = runner.stack_bytes - 1
+    with refusal(DeviceError, r"a step took \d+ bytes of stack, over the \d+ that the manifest", 8):
+        runner.outputs_of(x)

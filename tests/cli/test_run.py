@@ -7,8 +7,12 @@ from pathlib import Path
 
 import h5py
 from fixtures.command import ok, refused
+from helpers import refusal
 
+from delrec_compile.cli.inputs import InputOptions
 from delrec_compile.data.samples import read_samples
+from delrec_compile.errors import ParityError
+from delrec_compile.evaluation.parity import accept_silence
 
 
 def test_export_run_check(tmp_path):
@@ -67,7 +71,6 @@ def test_bench_json(artifacts):
 
 def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsys):
     from delrec_compile.cli import run as command
-    from delrec_compile.cli.inputs import InputOptions
     from delrec_compile.evaluation import report
     from delrec_compile.evaluation.latency import bench as latency
     from delrec_compile.runners import open as opening
@@ -92,3 +95,25 @@ def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsy
         command._print_parity(Path(path), parity, InputOptions("my.npz"), as_json=False)
         line = capsys.readouterr().out.splitlines()[-1]
         assert line == f"next: delrec-compile run {path} --input my.npz"
+
+
+def test_silence_is_refused_after_it_is_printed(capsys):
+    from delrec_compile.cli import run as command
+
+    parity = {
+        "target": "x86_64",
+        "sequences": 8,
+        "steps": 100,
+        "spikes": {"compared": 1000, "differing": 0, "first": None},
+        "membrane": {"max_abs_error": 0.0},
+        "firing": {"fired": [0, 0]},
+        "accuracy": None,
+        "reference": "torch",
+        "agrees": True,
+        "passed": False,
+    }
+    for as_json in (True, False):
+        with refusal(ParityError, "proves nothing; .*--allow-silent", 6):
+            command._print_parity(Path("out"), parity, InputOptions(), as_json)
+        assert capsys.readouterr().out
+    command._print_parity(Path("out"), accept_silence(parity), InputOptions(), as_json=True)

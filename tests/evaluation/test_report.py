@@ -89,3 +89,12 @@ def test_the_line_of_a_benchmark_names_its_form() -> None:
     )
     batch = Bench((), {**WORKLOAD, "form": "batch", "batch": 256})
     assert "whole samples of 256 streams at once" in report.bench_line(batch)
+
+
+def test_a_warning_names_the_layers_that_never_fired() -> None:
+    check: dict[str, Any] = {"firing": {"fired": [3, 0, 0]}}
+    (line,) = report.silence_lines([check])
+    assert line.startswith("warning: layers 1, 2 never fired")
+    for fired in ([3, 1, 2], [0, 0, 0]):  # where none fires, the check does not pass
+        assert report.silence_lines([{"firing": {"fired": fired}}]) == []
+    assert report.silence_lines([{}]) == []

@@ -159,6 +159,8 @@ class Target:
             raise UnsupportedError(
                 "form 'library' needs an [llvm] table, and no other form has one"
             )
+        if self.llvm and any(choice.schedule.bytes == "words" for choice in self.schedules):
+            raise UnsupportedError("bytes = 'words' is for C text; with [llvm], take 'wide'")
         if (self.form == "cuda") != bool(self.arch):
             raise UnsupportedError("form 'cuda' needs 'arch', and no other form has it")
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from delrec_compile.artifact.abi import Header, StateTensor, StateVariable, c_name, state_from_json
+from delrec_compile.artifact.abi import (
+    Header,
+    StateTensor,
+    StateVariable,
+    artifact_name,
+    c_name,
+    checked_name,
+    state_from_json,
+)
+from delrec_compile.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -58,3 +67,24 @@ def test_a_header_tells_sizes_and_offsets(prefix: str, offsets: list[int]) -> No
         ("clock", 1, "int32"),
     ]
     assert Header.parse("", "net") == Header({}, (), "")
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [("kitchen", "kitchen"), ("best.epoch-3", "best_epoch_3"), ("test", "n_test"), ("3x", "n_3x")],
+)
+def test_an_artifact_is_named_after_its_network(network: str, name: str) -> None:
+    assert artifact_name(network) == name
+    assert artifact_name(network, "bath") == "bath"
+
+
+def test_names_that_are_too_long_or_taken_are_refused() -> None:
+    for refused, message in (
+        ("a" * 300, "aaaaaaaaaaaaaaaaaaaa... of 300 letters"),
+        ("pthread", "CMake or the linker has that name"),
+        ("a-b", "a letter, then letters, digits and _ are required"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            checked_name(refused)
+    with pytest.raises(UsageError, match=r"has 300 letters; at most 64 are allowed: .*--name"):
+        artifact_name("a" * 300)

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from helpers import refusal, tree
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.abi import c_name
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.compiler.assemble import assemble
@@ -340,3 +341,14 @@ def test_what_is_no_artifact(tmp_path: Path) -> None:
             InputError, "is not an artifact of this project|no such file|is an empty file", 3
         ):
             load_artifact(path)
+
+
+def test_builds_of_other_options_lie_beside_each_other() -> None:
+    every = {
+        module._default_name("net", "x86_64", mode, cpu, unroll)
+        for mode in (Numeric.FLOAT32, Numeric.INT8)
+        for cpu in (None, "x86-64-v3")
+        for unroll in (1, 8)
+    }
+    assert len(every) == 8
+    assert {"net-x86_64", "net-x86_64-x86-64-v3-unroll8-int8"} <= every

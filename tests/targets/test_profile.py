@@ -96,6 +96,7 @@ def test_a_chip_is_refused_when_its_profile_loads(
     ("name", "old", "new", "message"),
     [
         ("x86_64", "^mcpu", "mcp", r"\[llvm\]: unknown key 'mcp'; did you mean 'mcpu'"),
+        ("arm_cpu_v6", "^events = ", 'bytes = "words"\nevents = ', "'words' is for C text"),
         ("x86_64", "^mcpu.*", "", r"\[llvm\]: 'mcpu' is missing or not text"),
         ("x86_64", "^kind.*", 'kind = "c"', r"\[llvm\]: kind = 'c'; allowed: llvm"),
         ("x86_64", r"^\[llvm\](.|\n)*?\n\n", "", r"form 'library' needs an \[llvm\] table"),

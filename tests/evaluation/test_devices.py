@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -24,7 +25,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return dict(results[url])
 
     monkeypatch.setattr(devices.child, "call", call)
-    monkeypatch.setattr(devices, "_folder", lambda _: None)
+    monkeypatch.setattr(devices, "_network", lambda _: None)
+    monkeypatch.setattr(devices, "stored", lambda *_: contextlib.nullcontext("samples"))
     return results
 
 

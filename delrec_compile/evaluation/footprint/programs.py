@@ -108,7 +108,9 @@ def _ours(artifact: Artifact, name: str, folder: Path) -> Program:
     if name != "shared":
         linked = _static(artifact)
     includes = [f"-I{root / part}" for part in ("include", "src", "test")]
-    form = ["-static"] if name != "shared" else []
+    # the library has a SONAME: the loader looks for it by that name, in these folders
+    found = ["-Xlinker", "-rpath", "-Xlinker", str(library.parent)]
+    form = ["-static"] if name != "shared" else found
     toolchain.run_cc(*FLAGS, *includes, *form, source, *linked, "-o", out, cross=triple)
     size = out.stat().st_size + (library.stat().st_size if name == "shared" else 0)
     return Program(name, (str(out),), size, m.steps_per_call, m.outputs, m.counts)

@@ -79,5 +79,7 @@ class CompilerCrash(DelrecError):  # noqa: N818
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = near or [k for k in known if len(word) > 2 and k.startswith(word)]
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -7,7 +7,8 @@ from delrec_compile.ops.nodes import Nodes
 FIRES = ("at", "above")
 RESETS = ("hard", "soft", "soft_later")
 
-# attributes of the function: beta, threshold, v_reset
+# Attributes of the function: beta, threshold, v_reset. No cast of a truth value and no comparison but
+# Less, which every engine has; 1.0000001e30 is the number next to 1e30.
 SHARED_CONSTANTS = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
 Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
@@ -17,13 +18,15 @@ Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
     reset_value = Constant <value_float: float = @v_reset> ()
     leaked = Mul (v, beta_value)
     m = Add (leaked, current)
-    fires = GreaterOrEqual (m, threshold_value)
-    spikes = Cast <to = 1> (fires)
     below = Less (m, threshold_value)
-    lowest = Constant <value_float: float = -1e30> ()
-    sound = GreaterOrEqual (m, lowest)
-    stays = And (below, sound)
-    v_next = Where (stays, m, reset_value)
+    lower = Constant <value_float: float = -1.0000001e30> ()
+    sound = Less (lower, m)
+    zero = Constant <value_float: float = 0.0> ()
+    one = Constant <value_float: float = 1.0> ()
+    above = Where (sound, one, zero)
+    spikes = Where (below, zero, above)
+    kept = Where (sound, m, reset_value)
+    v_next = Where (below, kept, reset_value)
 }
 """
 # beta, threshold, v_reset: () or (N,)
@@ -48,15 +51,15 @@ BODIES = {
     stays = {stays} (m, threshold)
     after = Where (stays, m, less)
     size = Abs (m)
-    broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (size, broken)
+    broken = Constant <value_float: float = 1.0000001e30> ()
+    sound = Less (size, broken)
     v_next = Where (sound, after, v_reset)""",
     "soft_later": """fired = {fires} (v, threshold)
     less = Sub (sum, threshold)
     m = Where (fired, less, sum)
     size = Abs (m)
-    broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (size, broken)
+    broken = Constant <value_float: float = 1.0000001e30> ()
+    sound = Less (size, broken)
     v_next = Where (sound, m, v_reset)""",
 }
 GAIN = """

@@ -196,8 +196,8 @@ def emit_healed(e: Emitter, m: Any, lanes: int) -> Any:
 
 # of the ONNX functions of readouts: m to v_next
 HEALED = """size = Abs (m)
-    broken = Constant <value_float: float = 1e30> ()
-    sound = LessOrEqual (size, broken)
+    broken = Constant <value_float: float = 1.0000001e30> ()
+    sound = Less (size, broken)
     zero = Constant <value_float: float = 0.0> ()
     v_next = Where (sound, m, zero)"""
 

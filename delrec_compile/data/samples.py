@@ -21,7 +21,7 @@ GROUP = 5  # units of a channel, where nothing states a width
 
 BUNDLED = ("samples", "words")  # the second is the old name
 HDF5 = (".h5", ".hdf5")
-NEEDED = f"samples ({', '.join((*SUFFIXES, *HDF5))}, a folder with a *_test.h5, or '{BUNDLED[0]}')"
+NEEDED = f"a file of samples ({', '.join((*SUFFIXES, *HDF5))}, a *_test.h5 folder, '{BUNDLED[0]}')"
 
 
 def first(samples: Events, limit: int | None) -> Events:

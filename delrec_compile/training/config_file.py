@@ -42,8 +42,10 @@ def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
     """Options of `name=value` texts. Raises UsageError."""
     values = {}
     for option in options:
-        name, _, text = option.partition("=")
+        name, equals, text = option.partition("=")
         _check_name(f"--set {option}", name, kinds)
+        if not equals:
+            raise UsageError(f"--set {option}: a value is required, such as --set {option}=VALUE")
         try:
             values[name] = kinds[name](text)
         except ValueError as error:

@@ -35,4 +35,4 @@ def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
     assert "next: delrec-compile run conv_delay_256 --input samples" in ok(
         "data", "info", "samples"
     )
-    assert "is Python code; samples (" in refused(3, "data", "info", __file__)
+    assert "is Python code; a file of samples (" in refused(3, "data", "info", __file__)

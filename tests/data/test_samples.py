@@ -27,7 +27,7 @@ def test_a_file_is_read_by_its_suffix(name: str, tmp_path: Path, bundled: events
 
 
 def test_an_unknown_suffix_names_the_known_ones() -> None:
-    with refusal(DataError, r"a.wav: no such file; samples \(.npz, .npy, .csv, .h5", 3):
+    with refusal(DataError, r"a.wav: no such file; a file of samples \(.npz, .npy, .csv, .h5", 3):
         samples.read_samples("a.wav")
 
 

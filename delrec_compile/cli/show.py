@@ -74,17 +74,17 @@ def targets(as_json: Json = False) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Probe every tool that a command may need; exit 5 when one is missing."""
+    """Probe every tool that a command may need; exit 5 when a build for this machine lacks one."""
     from delrec_compile.cli import tables
     from delrec_compile.system.doctor import doctor as probe
 
     findings = probe()
-    bad = [f for f in findings if not f.ok]
+    bad = [f for f in findings if f.required and not f.ok]
     if as_json:
         print_json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
     else:
         columns = ("tool", "state", "found", "needed for", "fix")
-        show(tables.table("this machine", columns, tables.finding_rows(findings)))
+        show(tables.left_table("this machine", columns, tables.finding_rows(findings)))
     if bad:
         raise typer.Exit(5)
     if not as_json:

@@ -62,4 +62,4 @@ def parity_table(checks: Sequence[dict[str, Any]]) -> Table:
 def finding_rows(findings: Iterable[Finding]) -> report.Rows:
     """A row for each tool that `doctor` probed."""
     for f in findings:
-        yield (f.name, "ok" if f.ok else "missing", f.detail, f.needed_for, f.fix)
+        yield (f.name, f.state, f.detail, f.needed_for, f.fix)

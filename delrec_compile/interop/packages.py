@@ -7,11 +7,12 @@ import warnings
 from typing import Any
 
 from delrec_compile.errors import ToolchainError
+from delrec_compile.system.extras import install
 
 INSTALL_HINT = {
-    "nir": "pip install 'delrec-compile[nir]'",
-    "snntorch": "pip install 'delrec-compile[bench]'",
-    "spikingjelly": "pip install 'delrec-compile[bench]'",
+    "nir": install("nir"),
+    "snntorch": install("bench"),
+    "spikingjelly": install("bench"),
     "norse": "pip install norse",
 }
 

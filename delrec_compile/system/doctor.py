@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
+import shlex
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.errors import CompilerCrash, DelrecError, ToolchainError
 from delrec_compile.system import child, nvrtc, toolchain, tvm_loader
+from delrec_compile.system.extras import install
+from delrec_compile.system.folders import work_folder
 
 if TYPE_CHECKING:
     from delrec_compile.targets import Target
 
-PACKAGES = ("torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy")
+PACKAGES = (
+    *("numpy", "torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy"),
+    *("jinja2", "pyelftools"),
+)
 
 
 @dataclass(frozen=True)
 class Finding:
     """A probe's result. needed_for: commands that need the tool. fix: command that installs it; empty
-    where it works.
+    where it works. required: whether a build for this machine needs it.
     """
 
     name: str
@@ -29,13 +38,28 @@ class Finding:
     detail: str
     needed_for: str
     fix: str = ""
+    required: bool = False
+
+    @property
+    def state(self) -> str:
+        """ok, or what is wrong: missing, or not there and optional."""
+        return "ok" if self.ok else "missing" if self.required else "optional"
 
 
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     findings = [_package(name) for name in PACKAGES]
     findings += [_tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
-    return [*findings, _cuda(), _espeak(), _rpc(), _ssh()]
+    return [
+        *findings,
+        _cuda(),
+        _espeak(),
+        _rpc(),
+        _ssh(),
+        *_chosen_compilers(),
+        _temporary(),
+        _home(),
+    ]
 
 
 def missing(target: Target) -> list[str]:
@@ -61,8 +85,26 @@ def _package(name: str) -> Finding:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", "everything", f"pip install {name}")
-    return Finding(name, True, version, "everything")
+        fix = f"pip install {name}"
+        return Finding(name, False, "not installed", "everything", fix, required=True)
+    if wrong := _wrong_version(name, version):
+        return Finding(name, False, wrong[0], "everything", wrong[1], required=True)
+    return Finding(name, True, version, "everything", required=True)
+
+
+def _wrong_version(name: str, version: str) -> tuple[str, str] | None:
+    """What is wrong with a version, and the command that mends it; None where it is allowed."""
+    from packaging.requirements import Requirement
+
+    try:
+        lines = importlib.metadata.requires("delrec-compile") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for required in map(Requirement, lines):
+        allowed = required.specifier
+        if required.name == name and not allowed.contains(version, prereleases=True):
+            return f"{version}; {allowed} is required", f"pip install '{name}{allowed}'"
+    return None
 
 
 def _tvm_ffi() -> Finding:
@@ -70,15 +112,15 @@ def _tvm_ffi() -> Finding:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, False, "not installed", "build", fix)
+        return Finding(name, False, "not installed", "build", fix, required=True)
     if version.startswith("0.1.15"):
         detail = f"{version} crashes in tvm.ir.save_json"
-        return Finding(name, False, detail, "build", fix)
+        return Finding(name, False, detail, "build", fix, required=True)
     try:
         child.call("delrec_compile.system.doctor:save_json")
     except CompilerCrash as error:
-        return Finding(name, False, f"{version}: {error}", "build", fix)
-    return Finding(name, True, version, "build")
+        return Finding(name, False, f"{version}: {error}", "build", fix, required=True)
+    return Finding(name, True, version, "build", required=True)
 
 
 def save_json() -> None:
@@ -89,12 +131,51 @@ def save_json() -> None:
     tvm.ir.save_json(tvm.tirx.IntImm("int32", 1))
 
 
+def _temporary() -> Finding:
+    """The folder of temporary files, in which libraries are loaded."""
+    name, needed, folder = "temporary files", "everything", tempfile.gettempdir()
+    chosen = os.environ.get("TMPDIR")
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        detail, fix = f"{folder} is mounted noexec", "export TMPDIR=FOLDER of another file system"
+        return Finding(name, False, detail, needed, fix, required=True)
+    if chosen and Path(chosen).absolute() != Path(folder).absolute():
+        detail = f"TMPDIR is '{chosen}', which cannot be written: {folder} is used"
+        return Finding(name, False, detail, needed, "unset TMPDIR")
+    return Finding(name, True, folder, needed)
+
+
+def _home() -> Finding:
+    """The place of caches."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if cache == Path(tempfile.gettempdir()) / f"delrec-compile-{os.getuid()}":
+        detail = f"no home that can be written: caches are in {cache}"
+        return Finding("home", False, detail, "tune, caches", "export HOME=FOLDER of your own")
+    return Finding("home", True, str(cache), "tune, caches")
+
+
 def _compiler() -> Finding:
+    name, needed = "C compiler", "build"
     try:
         command = toolchain.cc()
+        with work_folder() as folder:
+            (folder / "x.c").write_text("int x(void) { return 3; }\n")
+            toolchain.run_cc("-shared", "-fPIC", folder / "x.c", "-o", folder / "x.so")
     except ToolchainError:
-        return Finding("C compiler", False, "none found", "build", toolchain.INSTALL_HINT)
-    return Finding("C compiler", True, " ".join(command), "build")
+        hint = toolchain.INSTALL_HINT
+        return Finding(name, False, "none found", needed, hint, required=True)
+    except DelrecError as error:
+        detail = f"{' '.join(command)}: {error}"
+        return Finding(name, False, detail, needed, toolchain.INSTALL_HINT, required=True)
+    return Finding(name, True, " ".join(command), needed, required=True)
+
+
+def _chosen_compilers() -> list[Finding]:
+    """A finding for each of CC and CXX that is set and not found, so that another one is used."""
+    return [
+        Finding(name, False, f"'{chosen}' is not found: another is used", "build", f"unset {name}")
+        for name in ("CC", "CXX")
+        if (chosen := os.environ.get(name)) and not shutil.which(shlex.split(chosen)[0])
+    ]
 
 
 def _zig() -> Finding:
@@ -103,6 +184,8 @@ def _zig() -> Finding:
     except importlib.metadata.PackageNotFoundError:
         fix = toolchain.CROSS_HINT
         return Finding("ziglang", False, "not installed", "build for other machines", fix)
+    if wrong := _wrong_version("ziglang", version):
+        return Finding("ziglang", False, wrong[0], "build for other machines", wrong[1])
     return Finding("ziglang", True, version, "build for other machines")
 
 
@@ -123,10 +206,13 @@ def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu
     versions = []
     for package in packages:
         try:
-            versions.append(f"{package} {importlib.metadata.version(package)}")
+            version = importlib.metadata.version(package)
+            versions.append(f"{package} {version}")
         except importlib.metadata.PackageNotFoundError:
-            fix = f"pip install 'delrec-compile[{extra}]'"
+            fix = install(extra)
             return Finding(name, False, f"{package} is not installed", needed, fix)
+        if wrong := _wrong_version(package, version):
+            return Finding(name, False, f"{package} {wrong[0]}", needed, wrong[1])
     return Finding(name, True, ", ".join(versions), needed)
 
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError, did_you_mean
+from delrec_compile.system.extras import install
 from delrec_compile.system.process import limit_s, timeout_message
 
-INSTALL_HINT = "pip install 'delrec-compile[cuda]'"
+INSTALL_HINT = install("cuda")
 # every product is rounded before it is added, as on every other target
 FLAGS = ("--fmad=false",)
 PLACES = ("nvidia.cuda_nvrtc", "nvidia.cu13")

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
+from delrec_compile.system.extras import install
 from delrec_compile.system.process import limit_s, refuse_full, timeout_message
 
-CROSS_HINT = "pip install 'delrec-compile[cross]'"
+CROSS_HINT = install("cross")
 INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
 TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
 ZIG = (sys.executable, "-P", "-m", "ziglang")  # -P: no file of the working folder is run

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.errors import ToolchainError
 from delrec_compile.network.model import Network
+from delrec_compile.system.extras import install
 from delrec_compile.training.state import Epoch
 
 
@@ -20,7 +21,7 @@ def available() -> Any:
         from matplotlib import figure
     except ImportError as error:
         raise ToolchainError(
-            "plots need matplotlib: pip install 'delrec-compile[plots]', or omit --plots"
+            f"plots need matplotlib: {install('plots')}, or omit --plots"
         ) from error
     return figure
 

@@ -38,6 +38,7 @@ STARTS = (
     "build step.onnx -o plain",
     "build small.safetensors --target portable_c -o sources",
     "data info counts.npz",
+    "inspect step.onnx",
     "tune small.safetensors",
 )
 

@@ -31,7 +31,7 @@ def test_the_first_column_is_text_and_the_others_are_numbers() -> None:
     assert [column.justify for column in table.columns] == ["left", "right"]
 
 
-@pytest.mark.parametrize(("ok", "state"), [(True, "ok"), (False, "missing")])
+@pytest.mark.parametrize(("ok", "state"), [(True, "ok"), (False, "optional")])
 def test_a_finding_is_a_row_with_its_fix(ok: bool, state: str) -> None:
     finding = Finding("qemu", ok, "/usr/bin/qemu", "boards", "apt-get install qemu")
     (row,) = tables.finding_rows([finding])

@@ -403,14 +403,14 @@ def test_an_unknown_architecture(tmp_path: Path) -> None:
 def test_no_compiler_for_cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvrtc, "_libraries", list)
     monkeypatch.setattr(nvrtc.shutil, "which", lambda name: None)
-    with pytest.raises(ToolchainError, match=r"pip install 'delrec-compile\[cuda\]'"):
+    with pytest.raises(ToolchainError, match=r"pip install .*'\S*\[cuda\]'"):
         nvrtc.find()
     finding = doctor._cuda()
     assert not finding.ok
-    assert finding.fix == "pip install 'delrec-compile[cuda]'"
+    assert finding.fix.endswith("[cuda]'")
     assert "cuda" in doctor.missing(targets.load("cuda"))
     monkeypatch.setattr(toolchain, "cc", lambda cross="": ["cc"])
-    with refusal(ToolchainError, r"pip install 'delrec-compile\[cuda\]'", 5, tmp_path):
+    with refusal(ToolchainError, r"pip install .*'\S*\[cuda\]'", 5, tmp_path):
         build(cases.network("mixed"), "cuda", tmp_path / "a")
 
 

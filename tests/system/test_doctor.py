@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import shutil
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from delrec_compile import targets
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.system import child, doctor
+from delrec_compile.system.extras import install
 
 
 def test_every_finding_is_ok_or_has_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,9 +36,11 @@ def test_an_empty_machine_names_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(shutil, "which", lambda _: None)
     found = {f.name: f for f in doctor.doctor()}
     assert found["torch"].fix == "pip install torch"
+    assert found["torch"].state == "missing"
+    assert found["emulator"].state == "optional"
     assert found["apache-tvm-ffi"].fix.startswith("pip install 'apache-tvm-ffi")
-    assert found["emulator"].fix == "pip install 'delrec-compile[emu]'"
-    assert found["RPC"].fix == "pip install 'delrec-compile[rpc]'"
+    assert found["emulator"].fix == install("emu")
+    assert found["RPC"].fix == install("rpc")
     assert found["qemu"].fix == "apt-get install qemu-system-arm"
     assert found["ssh"].fix == "apt-get install openssh-client"
     assert {"zig", "qemu"} <= set(doctor.missing(targets.load("cortex_m55")))
@@ -49,3 +56,45 @@ def test_a_broken_tvm_ffi_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "SIGSEGV" in finding.detail
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "0.1.15")
     assert "0.1.15 crashes" in doctor._tvm_ffi().detail
+
+
+def test_a_wrong_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "0.1")
+    wrong = doctor._package("onnx")
+    assert (wrong.ok, wrong.state) == (False, "missing")
+    assert wrong.detail.startswith("0.1; ")
+    assert wrong.fix.startswith("pip install 'onnx")
+    assert "0.1; " in doctor._zig().detail
+    assert "unicorn 0.1; " in doctor._emulator().detail
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2.13.0+cpu")
+    assert doctor._package("torch").ok
+
+
+def test_a_broken_compiler_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._compiler().ok
+    assert doctor._chosen_compilers() == []
+    monkeypatch.setenv("CC", "nosuch -m64")
+    assert doctor._compiler().ok
+    (chosen,) = doctor._chosen_compilers()
+    assert (chosen.name, chosen.fix, chosen.required) == ("CC", "unset CC", False)
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\necho 'error: no headers' >&2; exit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    found = doctor._compiler()
+    assert not found.ok
+    assert "no headers" in found.detail
+
+
+def test_places_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert doctor._temporary().ok
+    monkeypatch.setenv("TMPDIR", "/nosuch")
+    assert "TMPDIR is '/nosuch'" in doctor._temporary().detail
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    assert "mounted noexec" in doctor._temporary().detail
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert doctor._home().ok
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"delrec-compile-{os.getuid()}"))
+    assert not doctor._home().ok

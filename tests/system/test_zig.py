@@ -87,7 +87,7 @@ def test_errors_of_the_compiler_are_one_line(tmp_path: Path) -> None:
 def test_missing_tools_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda _: None)
     c = CORES["cortex_m4"]
-    with pytest.raises(ToolchainError, match=r"pip install 'delrec-compile\[cross\]'"):
+    with pytest.raises(ToolchainError, match=r"pip install .*'\S*\[cross\]'"):
         compile_c([demo(tmp_path)], tmp_path / "demo.o", c.triple, c.cpu)
 
 

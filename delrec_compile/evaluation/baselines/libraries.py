@@ -29,8 +29,9 @@ from delrec_compile.evaluation.baselines.baseline import (
 )
 from delrec_compile.evaluation.baselines.functional import rows
 from delrec_compile.network.model import ConvDelay, Layer, Network
+from delrec_compile.system.extras import install
 
-INSTALL_HINT = "pip install 'delrec-compile[bench]'"
+INSTALL_HINT = install("bench")
 
 
 class Library(Baseline):

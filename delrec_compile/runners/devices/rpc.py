@@ -26,8 +26,9 @@ from delrec_compile.runners.devices.url import Device
 from delrec_compile.runners.devices.wire import SLICE_US, Shape, check_code
 from delrec_compile.runners.runner import Trace
 from delrec_compile.system import tvm_loader
+from delrec_compile.system.extras import install
 
-INSTALL_HINT = "pip install 'delrec-compile[rpc]'"
+INSTALL_HINT = install("rpc")
 CONNECT_S = 10.0
 POLL_S = 0.5
 MAX_BYTES = 64 << 20  # size of one call's arrays

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-INSTALL_HINT = "pip install 'delrec-compile[emu]'"
+from delrec_compile.system.extras import install
+
+INSTALL_HINT = install("emu")
 
 TIMEOUT_S = 60.0
 

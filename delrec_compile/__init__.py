@@ -6,7 +6,7 @@ delrec_compile.plan_import("model.nir")      # what each of its parts becomes, o
 delrec_compile.export(net, "step.onnx")      # one step with explicit state
 artifact = delrec_compile.build(net)         # C library, no runtime
 session = delrec_compile.Session(artifact)   # call it from Python
-delrec_compile.check(artifact.path, samples)  # spikes against PyTorch, exactly
+delrec_compile.check(artifact.path)         # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside baselines
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
@@ -95,8 +95,8 @@ API = {
     "import_model": "interop.source",
     "load": "network.checkpoint",
     "load_artifact": "artifact.manifest",
-    "plan_import": "interop.source",
     "plan_build": "plain_onnx.plan",
+    "plan_import": "interop.source",
     "prove": "evaluation.proof",
     "read_inputs": "network.inputs",
     "read_samples": "data.samples",

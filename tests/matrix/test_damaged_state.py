@@ -161,8 +161,7 @@ def test_no_state_makes_c_sources_read_or_write_out_of_place(
     sizes["NEURONS"] = sum(layer.size for layer in network.layers)
     main = folder / "main.c"
     main.write_text(MAIN.replace("NAME", name))
-    files = [*(folder / "src").glob("*.c"), folder / "test" / f"{name}_trace.c", main]
-    files.append(folder / "test" / f"{name}_selftest.c")
+    files = [*(folder / "src").glob("*.c"), *(folder / "test").glob(f"{name}_*.c"), main]
     flags = ["-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags += [f"-D{k}={v}" for k, v in sizes.items()]
     flags += [f"-I{folder / part}" for part in ("include", "src", "test")]

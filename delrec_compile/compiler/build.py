@@ -60,10 +60,8 @@ def build(
     """
     profile = targets.load(target)
     mode = profile.numeric_mode(numeric)
-    if name is not None:
-        network = replace(network, name=checked_name(name))
-    check_calibration(mode, calibrate)
-    samples = None if calibrate is None else read_inputs(network, calibrate).samples
+    network = network if name is None else replace(network, name=checked_name(name))
+    samples = _calibration(network, mode, calibrate)
     name = artifact_name(network.name)
     out = _output(out, default_folder(name, profile.name, mode, cpu, unroll))
     check_output(out, force)
@@ -83,6 +81,12 @@ def build(
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
         return stage.complete(manifest, Artifact, prove, progress)
+
+
+def _calibration(network: Network, mode: Numeric, calibrate: Source | None) -> Events | None:
+    """The samples, as the network takes them. Raises UsageError for a mode that takes none."""
+    check_calibration(mode, calibrate)
+    return None if calibrate is None else read_inputs(network, calibrate).samples
 
 
 def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:

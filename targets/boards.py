@@ -43,6 +43,10 @@ CORES: dict[str, tuple[str, tuple[str, ...]]] = {
             *("arm64", "android", "graviton", "neoverse", "cortex_a5", "cortex_a7", "apple"),
         ),
     ),
+    "an ARMv6": (
+        "arm_cpu_v6",
+        ("armv6", "arm1176", "pi1", "pi_zero", "raspberry_pi_zero", "raspberry_pi_1", "rpi_zero"),
+    ),
     "an ARMv7": ("arm_cpu_v7", ("armv7", "armhf", "pi2", "beaglebone", "cortex_a8", "cortex_a9")),
     "an x86-64": (
         "x86_64",
@@ -65,7 +69,7 @@ FAMILIES = {
     "teensy": "a Teensy 3 is cortex_m4, a Teensy 4 cortex_m7",
     "cortex_m": "profiles of this name: cortex_m0plus, cortex_m3, cortex_m4, cortex_m7, cortex_m33 and "
     "cortex_m55",
-    "arm": "arm_cpu is a 64-bit ARM with Linux, arm_cpu_v7 one of 32 bits",
+    "arm": "arm_cpu is a 64-bit ARM with Linux, arm_cpu_v7 and arm_cpu_v6 have 32 bits",
     "riscv": "riscv32 is a chip, riscv64 a processor of 64 bits",
 }
 

@@ -31,6 +31,7 @@ def test_a_chip_whose_profile_this_is_names_it(name, profile):
         ("teensy41", "a Cortex-M7: take cortex_m7"),
         ("rp2350", "a Cortex-M33: take cortex_m33"),
         ("raspberry pi 4", "a 64-bit ARM: take arm_cpu;"),
+        ("raspberry-pi-zero", "an ARMv6: take arm_cpu_v6"),
         ("esp32s3", "no code of its own here, but a C compiler: take portable_c"),
         ("gpu", "a GPU of NVIDIA: take cuda"),
         ("cortex_m", "profiles of this name: cortex_m0plus"),

@@ -10,7 +10,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile import targets
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import InputError, UnsupportedError
 
 
 def test_the_folder_is_the_list() -> None:
@@ -38,7 +38,7 @@ def test_unknown_names() -> None:
         targets.load("toaster")
     with refusal(UnsupportedError, "unknown target '../pyproject'", 4):
         targets.load("../pyproject")
-    with refusal(UnsupportedError, "mine.toml: no such target profile; allowed: .*x86_64", 4):
+    with refusal(InputError, "mine.toml: no such target profile; allowed: .*x86_64", 3):
         targets.load("mine.toml")
 
 

@@ -32,3 +32,8 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
             TrainConfig.with_options((), path)
     with refusal(InputError, "none.toml cannot be read: No such file", 3):
         TrainConfig.with_options((), tmp_path / "none.toml")
+
+
+def test_a_name_without_a_value_is_refused() -> None:
+    with refusal(UsageError, "--set lr: a value is required, such as --set lr=VALUE", 2):
+        TrainConfig.with_options(["lr"])

@@ -39,7 +39,7 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system.files import check_suffix, write_atomic
 
 Shape = tuple[int, ...]
-PROOF_STEPS = 60  # steps
+PROOF_STEPS, PROOF_DENSITY = 60, 0.33  # steps; share of the inputs active in one
 
 
 def to_nir(network: Network) -> Any:
@@ -49,7 +49,7 @@ def to_nir(network: Network) -> Any:
     """
     graph = _Writer(network).graph()
     again = from_nir(graph).network
-    x = random_counts(network, PROOF_STEPS, 2, 0)
+    x = random_counts(network, PROOF_STEPS, 2, 0, PROOF_DENSITY)
     ours, theirs = (ReferenceRunner(n).trace(x) for n in (network, again))
     check = compare_spikes("the NIR graph", theirs.spikes, ours.spikes)
     if check.differing or not np.array_equal(ours.y, theirs.y):

@@ -43,6 +43,28 @@ Source = Annotated[
         help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state."
     ),
 ]
+Dump = Annotated[
+    Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
+]
+State = Annotated[
+    list[str] | None,
+    typer.Option(help="A pair INPUT=OUTPUT of an .onnx step that is state. Repeatable."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what each node of an .onnx step becomes.")
+]
+AllowUnproven = Annotated[
+    bool, typer.Option("--allow-unproven", help="Accept code that nothing here can run.")
+]
+Form = Annotated[
+    str,
+    typer.Option(
+        help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
+    ),
+]
+Batch = Annotated[
+    int | None, typer.Option(min=1, help="Streams per call, where an engine needs a fixed number.")
+]
 STEP, NIR = Path("step.onnx"), Path("network.nir")
 
 
@@ -61,21 +83,12 @@ def build(
     db: Db = None,
     device: Devices = None,
     inputs: InputOptions = PLAIN,
-    dump: Annotated[
-        Path | None, typer.Option(help="Write the result of each lowering phase to this folder.")
-    ] = None,
+    dump: Dump = None,
     allow_silent: AllowSilent = False,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(help="A pair INPUT=OUTPUT of an .onnx step that is state. Repeatable."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what each node of an .onnx step becomes.")
-    ] = False,
+    state: State = None,
+    dry_run: DryRun = False,
     force: Force = False,
-    allow_unproven: Annotated[
-        bool, typer.Option("--allow-unproven", help="Accept code that nothing here can run.")
-    ] = False,
+    allow_unproven: AllowUnproven = False,
     as_json: Json = False,
 ) -> None:
     """Compile a network, prove it against PyTorch, time it."""
@@ -90,12 +103,8 @@ def build(
     refuse_calibration(calibrate, numeric)
     check_store(db)
     options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
-    options |= {"numeric": numeric, "force": force, "dump": dump}
-    options |= {
-        "limit": inputs.limit,
-        "allow_unproven": allow_unproven,
-        "allow_silent": allow_silent,
-    }
+    options |= {"numeric": numeric, "force": force, "dump": dump, "limit": inputs.limit}
+    options |= {"allow_unproven": allow_unproven, "allow_silent": allow_silent}
     built = _build(model, target, out, calibrate, device or [], inputs, options)
     _print_build(built, inputs, as_json)
     judge_unproven(built.artifact.manifest.proven, built.artifact.path, allow_unproven)
@@ -162,17 +171,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The file [step.onnx, or network.nir].")
     ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
-        ),
-    ] = "portable",
+    form: Form = "portable",
     unroll: Annotated[int, typer.Option(min=1, help="Time steps per call.")] = 1,
-    batch: Annotated[
-        int | None,
-        typer.Option(min=1, help="Streams per call, where an engine needs a fixed number."),
-    ] = None,
+    batch: Batch = None,
     name: Name = None,
     force: Force = False,
     as_json: Json = False,

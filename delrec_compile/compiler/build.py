@@ -11,7 +11,7 @@ from delrec_compile import targets
 from delrec_compile.aliases import Numeric, Progress
 from delrec_compile.artifact.abi import artifact_name, checked_name
 from delrec_compile.artifact.manifest import Artifact, Manifest
-from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
+from delrec_compile.artifact.package import checksums, named, staging, tools
 from delrec_compile.compiler.fitting import smaller
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
@@ -64,7 +64,6 @@ def build(
     samples = _calibration(network, mode, calibrate)
     name = artifact_name(network.name)
     out = _output(out, default_folder(name, profile.name, mode, cpu, unroll))
-    check_output(out, force)
     _check_before(profile, cpu, dump, unroll)
     with staging(out, force) as stage:
         folder = stage.folder
@@ -75,8 +74,8 @@ def build(
         progress(f"compiling for {profile.name} with TVM")
         work: dict[str, Any] = {"stage": str(folder), "name": name, "unroll": unroll, "cpu": cpu}
         work["target"] = target if target.endswith(".toml") else profile.name
-        work["dump"] = str(dump) if dump else None
-        work["db"] = str(Store(db).folder) if tuned else None
+        store = str(Store(db).folder) if tuned else None
+        work |= {"dump": str(dump) if dump else None, "db": store}
         built = _assembled(network, profile, mode, work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)

@@ -10,7 +10,7 @@ from typing import Any
 from delrec_compile import targets
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.abi import artifact_name
-from delrec_compile.artifact.package import check_output, checksums, named, staging, tools
+from delrec_compile.artifact.package import checksums, named, staging, tools
 from delrec_compile.artifact.plain import PlainArtifact, PlainManifest
 from delrec_compile.compiler.forms.library import check_cpu
 from delrec_compile.compiler.forms.machine import BuildMachine, kernel_symbol
@@ -46,7 +46,6 @@ def build_plain(
     graph = read(path, state=state)
     name = artifact_name(Path(path).stem, name)
     out = named(Path(out or "-".join(filter(None, (name, profile.name, cpu)))))
-    check_output(out, force)
     toolchain.cc(profile.triple)
     with staging(out, force) as stage:
         folder = stage.folder

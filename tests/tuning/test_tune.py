@@ -26,7 +26,7 @@ from delrec_compile.tuning.result import Limits
 
 def test_limits_and_targets_that_cannot_be(tmp_path: Path) -> None:
     network = cases.network(NAME)
-    with refusal(UsageError, "--jobs 0: at least 1 is required", 2, tmp_path):
+    with refusal(UsageError, "jobs=0: at least 1 is required", 2, tmp_path):
         delrec_compile.tune(network, "x86_64", jobs=0, db=tmp_path)
     with refusal(UnsupportedError, "GPUs have one schedule so far", 4, tmp_path):
         delrec_compile.tune(network, "cuda", db=tmp_path)

@@ -58,7 +58,7 @@ def build_plain(
             name=name,
             cpu=cpu,
         )
-        entries = {
+        entries: dict[str, Any] = {
             "name": name,
             "target": profile.name,
             "machine": profile.machine,
@@ -66,9 +66,8 @@ def build_plain(
             "inputs": graph.x.elements,
             "outputs": graph.y.elements,
         }
-        manifest = PlainManifest.from_json(
-            {**entries, **built, "tools": tools(), "files": checksums(folder)}
-        )
+        entries |= {**built, "tools": tools(), "files": checksums(folder)}
+        manifest = PlainManifest.from_json(entries)
         return stage.complete(manifest, PlainArtifact, prove, progress)
 
 

@@ -79,7 +79,7 @@ class InputOptions:
         for flag, value in (("--steps", self.steps), ("--lead", self.lead)):
             words += [] if value is None else [flag, str(value)]
         if self.sample_dt_ms is not None:
-            words += ["--dt-ms", f"{self.sample_dt_ms:g}"]
+            words += ["--dt-ms", str(self.sample_dt_ms)]
         if self.align_first_spike is not None:
             words.append(f"--{'' if self.align_first_spike else 'no-'}align-first-spike")
         return tuple(words)

@@ -122,10 +122,11 @@ def _read_csv(path: Path) -> Array:
             f"{path} has {size:,} bytes; a .csv of at most {LARGEST_TEXT:,} is read: use .npy"
         )
     try:
-        lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+        lines = path.read_text("utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text; a .csv has one line per step") from error
     first = 1 if lines and not any(map(_row, lines[0].split(","))) else 0  # a line of names
+    _refuse_numbered(path, lines)
     rows: list[list[float]] = []
     for number, line in enumerate(lines[first:], first + 1):
         row = _row(line)
@@ -140,6 +141,16 @@ def _read_csv(path: Path) -> Array:
             )
         rows.append(row)
     return np.array(rows) if rows else np.zeros((0, 0))
+
+
+def _refuse_numbered(path: Path, lines: list[str]) -> None:
+    """Raises DataError where the first line numbers the columns, as table programs write."""
+    first = _row(lines[0]) if lines else None
+    if first and len(first) > 2 and first in ([*range(len(first))], [*range(1, len(first) + 1)]):
+        raise DataError(
+            f"{path}, line 1 numbers the columns ({lines[0][:12]}...), which would be read as counts: "
+            "leave it out, or write names; if it is a step of such counts, use .npy"
+        )
 
 
 def _row(line: str) -> list[float] | None:
@@ -163,6 +174,8 @@ def _samples(path: Path, arrays: dict[str, Array], dt_ms: float) -> Events:
             f"arrays are: {present}"
         )
     counts, labels, keys = to_counts(path, values), _first(arrays, LABELS), _first(arrays, NAMES)
+    if keys is not None and keys.dtype.kind == "S":
+        keys = np.char.decode(keys, "utf-8", "replace")
     if keys is not None and (keys.dtype.kind != "U" or keys.ndim != 1):
         raise DataError(
             f"{path}: keys are {keys.dtype}; a one-dimensional array of text is required"
@@ -175,7 +188,16 @@ def _samples(path: Path, arrays: dict[str, Array], dt_ms: float) -> Events:
         names,
         None if speaker is None else require_ints(path, "speaker", speaker, len(counts)),
         _dt_ms(path, arrays.get("dt_ms"), dt_ms),
+        unread=_unread(arrays),
     )
+
+
+def _unread(arrays: Mapping[str, Array]) -> tuple[str, ...]:
+    """Names of the arrays that nothing here takes."""
+    taken = {"speaker", "dt_ms"}
+    for names in (COUNTS, LABELS, NAMES):
+        taken |= set([name for name in names if name in arrays][:1])
+    return tuple(sorted(set(arrays) - taken))
 
 
 def _labels(path: Path, labels: Array | None, n: int, names: tuple[str, ...] | None) -> Ints | None:

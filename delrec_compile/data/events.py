@@ -28,7 +28,8 @@ class Events:
 
     counts: (n, steps, channels) spikes per bin. labels: (n,), or None. keys: class names, or None.
     speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of the file that
-    come after the last step and are therefore missing here.
+    come after the last step and are therefore missing here. unread: arrays of the file that are none
+    of these.
     """
 
     counts: Counts
@@ -37,6 +38,7 @@ class Events:
     speaker: Ints | None
     dt_ms: float
     outside: float = 0.0
+    unread: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -110,11 +110,14 @@ def batches(samples: Events, size: int = BATCH) -> Iterator[tuple[slice, F32]]:
         yield at, np.ascontiguousarray(samples.counts[at].transpose(1, 0, 2), np.float32)
 
 
-def fitting(samples: Events, inputs: int) -> Events:
+def fitting(samples: Events, inputs: int, name: str = "the samples") -> Events:
     """The samples, if they have as many inputs as the network takes. Raises DataError."""
     if samples.channels != inputs:
+        have = "have" if name.endswith(" samples") else "has"
+        order = "pass samples of that width, or 'random'"
+        if inputs in samples.counts.shape[:2]:
+            order = "the axes are (samples, steps, inputs), in this order: transpose them"
         raise DataError(
-            f"the samples have {samples.channels} inputs per step, the network takes {inputs}; "
-            "pass samples of that width, or 'random'"
+            f"{name} {have} {samples.channels} inputs per step, the network takes {inputs}; {order}"
         )
     return samples

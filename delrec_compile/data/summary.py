@@ -66,6 +66,7 @@ class CountsInfo:
     keys: tuple[str, ...] | None
     speakers: tuple[int, ...] | None
     size_bytes: int
+    unread: tuple[str, ...] = ()  # arrays that nothing here takes
 
     def lines(self) -> list[str]:
         """The summary in plain text."""
@@ -78,6 +79,7 @@ class CountsInfo:
             f"density: {self.density:.2%} of the inputs are active in a step",
             f"spikes per sample: {self.spikes_mean:,.0f} in the mean; largest count "
             f"{self.largest_count}",
+            *([f"not read: {', '.join(self.unread)}"] if self.unread else []),
         ]
 
 
@@ -99,6 +101,7 @@ def describe_counts(path: str | Path) -> CountsInfo:
         keys=events.keys,
         speakers=None if events.speaker is None else tuple(np.unique(events.speaker).tolist()),
         size_bytes=path.stat().st_size,
+        unread=events.unread,
     )
 
 

@@ -131,18 +131,18 @@ def _automatic(taker: Taker) -> Inputs:
 
 def _random_options(source: str) -> tuple[float | None, int]:
     """Density and seed of random:DENSITY:SEED. Raises UsageError."""
-    density, seed = None, 0
-    for word in source.split(":")[1:]:
-        try:
-            if word.isdecimal() and word != "1":
-                seed = int(word)
-            else:
-                density = float(word)
-        except ValueError:
-            raise UsageError(
-                f"'{source}': '{word}' is no number; allowed: random, random:SEED (an integer), "
-                "random:DENSITY (such as 0.1), random:DENSITY:SEED"
-            ) from None
+    words = source.split(":")[1:]
+    alone = len(words) == 1 and words[0].isdecimal() and words[0] != "1"
+    try:
+        density = float(words[0]) if words and not alone else None
+        seed = int(words[-1]) if alone or len(words) > 1 else 0
+        if len(words) > 2:
+            raise ValueError
+    except ValueError:
+        raise UsageError(
+            f"'{source}' is none of: random, random:SEED (an integer; a lone 1 is a density), "
+            "random:DENSITY (such as 0.1), random:DENSITY:SEED"
+        ) from None
     return density, seed
 
 
@@ -171,7 +171,11 @@ def _from_file(taker: Taker, source: str | Path, reading: Reading) -> Inputs:
     path = file_of(Path(source))
     if path.suffix not in HDF5:
         _refuse_binning(path, reading)
-        return _fitted(taker, read_samples(path, dt_ms=dt_ms), reading, str(path), "")
+        samples = read_samples(path, dt_ms=dt_ms)
+        text = f"inputs: {_counted(samples, path)} of {samples.dt_ms:g} ms"
+        if samples.unread:
+            text += f"; not read: {', '.join(samples.unread)}"
+        return _fitted(taker, samples, reading, str(path), text)
     steps = taker.steps if reading.steps is None else reading.steps
     align = (
         taker.align_first_spike if reading.align_first_spike is None else reading.align_first_spike
@@ -185,7 +189,7 @@ def _from_file(taker: Taker, source: str | Path, reading: Reading) -> Inputs:
         align_first_spike=bool(align),
         lead=lead or 0,
     )
-    text = f"inputs: {len(samples):,} samples of {path}, {samples.steps} steps of {dt_ms:g} ms"
+    text = f"inputs: {_counted(samples, path)} of {dt_ms:g} ms"
     text += ", first spike at step 0" if align else ""
     text += f", after {lead} empty step{'' if lead == 1 else 's'}" if lead else ""
     if samples.outside:
@@ -193,6 +197,11 @@ def _from_file(taker: Taker, source: str | Path, reading: Reading) -> Inputs:
     if not _same_step(dt_ms, taker.dt_ms):
         text += f"; the network's own step is {taker.dt_ms:g} ms: it was not made for this binning"
     return _fitted(replace(taker, dt_ms=dt_ms), samples, Reading(), str(path), text)
+
+
+def _counted(samples: Events, path: Path) -> str:
+    plural = "" if len(samples) == 1 else "s"
+    return f"{len(samples):,} sample{plural} of {path}, {samples.steps:,} steps"
 
 
 def _refuse_binning(path: Path, reading: Reading) -> None:
@@ -212,22 +221,21 @@ def _refuse_binning(path: Path, reading: Reading) -> None:
 def _fitted(taker: Taker, samples: Events, reading: Reading, name: str, remark: str) -> Inputs:
     """The samples at the network's step, checked, without labels of another set."""
     samples = replace(samples, counts=to_counts(name, samples.counts))
-    fitting(samples, taker.inputs)
+    fitting(samples, taker.inputs, name)
+    told = []
     if reading.dt_ms is not None:
+        if not _same_step(samples.dt_ms, reading.dt_ms):
+            told.append(f"taken as steps of {reading.dt_ms:g} ms")
         samples = replace(samples, dt_ms=reading.dt_ms)
     if not _same_step(samples.dt_ms, taker.dt_ms):
         stated = samples.dt_ms
         samples = _converted(taker, samples, name)
-        remark = (
-            f"inputs: {name}: its steps of {stated:g} ms are summed to the network's "
-            f"{taker.dt_ms:g} ms"
-        )
+        told.append(f"its steps of {stated:g} ms are summed to the network's {taker.dt_ms:g} ms")
     _require_small(taker, samples, name)
     known = _without_foreign_labels(taker, samples)
     if known.labels is None and samples.labels is not None:
-        remark = remark or f"inputs: {name}"
-        remark += "; its labels are of another set than the network's classes: no accuracy"
-    return Inputs(known, remark)
+        told.append("its labels are of another set than the network's classes: no accuracy")
+    return Inputs(known, "; ".join([remark or f"inputs: {name}", *told] if told else [remark]))
 
 
 def _same_step(a: float, b: float) -> bool:

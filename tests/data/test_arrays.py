@@ -101,6 +101,9 @@ def test_a_value_that_is_no_count_is_named_by_its_place(
         ("1,0\n1\n", "line 2 has 1 values, the lines before 2"),
         ("x,0\n1,1\n", "line 1: 'x,0' is no row of numbers"),
         ("1,0\n1,x\n", "line 2: '1,x' is no row of numbers"),
+        ("1,0\n\n1,1\n", "line 2: '' is no row of numbers"),
+        ("0,1,2\n1,1,0\n", "line 1 numbers the columns"),
+        ("1,2,3\n1,1,0\n", "line 1 numbers the columns"),
         ("1;0\n1;1\n", "line 2: '1;1' is no row of numbers separated by commas"),
         ("", "1 samples of 0 steps"),
         ("a,b\n", "1 samples of 0 steps"),
@@ -180,3 +183,9 @@ def test_samples_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", labels, allow_pickle=True)
     with pytest.raises(DataError, match="not an intact"):
         load_samples(tmp_path / "one.npy")
+
+
+def test_names_of_classes_may_be_bytes(tmp_path: Path) -> None:
+    keys = np.array([b"a", "\u00e4".encode()])
+    np.savez(tmp_path / "a.npz", counts=COUNTS, keys=keys)
+    assert load_samples(tmp_path / "a.npz").keys == ("a", "\u00e4")

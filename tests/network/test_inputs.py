@@ -68,13 +68,19 @@ def _quiet(layer):
         ("random:7", "density 0.12, seed 7"),
         ("random:0.3", "density 0.3, seed 0"),
         ("random:0.3:7", "density 0.3, seed 7"),
+        ("random:0.3:1", "density 0.3, seed 1"),
+        ("random:1", "density 1, seed 0"),
+        ("random:1:2", "density 1, seed 2"),
     ],
 )
 def test_density_and_seed_are_told_apart(source: str, text: str) -> None:
     assert text in read_inputs(taker(), source).remark
 
 
-@pytest.mark.parametrize("source", ["random:x", "random:0.1:x", "random:2.5", "random:0"])
+@pytest.mark.parametrize(
+    "source",
+    ["random:x", "random:0.1:x", "random:0.1:7:9", "random:7:0.1", "random:2.5", "random:0"],
+)
 def test_options_of_random_that_are_none_are_refused(source: str) -> None:
     if source == "random:0":
         assert "seed 0" in read_inputs(taker(), source).remark
@@ -92,7 +98,8 @@ def test_a_file_of_counts_without_labels_and_step_is_taken(tmp_path: Path, suffi
         {"npz": np.savez, "npy": np.save}[suffix](path, COUNTS[0])
     found = read_inputs(replace(NETWORK, dt_ms=2.5), path)
     assert np.array_equal(found.samples.counts, COUNTS[:1])
-    assert (found.samples.dt_ms, found.samples.labels, found.remark) == (2.5, None, "")
+    assert (found.samples.dt_ms, found.samples.labels) == (2.5, None)
+    assert found.remark == f"inputs: 1 sample of {path}, 6 steps of 2.5 ms"
 
 
 def test_an_array_is_taken_and_checked() -> None:
@@ -105,8 +112,17 @@ def test_an_array_is_taken_and_checked() -> None:
 
 def test_another_width_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", COUNTS[:, :, :9])
-    with refusal(DataError, "the samples have 9 inputs per step, the network takes 14", 3):
+    with refusal(DataError, "a.npy has 9 inputs per step, the network takes 14", 3):
         read_inputs(NETWORK, tmp_path / "a.npy")
+    np.save(tmp_path / "a.npy", COUNTS.transpose(0, 2, 1))
+    with refusal(DataError, r"6 inputs.*\(samples, steps, inputs\), in this order: transpose", 3):
+        read_inputs(NETWORK, tmp_path / "a.npy")
+
+
+def test_arrays_that_nothing_takes_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=COUNTS, label=[0, 1, 1], dt=1.0)
+    found = read_inputs(NETWORK, tmp_path / "a.npz")
+    assert found.remark.endswith("a.npz, 6 steps of 10 ms; not read: dt, label")
 
 
 def test_a_count_above_the_largest_is_named() -> None:
@@ -132,7 +148,9 @@ def test_steps_that_cannot_be_converted_are_refused(tmp_path: Path, dt_ms: float
     save_samples(path, Events(COUNTS, None, None, None, dt_ms))
     with refusal(DataError, f"steps of {dt_ms:g} ms, the network's are of 10 ms.*--dt-ms 10", 3):
         read_inputs(NETWORK, path)
-    assert np.array_equal(read_inputs(NETWORK, path, Reading(dt_ms=10.0)).samples.counts, COUNTS)
+    found = read_inputs(NETWORK, path, Reading(dt_ms=10.0))
+    assert np.array_equal(found.samples.counts, COUNTS)
+    assert f"steps of {dt_ms:g} ms; taken as steps of 10 ms" in found.remark
 
 
 def spikes(tmp_path: Path) -> Path:

@@ -75,14 +75,20 @@ def command_line(*arguments: object) -> str:
     return shlex.join([PROGRAM, *map(str, arguments)])
 
 
-def _program() -> list[str]:
-    """The command as a shell finds it: by its name where that is on the path, else as it was called."""
+def _way_to_the_command() -> str | None:
+    """The line after which a shell finds the command by its name, or None where it does now."""
     if shutil.which(PROGRAM):
-        return [PROGRAM]
-    called = sys.argv[0]
-    if os.path.basename(called) == PROGRAM and os.access(called, os.X_OK):  # noqa: PTH119
-        return [called]
-    return [sys.executable, "-m", "delrec_compile"]
+        return None
+    folder = Path(sys.executable).parent
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    if not (folder / PROGRAM).is_file():
+        return (
+            f"alias {PROGRAM}={shlex.quote(shlex.join([sys.executable, '-m', 'delrec_compile']))}"
+        )
+    if (folder / "activate").is_file():
+        return shlex.join([".", str(folder / "activate")])
+    return f"export PATH={shlex.quote(str(folder))}:$PATH"
 
 
 def unused(name: str) -> str:
@@ -106,8 +112,10 @@ def show_next_build(model: object = DEFAULT, name: str = "", target: str = "x86_
 
 
 def show_next(*arguments: object) -> None:
-    """Prints the command that usually follows, for a shell."""
-    show_line(f"next: {shlex.join([*_program(), *map(str, arguments)])}")
+    """Prints the command that usually follows, for a shell, and what makes that shell find it."""
+    if (way := _way_to_the_command()) is not None:
+        show_line(f"first: {way}")
+    show_line(f"next: {command_line(*arguments)}")
 
 
 def remark(text: str) -> None:

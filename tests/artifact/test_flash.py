@@ -75,9 +75,10 @@ def test_the_command_is_printed_and_not_run(tmp_path):
     env = pretend(tmp_path / "bin", "pyocd", f"echo run > {tmp_path / 'ran'}")
     done = cli("flash", folder, "--probe", "0671FF", env=env)
     assert done.returncode == 0, done.stderr
-    setup, line, following = done.stdout.splitlines()
+    setup, line, first, following = done.stdout.splitlines()
     assert setup.endswith(": pyocd pack install stm32f405rgtx")
     assert line == (f"pyocd load --uid 0671FF --no-wait --target stm32f405rgtx '{folder / ELF}'")
+    assert first.startswith("first: "), "the command is not on this path"
     assert following == f"next: delrec-compile flash '{folder}' --probe 0671FF --yes"
     assert not (tmp_path / "ran").exists()
     told = json.loads(cli("flash", folder, "--json").stdout)
@@ -109,6 +110,6 @@ def test_what_goes_wrong_with_the_tool(tmp_path):
 
 
 def test_bad_command_lines(tmp_path):
-    assert "is not an artifact" in refused(3, "flash", tmp_path / "none")
+    assert "no such file" in refused(3, "flash", tmp_path / "none")
     assert "allowed: cortex_m3" in refused(4, "flash", "-t", "x86_64")
     assert "did you mean 'cortex_m4'" in refused(4, "flash", "-t", "cortex_m44")

@@ -90,3 +90,32 @@ def test_the_next_command_is_one_line_for_a_shell(
     (line,) = capsys.readouterr().out.splitlines()
     words = shlex.split(line.removeprefix("next: "))
     assert words == ["delrec-compile", "run", path, "--input", "my samples.npz"]
+
+
+@pytest.mark.parametrize(
+    ("files", "first"),
+    [
+        ((), "alias delrec-compile=\"'{bin}/python' -m delrec_compile\""),
+        (("delrec-compile",), "export PATH='{bin}':$PATH"),
+        (("delrec-compile", "activate"), ". '{bin}/activate'"),
+    ],
+)
+def test_a_command_that_is_not_on_the_path_is_put_there_first(
+    files: tuple[str, ...],
+    first: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "my env"
+    folder.mkdir()
+    for file in files:
+        (folder / file).touch()
+    monkeypatch.setattr(terminal.shutil, "which", lambda _: None)
+    monkeypatch.setattr(terminal.sys, "executable", str(folder / "python"))
+    terminal.show_next("run", "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert [shlex.split(line) for line in lines] == [
+        shlex.split(f"first: {first.format(bin=folder)}"),
+        shlex.split("next: delrec-compile run out"),
+    ]

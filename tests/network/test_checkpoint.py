@@ -327,7 +327,7 @@ def test_where_it_cannot_be_is_known_before(tmp_path: Path) -> None:
 
 
 def test_saving_over_a_file(file: Path) -> None:
-    with refusal(CheckpointError, "exists; add --force", 3, file.parent):
+    with refusal(CheckpointError, "exists; add force=True", 3, file.parent):
         checkpoint.save(cases.network("conv3"), file, force=False)
     checkpoint.save(cases.network("conv3"), file)
     assert checkpoint.load(file).name == "conv3"

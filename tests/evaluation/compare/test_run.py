@@ -129,7 +129,8 @@ def test_native_rows_are_checked_and_timed(found):
 
 
 def test_artifacts_are_found_again(found, network, arguments, monkeypatch):
-    paths = [arguments["out"] / f"{NAME}-{name}-float32" for name in HERE]
+    content = checkpoint.digest(network)[:8]
+    paths = [arguments["out"] / f"{NAME}-{content}-{name}-float32" for name in HERE]
     assert [r.artifact for r in found.rows] == [str(p) for p in paths]
     assert [r.reused for r in found.rows] == [False, False]
 
@@ -328,7 +329,7 @@ def test_the_command(found, place, arguments, tmp_path):
     assert done.stdout.splitlines()[-1].startswith("next: delrec-compile bench ")
 
 
-def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
+def test_interrupt_keeps_what_is_built(place, network, arguments, tmp_path):
     process = subprocess.Popen(
         [
             *COMMAND,
@@ -349,8 +350,6 @@ def test_interrupt_keeps_what_is_built(place, arguments, tmp_path):
     assert process.returncode == 130
     assert (out, "Traceback" in err) == ("", False)
     assert "run the same command to continue from them" in err
-    assert load_artifact(tmp_path / "kept" / f"{NAME}-x86_64-float32")
-    assert {p.name for p in (tmp_path / "kept").iterdir()} == {
-        f"{NAME}-x86_64-float32",
-        f"{NAME}-x86_64-float32.tar.gz",
-    }
+    name = f"{NAME}-{checkpoint.digest(network)[:8]}-x86_64-float32"
+    assert load_artifact(tmp_path / "kept" / name)
+    assert {p.name for p in (tmp_path / "kept").iterdir()} == {name, f"{name}.tar.gz"}

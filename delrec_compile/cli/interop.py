@@ -130,9 +130,12 @@ def _convert(
 
 def _plan(source: str, options: dict[str, Any], as_json: bool) -> None:
     """Prints the plan of an import; exit code 4 if a part is refused."""
+    from delrec_compile.artifact.abi import checked_name
     from delrec_compile.cli.plan import show_plan
     from delrec_compile.interop.source import plan_import
 
+    if options["name"] is not None:
+        checked_name(options["name"])
     with saying() as say:
         say(f"reading {source}")
         made = plan_import(source, **options)

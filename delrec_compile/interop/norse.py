@@ -49,11 +49,9 @@ def from_norse(
     """
     reader = reader_of(module, input_shape=input_shape)
     traced = reader.trace()
-    dts: list[Any] = [getattr(call.module, "dt", None) for call in traced.calls]
-    steps = {float(dt) for dt in dts if dt is not None}
-    if len(steps) > 1:
-        raise UnsupportedError(f"cells with steps of {sorted(steps)} s; one is required")
-    step = dt_ms if dt_ms is not None else 1e3 * next(iter(steps), 1e-3)
+    modules: list[Any] = [call.module for call in traced.calls]
+    dts = [float(m.dt) for m in modules if hasattr(m, "dt")]
+    step = dt_ms if dt_ms is not None else 1e3 * next(iter(dts), 1e-3)
     return torch_reader.read(reader, traced, dt_ms=step, max_input=max_input, name=name)
 
 
@@ -65,8 +63,17 @@ def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) 
         module, input_shape, lambda m: int(getattr(m, "input_size", 0))
     )
     module, dtype, remarks = in_a_usable_type(module, shape, stateful=True)
+    steps: list[float] = []
 
     def add(call: Call, chain: Chain, _last: bool) -> nn.Module | None:
+        m: Any = call.module
+        if hasattr(m, "dt"):
+            steps.append(float(m.dt))
+            if steps[-1] != steps[0]:
+                raise UnsupportedError(
+                    f"{call.name}: a cell with steps of {steps[-1]:g} s behind one of {steps[0]:g} s; "
+                    "one step is required"
+                )
         if isinstance(call.module, base):
             return call.module if _cell(call, chain) else None
         if not torch_modules.add_torch_module(call, chain):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from delrec_compile.errors import DelrecError, UnsupportedError
+from delrec_compile.errors import DelrecError, NetworkError, UnsupportedError
 from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, Part
 from delrec_compile.interop.linear_parts import Convolution, Scale
 from delrec_compile.interop.refusals import reason
+from delrec_compile.network import grid
 from delrec_compile.network.plan import Plan, PlannedPart
 
 Refusals = dict[str, UnsupportedError]
@@ -20,18 +22,28 @@ def planned(
     names: Sequence[tuple[str, str]],
     chain: Chain,
     refusals: Mapping[str, UnsupportedError],
+    max_input: int = 31,
+    keeps_grid: bool = False,
 ) -> Plan:
     """The plan of a model. names: name and kind of each part, in order; refusals: by name.
 
-    Where no part is refused, the chain is made a network, which may refuse how parts follow each other.
+    Where no part is refused, the chain is made a network and frozen, which may refuse how parts follow
+    each other, or weights too large for exact sums. keeps_grid: weights that are on a grid stay there.
     """
     refused: dict[str, DelrecError] = dict(refusals)
     if not refused:
+        last = names[-1][0] if names else ""
         try:
-            chain.network()
+            network = chain.network(max_input=max_input)
+            if not (keeps_grid and grid.exact(network)):
+                grid.snap(network)
+        except NetworkError as error:
+            at = re.match(r"layer (\d+): ", str(error))
+            layers = chain.layers()
+            refused[layers[int(at[1])][0] if at and int(at[1]) < len(layers) else last] = error
         except DelrecError as error:
             known = [name for name, _ in names if str(error).startswith(f"{name}: ")]
-            refused[max(known, key=len, default=names[-1][0] if names else "")] = error
+            refused[max(known, key=len, default=last)] = error
     made: dict[str, list[Part]] = {}
     for name, part in chain.parts:
         made.setdefault(name, []).append(part)

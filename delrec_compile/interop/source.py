@@ -63,7 +63,8 @@ class Reader:
 
         module = importlib.import_module(f"delrec_compile.interop.{self.module}")
         shaped = {k: v for k, v in options.items() if k in ("input_shape", "takes_sequences")}
-        return torch_reader.plan(module.reader_of(model, **shaped), source)
+        most = options.get("max_input", 31)
+        return torch_reader.plan(module.reader_of(model, **shaped), source, most)
 
     def load(self) -> Callable[..., Imported]:
         """The function, with its module imported."""

@@ -95,7 +95,7 @@ def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Im
     )
 
 
-def plan(reader: TorchReader, source: str) -> Plan:
+def plan(reader: TorchReader, source: str, max_input: int = 31) -> Plan:
     """What each module becomes, or why it is refused."""
     traced = reader.trace()
     own = _assembled(reader, traced)
@@ -105,7 +105,7 @@ def plan(reader: TorchReader, source: str) -> Plan:
     for name, why in traced.faults:
         refusals.setdefault(name, UnsupportedError(why))
     names = [(call.name, kind_of(call.module)) for call in traced.calls]
-    return planned(source, reader.model.name, names, own.chain, refusals)
+    return planned(source, reader.model.name, names, own.chain, refusals, max_input)
 
 
 def output_remarks(model: TorchModel) -> list[str]:

@@ -220,6 +220,12 @@ def test_a_plan_lists_every_part_and_writes_nothing(
         main()
     assert left.value.code == 2
     assert "-o is missing" in capsys.readouterr().err
+    wrong = ["delrec-compile", "import", "a.nir", "--dry-run", "--name", "no name"]
+    monkeypatch.setattr(sys, "argv", wrong)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "no name" in capsys.readouterr().err
 
 
 def test_where_it_goes(here: Path) -> None:

@@ -95,6 +95,7 @@ def test_refusals(what: str) -> None:
     model = norse.SequentialState(nn.Linear(4, 4), first, nn.Linear(4, 4), cell)
     with refusal(UnsupportedError, message, 4):
         delrec_compile.from_norse(model)
+    assert [part.name for part in delrec_compile.plan_import(model).refused] == ["3"]
 
 
 def test_the_nir_graph_that_norse_writes() -> None:

@@ -69,7 +69,12 @@ class Constants:
             if tau < 1:
                 raise UsageError(f"{where}: tau is {tau:g}; 1 step or more is required")
             own["beta"] = 1 - 1 / tau
-        return replace(self, **own)
+        made = replace(self, **own)
+        if not 0 <= made.beta <= 1:
+            raise UsageError(f"{where}: beta is {made.beta:g}; allowed: 0 <= beta <= 1")
+        if "gain" in own and not made.factor > 0:
+            raise UsageError(f"{where}: gain is {made.factor:g}; a positive number is required")
+        return made
 
 
 def layer_changes(layers: Any) -> dict[LayerKey, Changes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.aliases import F64
-from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError
 from delrec_compile.interop.delrec.blocks import DCLS, DECAYS, KEY, KNOWN, NORMS
 from delrec_compile.interop.delrec.checkpoint import from_checkpoint
 from delrec_compile.interop.delrec.content import read_content
@@ -27,7 +27,7 @@ def plan_checkpoint(path: Path | str, **options: Any) -> Plan:
     failed = ""
     try:
         remarks = from_checkpoint(path, **options).remarks
-    except (CheckpointError, UnsupportedError) as error:
+    except (CheckpointError, NetworkError, UnsupportedError) as error:
         failed = str(error)
     layers: dict[int, dict[str, F64]] = {}
     parts = []

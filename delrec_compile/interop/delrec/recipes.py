@@ -146,7 +146,12 @@ def chosen_recipe(
     if name is not None:
         if name not in ALIASES:
             raise UsageError(f"unknown recipe '{name}'; allowed: {', '.join(BY_NAME)}")
-        fitting = fitting_in(name, content, blocks, main=True)
+        if not (own := [r for r in fitting if BY_NAME[r].layout == name]):
+            raise UnsupportedError(
+                f"{where}: the file looks like one of {' or '.join(fitting)}, and not of '{name}'; "
+                f"choose a recipe (--recipe): {', '.join(BY_NAME)}"
+            )
+        fitting = own
     if len(fitting) == 1:
         return BY_NAME[fitting[0]]
     listed = ", ".join(f"{r} ({BY_NAME[r].script})" for r in fitting)
@@ -184,11 +189,8 @@ def _layout(block: Block) -> str:
     return {1: SHD, 2: SSC}.get(between, "")
 
 
-def fitting_in(layout: str, content: Content, blocks: list[Block], main: bool = False) -> list[str]:
-    """Names of the recipes of a layout that fit the recurrences of a file.
-
-    main: only those of the scripts named after the data set.
-    """
+def fitting_in(layout: str, content: Content, blocks: list[Block]) -> list[str]:
+    """Names of the recipes of a layout that fit the recurrences of a file."""
     kernels = [
         b.recurrence["recurrent_kernel"] for b in blocks if "recurrent_kernel" in b.recurrence
     ]
@@ -205,7 +207,7 @@ def fitting_in(layout: str, content: Content, blocks: list[Block], main: bool = 
         told = kernels[0].ndim == 3 and kernels[0].size == 3
         return older if told else ["conv-delrec-shd", *older]
     norms = [block for block in blocks if block.norm]
-    if not norms and not main:
+    if not norms:
         sure = "hidden_layers" in content.beside or not any(block.has_bias for block in blocks)
         return ["delrec-equiparam-shd"] if sure else ["delrec-shd", "delrec-equiparam-shd"]
     wrapped = any(block.norm_key == "bn." for block in norms)  # as delrec_snn has it

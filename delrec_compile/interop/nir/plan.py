@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import DelrecError, UnsupportedError
 from delrec_compile.interop.nir import metadata
 from delrec_compile.interop.nir.graph import flattened, kind
-from delrec_compile.interop.nir.reader import opened, reader_of
-from delrec_compile.interop.nir.units import counts_steps, step_of
+from delrec_compile.interop.nir.reader import from_nir, opened, reader_of
+from delrec_compile.interop.nir.units import STEPS, counts_steps, step_of
 from delrec_compile.interop.planned import Refusals, planned
 from delrec_compile.interop.refusals import reason
 from delrec_compile.network.plan import Plan, PlannedPart
@@ -27,6 +27,7 @@ def plan_nir(
     time_unit: str | None = None,
     loop_step: bool | None = None,
     round_delays: bool = False,
+    max_input: int | None = None,
     **_: Any,
 ) -> Plan:
     """The plan of a graph, or of the file at a path. Options as in `from_nir`.
@@ -34,23 +35,23 @@ def plan_nir(
     Without a step of the graph or of the options, it is planned with one that its constants suggest.
     """
     graph = opened(graph)
-    nodes = flattened(graph)
-    remarks = []
-    if dt_ms is None and metadata.step_ms(graph) is None and not metadata.read_metadata(graph):
-        dt_ms = step_of(nodes) or 1.0
-        remarks.append(f"the graph does not state its step; planned with --dt-ms {dt_ms:g}")
-    if time_unit is None and (why := counts_steps(nodes)):
-        time_unit = "steps"
-        remarks.append(f"the graph seems to count steps ({why}); planned with --time-unit steps")
-    options: dict[str, Any] = {"dt_ms": dt_ms, "method": method, "time_unit": time_unit}
+    nodes, own = flattened(graph), metadata.read_metadata(graph)
+    options: dict[str, Any] = {
+        "method": method,
+        "loop_step": loop_step,
+        "round_delays": round_delays,
+    }
+    options |= {"dt_ms": dt_ms, "time_unit": time_unit}
+    remarks = _suggest_step(graph, nodes, options)
     names = [(name, kind(node)) for name, node in nodes.items()]
     try:
-        reader, _step = reader_of(graph, **options, loop_step=loop_step, round_delays=round_delays)
+        reader, _step = reader_of(graph, **options)
     except UnsupportedError as error:  # how the nodes are joined
         return Plan(source, FORM, tuple(_unread(names, error)), tuple(remarks))
     refusals: Refusals = {}
     reader.remarks += remarks
-    made = planned(source, FORM, names, reader.chain(refusals), refusals)
+    most = own.get("max_input", 31) if max_input is None else max_input
+    made = planned(source, FORM, names, reader.chain(refusals), refusals, most, bool(own))
     inside = {n: stop.name for stop in reader.walk.stops for path in stop.loops for n in path[:-1]}
     rows = [
         replace(row, becomes=f"recurrence of {inside[row.name]}")
@@ -59,6 +60,34 @@ def plan_nir(
         for row in made.parts
     ]
     return replace(made, parts=tuple(rows))
+
+
+def _suggest_step(graph: Any, nodes: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """Sets the step and the unit where import would ask for them, or refuse; the remarks on it."""
+    remarks = []
+    own = bool(metadata.read_metadata(graph))
+    stated = options["dt_ms"] is not None or metadata.step_ms(graph) is not None or own
+    if not stated:
+        options["dt_ms"] = step_of(nodes) or 1.0
+        remarks.append(
+            "the graph does not state its step, so import needs it; planned with "
+            f"--dt-ms {options['dt_ms']:g}"
+        )
+    if options["time_unit"] is None and not own and (why := counts_steps(nodes)):
+        notes = _notes_in_seconds(graph, options) if stated else None
+        if notes is None:
+            options["time_unit"] = STEPS
+        text = "so import needs its unit; planned with --time-unit steps"
+        remarks += notes or [f"the graph seems to count steps ({why}), {text}"]
+    return remarks
+
+
+def _notes_in_seconds(graph: Any, options: dict[str, Any]) -> tuple[str, ...] | None:
+    """Remarks on a graph that is read in seconds, or None if that is refused."""
+    try:
+        return from_nir(graph, **options).remarks
+    except DelrecError:
+        return None
 
 
 def _unread(names: list[tuple[str, str]], error: UnsupportedError) -> list[PlannedPart]:

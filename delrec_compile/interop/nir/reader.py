@@ -15,7 +15,7 @@ from delrec_compile.errors import NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop.nir import file, metadata
 from delrec_compile.interop.nir.graph import walk
 from delrec_compile.interop.nir.parts import NodeReader
-from delrec_compile.interop.nir.units import STEPS, UNITS, check_seconds, unknown_step
+from delrec_compile.interop.nir.units import STEPS, UNITS, check_seconds, in_seconds, unknown_step
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 from delrec_compile.network.model import Readout
@@ -54,7 +54,11 @@ def from_nir(
     given = opened(graph)
     reader, dt_ms = reader_of(given, **step, loop_step=loop_step, round_delays=round_delays)
     own = reader.metadata
-    chain = reader.chain()
+    if time_unit is None and not own:
+        with in_seconds(reader.walk.nodes):
+            chain = reader.chain()
+    else:
+        chain = reader.chain()
     network = chain.network(
         dt_ms=dt_ms,
         max_input=own.get("max_input", 31) if max_input is None else max_input,

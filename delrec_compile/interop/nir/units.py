@@ -6,12 +6,13 @@ steps. Read in seconds, such neurons charge by a thousandth of what they should 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from delrec_compile.errors import UsageError
+from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.interop.nir.graph import kind
 from delrec_compile.interop.nir.nodes import array
 from delrec_compile.network.model import Layer, Network
@@ -70,6 +71,20 @@ def unknown_step(nodes: Mapping[str, Any]) -> UsageError:
     return UsageError(
         f"the NIR graph does not state the length of its step; pass it, such as --dt-ms {guess}"
     )
+
+
+@contextmanager
+def in_seconds(nodes: Mapping[str, Any]) -> Iterator[None]:
+    """Adds to a refusal of a graph read in seconds that it seems to count steps, if it does."""
+    try:
+        yield
+    except UnsupportedError as error:
+        if why := counts_steps(nodes):
+            raise UnsupportedError(
+                f"{error} (the NIR graph seems to count time in steps, not seconds, {why}: then use "
+                "--time-unit steps)"
+            ) from error
+        raise
 
 
 def check_seconds(nodes: Mapping[str, Any], network: Network, dt_ms: float) -> list[str]:

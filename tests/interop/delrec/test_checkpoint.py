@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[Any], str]] = {
     "reset": ({"reset": "never"}, UsageError, "unknown reset 'never'; allowed: hard"),
     "layer": ({"layers": {2: {"gain": 1}}}, UsageError, "layer 2: .* spiking layers 0 to 1"),
     "readout": ({"layers": ["readout:fires=at"]}, UsageError, "readout: unknown field 'fires'"),
-    "beta": ({"layers": ["0:beta=2"]}, UsageError, "layer 0: lif: beta is 2.0; allowed: 0 <= beta"),
+    "beta": ({"layers": ["0:beta=2"]}, UsageError, "layer 0: beta is 2; allowed: 0 <= beta"),
 }
 
 

@@ -49,6 +49,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "gain": (["0:gain=x"], r"gain is 'x'; a finite number, 'leak' \(1 - beta\) or 'one'"),
     "infinite": (["0:tau=inf"], "tau is 'inf'; a finite number"),
     "tau": (["0:tau=0.5"], "tau is 0.5; 1 step or more"),
+    "beta": (["readout:beta=5"], "beta is 5; allowed: 0 <= beta <= 1"),
+    "no gain": (["readout:gain=0"], "gain is 0; a positive number is required"),
+    "negative gain": (["0:gain=-1"], "gain is -1; a positive number"),
     "both": (["0:tau=2,beta=0.5"], "beta and tau; one of them"),
 }
 

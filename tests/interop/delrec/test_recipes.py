@@ -66,8 +66,7 @@ def test_what_a_file_does_not_tell_is_asked(what: str, tmp_path: Path) -> None:
 # script, the old name, the recipe that it means there
 OLD = (
     ("delrec-shd", "shd", "delrec-shd"),
-    ("delrec-equiparam-shd", "shd", "delrec-shd"),
-    ("delrec-ssc", "shd", "delrec-shd"),
+    ("delrec-equiparam-shd", "shd", "delrec-equiparam-shd"),
     ("delrec-ssc", "ssc", "delrec-ssc"),
     ("delrec-psmnist", "ssc", "delrec-psmnist"),
     ("conv-delrec-shd", "shd", "conv-delrec-shd"),
@@ -88,6 +87,16 @@ def test_old_names_where_several_fit(script: str, old: str, tmp_path: Path) -> N
     _, path = saved(tmp_path, script)
     with refusal(UnsupportedError, f"{script} ", 4):
         delrec_compile.from_checkpoint(path, recipe=old)
+
+
+def test_an_old_name_does_not_guess(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-shd", norm="")
+    with refusal(UnsupportedError, "delrec-shd .*delrec-equiparam-shd", 4):
+        delrec_compile.from_checkpoint(path, recipe="shd")
+    for script, old in (("delrec-ssc", "shd"), ("delrec-shd", "ssc")):
+        _, path = saved(tmp_path, script)
+        with refusal(UnsupportedError, f"looks like one of {script}, and not of '{old}'", 4):
+            delrec_compile.from_checkpoint(path, recipe=old)
 
 
 def test_unknown_names_list_all(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from fixtures.nir_graphs import DT, affine, chain, delay, edge, lif, nir, weights
 
+from delrec_compile.errors import NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop.nir.plan import plan_nir
+from delrec_compile.interop.nir.reader import from_nir
 
 N = 4
 
@@ -51,3 +54,35 @@ def test_a_step_is_suggested_where_none_is_stated() -> None:
     made = plan_nir(counts, dt_ms=1.0)
     assert made.ok
     assert "planned with --time-unit steps" in made.remarks[0]
+
+
+def test_weights_too_large_for_exact_sums_are_refused() -> None:
+    graph = chain(affine(N, 5), lif(N))
+    graph.nodes["affine"].weight[0, 0] = 1e9
+    assert [part.name for part in plan_nir(graph, dt_ms=DT * 1e3).refused] == ["lif"]
+    with pytest.raises(NetworkError, match="layer 0"):
+        from_nir(graph, dt_ms=DT * 1e3)
+
+
+def test_a_unit_is_planned_as_import_takes_it() -> None:
+    ones = np.ones(N)
+    for scale, planned in ((1.0, "steps"), (1e4, "seconds")):
+        counts = chain(affine(N, 5), nir.IF(r=ones, v_threshold=ones), delay(*[3] * N))
+        counts.nodes["affine"].weight *= scale
+        counts.nodes["delay"].delay[:] = 3.0
+        told = {part.name: part.becomes for part in plan_nir(counts, dt_ms=1.0).parts}
+        assert told["delay"] == f"delays of up to {3 if planned == 'steps' else 3000} steps"
+        if planned == "seconds":
+            assert from_nir(counts, dt_ms=1.0).network.layers[1].recurrence.delay.max() == 2999
+            continue
+        with pytest.raises(UsageError, match="--time-unit steps"):
+            from_nir(counts, dt_ms=1.0)
+
+
+def test_a_delay_too_long_in_seconds_tells_the_unit() -> None:
+    ones = np.ones(N)
+    counts = chain(affine(N, 5), nir.IF(r=ones, v_threshold=ones), nir.Delay(9 * ones))
+    with pytest.raises(UnsupportedError, match=r"9000 steps.*--time-unit steps"):
+        from_nir(counts, dt_ms=1.0)
+    assert plan_nir(counts, dt_ms=1.0).ok
+    from_nir(counts, dt_ms=1.0, time_unit="steps")

@@ -34,10 +34,6 @@ def check_output(out: Path, force: bool) -> None:
     for path in (out, archive):
         if not os.path.lexists(path):
             continue
-        if not force:
-            raise InputError(
-                f"{path} exists; add force=True to replace it, or choose another with out=..."
-            )
         if not (_is_folder_of_artifact(path) if path is out else _is_archive(path)):
             raise InputError(
                 f"{path} is not an artifact, so force=True does not replace it; "
@@ -49,6 +45,11 @@ def check_output(out: Path, force: bool) -> None:
             f"{out} holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, not of "
             "the artifact, so force=True does not replace it; move that, or choose another with "
             "out=..."
+        )
+    there = next((path for path in (out, archive) if os.path.lexists(path)), None)
+    if there and not force:
+        raise InputError(
+            f"{there} exists; add force=True to replace it, or choose another with out=..."
         )
 
 

@@ -95,10 +95,16 @@ def data_info(
 def _following(file: Path, info: Info | CountsInfo) -> tuple[object, ...]:
     """A command that takes the file; none for samples that no bundled network takes."""
     from delrec_compile.data.summary import CountsInfo
+    from delrec_compile.network import checkpoint
 
     folder = file if file.is_dir() else file.parent
     if not isinstance(info, CountsInfo) and len(list(folder.glob("*_train.h5"))) == 1:
         return ("train", folder, "-o", unused("net.safetensors"))
-    if not isinstance(info, CountsInfo) or (info.inputs, info.dt_ms or 10.0) == (140, 10.0):
-        return ("run", DEFAULT, "--input", file)
-    return ()
+    bundled = checkpoint.load(DEFAULT)
+    if isinstance(info, CountsInfo):
+        sizes = (info.inputs, info.dt_ms or bundled.dt_ms)
+        fits = sizes == (bundled.inputs, bundled.dt_ms)
+    else:
+        fits = info.outside < 1 and info.spikes_max > 0
+    taken = fits and info.largest_count <= bundled.max_input
+    return ("run", DEFAULT, "--input", file) if taken else ()

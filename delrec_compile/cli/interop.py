@@ -87,7 +87,7 @@ def import_(
     """Convert another framework's model to a network, and compare their spikes."""
     from delrec_compile.network import checkpoint
 
-    _check_numbers(options["max_input"], options["dt_ms"], density)
+    _check_numbers(options["max_input"], options["dt_ms"], density, inputs)
     options["input_shape"] = _shape(options["input_shape"])
     if dry_run:
         _plan(source, options, as_json)
@@ -163,7 +163,9 @@ def _checked_output(out: Path | None, force: bool, name: str | None) -> Path:
     return out
 
 
-def _check_numbers(max_input: int | None, dt_ms: float | None, density: float | None) -> None:
+def _check_numbers(
+    max_input: int | None, dt_ms: float | None, density: float | None, inputs: InputOptions
+) -> None:
     """Raises UsageError for values that no network has."""
     from delrec_compile.errors import UsageError
     from delrec_compile.network.base import MAX_INPUT
@@ -174,6 +176,8 @@ def _check_numbers(max_input: int | None, dt_ms: float | None, density: float | 
         raise UsageError(f"--dt-ms {dt_ms:g}: a positive number is required")
     if density is not None and not 0 < density <= 1:
         raise UsageError(f"--density {density:g}: above 0 and up to 1 is required")
+    if density is not None and inputs.samples != AUTO:
+        raise UsageError("--density is of random inputs: omit it, or --input")
 
 
 def _result(
@@ -203,9 +207,11 @@ def _print_import(result: dict[str, Any]) -> None:
     show(f"{result['path']}: from {result['source']}: {chain}, step of {result['dt_ms']:g} ms")
     for remark in result["remarks"]:
         show(f"note: {remark}")
-    if check := result["check"]:
+    check = result["check"]
+    if check:
         _print_check(check)
-    if result["accuracy"] is not None:
+    silent = check is not None and not check["spikes"]
+    if result["accuracy"] is not None and not silent:
         show(f"accuracy {result['accuracy']:.1%}")
 
 

@@ -36,7 +36,8 @@ def run(
     from delrec_compile.runners.open import taker_of
     from delrec_compile.system import child
 
-    with named(taker_of(path), inputs) as samples, saying() as say:
+    takes = taker_of(path)
+    with named(takes, inputs) as samples, saying() as say:
         say(f"running {path}")
         predictions = child.call(
             "delrec_compile.runners.predict:predict",
@@ -48,7 +49,8 @@ def run(
         print_json("run", **predictions)
         return
     _print_predictions(path, predictions)
-    show_next("check", path, *inputs.repeated())
+    if takes.network is not None and predictions["spikes_per_step"]:
+        show_next("check", path, *inputs.repeated())
 
 
 def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
@@ -64,7 +66,10 @@ def _print_predictions(path: Path, predictions: dict[str, Any]) -> None:
         pairs = zip(true, predicted, strict=True) if true else ((p,) for p in predicted)
         listed = [(str(i), *(labels[c] for c in pair)) for i, pair in enumerate(pairs)]
         show(tables.table("sample by sample", head, listed))
-    accuracy = f"accuracy {predictions['accuracy']:.1%} on " if true else ""
+    silent = not predictions["spikes_per_step"]
+    if silent:
+        show("warning: no neuron fired on these samples, so the classes mean nothing")
+    accuracy = f"accuracy {predictions['accuracy']:.1%} on " if true and not silent else ""
     show(
         f"{accuracy}{len(predicted)} samples of {predictions['steps']} steps, "
         f"{predictions['spikes_per_step']:.1f} hidden spikes per step"

@@ -18,6 +18,7 @@ from delrec_compile.errors import DataError, UsageError
 Counts = npt.NDArray[np.uint8]
 
 UNITS = 700
+GROUP = 5  # units of a channel, where nothing states a width
 REMARK_SHARE = 0.01  # share of dropped spikes above which a remark is printed
 BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bit
 

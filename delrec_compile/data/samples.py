@@ -10,14 +10,13 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.data.arrays import SUFFIXES, load_samples
-from delrec_compile.data.events import UNITS, Events
+from delrec_compile.data.events import GROUP, UNITS, Events
 from delrec_compile.data.limited import describe_limited, load_events_limited
 from delrec_compile.data.summary import CountsInfo, Info, describe_counts
 from delrec_compile.errors import DataError
 from delrec_compile.system.recognise import wrong_file
 
 BATCH = 64
-GROUP = 5  # units of a channel, where nothing states a width
 
 BUNDLED = ("samples", "words")  # the second is the old name
 HDF5 = (".h5", ".hdf5")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from delrec_compile.data.arrays import load_samples
-from delrec_compile.data.events import UNITS, Span, step_of
+from delrec_compile.data.events import GROUP, UNITS, Span, step_of
 from delrec_compile.data.hdf5 import element_type, open_shd, read_header, spikes
 
 
@@ -32,6 +32,7 @@ class Info:
     unit_max: int | None
     times_dtype: str
     size_bytes: int
+    largest_count: int = 0  # of a step of dt_ms in GROUP units, within the window
 
     def lines(self) -> list[str]:
         """The summary in plain text."""
@@ -120,14 +121,17 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
     """
     path, span = Path(path), Span()
     sizes: list[int] = []
-    inside, lowest, highest = 0, units, -1
+    inside, lowest, highest, largest = 0, units, -1, 0
     with open_shd(path) as file:
         labels, keys, speaker = read_header(file, path)
         for _, (times, unit) in spikes(file, path, units):
             sizes.append(len(times))
             span.add(times)
             if len(times):
-                inside += int((step_of(times, dt_ms) < steps).sum())
+                step = step_of(times, dt_ms)
+                inside += int((step < steps).sum())
+                bins = np.unique((step * units + unit // GROUP)[step < steps], return_counts=True)
+                largest = max(largest, int(bins[1].max(initial=0)))
                 lowest, highest = min(lowest, int(unit.min())), max(highest, int(unit.max()))
         dtype = str(np.dtype(element_type(file["spikes/times"])))
     return Info(
@@ -146,4 +150,5 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
         unit_max=highest if highest >= 0 else None,
         times_dtype=dtype,
         size_bytes=path.stat().st_size,
+        largest_count=largest,
     )

@@ -174,6 +174,12 @@ def check(
     else:
         model = load_model(path)
         network = network or source_of(model, path)
+        sizes = (network.inputs, network.outputs)
+        if sizes != (model.inputs, model.outputs):
+            raise InputError(
+                f"{path} has {model.inputs} inputs and {model.outputs} outputs, the network that is "
+                f"given {sizes[0]} and {sizes[1]}; pass the one that it was exported from"
+            )
     chosen = read_inputs(network, samples).samples
     return compare(network, OnnxRunner(model), chosen, target="onnxruntime", progress=progress)
 

@@ -199,7 +199,7 @@ def _zip(path: Path, _: bytes) -> Kind:
         names = file.namelist()[:MEMBERS]
     if any(n.endswith("/data.pkl") for n in names):
         return Kind.CHECKPOINT
-    if "counts.npy" in names:
+    if {"counts.npy", "x.npy", "arr_0.npy"} & {*names}:
         return Kind.SAMPLES
     return Kind.ARRAYS if any(n.endswith(".npy") for n in names) else Kind.ZIP
 

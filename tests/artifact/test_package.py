@@ -177,10 +177,9 @@ def test_force_replaces_artifacts_alone(
 ) -> None:
     out = tmp_path / "net"
     make(out)
-    with refusal(InputError, message, 3):
-        check_output(out, force=True)
-    with refusal(InputError, r"exists; add force=True to replace it, or choose another", 3):
-        check_output(out, force=False)
+    for force in (True, False):
+        with refusal(InputError, message, 3):
+            check_output(out, force)
 
 
 def test_what_may_be_replaced(tmp_path: Path) -> None:

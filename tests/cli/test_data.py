@@ -7,6 +7,7 @@ import json
 import h5py
 import numpy as np
 from fixtures.command import cli, ok, refused
+from fixtures.shd import write
 
 
 def test_data_info_says_what_a_training_leaves_out(tmp_path):
@@ -35,4 +36,9 @@ def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
     assert "next: delrec-compile run conv_delay_256 --input samples" in ok(
         "data", "info", "samples"
     )
+    write(tmp_path / "a.h5", [([0.1] * 31, [0] * 31)], [0])
+    assert "next: delrec-compile run conv_delay_256" in ok("data", "info", tmp_path / "a.h5")
+    for times in ([0.1] * 32, [90.0]):  # more than it takes in a step; after its steps
+        write(tmp_path / "a.h5", [(times, [0] * len(times))], [0])
+        assert "next:" not in ok("data", "info", tmp_path / "a.h5")
     assert "is Python code; a file of samples (" in refused(3, "data", "info", __file__)

@@ -129,6 +129,7 @@ WRONG = (
     (("my:soft",), 6, "off the threshold, too far for rounding"),
     (("my:dead",), 6, "no neuron fires in 200 steps of random inputs"),
     (("my:dead", "--density", "0"), 2, "--density 0: above 0"),
+    (("my:dead", "--density", "0.1", "-i", "a.npz"), 2, "--density is of random inputs"),
     (("my:steps", "--dt-ms", "1"), 2, "--time-unit steps"),
     (("my:text",), 4, "a str is not a model"),
     (("my:odd",), 4, "1: networks have no Alpha"),

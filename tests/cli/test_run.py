@@ -97,6 +97,18 @@ def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsy
         assert line == f"next: delrec-compile run {path} --input my.npz"
 
 
+def test_classes_of_a_run_without_a_spike_are_no_accuracy(capsys):
+    from delrec_compile.cli import run as command
+
+    told = {"classes": (0, 0), "expected": (0, 1), "labels": (), "engine": "x", "steps": 5}
+    for spikes, said in ((0.0, False), (0.5, True)):
+        rest = {"accuracy": 0.5, "spikes_per_step": spikes}
+        command._print_predictions(Path("out"), {**told, **rest})
+        printed = capsys.readouterr().out
+        assert ("accuracy 50.0%" in printed) == said
+        assert ("warning: no neuron fired" in printed) != said
+
+
 def test_silence_is_refused_after_it_is_printed(capsys):
     from delrec_compile.cli import run as command
 

@@ -91,6 +91,8 @@ def test_check_finds_the_network_of_an_onnx_file_or_asks(tmp_path, samples):
     export(replace(network, dt_ms=5.0), tmp_path / "other.onnx")
     with pytest.raises(ModelError, match="--network"):
         parity.check(tmp_path / "other.onnx", samples.take([0]))
+    with pytest.raises(InputError, match="exported from"):
+        parity.check(tmp_path / "step.onnx", "random", network=cases.network("mixed"))
 
 
 def _events(network, counts):

@@ -52,6 +52,8 @@ def folder(tmp_path_factory):
     torch.save({"w": torch.ones(2)}, root / "old.pth", _use_new_zipfile_serialization=False)
     (root / "pickled.any").write_bytes(pickle.dumps([1, 2, 3], protocol=4))
     np.savez(root / "samples.any.npz", counts=np.ones((1, 2, 3), np.uint8))
+    np.savez(root / "samples_x.npz", x=np.ones((1, 2, 3), np.uint8))
+    np.savez(root / "samples_first.npz", np.ones((1, 2, 3), np.uint8))
     np.savez(root / "arrays.npz", a=np.ones(2))
     np.save(root / "array.npy", np.ones(2))
     with zipfile.ZipFile(root / "archive.zip", "w") as file:
@@ -100,6 +102,8 @@ KINDS = {
     "events.any": Kind.EVENTS,
     "other.h5": Kind.HDF5,
     "samples.any.npz": Kind.SAMPLES,
+    "samples_x.npz": Kind.SAMPLES,
+    "samples_first.npz": Kind.SAMPLES,
     "arrays.npz": Kind.ARRAYS,
     "array.npy": Kind.SAMPLES,
     "archive.zip": Kind.ZIP,

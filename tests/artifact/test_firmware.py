@@ -34,7 +34,7 @@ how = "emulated"
 machine = "cortex_m3"
 form = "sources"
 core = "cortex_m3"
-numeric = ["float32"]
+numeric = ["float32", "int8"]
 tools = ["zig", "emulator"]
 clock_mhz = 24
 board = "stm32vldiscovery"
@@ -43,7 +43,7 @@ board = "stm32vldiscovery"
 chip = "STM32F100"
 flash = [0x08000000, 128]
 ram = [0x20000000, 8]
-stack = 3
+stack = 1
 
 [[schedule]]
 lanes = 1

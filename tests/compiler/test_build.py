@@ -350,7 +350,7 @@ def test_what_is_no_artifact(tmp_path: Path) -> None:
 
 def test_builds_of_other_options_lie_beside_each_other() -> None:
     every = {
-        module._default_name("net", "x86_64", mode, cpu, unroll)
+        module.default_folder("net", "x86_64", mode, cpu, unroll)
         for mode in (Numeric.FLOAT32, Numeric.INT8)
         for cpu in (None, "x86-64-v3")
         for unroll in (1, 8)

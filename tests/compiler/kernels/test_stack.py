@@ -63,7 +63,7 @@ def test_what_one_step_needs_beyond_the_limit_lies_in_the_state() -> None:
 
 def test_a_chip_has_what_its_profile_reserves() -> None:
     region = Region(0, 1 << 20)
-    assert stack.limit_of("sources", MemoryMap("chip", region, region, 4096)) == 3072
+    assert stack.limit_of("sources", MemoryMap("chip", region, region, 4096)) == 3328
     assert stack.limit_of("sources", MemoryMap("chip", region, region, 0)) == 0
     assert stack.limit_of("cuda") is None
 

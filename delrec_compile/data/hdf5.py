@@ -97,7 +97,8 @@ def _require_own_bytes(file: Any, path: Path, name: str) -> None:
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         return
-    if dataset.is_virtual or dataset.external:
+    elsewhere = dataset.file.filename != file.filename  # by a link to a link
+    if elsewhere or dataset.is_virtual or dataset.external:
         raise DataError(
             f"{path}: the values of {name} lie in other files, which are not read; copy the data "
             "into one file"

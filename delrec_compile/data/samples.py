@@ -45,7 +45,7 @@ def read_samples(
     by default 140; align_first_spike: shift each sample so that its first spike is at time 0; lead:
     empty steps before the first. Raises DataError.
     """
-    if str(spec) in BUNDLED:
+    if _is_bundled(spec):
         return load_samples(bundled_file())
     path = file_of(Path(spec))
     _require_known(path)
@@ -58,11 +58,23 @@ def read_samples(
 
 def describe_samples(spec: Path | str) -> Info | CountsInfo:
     """Summary of a file of samples in any form that `read_samples` takes. Raises DataError."""
-    if str(spec) in BUNDLED and not Path(spec).exists():
+    if _is_bundled(spec):
         return describe_counts(bundled_file())
     path = file_of(Path(spec))
     _require_known(path)
     return describe_limited(path) if path.suffix in HDF5 else describe_counts(path)
+
+
+def _is_bundled(spec: Path | str) -> bool:
+    """Raises DataError where the name is that of a file too."""
+    if not isinstance(spec, str) or spec not in BUNDLED:
+        return False
+    if Path(spec).exists():
+        raise DataError(
+            f"{spec} is both the name of the bundled samples and something here; write ./{spec} for "
+            "the latter, and run elsewhere for the former"
+        )
+    return True
 
 
 def _require_known(path: Path) -> None:

@@ -13,10 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from delrec_compile.data.arrays import to_counts
+from delrec_compile.data.arrays import load_samples, to_counts
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.data.generated import DENSITY, random_samples
-from delrec_compile.data.samples import BUNDLED, HDF5, file_of, first, fitting, read_samples
+from delrec_compile.data.samples import (
+    BUNDLED,
+    HDF5,
+    bundled_file,
+    file_of,
+    first,
+    fitting,
+    read_samples,
+)
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network.drive import drive
 from delrec_compile.network.model import Network
@@ -99,7 +107,7 @@ def stored(network: Network | Taker, source: Source, limit: int | None = None) -
     inputs = read_inputs(network, source)
     bundled = isinstance(source, str) and source in (AUTO, *BUNDLED)
     if bundled and not inputs.remark and inputs.samples.labels is not None:
-        yield BUNDLED[0]
+        yield str(bundled_file())
         return
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         path = Path(folder) / "samples.npz"
@@ -108,7 +116,7 @@ def stored(network: Network | Taker, source: Source, limit: int | None = None) -
 
 
 def _automatic(taker: Taker) -> Inputs:
-    samples = read_samples(BUNDLED[0])
+    samples = load_samples(bundled_file())
     if samples.channels != taker.inputs:
         why = (
             f"the bundled samples have {samples.channels} inputs, the network takes {taker.inputs}"
@@ -165,7 +173,7 @@ def _random(taker: Taker, density: float | None, seed: int, why: str) -> Inputs:
 
 def _from_file(taker: Taker, source: str | Path, reading: Reading) -> Inputs:
     dt_ms = taker.dt_ms if reading.dt_ms is None else reading.dt_ms
-    if str(source) in BUNDLED:
+    if isinstance(source, str) and source in BUNDLED:
         samples = read_samples(source)
         return _fitted(taker, samples, reading, "the bundled samples", "")
     path = file_of(Path(source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,35 @@ def test_missing_foreign_and_cut_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.h5").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(DataError, match="not an intact HDF5 file"):
         load_events(tmp_path / "cut.h5")
+
+
+def _linked(other: Path, file: h5py.File) -> None:
+    file["labels"] = h5py.ExternalLink(str(other), "labels")
+
+
+def _linked_twice(other: Path, file: h5py.File) -> None:
+    file["elsewhere"] = h5py.ExternalLink(str(other), "labels")
+    file["labels"] = h5py.SoftLink("/elsewhere")
+
+
+def _raw(other: Path, file: h5py.File) -> None:
+    file.create_dataset("labels", (3,), "u2", external=[(str(other), 0, 6)])
+
+
+def _virtual(other: Path, file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((3,), "u2")
+    layout[:] = h5py.VirtualSource(str(other), "labels", (3,))
+    file.create_virtual_dataset("labels", layout)
+
+
+@pytest.mark.parametrize("place", [_linked, _linked_twice, _raw, _virtual])
+def test_values_in_other_files_are_not_read(
+    tmp_path: Path, place: Callable[[Path, h5py.File], None]
+) -> None:
+    other = write(tmp_path / "other.h5")
+    path = write(tmp_path / "a.h5", leave_out=["labels"])
+    with h5py.File(path, "a") as file:
+        place(other, file)
+    for read in (load_events, describe):
+        with refusal(DataError, "copy the data into one file", 3):
+            read(path)

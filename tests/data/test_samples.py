@@ -20,6 +20,18 @@ def test_bundled_samples_go_by_their_old_name_too(bundled: events.Events) -> Non
     assert np.array_equal(samples.read_samples("samples").counts, bundled.counts)
 
 
+def test_a_name_that_is_a_folder_too_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundled: events.Events
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events.save_samples(tmp_path / "samples", bundled.take([3, 1]))
+    for read in (samples.read_samples, samples.describe_samples):
+        with refusal(DataError, "is both the name of the bundled samples and something here", 3):
+            read("samples")
+    for spec in ("./samples", tmp_path / "samples", Path("samples")):
+        assert np.array_equal(samples.read_samples(spec).counts, bundled.counts[[3, 1]])
+
+
 @pytest.mark.parametrize("name", ["few.npz", "few"])
 def test_a_file_is_read_by_its_suffix(name: str, tmp_path: Path, bundled: events.Events) -> None:
     events.save_samples(tmp_path / name, bundled.take([3, 1]))

@@ -12,7 +12,7 @@ from fixtures.shd import write
 from helpers import refusal
 
 from delrec_compile.data.events import Events, save_samples
-from delrec_compile.data.samples import read_samples
+from delrec_compile.data.samples import bundled_file, read_samples
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import Reading, Taker, read_inputs, stored
@@ -31,7 +31,7 @@ def test_bundled_samples_are_taken_where_they_fit() -> None:
     assert found.remark == ""
     assert found.samples.labels is not None
     with stored(checkpoint.load(), "auto") as name:
-        assert name == "samples"
+        assert name == str(bundled_file())
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """The temporary arrays of kernels: on the stack up to a limit, in the caller's state beyond it.
 
 A kernel of many steps takes fewer steps at a time where its arrays would not fit; where one step alone
-does not fit, all arrays lie in the state, as the members `work_<dtype>`.
+does not fit, the arrays of one or more dtypes lie in the state, as the members `work_<dtype>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
 
 from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.compiler.kernels.base import Kernel
@@ -37,13 +40,26 @@ def fitted(schedule: Schedule, limit: int | None, make: Make) -> dict[str, Kerne
     names = [name for name in schedule.kernels if name != "sequence"]
     kernels = {name: make(name, schedule, {}) for name in names}
     if limit is not None and max(kernel.stack for kernel in kernels.values()) > limit:
-        workspace: dict[str, int] = {}
-        for kernel in kernels.values():
-            for dtype, elements in kernel.arrays.items():
-                workspace[dtype] = max(elements, workspace.get(dtype, 0))
+        workspace = _workspace(list(kernels.values()), limit)
         return {name: make(name, schedule, workspace) for name in names}
     sequence = _sequence(schedule, limit, make) if "sequence" in schedule.kernels else None
     return kernels if sequence is None else {**kernels, "sequence": sequence}
+
+
+def _workspace(kernels: Sequence[Kernel], limit: int) -> dict[str, int]:
+    """The fewest bytes, by dtypes, without which the other arrays of every kernel fit."""
+    largest: dict[str, int] = {}
+    for kernel in kernels:
+        for dtype, elements in kernel.arrays.items():
+            largest[dtype] = max(elements, largest.get(dtype, 0))
+
+    def size(arrays: Mapping[str, int], dtypes: Sequence[str]) -> int:
+        return sum(arrays.get(d, 0) * np.dtype(d).itemsize for d in dtypes)
+
+    sets = [s for n in range(1, len(largest) + 1) for s in combinations(sorted(largest), n)]
+    enough = [s for s in sets if all(k.stack - size(k.arrays, s) <= limit for k in kernels)]
+    chosen = min(enough, key=lambda dtypes: size(largest, dtypes))
+    return {dtype: largest[dtype] for dtype in chosen}
 
 
 def _sequence(schedule: Schedule, limit: int | None, make: Make) -> Kernel | None:

@@ -61,6 +61,26 @@ def test_what_one_step_needs_beyond_the_limit_lies_in_the_state() -> None:
     assert seen == [{}, {}, {"uint8": 500}, {"uint8": 500}]
 
 
+@pytest.mark.parametrize(
+    ("limit", "moved"),
+    [
+        (450, {"uint8": 100}),
+        (399, {"int32": 100}),
+        (99, {"int32": 100, "uint8": 100}),
+        (0, {"int32": 100, "uint8": 100}),
+    ],
+)
+def test_the_state_takes_the_fewest_bytes(limit: int, moved: dict[str, int]) -> None:
+    def make(name: str, of: Schedule, workspace: stack.Workspace) -> Any:
+        arrays = {"uint8": 100, "int32": 100}
+        left = {d: n for d, n in arrays.items() if d not in workspace}
+        size = sum(n * np.dtype(d).itemsize for d, n in left.items())
+        return SimpleNamespace(stack=size, arrays=arrays, workspace=dict(workspace))
+
+    kernels = stack.fitted(Schedule(1, 8, "branch"), limit, make)
+    assert all(k.workspace == moved and k.stack <= limit for k in kernels.values())
+
+
 def test_a_chip_has_what_its_profile_reserves() -> None:
     region = Region(0, 1 << 20)
     assert stack.limit_of("sources", MemoryMap("chip", region, region, 4096)) == 3328

@@ -29,7 +29,7 @@ DOCTOR = importlib.import_module("delrec_compile.system.doctor")
         (2, ("import", "a.nir", "-o", "a.safetensors", "--dt-ms", "-1"), "--dt-ms -1"),
         (3, ("build", "missing.safetensors"), "no such file"),
         (3, ("inspect", "conv_delay_265"), "did you mean 'conv_delay_256'?"),
-        (4, ("export", "--form", "foreign"), "allowed: portable, semantic"),
+        (2, ("export", "--form", "foreign"), "allowed: portable, semantic"),
         (3, ("run", "nothing"), "no such file"),
         (3, ("data", "info", "nothing.h5"), "no such file"),
     ],

@@ -140,7 +140,8 @@ def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
     assert "--resume to continue it" in " ".join(call(str(out), code=3).split())
     call(str(out), "--resume", "--log", "jsonl")
     call(str(whole), "--log", "none")
-    assert checkpoint.digest(checkpoint.load(out)) == checkpoint.digest(checkpoint.load(whole))
+    unnamed = (replace(checkpoint.load(path), name="network") for path in (out, whole))
+    assert len({checkpoint.digest(network) for network in unnamed}) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "net.epochs.csv",  # of the run that was killed
         "net.epochs.jsonl",

@@ -123,8 +123,12 @@ class Emitter(EventLists):
 
     def wrapping(self, a: Any, b: Any, lanes: int, sign: int = 1) -> Any:
         """a + b of int32, or a - b, modulo 2^32: defined whatever they are."""
+        if sign < 0:
+            # TVM takes unsigned differences for such as cannot be negative: -b is ~b + 1
+            b, one = tir.bitwise_not(b), self.splat(tir.uint32(1), lanes)
+            a = self.cast(a, "uint32", lanes) + one
         a, b = (self.cast(value, "uint32", lanes) for value in (a, b))
-        return self.cast(a + b if sign > 0 else a - b, "int32", lanes)
+        return self.cast(a + b, "int32", lanes)
 
     def zero(self, dtype: str, lanes: int) -> Any:
         return self.splat(tir.cast(tir.int32(0), dtype), lanes)

@@ -41,7 +41,6 @@ LASTING = 64  # steps of the worst input that a membrane takes before its clamp,
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
 
-@renamed_arguments(words="samples")
 def check_calibration(numeric: Numeric, calibrate: object) -> None:
     """Raises UsageError for samples to calibrate a mode on that takes none."""
     if calibrate is not None and not numeric.is_integer:
@@ -50,6 +49,7 @@ def check_calibration(numeric: Numeric, calibrate: object) -> None:
         )
 
 
+@renamed_arguments(words="samples")
 def quantise(network: Network, numeric: str, samples: Events | None = None) -> IntegerNetwork:
     """The integer form of a frozen network. numeric: 'int16' or 'int8'.
 

@@ -177,7 +177,7 @@ def test_winners_are_exported_and_found_again(
     assert tuned.choose(replace(key, code="x", tvm="9"), own, None).origin == "targets/tuned"
     assert tuned.choose(replace(key, workload={}), own, None).origin == "profile"
     assert tuned.choose(key, replace(own, registers=32), None).origin == "profile"
-    with refusal(InputError, "exists; add --force to replace it", 3, tmp_path):
+    with refusal(InputError, "exists; add force=True to replace it", 3, tmp_path):
         listing.export_winners(store, tmp_path / "tuned", None, force=False)
     assert listing.export_winners(store, tmp_path / "tuned", "x86_64", force=True) == [path]
     # what the user measured here counts more

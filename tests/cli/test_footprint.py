@@ -12,6 +12,7 @@ from delrec_compile.cli import footprint as command
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.footprint.measure import Footprint, FootprintRow
 
+OPEN = importlib.import_module("delrec_compile.runners.open")
 MEASURE = importlib.import_module("delrec_compile.evaluation.footprint.measure")
 ROWS = (
     FootprintRow("shared", 1363149, 1.0, 0.7, 0.01, 274432, 1.0, 1.0, 1.0),
@@ -35,13 +36,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         return Footprint(ROWS, STATE, PARTS, {"steps": 80})
 
     monkeypatch.setattr(MEASURE, "footprint", footprint)
+    monkeypatch.setattr(OPEN, "taker_of", lambda path: path)
+    monkeypatch.setattr(command, "chosen", lambda taker, inputs: inputs.samples)
     return options
 
 
 def test_figures_have_units_and_gaps_a_reason(
     asked: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command.footprint(Path("out"), rows="shared,torch_eager", rounds=3)
+    command.footprint(path=Path("out"), rows="shared,torch_eager", rounds=3)
     assert asked["rows"] == ("shared", "torch_eager")
     assert asked["rounds"] == 3
     out = capsys.readouterr().out
@@ -50,13 +53,13 @@ def test_figures_have_units_and_gaps_a_reason(
     assert "state of one stream: 3,264 bytes (3,156 without padding)" in out
     assert "PyTorch is not installed; pip install torch" in out
     assert out.splitlines()[-1] == "next: delrec-compile bench out"
-    command.footprint(Path("my out"), "my.npz")
+    command.footprint(path=Path("my out"), samples="my.npz")
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "next: delrec-compile bench 'my out' --input my.npz"
 
 
 def test_json_is_the_result(asked: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
-    command.footprint(Path("out"), as_json=True)
+    command.footprint(path=Path("out"), as_json=True)
     result = json.loads(capsys.readouterr().out)
     assert result["schema"] == "delrec.footprint/1"
     assert [row["name"] for row in result["rows"]] == ["shared", "torch_eager"]
@@ -66,5 +69,5 @@ def test_an_unknown_program_is_refused_before_anything_is_built(
     asked: dict[str, object],
 ) -> None:
     with pytest.raises(UsageError, match="sharde"):
-        command.footprint(None, rows="sharde")
+        command.footprint(path=None, rows="sharde")
     assert not asked

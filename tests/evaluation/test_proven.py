@@ -127,7 +127,7 @@ def test_everything_is_tried_before_it_is_compiled(
         with refusal(DeviceError, f"^{BOARD} no route to host$", 8, tmp_path):
             build_proven(network, out=out, samples=samples, devices=parse_all([BOARD]))
     out.touch()
-    with refusal(InputError, "out exists", 3, tmp_path):
+    with refusal(InputError, "out is not an artifact", 3, tmp_path):
         build_proven(network, out=out, samples=samples)
     absent = Finding("emulator", False, "unicorn is not installed", "", "pip install it")
     monkeypatch.setitem(doctor.PROBES, "emulator", lambda: absent)

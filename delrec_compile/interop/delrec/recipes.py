@@ -133,25 +133,22 @@ def chosen_recipe(
 ) -> Recipe:
     """The recipe of this name, or the only one that a file can be of.
 
-    where: the file, for messages. name: of a recipe, or `shd` or `ssc` where one of that data set
-    fits. Raises UsageError for an unknown name, and UnsupportedError where several recipes fit.
+    where: the file, for messages. name: of a recipe, which is taken, with a remark where the file
+    looks like another; `shd` or `ssc` is the one of that data set that fits, else DelRec's. Raises
+    UsageError for an unknown name, and UnsupportedError where several recipes fit.
     """
     fitting = [
         r for layout in layouts_of(content, blocks) for r in fitting_in(layout, content, blocks)
     ]
+    if name in ALIASES:
+        own = [r for r in fitting if BY_NAME[r].layout == name]
+        name, fitting = (None, own) if own else (f"delrec-{name}", fitting)
     if name in BY_NAME:
         if name not in fitting:
             remarks.append(f"the file looks like one of {' or '.join(fitting)}, not of {name}")
         return BY_NAME[name]
     if name is not None:
-        if name not in ALIASES:
-            raise UsageError(f"unknown recipe '{name}'; allowed: {', '.join(BY_NAME)}")
-        if not (own := [r for r in fitting if BY_NAME[r].layout == name]):
-            raise UnsupportedError(
-                f"{where}: the file looks like one of {' or '.join(fitting)}, and not of '{name}'; "
-                f"choose a recipe (--recipe): {', '.join(BY_NAME)}"
-            )
-        fitting = own
+        raise UsageError(f"unknown recipe '{name}'; allowed: {', '.join(BY_NAME)}")
     if len(fitting) == 1:
         return BY_NAME[fitting[0]]
     listed = ", ".join(f"{r} ({BY_NAME[r].script})" for r in fitting)

@@ -95,8 +95,10 @@ def test_an_old_name_does_not_guess(tmp_path: Path) -> None:
         delrec_compile.from_checkpoint(path, recipe="shd")
     for script, old in (("delrec-ssc", "shd"), ("delrec-shd", "ssc")):
         _, path = saved(tmp_path, script)
-        with refusal(UnsupportedError, f"looks like one of {script}, and not of '{old}'", 4):
-            delrec_compile.from_checkpoint(path, recipe=old)
+        imported = delrec_compile.from_checkpoint(path, recipe=old)
+        assert imported.network.notes["recipe"] == f"delrec-{old}"
+        told = f"the file looks like one of {script}, not of delrec-{old}"
+        assert told in " ".join(imported.remarks), "what was asked for is taken, and not in silence"
 
 
 def test_unknown_names_list_all(tmp_path: Path) -> None:

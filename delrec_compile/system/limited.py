@@ -37,7 +37,7 @@ def call(
     except CompilerCrash as crash:
         late = "took more than" in str(crash)
         why = (
-            f"reading it takes more than {seconds:.0f} s"
+            f"reading it does not come to its end: it takes more than {seconds:.0f} s"
             if late
             else "the library that reads it died"
         )

@@ -84,7 +84,7 @@ def device_of(config: TrainConfig) -> torch.device:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DeviceError(
             f"device is '{config.device}', which this torch cannot use ({reason}); use cpu, or "
             "install a torch that supports it"

@@ -1,7 +1,7 @@
 """Files of NIR graphs: read entry by entry, with each fault named by its node.
 
 A file is untrusted: it may hold links out of itself, arrays that unpack to any size, and bytes over
-which the HDF5 library never ends. It is read in a child process first, with a limit of time.
+which the HDF5 library never ends. It is read in a child process first, with limits of time and memory.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.errors import CheckpointError, CompilerCrash
+from delrec_compile.errors import CheckpointError
 from delrec_compile.interop.packages import package
-from delrec_compile.system import child
+from delrec_compile.system import limited
 
-TIMEOUT_S = 60.0
 MAX_BYTES = 1 << 30  # of all arrays together
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 16
@@ -26,13 +25,7 @@ SHAPE = "input_shape"  # of convolutions: not needed, shapes are followed from t
 def read(path: Path | str) -> Any:
     """The graph of a .nir file. Raises CheckpointError."""
     package("nir")
-    try:
-        child.call(f"{__name__}:probe", timeout_s=TIMEOUT_S, path=str(path))
-    except CompilerCrash as error:
-        raise CheckpointError(
-            f"{path} is not a readable NIR graph: the HDF5 library does not come to its end; copy it "
-            "again, or write it again"
-        ) from error
+    limited.call(f"{__name__}:probe", path, error=CheckpointError)
     return _graph(str(path), entries(path), "")
 
 

@@ -31,7 +31,7 @@ def graph() -> Any:
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A graph's file, read here rather than in a child."""
-    monkeypatch.setattr(file.child, "call", lambda *_, **__: 0)
+    monkeypatch.setattr(file.limited.child, "call", lambda *_, **__: 0)
     nir.write(tmp_path / "a.nir", graph())
     return tmp_path / "a.nir"
 
@@ -146,7 +146,7 @@ def test_a_file_that_the_library_never_finishes(path: Path, monkeypatch: Any) ->
     def hangs(*_: Any, **__: Any) -> Any:
         raise CompilerCrash("took more than 60 s and was stopped")
 
-    monkeypatch.setattr(file.child, "call", hangs)
+    monkeypatch.setattr(file.limited.child, "call", hangs)
     with refusal(CheckpointError, "does not come to its end", 3):
         file.read(path)
 

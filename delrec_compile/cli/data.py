@@ -64,7 +64,7 @@ def data_synth(
 @data_app.command("info")
 def data_info(
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="A file of samples: .h5, .npz, .npy, .csv, a folder with a *_test.h5, or 'samples'."
         ),
@@ -92,12 +92,13 @@ def data_info(
         show_next(*following)
 
 
-def _following(file: Path, info: Info | CountsInfo) -> tuple[object, ...]:
+def _following(file: str, info: Info | CountsInfo) -> tuple[object, ...]:
     """A command that takes the file; none for samples that no bundled network takes."""
     from delrec_compile.data.summary import CountsInfo
     from delrec_compile.network import checkpoint
 
-    folder = file if file.is_dir() else file.parent
+    path = Path(file)
+    folder = path if path.is_dir() else path.parent
     if not isinstance(info, CountsInfo) and len(list(folder.glob("*_train.h5"))) == 1:
         return ("train", folder, "-o", unused("net.safetensors"))
     bundled = checkpoint.load(DEFAULT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from delrec_compile.cli.terminal import print_json, show, show_next
@@ -21,7 +20,7 @@ def show_other(path: str, kind: Kind, as_json: bool) -> bool:
     elif kind in SAMPLES:
         from delrec_compile.cli.data import data_info
 
-        data_info(Path(path), as_json)
+        data_info(path, as_json)
     else:
         return False
     return True

@@ -24,7 +24,7 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -149,27 +149,27 @@ def _delays(r: Generator, shape: tuple[int, ...]) -> NDArray[np.int32]:
     return r.integers(0, int(r.choice([1, 4, 33, 70])), shape, dtype=np.int32)
 
 
-def _conv(r: Generator, n: int) -> Recurrence:
+def _conv(r: Generator, n: int) -> Synapses:
     heads, taps = int(r.integers(1, 4)), int(r.choice([1, 3, 5, 9]))
     return ConvDelay(_normal(r, (heads, taps)) * 0.5, _delays(r, (heads, n)))
 
 
-def _dense(r: Generator, n: int) -> Recurrence:
+def _dense(r: Generator, n: int) -> Synapses:
     return DenseDelay(_normal(r, (n, n)) / np.sqrt(n), _delays(r, (n,)))
 
 
-def _synaptic(r: Generator, n: int) -> Recurrence:
+def _synaptic(r: Generator, n: int) -> Synapses:
     return SynapticDelay(_normal(r, (n, n)) / np.sqrt(n), _delays(r, (n, n)))
 
 
-def _tap_conv(r: Generator, n: int) -> Recurrence:
+def _tap_conv(r: Generator, n: int) -> Synapses:
     channels, width = _divided(r, n)
     count, taps = int(r.integers(1, 6)), int(r.choice([1, 3, 5]))
     delays = r.choice(40, count, replace=False).astype(np.int32)
     return TapConvDelay(_normal(r, (count, channels, taps)) * 0.4, delays, width)
 
 
-def _conv2d(r: Generator, n: int) -> Recurrence:
+def _conv2d(r: Generator, n: int) -> Synapses:
     channels, places = _divided(r, n)
     height, width = _divided(r, places)
     depth, taps = int(r.integers(1, 5)), int(r.choice([1, 3]))
@@ -177,7 +177,7 @@ def _conv2d(r: Generator, n: int) -> Recurrence:
     return Conv2dDelay(kernel / taps / np.sqrt(channels * depth), height, width)
 
 
-RECURRENCES: tuple[Callable[[Generator, int], Recurrence], ...] = (
+RECURRENCES: tuple[Callable[[Generator, int], Synapses], ...] = (
     _conv,
     _dense,
     _synaptic,

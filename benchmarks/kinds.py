@@ -42,7 +42,7 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -68,7 +68,7 @@ class Kind:
     title: str
     equation: str
     train: str
-    draw: Callable[[Generator], Recurrence | None]
+    draw: Callable[[Generator], Synapses | None]
     maps: Maps | None = None
 
 

@@ -2,7 +2,7 @@
 
 May import: system and below.
 Start reading at: `lif.py`.
-Public: `recurrence.Recurrence`, `lif.Lif`, `readout.Readout`, `dense_delay.DenseDelay`,
+Public: `synapses.Synapses`, `lif.Lif`, `readout.Readout`, `dense_delay.DenseDelay`,
     `conv_delay.ConvDelay`, `synaptic_delay.SynapticDelay`, `tap_conv_delay.TapConvDelay`,
     `conv2d_delay.Conv2dDelay`.
 """

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
-from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ ConvDelay <pads, map_shape> (hist, kernel, at) => (current)
 
 
 @dataclass(frozen=True, eq=False)
-class ConvDelay(Recurrence):
+class ConvDelay(Synapses):
     """kernel: (K,), or (M, K) with M > 1 heads; K odd, zero padding.
 
     delay: (N,), or (M, N), whole steps, arrival at t + 1 + delay.

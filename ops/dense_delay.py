@@ -22,7 +22,7 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
 from delrec_compile.ops.linear import Rows
-from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ DenseDelay (hist, weight, at) => (current)
 
 
 @dataclass(frozen=True, eq=False)
-class DenseDelay(Recurrence):
+class DenseDelay(Synapses):
     """weight: (N, N) [to, from]. delay: (N,) whole steps, arrival at t + 1 + delay."""
 
     weight: F32

@@ -19,7 +19,7 @@ from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class MapDelay(Recurrence):
+class MapDelay(Synapses):
     """A convolution per lag, over the same maps."""
 
     @property

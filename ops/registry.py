@@ -18,12 +18,12 @@ from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.linear_readout import LinearReadout
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
-from delrec_compile.ops.recurrence import Recurrence
+from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif,)}
-RECURRENCES: dict[str, type[Recurrence]] = {
+SYNAPSES: dict[str, type[Synapses]] = {
     r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
 }
 READOUTS: dict[str, type[Readout]] = {
@@ -36,7 +36,7 @@ FUNCTIONS: tuple[str, ...] = (
     maps.ONNX,
     *(text for n in NEURONS.values() for text in n.onnx),
     *delay_line.ONNX,
-    *(r.onnx for r in RECURRENCES.values()),
+    *(r.onnx for r in SYNAPSES.values()),
     *(r.onnx for r in READOUTS.values()),
 )
 

@@ -26,7 +26,7 @@ from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import spike_in
-from delrec_compile.ops.recurrence import Arrays, Recurrence, Sums, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +52,7 @@ SynapticDelay <map_shape, group> (hist, weight, at) => (current)
 
 
 @dataclass(frozen=True, eq=False)
-class SynapticDelay(Recurrence):
+class SynapticDelay(Synapses):
     """weight: (N, N) [to, from]. delay: (N, N) whole steps, arrival at t + 1 + delay."""
 
     weight: F32

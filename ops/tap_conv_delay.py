@@ -24,7 +24,7 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.map_delay import MapDelay
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import Arrays
+from delrec_compile.ops.synapses import Arrays
 
 if TYPE_CHECKING:
     import torch

@@ -23,7 +23,7 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -230,7 +230,7 @@ def _maps(text: str) -> Maps:
     return Maps(channels, height, width, kernel, (down, stride), pad, groups)
 
 
-def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recurrence | None:
+def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Synapses | None:
     if not kind:
         return None
     name, numbers = re.fullmatch(r"([a-z]+)([0-9x]*)", kind).groups()  # type: ignore[union-attr]
@@ -239,23 +239,23 @@ def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Recu
     return make(n, case, rng, *sizes)
 
 
-def _conv(n: int, case: Case, rng: np.random.Generator, taps: int, *heads: int) -> Recurrence:
+def _conv(n: int, case: Case, rng: np.random.Generator, taps: int, *heads: int) -> Synapses:
     delay = _delays(case, (*heads, n), rng)
     return ConvDelay(rng.normal(size=(*heads, taps)) * 0.6, delay)
 
 
-def _dense(n: int, case: Case, rng: np.random.Generator) -> Recurrence:
+def _dense(n: int, case: Case, rng: np.random.Generator) -> Synapses:
     delay = _delays(case, (n,), rng)
     return DenseDelay(rng.normal(size=(n, n)) / np.sqrt(n), delay)
 
 
-def _synaptic(n: int, case: Case, rng: np.random.Generator) -> Recurrence:
+def _synaptic(n: int, case: Case, rng: np.random.Generator) -> Synapses:
     return SynapticDelay(rng.normal(size=(n, n)) / np.sqrt(n), _delays(case, (n, n), rng))
 
 
 def _tap(
     n: int, case: Case, rng: np.random.Generator, taps: int, count: int, channels: int
-) -> Recurrence:
+) -> Synapses:
     low, high = case.delays
     delay = [low, *(low + 1 + rng.permutation(high - low - 1)[: count - 2]), high]
     kernel = rng.normal(size=(count, channels, taps)) * 0.6
@@ -270,7 +270,7 @@ def _map(
     depth: int,
     channels: int,
     height: int,
-) -> Recurrence:
+) -> Synapses:
     shape = (depth, channels, channels, taps, taps)
     kernel = rng.normal(size=shape) * 0.6 / taps / np.sqrt(channels * depth)
     return Conv2dDelay(kernel, height, n // channels // height)

@@ -30,9 +30,9 @@ from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
 from delrec_compile.compiler.kernels.stack import Workspace, fitted
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.network.model import Layer, Maps, Readout, Recurrence
+from delrec_compile.network.model import Layer, Maps, Readout, Synapses
 from delrec_compile.ops.nodes import Node
-from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, RECURRENCES
+from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, SYNAPSES
 from delrec_compile.targets.schedule import Schedule
 
 PREFIX = "delrec."
@@ -41,7 +41,7 @@ DECLARED = [onnx.parser.parse_function(text) for text in FUNCTIONS]
 ATTRIBUTES = {f.name: (*f.attribute, *(a.name for a in f.attribute_proto)) for f in DECLARED}
 TVM_ATTRIBUTE = "tvm_custom"  # added by TVM's importer
 FEEDS = ("Linear", "Maps")
-RECURRENCE_OF = {r.node: r for r in RECURRENCES.values()}
+SYNAPSES_OF = {r.node: r for r in SYNAPSES.values()}
 NEURON_OF = {node: n for n in NEURONS.values() for node in n.nodes}
 READOUT_OF = {node: r for r in READOUTS.values() for node in r.nodes}
 
@@ -144,7 +144,7 @@ def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
 RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
     "Linear": lambda i, _: _row(_dim(i[1], 0)),
     "Maps": _mapped,
-    **dict.fromkeys(RECURRENCE_OF, lambda i, _: _row(_dim(i[0], 2))),
+    **dict.fromkeys(SYNAPSES_OF, lambda i, _: _row(_dim(i[0], 2))),
     "DelayPush": lambda i, _: i[0].ty,
     **{
         node: _like(of)
@@ -245,18 +245,18 @@ class _Reader:
 
     def _current(
         self, value: Any
-    ) -> tuple[NDArray[Any], NDArray[Any], Recurrence | None, Maps | None]:
+    ) -> tuple[NDArray[Any], NDArray[Any], Synapses | None, Maps | None]:
         name, args, attributes = self._source(value)
         if name in FEEDS:
             return _array(args[1]), _array(args[2]), None, _maps(name, args, attributes)
         feed, back = (self._source(a) for a in args)
-        if name != "Add" or feed[0] not in FEEDS or back[0] not in RECURRENCE_OF:
+        if name != "Add" or feed[0] not in FEEDS or back[0] not in SYNAPSES_OF:
             raise UnsupportedError(
                 f"the graph has a current that is {name} of {feed[0]} and {back[0]}; allowed: one of "
-                f"{', '.join(FEEDS)}, or Add of it and one of {', '.join(RECURRENCE_OF)}"
+                f"{', '.join(FEEDS)}, or Add of it and one of {', '.join(SYNAPSES_OF)}"
             )
         hist, *constants = back[1]
-        recurrence = RECURRENCE_OF[back[0]].from_node(
+        recurrence = SYNAPSES_OF[back[0]].from_node(
             [_array(c) for c in constants], back[2], _dim(hist, 2)
         )
         return _array(feed[1][1]), _array(feed[1][2]), recurrence, _maps(*feed)

@@ -18,7 +18,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart, Scale
-from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Recurrence
+from delrec_compile.network.model import DenseDelay, Layer, Lif, Network, Readout, Synapses
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.linear_readout import LinearReadout
@@ -32,7 +32,7 @@ class Neurons:
     """A spiking layer. constant_current: (N,), added to its current at each step, or None."""
 
     lif: Lif
-    recurrence: Recurrence | None = None
+    recurrence: Synapses | None = None
     constant_current: Any = None
 
 

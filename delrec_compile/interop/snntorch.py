@@ -25,7 +25,7 @@ from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
 from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
-from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Recurrence
+from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Synapses
 from delrec_compile.system.renamed import renamed_arguments
 
 SUPPORTED = ("Leaky", "RLeaky", "Lapicque")
@@ -144,7 +144,7 @@ def _lif(call: Call, m: Any, beta: Any, gain: Any) -> Lif:
     return lif_of(call.size, call.name, **own, fires="above", reset=reset)
 
 
-def _recurrence(call: Call, m: Any) -> tuple[Recurrence, Any]:
+def _recurrence(call: Call, m: Any) -> tuple[Synapses, Any]:
     """The recurrence on the spikes of the step before, and its constant current or None."""
     own, n = m.recurrent, call.size
     none = np.zeros(n, np.int32)

@@ -17,9 +17,9 @@ import numpy as np
 from delrec_compile.bundled import DEFAULT, NETWORKS
 from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.base import UNNAMED
-from delrec_compile.network.model import Layer, Maps, Network, Neuron, Recurrence
+from delrec_compile.network.model import Layer, Maps, Network, Neuron, Synapses
 from delrec_compile.network.tensor_file import DAMAGE, Arrays, Tensors, network_fields, read, write
-from delrec_compile.ops.registry import NEURONS, RECURRENCES, make_readout
+from delrec_compile.ops.registry import NEURONS, SYNAPSES, make_readout
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.recognise import wrong_file
 
@@ -155,15 +155,15 @@ def _neuron(entry: dict[str, Any], layer: int, tensors: Tensors) -> Neuron:
         return NEURONS[kind](**attributes, **own)
 
 
-def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Recurrence | None:
+def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Synapses | None:
     kind = entry["recurrence"]
     if kind is None:
         return None
-    if kind not in RECURRENCES:
+    if kind not in SYNAPSES:
         raise CheckpointError(
-            f"layers.{layer}: unknown recurrence '{kind}'; allowed: {', '.join(RECURRENCES)}"
+            f"layers.{layer}: unknown recurrence '{kind}'; allowed: {', '.join(SYNAPSES)}"
         )
-    cls, attributes = RECURRENCES[kind], entry.get("facts", {})
+    cls, attributes = SYNAPSES[kind], entry.get("facts", {})
     names = [f.name for f in fields(cls) if f.name not in attributes]
     arrays = {name: tensors.take(_recurrent(layer, name)) for name in names}
     with _keyed(layer, {name: _recurrent(layer, name) for name in names}):

@@ -20,7 +20,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32, INT16_MAX
 from delrec_compile.errors import NetworkError
-from delrec_compile.network.model import Layer, Network, Recurrence
+from delrec_compile.network.model import Layer, Network, Synapses
 
 MANTISSA = 24
 FINEST = 40
@@ -76,7 +76,7 @@ def _max_input(network: Network, layer: int) -> int:
     return network.max_input if layer == 0 else 1
 
 
-def _bound(weight: F32, bias: F32, max_input: int, recurrence: Recurrence | None) -> float:
+def _bound(weight: F32, bias: F32, max_input: int, recurrence: Synapses | None) -> float:
     rows = np.abs(weight.astype(np.float64)).reshape(len(weight), -1).sum(axis=1) * max_input
     bound = float((rows + np.abs(bias.astype(np.float64))).max())
     return bound + (recurrence.largest_current() if recurrence is not None else 0.0)

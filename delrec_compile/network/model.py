@@ -32,7 +32,7 @@ from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
-from delrec_compile.ops.recurrence import Recurrence
+from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
@@ -47,9 +47,9 @@ __all__ = [
     "Network",
     "Neuron",
     "Readout",
-    "Recurrence",
     "State",
     "StateVar",
+    "Synapses",
     "SynapticDelay",
     "TapConvDelay",
 ]
@@ -67,7 +67,7 @@ class Layer:
     weight: F32
     bias: F32
     neuron: Neuron
-    recurrence: Recurrence | None = None
+    recurrence: Synapses | None = None
     maps: Maps | None = None
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ class Network(BaseNetwork[Layer, Readout]):
         """Longest delay in steps; 0 without recurrence."""
         return max((r.depth - 1 for _, r in self.recurrences()), default=0)
 
-    def recurrences(self) -> Iterator[tuple[int, Recurrence]]:
+    def recurrences(self) -> Iterator[tuple[int, Synapses]]:
         """Layer number and recurrence of each layer that has one."""
         for i, layer in enumerate(self.layers):
             if layer.recurrence is not None:

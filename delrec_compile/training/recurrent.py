@@ -16,7 +16,7 @@ from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -25,7 +25,7 @@ from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
 
 # weight and delay of a trained recurrence -> the op
-Freeze = Callable[[F32, NDArray[Any]], Recurrence]
+Freeze = Callable[[F32, NDArray[Any]], Synapses]
 
 
 class Recurrent(nn.Module):
@@ -87,7 +87,7 @@ class Recurrent(nn.Module):
         for p in self.timing():
             p.requires_grad_(False)
 
-    def frozen(self) -> Recurrence:
+    def frozen(self) -> Synapses:
         """The recurrence of a frozen network."""
         weight = self.weight.detach().float().numpy().copy()
         delay = self.delay.detach().double().numpy()
@@ -136,7 +136,7 @@ def _conv2d(config: TrainConfig) -> Recurrent:
     shape = (channels, config.height, config.hidden // channels // config.height)
     weight = _kernel(channels, taps * channels, k, k, inputs=taps * channels * k * k)
 
-    def op(w: F32, d: NDArray[Any]) -> Recurrence:
+    def op(w: F32, d: NDArray[Any]) -> Synapses:
         kernels = w.reshape(channels, taps, channels, k, k).swapaxes(0, 1)
         return Conv2dDelay(np.ascontiguousarray(kernels), *shape[1:])
 

@@ -13,22 +13,22 @@ from delrec_compile import ops
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
-from delrec_compile.ops.recurrence import Recurrence
 from delrec_compile.ops.registry import (
     FUNCTIONS,
     NEURONS,
     READOUTS,
-    RECURRENCES,
+    SYNAPSES,
     make_readout,
 )
+from delrec_compile.ops.synapses import Synapses
 
-KINDS = [*NEURONS.values(), *RECURRENCES.values(), *READOUTS.values()]
+KINDS = [*NEURONS.values(), *SYNAPSES.values(), *READOUTS.values()]
 
 
 def test_every_kind_in_ops_is_registered() -> None:
     for module in pkgutil.iter_modules(ops.__path__):
         assert importlib.import_module(f"{ops.__name__}.{module.name}").__doc__
-    for base, registry in ((Neuron, NEURONS), (Recurrence, RECURRENCES), (Readout, READOUTS)):
+    for base, registry in ((Neuron, NEURONS), (Synapses, SYNAPSES), (Readout, READOUTS)):
         kinds = [base]
         for kind in kinds:
             kinds += kind.__subclasses__()
@@ -48,7 +48,7 @@ def test_the_functions_are_those_of_the_kinds() -> None:
     assert len(names) == len(functions)
     assert {f.domain for f in functions} == {"ai.delrec"}
     nodes = [node for n in NEURONS.values() for node in {**n.nodes, **n.helper_nodes}]
-    nodes += [r.node for r in RECURRENCES.values()]
+    nodes += [r.node for r in SYNAPSES.values()]
     nodes += [node for r in READOUTS.values() for node in r.nodes]
     assert len(set(nodes)) == len(nodes)
     assert names == {*nodes, "Linear", "Maps", "DelayRead", "DelayPush"}

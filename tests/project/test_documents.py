@@ -20,7 +20,7 @@ from delrec_compile.cli import app
 from delrec_compile.evaluation import report
 from delrec_compile.evaluation.baselines.registry import ENGINES
 from delrec_compile.evaluation.latency.bench import NAMES
-from delrec_compile.ops.registry import FUNCTIONS, READOUTS, RECURRENCES
+from delrec_compile.ops.registry import FUNCTIONS, READOUTS, SYNAPSES
 from delrec_compile.targets import schedule
 from delrec_compile.targets.profile import Flashing, Memory
 from delrec_compile.training.config import TrainConfig
@@ -319,7 +319,7 @@ def test_the_onnx_functions_are_listed(function: onnx.FunctionProto) -> None:
 
 
 def test_the_recurrences_are_listed() -> None:
-    assert set(column("docs/networks.md", "name")) - {"conv", "dense"} == set(RECURRENCES)
+    assert set(column("docs/networks.md", "name")) - {"conv", "dense"} == set(SYNAPSES)
 
 
 def test_the_readouts_are_listed() -> None:

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from benchmarks import kinds
-from delrec_compile.ops.registry import RECURRENCES
+from delrec_compile.ops.registry import SYNAPSES
 
 COSTS = json.loads(kinds.RESULTS.read_text())["kinds"]
 
 
 def test_every_recurrence_has_a_page() -> None:
     drawn = {type(kinds.structure(name).layers[1].recurrence) for name in kinds.KINDS}
-    assert set(RECURRENCES.values()) <= drawn
+    assert set(SYNAPSES.values()) <= drawn
     assert set(COSTS) == set(kinds.KINDS)
 
 

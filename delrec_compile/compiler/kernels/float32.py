@@ -19,12 +19,12 @@ from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Ste
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
-from delrec_compile.network.model import Layer, Readout, Recurrence
+from delrec_compile.network.model import Layer, Readout, Synapses
 from delrec_compile.network.state import READOUT, layer_prefix
 from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.recurrence import Sums
+from delrec_compile.ops.synapses import Sums
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -224,7 +224,7 @@ class Float32Composer(Composer):
         """Rows to add before the bias, or a finished current to start from."""
         if arrivals is None:
             return [], None
-        recurrence: Recurrence = self.layers[i].recurrence
+        recurrence: Synapses = self.layers[i].recurrence
         return recurrence.emit(self.e, arrivals, self.layer_buffers(i), self.sum_types[i])
 
     def read_out(self, t: Any, incoming: Incoming) -> None:

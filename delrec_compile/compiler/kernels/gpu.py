@@ -24,7 +24,7 @@ from delrec_compile.compiler.kernels.float32 import tables_of, weight_formats
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import Layer, Readout, Recurrence
+from delrec_compile.network.model import Layer, Readout, Synapses
 from delrec_compile.network.state import READOUT, layer_prefix
 from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
@@ -178,7 +178,7 @@ class GpuComposer:
             e.gather(marked)
         e.sync()
 
-    def _recurrences(self) -> Iterator[tuple[int, Recurrence]]:
+    def _recurrences(self) -> Iterator[tuple[int, Synapses]]:
         for i, layer in enumerate(self.layers):
             if layer.recurrence is not None:
                 yield i, layer.recurrence
@@ -224,7 +224,7 @@ class GpuComposer:
 
         return e.lazy(read)
 
-    def _push(self, i: int, r: Recurrence) -> None:
+    def _push(self, i: int, r: Synapses) -> None:
         buffers = self._layer_buffers(i)
         gpu_push(self.e, r.line, self.fired[i], buffers("ring"), self.now, buffers)
 

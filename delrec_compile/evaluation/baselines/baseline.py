@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Network, Recurrence
+from delrec_compile.network.model import ConvDelay, DenseDelay, Lif, Network, Synapses
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import CONSTANTS
 
@@ -86,7 +86,7 @@ def basic_lif(lif: Lif) -> BasicLif:
     return BasicLif(*(float(n) for n in numbers))
 
 
-def delays(recurrence: Recurrence) -> NDArray[np.int32]:
+def delays(recurrence: Synapses) -> NDArray[np.int32]:
     """(N,). Raises UnsupportedError for a recurrence without a form written for the engines here."""
     one = isinstance(recurrence, ConvDelay | DenseDelay) and recurrence.line.heads == 1
     if not one or not isinstance(recurrence, ConvDelay | DenseDelay):
@@ -119,7 +119,7 @@ def is_supported(network: Network) -> bool:
     return True
 
 
-def recurrent_weight(recurrence: Recurrence) -> F32:
+def recurrent_weight(recurrence: Synapses) -> F32:
     """The kernel (K,) or the matrix (N, N)."""
     delays(recurrence)
     return next(iter(recurrence.weights.values()))

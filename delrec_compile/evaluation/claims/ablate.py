@@ -9,7 +9,7 @@ import numpy as np
 
 from delrec_compile.data.events import Events
 from delrec_compile.network.classify import accuracy
-from delrec_compile.network.model import Network, Recurrence
+from delrec_compile.network.model import Network, Synapses
 from delrec_compile.ops.map_delay import MapDelay
 
 
@@ -40,7 +40,7 @@ def with_delays(network: Network, seed: int | None) -> Network | None:
     return replace(network, layers=tuple(layers))
 
 
-def _zeroed(r: Recurrence) -> Recurrence:
+def _zeroed(r: Synapses) -> Synapses:
     """Kernels of taps that now coincide are added up."""
     held = r.arrays()
     if not isinstance(r, MapDelay):
@@ -51,7 +51,7 @@ def _zeroed(r: Recurrence) -> Recurrence:
     return replace(r, **now)
 
 
-def _shuffled(r: Recurrence, rng: np.random.Generator) -> Recurrence | None:
+def _shuffled(r: Synapses, rng: np.random.Generator) -> Synapses | None:
     if isinstance(r, MapDelay):
         return None
     now: dict[str, Any] = {"delay": rng.permutation(r.arrays()["delay"], axis=-1)}

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.network.model import Layer, Network, Recurrence
+from delrec_compile.network.model import Layer, Network, Synapses
 from delrec_compile.network.summary import state_bytes
 
 MAC_PJ, ADD_PJ = 4.6, 0.9
@@ -101,7 +101,7 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
     )
 
 
-def synapses(recurrence: Recurrence | None) -> int:
+def synapses(recurrence: Synapses | None) -> int:
     """Weights that take part when every neuron spikes once."""
     if recurrence is None:
         return 0

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop.delrec.blocks import Block, values
-from delrec_compile.network.model import ConvDelay, DenseDelay, Recurrence, SynapticDelay
+from delrec_compile.network.model import ConvDelay, DenseDelay, Synapses, SynapticDelay
 from delrec_compile.ops.checks import MAX_DELAY
 
 
 def recurrence_of(
     block: Block, sigma: float, remarks: list[str]
-) -> tuple[Recurrence | None, F64 | None]:
+) -> tuple[Synapses | None, F64 | None]:
     """The recurrence of a block and its constant current, or None for either.
 
     Raises CheckpointError, UsageError, and UnsupportedError for a spread that networks do not have.
@@ -77,7 +77,7 @@ def _width(where: str, sigma: float, spread: F64 | None) -> float:
 
 def _matrix(
     where: str, weight: NDArray[np.float32], own: dict[str, F64], n: int, remarks: list[str]
-) -> Recurrence:
+) -> Synapses:
     tensor = own.get("recurrent_delays", np.zeros(n))
     if n > 1 and tensor.shape == (n, n):
         return SynapticDelay(weight, _whole(where, tensor, remarks))

@@ -17,7 +17,7 @@ from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
     DenseDelay,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -42,7 +42,7 @@ class FeedbackPath:
 
 def recurrence(
     name: str, paths: Sequence[FeedbackPath], hint: str | None = None
-) -> tuple[Recurrence, F64 | None]:
+) -> tuple[Synapses, F64 | None]:
     """The recurrence that sums the paths, and their constant current (N,), or None.
 
     hint: kind to prefer where several compute the same. Raises UnsupportedError.
@@ -59,7 +59,7 @@ def recurrence(
     return combined, constant if constant.any() else None
 
 
-def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Recurrence | None:
+def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Synapses | None:
     """A recurrence with kernels, or None if a path is not a convolution that one of them has."""
     kernels = []
     for path in paths:
@@ -109,7 +109,7 @@ def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[
     return [] if mixed else own
 
 
-def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Recurrence:
+def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Synapses:
     weights = [linear_parts.dense(path.weights).weight for path in paths]
     if hint in (None, ConvDelay.kind):
         bands = [band(w, len(w) if hint else len(w) // 2) for w in weights]
@@ -135,7 +135,7 @@ def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Recurr
     return _simplest(total, delays, hint)
 
 
-def _simplest(weight: F64, delays: NDArray[Any], hint: str | None) -> Recurrence:
+def _simplest(weight: F64, delays: NDArray[Any], hint: str | None) -> Synapses:
     """A recurrence with a delay per sender if that is enough, else per synapse."""
     longest = delays.max(axis=0)
     if hint != SynapticDelay.kind and ((delays == longest) | (delays < 0)).all():

@@ -12,7 +12,7 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -20,16 +20,14 @@ from delrec_compile.network.model import (
 Shape = tuple[int, ...]
 
 
-def on_maps(r: Recurrence, shape: Shape) -> bool:
+def on_maps(r: Synapses, shape: Shape) -> bool:
     """Whether the recurrence is a convolution over maps of this shape."""
     if isinstance(r, Conv2dDelay):
         return shape == (r.maps.channels, r.height, r.width)
     return isinstance(r, TapConvDelay) and shape == (r.maps.channels, r.width)
 
 
-def feedback_paths(
-    name: str, r: Recurrence, shape: Shape
-) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def feedback_paths(name: str, r: Synapses, shape: Shape) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Delays (N,) and weights (N, N), (C, C, K) or (C, C, k, k) of each path.
 
     Raises UnsupportedError.

@@ -32,7 +32,7 @@ from delrec_compile.network.model import (
     Lif,
     Network,
     Readout,
-    Recurrence,
+    Synapses,
     TapConvDelay,
 )
 from delrec_compile.runners.reference import ReferenceRunner
@@ -198,7 +198,7 @@ class _Writer:
         zero = np.zeros(outputs)
         self._append("out", self.nir.LI(tau=_full(tau, outputs), r=_full(r, outputs), v_leak=zero))
 
-    def _feedback(self, name: str, r: Recurrence, shape: Shape) -> list[list[tuple[str, Any]]]:
+    def _feedback(self, name: str, r: Synapses, shape: Shape) -> list[list[tuple[str, Any]]]:
         """Nodes of each feedback path, with the last part of their names."""
         paths = []
         for delay, weight in feedback_paths(name, r, shape):

@@ -31,7 +31,7 @@ from delrec_compile.network.integer.layers import (
 )
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
 from delrec_compile.network.integer.recurrence import RECURRENCES, IntegerConv, IntegerDense
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Recurrence
+from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Synapses
 from delrec_compile.ops.lif import Number
 from delrec_compile.system.renamed import renamed_arguments
 
@@ -164,7 +164,7 @@ def _readout(
 
 
 def _recurrence(
-    r: Recurrence | None, units: Ints, unit: F64, numeric: Numeric
+    r: Synapses | None, units: Ints, unit: F64, numeric: Numeric
 ) -> IntegerConv | IntegerDense | None:
     if isinstance(r, DenseDelay):
         return IntegerDense(units, r.delay)

@@ -20,7 +20,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
-from delrec_compile.ops.registry import RECURRENCES
+from delrec_compile.ops.registry import SYNAPSES
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training.loop import train
 
@@ -108,7 +108,7 @@ def test_every_kind_has_a_cost_and_an_ablation() -> None:
         TapConvDelay(some(3, 2, 3), np.array([0, 2, 4]), 12),
         Conv2dDelay(some(4, 2, 2, 3, 3), 3, 4),
     ]
-    assert {r.kind for r in kinds} == set(RECURRENCES)
+    assert {r.kind for r in kinds} == set(SYNAPSES)
     network = train(toy_sets(), small()).network
     for r in kinds:
         layer = replace(network.layers[1], recurrence=r)

@@ -2,7 +2,7 @@
 
     I(t) = F(S(t - 1), ..., S(t - depth))
 
-A kind is one file with a subclass of `Recurrence`, and one line in `ops.registry.RECURRENCES`.
+A kind is one file with a subclass of `Synapses`, and one line in `ops.registry.SYNAPSES`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WeightFormat(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrence(ABC):
+class Synapses(ABC):
     """The recurrent current of a layer of `size` neurons from its own last `depth` spikes.
 
     kind: name in files. node: name of its ONNX function. onnx: text of that function.
@@ -116,7 +116,7 @@ class Recurrence(ABC):
     @abstractmethod
     def from_node(
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
-    ) -> Recurrence:
+    ) -> Synapses:
         """The way back from an ONNX node."""
 
     @abstractmethod

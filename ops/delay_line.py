@@ -1,10 +1,12 @@
-"""Delay line: the spikes of each neuron `1 + delay` steps ago.
+"""Delay line: the spikes of each neuron `first + delay` steps ago.
 
-    g[j](t) = S[j](t - 1 - delay[j])
+    g[j](t) = S[j](t - first - delay[j])
 
-As explicit state it is the spike history, newest first: `hist[l] = S(t - 1 - l)`, `depth` rows.
+`first` is 1 where the spikes close a cycle, 0 where they go on along the order of the populations.
+As explicit state it is the spike history, newest first: `hist[l] = S(t - 1 - l)`; the line that
+synapses read is the history, or, with `first` 0, this step's spikes before the history.
 Inside an artifact it is a ring of bit planes (a calendar queue): a spike of neuron j at step t sets
-one bit in plane `t + 1 + delay[j]`; step t reads and clears one plane. The cost follows the spikes,
+one bit in plane `t + first + delay[j]`; step t reads and clears one plane. The cost follows the spikes,
 not the delay. On a GPU each neuron's thread holds the neuron's column of that ring. Several
 heads, each with delays of its own, have a ring each, one after another.
 
@@ -12,7 +14,7 @@ Bits above N of a plane are never set, and are ignored where damaged memory sets
 the clock but the bits that count planes.
 
 Where neurons share their delays, one ring serves them all as a history: step t writes its spikes
-to plane t, and reads plane `t - 1 - lag` for each lag.
+to plane t, and reads plane `t - first - lag` for each lag.
 """
 
 from __future__ import annotations
@@ -71,6 +73,33 @@ DelayPush (hist, spikes) => (hist_next)
     hist_next = Concat <axis = 1> (newest, kept)
 }
 """,
+    """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+DelayLine (hist, values) => (line)
+{
+    one = Constant <value: tensor = int64[1] {1}> ()
+    newest = Unsqueeze (values, one)
+    line = Concat <axis = 1> (newest, hist)
+}
+""",
+    """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+DelayNow (values) => (line)
+{
+    one = Constant <value: tensor = int64[1] {1}> ()
+    line = Unsqueeze (values, one)
+}
+""",
+    """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+DelayNewest <depth> (line) => (newest)
+{
+    zero = Constant <value: tensor = int64[1] {0}> ()
+    one = Constant <value: tensor = int64[1] {1}> ()
+    steps = Constant <value_ints: ints = @depth> ()
+    newest = Slice (line, zero, steps, one)
+}
+""",
 )
 
 
@@ -89,15 +118,24 @@ def words(n: int) -> int:
 
 
 def emit_push(
-    e: Emitter, spikes: Events, delay: Any, ring: Any, clock: Any, depth: int, n: int, heads: int
+    e: Emitter,
+    spikes: Events,
+    delay: Any,
+    ring: Any,
+    clock: Any,
+    depth: int,
+    n: int,
+    heads: int,
+    first: int = 1,
 ) -> None:
-    """Every spike j of this step sets its bit in plane (clock + 1 + delay[j]) of each head."""
+    """Every spike j of this step sets its bit in plane (clock + first + delay[j]) of each head."""
     T = e.T
     mask, width = planes(depth) - 1, words(n)
     with e.each(spikes) as j:
         for head in range(heads):
             own = T.cast(delay[j + head * n] if head else delay[j], "int32")
-            plane = T.bitwise_and(clock + 1 + own, mask) + head * planes(depth)
+            due = clock + first + own if first else clock + own
+            plane = T.bitwise_and(due, mask) + head * planes(depth)
             at = e.bind("at", plane * width + T.shift_right(j, 5))
             e.store(ring, at, 1, T.bitwise_or(ring[at], _bit(T, j)))
 
@@ -116,10 +154,17 @@ def emit_read(
 
 
 def emit_read_history(
-    e: Emitter, past: Events, ring: Any, clock: Any, depth: int, n: int, lag: Any
+    e: Emitter,
+    past: Events,
+    ring: Any,
+    clock: Any,
+    depth: int,
+    n: int,
+    lag: Any,
+    first: int = 1,
 ) -> None:
-    """The spikes of step `clock - 1 - lag`, from a ring that is a history."""
-    plane = e.T.bitwise_and(clock - 1 - lag, planes(depth) - 1)
+    """The spikes of step `clock - first - lag`, from a ring that is a history."""
+    plane = e.T.bitwise_and(clock - first - lag, planes(depth) - 1)
     emit_list(e, past, ring, e.bind("plane", plane * words(n)), n)
 
 
@@ -216,14 +261,15 @@ def emit_gpu_push(
     depth: int,
     n: int,
     heads: int,
+    first: int = 1,
 ) -> None:
-    """Every flagged neuron sets its bit in plane (clock + 1 + delay) of each head."""
+    """Every flagged neuron sets its bit in plane (clock + first + delay) of each head."""
     T = e.T
     for i, _ in e.blocks(n):
         with e.when(spikes.flag[i] != T.uint8(0)):
             for head in range(heads):
                 own = T.cast(delay[i + head * n] if head else delay[i], "int32")
-                plane = e.bind("plane", T.bitwise_and(clock + 1 + own, planes(depth) - 1))
+                plane = e.bind("plane", T.bitwise_and(clock + first + own, planes(depth) - 1))
                 column = T.shift_right(plane, 5) * n + i
                 at = e.bind("at", column + head * columns(depth, n) if head else column)
                 bit = T.shift_left(T.uint32(1), _low(T, plane))
@@ -231,12 +277,19 @@ def emit_gpu_push(
 
 
 def emit_gpu_read_history(
-    e: GpuEmitter, masks: Any, ring: Any, clock: Any, lags: tuple[int, ...], depth: int, n: int
+    e: GpuEmitter,
+    masks: Any,
+    ring: Any,
+    clock: Any,
+    lags: tuple[int, ...],
+    depth: int,
+    n: int,
+    first: int = 1,
 ) -> None:
-    """The masks (lags * words,) of the steps `clock - 1 - lag`, from a ring that is history."""
+    """The masks (lags * words,) of the steps `clock - first - lag`, from a ring that is history."""
     T = e.T
     for k, lag in enumerate(lags):
-        plane = e.bind("plane", T.bitwise_and(clock - 1 - lag, planes(depth) - 1))
+        plane = e.bind("plane", T.bitwise_and(clock - first - lag, planes(depth) - 1))
         for w, _ in e.blocks(words(n)):
             e.store(masks, k * words(n) + w, 1, e.load(ring, plane * words(n) + w, 1))
 

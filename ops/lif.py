@@ -9,6 +9,10 @@ With the reset "soft_later" the threshold is taken off in the step after the spi
 
     m    = beta * v + gain * I - where(v >= threshold, threshold, 0),   v' = m
 
+and with "hard_later" the step after the spike takes the place of leak and current, which are lost:
+
+    m    = where(v >= threshold, v_reset, beta * v + gain * I),   v' = m
+
 beta, gain, threshold and v_reset are each one number per layer, or one per neuron.
 
 A membrane that is broken heals at once: v' = v_reset where m is NaN, infinite or beyond 1e30 in size.
@@ -19,7 +23,7 @@ than PyTorch.
 
 Sources: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode (`decay_input=False`: gain 1, else
 1/tau; hard or soft reset); snnTorch `Leaky` (fires above, subtracts: "soft_later" with its
-`reset_delay`, "soft" without).
+`reset_delay`, "soft" without; "hard_later" is `RLeaky` and `Lapicque` with the reset "zero").
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, lif_onnx, lif_tir
+from delrec_compile.ops.lif_onnx import ALL_RESETS as ALL_RESETS
 from delrec_compile.ops.lif_onnx import FIRES as FIRES
 from delrec_compile.ops.lif_onnx import RESETS as RESETS
 from delrec_compile.ops.neuron import BROKEN, Neuron
@@ -69,12 +74,11 @@ class Lif(Neuron):
     onnx: ClassVar[tuple[str, ...]] = lif_onnx.ONNX
     nodes: ClassVar[Nodes] = lif_onnx.NODES
     helper_nodes: ClassVar[Nodes] = lif_onnx.HELPER_NODES
-    has_integer_form: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in NUMBERS:
             object.__setattr__(self, name, _number(name, getattr(self, name)))
-        for name, allowed in (("fires", FIRES), ("reset", RESETS)):
+        for name, allowed in (("fires", FIRES), ("reset", ALL_RESETS)):
             if getattr(self, name) not in allowed:
                 raise NetworkError(
                     f"lif: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
@@ -94,8 +98,13 @@ class Lif(Neuron):
                 f"lif: v_reset {reset} is not below the threshold {_at(self.threshold, at)}; "
                 "the neuron would fire at every step"
             )
-        if self.reset != "hard" and np.any(np.asarray(self.threshold) <= 0):
+        if self.reset.startswith("soft") and np.any(np.asarray(self.threshold) <= 0):
             raise NetworkError(f"lif: the reset '{self.reset}' needs thresholds above 0")
+
+    @property
+    def float_only(self) -> str:
+        """See `Neuron.float_only`."""
+        return "" if self.reset in RESETS else f"neuron with the reset '{self.reset}'"
 
     def arrays(self) -> dict[str, F32]:
         """See `Neuron.arrays`."""
@@ -166,6 +175,8 @@ class Lif(Neuron):
         m = beta * v + gain * current
         if self.reset == "soft_later":
             m = np.where(self.is_at_threshold(v, threshold), m - threshold, m)
+        elif self.reset == "hard_later":
+            m = np.where(self.is_at_threshold(v, threshold), v_reset, m)
         new = self.after(m, threshold, v_reset, np.where)
         spikes = self.is_at_threshold(m, threshold).astype(np.float32)
         return spikes, {"v": new.astype(np.float32)}
@@ -179,6 +190,8 @@ class Lif(Neuron):
         m = (v * beta).add(current * gain if self.has_gain else current)
         if self.reset == "soft_later":
             m = (m - threshold).where(self.is_at_threshold(v, threshold), m)
+        elif self.reset == "hard_later":
+            m = _full(v_reset, m).where(self.is_at_threshold(v, threshold), m)
         new = self.after(m, threshold, _full(v_reset, m), lambda c, yes, no: yes.where(c, no))
         return self.is_at_threshold(m, threshold).to(m.dtype), {"v": new}, m
 

@@ -6,6 +6,7 @@ from delrec_compile.ops.nodes import Nodes
 
 FIRES = ("at", "above")
 RESETS = ("hard", "soft", "soft_later")
+ALL_RESETS = (*RESETS, "hard_later")
 
 # Attributes of the function: beta, threshold, v_reset. No cast of a truth value and no comparison but
 # Less, which every engine has; 1.0000001e30 is the number next to 1e30.
@@ -61,6 +62,12 @@ BODIES = {
     broken = Constant <value_float: float = 1.0000001e30> ()
     sound = Less (size, broken)
     v_next = Where (sound, m, v_reset)""",
+    "hard_later": """fired = {fires} (v, threshold)
+    m = Where (fired, v_reset, sum)
+    size = Abs (m)
+    broken = Constant <value_float: float = 1.0000001e30> ()
+    sound = Less (size, broken)
+    v_next = Where (sound, m, v_reset)""",
 }
 GAIN = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
@@ -83,11 +90,11 @@ def _general(fires: str, reset: str) -> str:
     operators = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
     names = dict(zip(("fires", "stays"), operators[fires], strict=True))
     body = BODIES[reset].format(**names)
-    total = "sum" if reset == "soft_later" else "m"
+    total = "sum" if reset.endswith("later") else "m"
     return OWN_CONSTANTS.format(name=node(fires, reset), sum=total, body=body, fires=names["fires"])
 
 
-FORMS = {node(fires, reset): (fires, reset) for fires in FIRES for reset in RESETS}
+FORMS = {node(fires, reset): (fires, reset) for fires in FIRES for reset in ALL_RESETS}
 NODES: Nodes = dict.fromkeys((DEFAULT, *FORMS), (0, 1))
 HELPER_NODES: Nodes = {"Gain": (0,)}
 ONNX = (SHARED_CONSTANTS, GAIN, *(_general(*form) for form in FORMS.values()))

@@ -42,7 +42,7 @@ def tables(lif: Lif, unit: F32) -> dict[str, F32]:
 def own_tables(lif: Lif) -> dict[str, F32]:
     """Constants that differ from neuron to neuron."""
     own = {name: getattr(lif, name) for name in SCALARS}
-    if lif.reset == "hard":
+    if lif.reset.startswith("hard"):
         del own["threshold"]
     return {f"lif_{k}": value for k, value in own.items() if isinstance(value, np.ndarray)}
 
@@ -88,9 +88,9 @@ class LifTile:
         if lif.has_gain:
             current = e.rounded(current * self.constant("gain", at, lanes), lanes)
         m = e.register(lanes, e.rounded(old * self.constant("beta", at, lanes), lanes) + current)
-        if lif.reset == "soft_later":
+        if lif.reset.endswith("later"):
             block = e.load(m, 0, lanes)
-            late = block - self.constant("threshold", at, lanes)
+            late = self._late(block, at, lanes)
             e.store(m, 0, lanes, T.Select(old >= self.constant("level", at, lanes), late, block))
         if e.schedule.events == "branch":
             for q in range(lanes):
@@ -106,7 +106,7 @@ class LifTile:
     def _update_branch(self, m: Any, spikes: Events, at: int) -> None:
         """One neuron; one that stays below its threshold costs one comparison."""
         e, level = self.e, self.constant("level", at, 1)
-        if self.lif.reset == "soft_later":
+        if self.lif.reset.endswith("later"):
             e.store(self.v, at, 1, self._next(m, at, 1))
             with e.when(m >= level):
                 e.append_always(spikes, self.base + at)
@@ -115,6 +115,12 @@ class LifTile:
             e.store(self.v, at, 1, self._reset(m, at, 1))
             with e.when(m >= level):
                 e.append_always(spikes, self.base + at)
+
+    def _late(self, m: Any, at: Any, lanes: int) -> Any:
+        """The membrane of a neuron that fired in the step before."""
+        if self.lif.reset == "hard_later":
+            return self.constant("v_reset", at, lanes)
+        return m - self.constant("threshold", at, lanes)
 
     def _is_low(self, m: Any, at: Any, lanes: int) -> Any:
         return m < self.constant("level", at, lanes)
@@ -144,6 +150,6 @@ class LifTile:
 
     def _next(self, m: Any, at: Any, lanes: int) -> Any:
         """The new membrane of any neuron."""
-        if self.lif.reset == "soft_later":
+        if self.lif.reset.endswith("later"):
             return self._sound(m, m, self.constant("v_reset", at, lanes), lanes)
         return self.e.T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))

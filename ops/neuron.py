@@ -48,7 +48,6 @@ class Neuron(ABC):
     kind: name in files. states: meaning of each state variable (N,), by name; all begin at zero.
     onnx: texts of its ONNX functions. nodes: those that make spikes and the next state, as
     `(current, past ..., constants ...) -> (spikes, present ...)`. helper_nodes: all others.
-    has_integer_form: whether `quantise` takes it.
     """
 
     kind: ClassVar[str]
@@ -56,7 +55,6 @@ class Neuron(ABC):
     onnx: ClassVar[tuple[str, ...]]
     nodes: ClassVar[Nodes]
     helper_nodes: ClassVar[Nodes] = {}
-    has_integer_form: ClassVar[bool] = False
 
     @abstractmethod
     def arrays(self) -> dict[str, F32]:
@@ -69,6 +67,11 @@ class Neuron(ABC):
     def summary(self) -> dict[str, Any]:
         """Constants that a summary of the network shows."""
         return {}
+
+    @property
+    def float_only(self) -> str:
+        """Name of what only float32 has; empty where `quantise` takes the model."""
+        return f"'{self.kind}' neuron model"
 
     @property
     @abstractmethod

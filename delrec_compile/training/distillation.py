@@ -47,7 +47,8 @@ def load(path: str | Path, channels: int, classes: int) -> Teacher:
 def _runs_in_torch(layer: Layer) -> bool:
     """Whether `delayed_lif` computes the layer; others go through the reference."""
     kinds = (ConvDelay, DenseDelay, type(None))
-    lif = isinstance(layer.neuron, Lif) and layer.neuron.arrays().keys() <= {"beta"}
+    neuron = layer.neuron
+    lif = isinstance(neuron, Lif) and not neuron.float_only and neuron.arrays().keys() <= {"beta"}
     return layer.maps is None and lif and isinstance(layer.recurrence, kinds)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from delrec_compile.ops.lif import FIRES, NUMBERS, RESETS, Lif
+from delrec_compile.ops.lif import ALL_RESETS, FIRES, NUMBERS, Lif
 
 RNG = np.random.default_rng(11)
 
@@ -45,15 +45,15 @@ def scalar_lif(neuron: Lif, k: int, current: float, v: float) -> tuple[float, fl
     )
     over = (lambda x: x > threshold) if neuron.fires == "above" else (lambda x: x >= threshold)
     m = f(f(beta * f(v)) + f(gain * f(current)))
-    if neuron.reset == "soft_later" and over(f(v)):
-        m = f(m - threshold)
-    if not over(m) or neuron.reset == "soft_later":
+    if neuron.reset.endswith("later") and over(f(v)):
+        m = f(m - threshold) if neuron.reset == "soft_later" else v_reset
+    if not over(m) or neuron.reset.endswith("later"):
         return float(over(m)), float(m)
     return 1.0, float(f(m - threshold) if neuron.reset == "soft" else v_reset)
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["one for all", "one per neuron"])
-@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("reset", ALL_RESETS)
 @pytest.mark.parametrize("fires", FIRES)
 def test_every_lif_is_its_formula_and_equals_torch(fires: str, reset: str, own: bool) -> None:
     n = 40
@@ -87,7 +87,7 @@ def test_the_level_says_who_fires(fires: str) -> None:
     )
 
 
-@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("reset", ALL_RESETS)
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_a_broken_membrane_heals(broken: float, reset: str) -> None:
     neuron = Lif(0.5, v_reset=-0.25, reset=reset)

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
-from delrec_compile.ops.lif import FIRES, RESETS, Lif
+from delrec_compile.ops.lif import ALL_RESETS, FIRES, Lif
 from delrec_compile.ops.lif_onnx import ONNX
 
 RNG = np.random.default_rng(11)
@@ -34,7 +34,7 @@ class Nodes:
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.75])
-@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("reset", ALL_RESETS)
 @pytest.mark.parametrize("fires", FIRES)
 def test_the_nodes_compute_the_reference(fires: str, reset: str, gain: float) -> None:
     neuron, nodes = Lif(0.25, 1.25, -0.5, gain, fires, reset), Nodes()

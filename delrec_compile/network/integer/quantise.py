@@ -79,8 +79,8 @@ def convertible(network: Network, numeric: Numeric) -> None:
             part = "convolution of its inputs"
         elif r is not None and r.kind not in RECURRENCES:
             part = f"{r.name} recurrence"
-        elif not layer.neuron.has_integer_form:
-            part = f"'{layer.neuron.kind}' neuron model"
+        else:
+            part = layer.neuron.float_only
         if part:
             raise UnsupportedError(_no_integer_form(f"layer {i}", part, numeric))
     if not network.readout.has_integer_form:

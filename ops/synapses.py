@@ -80,7 +80,7 @@ class Synapses(ABC):
 
     @property
     def rows(self) -> list[F32]:
-        """Weights that are held as rows of 16 bits."""
+        """Weights that are held as rows of integers, of 16 bits where they fit."""
         return []
 
     @property

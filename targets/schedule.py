@@ -28,7 +28,8 @@ class Schedule:
     a branch, where it skips the work that silence does not need. `ballot` is the vote of a GPU's
     warps.
     rows: storage and addition of weight rows. `float32`; or, where a layer's weights are whole
-    numbers of a power-of-two unit below 2^15, `units`: 16-bit integers, added in 32 bits. `pairs`
+    numbers of a power-of-two unit, `units`: integers of 16 bits, or of 32 where a table does not fit
+    16, added in 32 bits. `pairs`
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
     bytes: method of adding rows in int8 mode. `wide`, in 32 bits each, or as `pairs` of four blocks;

@@ -43,7 +43,7 @@ class Case:
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's.
     delays: the shortest and the longest, both occur. counts: largest input count. own_lif: each
-    neuron has constants of its own, beside those of `lif`.
+    neuron has constants of its own, beside those of `lif`. grid: see `network.grid.snap`.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Case:
     readout_beta: float = 0.75
     counts: int = 2
     maps: tuple[str, ...] = ()
+    grid: str = "int16"
     exact: bool = True
 
     @property
@@ -132,12 +133,21 @@ CASES = {
         Case("linear_readout", recurrence=("dense", "conv3"), readout="linear"),
         Case("count_readout", recurrence=("conv3", "dense"), readout="count", outputs=9),
         Case("counts", counts=31, recurrence=("conv3", "dense")),
+        Case(
+            "fine",
+            (0, 33, 9),
+            ("tap3x2x4", "dense", "synaptic"),
+            inputs=22,
+            maps=("1x1x22>4x5x2x1", "", ""),
+            grid="fine",
+        ),
+        Case("fine_first_layer", sizes=(17, 33), recurrence=("dense", "conv3"), grid="fine"),
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
     )
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
-ON_CHIPS += ("count_readout", "linear_readout")
+ON_CHIPS += ("count_readout", "linear_readout", "fine")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
     "synaptic",
@@ -148,6 +158,7 @@ FLOAT_ONLY = (
     "frontend",
     "frontend_2d",
     "recurrent_maps",
+    "fine",
 )
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
@@ -163,7 +174,7 @@ def made(case: Case) -> Network:
     """The network of any description."""
     rng = np.random.default_rng(list(case.name.encode()))
     calibrated = calibrate(_draw(case, rng), case)
-    return snap(calibrated) if case.exact else calibrated
+    return snap(calibrated, case.grid) if case.exact else calibrated
 
 
 def counts(case: Case, batch: int = 1, steps: int | None = None) -> F32:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delrec_compile.errors import NetworkError
-from delrec_compile.network.grid import exact, grids, snap
+from delrec_compile.errors import NetworkError, UsageError
+from delrec_compile.network.grid import GRIDS, exact, grids, row_bits, row_bytes, snap, weight_rows
 from delrec_compile.network.model import DenseDelay, Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 
@@ -24,10 +24,10 @@ def drawn(seed: int, n: int = 40, scale: float = 0.3) -> Network:
     return Network((layer,), readout, max_input=7)
 
 
-@given(st.integers(0, 10**6), st.floats(0.01, 3))
-def test_the_order_of_a_sum_changes_no_bit(seed: int, scale: float) -> None:
+@given(st.integers(0, 10**6), st.floats(0.01, 3), st.sampled_from(GRIDS))
+def test_the_order_of_a_sum_changes_no_bit(seed: int, scale: float, grid: str) -> None:
     """Inputs at their largest, every spike arriving: forwards, backwards, shuffled, pairwise."""
-    network = snap(drawn(seed, scale=scale))
+    network = snap(drawn(seed, scale=scale), grid)
     layer, rng = network.layers[0], np.random.default_rng(seed)
     assert isinstance(layer.recurrence, DenseDelay)
     counts = rng.integers(0, network.max_input + 1, layer.inputs).astype(np.float32)
@@ -70,12 +70,42 @@ def test_snapping_moves_a_weight_by_half_a_grid_step_at_most() -> None:
     assert np.abs(after.readout.weight).max() * 2.0**q_out < 2**15
 
 
-def test_snapping_twice_changes_nothing() -> None:
-    once = snap(drawn(4))
-    twice = snap(once)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_snapping_twice_changes_nothing(grid: str) -> None:
+    once = snap(drawn(4), grid)
+    twice = snap(once, grid)
     np.testing.assert_array_equal(once.layers[0].weight, twice.layers[0].weight)
     assert exact(once)
     assert grids(once) == grids(twice)
+
+
+def test_the_fine_grid_uses_the_bits_that_sums_leave() -> None:
+    """Half a unit coarser than the bound of the sums at most; weights beyond 16 bits."""
+    network = drawn(3)
+    coarse, fine = snap(network), snap(network, "fine")
+    assert exact(fine)
+    for part, q, q16 in zip((*fine.layers, fine.readout), grids(fine), grids(coarse), strict=True):
+        assert q is not None
+        assert q16 is not None
+        assert q > q16
+        assert {row_bits(rows, q) for rows in weight_rows(part)} == {32}
+    assert row_bytes(fine) == tuple(2 * size for size in row_bytes(coarse))
+    assert not exact(replace(fine, max_input=31))
+
+
+def test_only_the_layers_that_are_named_are_fine() -> None:
+    network = cases.network("off_grid")
+    coarse, fine, second = (
+        grids(snap(network, grid, layers))
+        for grid, layers in (("int16", None), ("fine", None), ("fine", (1,)))
+    )
+    assert second == (coarse[0], fine[1], coarse[2])
+    assert second not in (coarse, fine)
+
+
+def test_an_unknown_grid_is_refused() -> None:
+    with pytest.raises(UsageError, match="grid is 'int8'; allowed: int16, fine"):
+        snap(drawn(3), "int8")
 
 
 def test_no_negative_zero_is_left() -> None:

@@ -19,6 +19,7 @@ from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Ste
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.network.grid import row_bits
 from delrec_compile.network.model import Layer, Readout, Synapses
 from delrec_compile.network.state import READOUT, layer_prefix
 from delrec_compile.ops import linear
@@ -90,9 +91,10 @@ def tables_of(
 
 @dataclass(frozen=True)
 class GridFormat:
-    """A `WeightFormat`. q: weights are integers in units of 2^-q; None: float32.
+    """A `WeightFormat`. q: weights are integers in units of 2^-q, of 16 bits where a table fits them,
+    else of 32; None: float32.
 
-    order: output that each place of a row holds. group: inputs whose rows are interleaved.
+    order: output that each place of a row of 16 bits holds. group: inputs whose rows are interleaved.
     """
 
     q: int | None
@@ -113,12 +115,17 @@ class GridFormat:
         """See `WeightFormat.as_rows`. group: as in `linear.Rows`."""
         if self.q is None:
             return values
-        units = np.ldexp(values, self.q).astype(np.int16)
-        return linear.interleave_rows(units, group) if group > 1 else units[:, list(self.order)]
+        units = self.as_weights(values)
+        if group > 1:
+            return linear.interleave_rows(units, group)
+        return units[:, list(self.order)] if units.dtype == np.int16 else units
 
     def as_weights(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """See `WeightFormat.as_weights`."""
-        return values if self.q is None else np.ldexp(values, self.q).astype(np.int16)
+        if self.q is None:
+            return values
+        kind = np.int16 if row_bits(values, self.q) == 16 else np.int32
+        return np.ldexp(values, self.q).astype(kind)
 
     def as_accumulators(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """See `WeightFormat.as_accumulators`."""
@@ -128,19 +135,14 @@ class GridFormat:
 def weight_formats(
     layers: Sequence[Layer], readout: Readout, schedule: Schedule, grids: Sequence[int | None] = ()
 ) -> tuple[GridFormat, ...]:
-    """Format of each layer, readout last: integers where the grid's units fit 16 bits, or float32."""
+    """Format of each layer, readout last: integers where sums are exact on a grid, or float32."""
     parts: list[Layer | Readout] = [*layers, readout]
     out = []
     for i, (part, q) in enumerate(zip(parts, grids or [None] * len(parts), strict=True)):
-        rows, maps = [part.weight], None
-        if isinstance(part, Layer):
-            rows += part.recurrence.rows if part.recurrence is not None else []
-            maps = part.maps
-        fits = q is not None and max(np.abs(r).max() for r in rows) * 2.0**q <= INT16_MAX
         group = 1
-        if i == 0 and fits and maps is None:
+        if i == 0 and layers[0].maps is None and row_bits(part.weight, q) == 16:
             group = schedule.inputs(16, part.size, INT16_MAX)
-        out.append(GridFormat(q if fits else None, tuple(schedule.order(part.size, 16)), group))
+        out.append(GridFormat(q, tuple(schedule.order(part.size, 16)), group))
     return tuple(out)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cases
 import numpy as np
 
 from delrec_compile.compiler.kernels.float32 import GridFormat, compose, tables_of, weight_formats
-from delrec_compile.network.grid import grids
+from delrec_compile.network.grid import grids, snap
+from delrec_compile.network.model import DenseDelay
 from delrec_compile.targets.schedule import Schedule
 
 VNNI = Schedule(16, 4, "compress", rows="pairs")
@@ -24,6 +27,22 @@ def test_weights_on_a_grid_are_integers_where_the_schedule_holds_them() -> None:
     np.testing.assert_array_equal(tables["l0_bias"] * unit, network.layers[0].bias)
     weight = tables["l0_weight"].reshape(14, 16).T * unit
     np.testing.assert_array_equal(weight, network.layers[0].weight)
+
+
+def test_rows_beyond_16_bits_have_32_table_by_table() -> None:
+    """The inputs of the first layer are small: 16 bits hold them, interleaved, on the fine grid."""
+    network = cases.network("mixed")
+    first, *rest = network.layers
+    small = replace(first, weight=np.ldexp(first.weight, -12))
+    network = snap(replace(network, layers=(small, *rest)), "fine")
+    forms = weight_formats(network.layers, network.readout, VNNI, grids(network))
+    tables = tables_of(network.layers, network.readout, forms)
+    assert forms[0].group == 2
+    assert tables["l0_weight"].dtype == np.int16
+    assert tables["l0_recurrent"].dtype == np.int32
+    recurrent = tables["l0_recurrent"].reshape(16, 16).T * tables["l0_lif"][-1]
+    assert isinstance(small.recurrence, DenseDelay)
+    np.testing.assert_array_equal(recurrent, small.recurrence.weight)
 
 
 def test_without_a_grid_they_are_float32() -> None:

@@ -16,7 +16,7 @@ from delrec_compile.network.model import (
     ConvDelay,
     DenseDelay,
     Layer,
-    Recurrence,
+    Synapses,
     SynapticDelay,
     TapConvDelay,
 )
@@ -101,7 +101,7 @@ def test_every_kind_has_a_cost_and_an_ablation() -> None:
     def some(*shape: int) -> Any:
         return rng.standard_normal(shape).astype(np.float32)
 
-    kinds: list[Recurrence] = [
+    kinds: list[Synapses] = [
         ConvDelay(some(3), np.arange(24) % 5),
         DenseDelay(some(24, 24), np.arange(24) % 5),
         SynapticDelay(some(24, 24), rng.integers(0, 5, (24, 24))),

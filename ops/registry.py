@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import delay_line, linear, maps
+from delrec_compile.ops import delay_line, linear, maps, real_input
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.count_readout import CountReadout
@@ -32,6 +32,7 @@ READOUTS: dict[str, type[Readout]] = {
 
 # texts of every ONNX function of domain `ai.delrec`
 FUNCTIONS: tuple[str, ...] = (
+    real_input.ONNX,
     linear.ONNX,
     maps.ONNX,
     *(text for n in NEURONS.values() for text in n.onnx),

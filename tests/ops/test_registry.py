@@ -51,7 +51,7 @@ def test_the_functions_are_those_of_the_kinds() -> None:
     nodes += [r.node for r in SYNAPSES.values()]
     nodes += [node for r in READOUTS.values() for node in r.nodes]
     assert len(set(nodes)) == len(nodes)
-    assert names == {*nodes, "Linear", "Maps", "DelayRead", "DelayPush"}
+    assert names == {*nodes, "RealInput", "Linear", "Maps", "DelayRead", "DelayPush"}
 
 
 def test_nodes_give_back_as_many_values_as_their_functions() -> None:

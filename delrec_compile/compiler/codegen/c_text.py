@@ -12,7 +12,7 @@ from tvm import tirx
 
 from delrec_compile.compiler.codegen import signatures
 from delrec_compile.compiler.codegen.native import c_abi_pipeline
-from delrec_compile.ops import byte_rows
+from delrec_compile.ops import byte_rows, dense_product, real_input
 
 
 def c_text(functions: Mapping[str, Any]) -> str:
@@ -102,7 +102,13 @@ static inline bool is_sound(float m)
 
 """
 # functions that kernels call, by what their calls look like
-HELPERS = {"add_even_bytes(": byte_rows.C_TEXT, "rounded(": ROUNDED, "is_sound(": SOUND}
+HELPERS = {
+    "add_even_bytes(": byte_rows.C_TEXT,
+    "pair(": dense_product.C_TEXT,
+    "rounded(": ROUNDED,
+    "is_sound(": SOUND,
+    "to_units(": real_input.C_TEXT,
+}
 
 
 def _without_runtime(text: str) -> str:

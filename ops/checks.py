@@ -28,6 +28,28 @@ def matrix(name: str, values: Any) -> NDArray[np.float32]:
     return array
 
 
+def matrices(name: str, values: Any) -> NDArray[np.float32]:
+    """(out, in), or (heads, out, in); one head is (out, in)."""
+    array = finite(name, values)
+    if array.ndim == 3 and len(array) == 1:
+        array = array[0]
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        raise NetworkError(
+            f"{name} has shape {list(array.shape)}; [out, in] or [heads, out, in] is required"
+        )
+    return array
+
+
+def axonal(weight: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
+    """Raises NetworkError unless there is a delay for each column of each head of a weight."""
+    *heads, _, inputs = weight.shape
+    if delay.shape != (*heads, inputs):
+        raise NetworkError(
+            f"delay has shape {list(delay.shape)} and weight {list(weight.shape)}; one delay for each "
+            f"column of each head, {[*heads, inputs]}, is required"
+        )
+
+
 def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float32]:
     array = finite(name, values)
     if array.ndim != 1 or len(array) == 0 or (size is not None and len(array) != size):
@@ -67,8 +89,7 @@ def heads(kernel: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
     rows, kernels = np.atleast_2d(delay).shape[0], np.atleast_2d(kernel).shape[0]
     if rows != kernels:
         raise NetworkError(
-            f"the recurrence has {kernels} kernels and {rows} rows of delays; one row per kernel "
-            "is required"
+            f"there are {kernels} kernels and {rows} rows of delays; one row per kernel is required"
         )
 
 

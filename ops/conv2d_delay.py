@@ -1,9 +1,12 @@
-"""Convolutional recurrence over maps of two axes, with a kernel for each of the last D steps.
+"""Convolution over maps of two axes, with a kernel for each of the last D steps.
 
-    I[o](t) = sum_{d = 1..D} sum_c kernel[d - 1, o, c] (2-D convolution) S[c](t - d)
+    I[o] = sum_{d = 0 .. D - 1} sum_c kernel[d, o, c] (2-D convolution) line[d, c]
 
-N = C * height * width neurons, kernels of k x k taps between all channels, k odd, zero padding of
-(k - 1) / 2. D * C * C * k * k parameters; the delays are fixed.
+`line[d]` is what was sent d steps before the newest step of the line: forwards S(t - d), on a recurrent
+edge S(t - 1 - d). C_in maps of height * width neurons send; every place of the C_out output maps is a
+neuron that receives. Kernels of odd size have the zero padding (k - 1) / 2 where no other is given,
+and with a stride of 1 leave the size of the maps. As many parameters as the kernel holds; the delays are
+fixed.
 
 Source: a description of arXiv 2604.15997 on maps [T, B, C, H, W].
 """
@@ -20,23 +23,23 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
-from delrec_compile.ops.map_delay import MapDelay
-from delrec_compile.ops.maps import Maps
+from delrec_compile.ops.map_delay import MapDelay, placed, unusual
+from delrec_compile.ops.maps import Maps, Size
 from delrec_compile.ops.synapses import Arrays
 
 if TYPE_CHECKING:
     import torch
 
 
-# hist (batch, D, N), kernel (C, D * C, k, k); map_shape: 0, D * C, height, width
+# hist (batch, D, N), kernel (C_out, D * C_in, k, k); map_shape: 0, D * C_in, height, width
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
-Conv2dDelay <pads, map_shape> (hist, kernel) => (current)
+Conv2dDelay <pads, strides, map_shape> (hist, kernel) => (current)
 {
     shape = Constant <value_ints: ints = @map_shape> ()
     flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
     map = Reshape (hist, shape)
-    mixed = Conv <pads: ints = @pads> (map, kernel)
+    mixed = Conv <pads: ints = @pads, strides: ints = @strides> (map, kernel)
     current = Reshape (mixed, flat_shape)
 }
 """
@@ -44,32 +47,46 @@ Conv2dDelay <pads, map_shape> (hist, kernel) => (current)
 
 @dataclass(frozen=True, eq=False)
 class Conv2dDelay(MapDelay):
-    """kernel: (D, C, C, k, k) [delay, to, from], k odd. height, width: of a map."""
+    """kernel: (D, C_out, C_in, rows, columns) [delay, to, from]. height, width: of a map that sends.
+
+    pad: zeros on each side, by axis; None: (size - 1) / 2 of an odd kernel.
+    """
 
     kernel: F32
     height: int
     width: int
+    stride: Size = (1, 1)
+    pad: Size | None = None
     kind: ClassVar[str] = "conv2d_delay"
     node: ClassVar[str] = "Conv2dDelay"
     onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
-        axes = ("D", "C", "C", "k", "k")
-        object.__setattr__(self, "kernel", checks.taps("kernel", self.kernel, axes))
-        _, to, come_from, rows, columns = self.kernel.shape
-        if to != come_from or rows != columns:
+        kernel = checks.finite("kernel", self.kernel)
+        if kernel.ndim != 5 or 0 in kernel.shape:
             raise NetworkError(
-                f"kernel has shape {list(self.kernel.shape)}; [D, C, C, k, k] is required"
+                f"kernel has shape {list(kernel.shape)}; [D, C_out, C_in, k, k] is required"
             )
-        checks.lag("kernel", len(self.kernel) - 1)
+        object.__setattr__(self, "kernel", kernel)
+        checks.lag("kernel", len(kernel) - 1)
         for name in ("height", "width"):
             checks.count(name, getattr(self, name))
+        stride, pad = placed(kernel.shape[3:], self.stride, self.pad)
+        object.__setattr__(self, "stride", stride)
+        object.__setattr__(self, "pad", pad)
+        assert self.maps.size  # its sizes are checked
 
     @property
     def maps(self) -> Maps:
         shape: Any = self.kernel.shape[1:]
-        pad = shape[2] // 2
-        return Maps(shape[0], self.height, self.width, shape, pad=(pad, pad))
+        return Maps.of(
+            shape,
+            self.stride,
+            self.pad or (),
+            channels=shape[1],
+            height=self.height,
+            width=self.width,
+        )
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -91,18 +108,20 @@ class Conv2dDelay(MapDelay):
         return {"kernel": self.kernel}
 
     def attributes(self) -> dict[str, Any]:
-        return {"height": self.height, "width": self.width}
+        m = self.maps
+        return {"height": m.height, "width": m.width, **unusual(m.kernel[2:], m.stride, m.pad)}
 
     def constants(self) -> Arrays:
-        channels, taps = self.kernel.shape[1], self.kernel.shape[3]
-        by_output = self.kernel.transpose(1, 0, 2, 3, 4)
-        return {"kernel": np.ascontiguousarray(by_output).reshape(channels, -1, taps, taps)}
+        kernel = self.kernel
+        by_output = kernel.transpose(1, 0, 2, 3, 4).reshape(len(kernel[0]), -1, *kernel.shape[3:])
+        return {"kernel": np.ascontiguousarray(by_output)}
 
     def node_attributes(self) -> dict[str, Any]:
-        depth, channels, _, taps, _ = self.kernel.shape
+        m = self.maps
         return {
-            "pads": [taps // 2] * 4,
-            "map_shape": [0, depth * channels, self.height, self.width],
+            "pads": [*m.pad, *m.pad],
+            "strides": list(m.stride),
+            "map_shape": [0, len(self.kernel) * m.channels, self.height, self.width],
         }
 
     @classmethod
@@ -110,15 +129,26 @@ class Conv2dDelay(MapDelay):
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
     ) -> Conv2dDelay:
         (kernel,) = constants
-        channels, _, rows, columns = kernel.shape
-        taps = kernel.reshape(channels, -1, channels, rows, columns).transpose(1, 0, 2, 3, 4)
-        return cls(taps, *attributes["map_shape"][2:])
+        height, width = attributes["map_shape"][2:]
+        channels = size // (height * width)
+        taps = kernel.reshape(len(kernel), -1, channels, *kernel.shape[2:]).transpose(1, 0, 2, 3, 4)
+        return cls(taps, height, width, attributes["strides"], attributes["pads"][:2])
+
+    @classmethod
+    def outputs_of(
+        cls, shapes: Sequence[Sequence[int]], attributes: dict[str, Any], sources: int
+    ) -> int:
+        outputs, _, *sizes = shapes[0]
+        height, width = attributes["map_shape"][2:]
+        shape = (outputs, sources // (height * width), *sizes)
+        one = {**attributes, "map_shape": [0, shape[1], height, width], "group": 1}
+        return Maps.from_node_attributes(shape, one).size
 
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
-        """constants: kernel (C, D * C, k, k)."""
+        """constants: kernel (C_out, D * C_in, rows, columns)."""
         import torch
 
         (kernel,) = constants
-        past = hist.reshape(len(hist), -1, self.height, self.width)
-        pad = kernel.shape[2] // 2
-        return torch.nn.functional.conv2d(past, kernel, padding=pad).flatten(1)
+        past, m = hist.reshape(len(hist), -1, self.height, self.width), self.maps
+        mixed = torch.nn.functional.conv2d(past, kernel, stride=m.stride, padding=m.pad)
+        return mixed.flatten(1)

@@ -1,10 +1,11 @@
-"""Convolutional recurrence with one axonal delay per sending neuron: the centre of this project.
+"""Convolution over the neurons with one axonal delay per sending neuron: the centre of this project.
 
-    I[i](t) = sum_m sum_k kernel[m, k] * S[j](t - 1 - delay[m, j]),   j = i + k - pad
+    I[i] = sum_m sum_k kernel[m, k] * line[delay[m, j], j],   j = i + k - pad
 
-`S[j](t)` is the spike of neuron j at step t; outside the neuron axis it is zero; pad = (K - 1) / 2.
-Each of the M heads has a kernel and delays of its own: M * (K + N) parameters. The paper has one.
-Without delays only the kernel counts.
+`line[l, j]` is what neuron j sent l steps before the newest step of the line: on a recurrent edge
+S[j](t - 1 - l), forwards S[j](t - l); outside the neuron axis it is zero; pad = (K - 1) / 2. As many
+neurons receive as send. Each of the M heads has a kernel and delays of its own: M * (K + N)
+parameters. The paper has one. Without delays only the kernel counts.
 
 Source: arXiv 2604.15997 and its authors' conv_delays code (kernel (1, 1, K), later (1, 1, K, 1)). Heads
 are an extension of this project.
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
-from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,7 @@ ConvDelay <pads, map_shape> (hist, kernel, at) => (current)
 class ConvDelay(Synapses):
     """kernel: (K,), or (M, K) with M > 1 heads; K odd, zero padding.
 
-    delay: (N,), or (M, N), whole steps, arrival at t + 1 + delay.
+    delay: (N,), or (M, N), whole steps.
     """
 
     kernel: F32
@@ -105,8 +106,8 @@ class ConvDelay(Synapses):
     def arrays(self) -> Arrays:
         return {"kernel": self.kernel, "delay": self.delay}
 
-    def largest_current(self) -> float:
-        return float(np.abs(self.kernel.astype(np.float64)).sum())
+    def largest_current(self, largest: float = 1.0) -> float:
+        return float(np.abs(self.kernel.astype(np.float64)).sum()) * largest
 
     def reference(self, hist: F32) -> F32:
         n, pad = self.size, self.taps // 2
@@ -159,7 +160,8 @@ class ConvDelay(Synapses):
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
         def read(start: Any, i: Any, _: int) -> Any:
-            return emit_gpu(e, arrivals.heads, buffers("kernel"), self.taps, start + i)
+            kernel = buffers("kernel")
+            return emit_gpu(e, arrivals.heads, kernel, self.taps, start + i, arrivals.values)
 
         return [], e.lazy(read)
 
@@ -172,10 +174,15 @@ def emit(e: Emitter, arrivals: Arrivals, kernel: Any, taps: int, current: Any, n
     """
     clear(e, current, n + taps - 1)
     for head in range(arrivals.heads):
-        last = head * taps + taps - 1
+        last, count = head * taps + taps - 1, of_head(arrivals.count, head)
         with e.each(arrivals.read(head)) as j:
+            own = None if count is None else e.bind("own", count(j))
             for q in range(taps):
-                e.store(current, j + q, 1, current[j + q] + kernel[last - q])
+                tap = kernel[last - q]
+                if own is not None:
+                    tap = tap * own
+                    tap = e.rounded(tap, 1) if str(current.dtype) == "float32" else tap
+                e.store(current, j + q, 1, current[j + q] + tap)
 
 
 def emit_rows(
@@ -207,8 +214,18 @@ def clear(e: Emitter, current: Any, size: int) -> None:
         e.store(current, at, lanes, e.zero(str(current.dtype), lanes))
 
 
-def emit_gpu(e: GpuEmitter, heads: Sequence[SharedEvents], kernel: Any, taps: int, at: Any) -> Any:
-    """I[at], gathered from the masks of the arriving spikes, its taps in ascending k."""
+def emit_gpu(
+    e: GpuEmitter,
+    heads: Sequence[SharedEvents],
+    kernel: Any,
+    taps: int,
+    at: Any,
+    values: Callable[[Any, Any], Any] | None = None,
+) -> Any:
+    """I[at], gathered from the masks of the arriving spikes, its taps in ascending k.
+
+    values: see `GpuArrivals`.
+    """
     T = e.T
     current = e.register(1, T.float32(0))
     for head, arrivals in enumerate(heads):
@@ -219,5 +236,7 @@ def emit_gpu(e: GpuEmitter, heads: Sequence[SharedEvents], kernel: Any, taps: in
             arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
             with e.when(arrives):
                 tap = kernel[k + head * taps] if head else kernel[k]
+                if values is not None:
+                    tap = tap * values(head, at + k - taps // 2)
                 e.store(current, 0, 1, current[0] + tap)
     return current[0]

@@ -1,9 +1,12 @@
-"""Dense recurrence with one axonal delay per sending neuron (DelRec).
+"""Dense synapses with one axonal delay per sending neuron (DelRec).
 
-    I[i](t) = sum_j weight[i, j] * S[j](t - 1 - delay[j])
+    I[i] = sum_m sum_j weight[m, i, j] * line[delay[m, j], j]
 
-Rows of the weight are receiving neurons, columns sending ones. N*N + N parameters; N*N without
-delays.
+`line[l, j]` is what neuron j sent l steps before the newest step of the line: forwards S[j](t - l), on
+a recurrent edge S[j](t - 1 - l). Rows of a weight are receiving neurons, columns sending ones. Each
+of the M heads has a weight and delays of its own: several delays for each synapse, as DelRec's spread
+of a delay over neighbouring steps. M * (N_out * N_in + N_in) parameters; without delays only the
+weights count.
 
 Source: DelRec, arXiv 2509.24852, axonal delays.
 """
@@ -18,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.errors import NetworkError
-from delrec_compile.ops import checks, delay_line
+from delrec_compile.ops import checks, delay_line, linear
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
 from delrec_compile.ops.linear import Rows
-from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
-# hist (batch, depth, N), weight (N, N), at (N,) = delay * N + j
+# hist (batch, depth, N_in), weight (N_out, M * N_in), at (M * N_in,) = delay * N_in + j
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
 DenseDelay (hist, weight, at) => (current)
@@ -44,7 +46,10 @@ DenseDelay (hist, weight, at) => (current)
 
 @dataclass(frozen=True, eq=False)
 class DenseDelay(Synapses):
-    """weight: (N, N) [to, from]. delay: (N,) whole steps, arrival at t + 1 + delay."""
+    """weight: (N_out, N_in) [to, from], or (M, N_out, N_in) with M > 1 heads.
+
+    delay: (N_in,), or (M, N_in), whole steps.
+    """
 
     weight: F32
     delay: NDArray[np.int32]
@@ -53,21 +58,26 @@ class DenseDelay(Synapses):
     onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", checks.matrix("recurrent weight", self.weight))
-        object.__setattr__(self, "delay", checks.vector_of_delays(self.delay))
-        n = len(self.delay)
-        if self.weight.shape != (n, n):
-            raise NetworkError(
-                f"recurrent weight has shape {list(self.weight.shape)}; [{n}, {n}] is required"
-            )
+        object.__setattr__(self, "weight", checks.matrices("weight", self.weight))
+        object.__setattr__(self, "delay", checks.delays(self.delay))
+        checks.axonal(self.weight, self.delay)
+
+    @property
+    def matrices(self) -> F32:
+        """(M, N_out, N_in)."""
+        return self.weight.reshape(-1, *self.weight.shape[-2:])
 
     @property
     def size(self) -> int:
-        return len(self.delay)
+        return int(self.weight.shape[-2])
+
+    @property
+    def sources(self) -> int:
+        return int(self.weight.shape[-1])
 
     @property
     def line(self) -> Axonal:
-        return Axonal(self.delay[None])
+        return Axonal(np.atleast_2d(self.delay))
 
     @property
     def depth(self) -> int:
@@ -87,43 +97,79 @@ class DenseDelay(Synapses):
 
     @property
     def rows(self) -> list[F32]:
-        return [self.weight]
+        return list(self.matrices)
 
     def arrays(self) -> Arrays:
         return {"weight": self.weight, "delay": self.delay}
 
-    def largest_current(self) -> float:
-        return float(np.abs(self.weight.astype(np.float64)).sum(axis=1).max())
+    def largest_current(self, largest: float = 1.0) -> float:
+        return float(np.abs(self._joined.astype(np.float64)).sum(axis=1).max()) * largest
+
+    @property
+    def _joined(self) -> F32:
+        """The weights of all heads side by side, (N_out, M * N_in)."""
+        return np.ascontiguousarray(self.matrices.transpose(1, 0, 2).reshape(self.size, -1))
 
     def reference(self, hist: F32) -> F32:
-        g = delay_line.reference(hist, self.delay)
+        g = delay_line.reference(hist, np.atleast_2d(self.delay))
         current = np.zeros((len(hist), self.size), np.float32)
-        for j in np.flatnonzero(g.any(axis=0)):
-            current = current + g[:, j, None] * self.weight[:, j]
+        for m, j in np.argwhere(g.any(axis=0)):
+            current = current + g[:, m, j, None] * self.matrices[m, :, j]
         return current
 
     def constants(self) -> Arrays:
-        return {"recurrent": self.weight, "at": delay_line.gather_index(self.delay)}
+        return {"recurrent": self._joined, "at": delay_line.gather_index(self.delay)}
 
     @classmethod
     def from_node(
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
     ) -> DenseDelay:
         weight, at = constants
-        return cls(weight, at // size)
+        heads = weight.reshape(len(weight), -1, size).transpose(1, 0, 2)
+        return cls(heads, at.reshape(-1, size) // size)
+
+    @classmethod
+    def outputs_of(
+        cls, shapes: Sequence[Sequence[int]], attributes: dict[str, Any], sources: int
+    ) -> int:
+        return int(shapes[0][0])
 
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
-        """constants: weight (N, N); at (N,) = delay * N + j, int64."""
+        """constants: weight (N_out, M * N_in); at (M * N_in,) = delay * N_in + j, int64."""
         weight, at = constants
         return delay_line.torch_form(hist, at) @ weight.T
 
     def tables(self, weights: WeightFormat) -> Arrays:
-        return {"recurrent": weights.as_rows(self.weight.T), **self.line.tables()}
+        return {"recurrent": weights.as_rows(self._joined.T), **self.line.tables()}
 
     def emit(
         self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
-        return [Rows(arrivals.read(0), buffers("recurrent"))], None
+        table, n = buffers("recurrent"), self.size
+        if arrivals.heads == 1:
+            return [self._rows(e, arrivals, 0, table, dtype)], None
+        current = e.buffer("current", n, dtype)
+
+        def store(base: Any, size: int) -> linear.Finish:
+            part = e.view(current, base, size)
+            return lambda value, at, lanes: e.store(part, at, lanes, value)
+
+        for head in range(arrivals.heads):
+            rows = self._rows(e, arrivals, head, table, dtype)
+            sums = linear.Sums(dtype, store, rows, start=[current] if head else [])
+            linear.emit(e, n, lambda _, sums=sums: sums)  # type: ignore[misc]
+        return [], e.view(current, 0, n)
+
+    def _rows(self, e: Emitter, arrivals: Arrivals, head: int, table: Any, dtype: str) -> Rows:
+        each = self.sources * self.size
+        own = e.view(table, head * each, each) if head else table
+        counts = of_head(arrivals.count, head)
+        return Rows(arrivals.read(head), own, counts, exact=dtype != "float32")
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
-        return [Rows(arrivals.heads[0], buffers("recurrent"))], None
+        table, each = buffers("recurrent"), self.sources * self.size
+        rows = []
+        for head, listed in enumerate(arrivals.heads):
+            own = e.view(table, head * each, each) if head else table
+            rows.append(Rows(listed, own, of_head(arrivals.values, head)))
+        return rows, None

@@ -1,6 +1,6 @@
-"""Shared parts of the recurrences over maps with delay taps: tap_conv_delay and conv2d_delay.
+"""Shared parts of the convolutions over maps with delay taps: tap_conv_delay and conv2d_delay.
 
-    I(t) = sum_d convolution(kernel[d], S(t - 1 - lag[d]))
+    I = sum_d convolution(kernel[d], line[lag[d]])
 
 All neurons share their delays, so one ring of bit planes is all the memory: see `delay_line`.
 """
@@ -8,22 +8,47 @@ All neurons share their delays, so one ring of bit planes is all the memory: see
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from delrec_compile.aliases import F32
+from delrec_compile.errors import NetworkError
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
-from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
+from delrec_compile.ops.maps import Maps, Size
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.gpu import GpuEmitter
+
+
+def placed(sizes: Sequence[int], stride: Any, pad: Any) -> tuple[Size, Size]:
+    """Stride and pad as pairs; pad None: a kernel of odd sizes reaches as far on both sides.
+
+    sizes: rows and columns of the kernel. Raises NetworkError.
+    """
+    if pad is None and any(size % 2 == 0 for size in sizes):
+        raise NetworkError(
+            f"kernel has {' x '.join(map(str, sizes))} taps; odd numbers are required, or a pad"
+        )
+    given = {"stride": stride, "pad": [size // 2 for size in sizes] if pad is None else pad}
+    for name, value in given.items():
+        whole = isinstance(value, list | tuple) and all(type(k) is int for k in value)
+        if not whole or len(value) != 2:
+            raise NetworkError(f"{name} is {value!r}; two integers are required")
+    return tuple(given["stride"]), tuple(given["pad"])
+
+
+def unusual(sizes: Sequence[int], stride: Size, pad: Size) -> dict[str, list[int]]:
+    """Stride and pad, where they are not what `placed` makes of none."""
+    out = {} if stride == (1, 1) else {"stride": list(stride)}
+    same = all(size % 2 and own == size // 2 for size, own in zip(sizes, pad, strict=True))
+    return out if same else {**out, "pad": list(pad)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +63,7 @@ class MapDelay(Synapses):
     @property
     @abstractmethod
     def lags(self) -> tuple[int, ...]:
-        """Lag of each convolution, in steps after the first."""
+        """Lag of each convolution, in steps before the newest of the line."""
 
     @property
     @abstractmethod
@@ -47,6 +72,10 @@ class MapDelay(Synapses):
 
     @property
     def size(self) -> int:
+        return self.maps.size
+
+    @property
+    def sources(self) -> int:
         return self.maps.inputs
 
     @property
@@ -55,15 +84,15 @@ class MapDelay(Synapses):
 
     @property
     def line(self) -> History:
-        return History(self.lags, self.size)
+        return History(self.lags, self.sources)
 
     @property
     def rows(self) -> list[F32]:
         return [kernel.reshape(len(kernel), -1) for kernel in self.kernels]
 
-    def largest_current(self) -> float:
+    def largest_current(self, largest: float = 1.0) -> float:
         sums = np.sum([np.abs(k.astype(np.float64)) for k in self.kernels], axis=0)
-        return float(sums.sum(axis=(1, 2, 3)).max())
+        return float(sums.sum(axis=(1, 2, 3)).max()) * largest
 
     def reference(self, hist: F32) -> F32:
         current = np.zeros((len(hist), self.size), np.float32)
@@ -80,19 +109,29 @@ class MapDelay(Synapses):
     ) -> Sums:
         sums, step = maps_op.sums(e, self.maps, dtype), len(self.maps.table(self.kernels[0]))
         for head in range(arrivals.heads):
-            events = arrivals.read(head)
-            maps_op.scatter(e, self.maps, events, buffers("kernel"), sums, head * step)
+            maps_op.scatter(
+                e,
+                self.maps,
+                arrivals.read(head),
+                buffers("kernel"),
+                sums,
+                head * step,
+                count=of_head(arrivals.count, head),
+                exact=dtype != "float32",
+            )
         return [], maps_op.without_margins(e, self.maps, sums)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
-        step, width = len(self.maps.table(self.kernels[0])), words(self.size)
+        step, width = len(self.maps.table(self.kernels[0])), words(self.sources)
 
         def read(start: Any, place: Any, lanes: int) -> Any:
             total = e.register(1, e.T.float32(0))
             for head in range(len(self.lags)):
 
-                def spike(j: Any, lead: int = head * width) -> Any:
-                    return maps_op.spike_in(e, arrivals.masks, j, lead)
+                def spike(j: Any, head: int = head) -> Any:
+                    if arrivals.values is not None:
+                        return arrivals.values(head, j)
+                    return maps_op.spike_in(e, arrivals.masks, j, head * width)
 
                 maps_op.emit_gpu(
                     e, self.maps, start + place, buffers("kernel"), total, spike, head * step

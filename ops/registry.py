@@ -9,6 +9,7 @@ from typing import Any
 
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import delay_line, linear, maps, real_input
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.count_readout import CountReadout
@@ -24,7 +25,15 @@ from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif,)}
 SYNAPSES: dict[str, type[Synapses]] = {
-    r.kind: r for r in (ConvDelay, DenseDelay, TapConvDelay, Conv2dDelay, SynapticDelay)
+    r.kind: r
+    for r in (
+        ConvDelay,
+        DenseDelay,
+        TapConvDelay,
+        Conv2dDelay,
+        SynapticDelay,
+        ChannelConvDelay,
+    )
 }
 READOUTS: dict[str, type[Readout]] = {
     r.kind: r for r in (LeakyReadout, LinearReadout, CountReadout)

@@ -1,8 +1,10 @@
-"""Interface of a delayed recurrence, as every stage uses it.
+"""Interface of the synapses of a projection: a linear map with its delays, as every stage uses it.
 
-    I(t) = F(S(t - 1), ..., S(t - depth))
+    I(t) = F(line),   line[l] = S(t - l) forwards,   line[l] = S(t - 1 - l) on a recurrent edge
 
-A kind is one file with a subclass of `Synapses`, and one line in `ops.registry.SYNAPSES`.
+S are the spikes of the neurons that send, or the inputs. Only who makes the line differs: a delay d
+forwards arrives at t + d, on a recurrent edge at t + 1 + d. A kind is one file with a subclass of
+`Synapses`, and one line in `ops.registry.SYNAPSES`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,11 @@ Arrays = dict[str, NDArray[Any]]
 Sums = tuple[list["Rows"], Any]
 
 
+def of_head(values: Callable[[Any, Any], Any] | None, head: Any) -> Callable[[Any], Any] | None:
+    """Values of the events of one head, from those of all: see `Arrivals.count`. None: each is 1."""
+    return None if values is None else lambda j: values(head, j)
+
+
 class WeightFormat(Protocol):
     """The format in which compiled code holds the constants of a layer: as float32, or as integers."""
 
@@ -44,7 +51,9 @@ class WeightFormat(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Synapses(ABC):
-    """The recurrent current of a layer of `size` neurons from its own last `depth` spikes.
+    """The current of `size` neurons from the last `depth` steps of `sources` neurons.
+
+    A line is (batch, depth, sources), newest first: spikes 0/1, or counts or real values of inputs.
 
     kind: name in files. node: name of its ONNX function. onnx: text of that function.
     """
@@ -56,12 +65,17 @@ class Synapses(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Neurons."""
+        """Neurons that receive."""
+
+    @property
+    def sources(self) -> int:
+        """Neurons that send."""
+        return self.size
 
     @property
     @abstractmethod
     def depth(self) -> int:
-        """Steps of history that are read."""
+        """Steps of the line that are read: the longest delay + 1."""
 
     @property
     @abstractmethod
@@ -97,16 +111,16 @@ class Synapses(ABC):
         return {}
 
     @abstractmethod
-    def largest_current(self) -> float:
-        """Upper bound of every partial sum of |I|, if every neuron spikes."""
+    def largest_current(self, largest: float = 1.0) -> float:
+        """Upper bound of every partial sum of |I|, if no value of the line exceeds `largest` in size."""
 
     @abstractmethod
     def reference(self, hist: F32) -> F32:
-        """hist: (batch, depth, N), newest first. Returns the current (batch, N)."""
+        """hist: a line (batch, depth, sources). Returns the current (batch, size)."""
 
     @abstractmethod
     def constants(self) -> Arrays:
-        """Inputs of its ONNX node and of `torch_form` after the history, in order."""
+        """Inputs of its ONNX node and of `torch_form` after the line, in order."""
 
     def node_attributes(self) -> dict[str, Any]:
         """Attributes of its ONNX node."""
@@ -117,7 +131,14 @@ class Synapses(ABC):
     def from_node(
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
     ) -> Synapses:
-        """The way back from an ONNX node."""
+        """The way back from an ONNX node. size: neurons that send."""
+
+    @classmethod
+    def outputs_of(
+        cls, shapes: Sequence[Sequence[int]], attributes: dict[str, Any], sources: int
+    ) -> int:
+        """Neurons that receive, as an ONNX node tells it. shapes: of its constants."""
+        return sources
 
     @abstractmethod
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
@@ -135,7 +156,7 @@ class Synapses(ABC):
     def emit(
         self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
-        """Emits the recurrent current. buffers: a table by its name. dtype: type of the sums."""
+        """Emits the current. buffers: a table by its name. dtype: type of the sums."""
 
     @abstractmethod
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:

@@ -1,14 +1,16 @@
-"""Dense recurrence with a delay for every synapse (DelRec).
+"""Dense synapses with a delay for each of them (DelRec, DCLS).
 
-    I[i](t) = sum_j weight[i, j] * S[j](t - 1 - delay[i, j])
+    I[i] = sum_j weight[i, j] * line[delay[i, j], j]
 
-Rows are receiving neurons, columns sending ones. 2 * N * N parameters.
+`line[l, j]` is what neuron j sent l steps before the newest step of the line: forwards S[j](t - l), on
+a recurrent edge S[j](t - 1 - l). Rows are receiving neurons, columns sending ones: 2 * N_out * N_in
+parameters. A delay of each receiver, d[i, j] = d[i], is `SynapticDelay.of_receivers`.
 
 Compiled code holds the spikes of the last steps as bit planes. A neuron's synapses lie sorted by
 their delay: a spike that is `lag` steps old adds those of that delay, so each synapse is added once
 per spike, as without delays.
 
-Source: DelRec, arXiv 2509.24852, synaptic delays.
+Sources: DelRec, arXiv 2509.24852, synaptic delays; forwards DCLS, arXiv 2306.17670.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import spike_in
-from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat
+from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
-# hist (batch, depth, N), weight (N, N, 1), at (N * N,) = delay[i, j] * N + j; each receiving
-# neuron is a group of the Conv
+# hist (batch, depth, N_in), weight (N_out, N_in, 1), at (N_out * N_in,) = delay[i, j] * N_in + j;
+# each receiving neuron is a group of the Conv
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
 SynapticDelay <map_shape, group> (hist, weight, at) => (current)
@@ -53,7 +55,7 @@ SynapticDelay <map_shape, group> (hist, weight, at) => (current)
 
 @dataclass(frozen=True, eq=False)
 class SynapticDelay(Synapses):
-    """weight: (N, N) [to, from]. delay: (N, N) whole steps, arrival at t + 1 + delay."""
+    """weight: (N_out, N_in) [to, from]. delay: (N_out, N_in), whole steps."""
 
     weight: F32
     delay: NDArray[np.int32]
@@ -62,19 +64,34 @@ class SynapticDelay(Synapses):
     onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", checks.matrix("recurrent weight", self.weight))
-        n = len(self.weight)
+        object.__setattr__(self, "weight", checks.matrix("weight", self.weight))
         delay = np.asarray(self.delay)
-        if self.weight.shape != (n, n) or delay.shape != (n, n):
+        if self.weight.shape != delay.shape:
             raise NetworkError(
-                f"recurrent weight has shape {list(self.weight.shape)}, delay {list(delay.shape)}; "
-                "both must be [N, N]"
+                f"delay has shape {list(delay.shape)} and weight {list(self.weight.shape)}; one delay "
+                "for each weight is required"
             )
-        object.__setattr__(self, "delay", checks.delays(delay).reshape(n, n))
+        object.__setattr__(self, "delay", checks.delays(delay).reshape(delay.shape))
+
+    @classmethod
+    def of_receivers(cls, weight: F32, delay: NDArray[np.int32]) -> SynapticDelay:
+        """weight: (N_out, N_in). delay: (N_out,), one for all that a neuron receives."""
+        matrix = checks.matrix("weight", weight)
+        own = checks.vector_of_delays(delay)
+        if len(own) != len(matrix):
+            raise NetworkError(
+                f"there are {len(own)} delays for {len(matrix)} receiving neurons; one for each is "
+                "required"
+            )
+        return cls(matrix, np.repeat(own[:, None], matrix.shape[1], axis=1))
 
     @property
     def size(self) -> int:
         return len(self.weight)
+
+    @property
+    def sources(self) -> int:
+        return int(self.weight.shape[1])
 
     @property
     def depth(self) -> int:
@@ -82,7 +99,7 @@ class SynapticDelay(Synapses):
 
     @property
     def line(self) -> History:
-        return History(tuple(range(self.depth)), self.size)
+        return History(tuple(range(self.depth)), self.sources)
 
     @property
     def parameters(self) -> int:
@@ -99,8 +116,8 @@ class SynapticDelay(Synapses):
     def arrays(self) -> Arrays:
         return {"weight": self.weight, "delay": self.delay}
 
-    def largest_current(self) -> float:
-        return float(np.abs(self.weight.astype(np.float64)).sum(axis=1).max())
+    def largest_current(self, largest: float = 1.0) -> float:
+        return float(np.abs(self.weight.astype(np.float64)).sum(axis=1).max()) * largest
 
     def reference(self, hist: F32) -> F32:
         current = np.zeros((len(hist), self.size), np.float32)
@@ -114,19 +131,25 @@ class SynapticDelay(Synapses):
         return {"recurrent": self.weight[:, :, None], "at": delay_line.gather_index(self.delay)}
 
     def node_attributes(self) -> dict[str, Any]:
-        return {"map_shape": [0, self.size * self.size, 1], "group": self.size}
+        return {"map_shape": [0, self.weight.size, 1], "group": self.size}
 
     @classmethod
     def from_node(
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
     ) -> SynapticDelay:
         weight, at = constants
-        return cls(weight[:, :, 0], at.reshape(size, size) // size)
+        return cls(weight[:, :, 0], at.reshape(-1, size) // size)
+
+    @classmethod
+    def outputs_of(
+        cls, shapes: Sequence[Sequence[int]], attributes: dict[str, Any], sources: int
+    ) -> int:
+        return int(shapes[0][0])
 
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
-        """constants: weight (N, N, 1); at (N * N,) = delay[i, j] * N + j, int64."""
+        """constants: weight (N_out, N_in, 1); at (N_out * N_in,) = delay[i, j] * N_in + j, int64."""
         weight, at = constants
-        g = delay_line.torch_form(hist, at).view(-1, self.size, self.size)
+        g = delay_line.torch_form(hist, at).view(-1, self.size, self.sources)
         return (g * weight[:, :, 0]).sum(2)
 
     def tables(self, weights: WeightFormat) -> Arrays:
@@ -154,23 +177,31 @@ class SynapticDelay(Synapses):
             e.store(current, place, lanes, e.zero(dtype, lanes))
         weight, to, begins = buffers("recurrent"), buffers("to"), buffers("begins")
         with e.loop("lag", self.depth) as lag, e.each(arrivals.read(lag)) as j:
+            count = of_head(arrivals.count, lag)
+            own = None if count is None else e.bind("own", count(j))
             row = e.bind("row", j * (self.depth + 1) + lag)
             first = e.bind("first", T.cast(begins[row], "int32"))
             with e.loop("k", T.cast(begins[row + 1], "int32") - first) as k:
                 synapse = e.bind("synapse", j * n + first + k)
                 i = e.bind("to_one", T.cast(to[synapse], "int32"))
-                e.store(current, i, 1, current[i] + T.cast(weight[synapse], dtype))
+                value = T.cast(weight[synapse], dtype)
+                if own is not None:
+                    value = e.rounded(value * own, 1) if dtype == "float32" else value * own
+                e.store(current, i, 1, current[i] + value)
         return [], e.view(current, 0, n)
 
     def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
-        T, n, width = e.T, self.size, words(self.size)
+        T, n, width = e.T, self.size, words(self.sources)
         weight, delay = buffers("recurrent"), buffers("delay")
 
         def read(start: Any, place: Any, lanes: int) -> Any:
             i, total = start + place, e.register(1, T.float32(0))
-            with e.loop("j", n) as j:
+            with e.loop("j", self.sources) as j:
                 lag = T.cast(delay[j * n + i], "int32")
-                spike = spike_in(e, arrivals.masks, j, lag * width)
+                if arrivals.values is None:
+                    spike = spike_in(e, arrivals.masks, j, lag * width)
+                else:
+                    spike = arrivals.values(lag, j)
                 e.store(total, 0, 1, total[0] + T.cast(weight[j * n + i], "float32") * spike)
             return total[0]
 

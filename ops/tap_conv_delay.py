@@ -1,11 +1,14 @@
-"""Convolutional recurrence with delay taps: D delays shared by all neurons, a kernel for each.
+"""Convolution over channels with delay taps: D delays that all neurons share, a kernel for each.
 
-    I[c, x](t) = sum_d sum_k kernel[d, c, k] * S[c, x + k - pad](t - 1 - delay[d])
+    I[o, x] = sum_d sum_c sum_k kernel[d, o, c, k] * line[delay[d], c, x + k - pad]
 
-N = C * width neurons in C channels, each channel with kernels of its own; pad = (K - 1) / 2; outside
-the channel a spike is zero. A trained delay is a real number: where it stays one, it becomes two
-taps, `(1 - f)` of its kernel at the step before and f of it at the step after. C * K * D + D
-parameters, counted after the interpolation.
+C_in channels of `width` neurons send, C_out receive; pad = (K - 1) / 2; outside a channel the line is
+zero. `line[l]` is what was sent l steps before its newest step: forwards S(t - l), on a recurrent edge
+S(t - 1 - l). A kernel (D, C, K) is depthwise: each channel has kernels of its own, and c = o.
+
+A trained delay is a real number: where it stays one, it becomes two taps, `(1 - f)` of its kernel at
+the step before and f of it at the step after. As many parameters as kernels and delays hold, counted
+after the interpolation.
 
 Source: a description of arXiv 2604.15997 with linear interpolation between whole delays.
 """
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     import torch
 
 
-# hist (batch, depth, N), kernel (C, D, K), at (C * D * width,); map_shape: 0, C * D, width
+# hist (batch, depth, N), kernel (C_out, D * C_in / group, K), at (D * C_in * width,);
+# map_shape: 0, D * C_in, width
 ONNX = """
 <domain: "ai.delrec", opset_import: ["" : 18, "ai.delrec" : 1]>
 TapConvDelay <pads, map_shape, group> (hist, kernel, at) => (current)
@@ -47,7 +51,10 @@ TapConvDelay <pads, map_shape, group> (hist, kernel, at) => (current)
 
 @dataclass(frozen=True, eq=False)
 class TapConvDelay(MapDelay):
-    """kernel: (D, C, K), K odd. delay: (D,) whole steps. width: neurons of a channel."""
+    """kernel: (D, C, K), depthwise, or (D, C_out, C_in, K), K odd. delay: (D,), whole steps.
+
+    width: neurons of a channel.
+    """
 
     kernel: F32
     delay: NDArray[np.int32]
@@ -57,11 +64,13 @@ class TapConvDelay(MapDelay):
     onnx: ClassVar[str] = ONNX
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernel", checks.taps("kernel", self.kernel, ("D", "C", "K")))
+        axes = ("D", "C", "K") if np.ndim(self.kernel) == 3 else ("D", "C_out", "C_in", "K")
+        object.__setattr__(self, "kernel", checks.taps("kernel", self.kernel, axes))
         object.__setattr__(self, "delay", checks.vector_of_delays(self.delay))
         if len(self.delay) != len(self.kernel):
             raise NetworkError(
-                f"the recurrence has {len(self.kernel)} kernels and {len(self.delay)} delays"
+                f"there are {len(self.kernel)} kernels and {len(self.delay)} delays; one delay for each "
+                "kernel is required"
             )
         if len(set(self.delay.tolist())) < len(self.delay):
             raise NetworkError("two taps have the same delay; add up their kernels")
@@ -83,10 +92,16 @@ class TapConvDelay(MapDelay):
         return cls(np.stack([taps[lag] for lag in lags]), np.array(lags, np.int32), width)
 
     @property
+    def _full(self) -> F32:
+        """(D, C_out, C_in / groups, K)."""
+        return self.kernel if self.kernel.ndim == 4 else self.kernel[:, :, None]
+
+    @property
     def maps(self) -> Maps:
-        _, channels, taps = self.kernel.shape
-        shape = (channels, 1, 1, taps)
-        return Maps(channels, 1, self.width, shape, pad=(0, taps // 2), groups=channels)
+        _, to, come_from, taps = self._full.shape
+        groups = 1 if self.kernel.ndim == 4 else to
+        shape, pad = (to, come_from, 1, taps), (0, taps // 2)
+        return Maps(come_from * groups, 1, self.width, shape, pad=pad, groups=groups)
 
     @property
     def lags(self) -> tuple[int, ...]:
@@ -94,7 +109,7 @@ class TapConvDelay(MapDelay):
 
     @property
     def kernels(self) -> list[F32]:
-        return [kernel[:, None, None] for kernel in self.kernel]
+        return [kernel[:, :, None] for kernel in self._full]
 
     @property
     def parameters(self) -> int:
@@ -111,21 +126,22 @@ class TapConvDelay(MapDelay):
         return {"width": self.width}
 
     def constants(self) -> Arrays:
-        lags = np.repeat(self.delay[:, None], self.size, axis=1)
-        at = delay_line.gather_index(lags).reshape(len(self.delay), -1, self.width)
-        # channel by channel, the delays of a channel interleaved, as a grouped Conv takes them
+        m, full = self.maps, self._full
+        lags = np.repeat(self.delay[:, None], self.sources, axis=1)
+        at = delay_line.gather_index(lags).reshape(len(lags), m.groups, -1)
+        # group by group, the delays of a group one after another, as a grouped Conv takes them
+        by_output = full.transpose(1, 0, 2, 3).reshape(len(full[0]), -1, full.shape[-1])
         return {
-            "kernel": np.ascontiguousarray(self.kernel.transpose(1, 0, 2)),
+            "kernel": np.ascontiguousarray(by_output),
             "at": at.transpose(1, 0, 2).reshape(-1),
         }
 
     def node_attributes(self) -> dict[str, Any]:
-        taps, channels, width = self.kernel.shape
-        pad = width // 2
+        m = self.maps
         return {
-            "pads": [pad, pad],
-            "map_shape": [0, channels * taps, self.width],
-            "group": channels,
+            "pads": [m.pad[1], m.pad[1]],
+            "map_shape": [0, m.channels * len(self.delay), self.width],
+            "group": m.groups,
         }
 
     @classmethod
@@ -133,15 +149,25 @@ class TapConvDelay(MapDelay):
         cls, constants: Sequence[NDArray[Any]], attributes: dict[str, Any], size: int
     ) -> TapConvDelay:
         kernel, at = constants
-        channels, taps, _ = kernel.shape
-        lags = at.reshape(channels, taps, -1)[0, :, 0] // size
-        return cls(kernel.transpose(1, 0, 2), lags, size // channels)
+        group, width = attributes["group"], attributes["map_shape"][2]
+        each = size // width // group  # channels that a group takes
+        taps = kernel.reshape(len(kernel), -1, each, kernel.shape[-1]).transpose(1, 0, 2, 3)
+        lags = at.reshape(group, len(taps), -1)[0, :, 0] // size
+        depthwise = each == 1 and group == len(kernel)
+        return cls(taps[:, :, 0] if depthwise else taps, lags, width)
+
+    @classmethod
+    def outputs_of(
+        cls, shapes: Sequence[Sequence[int]], attributes: dict[str, Any], sources: int
+    ) -> int:
+        return int(shapes[0][0]) * int(attributes["map_shape"][2])
 
     def torch_form(self, hist: torch.Tensor, *constants: torch.Tensor) -> torch.Tensor:
-        """constants: kernel (C, D, K); at (C * D * width,), int64."""
+        """constants: kernel (C_out, D * C_in / groups, K); at (D * C_in * width,), int64."""
         import torch
 
         kernel, at = constants
-        channels, taps, pad = len(kernel), kernel.shape[1], kernel.shape[2] // 2
-        g = delay_line.torch_form(hist, at).view(-1, channels * taps, self.width)
-        return torch.nn.functional.conv1d(g, kernel, padding=pad, groups=channels).flatten(1)
+        m = self.maps
+        g = delay_line.torch_form(hist, at).view(-1, m.channels * len(self.delay), self.width)
+        mixed = torch.nn.functional.conv1d(g, kernel, padding=m.pad[1], groups=m.groups)
+        return mixed.flatten(1)

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ def _recurrence(entry: dict[str, Any], layer: int, tensors: Tensors) -> Synapses
             f"layers.{layer}: unknown recurrence '{kind}'; allowed: {', '.join(SYNAPSES)}"
         )
     cls, attributes = SYNAPSES[kind], entry.get("facts", {})
-    names = [f.name for f in fields(cls) if f.name not in attributes]
+    names = [f.name for f in fields(cls) if f.name not in attributes and f.default is MISSING]
     arrays = {name: tensors.take(_recurrent(layer, name)) for name in names}
     with _keyed(layer, {name: _recurrent(layer, name) for name in names}):
         return cls(**arrays, **attributes)

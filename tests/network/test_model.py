@@ -37,9 +37,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "heads apart": (
         lambda: ConvDelay(np.ones((2, 3)), [0, 0]),
-        "the recurrence has 2 kernels and 1 rows of delays",
+        "there are 2 kernels and 1 rows of delays",
     ),
-    "dense heads": (lambda: DenseDelay(np.eye(2), np.zeros((2, 2))), r"shape \[2, 2\]; \[N\]"),
+    "dense heads": (lambda: DenseDelay(np.eye(2), np.zeros((2, 2))), r"\[2\], is required"),
     "no taps": (lambda: ConvDelay([], [0]), r"kernel has shape \[0\]"),
     "NaN kernel": (lambda: ConvDelay([1, np.nan, 1], [0]), r"kernel\[1\] is nan; .* finite"),
     "negative delay": (lambda: ConvDelay([1], [0, -1]), r"delay\[1\] is -1; .* negative"),
@@ -51,8 +51,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         r"delay\[0\] is 1.5; .* an integer number",
     ),
     "no delays": (lambda: ConvDelay([1], []), r"delay has shape \[0\]; \[N\] or"),
-    "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[2, 2\] is required"),
-    "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"recurrent weight\[0, 0\] is inf"),
+    "oblong recurrence": (lambda: DenseDelay(np.ones((2, 3)), [0, 0]), r"\[3\], is required"),
+    "NaN recurrence": (lambda: DenseDelay([[np.inf]], [0]), r"weight\[0, 0\] is inf"),
     "too large for float32": (
         lambda: layer(weight=np.full((3, 2), 1e39)),
         r"weight\[0, 0\] is inf",

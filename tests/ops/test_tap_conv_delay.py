@@ -1,9 +1,12 @@
-"""Conv recurrence with delay taps against its formula."""
+"""Convolution with delay taps against its formula."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from fixtures.ops import check_forms, grid, history
+import pytest
+from fixtures.ops import check_forms, grid, history, values
 
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
@@ -23,6 +26,20 @@ def test_tap_conv_delay_is_its_formula() -> None:
                     want[:, :, x] += r.kernel[d, :, k] * maps[:, delay, :, x + k - 1]
     check_forms(r, hist, want.reshape(2, -1))
     assert r.parameters == 2 * channels * taps + 2
+
+
+@pytest.mark.parametrize("line", [history, values])
+@pytest.mark.parametrize("channels", [(3, 2), (1, 4), (2, 1), (1, 1)])
+def test_from_all_channels_to_others(channels: tuple[int, int], line: Any) -> None:
+    (c_in, c_out), width, taps = channels, 5, 3
+    r = TapConvDelay(grid(RNG, 2, c_out, c_in, taps), [3, 1], width)
+    hist = line(RNG, 2, r.depth, r.sources)
+    want = np.zeros((2, c_out, width), np.float32)
+    sent = hist.reshape(2, r.depth, c_in, width)
+    for d, o, c, x, k in np.ndindex(2, c_out, c_in, width, taps):
+        if 0 <= x + k - 1 < width:
+            want[:, o, x] += r.kernel[d, o, c, k] * sent[:, r.delay[d], c, x + k - 1]
+    check_forms(r, hist, want.reshape(2, -1))
 
 
 def test_a_fractional_delay_is_two_taps() -> None:

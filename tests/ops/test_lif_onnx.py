@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from fixtures.ops import KeptNodes
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
@@ -17,27 +16,11 @@ from delrec_compile.ops.lif_onnx import ONNX
 RNG = np.random.default_rng(11)
 
 
-class Nodes:
-    """A `NodeWriter` that keeps its nodes."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-
-    def value(self, name: str) -> str:
-        return name
-
-    def constant(self, name: str) -> str:
-        return f"c_{name}"
-
-    def call(self, op: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(op, inputs, outputs, domain="ai.delrec", **attributes))
-
-
 @pytest.mark.parametrize("gain", [1.0, 0.75])
 @pytest.mark.parametrize("reset", ALL_RESETS)
 @pytest.mark.parametrize("fires", FIRES)
 def test_the_nodes_compute_the_reference(fires: str, reset: str, gain: float) -> None:
-    neuron, nodes = Lif(0.25, 1.25, -0.5, gain, fires, reset), Nodes()
+    neuron, nodes = Lif(0.25, 1.25, -0.5, gain, fires, reset), KeptNodes()
     spikes, new = neuron.write_nodes(nodes, "current", {"v": "v"})
     values = {f"c_{name}": value for name, value in neuron.constants().items()}
     values |= {k: RNG.integers(-12, 16, (9, 8)).astype(np.float32) / 8 for k in ("current", "v")}

@@ -54,7 +54,7 @@ class _Builder:
             opset_imports=opsets,
             ir_version=IR_VERSION,
             producer_name="delrec-compile",
-            functions=[onnx.parser.parse_function(text) for text in FUNCTIONS],
+            functions=_called(self.nodes),
         )
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
@@ -158,6 +158,19 @@ class _Builder:
     def _graph_outputs(self) -> list[onnx.ValueInfoProto]:
         state = [self._value(present(s.name), (self.batch, *s.shape)) for s in self.network.state()]
         return [self._value("y", self._series(self.network.outputs)), *state]
+
+
+def _called(nodes: Sequence[onnx.NodeProto]) -> list[onnx.FunctionProto]:
+    """The functions that the nodes call, and those that these call, in the registry's order."""
+    functions = {f.name: f for f in map(onnx.parser.parse_function, FUNCTIONS)}
+    used: set[str] = set()
+    rest = [node.op_type for node in nodes]
+    while rest:
+        name = rest.pop()
+        if name in functions and name not in used:
+            used.add(name)
+            rest += [node.op_type for node in functions[name].node]
+    return [f for name, f in functions.items() if name in used]
 
 
 @dataclass(frozen=True)

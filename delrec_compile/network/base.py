@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
+from delrec_compile.ops.real_input import RealInput
 
 UNNAMED = "network"  # a network without a name of its own takes that of its file
 MAX_INPUT = 255  # the self-test of an artifact holds its counts in bytes
@@ -54,8 +55,9 @@ R = TypeVar("R", bound=Part)
 
 @dataclass(frozen=True, eq=False)
 class BaseNetwork(ABC, Generic[L, R]):
-    """dt_ms: length of a step. max_input: largest input count, 1 to MAX_INPUT. labels: class names,
-    or empty. notes: free text and numbers (command, data hash, accuracy), JSON-ready.
+    """dt_ms: length of a step. max_input: largest input count, 1 to MAX_INPUT; of real inputs the
+    largest size, see `RealInput`. labels: class names, or empty. notes: free text and numbers (command,
+    data hash, accuracy), JSON-ready. input_bits: of the fraction of real inputs; None: they are counts.
 
     membrane_dtype, spike_dtype: of the state in the reference. Raises NetworkError.
     """
@@ -63,10 +65,11 @@ class BaseNetwork(ABC, Generic[L, R]):
     layers: tuple[L, ...]
     readout: R
     dt_ms: float = 10.0
-    max_input: int = 31
+    max_input: float = 31
     labels: tuple[str, ...] = ()
     name: str = UNNAMED
     notes: Mapping[str, Any] = field(default_factory=dict)
+    input_bits: int | None = None
 
     membrane_dtype: ClassVar[str] = "float32"
     spike_dtype: ClassVar[str] = "float32"
@@ -83,7 +86,8 @@ class BaseNetwork(ABC, Generic[L, R]):
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is required")
         object.__setattr__(self, "max_input", _number("max_input", self.max_input))
-        if not 1 <= self.max_input <= MAX_INPUT or int(self.max_input) != self.max_input:
+        whole = 1 <= self.max_input <= MAX_INPUT and int(self.max_input) == self.max_input
+        if self.real_input is None and not whole:
             raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
         if self.labels and len(self.labels) != self.readout.size:
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
@@ -117,6 +121,16 @@ class BaseNetwork(ABC, Generic[L, R]):
     def reset(self, batch: int = 1) -> State:
         """The state of a fresh start: zeros, (batch, ...)."""
         return {s.name: np.zeros((batch, *s.shape), s.dtype) for s in self.state()}
+
+    @property
+    def real_input(self) -> RealInput | None:
+        """How real inputs are rounded; None: inputs are counts. Raises NetworkError."""
+        return None if self.input_bits is None else RealInput(self.input_bits, self.max_input)
+
+    @property
+    def largest_units(self) -> int:
+        """Largest size of an input as a whole number: a count, or units of 2^-input_bits."""
+        return int(self.max_input) if self.real_input is None else self.real_input.largest
 
     @abstractmethod
     def step(

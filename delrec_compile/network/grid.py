@@ -59,7 +59,7 @@ def snap(network: Network, grid: str = INT16, layers: Collection[int] | None = N
     return replace(network, layers=tuple(on_grid), readout=readout)
 
 
-def _grid_of(part: P, max_input: int, fine: bool) -> int:
+def _grid_of(part: P, max_input: float, fine: bool) -> int:
     """q of the finest grid 2^-q of a part."""
     # one bit is left for the rounding of the bound
     q = min(MANTISSA - 1 - _magnitude(_bound(part, max_input)), FINEST)
@@ -109,11 +109,11 @@ def row_bytes(network: Network) -> tuple[int, ...]:
     )
 
 
-def _max_input(network: Network, layer: int) -> int:
+def _max_input(network: Network, layer: int) -> float:
     return network.max_input if layer == 0 else 1
 
 
-def _bound(part: Layer | Readout, max_input: int) -> float:
+def _bound(part: Layer | Readout, max_input: float) -> float:
     """The largest sum that can occur: every input at its largest count, every neuron firing."""
     rows = np.abs(part.weight.astype(np.float64)).reshape(len(part.weight), -1).sum(axis=1)
     bound = float((rows * max_input + np.abs(part.bias.astype(np.float64))).max())
@@ -136,7 +136,7 @@ def _round(array: F32, q: int) -> F32:
     return scaled.astype(np.float32) + np.float32(0)
 
 
-def _exact(part: Layer | Readout, max_input: int) -> int | None:
+def _exact(part: Layer | Readout, max_input: float) -> int | None:
     arrays = [part.weight, part.bias]
     if isinstance(part, Layer) and part.recurrence is not None:
         arrays += part.recurrence.weights.values()

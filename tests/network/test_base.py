@@ -93,3 +93,14 @@ def test_local_and_full_names() -> None:
 def test_a_history_moves_on_by_one_step() -> None:
     history = np.array([[[1, 0], [0, 1]]])
     assert pushed(np.array([[1, 1]]), history).tolist() == [[[1, 1], [1, 0]]]
+
+
+def test_real_inputs_have_a_largest_size_in_whole_units() -> None:
+    real = net(input_bits=4, max_input=0.5)
+    assert (real.largest_units, real.real_input.bits) == (8, 4)
+    assert net(max_input=7).real_input is None
+    assert net(max_input=7).largest_units == 7
+    with pytest.raises(NetworkError, match="max_input is 0.5; allowed: 1 to 255"):
+        net(max_input=0.5)
+    with pytest.raises(NetworkError, match="a multiple of"):
+        net(input_bits=4, max_input=0.51)

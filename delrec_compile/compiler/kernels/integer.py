@@ -71,9 +71,9 @@ class IntegerComposer(Composer):
             tables=tables,
             state=state_of(network.layers, network.readout, "int32"),
             workspace=workspace,
-            group=group_of(network.layers[0].weight, emitter.schedule, network.max_input),
+            group=group_of(network.layers[0].weight, emitter.schedule, network.largest_units),
         )
-        self.max_input = network.max_input
+        self.max_input = network.largest_units
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         largest = self.e.splat(tir.int32(self.max_input), lanes)

@@ -20,7 +20,7 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron."""
     out: dict[str, Ints] = {}
     for i, layer in enumerate(network.layers):
-        max_count = network.max_input if i == 0 else 1
+        max_count = network.largest_units if i == 0 else 1
         out[f"l{i}_weight"] = rows_of(layer.weight, schedule, max_count)
         out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
         if layer.drop is not None:

@@ -98,7 +98,7 @@ def _quantise_parts(
     notes = {**network.notes, "calibrated": statistics is not None}
     of_parts: list[Any] = statistics or [None] * (len(network.layers) + 1)
     layers = tuple(
-        _layer(layer, numeric, network.max_input if i == 0 else 1, of_parts[i])
+        _layer(layer, numeric, network.largest_units if i == 0 else 1, of_parts[i])
         for i, layer in enumerate(network.layers)
     )
     return IntegerNetwork(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,14 @@ from delrec_compile.network.model import (
     Lif,
     Maps,
     Network,
+    Neuron,
     Synapses,
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.adaptive import Adaptive
+from delrec_compile.ops.adlif import Adlif
+from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
@@ -42,8 +47,8 @@ class Case:
 
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's.
-    delays: the shortest and the longest, both occur. counts: largest input count. own_lif: each
-    neuron has constants of its own, beside those of `lif`. grid: see `network.grid.snap`.
+    delays: the shortest and the longest, both occur. counts: largest input count. own: each neuron
+    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`.
     """
 
     name: str
@@ -52,8 +57,8 @@ class Case:
     inputs: int = 14
     outputs: int = 5
     delays: tuple[int, int] = (0, 12)
-    lif: Lif = PLAIN
-    own_lif: bool = False
+    neuron: Neuron = PLAIN
+    own: bool = False
     readout: str = "leaky"
     readout_beta: float = 0.75
     counts: int = 2
@@ -115,21 +120,39 @@ CASES = {
         Case("delay_300", sizes=(18,), recurrence=("dense",), delays=(0, 300)),
         Case("single", sizes=(5,), recurrence=("conv3",), inputs=1, outputs=1),
         Case("one_neuron", sizes=(1, 7), recurrence=("conv3", "dense"), inputs=3, outputs=2),
-        Case("beta_0", lif=Lif(0.0), readout_beta=0.0),
-        Case("beta_1", lif=Lif(1.0), readout_beta=1.0),
-        Case("odd_lif", lif=Lif(0.9, threshold=0.75, v_reset=-0.25), recurrence=("dense", "conv3")),
-        Case("above", lif=Lif(0.5, fires="above"), recurrence=("dense", "conv3")),
-        Case("gain", lif=Lif(0.9, gain=0.1), recurrence=("conv3", "dense")),
-        Case("soft", lif=Lif(0.8, reset="soft"), recurrence=("dense", "conv3")),
+        Case("beta_0", neuron=Lif(0.0), readout_beta=0.0),
+        Case("beta_1", neuron=Lif(1.0), readout_beta=1.0),
+        Case(
+            "odd_lif", neuron=Lif(0.9, threshold=0.75, v_reset=-0.25), recurrence=("dense", "conv3")
+        ),
+        Case("above", neuron=Lif(0.5, fires="above"), recurrence=("dense", "conv3")),
+        Case("gain", neuron=Lif(0.9, gain=0.1), recurrence=("conv3", "dense")),
+        Case("soft", neuron=Lif(0.8, reset="soft"), recurrence=("dense", "conv3")),
         Case(
             "soft_later",
             sizes=(17, 33),
-            lif=Lif(0.8, 0.7, gain=0.3, fires="above", reset="soft_later"),
+            neuron=Lif(0.8, 0.7, gain=0.3, fires="above", reset="soft_later"),
             recurrence=("conv3", "dense"),
         ),
-        Case("own_lif", sizes=(33, 17), recurrence=("conv3", "dense"), own_lif=True),
-        Case("own_soft", sizes=(9, 21), lif=Lif(0.5, fires="above", reset="soft"), own_lif=True),
-        Case("own_soft_later", lif=Lif(0.5, reset="soft_later"), own_lif=True),
+        Case("own_lif", sizes=(33, 17), recurrence=("conv3", "dense"), own=True),
+        Case("own_soft", sizes=(9, 21), neuron=Lif(0.5, fires="above", reset="soft"), own=True),
+        Case("own_soft_later", neuron=Lif(0.5, reset="soft_later"), own=True),
+        Case("alif", neuron=Alif(0.8, 0.9, 0.2, gain=0.4), recurrence=("dense", "conv3")),
+        Case(
+            "own_alif",
+            sizes=(17, 33),
+            neuron=Alif(0.8, 0.9, 0.2, fires="above", reset="adapted"),
+            recurrence=("conv3", "dense"),
+            own=True,
+        ),
+        Case("adlif", neuron=Adlif(0.9, 0.95, 0.05, 0.1, gain=0.3, refractory=2)),
+        Case(
+            "own_adlif",
+            sizes=(17, 33),
+            neuron=Adlif(0.9, 0.95, 0.2, 0.3, fires="above", reset="soft", order="unreset"),
+            recurrence=("conv3", "dense"),
+            own=True,
+        ),
         Case("linear_readout", recurrence=("dense", "conv3"), readout="linear"),
         Case("count_readout", recurrence=("conv3", "dense"), readout="count", outputs=9),
         Case("counts", counts=31, recurrence=("conv3", "dense")),
@@ -147,7 +170,7 @@ CASES = {
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
-ON_CHIPS += ("count_readout", "linear_readout", "fine")
+ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
     "synaptic",
@@ -159,6 +182,10 @@ FLOAT_ONLY = (
     "frontend_2d",
     "recurrent_maps",
     "fine",
+    "alif",
+    "own_alif",
+    "adlif",
+    "own_adlif",
 )
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
@@ -209,8 +236,8 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
         weight = rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
         bias = rng.normal(size=len(weight)) * 0.2
         recurrence = _recurrence(kind, n, case, rng)
-        lif = _own(case.lif, n, rng) if case.own_lif else case.lif
-        layers.append(Layer(weight, bias, lif, recurrence, maps))
+        neuron = _own(case.neuron, n, rng) if case.own else case.neuron
+        layers.append(Layer(weight, bias, neuron, recurrence, maps))
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
@@ -218,17 +245,20 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
     return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
 
 
-def _own(lif: Lif, n: int, rng: np.random.Generator) -> Lif:
-    """Constants of each neuron, 0 and 1 among the betas."""
+def _own(neuron: Neuron, n: int, rng: np.random.Generator) -> Neuron:
+    """Constants of each neuron, 0 and 1 among the betas, and steps of a refractory period from 0 on."""
     beta = np.round(rng.random(n), 1)
     beta[0], beta[-1] = 0, 1
-    return replace(
-        lif,
-        beta=beta,
-        threshold=rng.uniform(0.5, 1.5, n),
-        v_reset=rng.uniform(-0.3, 0.3, n),
-        gain=rng.uniform(0.2, 1.2, n),
-    )
+    own = {
+        "beta": beta,
+        "threshold": rng.uniform(0.5, 1.5, n),
+        "v_reset": rng.uniform(-0.3, 0.3, n),
+        "gain": rng.uniform(0.2, 1.2, n),
+    }
+    if isinstance(neuron, Adaptive):
+        own |= {"rho": np.roll(beta, 1), "refractory": rng.integers(0, 4, n)}
+    fields: dict[str, Any] = own
+    return replace(neuron, **fields)
 
 
 def _maps(text: str) -> Maps:

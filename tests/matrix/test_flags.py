@@ -20,7 +20,7 @@ from delrec_compile.system import toolchain
 
 # products that need rounding before a sum: beta * v, gain * I and, off the grid, weight * count
 CASE = cases.Case(
-    "flags", sizes=(20, 17), lif=Lif(0.9, gain=0.3), recurrence=("dense", "conv3"), counts=31
+    "flags", sizes=(20, 17), neuron=Lif(0.9, gain=0.3), recurrence=("dense", "conv3"), counts=31
 )
 STEPS = 300
 MAIN = """

@@ -124,7 +124,7 @@ def networks(draw: st.DrawFn) -> cases.Case:
         inputs=draw(st.integers(1, 20)),
         outputs=draw(st.integers(1, 9)),
         delays=(low, low + draw(st.integers(0, 12))),
-        lif=Lif(
+        neuron=Lif(
             draw(st.floats(0, 1, width=32)),
             threshold=draw(st.sampled_from([0.5, 1.0, 1.7])),
             v_reset=draw(st.sampled_from([0.0, -0.4, 0.1])),

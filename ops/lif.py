@@ -77,7 +77,7 @@ class Lif(Neuron):
 
     def __post_init__(self) -> None:
         for name in NUMBERS:
-            object.__setattr__(self, name, _number(name, getattr(self, name)))
+            object.__setattr__(self, name, number(self.kind, name, getattr(self, name)))
         for name, allowed in (("fires", FIRES), ("reset", ALL_RESETS)):
             if getattr(self, name) not in allowed:
                 raise NetworkError(
@@ -86,13 +86,13 @@ class Lif(Neuron):
         sizes = {len(value) for value in self.arrays().values()}
         if len(sizes) > 1:
             raise NetworkError(f"lif: constants for {sorted(sizes)} neurons; one size is required")
-        beta, _ = _wrong(self.beta, (self.beta < 0) | (self.beta > 1))
+        beta, _ = wrong(self.beta, (self.beta < 0) | (self.beta > 1))
         if beta:
             raise NetworkError(f"lif: beta is {beta}; allowed: 0 <= beta <= 1")
-        gain, _ = _wrong(self.gain, self.gain <= 0)
+        gain, _ = wrong(self.gain, self.gain <= 0)
         if gain:
             raise NetworkError(f"lif: gain is {gain}; a positive number is required")
-        reset, at = _wrong(self.v_reset, self.v_reset >= self.threshold)
+        reset, at = wrong(self.v_reset, self.v_reset >= self.threshold)
         if reset:
             raise NetworkError(
                 f"lif: v_reset {reset} is not below the threshold {_at(self.threshold, at)}; "
@@ -186,7 +186,7 @@ class Lif(Neuron):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """See `Neuron.torch_form`; `mul` then `add`, so that no fused multiply-add is used."""
         v = state["v"]
-        beta, threshold, v_reset, gain = (_tensor(getattr(self, name), v) for name in NUMBERS)
+        beta, threshold, v_reset, gain = (as_tensor(getattr(self, name), v) for name in NUMBERS)
         m = (v * beta).add(current * gain if self.has_gain else current)
         if self.reset == "soft_later":
             m = (m - threshold).where(self.is_at_threshold(v, threshold), m)
@@ -242,17 +242,18 @@ class Lif(Neuron):
         return lif_tir.LifTile.of(e, self, buffers, base, size)
 
 
-def _number(name: str, value: Any) -> Number:
+def number(kind: str, name: str, value: Any) -> Number:
+    """A constant of neurons: one float32, or (N,). kind: of the model, for errors."""
     with np.errstate(over="ignore"):
         array = np.asarray(value, np.float32)
     if array.ndim:
-        return checks.vector(f"lif: {name}", array)
+        return checks.vector(f"{kind}: {name}", array)
     if not np.isfinite(array):
-        raise NetworkError(f"lif: {name} is {array}; a finite number is required")
+        raise NetworkError(f"{kind}: {name} is {array}; a finite number is required")
     return float(array)
 
 
-def _wrong(value: Number, fault: Any) -> tuple[str, int]:
+def wrong(value: Number, fault: Any) -> tuple[str, int]:
     """Text of the first faulty value, or an empty text; and its index."""
     fault = np.asarray(fault)
     if not fault.any():
@@ -265,7 +266,8 @@ def _at(value: Number, at: int) -> float:
     return float(value[at]) if isinstance(value, np.ndarray) else value
 
 
-def _tensor(value: Number, like: torch.Tensor) -> Any:
+def as_tensor(value: Number, like: torch.Tensor) -> Any:
+    """A constant as torch takes it, in the type of `like`."""
     import torch
 
     return torch.from_numpy(value).to(like.dtype) if isinstance(value, np.ndarray) else value

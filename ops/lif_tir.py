@@ -153,3 +153,16 @@ class LifTile:
         if self.lif.reset.endswith("later"):
             return self._sound(m, m, self.constant("v_reset", at, lanes), lanes)
         return self.e.T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))
+
+
+def heal(e: Emitter, register: Any, lanes: int) -> None:
+    """Zeros in a register in place of what is NaN, infinite or beyond `BROKEN` in size."""
+    T, zero = e.T, e.zero("float32", lanes)
+    if e.generator == "c":
+        for k in range(lanes):
+            with e.when(T.call_extern("bool", "is_broken", register[k])):
+                e.store(register, k, 1, e.zero("float32", 1))
+        return
+    value = e.load(register, 0, lanes)
+    low, high = (e.splat(T.float32(sign * BROKEN), lanes) for sign in (-1, 1))
+    e.store(register, 0, lanes, T.Select(T.And(value >= low, value <= high), value, zero))

@@ -15,6 +15,7 @@ from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.count_readout import CountReadout
+from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import Lif
@@ -25,7 +26,7 @@ from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
-NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, Alif, Adlif)}
+NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alif, Adlif)}
 SYNAPSES: dict[str, type[Synapses]] = {
     r.kind: r
     for r in (

@@ -101,6 +101,18 @@ static inline bool is_sound(float m)
 }
 
 """
+BROKEN = """/* whether a value is NaN, infinite or beyond 1e30 in size: by its bits without the sign */
+static inline bool is_broken(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } word;
+    word.value = value;
+    return (word.bits << 1) > 0xe293e594u;
+}
+
+"""
 # functions that kernels call, by what their calls look like
 HELPERS = {
     "add_even_bytes(": byte_rows.C_TEXT,
@@ -108,6 +120,7 @@ HELPERS = {
     "rounded(": ROUNDED,
     "is_sound(": SOUND,
     "to_units(": real_input.C_TEXT,
+    "is_broken(": BROKEN,
 }
 
 

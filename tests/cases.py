@@ -32,6 +32,7 @@ from delrec_compile.network.model import (
 from delrec_compile.ops.adaptive import Adaptive
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
+from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
@@ -137,6 +138,14 @@ CASES = {
         Case("own_lif", sizes=(33, 17), recurrence=("conv3", "dense"), own=True),
         Case("own_soft", sizes=(9, 21), neuron=Lif(0.5, fires="above", reset="soft"), own=True),
         Case("own_soft_later", neuron=Lif(0.5, reset="soft_later"), own=True),
+        Case("cuba_lif", neuron=CubaLif(0.6, 0.8, fires="above", reset="soft_later")),
+        Case(
+            "own_cuba_lif",
+            sizes=(33, 17),
+            neuron=CubaLif(0.5, 0.5, enters="old"),
+            recurrence=("conv3", "dense"),
+            own=True,
+        ),
         Case("alif", neuron=Alif(0.8, 0.9, 0.2, gain=0.4), recurrence=("dense", "conv3")),
         Case(
             "own_alif",
@@ -170,7 +179,7 @@ CASES = {
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
-ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif")
+ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
     "synaptic",
@@ -186,6 +195,8 @@ FLOAT_ONLY = (
     "own_alif",
     "adlif",
     "own_adlif",
+    "cuba_lif",
+    "own_cuba_lif",
 )
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
@@ -249,7 +260,7 @@ def _own(neuron: Neuron, n: int, rng: np.random.Generator) -> Neuron:
     """Constants of each neuron, 0 and 1 among the betas, and steps of a refractory period from 0 on."""
     beta = np.round(rng.random(n), 1)
     beta[0], beta[-1] = 0, 1
-    own = {
+    own: dict[str, Any] = {
         "beta": beta,
         "threshold": rng.uniform(0.5, 1.5, n),
         "v_reset": rng.uniform(-0.3, 0.3, n),
@@ -257,8 +268,9 @@ def _own(neuron: Neuron, n: int, rng: np.random.Generator) -> Neuron:
     }
     if isinstance(neuron, Adaptive):
         own |= {"rho": np.roll(beta, 1), "refractory": rng.integers(0, 4, n)}
-    fields: dict[str, Any] = own
-    return replace(neuron, **fields)
+    if isinstance(neuron, CubaLif):
+        own |= {"alpha": np.roll(beta, 1), "gain_i": rng.uniform(0.2, 1.2, n)}
+    return replace(neuron, **own)
 
 
 def _maps(text: str) -> Maps:

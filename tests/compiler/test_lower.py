@@ -19,7 +19,18 @@ from delrec_compile.targets.schedule import Schedule
 Exported = Callable[..., onnx.ModelProto]
 
 
-@pytest.mark.parametrize("name", ["mixed", "three_layers", "odd_lif", "feed_forward", "delay_300"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mixed",
+        "three_layers",
+        "odd_lif",
+        "cuba_lif",
+        "own_cuba_lif",
+        "feed_forward",
+        "delay_300",
+    ],
+)
 def test_the_layers_come_back_from_relax(name: str, exported: Exported) -> None:
     network = cases.network(name)
     graph = read_graph(to_relax(exported(name, "semantic")))
@@ -27,8 +38,10 @@ def test_the_layers_come_back_from_relax(name: str, exported: Exported) -> None:
     for have, want in zip(graph.layers, network.layers, strict=True):
         np.testing.assert_array_equal(have.weight, want.weight)
         np.testing.assert_array_equal(have.bias, want.bias)
-        for key, value in vars(want.lif).items():
-            np.testing.assert_array_equal(getattr(have.lif, key), value)
+        assert have.neuron.kind == want.neuron.kind
+        assert have.neuron.attributes() == want.neuron.attributes()
+        for key, value in want.neuron.arrays().items():
+            np.testing.assert_array_equal(have.neuron.arrays()[key], value)
         assert type(have.recurrence) is type(want.recurrence)
         if have.recurrence is not None and want.recurrence is not None:
             np.testing.assert_array_equal(have.recurrence.delay, want.recurrence.delay)

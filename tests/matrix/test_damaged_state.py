@@ -14,6 +14,7 @@ from fixtures.staged import artifact_here
 from onnx.reference import ReferenceEvaluator
 
 from delrec_compile.aliases import F32
+from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.runners.gpu import GpuSession
@@ -21,7 +22,7 @@ from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 
 FAULTS = (np.inf, -np.inf, np.nan, 1e31, -1e31)
-RESETS = ("odd_lif", "own_soft", "own_soft_later", "count_readout")
+RESETS = ("odd_lif", "own_soft", "own_soft_later", "count_readout", "cuba_lif", "own_cuba_lif")
 STEPS = 400
 
 Membranes = dict[str, F32]
@@ -47,10 +48,10 @@ def test_a_damaged_membrane_heals_at_once_in_every_form(
     network, case = cases.network(name), cases.CASES[name]
     x = cases.counts(case, steps=1)[0]
     damaged = {
-        k: np.full_like(v, fault) if k.endswith("_v") else v for k, v in network.reset().items()
+        k: v if k.endswith(HISTORY) else np.full_like(v, fault) for k, v in network.reset().items()
     }
     y, want = network.step(x, damaged)
-    membranes = [k for k in want if k.endswith("_v")]
+    membranes = [k for k in want if not k.endswith(HISTORY)]
     assert all(np.abs(want[k]).max() <= BROKEN for k in membranes)
     y_torch, have = in_torch(name)(x, damaged)
     np.testing.assert_array_equal(y_torch, y)

@@ -32,7 +32,8 @@ _SHARED: dict[str, Callable[[Any], int]] = {
     "dense_delay": lambda _: 1,
     "synaptic_delay": lambda _: 1,
     "tap_conv_delay": lambda r: r.width,
-    "conv2d_delay": lambda r: r.height * r.width,
+    "conv2d_delay": lambda r: r.maps.size // r.maps.out[0],
+    "channel_conv_delay": lambda r: r.maps.size // r.maps.out[0],
 }
 
 

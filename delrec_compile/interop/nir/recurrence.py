@@ -12,10 +12,12 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
+    DenseDelay,
     Synapses,
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 
 Shape = tuple[int, ...]
 
@@ -24,6 +26,9 @@ def on_maps(r: Synapses, shape: Shape) -> bool:
     """Whether the recurrence is a convolution over maps of this shape."""
     if isinstance(r, Conv2dDelay):
         return shape == (r.maps.channels, r.height, r.width)
+    if isinstance(r, ChannelConvDelay):
+        axes = () if r.kernel.ndim == 3 else (r.height,)
+        return r.groups == 1 and shape == (r.maps.channels, *axes, r.maps.width)
     return isinstance(r, TapConvDelay) and shape == (r.maps.channels, r.width)
 
 
@@ -37,23 +42,23 @@ def feedback_paths(name: str, r: Synapses, shape: Shape) -> list[tuple[NDArray[A
         delays = np.atleast_2d(r.delay)
         kernels = [k[None, None] if len(shape) == 2 else _banded(k, n) for k in r.kernels]
         return list(zip(delays, kernels, strict=True))
-    if isinstance(r, TapConvDelay | Conv2dDelay):
-        kernels = list(r.kernel)
-        if isinstance(r, TapConvDelay):
-            kernels = [_diagonal(k) for k in kernels]
+    if isinstance(r, TapConvDelay | Conv2dDelay | ChannelConvDelay):
         if not on_maps(r, shape):
             raise UnsupportedError(
                 f"{name}: a {r.kind} recurrence over values of shape {list(shape)}; NIR has no node "
                 "that reshapes a value to maps"
             )
+        if isinstance(r, ChannelConvDelay):
+            return [(r.delay, r.kernel)]
+        kernels = [_diagonal(k) if k.ndim == 2 else k for k in r.kernel]
         return [(np.full(n, lag), k) for lag, k in zip(r.lags, kernels, strict=True)]
     if isinstance(r, SynapticDelay):
         lags = sorted(set(r.delay.ravel().tolist()))
         return [
             (np.full(n, lag), np.where(r.delay == lag, r.weight, np.float32(0))) for lag in lags
         ]
-    arrays = r.arrays()
-    return [(arrays["delay"], arrays["weight"])]
+    assert isinstance(r, DenseDelay)
+    return list(zip(np.atleast_2d(r.delay), r.matrices, strict=True))
 
 
 def _banded(kernel: Any, n: int) -> F32:

@@ -20,6 +20,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.registry import SYNAPSES
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.training.loop import train
@@ -107,6 +108,7 @@ def test_every_kind_has_a_cost_and_an_ablation() -> None:
         SynapticDelay(some(24, 24), rng.integers(0, 5, (24, 24))),
         TapConvDelay(some(3, 2, 3), np.array([0, 2, 4]), 12),
         Conv2dDelay(some(4, 2, 2, 3, 3), 3, 4),
+        ChannelConvDelay(some(2, 2, 3), np.arange(24) % 5),
     ]
     assert {r.kind for r in kinds} == set(SYNAPSES)
     network = train(toy_sets(), small()).network

@@ -10,6 +10,7 @@ from helpers import refusal
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.nir.recurrence import feedback_paths, on_maps
 from delrec_compile.network.model import ConvDelay, DenseDelay, SynapticDelay, TapConvDelay
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 
 N = 5
 R = np.random.default_rng(0)
@@ -18,6 +19,9 @@ OPS = {
     "kernel": ConvDelay(np.array([1, 2, 4], np.float32), DELAYS),
     "heads": ConvDelay(R.normal(size=(2, 3)).astype(np.float32), np.stack([DELAYS, DELAYS + 1])),
     "dense": DenseDelay(R.normal(size=(N, N)).astype(np.float32), DELAYS),
+    "dense_heads": DenseDelay(
+        R.normal(size=(2, N, N)).astype(np.float32), np.stack([DELAYS, DELAYS + 1])
+    ),
     "synaptic": SynapticDelay(
         R.normal(size=(N, N)).astype(np.float32), R.integers(0, 3, (N, N)).astype(np.int32)
     ),
@@ -40,16 +44,17 @@ def test_paths_give_the_current_of_the_op(name: str) -> None:
 def current(op: ConvDelay | DenseDelay | SynapticDelay, spikes: np.ndarray, t: int) -> np.ndarray:
     """Current at t by the definition of each op: a spike arrives 1 + delay steps later."""
     total = np.zeros(N)
-    for to in range(N):
-        for j in range(N):
-            if isinstance(op, ConvDelay):
-                for kernel, delay in zip(op.kernels, np.atleast_2d(op.delay), strict=True):
-                    tap = j - to + len(kernel) // 2
-                    if 0 <= tap < len(kernel):
-                        total[to] += kernel[tap] * spikes[t - 1 - delay[j], j]
-            else:
-                lag = op.delay[to, j] if isinstance(op, SynapticDelay) else op.delay[j]
-                total[to] += op.weight[to, j] * spikes[t - 1 - lag, j]
+    for to, j in np.ndindex(N, N):
+        if isinstance(op, ConvDelay):
+            for kernel, delay in zip(op.kernels, np.atleast_2d(op.delay), strict=True):
+                tap = j - to + len(kernel) // 2
+                if 0 <= tap < len(kernel):
+                    total[to] += kernel[tap] * spikes[t - 1 - delay[j], j]
+        elif isinstance(op, SynapticDelay):
+            total[to] += op.weight[to, j] * spikes[t - 1 - op.delay[to, j], j]
+        else:
+            for weight, delay in zip(op.matrices, np.atleast_2d(op.delay), strict=True):
+                total[to] += weight[to, j] * spikes[t - 1 - delay[j], j]
     return total
 
 
@@ -73,3 +78,15 @@ def test_taps_of_each_channel_become_a_diagonal_of_kernels() -> None:
         for c in range(2):
             np.testing.assert_array_equal(weight[c, c], own[c])
             assert not weight[c, 1 - c].any()
+
+
+def test_kernels_between_channels_stay_as_they_are() -> None:
+    kernel = R.normal(size=(2, 2, 3)).astype(np.float32)
+    delay = R.integers(0, 4, 8).astype(np.int32)
+    op = ChannelConvDelay(kernel, delay)
+    ((own, weight),) = feedback_paths("l0", op, (2, 4))
+    assert own is op.delay
+    assert weight is op.kernel
+    taps = TapConvDelay(kernel[None], np.array([2]), 4)
+    ((_, weight),) = feedback_paths("l0", taps, (2, 4))
+    np.testing.assert_array_equal(weight, kernel)

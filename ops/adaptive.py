@@ -25,9 +25,9 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import checks
 from delrec_compile.ops.adaptive_onnx import REFRACTORY, WAITS
 from delrec_compile.ops.adaptive_tir import AdaptiveTile, scalar_table
+from delrec_compile.ops.lif import Number, number
 from delrec_compile.ops.neuron import BROKEN, Neuron
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.ops.nodes import Node, NodeWriter
 
-Number = float | F32  # one per layer, or (N,)
 Where = Callable[[Any, Any, Any], Any]  # `numpy.where`, or torch's
 MAX_REFRACTORY = 4094  # steps
 LEFT = "steps until the neuron can fire again"
@@ -63,7 +62,7 @@ class Adaptive(Neuron):
 
     def __post_init__(self) -> None:
         for name in (*self.numbers, REFRACTORY):
-            object.__setattr__(self, name, _number(f"{self.kind}: {name}", getattr(self, name)))
+            object.__setattr__(self, name, number(self.kind, name, getattr(self, name)))
         for name, allowed in self.choices.items():
             if getattr(self, name) not in allowed:
                 raise NetworkError(
@@ -241,13 +240,3 @@ class Adaptive(Neuron):
     def tile(self, e: Emitter, buffers: Callable[[str], Any], base: Any, size: int) -> AdaptiveTile:
         """See `Neuron.tile`."""
         return self.tile_class.of(e, self, buffers, base, size)
-
-
-def _number(name: str, value: Any) -> Number:
-    with np.errstate(over="ignore"):
-        array = np.asarray(value, np.float32)
-    if array.ndim:
-        return checks.vector(name, array)
-    if not np.isfinite(array):
-        raise NetworkError(f"{name} is {array}; a finite number is required")
-    return float(array)

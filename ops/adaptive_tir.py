@@ -11,7 +11,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.ops.adaptive_onnx import REFRACTORY
-from delrec_compile.ops.neuron import BROKEN
+from delrec_compile.ops.lif_tir import heal
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
@@ -72,11 +72,10 @@ class AdaptiveTile(ABC):
     def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
         """One block: resets, adapts, leaks, adds the current, appends the spikes to the list."""
         e, T = self.e, self.e.T
-        v_reset = self.constant("v_reset", at, lanes)
         m, level = (e.register(lanes, x) for x in self.membrane(current, at, lanes))
         busy = None
         if self.neuron.is_refractory:
-            busy = self._is_busy(at, lanes)
+            busy, v_reset = self._is_busy(at, lanes), self.constant("v_reset", at, lanes)
             e.store(m, 0, lanes, T.Select(busy, v_reset, e.load(m, 0, lanes)))
 
         def fires(q: int, width: int) -> Any:
@@ -85,8 +84,8 @@ class AdaptiveTile(ABC):
         e.append(spikes, fires, self.base + at, lanes)
         if busy is not None:
             self._count(busy, fires(0, lanes), at, lanes)
-        block = e.load(m, 0, lanes)
-        e.store(self.state["v"], at, lanes, self.sound(block, v_reset, lanes))
+        heal(e, m, lanes, lambda q, width: self.constant("v_reset", at + q, width))
+        e.store(self.state["v"], at, lanes, e.load(m, 0, lanes))
 
     def _is_busy(self, at: int, lanes: int) -> Any:
         """Whether a neuron fired a short time ago, in its refractory period."""
@@ -106,9 +105,3 @@ class AdaptiveTile(ABC):
 
     def _reaches(self, m: Any, level: Any) -> Any:
         return m >= level if self.neuron.fires == "at" else m > level
-
-    def sound(self, value: Any, otherwise: Any, lanes: int) -> Any:
-        """The value, or `otherwise` where it is broken."""
-        e, T = self.e, self.e.T
-        low, high = (e.splat(T.float32(sign * BROKEN), lanes) for sign in (-1, 1))
-        return T.Select(T.And(value >= low, value <= high), value, otherwise)

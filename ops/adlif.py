@@ -26,10 +26,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
 
-from delrec_compile.ops.adaptive import Adaptive, Number, Where
+from delrec_compile.ops.adaptive import Adaptive, Where
 from delrec_compile.ops.adaptive_onnx import WAITS, Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
+from delrec_compile.ops.lif import Number
 from delrec_compile.ops.lif_onnx import FIRES
+from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
 
@@ -95,9 +97,9 @@ class AdlifTile(AdaptiveTile):
         order = neuron.order
         coupled = e.rounded((v if order == "unreset" else r) * a, lanes)
         driven = e.rounded(old * rho, lanes) + coupled
-        adapted = driven + self.rested(v, threshold, zero, b)
-        adapted = e.load(e.register(lanes, adapted), 0, lanes)
-        w = e.load(e.register(lanes, self.sound(adapted, zero, lanes)), 0, lanes)
+        adapted = e.register(lanes, driven + self.rested(v, threshold, zero, b))
+        heal(e, adapted, lanes)
+        w = e.load(adapted, 0, lanes)
         drive = current - (old if order == "euler" else w)
         m = e.rounded(r * beta, lanes) + e.rounded(drive * gain, lanes)
         m = e.load(e.register(lanes, m), 0, lanes)

@@ -23,10 +23,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from delrec_compile.ops.adaptive import Adaptive, Number, Where
+from delrec_compile.ops.adaptive import Adaptive, Where
 from delrec_compile.ops.adaptive_onnx import WAITS, Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
+from delrec_compile.ops.lif import Number
 from delrec_compile.ops.lif_onnx import FIRES
+from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
 
@@ -86,8 +88,9 @@ class AlifTile(AdaptiveTile):
         before = e.register(lanes, threshold + old)
         level = e.load(before, 0, lanes)
         kick = self.rested(v, level, zero, jump)
-        risen = e.load(e.register(lanes, e.rounded(old * rho, lanes) + kick), 0, lanes)
-        a = e.load(e.register(lanes, self.sound(risen, zero, lanes)), 0, lanes)
+        risen = e.register(lanes, e.rounded(old * rho, lanes) + kick)
+        heal(e, risen, lanes)
+        a = e.load(risen, 0, lanes)
         kept = self.rested(v, level, v, v_reset) if self.neuron.reset == "hard" else v
         m = e.rounded(kept * beta, lanes) + e.rounded(current * gain, lanes)
         if self.neuron.reset != "hard":

@@ -155,14 +155,21 @@ class LifTile:
         return self.e.T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))
 
 
-def heal(e: Emitter, register: Any, lanes: int) -> None:
-    """Zeros in a register in place of what is NaN, infinite or beyond `BROKEN` in size."""
-    T, zero = e.T, e.zero("float32", lanes)
+def heal(
+    e: Emitter, register: Any, lanes: int, instead: Callable[[int, int], Any] | None = None
+) -> None:
+    """Mends what is NaN, infinite or beyond `BROKEN` in size in a register.
+
+    instead: `width` values from place q of the block on, by (q, width); zeros where it is None.
+    """
+    T = e.T
+    value_of = instead or (lambda q, width: e.zero("float32", width))
     if e.generator == "c":
         for k in range(lanes):
             with e.when(T.call_extern("bool", "is_broken", register[k])):
-                e.store(register, k, 1, e.zero("float32", 1))
+                e.store(register, k, 1, value_of(k, 1))
         return
     value = e.load(register, 0, lanes)
     low, high = (e.splat(T.float32(sign * BROKEN), lanes) for sign in (-1, 1))
-    e.store(register, 0, lanes, T.Select(T.And(value >= low, value <= high), value, zero))
+    sound = T.And(value >= low, value <= high)
+    e.store(register, 0, lanes, T.Select(sound, value, value_of(0, lanes)))

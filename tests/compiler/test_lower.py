@@ -27,6 +27,8 @@ Exported = Callable[..., onnx.ModelProto]
         "odd_lif",
         "cuba_lif",
         "own_cuba_lif",
+        "own_alif",
+        "adlif",
         "feed_forward",
         "delay_300",
     ],

@@ -11,6 +11,7 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import delay_line, linear, maps, real_input
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
+from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
@@ -26,7 +27,7 @@ from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
-NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alif, Adlif)}
+NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alpha, Alif, Adlif)}
 SYNAPSES: dict[str, type[Synapses]] = {
     r.kind: r
     for r in (

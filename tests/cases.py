@@ -32,6 +32,7 @@ from delrec_compile.network.model import (
 from delrec_compile.ops.adaptive import Adaptive
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
+from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
@@ -146,6 +147,12 @@ CASES = {
             recurrence=("conv3", "dense"),
             own=True,
         ),
+        Case(
+            "alpha",
+            neuron=Alpha(0.8, 0.5, 1.9, reset="soft_later"),
+            recurrence=("conv3", "dense"),
+        ),
+        Case("own_alpha", neuron=Alpha(0.8, 0.5, 1.9, fires="at"), own=True),
         Case("alif", neuron=Alif(0.8, 0.9, 0.2, gain=0.4), recurrence=("dense", "conv3")),
         Case(
             "own_alif",
@@ -180,6 +187,7 @@ CASES = {
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
+ON_CHIPS += ("alpha",)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
     "synaptic",
@@ -197,6 +205,8 @@ FLOAT_ONLY = (
     "own_adlif",
     "cuba_lif",
     "own_cuba_lif",
+    "alpha",
+    "own_alpha",
 )
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
@@ -268,6 +278,9 @@ def _own(neuron: Neuron, n: int, rng: np.random.Generator) -> Neuron:
     }
     if isinstance(neuron, Adaptive):
         own |= {"rho": np.roll(beta, 1), "refractory": rng.integers(0, 4, n)}
+    if isinstance(neuron, Alpha):
+        own |= {"alpha": (1 + beta) / 2, "beta": beta / 2}
+        del own["v_reset"]
     if isinstance(neuron, CubaLif):
         own |= {"alpha": np.roll(beta, 1), "gain_i": rng.uniform(0.2, 1.2, n)}
     return replace(neuron, **own)

@@ -7,12 +7,7 @@ Their state holds the membrane before its reset. So the spike of the step before
 
 and reset and adaptation take effect in the step after the spike, in every variant that is published.
 
-With a refractory period of R steps a neuron that fired stays at v_reset, whatever its current, and does
-not fire, for R steps (NEST's `iaf`; Norse's `LIFRefrac` with a hard reset). Its state counts them:
-
-    busy       = 0 < refractory <= R
-    m          = where(busy, v_reset, m)
-    refractory' = where(busy, refractory - 1, where(fires, R, 0))
+Both may have a refractory period: `ops.refractory`.
 """
 
 from __future__ import annotations
@@ -25,10 +20,11 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops.adaptive_onnx import REFRACTORY, WAITS
+from delrec_compile.ops import refractory
 from delrec_compile.ops.adaptive_tir import AdaptiveTile, scalar_table
 from delrec_compile.ops.lif import Number, number
 from delrec_compile.ops.neuron import BROKEN, Neuron
+from delrec_compile.ops.refractory import REFRACTORY, WAITS
 
 if TYPE_CHECKING:
     import torch
@@ -38,8 +34,6 @@ if TYPE_CHECKING:
     from delrec_compile.ops.nodes import Node, NodeWriter
 
 Where = Callable[[Any, Any, Any], Any]  # `numpy.where`, or torch's
-MAX_REFRACTORY = 4094  # steps
-LEFT = "steps until the neuron can fire again"
 
 
 class Adaptive(Neuron):
@@ -85,11 +79,7 @@ class Adaptive(Neuron):
             ("rho", lambda x: (x >= 0) & (x <= 1), "0 <= rho <= 1"),
             ("gain", lambda x: x > 0, "a positive number"),
             ("threshold", lambda x: x > 0, "a positive number"),
-            (
-                REFRACTORY,
-                lambda x: (x >= 0) & (x <= MAX_REFRACTORY) & (x == np.floor(x)),
-                f"whole numbers of steps, 0 to {MAX_REFRACTORY}",
-            ),
+            (REFRACTORY, refractory.is_period, refractory.ALLOWED),
         ]
 
     def require(self, name: str, holds: Any, allowed: str) -> None:
@@ -108,7 +98,7 @@ class Adaptive(Neuron):
         """Meaning of each state variable, by name."""
         name, meaning = self.adaptation
         own = {"v": "membrane before reset", name: meaning}
-        return own | ({REFRACTORY: LEFT} if self.is_refractory else {})
+        return own | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})
 
     @property
     def is_refractory(self) -> bool:
@@ -172,10 +162,8 @@ class Adaptive(Neuron):
         new = {"v": m, name: adapted}
         if self.is_refractory:
             left, steps = state[REFRACTORY], c[REFRACTORY]
-            busy = (left > 0) & (left <= steps)
-            m = where(busy, v_reset, m)
-            fired = where(self.is_at(m, level), steps, 0 * steps)
-            new[REFRACTORY] = where(busy, left - 1, fired)
+            m = where(refractory.is_busy(left, steps), v_reset, m)
+            new[REFRACTORY] = refractory.count(left, steps, self.is_at(m, level), where)
         new["v"] = where(abs(m) <= BROKEN, m, v_reset)
         return self.is_at(m, level), new, m, level
 

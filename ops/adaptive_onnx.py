@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from delrec_compile.ops.nodes import Nodes
-
-REFRACTORY = "refractory"
-WAITS = "Refractory"  # end of the name of a function with a refractory period
+from delrec_compile.ops.refractory import COUNT, HELD, REFRACTORY, WAITS
 
 OPERATORS = {"at": ("Less", "GreaterOrEqual"), "above": ("LessOrEqual", "Greater")}
 # 1.0000001e30 is the number next to 1e30
@@ -26,15 +24,6 @@ TEXT = """
     {count}
 }}
 """
-HELD = """
-    waits = Less (zero, refractory)
-    counted = LessOrEqual (refractory, steps)
-    busy = And (waits, counted)
-    m = Where (busy, v_reset, m_free)"""
-COUNT = """one = Constant <value_float: float = 1.0> ()
-    fewer = Sub (refractory, one)
-    begun = Where (fires, steps, zero)
-    refractory_next = Where (busy, fewer, begun)"""
 
 
 @dataclass(frozen=True)

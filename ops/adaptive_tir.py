@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.adaptive_onnx import REFRACTORY
+from delrec_compile.ops import refractory
 from delrec_compile.ops.lif_tir import heal
 
 if TYPE_CHECKING:
@@ -71,33 +71,24 @@ class AdaptiveTile(ABC):
 
     def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
         """One block: resets, adapts, leaks, adds the current, appends the spikes to the list."""
-        e, T = self.e, self.e.T
+        e = self.e
         m, level = (e.register(lanes, x) for x in self.membrane(current, at, lanes))
-        busy = None
+        v_reset = self.constant("v_reset", at, lanes)
+        left = steps = None
         if self.neuron.is_refractory:
-            busy, v_reset = self._is_busy(at, lanes), self.constant("v_reset", at, lanes)
-            e.store(m, 0, lanes, T.Select(busy, v_reset, e.load(m, 0, lanes)))
+            left = e.load(self.state[refractory.REFRACTORY], at, lanes)
+            steps = self.constant(refractory.REFRACTORY, at, lanes)
+            refractory.hold(e, m, left, steps, v_reset, lanes)
 
         def fires(q: int, width: int) -> Any:
             return self._reaches(e.load(m, q, width), e.load(level, q, width))
 
         e.append(spikes, fires, self.base + at, lanes)
-        if busy is not None:
-            self._count(busy, fires(0, lanes), at, lanes)
+        if self.neuron.is_refractory:
+            after = refractory.counted(e, left, steps, fires(0, lanes), lanes)
+            e.store(self.state[refractory.REFRACTORY], at, lanes, after)
         heal(e, m, lanes, lambda q, width: self.constant("v_reset", at + q, width))
         e.store(self.state["v"], at, lanes, e.load(m, 0, lanes))
-
-    def _is_busy(self, at: int, lanes: int) -> Any:
-        """Whether a neuron fired a short time ago, in its refractory period."""
-        left, T = self.e.load(self.state[REFRACTORY], at, lanes), self.e.T
-        counted = left <= self.constant(REFRACTORY, at, lanes)
-        return T.And(left > self.e.zero("float32", lanes), counted)
-
-    def _count(self, busy: Any, fires: Any, at: int, lanes: int) -> None:
-        e, T, left = self.e, self.e.T, self.state[REFRACTORY]
-        steps, zero = self.constant(REFRACTORY, at, lanes), e.zero("float32", lanes)
-        fewer = e.load(left, at, lanes) - e.splat(T.float32(1), lanes)
-        e.store(left, at, lanes, T.Select(busy, fewer, T.Select(fires, steps, zero)))
 
     def rested(self, v: Any, level: Any, yes: Any, no: Any) -> Any:
         """`yes` where a membrane did not fire; `no` elsewhere, and for NaN."""

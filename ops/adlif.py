@@ -1,6 +1,6 @@
 """adLIF, the neuron with an adaptation current w, driven by its membrane and by its spikes.
 
-With `rested` and the refractory period of `ops.adaptive`, at level = threshold:
+With `rested` of `ops.adaptive` and the period of `ops.refractory`, at level = threshold:
 
     r    = where(rested, v, v_reset)                        reset "hard"
     r    = where(rested, v, v - threshold)                  reset "soft"
@@ -27,13 +27,14 @@ from itertools import product
 from typing import Any, ClassVar
 
 from delrec_compile.ops.adaptive import Adaptive, Where
-from delrec_compile.ops.adaptive_onnx import WAITS, Form
+from delrec_compile.ops.adaptive_onnx import Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
 from delrec_compile.ops.lif import Number
 from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
+from delrec_compile.ops.refractory import WAITS
 
 NUMBERS = ("beta", "rho", "a", "b", "threshold", "v_reset", "gain")
 RESETS = ("hard", "soft")

@@ -1,6 +1,6 @@
 """ALIF, the adaptive threshold neuron: each spike raises the threshold, which falls back slowly.
 
-With `rested` and the refractory period of `ops.adaptive`, at level = threshold + a(t - 1):
+With `rested` of `ops.adaptive` and the period of `ops.refractory`, at level = threshold + a(t - 1):
 
     a'   = rho * a + where(rested, 0, jump)
     m    = beta * where(rested, v, v_reset) + gain * I                 reset "hard"
@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from delrec_compile.ops.adaptive import Adaptive, Where
-from delrec_compile.ops.adaptive_onnx import WAITS, Form
+from delrec_compile.ops.adaptive_onnx import Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
 from delrec_compile.ops.lif import Number
 from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
+from delrec_compile.ops.refractory import WAITS
 
 NUMBERS = ("beta", "rho", "jump", "threshold", "v_reset", "gain")
 RESETS = ("hard", "adapted", "base")

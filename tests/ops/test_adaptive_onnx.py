@@ -15,11 +15,11 @@ from onnx.reference import ReferenceEvaluator
 
 from delrec_compile.ops import adlif, alif
 from delrec_compile.ops.adaptive import Adaptive
-from delrec_compile.ops.adaptive_onnx import WAITS
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.nodes import Node
+from delrec_compile.ops.refractory import WAITS
 
 RNG = np.random.default_rng(11)
 STEPS = (0, 2)

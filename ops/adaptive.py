@@ -22,7 +22,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import refractory
 from delrec_compile.ops.adaptive_tir import AdaptiveTile, scalar_table
-from delrec_compile.ops.lif import Number, number
+from delrec_compile.ops.constants import Number, number
 from delrec_compile.ops.neuron import BROKEN, Neuron
 from delrec_compile.ops.refractory import REFRACTORY, WAITS
 

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 from delrec_compile.ops.adaptive import Adaptive, Where
 from delrec_compile.ops.adaptive_onnx import Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
-from delrec_compile.ops.lif import Number
+from delrec_compile.ops.constants import Number
 from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN

@@ -28,8 +28,9 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import cuba_lif_onnx, cuba_lif_tir
+from delrec_compile.ops.constants import Number, as_tensor, number, wrong
 from delrec_compile.ops.cuba_lif_onnx import ENTERS as ENTERS
-from delrec_compile.ops.lif import NUMBERS, Lif, Number, as_tensor, number, wrong
+from delrec_compile.ops.lif import NUMBERS, STATES, Lif
 from delrec_compile.ops.neuron import BROKEN, Neuron
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CubaLif(Neuron):
     reset: str = "hard"
     enters: str = "new"
     kind: ClassVar[str] = "cuba_lif"
-    states: ClassVar[Mapping[str, str]] = {"i": "synaptic current", **Lif.states}
+    states: ClassVar[Mapping[str, str]] = {"i": "synaptic current", **STATES}
     onnx: ClassVar[tuple[str, ...]] = cuba_lif_onnx.ONNX
     nodes: ClassVar[Nodes] = cuba_lif_onnx.NODES
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.lif import ALL_RESETS, Number
+from delrec_compile.ops.constants import Number
+from delrec_compile.ops.lif import ALL_RESETS
 from delrec_compile.ops.nodes import Nodes
 
 ENTERS = ("new", "old")

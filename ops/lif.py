@@ -13,7 +13,8 @@ and with "hard_later" the step after the spike takes the place of leak and curre
 
     m    = where(v >= threshold, v_reset, beta * v + gain * I),   v' = m
 
-beta, gain, threshold and v_reset are each one number per layer, or one per neuron.
+beta, gain, threshold and v_reset are each one number per layer, or one per neuron. With the reset
+"hard" a neuron may have a refractory period: `ops.refractory`.
 
 A membrane that is broken heals at once: v' = v_reset where m is NaN, infinite or beyond 1e30 in size.
 So `v'` is written on `m < threshold`, not on `not s`, which NaN would satisfy for ever.
@@ -35,11 +36,13 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import checks, lif_onnx, lif_tir
+from delrec_compile.ops import lif_onnx, lif_tir, refractory
+from delrec_compile.ops.constants import Number, as_tensor, number, value_at, wrong
 from delrec_compile.ops.lif_onnx import ALL_RESETS as ALL_RESETS
 from delrec_compile.ops.lif_onnx import FIRES as FIRES
 from delrec_compile.ops.lif_onnx import RESETS as RESETS
 from delrec_compile.ops.neuron import BROKEN, Neuron
+from delrec_compile.ops.refractory import REFRACTORY, WAITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,9 +53,9 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.ops.nodes import Node, Nodes, NodeWriter
 
-Number = float | F32  # one per layer, or (N,)
 CONSTANTS = ("beta", "threshold", "v_reset")
 NUMBERS = (*CONSTANTS, "gain")
+STATES = {"v": "membrane after reset"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ class Lif(Neuron):
     """beta: share of the membrane that is left after a step, 0 to 1 (with tau: 1 - 1/tau).
 
     threshold: membrane that fires, at it or only above it. v_reset: membrane after a hard reset.
-    gain: factor of the current, above 0. Raises NetworkError.
+    gain: factor of the current, above 0. refractory: steps. Raises NetworkError.
     """
 
     beta: Number
@@ -69,14 +72,14 @@ class Lif(Neuron):
     gain: Number = 1.0
     fires: str = "at"
     reset: str = "hard"
+    refractory: Number = 0.0
     kind: ClassVar[str] = "lif"
-    states: ClassVar[Mapping[str, str]] = {"v": "membrane after reset"}
     onnx: ClassVar[tuple[str, ...]] = lif_onnx.ONNX
     nodes: ClassVar[Nodes] = lif_onnx.NODES
     helper_nodes: ClassVar[Nodes] = lif_onnx.HELPER_NODES
 
     def __post_init__(self) -> None:
-        for name in NUMBERS:
+        for name in (*NUMBERS, REFRACTORY):
             object.__setattr__(self, name, number(self.kind, name, getattr(self, name)))
         for name, allowed in (("fires", FIRES), ("reset", ALL_RESETS)):
             if getattr(self, name) not in allowed:
@@ -95,26 +98,45 @@ class Lif(Neuron):
         reset, at = wrong(self.v_reset, self.v_reset >= self.threshold)
         if reset:
             raise NetworkError(
-                f"lif: v_reset {reset} is not below the threshold {_at(self.threshold, at)}; "
+                f"lif: v_reset {reset} is not below the threshold {value_at(self.threshold, at)}; "
                 "the neuron would fire at every step"
             )
         if self.reset.startswith("soft") and np.any(np.asarray(self.threshold) <= 0):
             raise NetworkError(f"lif: the reset '{self.reset}' needs thresholds above 0")
+        steps, _ = wrong(self.refractory, ~np.asarray(refractory.is_period(self.refractory)))
+        if steps:
+            raise NetworkError(f"lif: refractory is {steps}; {refractory.ALLOWED} is required")
+        if self.is_refractory and self.reset != "hard":
+            raise NetworkError(
+                f"lif: a refractory period with the reset '{self.reset}'; 'hard' is required"
+            )
+
+    @property
+    def is_refractory(self) -> bool:
+        """Whether any neuron has a refractory period."""
+        return bool(np.any(np.asarray(self.refractory) > 0))
+
+    @property
+    def states(self) -> Mapping[str, str]:  # type: ignore[override]
+        """Meaning of each state variable, by name."""
+        return STATES | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})
 
     @property
     def float_only(self) -> str:
         """See `Neuron.float_only`."""
+        if self.is_refractory:
+            return "neuron with a refractory period"
         return "" if self.reset in RESETS else f"neuron with the reset '{self.reset}'"
 
     def arrays(self) -> dict[str, F32]:
         """See `Neuron.arrays`."""
-        own = {name: getattr(self, name) for name in NUMBERS}
+        own = {name: getattr(self, name) for name in (*NUMBERS, REFRACTORY)}
         return {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
 
     def attributes(self) -> dict[str, Any]:
-        """See `Neuron.attributes`; gain, fires and reset only where they differ from the default."""
-        own = {name: getattr(self, name) for name in (*NUMBERS, "fires", "reset")}
-        default = {"gain": 1.0, "fires": "at", "reset": "hard"}
+        """See `Neuron.attributes`; gain and what follows only where they differ from the default."""
+        own = {name: getattr(self, name) for name in (*NUMBERS, "fires", "reset", REFRACTORY)}
+        default = {"gain": 1.0, "fires": "at", "reset": "hard", REFRACTORY: 0.0}
         return {
             name: value
             for name, value in own.items()
@@ -126,7 +148,7 @@ class Lif(Neuron):
         """Whether neurons have one beta, threshold and v_reset, a hard reset and `>=`; with any gain."""
         own = (getattr(self, name) for name in CONSTANTS)
         shared = not any(isinstance(value, np.ndarray) for value in own)
-        return shared and self.fires == "at" and self.reset == "hard"
+        return shared and self.fires == "at" and self.reset == "hard" and not self.is_refractory
 
     @property
     def has_gain(self) -> bool:
@@ -161,6 +183,7 @@ class Lif(Neuron):
     def summary(self) -> dict[str, Any]:
         """See `Neuron.summary`."""
         shown = {"beta": self.beta, "threshold": self.threshold}
+        shown |= {REFRACTORY: self.refractory} if self.is_refractory else {}
         return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in shown.items()}
 
     @property
@@ -177,9 +200,14 @@ class Lif(Neuron):
             m = np.where(self.is_at_threshold(v, threshold), m - threshold, m)
         elif self.reset == "hard_later":
             m = np.where(self.is_at_threshold(v, threshold), v_reset, m)
-        new = self.after(m, threshold, v_reset, np.where)
-        spikes = self.is_at_threshold(m, threshold).astype(np.float32)
-        return spikes, {"v": new.astype(np.float32)}
+        if self.is_refractory:
+            left, steps = state[REFRACTORY], np.float32(self.refractory)
+            m = np.where(refractory.is_busy(left, steps), v_reset, m)
+        new = {"v": self.after(m, threshold, v_reset, np.where)}
+        fires = self.is_at_threshold(m, threshold)
+        if self.is_refractory:
+            new[REFRACTORY] = refractory.count(left, steps, fires, np.where)
+        return fires.astype(np.float32), {k: x.astype(np.float32) for k, x in new.items()}
 
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor]
@@ -192,13 +220,21 @@ class Lif(Neuron):
             m = (m - threshold).where(self.is_at_threshold(v, threshold), m)
         elif self.reset == "hard_later":
             m = _full(v_reset, m).where(self.is_at_threshold(v, threshold), m)
-        new = self.after(m, threshold, _full(v_reset, m), lambda c, yes, no: yes.where(c, no))
-        return self.is_at_threshold(m, threshold).to(m.dtype), {"v": new}, m
+        if self.is_refractory:
+            left, steps = state[REFRACTORY], _full(as_tensor(self.refractory, v), v)
+            m = _full(v_reset, m).where(refractory.is_busy(left, steps), m)
+        new = {"v": self.after(m, threshold, _full(v_reset, m), _where)}
+        fires = self.is_at_threshold(m, threshold)
+        if self.is_refractory:
+            new[REFRACTORY] = refractory.count(left, steps, fires, _where)
+        return fires.to(m.dtype), new, m
 
     def constants(self) -> dict[str, NDArray[Any]]:
         """See `Neuron.constants`."""
         names = () if self.is_default else CONSTANTS
         out = {name: np.asarray(getattr(self, name), np.float32) for name in names}
+        if self.is_refractory:
+            out[REFRACTORY] = np.asarray(self.refractory, np.float32)
         return out | ({"gain": np.asarray(self.gain, np.float32)} if self.has_gain else {})
 
     def write_nodes(
@@ -209,14 +245,18 @@ class Lif(Neuron):
             scaled = nodes.value("scaled")
             nodes.call("Gain", [current, nodes.constant("gain")], [scaled])
             current = scaled
-        inputs, outputs = [current, past["v"]], [nodes.value("spikes"), nodes.value("v_next")]
-        if self.is_default:
+        inputs = [current, *past.values()]
+        outputs = [nodes.value(name) for name in ("spikes", *(f"{name}_next" for name in past))]
+        if self.is_refractory:
+            inputs += [nodes.constant(name) for name in (*CONSTANTS, REFRACTORY)]
+            nodes.call(lif_onnx.node(self.fires, self.reset) + WAITS, inputs, outputs)
+        elif self.is_default:
             attributes = {name: getattr(self, name) for name in CONSTANTS}
             nodes.call(lif_onnx.DEFAULT, inputs, outputs, **attributes)
         else:
             inputs += [nodes.constant(name) for name in CONSTANTS]
             nodes.call(lif_onnx.node(self.fires, self.reset), inputs, outputs)
-        return outputs[0], {"v": outputs[1]}
+        return outputs[0], dict(zip(past, outputs[1:], strict=True))
 
     @classmethod
     def from_node(cls, node: Node) -> tuple[Lif, Any]:
@@ -227,9 +267,11 @@ class Lif(Neuron):
             current, gain = scaling.inputs[0], scaling.array(1)
         if node.op == lif_onnx.DEFAULT:
             return cls(**node.attributes, gain=gain), current
-        beta, threshold, v_reset = (node.array(k) for k in range(2, 5))
-        fires, reset = lif_onnx.FORMS[node.op]
-        return cls(beta, threshold, v_reset, gain, fires, reset), current
+        first = 3 if node.op.endswith(WAITS) else 2
+        beta, threshold, v_reset = (node.array(k) for k in range(first, first + 3))
+        steps: Any = node.array(6) if node.op.endswith(WAITS) else 0.0
+        fires, reset = lif_onnx.FORMS[node.op.removesuffix(WAITS)]
+        return cls(beta, threshold, v_reset, gain, fires, reset, steps), current
 
     def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
         """See `Neuron.tables`."""
@@ -242,35 +284,8 @@ class Lif(Neuron):
         return lif_tir.LifTile.of(e, self, buffers, base, size)
 
 
-def number(kind: str, name: str, value: Any) -> Number:
-    """A constant of neurons: one float32, or (N,). kind: of the model, for errors."""
-    with np.errstate(over="ignore"):
-        array = np.asarray(value, np.float32)
-    if array.ndim:
-        return checks.vector(f"{kind}: {name}", array)
-    if not np.isfinite(array):
-        raise NetworkError(f"{kind}: {name} is {array}; a finite number is required")
-    return float(array)
-
-
-def wrong(value: Number, fault: Any) -> tuple[str, int]:
-    """Text of the first faulty value, or an empty text; and its index."""
-    fault = np.asarray(fault)
-    if not fault.any():
-        return "", 0
-    at = int(np.flatnonzero(fault)[0])
-    return str(_at(value, at)), at
-
-
-def _at(value: Number, at: int) -> float:
-    return float(value[at]) if isinstance(value, np.ndarray) else value
-
-
-def as_tensor(value: Number, like: torch.Tensor) -> Any:
-    """A constant as torch takes it, in the type of `like`."""
-    import torch
-
-    return torch.from_numpy(value).to(like.dtype) if isinstance(value, np.ndarray) else value
+def _where(condition: Any, yes: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    return yes.where(condition, no)
 
 
 def _full(value: Any, like: torch.Tensor) -> Any:

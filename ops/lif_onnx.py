@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from delrec_compile.ops.nodes import Nodes
+from delrec_compile.ops.refractory import COUNT, HELD, WAITS
 
 FIRES = ("at", "above")
 RESETS = ("hard", "soft", "soft_later")
@@ -69,6 +70,20 @@ BODIES = {
     sound = Less (size, broken)
     v_next = Where (sound, m, v_reset)""",
 }
+# the reset "hard", with a refractory period
+REFRACTORY_TEXT = """
+<domain: "ai.delrec", opset_import: ["" : 18]>
+{name} (current, v, refractory, beta, threshold, v_reset, steps) => (spikes, v_next, refractory_next)
+{{
+    zero = Constant <value_float: float = 0.0> ()
+    leaked = Mul (v, beta)
+    m_free = Add (leaked, current){held}
+    {body}
+    fires = {fires} (m, threshold)
+    spikes = Cast <to = 1> (fires)
+    {count}
+}}
+"""
 GAIN = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
 Gain (current, gain) => (scaled)
@@ -86,15 +101,25 @@ def node(fires: str, reset: str) -> str:
     return DEFAULT + f"{reset}_{fires}".title().replace("_", "")
 
 
+OPERATORS = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
+
+
 def _general(fires: str, reset: str) -> str:
-    operators = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
-    names = dict(zip(("fires", "stays"), operators[fires], strict=True))
+    names = dict(zip(("fires", "stays"), OPERATORS[fires], strict=True))
     body = BODIES[reset].format(**names)
     total = "sum" if reset.endswith("later") else "m"
     return OWN_CONSTANTS.format(name=node(fires, reset), sum=total, body=body, fires=names["fires"])
 
 
+def _refractory(fires: str) -> str:
+    over, stays = OPERATORS[fires]
+    body, name = BODIES["hard"].format(stays=stays), node(fires, "hard") + WAITS
+    return REFRACTORY_TEXT.format(name=name, held=HELD, body=body, fires=over, count=COUNT)
+
+
 FORMS = {node(fires, reset): (fires, reset) for fires in FIRES for reset in ALL_RESETS}
 NODES: Nodes = dict.fromkeys((DEFAULT, *FORMS), (0, 1))
+NODES |= {node(fires, "hard") + WAITS: (0, 1, 2) for fires in FIRES}
 HELPER_NODES: Nodes = {"Gain": (0,)}
 ONNX = (SHARED_CONSTANTS, GAIN, *(_general(*form) for form in FORMS.values()))
+ONNX += tuple(_refractory(fires) for fires in FIRES)

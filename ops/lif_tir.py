@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from delrec_compile.aliases import F32
+from delrec_compile.ops import refractory
 from delrec_compile.ops.neuron import BROKEN
+from delrec_compile.ops.refractory import REFRACTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +33,16 @@ def constants(lif: Lif) -> F32:
 
 
 SCALARS = ("beta", "level", "v_reset", "gain", "threshold")
+STEPS = "lif_refractory"  # table of the refractory period: one number, or (N,)
 UNIT = len(SCALARS)  # index of the worth of a unit, behind them
 
 
 def tables(lif: Lif, unit: F32) -> dict[str, F32]:
     """Constants by name. unit: worth of one unit of the sums; empty for float32."""
-    return {"lif": np.append(constants(lif), unit)} | own_tables(lif)
+    out = {"lif": np.append(constants(lif), unit)} | own_tables(lif)
+    if lif.is_refractory:
+        out[STEPS] = np.atleast_1d(np.asarray(lif.refractory, np.float32))
+    return out
 
 
 def own_tables(lif: Lif) -> dict[str, F32]:
@@ -52,7 +58,7 @@ class LifTile:
     """A tile of neurons from neuron `base` on.
 
     v: view of their membranes. scalars: table `lif`. own: a view of each constant that differs from
-    neuron to neuron.
+    neuron to neuron. waits: views of the counters and of the table of the refractory period, or none.
     """
 
     e: Emitter
@@ -61,13 +67,21 @@ class LifTile:
     scalars: Any
     own: dict[str, Any]
     base: Any
+    waits: tuple[Any, ...] = ()
 
     @staticmethod
     def of(e: Emitter, lif: Lif, buffers: Callable[[str], Any], base: Any, size: int) -> LifTile:
         """`size` neurons from `base` on. buffers: a table or state variable by name."""
         v = e.view(buffers("v"), base, size)
         own = {name: e.view(buffers(name), base, size) for name in own_tables(lif)}
-        return LifTile(e, lif, v, buffers("lif"), own, base)
+        waits: tuple[Any, ...] = ()
+        if lif.is_refractory:
+            each, steps = isinstance(lif.refractory, np.ndarray), buffers(STEPS)
+            waits = (
+                e.view(buffers(REFRACTORY), base, size),
+                e.view(steps, base, size) if each else steps,
+            )
+        return LifTile(e, lif, v, buffers("lif"), own, base, waits)
 
     @property
     def unit(self) -> Any:
@@ -92,6 +106,8 @@ class LifTile:
             block = e.load(m, 0, lanes)
             late = self._late(block, at, lanes)
             e.store(m, 0, lanes, T.Select(old >= self.constant("level", at, lanes), late, block))
+        if self.waits:
+            self._wait(m, at, lanes)
         if e.schedule.events == "branch":
             for q in range(lanes):
                 self._update_branch(m[q], spikes, at + q)
@@ -102,6 +118,16 @@ class LifTile:
 
         e.append(spikes, fires, self.base + at, lanes)
         e.store(self.v, at, lanes, self._next(e.load(m, 0, lanes), at, lanes))
+
+    def _wait(self, m: Any, at: Any, lanes: int) -> None:
+        """Holds neurons in their refractory period at their reset, and counts the steps."""
+        e, (counters, table) = self.e, self.waits
+        each = isinstance(self.lif.refractory, np.ndarray)
+        steps = e.load(table, at, lanes) if each else e.splat(table[0], lanes)
+        left = e.load(counters, at, lanes)
+        refractory.hold(e, m, left, steps, self.constant("v_reset", at, lanes), lanes)
+        fires = e.load(m, 0, lanes) >= self.constant("level", at, lanes)
+        e.store(counters, at, lanes, refractory.counted(e, left, steps, fires, lanes))
 
     def _update_branch(self, m: Any, spikes: Events, at: int) -> None:
         """One neuron; one that stays below its threshold costs one comparison."""

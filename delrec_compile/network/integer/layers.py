@@ -23,7 +23,7 @@ from delrec_compile.network.integer.recurrence import (
     require_int,
     row_sums,
 )
-from delrec_compile.ops.lif import RESETS, Lif
+from delrec_compile.ops.lif import RESETS, STATES
 from delrec_compile.ops.readout import DECISIONS, Readout
 from delrec_compile.ops.registry import READOUTS
 
@@ -87,7 +87,7 @@ class IntegerLayer:
     @property
     def states(self) -> Mapping[str, str]:
         """Meaning of each state variable of the neurons, by name."""
-        return Lif.states
+        return STATES
 
     @property
     def size(self) -> int:

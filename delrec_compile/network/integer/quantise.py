@@ -32,7 +32,7 @@ from delrec_compile.network.integer.layers import (
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
 from delrec_compile.network.integer.recurrence import RECURRENCES, IntegerConv, IntegerDense
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Synapses
-from delrec_compile.ops.lif import Number
+from delrec_compile.ops.constants import Number
 from delrec_compile.system.renamed import renamed_arguments
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5

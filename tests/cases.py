@@ -153,6 +153,7 @@ CASES = {
             recurrence=("conv3", "dense"),
         ),
         Case("own_alpha", neuron=Alpha(0.8, 0.5, 1.9, fires="at"), own=True),
+        Case("refractory", neuron=Lif(0.8, 1.0, -0.2, 0.5, refractory=2)),
         Case("alif", neuron=Alif(0.8, 0.9, 0.2, gain=0.4), recurrence=("dense", "conv3")),
         Case(
             "own_alif",
@@ -199,6 +200,7 @@ FLOAT_ONLY = (
     "frontend_2d",
     "recurrent_maps",
     "fine",
+    "refractory",
     "alif",
     "own_alif",
     "adlif",

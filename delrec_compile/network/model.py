@@ -95,6 +95,8 @@ class Layer:
             raise UnsupportedError(
                 f"the neuron model '{self.neuron.kind}' is not supported here; allowed: {Lif.kind}"
             )
+        if self.neuron.is_refractory:
+            raise UnsupportedError("a neuron with a refractory period is not supported here")
         return self.neuron
 
     @property

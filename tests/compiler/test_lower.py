@@ -27,6 +27,7 @@ Exported = Callable[..., onnx.ModelProto]
         "odd_lif",
         "cuba_lif",
         "own_cuba_lif",
+        "refractory",
         "own_alif",
         "adlif",
         "feed_forward",

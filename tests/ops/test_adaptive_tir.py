@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
-from fixtures.tir import run
+from fixtures.neuron import check_tile
 
-from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.ops import adlif, alif
 from delrec_compile.ops.adaptive import Adaptive
 from delrec_compile.ops.adaptive_tir import scalar_table
@@ -33,17 +31,6 @@ NEURONS += [
     Alif(0.3, RNG.random(N), 0.4, gain=RNG.random(N) + 0.5, refractory=[0, 1, 3] * 8, **OWN),
     Adlif(RNG.random(N), 0.7, RNG.normal(size=N), 0.4, fires="above", reset="soft", **OWN),
 ]
-FAULTS = np.float32([np.inf, -np.inf, np.nan, 1e31, -1e31, 5])
-
-
-def drawn(neuron: Adaptive) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """A current and a state in which some values are broken."""
-    state = {name: RNG.normal(size=N).astype(np.float32) for name in neuron.states}
-    if "refractory" in state:
-        state["refractory"] = RNG.integers(0, 4, N).astype(np.float32)
-    for k, name in enumerate(state):
-        state[name][6 * k : 6 * k + 6] = FAULTS
-    return RNG.normal(0.5, 2, N).astype(np.float32), state
 
 
 @pytest.mark.parametrize(
@@ -53,23 +40,7 @@ def drawn(neuron: Adaptive) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 )
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:overflow:RuntimeWarning")
 def test_a_block_computes_the_reference(neuron: Adaptive, schedule: Schedule) -> None:
-    current, state = drawn(neuron)
-    tables = neuron.tables(np.zeros(0, np.float32))
-    names = [*state, *tables]
-
-    def body(e: Any, now: Any, index: Any, count: Any, *buffers: Any) -> None:
-        tile = neuron.tile(e, dict(zip(names, buffers, strict=True)).__getitem__, 0, N)
-        for at, lanes in e.blocks(N):
-            tile.update(e.load(now, at, lanes), Events(index, count), at, lanes)
-
-    room, none = np.zeros(2 * N, np.uint8), np.zeros(1, np.int32)
-    arrays = [x.copy() for x in (*state.values(), *tables.values())]
-    _, index, count, *after = run(body, current, room, none, *arrays, schedule=schedule)
-    spikes, want = neuron.reference(current[None], {k: x[None] for k, x in state.items()})
-    assert index[: count[0]].tolist() == np.flatnonzero(spikes[0]).tolist()
-    assert 0 < count[0] < N
-    for name, value in zip(state, after, strict=False):
-        np.testing.assert_array_equal(value, want[name][0])
+    check_tile(neuron, schedule, RNG, N)
 
 
 def test_scalars_and_the_unit_are_one_table() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from delrec_compile.errors import NetworkError
 from delrec_compile.ops.lif import ALL_RESETS, FIRES, NUMBERS, Lif
 
 RNG = np.random.default_rng(11)
@@ -132,3 +135,67 @@ def test_attributes_and_arrays_rebuild_it() -> None:
     again = Lif(**neuron.attributes(), **neuron.arrays())
     assert again.attributes() == neuron.attributes()
     assert Lif(0.5).attributes() == {"beta": 0.5, "threshold": 1.0, "v_reset": 0.0}
+
+
+def test_a_neuron_that_fired_waits_at_its_reset() -> None:
+    neuron = Lif(0.5, v_reset=-0.25, refractory=[0, 1, 3])
+    current, state = np.full((1, 3), 4, np.float32), {}
+    state = {name: np.zeros((1, 3), np.float32) for name in neuron.states}
+    tensors = {name: torch.from_numpy(value) for name, value in state.items()}
+    spikes = []
+    for _ in range(8):
+        s, state = neuron.reference(current, state)
+        have, tensors, m = neuron.torch_form(torch.from_numpy(current), tensors)
+        np.testing.assert_array_equal(have.numpy(), s)
+        for name, value in state.items():
+            np.testing.assert_array_equal(tensors[name].numpy(), value)
+        spikes.append(s[0])
+    assert np.transpose(spikes).tolist() == [[1] * 8, [1, 0] * 4, [1, 0, 0, 0] * 2]
+    assert m[0, 2] == -0.25
+
+
+def test_a_period_is_that_of_norse() -> None:
+    lif = pytest.importorskip("norse.torch.functional.lif")
+    refrac = pytest.importorskip("norse.torch.functional.lif_refrac")
+    # the synaptic current is gone after a step: dt * tau_syn_inv = 1
+    one = torch.as_tensor(1000.0)
+    p = lif.LIFParameters(tau_syn_inv=one, tau_mem_inv=torch.as_tensor(125.0))
+    waits = refrac.LIFRefracParameters(p, torch.as_tensor(3.0))
+    neuron = Lif(0.875, gain=0.125, fires="above", refractory=3)
+    current = RNG.normal(8, 12, (100, 30)).astype(np.float32)
+    zero = torch.zeros(30)
+    theirs = refrac.LIFRefracFeedForwardState(lif.LIFFeedForwardState(zero, zero), zero)
+    state = {name: np.zeros((1, 30), np.float32) for name in neuron.states}
+    want, have = [], []
+    for x in current:
+        z, theirs = refrac.lif_refrac_feed_forward_step(torch.from_numpy(x), theirs, waits)
+        s, state = neuron.reference(x[None], state)
+        want.append(z.numpy())
+        have.append(s[0])
+    np.testing.assert_array_equal(np.stack(have), np.stack(want))
+    assert 0.05 < np.mean(have) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"refractory": 0.5},
+            r"refractory is 0\.5; a whole number of steps, 0 to 4094 is required",
+        ),
+        ({"refractory": [0, 5000]}, r"refractory is 5000\.0; a whole number"),
+        ({"refractory": 1, "reset": "soft"}, "with the reset 'soft'; 'hard' is required"),
+    ],
+)
+def test_what_is_no_period_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkError, match=message):
+        Lif(0.5, **fields)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 1e31, 2.5])
+def test_a_broken_counter_is_zero_again(broken: float) -> None:
+    neuron = Lif(0.5, refractory=2)
+    state = {"v": np.zeros((1, 1), np.float32), "refractory": np.full((1, 1), broken, np.float32)}
+    for _ in range(3):
+        _, state = neuron.reference(np.zeros((1, 1), np.float32), state)
+    assert state["refractory"] == 0

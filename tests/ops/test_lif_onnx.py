@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnx.parser
 import pytest
+from fixtures.neuron import check_nodes
 from fixtures.ops import KeptNodes
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
@@ -38,3 +39,8 @@ def test_the_nodes_compute_the_reference(fires: str, reset: str, gain: float) ->
     np.testing.assert_array_equal(have[0], want)
     np.testing.assert_array_equal(have[1], after["v"])
     assert 0 < want.mean() < 1
+
+
+@pytest.mark.parametrize("fires", FIRES)
+def test_the_nodes_of_a_refractory_period_compute_the_reference(fires: str) -> None:
+    check_nodes(Lif(0.25, 1.25, -0.5, 0.75, fires, refractory=2), RNG)

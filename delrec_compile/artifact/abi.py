@@ -14,6 +14,7 @@ from delrec_compile.errors import UsageError
 from delrec_compile.system import fields
 
 BATCH = "run_batch"  # the entry of many streams, of libraries only
+EVENTS = "step_events"  # the entry of sources whose inputs are counts
 
 CTYPES = {
     "float32": "float",
@@ -35,12 +36,13 @@ STATE_ALIGN = 64  # bytes, of each member of a library's state
 HOISTED_FROM = 4  # steps of a call from which on the sequence kernel is used
 
 
-# keys that only some artifacts have: those of each form, and those of a program for a chip
+# keys that only some artifacts have: those of each form, of a program for a chip, of real inputs
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "library": ("core", "image", "stack_bytes", "static_library"),
     "sources": ("core", "image", "stack_bytes"),
     "cuda": ("arch", "compiler", "kernels", "shared_bytes", "tables", "threads"),
     "chip": ("flash_bytes", "ram_bytes"),
+    "real": ("input_bits", "max_input"),
 }
 
 

@@ -13,6 +13,7 @@ from delrec_compile.system.fields import is_intact, parse_json
 
 SHOWN = (
     *("name", "target", "machine", "form", "numeric", "proven", "inputs", "outputs", "dt_ms"),
+    *("input_bits", "max_input"),
     *("steps_per_call", "flash_bytes", "ram_bytes", "library_bytes", "source_sha256"),
 )
 LARGEST = 1 << 24  # bytes of a manifest

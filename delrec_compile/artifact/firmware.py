@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.artifact.abi import ENTRIES
+from delrec_compile.artifact.abi import ENTRIES, EVENTS
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system.chips import CORES, Core, MemoryMap, Region
 from delrec_compile.system.elf import sizes
@@ -43,13 +43,15 @@ def memory_map(table: dict[str, Any]) -> MemoryMap | None:
     return Memory.from_table(table, "'memory' of the manifest").map if table else None
 
 
-def program(root: Path, name: str, chip: Chip, work: Path) -> dict[str, Any]:
+def program(root: Path, name: str, chip: Chip, work: Path, events: bool = True) -> dict[str, Any]:
     """test/<name>.elf: the artifact's sources with their self-test, at the chip's own addresses.
 
-    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. Returns its
-    keys of the manifest. Raises BudgetError when it does not fit, ToolchainError, CompilerCrash.
+    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. events: whether the sources have
+    that entry. Returns its keys of the manifest. Raises BudgetError when it does not fit,
+    ToolchainError, CompilerCrash.
     """
-    entries = [f"{name}_{e}" for e in (*ENTRIES, *BUFFERS, "step_events") if e != "trace"]
+    names = [*ENTRIES, *BUFFERS, *([EVENTS] if events else [])]
+    entries = [f"{name}_{e}" for e in names if e != "trace"]
     keys = {"core": chip.core, "flash_bytes": None, "ram_bytes": None}
     if chip.memory is None:
         module = root / "lib" / f"{name}.wasm"

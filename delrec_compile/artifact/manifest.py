@@ -105,9 +105,9 @@ class CommonManifest:
 class Manifest(CommonManifest):
     """The manifest of a compiled network.
 
-    counts: dtype of the input. state: variables of one stream, in memory order. dt_ms: length of a
-    time step. exact_grids: q of each layer and the readout, whose sums are multiples of 2^-q; None where
-    none makes them exact.
+    counts: dtype of the input. input_bits, max_input: see `RealInput`; None where inputs are counts.
+    state: variables of one stream, in memory order. dt_ms: length of a time step. exact_grids: q of
+    each layer and the readout, whose sums are multiples of 2^-q; None where none makes them exact.
     source_sha256, golden_sha256: of the network and of its golden vectors. schedule: fields of
     Schedule. tuning: origin, ratio and own schedule of a tuned one; None without tuning.
 
@@ -122,6 +122,8 @@ class Manifest(CommonManifest):
     VARIABLE = StateVariable
 
     counts: str = "float32"
+    input_bits: int | None = None
+    max_input: float | None = None
     state: tuple[StateVariable, ...]
     dt_ms: float = 0.0
     exact_grids: tuple[int | None, ...] = ()
@@ -150,13 +152,15 @@ class Manifest(CommonManifest):
     def to_json(self) -> dict[str, Any]:
         """The object that manifest.json holds: the keys of its form, no others."""
         keys = {*OPTIONAL.get(self.form, ())}
-        if self.form is Form.SOURCES and self.core:
-            keys |= {*OPTIONAL["chip"]}
+        keys |= {*OPTIONAL["chip"]} if self.is_sources and self.core else set()
+        keys |= {*OPTIONAL["real"]} if self.input_bits is not None else set()
         absent = {key for names in OPTIONAL.values() for key in names} - keys
         return {k: v for k, v in super().to_json().items() if k not in absent}
 
     def sizes(self) -> dict[str, float]:
         sizes = {**super().sizes(), "NEURONS": sum(self.neurons)}
+        if self.input_bits is not None and self.max_input is not None:
+            sizes |= {"INPUT_BITS": self.input_bits, "MAX_INPUT": self.max_input}
         return sizes if self.is_gpu else {**sizes, "STEPS_PER_CALL": self.steps_per_call}
 
     def check_header(self, header: Header) -> None:
@@ -166,10 +170,6 @@ class Manifest(CommonManifest):
     @property
     def is_gpu(self) -> bool:
         return self.form is Form.CUDA
-
-    @property
-    def is_library(self) -> bool:
-        return self.form is Form.LIBRARY
 
     @property
     def is_sources(self) -> bool:

@@ -16,9 +16,9 @@ from delrec_compile.cli.terminal import remark
 
 if TYPE_CHECKING:
     from delrec_compile.data.events import Events
-    from delrec_compile.network.inputs import Taker
     from delrec_compile.network.model import Network
     from delrec_compile.network.reading import Reading
+    from delrec_compile.network.taker import Taker
 
 AUTO = "auto"
 SOURCE = (

@@ -16,7 +16,7 @@ from delrec_compile.compiler.forms.cuda import write_cuda
 from delrec_compile.compiler.forms.library import write_library
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
 from delrec_compile.compiler.forms.sources import write_sources
-from delrec_compile.compiler.glue import stack_of, state_members
+from delrec_compile.compiler.glue import counts_of, stack_of, state_members
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
@@ -60,7 +60,7 @@ def assemble(
     network: AnyNetwork = integer_checkpoint.load(quantised) if quantised.exists() else floats
     tuned = choice.choose(choice.key_of(profile, llvm, network), own, db) if db else None
     chosen = Schedule(**schedule) if schedule else tuned.schedule if tuned else own
-    counts = COUNTS[profile.form]
+    counts = counts_of(network, profile.form)
     machine = BuildMachine.of(profile, llvm)
     stack = limit_of(profile.form, machine.memory)
     if isinstance(network, IntegerNetwork):
@@ -121,8 +121,8 @@ def _write(
 ) -> dict[str, Any]:
     """Writes the files of a form; returns their entries of the manifest, and the state's."""
     files = FORMS[form](root, network, kernels, name, unroll, machine)
-    state = _state(state_members(kernels["run"], form), form)
-    return {"state": state, "stack_bytes": stack_of(kernels, form), **files}
+    state = _state(state_members(network, kernels["run"], form), form)
+    return {"state": state, "stack_bytes": stack_of(network, kernels, form), **files}
 
 
 def _state(members: Mapping[str, tuple[int, str]], form: str) -> dict[str, Any]:
@@ -177,4 +177,3 @@ FORMS: dict[str, Callable[..., dict[str, Any]]] = {
     "sources": write_sources,
     "cuda": write_cuda,
 }
-COUNTS = {"library": "float32", "sources": "uint8", "cuda": "float32"}

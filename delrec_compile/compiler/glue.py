@@ -20,10 +20,10 @@ from delrec_compile.network.golden import (
     GOLDEN_SEED,
     GOLDEN_TERM,
     golden_input,
+    golden_scale,
     same_bits,
 )
-from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.model import Network
+from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.network.tolerances import LOOSE
 
 if TYPE_CHECKING:
@@ -61,23 +61,28 @@ COUNTED = WORK + "x"  # counts of `step_events`, where its stack has no room for
 ROOM = 1 << 10  # bytes of stack for them
 
 
-def state_members(kernel: Kernel, form: str) -> dict[str, tuple[int, str]]:
+def state_members(network: AnyNetwork, kernel: Kernel, form: str) -> dict[str, tuple[int, str]]:
     """The members of the state struct: the state of the kernels, and what the entries need."""
-    wide = form == "sources" and kernel.inputs > ROOM
+    wide = has_events(network, form) and kernel.inputs > ROOM
     # full words, so that the struct has no padding
     return kernel.state | ({COUNTED: (-(-kernel.inputs // 8) * 8, "uint8")} if wide else {})
 
 
-def stack_of(kernels: Mapping[str, Kernel], form: str) -> int | None:
+def has_events(network: AnyNetwork, form: str) -> bool:
+    """Whether there is `step_events`."""
+    return form == "sources" and network.input_bits is None
+
+
+def stack_of(network: AnyNetwork, kernels: Mapping[str, Kernel], form: str) -> int | None:
     """See `stack.stack_bytes`."""
     from delrec_compile.compiler.kernels.stack import stack_bytes
 
     inputs = kernels["run"].inputs
-    return stack_bytes(kernels, form, inputs if form == "sources" and inputs <= ROOM else 0)
+    return stack_bytes(kernels, form, inputs if has_events(network, form) and inputs <= ROOM else 0)
 
 
 def render(
-    network: Network | IntegerNetwork,
+    network: AnyNetwork,
     kernels: Mapping[str, Any],
     name: str,
     unroll: int,
@@ -86,7 +91,7 @@ def render(
     """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA."""
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
-    variables |= {"stack_bytes": stack_of(kernels, form)}
+    variables |= {"stack_bytes": stack_of(network, kernels, form)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
     return render_files(templates, variables)
@@ -113,10 +118,10 @@ def identity(*parts: Any) -> str:
 
 
 def _variables(
-    network: Network | IntegerNetwork, kernel: Kernel, name: str, unroll: int, form: str
+    network: AnyNetwork, kernel: Kernel, name: str, unroll: int, form: str
 ) -> dict[str, Any]:
     """The variables of the templates."""
-    members = state_members(kernel, form)
+    members = state_members(network, kernel, form)
     offsets = table_offsets(kernel.tables)
     return {
         "name": name,
@@ -138,6 +143,9 @@ def _variables(
             for n, (size, dtype) in members.items()
         ],
         "counted": COUNTED if COUNTED in members else "",
+        "events": has_events(network, form),
+        "real": _real(network),
+        "input_type": CTYPES[counts_of(network, form)],
         "index_type": "uint16_t" if kernel.inputs <= 1 << 16 else "uint32_t",
         "state_bytes": sum(s * np.dtype(d).itemsize for s, d in members.values()),
         "aligned_bytes": sum(
@@ -147,6 +155,18 @@ def _variables(
         "tables": [_table(n, kernel.tables[n], at) for n, at in offsets.items()],
         "golden": _golden(network),
     }
+
+
+def counts_of(network: AnyNetwork, form: str) -> str:
+    """dtype of x."""
+    return "uint8" if has_events(network, form) else "float32"
+
+
+def _real(network: AnyNetwork) -> dict[str, Any] | None:
+    """How real inputs are rounded; None where they are counts."""
+    if network.real_input is None:
+        return None
+    return {"bits": network.input_bits, "largest": repr(float(network.max_input))}
 
 
 def _member(name: str, size: int, dtype: str) -> dict[str, Any]:
@@ -202,15 +222,18 @@ def _bits_hash(y: NDArray[Any]) -> int:
     return out
 
 
-def _golden(network: Network | IntegerNetwork) -> dict[str, Any]:
+def _golden(network: AnyNetwork) -> dict[str, Any]:
     x = golden_input(network)
+    kind, scale = ("uint8", 0) if network.real_input is None else ("int16", golden_scale(network))
     state, ys = network.reset(), []
     for row in x:
         y, state = network.step(row, state)
         ys.append(y[0])
     return {
         "steps": len(x),
-        "input": c_array(x.astype(np.uint8).reshape(-1)),
+        "input": c_array(np.ldexp(x, scale).astype(kind).reshape(-1)),
+        "input_type": CTYPES[kind],
+        "scale": "" if network.real_input is None else f" * {2.0**-scale!r}f",
         "output": c_array(np.concatenate(ys).astype(np.float32)),
         "exact": same_bits(network),
         "hash": f"{_bits_hash(np.concatenate(ys)):#010x}u",
@@ -218,6 +241,6 @@ def _golden(network: Network | IntegerNetwork) -> dict[str, Any]:
         "factor": f"{GOLDEN_FACTOR}u",
         "term": f"{GOLDEN_TERM}u",
         "limits": [f"{limit}u" for limit in GOLDEN_LIMITS],
-        "most": network.max_input,
+        "most": int(network.max_input),
         "tolerance": "0.0f" if same_bits(network) else f"{LOOSE}f",
     }

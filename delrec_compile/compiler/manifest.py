@@ -37,6 +37,11 @@ def manifest_of(
             "outputs": network.outputs,
             "exact_grids": list(grids(network)),
             "source_sha256": checkpoint.digest(network),
+            **({} if network.input_bits is None else _real(network)),
             **built,
         }
     )
+
+
+def _real(network: Network) -> dict[str, float | None]:
+    return {"input_bits": network.input_bits, "max_input": float(network.max_input)}

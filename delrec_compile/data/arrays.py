@@ -1,4 +1,4 @@
-"""Files of counts per time step: .npz, .npy and .csv."""
+"""Files of counts, or of real values, per time step: .npz, .npy and .csv."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from delrec_compile.aliases import F32
 from delrec_compile.data.events import Counts, Events
 from delrec_compile.data.hdf5 import Ints, check_labels, existing_file, require_ints
 from delrec_compile.data.limits import require_no_bomb, require_room
@@ -18,28 +19,30 @@ from delrec_compile.errors import DataError
 Array = npt.NDArray[Any]
 SUFFIXES = (".npz", ".npy", ".csv")
 COUNTS, LABELS, NAMES = ("counts", "x", "arr_0"), ("labels", "y"), ("keys", "names")
+VALUES = "values"  # of real inputs
 LARGEST_COUNT = np.iinfo(np.uint8).max
 LARGEST_TEXT = 1 << 26  # bytes of a .csv
 ENCODE = (
-    "a network takes counts of spikes: encode the values as spikes before, such as one count per "
-    "step drawn with the value as its probability"
+    "the network takes counts of spikes: import it with --input-bits for real values, or encode the "
+    "values as spikes before"
 )
 
 
-def load_samples(path: str | Path, *, dt_ms: float = 10.0) -> Events:
+def load_samples(path: str | Path, *, dt_ms: float = 10.0, real: bool = False) -> Events:
     """Samples of a .npz, .npy or .csv file; nothing is unpickled.
 
-    dt_ms: where the file states none. `counts` (or `x`): (samples, steps, inputs) or (steps, inputs).
-    Optional arrays of an .npz: `labels`, `keys` (names of the classes), `speaker`, `dt_ms`. Raises
-    DataError.
+    dt_ms: where the file states none. real: take any numbers, in place of counts. `counts` (or `x`), or
+    `values`, which are real: (samples, steps, inputs) or (steps, inputs). Optional arrays of an .npz:
+    `labels`, `keys` (names of the classes), `speaker`, `dt_ms`. Raises DataError.
     """
     path = Path(path)
     existing_file(path)
+    taken = to_values if real else to_counts
     if path.suffix == ".csv":
-        return Events(to_counts(path, _read_csv(path)), None, None, None, float(dt_ms))
+        return Events(taken(path, _read_csv(path)), None, None, None, float(dt_ms))
     if path.suffix == ".npy":
-        return Events(to_counts(path, _read_npy(path)), None, None, None, float(dt_ms))
-    return _samples(path, _read_npz(path), dt_ms)
+        return Events(taken(path, _read_npy(path)), None, None, None, float(dt_ms))
+    return _samples(path, _read_npz(path), dt_ms, real)
 
 
 load_words = load_samples  # the old name, for one version
@@ -47,6 +50,29 @@ load_words = load_samples  # the old name, for one version
 
 def to_counts(path: Path | str, values: Array) -> Counts:
     """`values` as (samples, steps, inputs) uint8. Raises DataError for anything but counts."""
+    values = _three_axes(path, values)
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{path}: counts are {values.dtype}; whole numbers are required")
+    _require_counts(path, values)
+    return values.astype(np.uint8)
+
+
+def to_values(path: Path | str, values: Array) -> F32:
+    """`values` as (samples, steps, inputs) float32. Raises DataError for anything but numbers."""
+    values = _three_axes(path, values)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{path}: values are {values.dtype}; numbers are required")
+    real = np.ascontiguousarray(values, np.float32)
+    if np.isnan(real).any():
+        n, step, at = np.unravel_index(int(np.isnan(real).argmax()), real.shape)
+        raise DataError(f"{path}: sample {n}, step {step}, input {at} is NaN; numbers are required")
+    return real
+
+
+def _three_axes(path: Path | str, values: Array) -> Array:
+    """`values` as (samples, steps, inputs), none of them 0. Raises DataError."""
     if values.ndim not in (2, 3):
         raise DataError(
             f"{path}: counts have shape {list(values.shape)}; (samples, steps, inputs) or "
@@ -59,12 +85,7 @@ def to_counts(path: Path | str, values: Array) -> Counts:
             f"{path} has {n} samples of {steps} steps of {inputs} inputs; at least 1 of each is "
             "required"
         )
-    if values.dtype == np.uint8:
-        return np.ascontiguousarray(values)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{path}: counts are {values.dtype}; whole numbers are required")
-    _require_counts(path, values)
-    return values.astype(np.uint8)
+    return values
 
 
 def _require_counts(path: Path | str, values: Array) -> None:
@@ -165,15 +186,16 @@ def _first(arrays: Mapping[str, Array], names: tuple[str, ...]) -> Array | None:
     return next((arrays[name] for name in names if name in arrays), None)
 
 
-def _samples(path: Path, arrays: dict[str, Array], dt_ms: float) -> Events:
-    values = _first(arrays, COUNTS)
+def _samples(path: Path, arrays: dict[str, Array], dt_ms: float, real: bool) -> Events:
+    values = _first(arrays, (VALUES, *COUNTS))
+    taken = to_values if real or VALUES in arrays else to_counts
     if values is None:
         present = ", ".join(sorted(arrays)) or "none"
         raise DataError(
             f"{path} has no array '{COUNTS[0]}' or '{COUNTS[1]}' of (samples, steps, inputs); its "
             f"arrays are: {present}"
         )
-    counts, labels, keys = to_counts(path, values), _first(arrays, LABELS), _first(arrays, NAMES)
+    counts, labels, keys = taken(path, values), _first(arrays, LABELS), _first(arrays, NAMES)
     if keys is not None and keys.dtype.kind == "S":
         keys = np.char.decode(keys, "utf-8", "replace")
     if keys is not None and (keys.dtype.kind != "U" or keys.ndim != 1):
@@ -195,7 +217,7 @@ def _samples(path: Path, arrays: dict[str, Array], dt_ms: float) -> Events:
 def _unread(arrays: Mapping[str, Array]) -> tuple[str, ...]:
     """Names of the arrays that nothing here takes."""
     taken = {"speaker", "dt_ms"}
-    for names in (COUNTS, LABELS, NAMES):
+    for names in ((VALUES, *COUNTS), LABELS, NAMES):
         taken |= set([name for name in names if name in arrays][:1])
     return tuple(sorted(set(arrays) - taken))
 

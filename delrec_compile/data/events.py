@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from delrec_compile.aliases import F32
 from delrec_compile.data.hdf5 import Ints, Spikes, open_shd, read_header, spikes
 from delrec_compile.data.limits import require_room
 from delrec_compile.errors import DataError, UsageError
@@ -27,13 +28,13 @@ BIN_SLACK = 1e-9  # a time of exactly k*dt belongs to bin k whatever its last bi
 class Events:
     """Binned samples.
 
-    counts: (n, steps, channels) spikes per bin. labels: (n,), or None. keys: class names, or None.
-    speaker: (n,) or None. dt_ms: length of a step. outside: share of the spikes of the file that
-    come after the last step and are therefore missing here. unread: arrays of the file that are none
-    of these.
+    counts: (n, steps, channels) spikes per bin; float32 for real values in their place. labels: (n,), or
+    None. keys: class names, or None. speaker: (n,) or None. dt_ms: length of a step. outside: share of
+    the spikes of the file that come after the last step and are therefore missing here. unread: arrays
+    of the file that are none of these.
     """
 
-    counts: Counts
+    counts: Counts | F32
     labels: Ints | None
     keys: tuple[str, ...] | None
     speaker: Ints | None
@@ -65,9 +66,14 @@ class Events:
         return self.labels
 
     @property
+    def real(self) -> bool:
+        """Whether these are real values, in place of counts."""
+        return self.counts.dtype != np.uint8
+
+    @property
     def density(self) -> float:
         """Share of the inputs that are not 0, over all samples and steps."""
-        return float((self.counts > 0).mean()) if self.counts.size else 0.0
+        return float((self.counts != 0).mean()) if self.counts.size else 0.0
 
     def take(self, index: npt.ArrayLike) -> Events:
         """The samples at `index`, in that order."""
@@ -141,7 +147,7 @@ def save_samples(path: str | Path, events: Events, *, compressed: bool = True) -
     Equal events give equal bytes.
     """
     arrays: dict[str, Any] = {
-        "counts": events.counts,
+        "values" if events.real else "counts": events.counts,
         "dt_ms": np.float64(events.dt_ms),
     }
     if events.labels is not None:

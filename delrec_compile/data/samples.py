@@ -36,9 +36,12 @@ def read_samples(
     inputs: int | None = None,
     align_first_spike: bool = False,
     lead: int = 0,
+    real: bool = False,
 ) -> Events:
     """Samples to run on: the bundled `samples`, a .npz, .npy or .csv of counts, an SHD/SSC .h5 file,
     or a folder with a *_test.h5.
+
+    real: of a .npz, .npy or .csv, take any numbers in place of counts.
 
     dt_ms: length of a step, for files that state none; .h5 files are binned at it. Of .h5 files alone:
     steps, by default those of the longest sample; inputs: channels that the 700 units are summed to,
@@ -53,7 +56,7 @@ def read_samples(
         group = GROUP if inputs is None else _group(path, inputs)
         reading = {"align_first_spike": align_first_spike, "lead": lead}
         return load_events_limited(path, steps=steps, dt_ms=dt_ms, group=group, **reading)
-    return load_samples(path, dt_ms=dt_ms)
+    return load_samples(path, dt_ms=dt_ms, real=real)
 
 
 def describe_samples(spec: Path | str) -> Info | CountsInfo:

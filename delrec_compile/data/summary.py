@@ -62,23 +62,27 @@ class CountsInfo:
     dt_ms: float | None
     density: float
     spikes_mean: float  # per sample
-    largest_count: int
+    largest_count: float
     classes: int
     keys: tuple[str, ...] | None
     speakers: tuple[int, ...] | None
     size_bytes: int
+    real: bool = False  # values in place of counts
     unread: tuple[str, ...] = ()  # arrays that nothing here takes
 
     def lines(self) -> list[str]:
         """The summary in plain text."""
         step = "length not stated" if self.dt_ms is None else f"of {self.dt_ms:g} ms"
+        what = "values" if self.real else "counts"
         return [
-            f"{self.path}: counts of {self.samples:,} samples, {self.steps:,} steps, "
+            f"{self.path}: {what} of {self.samples:,} samples, {self.steps:,} steps, "
             f"{self.inputs:,} inputs; {self.size_bytes:,} bytes",
             f"step: {step}",
             *_class_lines(self.classes, self.keys, self.speakers),
             f"density: {self.density:.2%} of the inputs are active in a step",
-            f"spikes per sample: {self.spikes_mean:,.0f} in the mean; largest count "
+            f"largest size of a value: {self.largest_count:g}"
+            if self.real
+            else f"spikes per sample: {self.spikes_mean:,.0f} in the mean; largest count "
             f"{self.largest_count}",
             *([f"not read: {', '.join(self.unread)}"] if self.unread else []),
         ]
@@ -96,8 +100,11 @@ def describe_counts(path: str | Path) -> CountsInfo:
         inputs=events.channels,
         dt_ms=None if math.isnan(events.dt_ms) else events.dt_ms,
         density=events.density,
-        spikes_mean=float(events.counts.sum(dtype=np.int64)) / len(events),
-        largest_count=int(events.counts.max()),
+        spikes_mean=float(events.counts.sum(dtype=np.float64)) / len(events),
+        largest_count=float(np.abs(events.counts).max())
+        if events.real
+        else int(events.counts.max()),
+        real=events.real,
         classes=events.classes if labelled else 0,
         keys=events.keys,
         speakers=None if events.speaker is None else tuple(np.unique(events.speaker).tolist()),

@@ -120,7 +120,7 @@ class Imported:
             theirs = self.model.spikes(x)
             ours = [spikes[i] for i in self.layers] if self.layers is not None else spikes
         check = compare_spikes(against, ours, theirs)
-        check = replace(check, density=float(np.mean(x > 0)))
+        check = replace(check, density=float(np.mean(x != 0)))
         return replace(check, margin=_margin(check, network, runner.membranes, self.layers))
 
 

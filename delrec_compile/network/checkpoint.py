@@ -199,4 +199,5 @@ def _build(arrays: Arrays, config: dict[str, Any]) -> Network:
         labels=tuple(config["labels"]),
         name=config["name"],
         notes=config["notes"],
+        input_bits=config.get("input_bits"),
     )

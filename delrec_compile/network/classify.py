@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from delrec_compile.network.model import Layer, Network
 BATCH = 300
 
 
-def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
+def outputs(network: Network, counts: npt.NDArray[Any]) -> F32:
     """Readout membrane (T, n, classes) of utterances (n, T, channels), from zero state.
 
     Feed-forward products are taken over all time at once. On a snapped network every sum is exact,
@@ -29,24 +30,23 @@ def outputs(network: Network, counts: npt.NDArray[np.uint8]) -> F32:
     return np.asarray(y)
 
 
-def layer_spikes(network: Network, counts: npt.NDArray[np.uint8]) -> Iterator[F32]:
+def layer_spikes(network: Network, counts: npt.NDArray[Any]) -> Iterator[F32]:
     """Yields the spikes (T, n, N) of each layer on counts (n, T, channels), from zero state."""
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
+    x = x if network.real_input is None else network.real_input.reference(x)
     for layer in network.layers:
         x = _run_layer(layer, x)
         yield x
 
 
-def classify(network: Network, counts: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def classify(network: Network, counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Class of each utterance (n, T, channels): (n,)."""
     parts = [counts[i : i + BATCH] for i in range(0, len(counts), BATCH)]
     classes = [network.readout.classes(outputs(network, part)) for part in parts]
     return np.concatenate(classes) if classes else np.zeros(0, np.int64)
 
 
-def accuracy(
-    network: Network, counts: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]
-) -> float:
+def accuracy(network: Network, counts: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> float:
     """Share of samples classified correctly."""
     return float((classify(network, counts) == labels).mean())
 

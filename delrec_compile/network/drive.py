@@ -76,8 +76,9 @@ def drive(
         "samples": samples,
         "steps": steps or max(STEPS, network.max_delay + AFTER_DELAYS),
         "seed": seed,
-        "max_input": int(network.max_input),
+        "max_input": network.max_input,
         "dt_ms": network.dt_ms,
+        "real": network.real_input is not None,
     }
 
     def trial(density: float, count: int = samples) -> Drive:
@@ -130,9 +131,7 @@ def _score(drive: Drive) -> tuple[int, bool, float]:
     return firing, LOW <= drive.rate <= HIGH, -off
 
 
-def firing_rates(
-    network: Network, counts: npt.NDArray[np.uint8]
-) -> tuple[tuple[float, ...], float]:
+def firing_rates(network: Network, counts: npt.NDArray[Any]) -> tuple[tuple[float, ...], float]:
     """Share of the neurons that fire in a step: of each layer, and of all.
 
     counts: (n, steps, inputs).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -25,19 +26,30 @@ CHECK_STEPS = 40
 GOLDEN_SEED, GOLDEN_FACTOR, GOLDEN_TERM = 1, 1664525, 1013904223
 
 GOLDEN_LIMITS = (199, 249, 255)
+INT16_BITS = 15
 
 
 def golden_input(network: Network | IntegerNetwork, steps: int = CHECK_STEPS) -> F32:
-    """Fixed pseudo-random counts, (steps, 1, inputs): input of golden hashes and self-tests.
+    """Fixed pseudo-random inputs, (steps, 1, inputs): input of golden hashes and self-tests.
 
-    About Poisson of mean 0.25, from a generator that a chip's self-test repeats.
+    Counts about Poisson of mean 0.25, from a generator that a chip's self-test repeats. Real inputs are
+    uniform, in multiples of 2^-`golden_scale`: some are beyond max_input.
     """
-    counts = np.empty(steps * network.inputs, np.float32)
+    words = np.empty(steps * network.inputs, np.uint32)
     x = GOLDEN_SEED
-    for i in range(len(counts)):
-        x = (x * GOLDEN_FACTOR + GOLDEN_TERM) & 0xFFFFFFFF
-        counts[i] = sum(x >> 24 >= limit for limit in GOLDEN_LIMITS)
-    return np.minimum(counts, network.max_input).reshape(steps, 1, network.inputs)
+    for i in range(len(words)):
+        words[i] = x = (x * GOLDEN_FACTOR + GOLDEN_TERM) & 0xFFFFFFFF
+    shape = (steps, 1, network.inputs)
+    if network.real_input is not None:
+        whole = (words >> 16).astype(np.uint16).view(np.int16)
+        return np.ldexp(whole.astype(np.float32), -golden_scale(network)).reshape(shape)
+    counts = sum((words >> 24 >= limit).astype(np.float32) for limit in GOLDEN_LIMITS)
+    return np.minimum(counts, np.float32(network.max_input)).reshape(shape)
+
+
+def golden_scale(network: Network | IntegerNetwork) -> int:
+    """q, of the multiples of 2^-q that the 16 bits of a golden real input are."""
+    return INT16_BITS - math.ceil(math.log2(network.max_input))
 
 
 def golden_hash(network: Network | IntegerNetwork) -> str:

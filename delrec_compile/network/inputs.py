@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from delrec_compile.data.arrays import load_samples, to_counts
+from delrec_compile.data.arrays import load_samples
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.data.generated import DENSITY, random_samples
 from delrec_compile.data.samples import (
@@ -28,46 +28,13 @@ from delrec_compile.data.samples import (
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network.drive import drive
 from delrec_compile.network.model import Network
-from delrec_compile.network.reading import Reading, reading_of
+from delrec_compile.network.reading import Reading
+from delrec_compile.network.taker import Taker
 
 AUTO, RANDOM = "auto", "random"
 Source = str | Path | Events | npt.NDArray[Any]
 PLAIN = Reading()
 CLOSE = 1e-6  # relative: time steps that differ by rounding of their decimals
-
-
-@dataclass(frozen=True)
-class Taker:
-    """What a network takes. network: None where only its exported step is at hand.
-
-    steps, align_first_spike, lead: how the samples that it was made for are read; None: unknown.
-    """
-
-    inputs: int
-    outputs: int | None
-    dt_ms: float
-    labels: tuple[str, ...] = ()
-    max_input: int = 255
-    network: Network | None = None
-    steps: int | None = None
-    align_first_spike: bool | None = None
-    lead: int | None = None
-
-    @classmethod
-    def of(cls, network: Network) -> Taker:
-        """What `network` takes, and what its notes say about its samples."""
-        known = reading_of(network)
-        return cls(
-            network.inputs,
-            network.outputs,
-            network.dt_ms,
-            network.labels,
-            int(network.max_input),
-            network,
-            known.steps,
-            known.align_first_spike,
-            known.lead,
-        )
 
 
 @dataclass(frozen=True)
@@ -85,13 +52,14 @@ def read_inputs(
 
     source: `auto`, the bundled samples where they fit, else random ones; `samples`, the bundled ones;
     `random`, `random:SEED`, `random:DENSITY` or `random:DENSITY:SEED`, such as random:0.1:7; a file
-    that `read_samples` takes; samples; or an array (samples, steps, inputs) of counts. Labels of
+    that `read_samples` takes; samples; or an array (samples, steps, inputs) of counts, or of real values
+    for a network that takes them. Labels of
     another set than the network's classes are left out. Raises DataError for samples that do not fit,
     UsageError for a source that is none.
     """
     taker = network if isinstance(network, Taker) else Taker.of(network)
     if isinstance(source, np.ndarray):
-        source = Events(to_counts("the samples", source), None, None, None, taker.dt_ms)
+        source = Events(taker.values("the samples", source), None, None, None, taker.dt_ms)
     if isinstance(source, Events):
         return _fitted(taker, source, reading, "the samples", "")
     if str(source) == AUTO:
@@ -179,7 +147,7 @@ def _from_file(taker: Taker, source: str | Path, reading: Reading) -> Inputs:
     path = file_of(Path(source))
     if path.suffix not in HDF5:
         _refuse_binning(path, reading)
-        samples = read_samples(path, dt_ms=dt_ms)
+        samples = read_samples(path, dt_ms=dt_ms, real=taker.real)
         text = f"inputs: {_counted(samples, path)} of {samples.dt_ms:g} ms"
         if samples.unread:
             text += f"; not read: {', '.join(samples.unread)}"
@@ -228,7 +196,7 @@ def _refuse_binning(path: Path, reading: Reading) -> None:
 
 def _fitted(taker: Taker, samples: Events, reading: Reading, name: str, remark: str) -> Inputs:
     """The samples at the network's step, checked, without labels of another set."""
-    samples = replace(samples, counts=to_counts(name, samples.counts))
+    samples = replace(samples, counts=taker.values(name, samples.counts))
     fitting(samples, taker.inputs, name)
     told = []
     if reading.dt_ms is not None:
@@ -239,7 +207,10 @@ def _fitted(taker: Taker, samples: Events, reading: Reading, name: str, remark: 
         stated = samples.dt_ms
         samples = _converted(taker, samples, name)
         told.append(f"its steps of {stated:g} ms are summed to the network's {taker.dt_ms:g} ms")
-    _require_small(taker, samples, name)
+    if taker.real:
+        told += _clipped(taker, samples)
+    else:
+        _require_small(taker, samples, name)
     known = _without_foreign_labels(taker, samples)
     if known.labels is None and samples.labels is not None:
         told.append("its labels are of another set than the network's classes: no accuracy")
@@ -254,7 +225,7 @@ def _converted(taker: Taker, samples: Events, name: str) -> Events:
     """Counts summed to the network's step, where that is a multiple. Raises DataError."""
     ratio = taker.dt_ms / samples.dt_ms
     times = round(ratio)
-    if times < 2 or not _same_step(ratio, times):
+    if taker.real or times < 2 or not _same_step(ratio, times):
         raise DataError(
             f"{name}: steps of {samples.dt_ms:g} ms, the network's are of {taker.dt_ms:g} ms; bin the "
             f"samples at its step, or run their steps as they are with --dt-ms {taker.dt_ms:g}"
@@ -268,6 +239,12 @@ def _converted(taker: Taker, samples: Events, name: str) -> Events:
             f"{name}: a step of {taker.dt_ms:g} ms has {sums.max()} spikes; at most 255 fit"
         )
     return replace(samples, counts=sums.astype(np.uint8), dt_ms=taker.dt_ms)
+
+
+def _clipped(taker: Taker, samples: Events) -> list[str]:
+    """A line on the values beyond max_input, if there are any."""
+    beyond = float((np.abs(samples.counts) > taker.max_input).mean())
+    return [f"{beyond:.2%} of its values are beyond {taker.max_input:g}: clipped"] if beyond else []
 
 
 def _require_small(taker: Taker, samples: Events, name: str) -> None:

@@ -27,6 +27,7 @@ def inspect(network: Network) -> dict[str, Any]:
         "labels": list(network.labels),
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
+        "input_bits": network.input_bits,
         "layers": [_layer(*pair) for pair in zip(network.layers, of_parts[:-1], strict=True)],
         "readout": {
             "kind": network.readout.kind,

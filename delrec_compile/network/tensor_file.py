@@ -52,7 +52,9 @@ class Tensors:
 
 def network_fields(network: BaseNetwork[Any, Any]) -> dict[str, Any]:
     """The fields of a network that are neither layers nor arrays, as JSON holds them."""
+    real = {} if network.input_bits is None else {"input_bits": network.input_bits}
     return {
+        **real,
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "labels": list(network.labels),

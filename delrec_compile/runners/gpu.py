@@ -17,7 +17,7 @@ from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, DeviceError, InputError
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.library import load_library
-from delrec_compile.runners.memory import pointer
+from delrec_compile.runners.memory import pointer, values
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 
 WHY = {-1: "invalid arguments", -2: "no CUDA driver", -3: "wrong outputs"}
@@ -130,7 +130,8 @@ class GpuSession(KernelRunner):
             raise DataError(
                 f"x has shape {list(x.shape)}; [steps, {self.streams}, {self.inputs}] is required"
             )
-        return np.ascontiguousarray(x, np.float32)
+        real = self.artifact.manifest.input_bits is not None
+        return np.ascontiguousarray(values(x, real), np.float32)
 
     def _entry(self, name: str) -> Any:
         return getattr(self._lib, f"{self.prefix}_{name}")

@@ -26,6 +26,21 @@ def counts(x: NDArray[Any]) -> NDArray[Any]:
     return x
 
 
+def values(x: NDArray[Any], real: bool) -> NDArray[Any]:
+    """x, unchanged. real: whether the network takes real values, which are then any number but NaN.
+
+    Raises DataError.
+    """
+    if not real:
+        return counts(x)
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"x has the type {x.dtype}; numbers are required")
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        at = [int(i) for i in np.unravel_index(int(np.isnan(x).argmax()), x.shape)]
+        raise DataError(f"x{at} is NaN; numbers are required")
+    return x
+
+
 def check_values(state: Mapping[str, NDArray[Any]]) -> None:
     """Raises DataError, which names the variable, for values that no run of a network makes.
 

@@ -10,9 +10,10 @@ from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import InputError, ModelError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.inputs import Taker
+from delrec_compile.network.base import MAX_INPUT
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.schema import StepModel, load_model
+from delrec_compile.network.taker import Taker
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import KernelRunner, Runner, Trace
@@ -113,7 +114,12 @@ def _taker_of_step(model: StepModel, path: Path) -> Taker:
     try:
         return Taker.of(source_of(model, path))
     except ModelError:
-        return Taker(model.inputs, model.outputs, model.dt_ms, tuple(model.labels))
+        most, real = (
+            float(model.metadata.get("max_input", MAX_INPUT)),
+            "input_bits" in model.metadata,
+        )
+        sizes = (model.inputs, model.outputs, model.dt_ms, tuple(model.labels))
+        return Taker(*sizes, most if real else MAX_INPUT, real=real)
 
 
 def open_runner(path: Path | str) -> OpenedModel:

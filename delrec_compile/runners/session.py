@@ -19,7 +19,7 @@ from delrec_compile.artifact.abi import BATCH, ENTRIES, STATE_ALIGN, WORK
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.runners.library import entry_points, load_library
-from delrec_compile.runners.memory import aligned, check_values, counts, pointer
+from delrec_compile.runners.memory import aligned, check_values, pointer, values
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 from delrec_compile.system.files import check_files
 
@@ -52,6 +52,7 @@ class Session(KernelRunner):
         self.artifact = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
         self.streams, self.threads = streams, min(threads, streams)
         m = self.artifact.manifest
+        self.real = m.input_bits is not None
         if m.is_gpu:
             raise InputError(f"{self.artifact.path} is built for a GPU; use GpuSession")
         self._lib = self._open(m.name)
@@ -154,14 +155,14 @@ class Session(KernelRunner):
         """`steps_per_call` time steps. Returns the buffer y, which the next call overwrites."""
         if x.size != self.x.size:
             raise DataError(f"x has shape {list(x.shape)}; {list(self.x.shape)} is required")
-        self.x[:] = counts(x).reshape(self.x.shape)
+        self.x[:] = values(x, self.real).reshape(self.x.shape)
         self.step_in_place()
         return self.y
 
     def bind(self, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
         """Calls without arguments that read and write your arrays in place, for the least overhead.
 
-        x: (calls, steps_per_call, inputs), or (calls, inputs) for one step per call, counts of the dtype
+        x: (calls, steps_per_call, inputs), or (calls, inputs) for one step per call, of the dtype
         of `self.x`; y: the same with outputs, float32; both C-contiguous. Returns one call
         per first index. Use x and y as rings: fill x[k], call k, read y[k].
         """
@@ -259,4 +260,4 @@ class Session(KernelRunner):
         if x.ndim != len(lead) + 2 or [*x.shape[: len(lead)], x.shape[-1]] != [*lead, inputs]:
             needed = ", ".join(map(str, [*lead, "steps", inputs]))
             raise DataError(f"x has shape {list(x.shape)}; [{needed}] is required")
-        return np.ascontiguousarray(counts(x), self.x.dtype)
+        return np.ascontiguousarray(values(x, self.real), self.x.dtype)

@@ -1,6 +1,6 @@
 /* Runs recorded input on an emulated board: reads input.bin, writes output.bin, both on the host.
  *
- * input.bin: per step a byte, 1 where a stream starts afresh, and the counts. output.bin: the bytes
+ * input.bin: per step a byte, 1 where a stream starts afresh, and x. output.bin: the bytes
  * of stack that a step takes; then per step the ticks of SysTick that it took, its output, the
  * output of the tracing kernel, and the spikes.
  */
@@ -15,7 +15,8 @@
 extern uint8_t __bss_end__[], __stack_top__[];
 
 static ENTRY(NAME, state) state, traced_state;
-static uint8_t input[1 + INPUTS];
+static uint8_t begins;
+static ENTRY(NAME, input_t) x[INPUTS];
 static float y[OUTPUTS], traced_y[OUTPUTS];
 static uint8_t spikes[NEURONS];
 
@@ -45,8 +46,8 @@ int main(void)
         return 2;
     }
     timer_start();
-    while (semihost_read(from, input, sizeof input) == 0) {
-        if (input[0] != 0u) {
+    while (semihost_read(from, &begins, 1) == 0 && semihost_read(from, x, sizeof x) == 0) {
+        if (begins != 0u) {
             ENTRY(NAME, reset)(&state);
             ENTRY(NAME, reset)(&traced_state);
         }
@@ -56,13 +57,13 @@ int main(void)
             }
         }
         const uint64_t start = timer_ticks();
-        (void)ENTRY(NAME, run)(&state, &input[1], 1, y);
+        (void)ENTRY(NAME, run)(&state, x, 1, y);
         const uint32_t ticks = (uint32_t)(timer_ticks() - start);
         if (stack == 0u) {
             stack = (uint32_t)(top + 64 - low) - painted_bytes(low);
             semihost_write(to, &stack, sizeof stack);
         }
-        (void)ENTRY(NAME, trace)(&traced_state, &input[1], 1, traced_y, spikes);
+        (void)ENTRY(NAME, trace)(&traced_state, x, 1, traced_y, spikes);
         semihost_write(to, &ticks, sizeof ticks);
         semihost_write(to, y, sizeof y);
         semihost_write(to, traced_y, sizeof traced_y);

@@ -46,7 +46,7 @@ static void pack(const uint8_t *spikes, int32_t n, uint8_t *bits)
     }
 }
 
-static int read_word(FILE *file, uint16_t *raw, int32_t n, COUNT *x)
+static int read_word(FILE *file, WORD *raw, int32_t n, COUNT *x)
 {
     if (fread(raw, sizeof *raw, (size_t)n, file) != (size_t)n) {
         return -1;
@@ -61,7 +61,7 @@ static int answer(FILE *file, const struct head *head)
 {
     const int32_t counts = head->steps * INPUTS, fired = head->steps * NEURONS;
     const size_t outputs = (size_t)head->steps * OUTPUTS, packed = ((size_t)fired + 7) / 8;
-    uint16_t *raw = array(counts, sizeof *raw);
+    WORD *raw = array(counts, sizeof *raw);
     COUNT *x = array(counts, sizeof *x);
     float *y = array((int32_t)outputs, sizeof *y);
     uint8_t *spikes = array(fired, 1), *bits = array(fired, 1);

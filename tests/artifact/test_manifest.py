@@ -54,7 +54,7 @@ def test_what_a_manifest_knows() -> None:
     assert m.state_bytes == 76
     assert [v.name for v in m.state] == ["hist", "l0_v", "l1_v", "out_v"]
     assert m.counts_dtype.itemsize == 1
-    assert (m.is_sources, m.is_library, m.is_gpu, m.is_integer) == (True, False, False, False)
+    assert (m.is_sources, m.is_gpu, m.is_integer) == (True, False, False)
     assert m.main_file == "src/net.c"
     assert m.runs_here
     assert m.cpu == "any"

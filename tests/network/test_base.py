@@ -100,7 +100,7 @@ def test_real_inputs_have_a_largest_size_in_whole_units() -> None:
     assert (real.largest_units, real.real_input.bits) == (8, 4)
     assert net(max_input=7).real_input is None
     assert net(max_input=7).largest_units == 7
-    with pytest.raises(NetworkError, match="max_input is 0.5; allowed: 1 to 255"):
+    with pytest.raises(NetworkError, match=r"max_input is 0\.5; allowed: 1 to 255"):
         net(max_input=0.5)
     with pytest.raises(NetworkError, match="a multiple of"):
         net(input_bits=4, max_input=0.51)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cases
 import numpy as np
 
-from delrec_compile.network.golden import golden_hash, golden_input, same_bits
+from delrec_compile.network.golden import golden_hash, golden_input, golden_scale, same_bits
 from delrec_compile.network.integer.quantise import quantise
 
 
@@ -30,3 +30,14 @@ def test_integer_networks_have_the_same_bits_everywhere() -> None:
     assert same_bits(cases.network("mixed"))
     assert not same_bits(cases.network("off_grid"))
     assert same_bits(quantise(cases.network("mixed"), "int8"))
+
+
+def test_real_inputs_are_of_both_signs_and_reach_beyond_the_largest() -> None:
+    real = replace(cases.network("mixed"), input_bits=6, max_input=0.75)
+    x = golden_input(real)
+    assert golden_scale(real) == 15
+    assert x.min() < -0.75
+    assert x.max() > 0.75
+    assert np.abs(x).max() <= 1
+    assert (np.ldexp(x, 15) % 1 == 0).all()
+    assert (np.ldexp(x, 6) % 1 != 0).any()

@@ -15,8 +15,9 @@ from delrec_compile.data.events import Events, save_samples
 from delrec_compile.data.samples import bundled_file, read_samples
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.inputs import Reading, Taker, read_inputs, stored
+from delrec_compile.network.inputs import Reading, read_inputs, stored
 from delrec_compile.network.reading import with_reading
+from delrec_compile.network.taker import Taker
 
 NETWORK = cases.network("mixed")  # 14 inputs, max_input 2, 10 ms
 COUNTS = np.random.default_rng(0).integers(0, 3, (3, 6, 14)).astype(np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile.errors import DataError
-from delrec_compile.runners.memory import aligned, check_values, counts, pointer
+from delrec_compile.runners.memory import aligned, check_values, counts, pointer, values
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.int64])
@@ -25,6 +25,18 @@ def test_only_counts_are_taken(value: float) -> None:
     assert counts(x) is x
     with refusal(DataError, "x contains a value that is not a count; .* from 0 to 32767", 3):
         counts(np.append(x, np.float32(value)))
+
+
+def test_real_values_are_any_numbers() -> None:
+    x = np.float32([[-1.5, np.inf], [0.5, 0]])
+    assert values(x, True) is x
+    with refusal(DataError, "x contains a value that is not a count", 3):
+        values(x, False)
+    x[1, 0] = np.nan
+    with refusal(DataError, r"x\[1, 0\] is NaN; numbers are required", 3):
+        values(x, True)
+    with refusal(DataError, "x has the type bool; numbers|x has the type <U1", 3):
+        values(np.array(["a"]), True)
 
 
 def test_a_state_that_no_run_makes_is_refused_by_name() -> None:

@@ -11,7 +11,7 @@ from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import InputError
-from delrec_compile.network.inputs import Taker
+from delrec_compile.network.taker import Taker
 from delrec_compile.runners import gpu, open
 from delrec_compile.runners.emulated import board, core
 from delrec_compile.runners.open import OpenedModel, artifact_runner, emulated_runner

@@ -6,7 +6,7 @@ import pytest
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import DataError, InputError
-from delrec_compile.network.inputs import Taker
+from delrec_compile.network.taker import Taker
 from delrec_compile.runners import predict
 from delrec_compile.runners.open import OpenedModel, open_runner
 from delrec_compile.runners.predict import run

@@ -38,4 +38,5 @@ def write_sources(
         return entries
     with tempfile.TemporaryDirectory(prefix="delrec-") as work:
         chip = firmware.Chip(machine.core, machine.memory)
-        return {**entries, **firmware.program(root, name, chip, Path(work))}
+        events = network.input_bits is None
+        return {**entries, **firmware.program(root, name, chip, Path(work), events)}

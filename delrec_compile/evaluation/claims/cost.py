@@ -50,7 +50,7 @@ class Cost:
     state_bytes: int
 
 
-def spike_rates(network: Network, counts: NDArray[np.uint8]) -> tuple[float, ...]:
+def spike_rates(network: Network, counts: NDArray[Any]) -> tuple[float, ...]:
     """Share of active input channels, then of each layer's neurons that fire, per step.
 
     counts: (n, T, channels).

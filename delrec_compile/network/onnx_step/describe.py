@@ -11,7 +11,16 @@ import onnx
 from delrec_compile.network.onnx_step import file
 
 NEEDED, FIX = "an ONNX graph", "export it again"
-FACTS = ("form", "unroll", "dt_ms", "decision", "max_input", "max_delay", "source_sha256")
+FACTS = (
+    "form",
+    "unroll",
+    "dt_ms",
+    "decision",
+    "max_input",
+    "input_bits",
+    "max_delay",
+    "source_sha256",
+)
 OWN = "delrec."
 
 

@@ -183,4 +183,6 @@ def _describe(model: onnx.ModelProto, network: Network, form: str, unroll: int) 
         "golden_sha256": golden_hash(network),
         "producer": "delrec-compile",
     }
+    if network.input_bits is not None:
+        metadata["input_bits"] = network.input_bits
     helper.set_model_props(model, {f"delrec.{k}": str(v) for k, v in metadata.items()})

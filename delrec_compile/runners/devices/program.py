@@ -99,6 +99,7 @@ def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], tripl
     sizes = {"INPUTS": m.inputs, "OUTPUTS": m.outputs, "NEURONS": sum(m.neurons)}
     defines = [f"-DNAME={name}", f'-DHEADER="{header}"', f"-DCOUNT={CTYPES[m.counts]}"]
     defines += [f"-D{macro}={size}" for macro, size in sizes.items()]
+    defines += [f"-DWORD={'uint16_t' if m.input_bits is None else 'float'}"]
     parts = (
         [*root.glob("src/*.c"), *root.glob(f"test/{name}_*.c")] if sources else [_static(artifact)]
     )

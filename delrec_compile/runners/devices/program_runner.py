@@ -30,7 +30,7 @@ class ProgramRunner(ABC):
     def trace(self, x: F32) -> Trace:
         """x: (T, batch, inputs). Every sample is traced, run again and compared there."""
         samples = self.shape.checked(x.transpose(1, 0, 2))
-        answer = self.answer(encode(samples, traced=len(samples), timed=0))
+        answer = self.answer(encode(self.shape, samples, traced=len(samples), timed=0))
         return self.shape.trace(answer.y, answer.spikes)
 
     def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
@@ -38,7 +38,8 @@ class ProgramRunner(ABC):
 
         piece: steps in a call; 0: a sample in one call.
         """
-        request = encode(self.shape.checked(x), traced=0, timed=len(x), piece=piece)
+        samples = self.shape.checked(x)
+        request = encode(self.shape, samples, traced=0, timed=len(x), piece=piece)
         return [ns / 1e3 for ns in self.answer(request).ns_per_step]
 
     @abstractmethod

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
-from delrec_compile.runners.memory import counts
+from delrec_compile.runners.memory import values
 from delrec_compile.runners.runner import KERNELS_DIFFER, Trace, split_spikes
 
 MAGIC = 0x64726C32
@@ -24,18 +24,20 @@ SLICE_US = 4000
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one artifact's step. layers: neurons of each hidden layer. counts: dtype of x."""
+    """Sizes of one artifact's step. layers: neurons of each hidden layer. counts: dtype of x. real:
+    whether x has real values, in place of counts."""
 
     inputs: int
     outputs: int
     layers: tuple[int, ...]
     counts: str
+    real: bool = False
 
     @classmethod
     def of(cls, artifact: Artifact) -> Shape:
         """The sizes in an artifact's manifest."""
         m = artifact.manifest
-        return cls(m.inputs, m.outputs, m.neurons, m.counts)
+        return cls(m.inputs, m.outputs, m.neurons, m.counts, m.input_bits is not None)
 
     @property
     def neurons(self) -> int:
@@ -53,7 +55,11 @@ class Shape:
             raise DataError(
                 f"x contains the count {x.max():g}; this artifact takes up to {maximum}"
             )
-        return np.ascontiguousarray(counts(x), self.counts)
+        return np.ascontiguousarray(values(x, self.real), self.counts)
+
+    def words(self, x: NDArray[Any]) -> bytes:
+        """x as a request holds it: counts as uint16, real values as float32."""
+        return x.astype("<f4" if self.real else "<u2").tobytes()
 
     def trace(self, y: F32, spikes: NDArray[np.uint8]) -> Trace:
         """A trace, which has the steps first, from (samples, steps, ..)."""
@@ -71,7 +77,12 @@ class Answer:
 
 
 def encode(
-    x: NDArray[Any], traced: int, timed: int, slice_us: int = SLICE_US, piece: int = 0
+    shape: Shape,
+    x: NDArray[Any],
+    traced: int,
+    timed: int,
+    slice_us: int = SLICE_US,
+    piece: int = 0,
 ) -> bytes:
     """A request: the head and the samples x (samples, steps, inputs).
 
@@ -79,7 +90,7 @@ def encode(
     all of a sample.
     """
     head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, piece)
-    return head + x.astype("<u2").tobytes()
+    return head + shape.words(x)
 
 
 def decode(output: bytes, request: bytes, shape: Shape) -> Answer:

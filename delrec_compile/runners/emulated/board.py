@@ -79,8 +79,8 @@ class BoardRunner:
         return np.dtype([("ticks", "<u4"), ("y", *y), ("traced", *y), ("spikes", *spikes)])
 
     def _input(self, x: F32) -> bytes:
-        """Per step a byte, 1 where a sample begins, and the counts."""
-        samples = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(np.uint8)
-        begins = np.zeros((*samples.shape[:2], 1), np.uint8)
-        begins[:, 0] = 1
-        return np.concatenate([begins, samples], axis=2).tobytes()
+        """Per step a byte, 1 where a sample begins, and x."""
+        dtype = self.artifact.manifest.counts_dtype.newbyteorder("<")
+        rows = np.zeros(x.shape[1::-1], np.dtype([("begins", "u1"), ("x", dtype, (self.inputs,))]))
+        rows["begins"][:, 0], rows["x"] = 1, x.transpose(1, 0, 2)
+        return rows.tobytes()

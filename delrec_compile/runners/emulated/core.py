@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.firmware import SPACE, Chip, memory_map, trace_program
-from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.manifest import Artifact, Form
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated.machine import Machine
 from delrec_compile.runners.emulated.open import how, open_machine
@@ -54,7 +54,7 @@ class EmulatedRunner(KernelRunner):
         self.chip = Chip(str(m.core), memory_map(m.memory))
         self.program = self._open(artifact.path / str(m.image), self.chip.memory)
         self.at = self._variables() if m.is_sources else self._allocated(self.program)
-        self.tracer = self.program if m.is_library else self._tracer(artifact.path)
+        self.tracer = self.program if m.form is Form.LIBRARY else self._tracer(artifact.path)
         self.seen = self._allocated(self.tracer)
         self.instructions: list[int] = []
         self.stack_bytes, self.bound = 0, m.stack_bytes

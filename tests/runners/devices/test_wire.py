@@ -33,11 +33,11 @@ def traced() -> tuple[bytes, np.ndarray, np.ndarray]:
     """A request to trace two samples, and the outputs and spikes of its answer."""
     r = np.random.default_rng(0)
     y = r.normal(size=(2, 7, 2)).astype(np.float32)
-    return encode(X, traced=2, timed=0), y, r.integers(0, 2, (2, 7, 9), np.uint8)
+    return encode(SHAPE, X, traced=2, timed=0), y, r.integers(0, 2, (2, 7, 9), np.uint8)
 
 
 def test_a_request_is_a_head_and_16_bit_counts() -> None:
-    request = encode(X, traced=1, timed=2, slice_us=5, piece=3)
+    request = encode(SHAPE, X, traced=1, timed=2, slice_us=5, piece=3)
     assert HEAD.unpack_from(request) == (MAGIC, 2, 7, 1, 2, 5, 0, 3)
     counts = np.frombuffer(request[HEAD.size :], "<u2").reshape(X.shape)
     np.testing.assert_array_equal(counts, X)
@@ -58,7 +58,7 @@ def test_an_answer_comes_after_what_a_login_prints(
 
 
 def test_times_are_nanoseconds() -> None:
-    request = encode(X, traced=0, timed=2)
+    request = encode(SHAPE, X, traced=0, timed=2)
     raw = request[: HEAD.size] + np.array([1500.0, 2.5]).tobytes()
     assert decode(raw, request, SHAPE).ns_per_step == [1500.0, 2.5]
 
@@ -93,3 +93,10 @@ def test_counts_fit_the_artifact(tmp_path: Path) -> None:
         SHAPE.checked(X + 215)
     with refusal(DataError, "not a count", 3):
         SHAPE.checked(X - 0.5)
+
+
+def test_real_values_travel_as_float32() -> None:
+    real = Shape(3, 2, (4, 5), "float32", real=True)
+    x = np.float32([[[0.5, -1.25, 3]]])
+    request = encode(real, real.checked(x), traced=1, timed=0)
+    assert request[HEAD.size :] == x.tobytes()

@@ -94,8 +94,8 @@ class Adaptive(Neuron):
         )
 
     @property
-    def states(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Meaning of each state variable, by name."""
+    def states(self) -> Mapping[str, str]:
+        """See `Neuron.states`."""
         name, meaning = self.adaptation
         own = {"v": "membrane before reset", name: meaning}
         return own | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})

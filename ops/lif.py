@@ -117,8 +117,8 @@ class Lif(Neuron):
         return bool(np.any(np.asarray(self.refractory) > 0))
 
     @property
-    def states(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Meaning of each state variable, by name."""
+    def states(self) -> Mapping[str, str]:
+        """See `Neuron.states`."""
         return STATES | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})
 
     @property

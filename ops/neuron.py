@@ -45,16 +45,19 @@ class NeuronTile(Protocol):
 class Neuron(ABC):
     """Constants of the neurons of a layer, as float32 values: one per layer, or (N,).
 
-    kind: name in files. states: meaning of each state variable (N,), by name; all begin at zero.
-    onnx: texts of its ONNX functions. nodes: those that make spikes and the next state, as
-    `(current, past ..., constants ...) -> (spikes, present ...)`. helper_nodes: all others.
+    kind: name in files. onnx: texts of its ONNX functions. nodes: those that make spikes and the next
+    state, as `(current, past ..., constants ...) -> (spikes, present ...)`. helper_nodes: all others.
     """
 
     kind: ClassVar[str]
-    states: ClassVar[Mapping[str, str]]
     onnx: ClassVar[tuple[str, ...]]
     nodes: ClassVar[Nodes]
     helper_nodes: ClassVar[Nodes] = {}
+
+    @property
+    @abstractmethod
+    def states(self) -> Mapping[str, str]:
+        """Meaning of each state variable (N,), by name; all begin at zero."""
 
     @abstractmethod
     def arrays(self) -> dict[str, F32]:
@@ -72,6 +75,11 @@ class Neuron(ABC):
     def float_only(self) -> str:
         """Name of what only float32 has; empty where `quantise` takes the model."""
         return f"'{self.kind}' neuron model"
+
+    @property
+    @abstractmethod
+    def threshold(self) -> Any:
+        """Membrane at which a neuron at rest fires: one number, or (N,)."""
 
     @property
     @abstractmethod

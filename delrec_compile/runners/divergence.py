@@ -49,5 +49,5 @@ def membrane_and_threshold(
 ) -> tuple[float, float]:
     """The neuron's membrane before its reset, and its threshold. membranes: (T, sequences, N)."""
     layer = network.layers[at.layer]
-    threshold = np.broadcast_to(layer.lif.threshold, layer.size)[at.neuron]
+    threshold = np.broadcast_to(layer.neuron.threshold, layer.size)[at.neuron]
     return float(membranes[at.layer][at.step, at.sequence, at.neuron]), float(threshold)

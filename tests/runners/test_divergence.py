@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cases
 import numpy as np
+import pytest
 
 from delrec_compile.runners.divergence import (
     Divergence,
@@ -23,12 +24,13 @@ def test_the_earliest_mismatch_is_first() -> None:
     assert first_divergence(layers) == Divergence(0, 0, 1, 0)
 
 
-def test_its_neuron_has_a_membrane_and_a_threshold() -> None:
-    network = cases.network("mixed")
+@pytest.mark.parametrize("name", ["mixed", "own_alif"])
+def test_its_neuron_has_a_membrane_and_a_threshold(name: str) -> None:
+    network = cases.network(name)
     membranes = [
         np.full((2, 1, layer.size), i, np.float32) for i, layer in enumerate(network.layers)
     ]
     membranes[1][1, 0, 2] = 7
     membrane, threshold = membrane_and_threshold(network, membranes, Divergence(0, 1, 1, 2))
     assert membrane == 7
-    assert threshold == float(np.broadcast_to(network.layers[1].lif.threshold, 3)[2])
+    assert threshold == float(np.broadcast_to(network.layers[1].neuron.threshold, 33)[2])

@@ -132,12 +132,13 @@ class Maps:
         maps = x.reshape(-1, self.groups, self.channels // self.groups, self.height, self.width)
         maps = np.pad(maps, ((0, 0), (0, 0), (0, 0), (rows, rows), (columns, columns)))
         taps = kernel.reshape(self.groups, -1, *kernel.shape[1:])
-        total = np.zeros((len(x), self.groups, outputs // self.groups, high, wide), np.float32)
+        shape = (len(x), self.groups, outputs // self.groups, high, wide)
+        total = np.zeros(shape, np.result_type(x, kernel))
         for a in range(kernel.shape[2]):
             for b in range(kernel.shape[3]):
                 seen = maps[:, :, :, a::down, b::right][:, :, :, :high, :wide]
                 total += np.einsum("bgcyx,goc->bgoyx", seen, taps[..., a, b])
-        return np.asarray(total.reshape(len(x), -1), np.float32)
+        return np.asarray(total.reshape(len(x), -1))
 
     def torch_form(self, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """The same in eager torch, with a bias (O,)."""

@@ -191,15 +191,6 @@ ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "ow
 ON_CHIPS += ("alpha",)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
-    "synaptic",
-    "synaptic_wide",
-    "tap_conv",
-    "conv2d",
-    "all_kinds",
-    "frontend",
-    "frontend_2d",
-    "recurrent_maps",
-    "fine",
     "refractory",
     "alif",
     "own_alif",

@@ -6,8 +6,8 @@ schedule's choice (`integer_sums`); the sums are integers, so it changes no bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -22,9 +22,11 @@ from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.integer.synapses import IntegerConv, IntegerDense, IntegerLinear
 from delrec_compile.ops import conv_delay, linear
+from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.integer_lif import LIMIT, IntegerLifTile, emit_leak
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.plane_taps import ShiftedPlanes
 from delrec_compile.targets.schedule import Schedule
 
@@ -99,7 +101,28 @@ class IntegerComposer(Composer):
         if arrivals is None or not isinstance(r, IntegerDense):
             return []
         table = self.layer_buffers(i)("recurrent")
-        return [RowSum(Incoming(arrivals.read(0)), r.weight, table, 1)]
+        return [RowSum(Incoming(arrivals.read(0)), r.matrices[0], table, 1)]
+
+    def _currents(self, i: int, now: StepInputs) -> list[Current]:
+        """Currents that are not sums of rows."""
+        e, layer, r = self.e, self.layers[i], self.layers[i].recurrence
+        out = []
+        if layer.maps is not None:
+            out.append(Current(self._mapped(i, layer.maps, now.incoming), 1 << layer.fraction))
+        if now.arrivals is None or isinstance(r, IntegerDense):
+            return out
+        if isinstance(r, IntegerConv):
+            return [*out, Current(self._conv_current(i, r, now.arrivals), 1)]
+        assert isinstance(r, IntegerLinear)
+        _, current = r.form.emit(e, now.arrivals, self.layer_buffers(i), "int32")
+        return [*out, Current(current, 1 << r.shift)]
+
+    def _mapped(self, i: int, maps: Maps, incoming: Incoming) -> Any:
+        """Currents of a layer of maps from its inputs, summed event by event."""
+        e, kernel = self.e, self.layer_buffers(i)("weight")
+        sums = maps_op.sums(e, maps, "int32")
+        maps_op.scatter(e, maps, incoming.events, kernel, sums, count=incoming.count)
+        return maps_op.without_margins(e, maps, sums)
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
         if sums_for(self.e, self.layers[i].weight).fuses_neurons:
@@ -111,20 +134,17 @@ class IntegerComposer(Composer):
         """The neurons of a tile are updated as soon as its sums are made."""
         layer: IntegerLayer = self.layers[i]
         one = step_inputs(None) if steps is None else None
-        r, arrivals = layer.recurrence, None if one is None else one.arrivals
-        current = None
-        if isinstance(r, IntegerConv) and arrivals is not None:
-            current = self._conv_current(i, r, arrivals)
+        currents = [] if one is None else self._currents(i, one)
 
         def sums(step: Any) -> linear.Sums:
             now = one or step_inputs(step)
-            finish = _Fire(self, i, now.spikes, current)
-            back = [part.rows(self.e.schedule) for part in self._recurrent(i, arrivals)]
+            finish = _Fire(self, i, now.spikes, currents)
+            from_rows = now.feed is None and layer.maps is None
             return linear.Sums(
                 "int32",
                 scaled(self.e, finish, layer.fraction),
-                self.rows(i, now.incoming) if now.feed is None else None,
-                back,
+                self.rows(i, now.incoming) if from_rows else None,
+                [part.rows(self.e.schedule) for part in self._recurrent(i, now.arrivals)],
                 start=[] if now.feed is None else [now.feed],
             )
 
@@ -134,17 +154,27 @@ class IntegerComposer(Composer):
         """First all currents, then all neurons: each loop has the few pointers that it needs."""
         e, n, layer = self.e, self.layers[i].size, self.layers[i]
         r, buffers = layer.recurrence, self.layer_buffers(i)
-        parts = [self._row_sum(i, now.incoming), *self._recurrent(i, now.arrivals)]
+        feed = [self._row_sum(i, now.incoming)] if layer.maps is None else []
+        parts = [*feed, *self._recurrent(i, now.arrivals)]
         pad = r.taps // 2 if isinstance(r, IntegerConv) else 0
         current = e.buffer("current", n + 2 * pad, "int32")
         for q in range(pad):
             e.store(current, q, 1, tir.int32(0))
             e.store(current, pad + n + q, 1, tir.int32(0))
         store = _StoreCurrents(e, current, pad, buffers("bias"))
-        sums_for(e, layer.weight).emit(n, parts, store, layer.fraction)
+        if parts:
+            sums_for(e, layer.weight).emit(n, parts, store, layer.fraction)
+        else:
+            with e.loop("k", n) as k:
+                store(k, 1)(tir.int32(0), 0, 1)
         if isinstance(r, IntegerConv) and now.arrivals is not None:
             kernel, unit = buffers("kernel"), 1 << r.shift
             conv_delay.scatter(e, now.arrivals, kernel, r.taps, current, n, unit)
+            now = replace(now, arrivals=None)
+        for part in self._currents(i, now):
+            with e.loop("k", n) as k:
+                total = e.load(current, pad + k, 1) + part.of(e, k, 1)
+                e.store(current, pad + k, 1, total)
         if e.schedule.bytes == "memory":
             neurons = self.tile(i, 0, n, buffers("v"), biased=False)
             neurons.update_in_loops(n, e.view(current, pad, n), now.spikes)
@@ -198,22 +228,37 @@ class IntegerComposer(Composer):
 
 
 @dataclass(frozen=True)
+class Current:
+    """values: (n,) int32, in `unit` membrane units."""
+
+    values: Any
+    unit: int
+
+    def of(self, e: Emitter, at: Any, lanes: int) -> Any:
+        """The current of a block, in membrane units."""
+        value = e.load(self.values, at, lanes)
+        return value * e.splat(tir.int32(self.unit), lanes) if self.unit > 1 else value
+
+
+@dataclass(frozen=True)
 class _Fire:
-    """The neurons of layer i fire on their sums. current: recurrent current to add, or None."""
+    """The neurons of layer i fire on their sums and on `currents`."""
 
     composer: IntegerComposer
     i: int
     spikes: Events
-    current: Any
+    currents: Sequence[Current]
 
     def __call__(self, base: Any, size: int) -> linear.Finish:
         c, e = self.composer, self.composer.e
         v = e.view(c.layer_buffers(self.i)("v"), base, size)
         neurons = c.tile(self.i, base, size, v)
-        recurrent = None if self.current is None else e.view(self.current, base, size)
+        currents = [replace(part, values=e.view(part.values, base, size)) for part in self.currents]
 
         def take(value: Any, at: int, lanes: int) -> None:
-            total = value if recurrent is None else value + e.load(recurrent, at, lanes)
+            total = value
+            for part in currents:
+                total = total + part.of(e, at, lanes)
             neurons.update(total, self.spikes, at, lanes)
 
         return take

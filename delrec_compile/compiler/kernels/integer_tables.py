@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from delrec_compile.aliases import INT16_MAX, Ints
 from delrec_compile.compiler.kernels.base import Tables
 from delrec_compile.network.integer.layers import IntegerLayer
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense
+from delrec_compile.network.integer.synapses import IntegerConv, IntegerDense, IntegerSynapses
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.targets.schedule import Schedule
 
@@ -21,7 +23,11 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
     out: dict[str, Ints] = {}
     for i, layer in enumerate(network.layers):
         max_count = network.largest_units if i == 0 else 1
-        out[f"l{i}_weight"] = rows_of(layer.weight, schedule, max_count)
+        out[f"l{i}_weight"] = (
+            rows_of(layer.weight, schedule, max_count)
+            if layer.maps is None
+            else layer.maps.table(layer.weight)
+        )
         out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
         if layer.drop is not None:
             out[f"l{i}_drop"] = layer.drop
@@ -29,21 +35,27 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
             out[f"l{i}_reset"] = layer.v_reset
         if not isinstance(layer.beta, int):
             out[f"l{i}_beta"] = layer.beta
-        r = layer.recurrence
-        if isinstance(r, IntegerConv):
-            out[f"l{i}_kernel"] = (
-                np.left_shift(r.kernels.astype(np.int32), r.shift)
-                if schedule.taps == "planes"
-                else scattered(r)
-            )
-        elif isinstance(r, IntegerDense):
-            out[f"l{i}_recurrent"] = rows_of(r.weight, schedule)
-        if r is not None:
-            out |= {f"l{i}_{name}": table for name, table in r.line.tables().items()}
+        if layer.recurrence is not None:
+            own = _of_synapses(layer.recurrence, schedule)
+            out |= {f"l{i}_{name}": table for name, table in own.items()}
     readout = network.readout
     out["out_weight"] = rows_of(readout.weight, schedule)
     out["out_bias"], out["out_unit"] = readout.bias, readout.unit
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
+
+
+def _of_synapses(r: IntegerSynapses, schedule: Schedule) -> dict[str, Any]:
+    if isinstance(r, IntegerConv):
+        kernel = (
+            np.left_shift(r.kernels.astype(np.int32), r.shift)
+            if schedule.taps == "planes"
+            else scattered(r)
+        )
+        return {"kernel": kernel, **r.line.tables()}
+    if isinstance(r, IntegerDense):
+        heads = [rows_of(weight, schedule) for weight in r.matrices]
+        return {"recurrent": np.concatenate(heads), **r.line.tables()}
+    return r.tables()
 
 
 def in_words(weight: Ints, schedule: Schedule) -> bool:
@@ -52,7 +64,9 @@ def in_words(weight: Ints, schedule: Schedule) -> bool:
 
 def group_of(weight: Ints, schedule: Schedule, max_count: int) -> int:
     """Number of interleaved rows in a table of inputs that count up to `max_count`."""
-    return schedule.inputs(8 * weight.itemsize, len(weight), max_count) if max_count > 1 else 1
+    if max_count == 1 or weight.ndim > 2:
+        return 1
+    return schedule.inputs(8 * weight.itemsize, len(weight), max_count)
 
 
 def is_narrow(weight: Ints, schedule: Schedule, max_count: int) -> bool:

@@ -13,12 +13,14 @@ from delrec_compile.aliases import Ints, Numeric
 from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.integer.recurrence import RECURRENCES
+from delrec_compile.network.integer.synapses import IntegerSynapses, from_arrays
 from delrec_compile.network.tensor_file import DAMAGE, Tensors, network_fields, read, write
+from delrec_compile.ops.maps import Maps
 from delrec_compile.system.fields import parse_json
 
 FORMAT = "delrec.integer/1"
 NAME = "integer.safetensors"
+BACK = "re_"  # prefix of the arrays of a recurrence
 
 
 def save(network: IntegerNetwork, path: Path) -> Path:
@@ -50,7 +52,11 @@ def describe(network: IntegerNetwork) -> tuple[dict[str, Ints], dict[str, Any]]:
     for i, layer in enumerate(network.layers):
         entry = _split(layer, f"layers.{i}.", arrays)
         r = layer.recurrence
-        entry["recurrence"] = r and {"kind": r.kind} | _split(r, f"layers.{i}.re_", arrays)
+        entry["recurrence"] = None if r is None else {"kind": r.kind, **r.attributes()}
+        if r is not None:
+            arrays |= {f"layers.{i}.{BACK}{name}": array for name, array in r.arrays().items()}
+        if layer.maps is not None:
+            entry["maps"] = layer.maps.attributes()
         layers.append(entry)
     config = {
         "layers": layers,
@@ -67,15 +73,11 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
     try:
         layers = []
         for i, entry in enumerate(config["layers"]):
-            recurrence = dict(entry["recurrence"] or {})
-            if recurrence:
-                kind = RECURRENCES[recurrence.pop("kind")]
-                recurrence = {
-                    "recurrence": kind(**recurrence, **_gather(kind, f"layers.{i}.re_", left))
-                }
-            values = {k: v for k, v in entry.items() if k != "recurrence"}
             own = _gather(IntegerLayer, f"layers.{i}.", left)
-            layers.append(IntegerLayer(**values, **own, **recurrence))
+            values = {k: v for k, v in entry.items() if k not in ("recurrence", "maps")}
+            maps = entry.get("maps") and Maps.of(own["weight"].shape, **entry["maps"])
+            recurrence = _recurrence(entry, f"layers.{i}.{BACK}", left)
+            layers.append(IntegerLayer(**values, **own, recurrence=recurrence, maps=maps))
         out = IntegerReadout(**config["readout"], **_gather(IntegerReadout, "readout.", left))
         rest = {k: v for k, v in config.items() if k not in ("layers", "readout")}
         rest |= {"labels": tuple(rest["labels"]), "numeric": Numeric(rest["numeric"])}
@@ -86,6 +88,17 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
     return network
 
 
+def _recurrence(
+    entry: Mapping[str, Any], prefix: str, left: Tensors
+) -> IntegerSynapses | None:
+    """Files of dense_delay without a shift are in the units of the layer's weight."""
+    if not entry["recurrence"]:
+        return None
+    values = {"shift": entry["fraction"], **entry["recurrence"]}
+    own = {name: left.take(prefix + name) for name in ("kernel", "weight", "delay") if prefix + name in left}
+    return from_arrays(values.pop("kind"), own, values)
+
+
 def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
     """Puts the arrays of a part into `arrays`; returns all other fields."""
     values = {}
@@ -93,7 +106,7 @@ def _split(part: Any, prefix: str, arrays: dict[str, Ints]) -> dict[str, Any]:
         value = getattr(part, f.name)
         if isinstance(value, np.ndarray):
             arrays[prefix + f.name] = value
-        elif f.name != "recurrence":
+        elif f.name not in ("recurrence", "maps"):
             values[f.name] = value
     return values
 

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32, F64, I32, I64, Ints
 from delrec_compile.errors import NetworkError
-from delrec_compile.network.integer.recurrence import (
+from delrec_compile.network.integer.checks import (
     WEIGHTS,
-    IntegerConv,
-    IntegerDense,
     product,
     require_array,
     require_int,
     row_sums,
 )
+from delrec_compile.network.integer.synapses import IntegerDense, IntegerSynapses
 from delrec_compile.ops.lif import RESETS, STATES
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.readout import DECISIONS, Readout
 from delrec_compile.ops.registry import READOUTS
 
@@ -42,7 +42,7 @@ def leak(v: I64, beta: int | I32) -> I64:
 class IntegerLayer:
     """weight: (out, in) int8 or int16. bias, threshold, v_reset: (out,) int32, in membrane units.
 
-    beta: share of the membrane left after a step, in 2^-15, one or (out,) int32. fraction: a weight
+    maps: shape of a convolution in place of the product, or None; weight is then its kernel. beta: share of the membrane left after a step, in 2^-15, one or (out,) int32. fraction: a weight
     unit is 2^fraction membrane units. scale: (out,) float64, worth of a weight unit in the current of
     the float network. reset: as in Lif. drop: (out,) int32 that a soft reset subtracts, in membrane
     units; None with a hard reset. Raises NetworkError.
@@ -55,12 +55,13 @@ class IntegerLayer:
     beta: int | I32
     fraction: int
     scale: F64
-    recurrence: IntegerConv | IntegerDense | None = None
+    recurrence: IntegerSynapses | None = None
     reset: str = "hard"
     drop: I32 | None = None
+    maps: Maps | None = None
 
     def __post_init__(self) -> None:
-        _common(self)
+        _common(self, (None, None) if self.maps is None else self.maps.kernel)
         if self.reset not in RESETS:
             raise NetworkError(f"unknown reset '{self.reset}'; allowed: {', '.join(RESETS)}")
         if (self.drop is None) != (self.reset == "hard"):
@@ -78,9 +79,9 @@ class IntegerLayer:
         r = self.recurrence
         if r is not None and r.size != self.size:
             raise NetworkError(f"the recurrence has {r.size} delays, the layer {self.size} neurons")
-        if isinstance(r, IntegerDense) and r.weight.dtype != self.weight.dtype:
+        if isinstance(r, IntegerDense) and r.dtype != self.weight.dtype:
             raise NetworkError(
-                f"the recurrent weight is {r.weight.dtype}, the weight {self.weight.dtype}; "
+                f"the recurrent weight is {r.dtype}, the weight {self.weight.dtype}; "
                 "they share a scale and must share a type"
             )
 
@@ -91,18 +92,24 @@ class IntegerLayer:
 
     @property
     def size(self) -> int:
-        return len(self.weight)
+        return len(self.weight) if self.maps is None else self.maps.size
 
     @property
     def inputs(self) -> int:
-        return int(self.weight.shape[1])
+        return int(self.weight.shape[1]) if self.maps is None else self.maps.inputs
 
     def bound(self, max_input: int) -> int:
         """Largest |sum| that a step can add to a leaked membrane, and of each part of it."""
         total = _feed_bound(self, max_input)
         if self.recurrence is not None:
-            total = total + self.recurrence.bound(self.fraction)
+            total = total + self.recurrence.bound()
         return int(total.max())
+
+    def feed(self, x: F64) -> I64:
+        """Current (batch, size) of counts (batch, in), in weight units."""
+        if self.maps is None:
+            return product(x, self.weight)
+        return np.rint(self.maps.reference(x, self.weight.astype(np.float64))).astype(np.int64)  # type: ignore[arg-type]
 
     def clamps(self, max_input: int) -> bool:
         """Whether an end of the membrane's range is within reach; if not, targets skip it.
@@ -118,9 +125,9 @@ class IntegerLayer:
         m: Any = leak(v.astype(np.int64), self.beta)
         if self.drop is not None and self.reset == "soft_later":
             m = m - (v >= self.threshold) * self.drop.astype(np.int64)
-        m = m + (product(x, self.weight) << self.fraction) + self.bias
+        m = m + (self.feed(x) << self.fraction) + self.bias
         if self.recurrence is not None and hist is not None:
-            m = m + self.recurrence.current(self.recurrence.arriving(hist), self.fraction)
+            m = m + self.recurrence.current(hist)
         return np.asarray(m)
 
     def fire(self, m: I64) -> tuple[NDArray[np.bool_], I32]:
@@ -148,7 +155,7 @@ class IntegerReadout:
     kind: str = "leaky"
 
     def __post_init__(self) -> None:
-        _common(self)
+        _common(self, (None, None))
         for name, allowed in (("decision", DECISIONS), ("kind", tuple(READOUTS))):
             if getattr(self, name) not in allowed:
                 raise NetworkError(
@@ -208,8 +215,9 @@ class IntegerReadout:
 # Checks. ------------------------------------------------------------------------------------------
 
 
-def _common(part: IntegerLayer | IntegerReadout) -> None:
-    require_array(part, "weight", WEIGHTS, (None, None))
+def _common(part: IntegerLayer | IntegerReadout, shape: tuple[int | None, ...]) -> None:
+    """shape: of the weight."""
+    require_array(part, "weight", WEIGHTS, shape)
     require_array(part, "bias", (np.dtype(np.int32),), (part.size,))
     require_array(part, "scale", (np.dtype(np.float64),), (part.size,))
     if not (np.isfinite(part.scale) & (part.scale > 0)).all():
@@ -232,7 +240,8 @@ def _inside(name: str, values: I32) -> None:
 
 
 def _feed_bound(part: IntegerLayer | IntegerReadout, max_input: int) -> I64:
-    return (row_sums(part.weight) * max_input << part.fraction) + np.abs(part.bias.astype(np.int64))
+    rows = row_sums(part.weight.reshape(len(part.weight), -1)) * max_input << part.fraction
+    return np.repeat(rows, part.size // len(rows)) + np.abs(part.bias.astype(np.int64))
 
 
 def _settles(added: int, beta: int) -> bool:

@@ -1,10 +1,10 @@
 """The integer form of a network, and its step: the same bits on every target.
 
 All of it is integer arithmetic, so no sum depends on its order. Per layer, with counts c,
-arriving spikes g, F = `fraction` and b = `beta`:
+F = `fraction`, b = `beta`, and recurrent synapses in whole numbers (`integer.synapses`):
 
-    acc = sum_j weight[i, j] * min(c[j], max_input)   (+ sum_j recurrent[i, j] * g[j], dense_delay)
-    m   = leak(v) + acc * 2^F + bias    (+ 2^shift * sum_k kernel[k, i] * g[i + k - pad], conv_delay)
+    acc = sum_j weight[i, j] * min(c[j], max_input)        or the convolution of such counts
+    m   = leak(v) + acc * 2^F + bias + 2^shift * recurrent(spikes)
     s   = m >= threshold
     v'  = max(v_reset if s else m, -2^30)          soft reset: clamp(m - drop if s else m)
 
@@ -33,8 +33,9 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32, F64, INTEGER_MODES, Numeric
 from delrec_compile.errors import DataError, NetworkError, UnsupportedError
 from delrec_compile.network.base import MAX_INPUT, BaseNetwork, State, pushed
+from delrec_compile.network.integer.checks import require_int
 from delrec_compile.network.integer.layers import LIMIT, IntegerLayer, IntegerReadout
-from delrec_compile.network.integer.recurrence import IntegerConv, IntegerDense, require_int
+from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import Network
 from delrec_compile.network.state import HISTORY, READOUT, layer_prefix
 
@@ -125,12 +126,10 @@ class IntegerNetwork(BaseNetwork[IntegerLayer, IntegerReadout]):
             state += 4 * layer.size
             r = layer.recurrence
             if r is not None:
-                tables += sum(table.nbytes for table in r.line.tables().values())
+                own = 0 if isinstance(r, IntegerConv) else r.weights.nbytes
+                weights += own
+                tables += sum(table.nbytes for table in r.tables().values()) - own
                 state += 4 * r.line.words()
-            if isinstance(r, IntegerConv):
-                tables += r.kernel.nbytes
-            elif isinstance(r, IntegerDense):
-                weights += r.weight.nbytes
         return {"weights": weights, "tables": tables, "state": state}
 
 

@@ -13,32 +13,40 @@ rounded to nearest. With samples, the mean and covariance of the inputs of each 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from delrec_compile.aliases import F64, Ints, Numeric
+from delrec_compile.aliases import F64, I64, Ints, Numeric
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError, UsageError
-from delrec_compile.network.integer.calibration import InputStatistics, collect_statistics
-from delrec_compile.network.integer.layers import (
-    LIMIT,
-    MAX_FRACTION,
-    ONE,
-    IntegerLayer,
-    IntegerReadout,
-)
+from delrec_compile.network.integer.calibration import collect_statistics
+from delrec_compile.network.integer.layers import ONE, IntegerLayer, IntegerReadout
 from delrec_compile.network.integer.model import IntegerNetwork, weight_type
-from delrec_compile.network.integer.recurrence import RECURRENCES, IntegerConv, IntegerDense
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Network, Readout, Synapses
+from delrec_compile.network.integer.rounding import Block, InputStatistics, Rounding, joined
+from delrec_compile.network.integer.synapses import (
+    EXACT,
+    RECEIVERS,
+    IntegerConv,
+    IntegerSynapses,
+    by_receiver,
+    has_integer_form,
+    in_units,
+)
+from delrec_compile.network.model import (
+    ConvDelay,
+    DenseDelay,
+    Layer,
+    Network,
+    Readout,
+    Synapses,
+    SynapticDelay,
+)
 from delrec_compile.ops.constants import Number
 from delrec_compile.system.renamed import renamed_arguments
 
-CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
-DAMPING = 0.01  # of the mean variance, added to every variance
-LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
-ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
+BY_SYNAPSE = (DenseDelay, SynapticDelay)  # a weight for each pair of neurons
 
 
 def check_calibration(numeric: Numeric, calibrate: object) -> None:
@@ -75,9 +83,7 @@ def convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for a part that has no integer form."""
     for i, layer in enumerate(network.layers):
         r, part = layer.recurrence, ""
-        if layer.maps is not None:
-            part = "convolution of its inputs"
-        elif r is not None and r.kind not in RECURRENCES:
+        if r is not None and not has_integer_form(r):
             part = f"{r.name} recurrence"
         else:
             part = layer.neuron.float_only
@@ -93,7 +99,7 @@ def _no_integer_form(owner: str, part: str, numeric: str) -> str:
 
 
 def _quantise_parts(
-    network: Network, numeric: Numeric, statistics: list[InputStatistics] | None
+    network: Network, numeric: Numeric, statistics: list[list[InputStatistics]] | None
 ) -> IntegerNetwork:
     notes = {**network.notes, "calibrated": statistics is not None}
     of_parts: list[Any] = statistics or [None] * (len(network.layers) + 1)
@@ -114,163 +120,114 @@ def _quantise_parts(
 
 
 def _layer(
-    layer: Layer, numeric: Numeric, max_input: int, statistics: InputStatistics | None
+    layer: Layer,
+    numeric: Numeric,
+    max_input: int,
+    statistics: Sequence[InputStatistics] | None,
 ) -> IntegerLayer:
     lif, r = layer.lif, layer.recurrence
-    beta = _q15(lif.beta)
-    counts = np.full(layer.inputs, max_input)
-    if isinstance(r, DenseDelay):
-        counts = np.append(counts, np.ones(r.size, np.int64))
-    other = np.abs(layer.bias.astype(np.float64))
-    if isinstance(r, ConvDelay):
+    beta, biases = _q15(lif.beta), layer.biases.astype(np.float64)
+    other, shares = np.abs(biases), [np.arange(layer.size)]
+    if layer.maps is not None:
+        shares.append(_channels(layer.size, layer.maps.kernel[0]))
+    if r is not None and not isinstance(r, BY_SYNAPSE):
         other = other + r.largest_current()
+        if r.kind in RECEIVERS:
+            shares.append(_channels(layer.size, len(by_receiver(r.kind, *r.weights.values()))))
     ends = np.maximum(np.abs(lif.threshold), np.abs(lif.v_reset)) / lif.gain
-    rows = _Rows(_weights(layer), counts, np.maximum(other, ends), int(np.max(beta)))
-    units, scale, drift = _round_rows(rows, numeric, statistics)
-    fraction = rows.fraction(units, scale, drift)
+    blocks = _blocks(layer, max_input)
+    rounding = Rounding(blocks, joined(shares), np.maximum(other, ends), int(np.max(beta)))
+    rounded = rounding.round(numeric, statistics)
+    scale, fraction, units = rounded.scale, rounded.fraction, rounded.units
     unit = np.ldexp(scale, -fraction)
     worth = unit * lif.gain  # of a membrane unit: the gain is in the scale
     level = np.ceil(lif.threshold / worth)
     if lif.fires == "above":
         level = np.floor(lif.threshold / worth) + 1
     drop = None if lif.reset == "hard" else np.rint(lif.threshold / worth).astype(np.int32)
+    feed = units[-1].reshape(layer.weight.shape) if layer.maps else units[0][:, : layer.inputs]
     return IntegerLayer(
-        weight=units[:, : layer.inputs],
-        bias=np.rint((layer.bias + drift) / unit).astype(np.int32),
+        weight=feed,
+        bias=np.rint((biases + rounded.drift) / unit).astype(np.int32),
         threshold=level.astype(np.int32),
         v_reset=np.minimum(np.rint(lif.v_reset / worth), level - 1).astype(np.int32),
         beta=beta,
         fraction=fraction,
         scale=scale,
-        recurrence=_recurrence(r, units[:, layer.inputs :], unit, numeric),
+        recurrence=_recurrence(r, units[0], unit, fraction, numeric),
         reset=lif.reset,
         drop=drop,
+        maps=layer.maps,
     )
 
 
 def _readout(
-    readout: Readout, numeric: Numeric, statistics: InputStatistics | None
+    readout: Readout, numeric: Numeric, statistics: Sequence[InputStatistics] | None
 ) -> IntegerReadout:
+    n, beta = readout.size, _q15(readout.beta)
     other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
-    rows = _Rows(_weights(readout), ones, other, _q15(readout.beta))
-    units, scale, drift = _round_rows(rows, numeric, statistics)
-    fraction = rows.fraction(units, scale, drift)
+    block = Block(readout.weight.astype(np.float64), ones, np.arange(n))
+    rounded = Rounding([block], np.arange(n), other, beta).round(numeric, statistics)
+    scale, fraction, drift = rounded.scale, rounded.fraction, rounded.drift
     if readout.bias_on_output:
         drift = np.zeros_like(drift)  # it arises at each step
     bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
-    return IntegerReadout(
-        units, bias, rows.beta, fraction, scale, decision=readout.decision, kind=readout.kind
-    )
+    kinds = {"decision": readout.decision, "kind": readout.kind}
+    return IntegerReadout(rounded.units[0], bias, beta, fraction, scale, **kinds)
+
+
+def _blocks(layer: Layer, max_input: int) -> list[Block]:
+    """The weights that share the scales: rows of the neurons first, then kernels."""
+    r, own = layer.recurrence, np.arange(layer.size)
+    rows: list[F64] = [] if layer.maps else [layer.weight.astype(np.float64)]
+    counts = [np.full(part.shape[1], max_input) for part in rows]
+    if isinstance(r, BY_SYNAPSE):
+        rows.append(by_receiver(r.kind, r.weight.astype(np.float64)))
+        counts.append(np.ones(rows[-1].shape[1], np.int64))
+    out = [Block(np.hstack(rows), np.concatenate(counts), own)] if rows else []
+    if layer.maps is not None:
+        kernel = layer.weight.astype(np.float64).reshape(len(layer.weight), -1)
+        most = np.full(kernel.shape[1], max_input)
+        out.append(Block(kernel, most, _channels(layer.size, len(kernel))))
+    return out
+
+
+def _channels(size: int, channels: int) -> I64:
+    """(size,): channel of each neuron."""
+    return np.repeat(np.arange(channels), size // channels)
 
 
 def _recurrence(
-    r: Synapses | None, units: Ints, unit: F64, numeric: Numeric
-) -> IntegerConv | IntegerDense | None:
-    if isinstance(r, DenseDelay):
-        return IntegerDense(units, r.delay)
-    if not isinstance(r, ConvDelay):
+    r: Synapses | None, units: Ints, unit: F64, fraction: int, numeric: Numeric
+) -> IntegerSynapses | None:
+    """units: of the rows, those of synapses last. unit: worth of a membrane unit of each neuron."""
+    if r is None:
         return None
+    if isinstance(r, BY_SYNAPSE):
+        heads = units[:, -r.weight.size // r.size :].reshape(r.size, -1, r.weight.shape[-1])
+        return in_units(r, heads.transpose(1, 0, 2).reshape(r.weight.shape), fraction)
     # a kernel is small beside the weights, its taps large: in int16 mode they have 32 bits
     kind = np.int16 if numeric is Numeric.INT8 else np.int32
-    top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else (1 << 31) - 1
-    taps = r.kernel.astype(np.float64)[..., None] / unit
+    if isinstance(r, ConvDelay):
+        top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else (1 << 31) - 1
+        taps, shift = _shifted(r.kernel.astype(np.float64)[..., None] / unit, top)
+        return IntegerConv(taps.astype(kind), r.delay, shift)
+    ((_, kernel),) = r.weights.items()
+    first = np.moveaxis(kernel.astype(np.float64), RECEIVERS[r.kind], -1)
+    of_channels = unit.reshape(first.shape[-1], -1)[:, 0]
+    top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else EXACT - 1
+    taps, shift = _shifted(first / of_channels, top)
+    return in_units(r, np.moveaxis(taps, -1, RECEIVERS[r.kind]).astype(kind), shift)
+
+
+def _shifted(taps: F64, top: int) -> tuple[F64, int]:
+    """Taps in whole numbers up to `top` of 2^shift membrane units."""
     excess = np.abs(taps).max() / top
     shift = max(0, math.ceil(math.log2(excess))) if excess > 0 else 0
-    return IntegerConv(np.rint(np.ldexp(taps, -shift)).astype(kind), r.delay, shift)
-
-
-def _weights(part: Layer | Readout) -> F64:
-    """The weights that share a neuron's scale: (out, in), or (out, in + N) with dense_delay."""
-    weight = part.weight.astype(np.float64)
-    r = part.recurrence if isinstance(part, Layer) else None
-    return np.hstack([weight, r.weight]) if isinstance(r, DenseDelay) else weight
+    return np.rint(np.ldexp(taps, -shift)), shift
 
 
 def _q15(beta: Number) -> Any:
     """In 2^-15: a number, or an array of int32."""
     rounded = np.rint(np.asarray(beta, np.float64) * ONE).astype(np.int32)
     return rounded if rounded.ndim else int(rounded)
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Weights (out, in) that share a scale per row, and the bounds of a neuron's sums.
-
-    counts: (in,), the largest value of each input. other: (out,), the size of all else that a step
-    adds, at least that of the threshold.
-    """
-
-    weight: F64
-    counts: Any
-    other: F64
-    beta: int
-
-    @property
-    def lasting(self) -> float:
-        """Largest membrane, as a multiple of what one step can add; LASTING at most."""
-        return min(ONE / max(ONE - self.beta, 1), LASTING)
-
-    def smallest_scale(self) -> F64:
-        """The smallest scale of each row at which its sums have room, whatever its weights."""
-        worst = (np.abs(self.weight) @ self.counts + self.other) * self.lasting
-        return np.asarray(np.maximum(worst / ROOM, float(np.finfo(np.float32).tiny)))
-
-    def fraction(self, units: Ints, scale: F64, drift: F64) -> int:
-        """Most fractional bits with which the largest membrane stays below half the limit.
-
-        Half: the rounding of bias, threshold and kernel comes on top, at most half a unit each.
-        """
-        worst = np.abs(units.astype(np.float64)) @ self.counts
-        worst = (worst + (self.other + np.abs(drift)) / scale).max() * self.lasting
-        return max(0, min(MAX_FRACTION, math.floor(math.log2(LIMIT / 2 / max(worst, 1.0)))))
-
-
-def _round_rows(
-    rows: _Rows, numeric: Numeric, statistics: InputStatistics | None
-) -> tuple[Ints, F64, F64]:
-    """Integers (out, in), the scale of each row, and the error that its bias must compensate."""
-    kind, top = weight_type(numeric), numeric.max_weight
-    largest, smallest = np.abs(rows.weight).max(axis=1), rows.smallest_scale()
-    scale = np.maximum(largest / top, smallest)
-    if statistics is None:
-        units = np.clip(np.rint(rows.weight / scale[:, None]), -top, top)
-        return units.astype(kind), scale, np.zeros(len(scale))
-    feedback = _feedback(statistics.covariance)
-    best, units = _ldlq(rows.weight, scale, top, feedback)
-    for clip in CLIPS[1:]:
-        tried = np.maximum(largest * clip / top, smallest)
-        error, candidate = _ldlq(rows.weight, tried, top, feedback)
-        better = error < best
-        best, scale = np.where(better, error, best), np.where(better, tried, scale)
-        units[better] = candidate[better]
-    drift = ((rows.weight - units * scale[:, None]) * statistics.near).sum(axis=1)
-    return units.astype(kind), scale, drift
-
-
-def _feedback(covariance: F64) -> tuple[Any, F64, F64]:
-    """(order, L, d): e C e^T = sum_j d[j] (e_j + sum_{k<j} L[j, k] e_k)^2, columns in `order`."""
-    n = len(covariance)
-    variance = np.diagonal(covariance)
-    order = np.argsort(-variance, kind="stable")
-    left = covariance[np.ix_(order, order)] + np.eye(n) * (DAMPING * variance.mean() + 1e-12)
-    lower, d = np.zeros((n, n)), np.zeros(n)
-    for j in range(n - 1, -1, -1):
-        d[j] = left[j, j]
-        lower[j, :j] = left[j, :j] / d[j]
-        left[:j, :j] -= np.outer(lower[j, :j], left[j, :j])
-    return order, lower, d
-
-
-def _ldlq(rows: F64, scale: F64, top: int, feedback: tuple[Any, F64, F64]) -> tuple[F64, F64]:
-    """Error of the current per row, and the rows in units of their scale."""
-    order, lower, d = feedback
-    units = np.zeros_like(rows)
-    # columns as rows, so that each step reads and writes in one piece
-    weight = np.ascontiguousarray(rows[:, order].T)
-    wanted, error = weight.copy(), np.zeros(len(rows))
-    for j in range(len(order)):
-        q = np.clip(np.rint(wanted[j] / scale), -top, top)
-        error += d[j] * (wanted[j] - q * scale) ** 2
-        wanted[j + 1 :] += np.outer(lower[j + 1 :, j], weight[j] - q * scale)
-        units[:, order[j]] = q
-    return error, units

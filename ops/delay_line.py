@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 WORD = 32
 
 
-def reference(hist: NDArray[Any], delay: NDArray[np.int32]) -> NDArray[Any]:
+def reference(hist: F32, delay: NDArray[np.int32]) -> F32:
     """hist: (batch, depth, N), delay: (..., N). Returns g: (batch, ..., N)."""
     return hist[:, delay, np.arange(delay.shape[-1])]
 

@@ -88,14 +88,16 @@ def from_description(arrays: Mapping[str, Ints], config: Mapping[str, Any]) -> I
     return network
 
 
-def _recurrence(
-    entry: Mapping[str, Any], prefix: str, left: Tensors
-) -> IntegerSynapses | None:
+def _recurrence(entry: Mapping[str, Any], prefix: str, left: Tensors) -> IntegerSynapses | None:
     """Files of dense_delay without a shift are in the units of the layer's weight."""
     if not entry["recurrence"]:
         return None
     values = {"shift": entry["fraction"], **entry["recurrence"]}
-    own = {name: left.take(prefix + name) for name in ("kernel", "weight", "delay") if prefix + name in left}
+    own = {
+        name: left.take(prefix + name)
+        for name in ("kernel", "weight", "delay")
+        if prefix + name in left
+    }
     return from_arrays(values.pop("kind"), own, values)
 
 

@@ -42,7 +42,8 @@ def leak(v: I64, beta: int | I32) -> I64:
 class IntegerLayer:
     """weight: (out, in) int8 or int16. bias, threshold, v_reset: (out,) int32, in membrane units.
 
-    maps: shape of a convolution in place of the product, or None; weight is then its kernel. beta: share of the membrane left after a step, in 2^-15, one or (out,) int32. fraction: a weight
+    maps: shape of a convolution in place of the product, or None; weight is then its kernel.
+    beta: share of the membrane left after a step, in 2^-15, one or (out,) int32. fraction: a weight
     unit is 2^fraction membrane units. scale: (out,) float64, worth of a weight unit in the current of
     the float network. reset: as in Lif. drop: (out,) int32 that a soft reset subtracts, in membrane
     units; None with a hard reset. Raises NetworkError.

@@ -49,7 +49,10 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """units: integers of each block. scale, drift: (N,), the latter an error that its bias compensates."""
+    """units: integers of each block. scale: (N,). drift: (N,), error that a bias compensates.
+
+    fraction: fractional bits that have room.
+    """
 
     units: list[Ints]
     scale: F64

@@ -107,7 +107,7 @@ class IntegerSynapses(ABC):
         """(size,): largest size of any partial sum, in membrane units. largest: value of the line."""
 
     @abstractmethod
-    def current(self, line: Ints) -> I64:
+    def current(self, line: NDArray[Any]) -> I64:
         """line: (batch, depth, sources). Returns (batch, size), in membrane units."""
 
 
@@ -169,7 +169,7 @@ class IntegerConv(IntegerSynapses):
         sums = np.abs(self.kernels.astype(np.int64)).sum(axis=(0, 1))
         return np.asarray(sums * largest << self.shift)
 
-    def current(self, line: Ints) -> I64:
+    def current(self, line: NDArray[Any]) -> I64:
         pad, n = self.taps // 2, self.size
         g = delay_line.reference(line, self.line.delay)
         around = np.pad(g, ((0, 0), (0, 0), (pad, pad))).astype(np.int64)
@@ -207,7 +207,7 @@ class IntegerLinear(IntegerSynapses):
 
     @property
     def sources(self) -> int:
-        return int(getattr(self.form, "sources", self.form.size))
+        return self.form.sources
 
     @property
     def line(self) -> Line:
@@ -232,8 +232,8 @@ class IntegerLinear(IntegerSynapses):
         own = by_receiver(self.kind, np.abs(self.weights.astype(np.int64))).sum(axis=1)
         return np.repeat(own * largest << self.shift, self.size // len(own))
 
-    def current(self, line: Ints) -> I64:
-        exact = self.form.reference(np.asarray(line, np.float64))  # type: ignore[arg-type]
+    def current(self, line: NDArray[Any]) -> I64:
+        exact = self.form.reference(np.asarray(line, np.float64))
         return np.rint(exact).astype(np.int64) << self.shift
 
 
@@ -246,12 +246,12 @@ class IntegerDense(IntegerLinear):
         """(M, size, sources)."""
         return self.weights.reshape(-1, self.size, self.sources)
 
-    def arriving(self, line: Ints) -> F64:
+    def arriving(self, line: NDArray[Any]) -> F64:
         """(batch, M * sources): what arrives, head after head."""
         g = delay_line.reference(line, np.atleast_2d(self.form.arrays()["delay"]))
         return g.reshape(len(g), -1).astype(np.float64)
 
-    def current(self, line: Ints) -> I64:
+    def current(self, line: NDArray[Any]) -> I64:
         side_by_side = self.matrices.transpose(1, 0, 2).reshape(self.size, -1)
         return product(self.arriving(line), side_by_side) << self.shift
 
@@ -260,13 +260,13 @@ class IntegerDense(IntegerLinear):
 class IntegerSynaptic(IntegerLinear):
     """synaptic_delay: rows of the neurons' own weights, each with a delay of its own."""
 
-    def arriving(self, line: Ints) -> F64:
+    def arriving(self, line: NDArray[Any]) -> F64:
         """(batch, size, sources): what arrives at each synapse."""
         return delay_line.reference(line, self.form.arrays()["delay"]).astype(np.float64)
 
-    def current(self, line: Ints) -> I64:
+    def current(self, line: NDArray[Any]) -> I64:
         sums = np.einsum("bij,ij->bi", self.arriving(line), self.weights.astype(np.float64))
-        return np.rint(sums).astype(np.int64) << self.shift
+        return np.asarray(np.rint(sums).astype(np.int64) << self.shift)
 
 
 OWN = {"dense_delay": IntegerDense, "synaptic_delay": IntegerSynaptic}
@@ -279,14 +279,14 @@ def has_integer_form(synapses: Synapses) -> bool:
 def by_receiver(kind: str, weights: NDArray[Any]) -> NDArray[Any]:
     """(R, ...) weights of each of the R neurons or channels that receive, all but conv_delay."""
     first = np.moveaxis(weights, RECEIVERS[kind], 0)
-    return first.reshape(len(first), -1)
+    return np.asarray(first.reshape(len(first), -1))
 
 
 def in_units(form: Synapses, units: Ints, shift: int) -> IntegerLinear:
     """The integer form of synapses, their weights `units` of 2^shift membrane units."""
     (name,) = form.weights
     return OWN.get(form.kind, IntegerLinear)(
-        replace(form, **{name: units.astype(np.float32)}),  # type: ignore[type-var]
+        replace(form, **{name: units.astype(np.float32)}),
         shift,
         units.dtype,
     )

@@ -16,7 +16,7 @@ from delrec_compile.compiler.kernels.integer_tables import (
     tables_of,
 )
 from delrec_compile.network.integer.quantise import quantise
-from delrec_compile.network.integer.recurrence import IntegerConv
+from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.targets.schedule import Schedule
 
 PLAIN = Schedule(1, 4, "scan")

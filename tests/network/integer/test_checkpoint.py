@@ -18,7 +18,9 @@ from delrec_compile.network.integer.quantise import quantise
 
 
 @pytest.mark.parametrize("numeric", INTEGER_MODES)
-@pytest.mark.parametrize("name", ["mixed", "feed_forward", "both_layers"])
+@pytest.mark.parametrize(
+    "name", ["mixed", "feed_forward", "both_layers", "all_kinds", "recurrent_maps"]
+)
 def test_a_network_comes_back_from_its_arrays(name: str, numeric: str) -> None:
     network = quantise(cases.network(name), numeric)
     arrays, config = describe(network)
@@ -38,3 +40,12 @@ def test_damaged_descriptions_are_refused() -> None:
             from_description(*broken)
     with refusal(CheckpointError, "tensors missing from the description: more", 3):
         from_description({**arrays, "more": arrays["readout.bias"]}, config)
+
+
+def test_files_of_before_hold_dense_synapses_in_the_units_of_the_weight() -> None:
+    network = quantise(cases.network("dense"), "int8")
+    arrays, config = describe(network)
+    assert config["layers"][1]["recurrence"].pop("shift") == network.layers[1].fraction
+    again = from_description(arrays, config).layers[1].recurrence
+    assert again is not None
+    assert again.shift == network.layers[1].fraction

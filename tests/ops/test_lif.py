@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from delrec_compile.errors import NetworkError
+from delrec_compile.interop.packages import package
 from delrec_compile.ops.lif import ALL_RESETS, FIRES, NUMBERS, Lif
 
 RNG = np.random.default_rng(11)
@@ -121,6 +122,19 @@ def test_a_late_soft_reset_is_that_of_snntorch() -> None:
         spikes.append(s[0] > 0)
     np.testing.assert_array_equal(np.stack(spikes), snntorch_leaky(0.6065, 1.0, current))
     assert 0.05 < np.mean(spikes) < 0.5
+
+
+def test_a_late_hard_reset_is_that_of_snntorch() -> None:
+    pytest.importorskip("snntorch")
+    theirs = package("snntorch").Lapicque(R=1, C=2, time_step=1, reset_mechanism="zero")
+    neuron = Lif(0.5, 1.0, gain=0.5, fires="above", reset="hard_later")
+    current = RNG.normal(0.5, 2.0, (60, 20)).astype(np.float32)
+    v, mem = np.zeros((1, 20), np.float32), theirs.reset_mem()
+    for x in current:
+        s, v = step(neuron, x[None], v)
+        want, mem = theirs(torch.from_numpy(x)[None], mem)
+        np.testing.assert_array_equal(s, want.detach().numpy())
+        np.testing.assert_array_equal(v, mem.detach().numpy())
 
 
 def test_the_rheobase_fires_a_neuron_at_rest() -> None:

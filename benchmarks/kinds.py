@@ -48,6 +48,7 @@ from delrec_compile.network.model import (
 )
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.summary import inspect
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.system.files import write_atomic
 from delrec_compile.system.host import machine
 
@@ -63,7 +64,9 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Kind:
-    """equation: plain text. train: options of `train`. draw: makes the recurrence of a network."""
+    """equation: plain text. train: options of `train`, if it trains the kind. draw: makes the
+    recurrence of a network.
+    """
 
     title: str
     equation: str
@@ -117,6 +120,13 @@ KINDS = {
         "I(t) = W x(t) + b + sum_{d = 1 .. D} conv2d(S(t - d), K[d])",
         "--recurrence conv2d --set channels=4 --set height=8 --set taps=3",
         lambda r: Conv2dDelay(_normal(r, 3, 4, 4, 3, 3) / 3, 8, 8),
+    ),
+    "channel_conv_delay": Kind(
+        "channel_conv_delay: kernels between channels, a delay for each neuron",
+        "I[o, x](t) = (W x(t) + b)[o, x] + sum_c sum_k K[o, c, k] * S[j](t - 1 - d[j]),\n"
+        "j = c, x + k - pad",
+        "",
+        lambda r: ChannelConvDelay(_normal(r, 4, 4, 3), _delays(r, N)),
     ),
     "conv": Kind(
         "conv: one kernel, no delays",
@@ -212,6 +222,8 @@ def page(name: str, cost: dict[str, Any]) -> str:
     """Markdown of a kind."""
     kind, us = KINDS[name], cost["us_per_step"]
     int8 = f"{us['ours_int8']:.2f} us" if us["ours_int8"] else "refused by name"
+    train = f"delrec-compile train digits/ {kind.train} -o {name}.safetensors"
+    command = f"```sh\n{train}\n```\n\n" if kind.train else ""
     theirs = f"{us['onnxruntime']:.1f} us per step, {us['onnxruntime'] / us['ours']:.0f}x"
     return f"""# {kind.title}
 
@@ -221,11 +233,7 @@ def page(name: str, cost: dict[str, Any]) -> str:
 
 then the [neuron](../networks.md#neurons). Terms and options: [networks.md](../networks.md).
 
-```sh
-delrec-compile train digits/ {kind.train} -o {name}.safetensors
-```
-
-## One step as ONNX
+{command}## One step as ONNX
 
 `delrec-compile export {name}.safetensors --form semantic`: each `ai.delrec` operator carries its
 own ONNX function; the portable form has {cost["nodes"]} nodes of plain operators.

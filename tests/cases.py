@@ -143,7 +143,7 @@ CASES = {
         Case(
             "own_cuba_lif",
             sizes=(33, 17),
-            neuron=CubaLif(0.5, 0.5, enters="old"),
+            neuron=CubaLif(0.5, 0.5, reset="hard_later", enters="old"),
             recurrence=("conv3", "dense"),
             own=True,
         ),

@@ -1,11 +1,11 @@
-"""Delay line of values: inputs with counts, `first + delay` steps ago.
+"""Delay line of values: inputs with counts, or real ones, `first + delay` steps ago.
 
     g[h, j](t) = x[j](t - delay[h, j])      axonal line, head h
     g[h, j](t) = x[j](t - lag[h])           history line
 
 Inside an artifact it is a ring of rows: step t writes the row of its values to place t, and reads as
-far back as its delays say. The values of a row are bytes. Bits do not hold counts, so the ring of
-`delay_line` does not serve.
+far back as its delays say. The values of a row are bytes, or units of real inputs (`real_input`) as
+int16. Bits do not hold counts, so the ring of `delay_line` does not serve.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ class ValueRing:
         delay = buffers(READ) if isinstance(line, Axonal) else None
         return ValueRing(line, buffers("ring"), clock, delay)
 
+    @property
+    def dtype(self) -> str:
+        """dtype of its values."""
+        return str(self.ring.dtype)
+
     def place(self, e: Emitter, lag: Any) -> Any:
         """Start of the row of `lag` steps ago."""
         return e.T.bitwise_and(self.clock - lag, planes(self.line.depth) - 1) * self.line.size
@@ -57,7 +62,7 @@ class ValueRing:
         """Writes this step's row. value(at, lanes): its values from `at` on."""
         row = e.bind("row", self.place(e, 0))
         for at, lanes in e.blocks(self.line.size):
-            e.store(self.ring, row + at, lanes, e.cast(value(at, lanes), DTYPE, lanes))
+            e.store(self.ring, row + at, lanes, e.cast(value(at, lanes), self.dtype, lanes))
 
     def arrivals(self, e: Emitter, count: Callable[[Any], Any]) -> Arrivals:
         """The values that arrive. count: a value of the ring in the type of the sums."""
@@ -65,7 +70,7 @@ class ValueRing:
         events = e.events(n)
         if not isinstance(line, Axonal):
             return self._history(e, events, count)
-        row = e.buffer("delayed", n * line.heads, DTYPE)
+        row = e.buffer("delayed", n * line.heads, self.dtype)
 
         def read(head: Any) -> Events:
             with e.loop("j", n) as j:
@@ -107,6 +112,6 @@ def _list(e: Emitter, events: Events, row: Any, start: Any, n: int) -> None:
     """Lists the values of a row that are not zero."""
 
     def active(at: Any, lanes: int) -> Any:
-        return e.load(row, start + at, lanes) != e.zero(DTYPE, lanes)
+        return e.load(row, start + at, lanes) != e.zero(str(row.dtype), lanes)
 
     e.list_active(events, n, active)

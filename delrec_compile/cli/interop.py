@@ -87,7 +87,7 @@ def import_(
     """Convert another framework's model to a network, and compare their spikes."""
     from delrec_compile.network import checkpoint
 
-    _check_numbers(options["max_input"], options["dt_ms"], density, inputs)
+    _check_numbers(options, density, inputs)
     options["input_shape"] = _shape(options["input_shape"])
     if dry_run:
         _plan(source, options, as_json)
@@ -163,15 +163,23 @@ def _checked_output(out: Path | None, force: bool, name: str | None) -> Path:
     return out
 
 
-def _check_numbers(
-    max_input: int | None, dt_ms: float | None, density: float | None, inputs: InputOptions
-) -> None:
+def _check_numbers(options: dict[str, Any], density: float | None, inputs: InputOptions) -> None:
     """Raises UsageError for values that no network has."""
-    from delrec_compile.errors import UsageError
+    from delrec_compile.errors import NetworkError, UsageError
     from delrec_compile.network.base import MAX_INPUT
+    from delrec_compile.ops.real_input import RealInput
 
-    if max_input is not None and not 1 <= max_input <= MAX_INPUT:
-        raise UsageError(f"--max-input {max_input}; allowed: 1 to {MAX_INPUT}")
+    most, bits, dt_ms = (options[name] for name in ("max_input", "input_bits", "dt_ms"))
+    if bits is not None:
+        try:
+            RealInput(bits, 1 if most is None else most)
+        except NetworkError as error:
+            raise UsageError(f"--input-bits {bits}: {error}") from None
+    elif most is not None and not (1 <= most <= MAX_INPUT and most == int(most)):
+        raise UsageError(
+            f"--max-input {most:g}; allowed: 1 to {MAX_INPUT}, whole numbers; --input-bits is for real "
+            "values"
+        )
     if dt_ms is not None and not 0 < dt_ms < math.inf:
         raise UsageError(f"--dt-ms {dt_ms:g}: a positive number is required")
     if density is not None and not 0 < density <= 1:

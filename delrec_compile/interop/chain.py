@@ -78,7 +78,8 @@ class Chain:
         self,
         *,
         dt_ms: float = 10.0,
-        max_input: int = 31,
+        max_input: float | None = None,
+        input_bits: int | None = None,
         labels: tuple[str, ...] = (),
         name: str = "network",
         decision: str | None = None,
@@ -86,13 +87,17 @@ class Chain:
     ) -> Network:
         """The chain as a network, its weights not yet on a grid.
 
+        max_input: by default 31, of real inputs 1.
+
         Raises UnsupportedError for a part that no network has, by its name, and NetworkError for
         invalid values.
         """
         layers, readout = _assembled(self)
         if decision is not None:
             readout = replace(readout, decision=decision)
-        return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
+        most = (31 if input_bits is None else 1) if max_input is None else max_input
+        own = dict(notes or {})
+        return Network(layers, readout, dt_ms, most, labels, name, own, input_bits)
 
 
 def lif_of(size: int, name: str, **constants: Any) -> Lif:

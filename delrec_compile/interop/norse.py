@@ -34,7 +34,8 @@ def from_norse(
     *,
     input_shape: tuple[int, ...] | None = None,
     dt_ms: float | None = None,
-    max_input: int = 31,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     name: str = "network",
 ) -> Imported:
     """A model of Norse as a frozen network.
@@ -52,7 +53,8 @@ def from_norse(
     modules: list[Any] = [call.module for call in traced.calls]
     dts = [float(m.dt) for m in modules if hasattr(m, "dt")]
     step = dt_ms if dt_ms is not None else 1e3 * next(iter(dts), 1e-3)
-    return torch_reader.read(reader, traced, dt_ms=step, max_input=max_input, name=name)
+    inputs: dict[str, Any] = {"max_input": max_input, "input_bits": input_bits}
+    return torch_reader.read(reader, traced, dt_ms=step, name=name, **inputs)
 
 
 def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> TorchReader:

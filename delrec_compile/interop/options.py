@@ -29,7 +29,10 @@ class ImportOption:
 
 OPTIONS = (
     ImportOption("dt_ms", float, EVERY, "Length of a step in ms, if the source does not state it."),
-    ImportOption("max_input", int, EVERY, "Largest input count; 1 for spikes [31]."),
+    ImportOption("max_input", float, EVERY, "Largest input; 1 for spikes [31, of real values 1]."),
+    ImportOption(
+        "input_bits", int, EVERY, "Real inputs, rounded to so many bits after the point [counts]."
+    ),
     ImportOption("name", str, EVERY, "Name of the network [that of its file]."),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from delrec_compile.errors import DelrecError, NetworkError, UnsupportedError
 from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, Part
@@ -22,10 +23,11 @@ def planned(
     names: Sequence[tuple[str, str]],
     chain: Chain,
     refusals: Mapping[str, UnsupportedError],
-    max_input: int = 31,
+    inputs: Mapping[str, Any] | None = None,
     keeps_grid: bool = False,
 ) -> Plan:
-    """The plan of a model. names: name and kind of each part, in order; refusals: by name.
+    """The plan of a model. names: name and kind of each part, in order; refusals: by name. inputs:
+    max_input and input_bits.
 
     Where no part is refused, the chain is made a network and frozen, which may refuse how parts follow
     each other, or weights too large for exact sums. keeps_grid: weights that are on a grid stay there.
@@ -34,7 +36,7 @@ def planned(
     if not refused:
         last = names[-1][0] if names else ""
         try:
-            network = chain.network(max_input=max_input)
+            network = chain.network(**(inputs or {}))
             if not (keeps_grid and grid.exact(network)):
                 grid.snap(network)
         except NetworkError as error:

@@ -44,7 +44,8 @@ def from_snntorch(
     input_shape: tuple[int, ...] | None = None,
     takes_sequences: bool = False,
     dt_ms: float = 10.0,
-    max_input: int = 31,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     name: str = "network",
 ) -> Imported:
     """A model of snnTorch as a frozen network. Its state is reset.
@@ -59,7 +60,8 @@ def from_snntorch(
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
     reader = reader_of(module, input_shape=input_shape, takes_sequences=takes_sequences)
-    return torch_reader.read(reader, dt_ms=dt_ms, max_input=max_input, name=name)
+    inputs: dict[str, Any] = {"max_input": max_input, "input_bits": input_bits}
+    return torch_reader.read(reader, dt_ms=dt_ms, name=name, **inputs)
 
 
 def reader_of(

@@ -63,8 +63,8 @@ class Reader:
 
         module = importlib.import_module(f"delrec_compile.interop.{self.module}")
         shaped = {k: v for k, v in options.items() if k in ("input_shape", "takes_sequences")}
-        most = options.get("max_input", 31)
-        return torch_reader.plan(module.reader_of(model, **shaped), source, most)
+        inputs = {k: v for k, v in options.items() if k in ("max_input", "input_bits")}
+        return torch_reader.plan(module.reader_of(model, **shaped), source, inputs)
 
     def load(self) -> Callable[..., Imported]:
         """The function, with its module imported."""

@@ -32,7 +32,8 @@ def from_spikingjelly(
     *,
     input_shape: tuple[int, ...] | None = None,
     dt_ms: float = 10.0,
-    max_input: int = 31,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     name: str = "network",
 ) -> Imported:
     """A model of SpikingJelly as a frozen network. Its state is reset.
@@ -45,7 +46,8 @@ def from_spikingjelly(
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
     reader = reader_of(module, input_shape=input_shape)
-    return torch_reader.read(reader, dt_ms=dt_ms, max_input=max_input, name=name)
+    inputs: dict[str, Any] = {"max_input": max_input, "input_bits": input_bits}
+    return torch_reader.read(reader, dt_ms=dt_ms, name=name, **inputs)
 
 
 def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> TorchReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,8 +95,8 @@ def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Im
     )
 
 
-def plan(reader: TorchReader, source: str, max_input: int = 31) -> Plan:
-    """What each module becomes, or why it is refused."""
+def plan(reader: TorchReader, source: str, inputs: Mapping[str, Any] | None = None) -> Plan:
+    """What each module becomes, or why it is refused. inputs: max_input and input_bits."""
     traced = reader.trace()
     own = _assembled(reader, traced)
     refusals = own.refusals
@@ -105,7 +105,7 @@ def plan(reader: TorchReader, source: str, max_input: int = 31) -> Plan:
     for name, why in traced.faults:
         refusals.setdefault(name, UnsupportedError(why))
     names = [(call.name, kind_of(call.module)) for call in traced.calls]
-    return planned(source, reader.model.name, names, own.chain, refusals, max_input)
+    return planned(source, reader.model.name, names, own.chain, refusals, inputs)
 
 
 def output_remarks(model: TorchModel) -> list[str]:

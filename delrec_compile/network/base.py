@@ -89,6 +89,8 @@ class BaseNetwork(ABC, Generic[L, R]):
         whole = 1 <= self.max_input <= MAX_INPUT and int(self.max_input) == self.max_input
         if self.real_input is None and not whole:
             raise NetworkError(f"max_input is {self.max_input}; allowed: 1 to {MAX_INPUT}")
+        kind = int if self.real_input is None else float
+        object.__setattr__(self, "max_input", kind(self.max_input))
         if self.labels and len(self.labels) != self.readout.size:
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
         object.__setattr__(self, "notes", _json_ready(self.notes))

@@ -47,7 +47,8 @@ def from_checkpoint(
     reset: str | None = None,
     sigma: float = 0.0,
     dt_ms: float | None = None,
-    max_input: int = 31,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     name: str = "network",
 ) -> Imported:
     """A checkpoint of the authors' code as a frozen network; it is read without running code.
@@ -79,7 +80,12 @@ def from_checkpoint(
     step = taken.dt_ms if dt_ms is None else dt_ms
     try:
         network = chain.network(
-            dt_ms=step, max_input=max_input, name=name, notes=notes, decision=taken.decision
+            dt_ms=step,
+            max_input=max_input,
+            input_bits=input_bits,
+            name=name,
+            notes=notes,
+            decision=taken.decision,
         )
     except NetworkError as error:
         raise CheckpointError(f"{path}: {error}") from error

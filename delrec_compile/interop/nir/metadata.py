@@ -16,7 +16,8 @@ FORMAT = "delrec.nir/1"
 # entry -> its type as text, and a test for it
 KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "dt_ms": ("a number", lambda v: _number(v)),
-    "max_input": ("an integer", lambda v: _number(v) and v % 1 == 0),
+    "max_input": ("a number", lambda v: _number(v)),
+    "input_bits": ("an integer", lambda v: _number(v) and v % 1 == 0),
     "labels": ("a list of text", lambda v: _listed(v, str | int | float)),
     "name": ("text", lambda v: isinstance(v, str)),
     "notes": ("an object", lambda v: isinstance(v, dict)),

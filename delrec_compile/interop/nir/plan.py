@@ -27,7 +27,8 @@ def plan_nir(
     time_unit: str | None = None,
     loop_step: bool | None = None,
     round_delays: bool = False,
-    max_input: int | None = None,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     **_: Any,
 ) -> Plan:
     """The plan of a graph, or of the file at a path. Options as in `from_nir`.
@@ -50,8 +51,11 @@ def plan_nir(
         return Plan(source, FORM, tuple(_unread(names, error)), tuple(remarks))
     refusals: Refusals = {}
     reader.remarks += remarks
-    most = own.get("max_input", 31) if max_input is None else max_input
-    made = planned(source, FORM, names, reader.chain(refusals), refusals, most, bool(own))
+    inputs = {
+        "max_input": own.get("max_input") if max_input is None else max_input,
+        "input_bits": own.get("input_bits") if input_bits is None else input_bits,
+    }
+    made = planned(source, FORM, names, reader.chain(refusals), refusals, inputs, bool(own))
     inside = {n: stop.name for stop in reader.walk.stops for path in stop.loops for n in path[:-1]}
     rows = [
         replace(row, becomes=f"recurrence of {inside[row.name]}")

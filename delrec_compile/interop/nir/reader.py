@@ -32,7 +32,8 @@ def from_nir(
     time_unit: str | None = None,
     loop_step: bool | None = None,
     round_delays: bool = False,
-    max_input: int | None = None,
+    max_input: float | None = None,
+    input_bits: int | None = None,
     name: str | None = None,
 ) -> Imported:
     """A NIR graph (of the package `nir`, or the path of its file) as a frozen network.
@@ -45,8 +46,8 @@ def from_nir(
     loop_step: the edge that closes a cycle takes a step of its own, in addition to a Delay: a spike
     at t arrives at t + 1 + delay. False: only the Delay counts, and must be a step or more.
     round_delays: round delays to whole steps; by default other delays are refused.
-    Defaults of loop_step, max_input and name: the metadata of this project's graphs, else True, 31
-    and "network".
+    Defaults of loop_step, max_input, input_bits and name: the metadata of this project's graphs, else
+    True, 31 (of real inputs 1), None and "network".
 
     Raises UnsupportedError, with the node's name, for what networks do not have.
     """
@@ -61,7 +62,8 @@ def from_nir(
         chain = reader.chain()
     network = chain.network(
         dt_ms=dt_ms,
-        max_input=own.get("max_input", 31) if max_input is None else max_input,
+        max_input=own.get("max_input") if max_input is None else max_input,
+        input_bits=own.get("input_bits") if input_bits is None else input_bits,
         labels=tuple(own.get("labels", ())),
         name=own.get("name", "network") if name is None else name,
         decision=own.get("decision"),

@@ -240,6 +240,7 @@ def _metadata(network: Network) -> dict[str, Any]:
         "format": FORMAT,
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
+        **({} if network.input_bits is None else {"input_bits": network.input_bits}),
         "labels": list(network.labels),
         "name": network.name,
         "notes": dict(network.notes),

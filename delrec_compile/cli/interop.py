@@ -89,11 +89,13 @@ def import_(
 
     _check_numbers(options, density, inputs)
     options["input_shape"] = _shape(options["input_shape"])
+    options["grid"] = _grid(options["grid"])
     if dry_run:
         _plan(source, options, as_json)
         return
     path = _checked_output(out, force, options["name"])
     checking = {"steps": check, "density": density, "allow_silent": allow_silent}
+    checking["chooses_grid"] = options["grid"] is None
     result = _convert(source, path, options, inputs, checking)
     if as_json:
         print_json("import", **result)
@@ -120,8 +122,11 @@ def _convert(
         if checking["steps"]:
             say("comparing spikes")
             x = None if events is None else _sequences(events, CHECKED)
-            spikes, before = verify(imported, source, x=x, **checking)
-            verdict = {**spikes.as_dict(), "differing_before_freezing": before}
+            found = verify(imported, source, x=x, **checking)
+            imported = found.imported
+            network = with_reading(imported.network, inputs.reading)
+            verdict = {**found.check.as_dict(), "differing_before_freezing": found.before_freezing}
+            verdict |= {"differing_on_int16": found.on_int16}
             verdict |= {"layers": list(imported.names), "random": events is None}
         accuracy = None if events is None else _accuracy(network, events)
     checkpoint.save(checkpoint.named_after(network, out), out)
@@ -191,6 +196,9 @@ def _check_numbers(options: dict[str, Any], density: float | None, inputs: Input
 def _result(
     out: Path, imported: Imported, verdict: dict[str, Any] | None, accuracy: float | None
 ) -> dict[str, Any]:
+    from delrec_compile.network.grid import grids, row_bytes
+    from delrec_compile.network.grid_choice import wide_layers
+
     network = imported.network
     return {
         "path": str(out),
@@ -200,6 +208,10 @@ def _result(
         "outputs": network.outputs,
         "recurrences": [r.recurrence.name if r.recurrence else None for r in network.layers],
         "dt_ms": network.dt_ms,
+        "grids": list(grids(network)),
+        "wide_layers": list(wide_layers(network)),
+        "row_bytes": row_bytes(network),
+        "row_bytes_int16": row_bytes(network, 16),
         "remarks": list(imported.remarks),
         "check": verdict,
         "accuracy": accuracy,
@@ -218,6 +230,8 @@ def _print_import(result: dict[str, Any]) -> None:
     check = result["check"]
     if check:
         _print_check(check)
+    if result["wide_layers"]:
+        _print_grid(result)
     silent = check is not None and not check["spikes"]
     if result["accuracy"] is not None and not silent:
         show(f"accuracy {result['accuracy']:.1%}")
@@ -235,7 +249,7 @@ def _print_check(check: dict[str, Any]) -> None:
     )
     each = [f"{_name(names, i)} {rate:.2%}" for i, rate in enumerate(firing["rates"])]
     show(f"neurons that fire in a step: {', '.join(each)}")
-    if check["differing_before_freezing"] is not None:
+    if check["differing_before_freezing"] is not None and check["differing"]:
         show(
             f"note: {check['differing_before_freezing']:,} differ before its weights go onto the "
             "grid of exact sums; a smaller --max-input gives a finer grid"
@@ -244,6 +258,19 @@ def _print_check(check: dict[str, Any]) -> None:
         show("note: it never fired on this input, so the comparison proves nothing")
     elif line := silence([i for i, n in enumerate(firing["fired"]) if not n], names):
         show(f"warning: {line}")
+
+
+def _print_grid(result: dict[str, Any]) -> None:
+    """The layers on a fine grid, what that keeps, and what it costs."""
+    check, wide = result["check"], result["row_bytes"]
+    lost = check and check["differing_on_int16"]
+    why = f"{lost:,} differ with weights of 16 bits, so " if lost else ""
+    names = [f"layer {i} (2^-{result['grids'][i]})" for i in result["wide_layers"]]
+    narrow = result["row_bytes_int16"]
+    show(
+        f"note: {why}the grid of {', '.join(names)} is fine; as integers, all weights take {wide:,} bytes "
+        f"in place of {narrow:,} ({wide / narrow:.2f} times); --grid int16 keeps them at 16 bits"
+    )
 
 
 def _name(names: list[str], i: int) -> str:
@@ -276,6 +303,14 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
     if not shape or min(shape) < 1:
         raise UsageError(f"--input-shape {text}: integers separated by x, such as 2x34x34")
     return shape
+
+
+def _grid(name: str | None) -> str | None:
+    """The name of a grid; None for the one that the check chooses. Raises UsageError."""
+    from delrec_compile.network import grid
+    from delrec_compile.network.grid_choice import checked
+
+    return None if name is None or checked(name) == grid.AUTO else name
 
 
 def export_nir(network: Network, out: Path, force: bool, as_json: bool) -> None:

@@ -15,7 +15,8 @@ class ImportOption:
     """A keyword argument of some readers.
 
     kind: type of its value; tuple: a shape, on the command line as 2x34x34; list: texts, one for
-    each time that it is given. readers: their names.
+    each time that it is given. readers: their names; none for an option of every import, which no reader
+    sees.
     help: help text of the command line, which lacks an option without one. flags: names on the
     command line, where they are not that of the argument.
     """
@@ -34,6 +35,13 @@ OPTIONS = (
         "input_bits", int, EVERY, "Real inputs, rounded to so many bits after the point [counts]."
     ),
     ImportOption("name", str, EVERY, "Name of the network [that of its file]."),
+    ImportOption(
+        "grid",
+        str,
+        (),
+        "Grid of the weights: int16, fine (up to 24 bits), or auto: fine for the layers in which the check "
+        "then finds fewer spikes lost [auto].",
+    ),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."
     ),

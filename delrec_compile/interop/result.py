@@ -11,14 +11,18 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network import checkpoint
+from delrec_compile.network import checkpoint, grid_choice
 from delrec_compile.network.drive import drive
+from delrec_compile.network.grid import AUTO, snap
 from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import FOREIGN_MARGIN
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
 from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
+
+
+STEPS, BATCH = 200, 4  # of a check
 
 
 class Model(Protocol):
@@ -90,10 +94,27 @@ class Imported:
         network, unfrozen = (checkpoint.named_after(n, path) for n in (self.network, self.unfrozen))
         return replace(self, network=network, unfrozen=unfrozen)
 
+    def on_grid(self, grid: str, x: F32 | None = None) -> Imported:
+        """The same with its weights on another grid: `int16`, `fine`, or `auto`.
+
+        auto: `fine` for the layers that then lose fewer spikes on x (T, batch, inputs), random counts
+        by default. Raises UsageError for another name, NetworkError for sums too large for any grid.
+        """
+        if grid_choice.checked(grid) != AUTO:
+            return replace(self, network=snap(self.unfrozen, grid))
+        if x is None:
+            x = random_counts(self.network, STEPS, BATCH, 0)
+
+        def differing(network: Network) -> int:
+            return replace(self, network=network).check(x=x).differing
+
+        network = grid_choice.choose(self.unfrozen, self.network, differing)
+        return replace(self, network=network)
+
     def check(
         self,
-        steps: int = 200,
-        batch: int = 4,
+        steps: int = STEPS,
+        batch: int = BATCH,
         seed: int = 0,
         x: F32 | None = None,
         frozen: bool = True,

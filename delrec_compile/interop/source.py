@@ -87,13 +87,17 @@ def import_model(source: Any, **options: Any) -> Imported:
     source: a .nir file, a .pth or .pt checkpoint of the authors' code, the text `module:function`
     of a function that returns a model (its code is run), a live module of SpikingJelly, snnTorch or
     Norse, or a NIR graph. options: those of `from_nir`, `from_checkpoint`, `from_spikingjelly`,
-    `from_snntorch` or `from_norse`, whichever reads it; None means its default.
+    `from_snntorch` or `from_norse`, whichever reads it, and `grid`: see `Imported.on_grid`; None means
+    the default.
 
     Raises CheckpointError for an unreadable file, UnsupportedError for what networks do not have, by
     its name in the model, and UsageError for options that this source does not take.
     """
     reader, model = _opened(source)
-    made = reader.read(model, _chosen(options))
+    chosen = _chosen(options)
+    grid = chosen.pop("grid", None)
+    made = reader.read(model, chosen)
+    made = made if grid is None else made.on_grid(grid)
     return made.named_after(model) if isinstance(model, Path) else made
 
 
@@ -105,7 +109,9 @@ def plan_import(source: Any, **options: Any) -> Plan:
     """
     reader, model = _opened(source)
     named = source if isinstance(source, str | os.PathLike) else type(source).__name__
-    return reader.plan(model, str(named), _chosen(options))
+    chosen = _chosen(options)
+    chosen.pop("grid", None)
+    return reader.plan(model, str(named), chosen)
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:

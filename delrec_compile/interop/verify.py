@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ParityError
-from delrec_compile.interop.result import Imported, SpikeCheck, random_counts
+from delrec_compile.interop.result import BATCH, Imported, Model, SpikeCheck, random_counts
+from delrec_compile.network.grid import AUTO
 
-BATCH = 4
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a check found. imported: with the grid that the check chose; check: of its network.
+
+    before_freezing: spikes that differ before freezing; None if all agree then or there is no model to
+    run. on_int16: those that differ with weights of 16 bits, where the grid became finer; else None.
+    """
+
+    imported: Imported
+    check: SpikeCheck
+    before_freezing: int | None = None
+    on_int16: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """A model whose spikes on the inputs of a check are known."""
+
+    model: Model
+    heard: list[F32]
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def spikes(self, x: F32) -> list[F32]:
+        return self.heard
 
 
 def verify(
@@ -18,22 +48,26 @@ def verify(
     x: F32 | None = None,
     density: float | None = None,
     allow_silent: bool = False,
-) -> tuple[SpikeCheck, int | None]:
-    """The check of the frozen network, and the number of spikes that differ before freezing.
+    chooses_grid: bool = True,
+) -> Verdict:
+    """The check of the frozen network, on the grid that it needs.
 
-    x, density: as in `Imported.check`. The number is None if all spikes agree or there is no model to
-    run. Raises ParityError if spikes differ by more than rounding before freezing: the network is not
-    the same model; and if no neuron fires, unless allow_silent: then nothing is proven.
+    x, density: as in `Imported.check`. chooses_grid: whether layers get the fine grid where fewer spikes
+    then differ. Raises ParityError if spikes differ by more than rounding before freezing: the network
+    is not the same model; and if no neuron fires, unless allow_silent: then nothing is proven.
     """
     given = x is not None
     if x is None:
         x = random_counts(imported.network, steps, batch, 0, density)
-    check = imported.check(x=x)
+    once = imported
+    if imported.model is not None:
+        once = replace(imported, model=_Heard(imported.model, imported.model.spikes(x)))
+    check, before = once.check(x=x), None
     if check.differing and imported.model is not None:
-        unfrozen = imported.check(x=x, frozen=False)
+        unfrozen = once.check(x=x, frozen=False)
         _require_same_model(source, unfrozen)
-        return check, unfrozen.differing
-    if check.firing.silent and not allow_silent:
+        before = unfrozen.differing
+    elif check.firing.silent and not allow_silent:
         what = "the samples" if given else "random inputs"
         raise ParityError(
             f"{source}: no neuron fires in {check.steps} steps of {what} ({check.density:.1%} of the "
@@ -41,7 +75,11 @@ def verify(
             "(--input, --density, a larger --check), or check its scales of weights and time. "
             "Nothing was written; --allow-silent writes it anyway"
         )
-    return check, None
+    finer = once.on_grid(AUTO, x) if check.differing and chooses_grid else once
+    if finer.network is once.network:
+        return Verdict(imported, check, before)
+    chosen = replace(imported, network=finer.network)
+    return Verdict(chosen, finer.check(x=x), before, check.differing)
 
 
 def _require_same_model(source: str, check: SpikeCheck) -> None:

@@ -100,12 +100,13 @@ def row_bits(rows: F32, q: int | None) -> int:
     return 16 if fits else 32
 
 
-def row_bytes(network: Network) -> tuple[int, ...]:
-    """Bytes of the weight rows of each layer, readout last, where they are held as integers."""
+def row_bytes(network: Network, bits: int | None = None) -> int:
+    """Bytes of all weight rows where they are held as integers. bits: of each; None: as they need."""
     parts: list[Layer | Readout] = [*network.layers, network.readout]
-    return tuple(
-        sum(rows.size * row_bits(rows, q) // 8 for rows in weight_rows(part))
+    return sum(
+        rows.size * (bits or row_bits(rows, q)) // 8
         for part, q in zip(parts, grids(network), strict=True)
+        for rows in weight_rows(part)
     )
 
 

@@ -89,7 +89,7 @@ def test_the_fine_grid_uses_the_bits_that_sums_leave() -> None:
         assert q16 is not None
         assert q > q16
         assert {row_bits(rows, q) for rows in weight_rows(part)} == {32}
-    assert row_bytes(fine) == tuple(2 * size for size in row_bytes(coarse))
+    assert row_bytes(fine) == 2 * row_bytes(coarse) == 2 * row_bytes(fine, 16)
     assert not exact(replace(fine, max_input=31))
 
 

@@ -268,8 +268,8 @@ def _print_grid(result: dict[str, Any]) -> None:
     names = [f"layer {i} (2^-{result['grids'][i]})" for i in result["wide_layers"]]
     narrow = result["row_bytes_int16"]
     show(
-        f"note: {why}the grid of {', '.join(names)} is fine; as integers, all weights take {wide:,} bytes "
-        f"in place of {narrow:,} ({wide / narrow:.2f} times); --grid int16 keeps them at 16 bits"
+        f"note: {why}the grid of {', '.join(names)} is fine; as integers, all weights take {wide:,} "
+        f"bytes in place of {narrow:,} ({wide / narrow:.2f} times); --grid int16 keeps them at 16 bits"
     )
 
 

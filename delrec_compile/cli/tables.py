@@ -38,20 +38,8 @@ def _text(value: str, style: str = "") -> Text:
 
 def network_table(summary: dict[str, Any]) -> Table:
     """Layers of a network. summary: see `network.summary.inspect`."""
-    rows = [
-        (
-            f"layer {i}",
-            f"{x['inputs']} -> {x['neurons']}",
-            x["recurrence"] or "-",
-            f"{x['recurrent_parameters']:,}",
-            str(x["max_delay"]) if x["recurrence"] else "-",
-        )
-        for i, x in enumerate(summary["layers"])
-    ]
-    last = summary["layers"][-1]["neurons"]
-    rows.append(("readout", f"{last} -> {summary['outputs']}", "-", "-", "-"))
-    columns = ("", "size", "recurrence", "recurrent parameters", "longest delay")
-    return table(f"network {summary['name']}", columns, rows)
+    rows = report.network_rows(summary)
+    return table(f"network {summary['name']}", report.NETWORK_COLUMNS, rows)
 
 
 def parity_table(checks: Sequence[dict[str, Any]]) -> Table:

@@ -46,6 +46,9 @@ def train(
     max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
+    grid: Annotated[
+        str | None, typer.Option(help="Grid of the weights: int16 (default), fine or auto.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Torch device: cpu (default) or cuda.")] = None,
     name: Name = None,
     config: Config = None,
@@ -61,6 +64,7 @@ def train(
 
     flags: dict[str, Any] = {"recurrence": recurrence, "hidden": hidden, "kernel": kernel}
     flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
+    flags |= {"grid": grid}
     recipe = TrainConfig.with_options(options or (), config, **flags)
     result, files = _fit(
         data, out, recipe, name=_name(name, out), log=log, plots=plots, resume=resume, force=force

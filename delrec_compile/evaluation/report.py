@@ -16,6 +16,7 @@ from delrec_compile.system.files import write_atomic
 from delrec_compile.targets.profile import Memory
 
 Rows = Iterable[Sequence[str]]
+NETWORK_COLUMNS = ("", "size", "recurrence", "recurrent parameters", "longest delay", "grid")
 PARITY_COLUMNS = ("engine", "spikes compared", "differing", "worst membrane error", "accuracy")
 BENCH_COLUMNS = ("engine", "us per step", "times ours")
 
@@ -30,6 +31,7 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     checks, bench = proof.checks, proof.bench
     title = parity_title(checks)
     parts = [f"# {summary['name']}", *network_lines(summary), ""]
+    parts += [*markdown.table(NETWORK_COLUMNS, network_rows(summary), right=False), ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]
     parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
     if quiet := silence_lines(checks):
@@ -96,6 +98,27 @@ def network_lines(summary: dict[str, Any]) -> list[str]:
         f"state of one stream: {state['artifact']:,} bytes compiled, {state['onnx']:,} in ONNX",
         f"step of {summary['dt_ms']:g} ms; {sums}",
     ]
+
+
+def network_rows(summary: dict[str, Any]) -> Rows:
+    """A row of NETWORK_COLUMNS for each layer, the readout last."""
+    for i, x in enumerate(summary["layers"]):
+        size, longest = f"{x['inputs']} -> {x['neurons']}", str(x["max_delay"])
+        own = ("-", "0", "-")
+        if x["recurrence"]:
+            own = (x["recurrence"], f"{x['recurrent_parameters']:,}", longest)
+        yield (f"layer {i}", size, *own, _grid(x))
+    last = summary["layers"][-1]["neurons"]
+    yield ("readout", f"{last} -> {summary['outputs']}", "-", "-", "-", _grid(summary["readout"]))
+
+
+def _grid(part: dict[str, Any]) -> str:
+    """The step of the weights' grid, and their bits where they are not 16."""
+    if part["grid"] is None:
+        return "-"
+    return f"2^-{part['grid']}" + (
+        "" if part["weight_bits"] == 16 else f", {part['weight_bits']} bits"
+    )
 
 
 def parity_title(checks: Iterable[dict[str, Any]]) -> str:

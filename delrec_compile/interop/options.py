@@ -39,8 +39,8 @@ OPTIONS = (
         "grid",
         str,
         (),
-        "Grid of the weights: int16, fine (up to 24 bits), or auto: fine for the layers in which the check "
-        "then finds fewer spikes lost [auto].",
+        "Grid of the weights: int16, fine (up to 24 bits), or auto: fine for the layers with which the "
+        "check finds fewer spikes lost [auto].",
     ),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."

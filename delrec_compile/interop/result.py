@@ -21,7 +21,6 @@ from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
-
 STEPS, BATCH = 200, 4  # of a check
 
 

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from delrec_compile.network import checkpoint
-from delrec_compile.network.grid import grids
-from delrec_compile.network.model import Layer, Network
+from delrec_compile.network.grid import grids, row_bits, weight_rows
+from delrec_compile.network.model import Layer, Network, Readout
 from delrec_compile.network.onnx_step.schema import schema_of, state_abi
 from delrec_compile.network.state import past, present
 
@@ -33,6 +33,7 @@ def inspect(network: Network) -> dict[str, Any]:
             "kind": network.readout.kind,
             "beta": network.readout.beta,
             "decision": network.readout.decision,
+            **_weights(network.readout, of_parts[-1]),
         },
         "parameters": network.parameters(),
         "recurrent_parameters": recurrent,
@@ -56,8 +57,14 @@ def _layer(layer: Layer, grid: int | None) -> dict[str, Any]:
         "recurrent_parameters": r.parameters if r else 0,
         "max_delay": r.depth - 1 if r else 0,
         **layer.neuron.summary(),
-        "grid": grid,
+        **_weights(layer, grid),
     }
+
+
+def _weights(part: Layer | Readout, grid: int | None) -> dict[str, Any]:
+    """The grid, and the bits of integers that hold the weights; None where sums round."""
+    bits = [row_bits(rows, grid) for rows in weight_rows(part)]
+    return {"grid": grid, "weight_bits": None if grid is None else max(bits)}
 
 
 def _onnx_ports(network: Network) -> dict[str, Any]:

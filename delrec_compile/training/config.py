@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import UsageError
+from delrec_compile.network.grid import AUTO, GRIDS
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.readout import DECISIONS
@@ -43,6 +44,7 @@ _CHOICES |= {
     "surrogate": tuple(SURROGATES),
     "schedule": ("onecycle", "cosine", "constant"),
     "spread": ("shared", "learned"),
+    "grid": (AUTO, *GRIDS),
 }
 _MINIMUM = {
     "hidden": 1,
@@ -122,6 +124,8 @@ class TrainConfig:
     dt_ms: float = 10.0
     group: int = 5  # units summed into one input channel
     threads: int = 1  # threads of torch; results depend on it in the last bit
+    # of the frozen weights: "int16", "fine", or "auto", fine for the layers that then lose fewer spikes
+    grid: str = "int16"
     device: str = "cpu"  # device of torch, such as cuda
 
     def __post_init__(self) -> None:

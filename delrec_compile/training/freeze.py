@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,13 @@ import numpy.typing as npt
 from torch import Tensor
 
 from delrec_compile.aliases import F32
-from delrec_compile.network import grid
+from delrec_compile.network import grid, grid_choice
+from delrec_compile.network.classify import layer_spikes
 from delrec_compile.network.model import Layer, Lif, Network
 from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.training.model import SpikingNet
+
+Counts = npt.NDArray[np.uint8]
 
 
 def fold(
@@ -35,9 +38,30 @@ def fold(
     return Network(layers, readout, dt_ms, max_input, labels, name, dict(notes or {}))
 
 
-def frozen(net: SpikingNet, **options: Any) -> Network:
-    """`fold`, then weights on the grid of exact sums: the form that is saved and measured."""
-    return grid.snap(fold(net, **options))
+def frozen(net: SpikingNet, counts: Counts | None = None, **options: Any) -> Network:
+    """`fold`, then weights on the grid of exact sums: the form that is saved and measured.
+
+    counts: samples (n, T, channels), by whose spikes the grid `auto` is chosen; without them it is
+    `int16`.
+    """
+    folded, name = fold(net, **options), net.config.grid
+    if name != grid.AUTO:
+        return grid.snap(folded, name)
+    coarse = grid.snap(folded)
+    return (
+        coarse if counts is None else grid_choice.choose(folded, coarse, _against(folded, counts))
+    )
+
+
+def _against(network: Network, counts: Counts) -> Callable[[Network], int]:
+    """Number of spikes of another network on the samples that differ from this one's."""
+    wanted = list(layer_spikes(network, counts))
+
+    def differing(other: Network) -> int:
+        pairs = zip(layer_spikes(other, counts), wanted, strict=True)
+        return sum(int((spikes != own).sum()) for spikes, own in pairs)
+
+    return differing
 
 
 def _fold_layer(layer: Any) -> Layer:

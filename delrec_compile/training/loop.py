@@ -95,6 +95,7 @@ def _frozen(run: _Run) -> Network:
     }
     return frozen(
         net,
+        run.sets.valid.counts[:EVALUATION_BATCH],
         dt_ms=train.dt_ms,
         max_input=_max_input(run.sets),
         labels=train.keys or (),

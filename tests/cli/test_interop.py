@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def soft():
 def dead():
     return nn.Sequential(nn.Linear(4, 4), snntorch.Leaky(beta=0.5, threshold=1e3, init_hidden=True))
 
+def chaotic():
+    torch.manual_seed(3)
+    neurons = snntorch.RLeaky(beta=0.9, linear_features=100, init_hidden=True)
+    with torch.no_grad():
+        neurons.recurrent.weight.mul_(12)
+    return nn.Sequential(nn.Linear(20, 100), neurons)
+
 def leaves():
     raise SystemExit(7)
 
@@ -72,6 +80,19 @@ def text():
 def here(tmp_path: Path) -> Path:
     (tmp_path / "my.py").write_text(MODEL)
     return tmp_path
+
+
+def test_a_chaotic_recurrence_keeps_its_spikes(here: Path) -> None:
+    """By its grid, which is told with its bytes; with 16 bits it loses some."""
+    text = ["import", "my:chaotic", "--max-input", "1"]
+    told = ok(*text, "-o", "a.safetensors", cwd=here)
+    assert re.search(r"note: [\d,]+ differ with weights of 16 bits, so the grid of layer 0 ", told)
+    again = json.loads(ok(*text, "-o", "b.safetensors", "--grid", "int16", "--json", cwd=here))
+    assert again["check"]["differing"] > 0
+    assert (again["check"]["differing_on_int16"], again["wide_layers"]) == (None, [])
+    assert again["row_bytes"] == again["row_bytes_int16"]
+    wrong = [*text, "-o", "c.safetensors", "--grid", "x"]
+    assert "allowed: auto, int16, fine" in refused(2, *wrong, cwd=here)
 
 
 def test_nir_out_and_in_again(tmp_path: Path) -> None:

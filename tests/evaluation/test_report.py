@@ -37,6 +37,27 @@ SUMMARY = {
     "state_bytes": {"artifact": 64, "onnx": 128},
     "dt_ms": 10.0,
     "exact": True,
+    "outputs": 20,
+    "layers": [
+        {
+            "inputs": 9,
+            "neurons": 256,
+            "recurrence": None,
+            "max_delay": 0,
+            "grid": 16,
+            "weight_bits": 16,
+        },
+        {
+            "inputs": 256,
+            "neurons": 30,
+            "recurrence": "conv_delay",
+            "recurrent_parameters": 1_033,
+            "max_delay": 31,
+            "grid": 19,
+            "weight_bits": 32,
+        },
+    ],
+    "readout": {"grid": None, "weight_bits": None},
 }
 
 
@@ -45,6 +66,9 @@ def test_the_report_holds_parity_and_times(tmp_path: Path) -> None:
     report.write_report(Artifact(tmp_path, typed()), SUMMARY, proof)
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# net\n5,000 parameters, 259 of them recurrent (99.6% fewer than")
+    assert "| layer 0 | 9 -> 256 | - | 0 | - | 2^-16 |" in text
+    assert "| layer 1 | 256 -> 30 | conv_delay | 1,033 | 31 | 2^-19, 32 bits |" in text
+    assert "| readout | 30 -> 20 | - | - | - | - |" in text
     assert "## Parity with PyTorch" in text
     assert "| portable_c | 2,000 | 0 | 0 | 90.0% |" in text
     assert "| PyTorch, torch.compile, 64 streams | 30.00 | 20.0x |" in text

@@ -33,3 +33,11 @@ def test_state_is_counted_in_both_forms() -> None:
 
 def test_without_recurrence_nothing_is_saved() -> None:
     assert inspect(cases.network("feed_forward"))["saving"] == 0
+
+
+def test_a_fine_grid_is_told_with_its_bits() -> None:
+    fine, coarse, rounding = (inspect(cases.network(n)) for n in ("fine", "mixed", "off_grid"))
+    assert {layer["weight_bits"] for layer in fine["layers"]} == {32}
+    assert (fine["readout"]["grid"], fine["readout"]["weight_bits"]) == (22, 32)
+    assert coarse["layers"][0]["weight_bits"] == coarse["readout"]["weight_bits"] == 16
+    assert {(x["grid"], x["weight_bits"]) for x in rounding["layers"]} == {(None, None)}

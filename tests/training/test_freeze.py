@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fixtures.chaos import INPUTS, chaotic
 from fixtures.training import small, toy_sets
 
 from delrec_compile.network import grid
 from delrec_compile.network.classify import classify, outputs
+from delrec_compile.network.grid_choice import wide_layers
+from delrec_compile.training import freeze
 from delrec_compile.training.freeze import fold
 from delrec_compile.training.model import SpikingNet, class_scores
 
@@ -59,3 +62,15 @@ def test_the_frozen_network_is_the_trained_net(options: dict[str, Any]) -> None:
     ).mean() > 0.95
     snapped = grid.snap(network)
     assert (classify(snapped, counts) == classify(network, counts)).mean() > 0.95
+
+
+@pytest.mark.parametrize(("name", "wide"), [("int16", ()), ("fine", (1,)), ("auto", (1,))])
+def test_weights_go_onto_the_grid_of_the_config(
+    name: str, wide: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chaotic recurrence loses spikes with 16 bits: `auto` sees it on the samples."""
+    monkeypatch.setattr(freeze, "fold", lambda net, **options: chaotic())
+    net = SpikingNet(12, 3, small(grid=name))
+    counts = (np.random.default_rng(1).random((4, 60, INPUTS)) < 0.3).astype(np.uint8)
+    assert wide_layers(freeze.frozen(net, counts)) == wide
+    assert wide_layers(freeze.frozen(net)) == (wide if name == "fine" else ())

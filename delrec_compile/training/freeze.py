@@ -16,7 +16,7 @@ from delrec_compile.network.model import Layer, Lif, Network
 from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.training.model import SpikingNet
 
-Counts = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.uint8] | F32
 
 
 def fold(

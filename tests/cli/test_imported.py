@@ -49,7 +49,10 @@ def test_a_fine_grid_tells_why_and_at_what_cost(capsys: pytest.CaptureFixture[st
     text = shown(RESULT, capsys)
     assert "1 -> 128 (dense) -> 128 -> 1" in text
     assert "neurons that fire in a step: rlif1 28.00%, layer 1 25.00%" in text
-    assert "note: 11,996 differ with weights of 16 bits, so the grid of layer 0 (2^-19) is fine" in text
+    assert (
+        "note: 11,996 differ with weights of 16 bits, so the grid of layer 0 (2^-19) is fine"
+        in text
+    )
     assert "300 bytes in place of 200 (1.50 times)" in text
     assert "before its weights" not in text  # nothing differs
 
@@ -57,6 +60,6 @@ def test_a_fine_grid_tells_why_and_at_what_cost(capsys: pytest.CaptureFixture[st
 def test_a_grid_of_16_bits_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
     check = {**CHECK, "differing": 7, "differing_on_int16": None}
     text = shown({**RESULT, "check": check, "wide_layers": []}, capsys)
-    assert "fine" not in text
+    assert "fine;" not in text
     assert "note: 0 differ before its weights go onto the grid" in text
     assert "the grid of layer 0" in shown({**RESULT, "check": None}, capsys)

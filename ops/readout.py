@@ -65,7 +65,10 @@ class ReadoutTile:
 
 @dataclass(frozen=True, eq=False)
 class Readout(ABC):
-    """weight: (classes, N). bias: (classes,). beta: share of the membrane left after a step.
+    """weight: (classes, N); (classes, 0) where projections of a graph make the current, see
+    `without_weight`. bias: (classes,).
+
+    beta: share of the membrane left after a step.
 
     decision: one of DECISIONS. Raises NetworkError.
 
@@ -89,8 +92,9 @@ class Readout(ABC):
     has_integer_form: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
         object.__setattr__(self, "bias", checks.vector("readout bias", self.bias))
+        if np.shape(self.weight) != (len(self.bias), 0):
+            object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
         checks.same_rows(self.weight, self.bias, "readout ")
         object.__setattr__(self, "beta", float(np.float32(self.beta)))
         if not 0.0 <= self.beta <= 1.0:
@@ -175,6 +179,11 @@ class Readout(ABC):
     def classes(self, y: F32) -> NDArray[np.int64]:
         """y: (T, batch, classes). Returns (batch,)."""
         return decide(self.decision, y)
+
+
+def without_weight(classes: int) -> F32:
+    """The weight of a readout in a graph, whose projections make the current."""
+    return np.zeros((classes, 0), np.float32)
 
 
 def healed(m: F32) -> F32:

@@ -117,6 +117,8 @@ class Manifest(CommonManifest):
 
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
+
+    populations: neurons of each that fires, by name; of a graph only, as a chain's state tells them.
     """
 
     VARIABLE = StateVariable
@@ -148,6 +150,7 @@ class Manifest(CommonManifest):
     threads: int | None = None
     shared_bytes: int | None = None
     tables: dict[str, Any] = field(default_factory=dict)
+    populations: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The object that manifest.json holds: the keys of its form, no others."""
@@ -155,6 +158,7 @@ class Manifest(CommonManifest):
         keys |= {*OPTIONAL["chip"]} if self.is_sources and self.core else set()
         keys |= {*OPTIONAL["real"]} if self.input_bits is not None else set()
         absent = {key for names in OPTIONAL.values() for key in names} - keys
+        absent |= set() if self.populations else {"populations"}
         return {k: v for k, v in super().to_json().items() if k not in absent}
 
     def sizes(self) -> dict[str, float]:
@@ -192,8 +196,8 @@ class Manifest(CommonManifest):
 
     @property
     def neurons(self) -> tuple[int, ...]:
-        """Neurons of each hidden layer."""
-        return layer_sizes(self.state)
+        """Neurons of each population that fires."""
+        return tuple(self.populations.values()) or layer_sizes(self.state)
 
     @property
     def state_bytes(self) -> int:

@@ -3,8 +3,8 @@
     phase      | from -> to                    | what happens
     -----------|-------------------------------|------------------------------------------------
     import     | ONNX -> Relax                 | every `ai.delrec` node becomes a call of its op
-    read       | Relax -> layers               | calls become the ops' own descriptions again
-    compose    | layers -> one TIR function    | each op emits its TIR; a T loop around the step
+    read       | Relax -> populations          | calls become the ops' own descriptions again
+    compose    | populations -> TIR functions  | each op emits its TIR; a T loop around the step
 
 `phases()` is the list, in order; `lower(..., dump=folder)` writes the result of each phase.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,22 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu import compose_gpu
+from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
 from delrec_compile.compiler.kernels.stack import Workspace, fitted
 from delrec_compile.errors import UnsupportedError, did_you_mean
-from delrec_compile.network.model import Layer, Maps, Readout, Synapses
+from delrec_compile.network.model import (
+    INPUT,
+    Convolution,
+    Dense,
+    Maps,
+    Network,
+    Population,
+    Projection,
+    Synapses,
+)
+from delrec_compile.network.state import HISTORY, PAST
 from delrec_compile.ops.nodes import Node
+from delrec_compile.ops.readout import without_weight
 from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, SYNAPSES
 from delrec_compile.targets.schedule import Schedule
 
@@ -41,17 +53,10 @@ DECLARED = [onnx.parser.parse_function(text) for text in FUNCTIONS]
 ATTRIBUTES = {f.name: (*f.attribute, *(a.name for a in f.attribute_proto)) for f in DECLARED}
 TVM_ATTRIBUTE = "tvm_custom"  # added by TVM's importer
 FEEDS = ("Linear", "Maps")
+JOINS = {"relax.add": "Add", "relax.concat": "Concat"}  # of currents, and of several outputs
 SYNAPSES_OF = {r.node: r for r in SYNAPSES.values()}
 NEURON_OF = {node: n for n in NEURONS.values() for node in n.nodes}
 READOUT_OF = {node: r for r in READOUTS.values() for node in r.nodes}
-
-
-@dataclass(frozen=True)
-class Graph:
-    """The layers that a Relax graph computes, as the ops describe them."""
-
-    layers: tuple[Layer, ...]
-    readout: Readout
 
 
 def lower(
@@ -87,17 +92,17 @@ def phases(
 ) -> list[tuple[str, Callable[[Any], Any]]]:
     """The phases of the lowering, in order; each takes the result of the one before it."""
 
-    def composed(graph: Graph) -> dict[str, Kernel]:
+    def composed(network: Network) -> dict[str, Kernel]:
         if generator == "cuda":
-            parts = (graph.layers, graph.readout, schedule)
-            return {n: compose_gpu(*parts, trace=n == "trace") for n in ("run", "trace")}
+            return {n: compose_gpu(network, schedule, trace=n == "trace") for n in ("run", "trace")}
         options: dict[str, Any] = {"generator": generator, "counts": counts, "grids": grids}
 
         def make(kernel: str, schedule: Schedule, workspace: Workspace) -> Kernel:
             own: dict[str, Any] = {"kernel": kernel, "workspace": workspace, **options}
-            return compose(graph.layers, graph.readout, schedule, **own)
+            return compose(network, schedule, **own)
 
-        return fitted(schedule, stack, make)
+        layered = is_layered(nodes_of(network))
+        return fitted(schedule if layered else replace(schedule, chunk=0), stack, make)
 
     return [("import", to_relax), ("read", read_graph), ("compose", composed)]
 
@@ -112,9 +117,9 @@ def to_relax(model: onnx.ModelProto) -> tvm.IRModule:
         return onnx_frontend.from_onnx(model, shape_dict=shapes, keep_params_in_input=False)
 
 
-def read_graph(module: tvm.IRModule) -> Graph:
-    """Relax calls -> layers. Raises UnsupportedError for an operator that has no op here."""
-    return _Reader(module["main"]).graph()
+def read_graph(module: tvm.IRModule) -> Network:
+    """Relax calls -> populations. Raises UnsupportedError for an operator that has no op here."""
+    return _Reader(module["main"]).network()
 
 
 # Types of the results of each op's call. -----------------------------------
@@ -133,6 +138,20 @@ def _mapped(args: list[Any], attributes: dict[str, Any]) -> Any:
     return _row(Maps.from_node_attributes(shape, attributes).size)
 
 
+def _line(depth: int, size: int) -> Any:
+    return relax.TensorType((1, depth, size), "float32")
+
+
+def _delayed(kind: type[Synapses]) -> Callable[[list[Any], dict[str, Any]], Any]:
+    """The current of synapses of a kind, from their line and constants."""
+
+    def result(args: list[Any], attributes: dict[str, Any]) -> Any:
+        shapes = [[int(extent) for extent in a.ty.shape] for a in args[1:]]
+        return _row(kind.outputs_of(shapes, attributes, _dim(args[0], 2)))
+
+    return result
+
+
 def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
     """Results of the types of these arguments."""
     if len(of) == 1:
@@ -144,8 +163,11 @@ def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
 RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
     "Linear": lambda i, _: _row(_dim(i[1], 0)),
     "Maps": _mapped,
-    **dict.fromkeys(SYNAPSES_OF, lambda i, _: _row(_dim(i[0], 2))),
+    **{node: _delayed(kind) for node, kind in SYNAPSES_OF.items()},
     "DelayPush": lambda i, _: i[0].ty,
+    "DelayLine": lambda i, _: _line(_dim(i[0], 1) + 1, _dim(i[0], 2)),
+    "DelayNow": lambda i, _: _line(1, _dim(i[0], 1)),
+    "DelayNewest": lambda i, attributes: _line(attributes["depth"][0], _dim(i[0], 2)),
     **{
         node: _like(of)
         for functions in (
@@ -214,8 +236,8 @@ class _Reader:
             name = str(value.args[0].global_symbol).removeprefix(PREFIX)
             self.nodes[var] = (name, list(value.args[1:-1]), json.loads(value.args[-1].value))
             self.order.append(var)
-        elif _called(value) == "relax.add":
-            self.nodes[var] = ("Add", list(value.args), {})
+        elif _called(value) in JOINS:
+            self.nodes[var] = (JOINS[_called(value)], list(value.args), {})
         else:
             what = _called(value) or type(value).__name__
             raise UnsupportedError(
@@ -226,44 +248,96 @@ class _Reader:
     def _source(self, value: Any) -> tuple[str, list[Any], dict[str, Any]]:
         return self.nodes[self.alias.get(value, value)]
 
-    def graph(self) -> Graph:
-        layers = []
+    def network(self) -> Network:
+        """The populations in their order, by the names of their state."""
+        populations: list[Population] = []
+        made: dict[Any, str] = {}  # name of the population that a value comes from
         for var in self.order:
             name, args, attributes = self.nodes[var]
+            node = self._node(name, args, attributes)
             if name in NEURON_OF:
-                neuron, current = NEURON_OF[name].from_node(self._node(name, args, attributes))
-                weight, bias, recurrence, maps = self._current(current)
-                layers.append(Layer(weight, bias, neuron, recurrence, maps))
+                neuron, current = NEURON_OF[name].from_node(node)
+                size = int(current.ty.shape[1])
+                own = self._named(args, f"n{len(populations)}")
+                parts = self._current(current, made)
+                populations.append(Population(own, neuron, parts.projections, parts.bias(size)))
+                made[var] = own
             elif name in READOUT_OF:
-                weight, bias, *_ = self._current(args[0])
-                node = self._node(name, args, attributes)
-                return Graph(tuple(layers), READOUT_OF[name].from_node(node, weight, bias))
-        raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
+                parts = self._current(args[0], made)
+                bias = parts.bias(int(args[0].ty.shape[1]))
+                readout = READOUT_OF[name].from_node(node, without_weight(len(bias)), bias)
+                own = self._named(args, f"out{len(populations)}")
+                populations.append(Population(own, readout, parts.projections))
+        if all(p.fires for p in populations):
+            raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
+        return Network.of(populations)
+
+    def _named(self, args: list[Any], default: str) -> str:
+        """Name of a population, from that of its state."""
+        for value in args:
+            hint = str(value.name) if isinstance(value, relax.Var) else ""
+            if value not in self.nodes and hint.startswith(PAST):
+                return hint.removeprefix(PAST).rpartition("_")[0]
+        return default
 
     def _node(self, op: str, args: list[Any], attributes: dict[str, Any]) -> Node:
         return Node(op, args, attributes, _array, lambda value: self._node(*self._source(value)))
 
-    def _current(
-        self, value: Any
-    ) -> tuple[NDArray[Any], NDArray[Any], Synapses | None, Maps | None]:
+    def _current(self, value: Any, made: dict[Any, str]) -> _Current:
+        """A sum of maps and of biases."""
+        if isinstance(value, tvm.ir.GenericConst):
+            return _Current((), [_array(value)])
         name, args, attributes = self._source(value)
-        if name in FEEDS:
-            return _array(args[1]), _array(args[2]), None, _maps(name, args, attributes)
-        feed, back = (self._source(a) for a in args)
-        if name != "Add" or feed[0] not in FEEDS or back[0] not in SYNAPSES_OF:
-            raise UnsupportedError(
-                f"the graph has a current that is {name} of {feed[0]} and {back[0]}; allowed: one of "
-                f"{', '.join(FEEDS)}, or Add of it and one of {', '.join(SYNAPSES_OF)}"
+        if name == "Add":
+            parts = [self._current(a, made) for a in args]
+            return _Current(
+                tuple(p for part in parts for p in part.projections),
+                [b for part in parts for b in part.biases],
             )
-        hist, *constants = back[1]
-        recurrence = SYNAPSES_OF[back[0]].from_node(
-            [_array(c) for c in constants], back[2], _dim(hist, 2)
-        )
-        return _array(feed[1][1]), _array(feed[1][2]), recurrence, _maps(*feed)
+        if name in FEEDS:
+            kernel = _array(args[1])
+            feed = (
+                Convolution(kernel, Maps.from_node_attributes(kernel.shape, attributes))
+                if name == "Maps"
+                else Dense(kernel)
+            )
+            source = self._origin(args[0], made)
+            return _Current((Projection(source, feed),), [_array(args[2])])
+        if name not in SYNAPSES_OF:
+            raise UnsupportedError(
+                f"the graph has a current that is made by {name}; allowed: a sum of "
+                f"{', '.join([*FEEDS, *SYNAPSES_OF])} and constants"
+            )
+        line, *constants = args
+        arrays = [_array(c) for c in constants]
+        synapses = SYNAPSES_OF[name].from_node(arrays, attributes, _dim(line, 2))
+        return _Current((Projection(self._origin(line, made), synapses),), [])
+
+    def _origin(self, value: Any, made: dict[Any, str]) -> str:
+        """Name of the population, or of the input, whose values or line a value is."""
+        if value not in self.nodes and value not in self.alias:
+            hint = str(value.name)
+            return hint.removeprefix(PAST).removesuffix(f"_{HISTORY}") if hint != INPUT else INPUT
+        root = self.alias.get(value, value)
+        if root in made:
+            return made[root]
+        name, args, _ = self._source(value)
+        return self._origin(args[-1] if name == "DelayLine" else args[0], made)
 
 
-def _maps(name: str, args: list[Any], attributes: dict[str, Any]) -> Maps | None:
-    return Maps.from_node_attributes(_array(args[1]).shape, attributes) if name == "Maps" else None
+@dataclass(frozen=True)
+class _Current:
+    """The projections into a population, and the parts of its bias."""
+
+    projections: tuple[Projection, ...]
+    biases: list[NDArray[Any]]
+
+    def bias(self, size: int) -> NDArray[Any]:
+        """(N,), or one per channel where all parts have that many."""
+        used = [b.reshape(-1) for b in self.biases if b.any()] or [np.zeros(size, np.float32)]
+        if len({len(b) for b in used}) > 1:
+            used = [np.repeat(b, size // len(b)) for b in used]
+        return np.asarray(np.sum(used, axis=0), np.float32)
 
 
 def _called(value: Any) -> str:

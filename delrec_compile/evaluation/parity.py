@@ -230,8 +230,8 @@ class _ParityCounter:
         self.classes_differing = self.correct = 0
         self.first: Divergence | None = None
         self.worst = 0.0
-        self.fired = np.zeros(len(network.layers), np.int64)
-        self.seen = np.zeros(len(network.layers), np.int64)  # neuron-steps
+        self.fired = np.zeros(len(network.spiking), np.int64)
+        self.seen = np.zeros(len(network.spiking), np.int64)  # neuron-steps
         self.labelled = True
 
     def add(self, start: int, want: Trace, got: Trace, membranes: list[Any], labels: Any) -> None:

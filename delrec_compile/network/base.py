@@ -31,11 +31,16 @@ class DelayedSpikes(Protocol):
     def depth(self) -> int: ...
 
 
-class Part(Protocol):
-    """A layer or a readout: outputs, inputs, and the meaning of each state variable by name."""
+class Sized(Protocol):
+    """A population: its neurons."""
 
     @property
     def size(self) -> int: ...
+
+
+class Part(Sized, Protocol):
+    """A layer or a readout: outputs, inputs, and the meaning of each state variable by name."""
+
     @property
     def inputs(self) -> int: ...
     @property
@@ -75,13 +80,7 @@ class BaseNetwork(ABC, Generic[L, R]):
     spike_dtype: ClassVar[str] = "float32"
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise NetworkError("the network has no layer; at least one is required")
-        sizes = [layer.size for layer in self.layers]
-        expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
-        for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
-            if size != inputs:
-                raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
+        self._check_parts()
         object.__setattr__(self, "dt_ms", _number("dt_ms", self.dt_ms))
         if not (np.isfinite(self.dt_ms) and self.dt_ms > 0):
             raise NetworkError(f"dt_ms is {self.dt_ms}; a positive number is required")
@@ -95,6 +94,16 @@ class BaseNetwork(ABC, Generic[L, R]):
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
         object.__setattr__(self, "notes", _json_ready(self.notes))
 
+    def _check_parts(self) -> None:
+        """Raises NetworkError unless each part takes what comes before it."""
+        if not self.layers:
+            raise NetworkError("the network has no layer; at least one is required")
+        sizes = [layer.size for layer in self.layers]
+        expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
+        for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
+            if size != inputs:
+                raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
+
     @property
     def inputs(self) -> int:
         return self.layers[0].inputs
@@ -103,21 +112,26 @@ class BaseNetwork(ABC, Generic[L, R]):
     def outputs(self) -> int:
         return self.readout.size
 
+    @property
+    def spiking(self) -> Sequence[Sized]:
+        """The populations that fire, in their order."""
+        return self.layers
+
     def state(self) -> tuple[StateVar, ...]:
         """The state in its canonical order."""
         out: list[StateVar] = []
         for i, layer in enumerate(self.layers):
-            out += self._variables(layer_prefix(i), layer)
+            out += self._variables(layer_prefix(i), layer.size, layer.states)
             if layer.recurrence is not None:
                 shape = (layer.recurrence.depth, layer.size)
                 name = layer_prefix(i) + HISTORY
                 out.append(StateVar(name, shape, "spikes, newest first", self.spike_dtype))
-        return (*out, *self._variables(READOUT, self.readout))
+        return (*out, *self._variables(READOUT, self.readout.size, self.readout.states))
 
-    def _variables(self, prefix: str, part: Part) -> list[StateVar]:
+    def _variables(self, prefix: str, size: int, states: Mapping[str, str]) -> list[StateVar]:
         return [
-            StateVar(prefix + name, (part.size,), meaning, self.membrane_dtype)
-            for name, meaning in part.states.items()
+            StateVar(prefix + name, (size,), meaning, self.membrane_dtype)
+            for name, meaning in states.items()
         ]
 
     def reset(self, batch: int = 1) -> State:

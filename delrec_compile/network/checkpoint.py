@@ -17,6 +17,7 @@ import numpy as np
 from delrec_compile.bundled import DEFAULT, NETWORKS
 from delrec_compile.errors import CheckpointError, NetworkError
 from delrec_compile.network.base import UNNAMED
+from delrec_compile.network.graph_file import build_graph, describe_graph
 from delrec_compile.network.model import Layer, Maps, Network, Neuron, Synapses
 from delrec_compile.network.tensor_file import DAMAGE, Arrays, Tensors, network_fields, read, write
 from delrec_compile.ops.registry import NEURONS, SYNAPSES, make_readout
@@ -24,6 +25,7 @@ from delrec_compile.system.fields import parse_json
 from delrec_compile.system.recognise import wrong_file
 
 FORMAT = "delrec.network/1"
+GRAPH = "delrec.network/2"  # populations and projections; a chain keeps the first format
 BUNDLED = NETWORKS
 DELAY = "delay"  # its tensor, int16
 OWN = "own"  # names of the constants that differ from neuron to neuron
@@ -45,7 +47,7 @@ def save(network: Network, path: Path | str, *, force: bool = True) -> Path:
     path = Path(path)
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; add force=True to replace it")
-    return write(path, FORMAT, *_describe(network))
+    return write(path, GRAPH if network.graph else FORMAT, *_describe(network))
 
 
 def load(source: Path | str = DEFAULT) -> Network:
@@ -55,12 +57,13 @@ def load(source: Path | str = DEFAULT) -> Network:
     """
     path = _locate(source)
     arrays, meta = read(path, NEEDED)
-    if meta.get("format") != FORMAT:
+    if meta.get("format") not in (FORMAT, GRAPH):
         raise CheckpointError(
             f"{wrong_file(path, NEEDED)} (its format is '{meta.get('format', 'none')}')"
         )
+    build = build_graph if meta["format"] == GRAPH else _build
     try:
-        return named_after(_build(arrays, parse_json(meta["config"])), path)
+        return named_after(build(arrays, parse_json(meta["config"])), path)
     except (NetworkError, CheckpointError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     except DAMAGE as error:
@@ -95,6 +98,8 @@ def _locate(source: Path | str) -> Path:
 
 
 def _describe(network: Network) -> tuple[Arrays, dict[str, Any]]:
+    if network.graph:
+        return describe_graph(network)
     arrays: Arrays = {}
     layers = [_describe_layer(i, layer, arrays) for i, layer in enumerate(network.layers)]
     out = network.readout

@@ -15,72 +15,111 @@ that rounding moved moves others.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from delrec_compile.aliases import F32, INT16_MAX
 from delrec_compile.errors import NetworkError, UsageError
-from delrec_compile.network.model import Layer, Network, Readout
+from delrec_compile.network.model import INPUT, Network, Population, Readout
+from delrec_compile.ops.feed import Feed
 
 MANTISSA = 24
 FINEST = 40
 INT16, FINE, AUTO = "int16", "fine", "auto"
 GRIDS = (INT16, FINE)
-P = TypeVar("P", Layer, Readout)
 
 
 def snap(network: Network, grid: str = INT16, layers: Collection[int] | None = None) -> Network:
-    """The same network with each layer's weights rounded to the finest grid with exact sums.
+    """The same network with the weights of each population rounded to the finest grid with exact sums.
 
     grid: `int16`, on which a weight row is at most 2^15 - 1 units, so that it can be held in 16 bits;
-    or `fine`, with as many bits as the sums allow. layers: numbers of those on the grid `fine`; None:
-    all, and the readout.
+    or `fine`, with as many bits as the sums allow. layers: numbers of the populations on the grid
+    `fine`; None: all, and the readouts.
 
-    Raises NetworkError when a layer's sums are so large that no grid below the threshold is left,
-    UsageError for an unknown grid.
+    Raises NetworkError when sums are so large that no grid below the threshold is left, UsageError for
+    an unknown grid.
     """
     if grid not in GRIDS:
         raise UsageError(f"grid is '{grid}'; allowed: {', '.join(GRIDS)}")
-    on_grid = []
-    for i, layer in enumerate(network.layers):
-        largest, fine = _max_input(network, i), grid == FINE and (layers is None or i in layers)
-        q = _grid_of(layer, largest, fine)
-        if 2.0**-q > layer.neuron.rheobase / 64:
+    qs: list[int] = []
+    for i, p in enumerate(network.populations):
+        fine = grid == FINE and (layers is None or (p.fires and i in layers))
+        q = _grid_of(p, network, fine)
+        if p.fires and 2.0**-q > p.model.rheobase / 64:
             raise NetworkError(
-                f"layer {i}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact float32 "
-                f"with weights this small; lower max_input (now {network.max_input}) or the weights"
+                f"{_title(network, i)}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact "
+                f"float32 with weights this small; lower max_input (now {network.max_input}) or the "
+                "weights"
             )
-        on_grid.append(_rounded(layer, q))
-    fine = grid == FINE and layers is None
-    readout = _rounded(network.readout, _grid_of(network.readout, 1, fine))
-    return replace(network, layers=tuple(on_grid), readout=readout)
+        qs.append(q)
+    return _rebuilt(network, _all_rounded(network.populations, qs))
 
 
-def _grid_of(part: P, max_input: float, fine: bool) -> int:
-    """q of the finest grid 2^-q of a part."""
+def _title(network: Network, i: int) -> str:
+    return f"population '{network.populations[i].name}'" if network.graph else f"layer {i}"
+
+
+def _grid_of(p: Population, network: Network, fine: bool) -> int:
+    """q of the finest grid 2^-q of a population."""
     # one bit is left for the rounding of the bound
-    q = min(MANTISSA - 1 - _magnitude(_bound(part, max_input)), FINEST)
+    q = min(MANTISSA - 1 - _magnitude(_bound(p, network)), FINEST)
     if not fine:
-        return min(q, *map(_widest, weight_rows(part)))
-    spare = _bound(_rounded(part, q + 1), max_input) <= 2.0 ** (MANTISSA - 1 - q)
+        return min(q, *map(_widest, weight_rows(p)))
+    finer = _all_rounded([p], [q + 1])[0]
+    spare = _bound(finer, network) <= 2.0 ** (MANTISSA - 1 - q)
     return q + 1 if spare and q < FINEST else q
 
 
-def _rounded(part: P, q: int) -> P:
-    on_grid: dict[str, Any] = {name: _round(getattr(part, name), q) for name in ("weight", "bias")}
-    if isinstance(part, Layer) and part.recurrence is not None:
-        weights: dict[str, Any] = {k: _round(w, q) for k, w in part.recurrence.weights.items()}
-        on_grid["recurrence"] = replace(part.recurrence, **weights)
-    return replace(part, **on_grid)
+def _all_rounded(populations: Sequence[Population], qs: Sequence[int]) -> list[Population]:
+    """Each on its grid; synapses that several share are on the coarsest of theirs, and stay shared."""
+    coarsest: dict[int, int] = {}
+    for p, q in zip(populations, qs, strict=True):
+        for each in p.projections:
+            coarsest[id(each.synapses)] = min(q, coarsest.get(id(each.synapses), q))
+    made: dict[int, Any] = {}
+    out = []
+    for p, q in zip(populations, qs, strict=True):
+        projections = []
+        for each in p.projections:
+            key = id(each.synapses)
+            if key not in made:
+                weights: Any = {
+                    k: _round(w, coarsest[key]) for k, w in each.synapses.weights.items()
+                }
+                made[key] = replace(each.synapses, **weights)
+            projections.append(replace(each, synapses=made[key]))
+        own: dict[str, Any] = {"projections": tuple(projections), "bias": _round(p.bias, q)}
+        if isinstance(p.neuron, Readout):
+            own["neuron"] = replace(p.neuron, bias=_round(p.neuron.bias, q))
+        out.append(replace(p, **own))
+    return out
+
+
+def _rebuilt(network: Network, populations: Sequence[Population]) -> Network:
+    """The network with other weights: a graph, or the layers and the readout of a chain."""
+    if network.graph:
+        readout = next(p.readout for p in populations if not p.fires)
+        return replace(network, graph=tuple(populations), readout=readout)
+    layers = []
+    for layer, p in zip(network.layers, populations, strict=False):
+        feed, *back = (each.synapses for each in p.projections)
+        weight = next(iter(feed.weights.values()))
+        own: dict[str, Any] = {"weight": weight, "bias": p.bias}
+        if back:
+            own["recurrence"] = back[0]
+        layers.append(replace(layer, **own))
+    out = populations[-1]
+    weight = next(iter(out.projections[0].synapses.weights.values()))
+    readout = replace(network.readout, weight=weight, bias=out.readout.bias)
+    return replace(network, layers=tuple(layers), readout=readout)
 
 
 def grids(network: Network) -> tuple[int | None, ...]:
-    """Per layer, readout last: q when all its sums are exact on the grid 2**-q, else None."""
-    layers = [_exact(layer, _max_input(network, i)) for i, layer in enumerate(network.layers)]
-    return (*layers, _exact(network.readout, 1))
+    """Per population, in their order: q when all its sums are exact on the grid 2**-q, else None."""
+    return tuple(_exact(p, network) for p in network.populations)
 
 
 def exact(network: Network) -> bool:
@@ -88,10 +127,9 @@ def exact(network: Network) -> bool:
     return all(q is not None for q in grids(network))
 
 
-def weight_rows(part: Layer | Readout) -> list[F32]:
-    """The weights of a layer or readout that compiled code may hold as integers, table by table."""
-    recurrence = part.recurrence if isinstance(part, Layer) else None
-    return [part.weight, *(recurrence.rows if recurrence is not None else [])]
+def weight_rows(p: Population) -> list[F32]:
+    """The weights of a population that compiled code may hold as integers, table by table."""
+    return [rows for each in p.projections for rows in each.synapses.rows]
 
 
 def row_bits(rows: F32, q: int | None) -> int:
@@ -102,24 +140,25 @@ def row_bits(rows: F32, q: int | None) -> int:
 
 def row_bytes(network: Network, bits: int | None = None) -> int:
     """Bytes of all weight rows where they are held as integers. bits: of each; None: as they need."""
-    parts: list[Layer | Readout] = [*network.layers, network.readout]
     return sum(
         rows.size * (bits or row_bits(rows, q)) // 8
-        for part, q in zip(parts, grids(network), strict=True)
-        for rows in weight_rows(part)
+        for p, q in zip(network.populations, grids(network), strict=True)
+        for rows in weight_rows(p)
     )
 
 
-def _max_input(network: Network, layer: int) -> float:
-    return network.max_input if layer == 0 else 1
-
-
-def _bound(part: Layer | Readout, max_input: float) -> float:
-    """The largest sum that can occur: every input at its largest count, every neuron firing."""
-    rows = np.abs(part.weight.astype(np.float64)).reshape(len(part.weight), -1).sum(axis=1)
-    bound = float((rows * max_input + np.abs(part.bias.astype(np.float64))).max())
-    recurrence = part.recurrence if isinstance(part, Layer) else None
-    return bound + (recurrence.largest_current() if recurrence is not None else 0.0)
+def _bound(p: Population, network: Network) -> float:
+    """The largest sum that can occur: every input at its largest size, every neuron firing."""
+    bias = p.neuron.bias if isinstance(p.neuron, Readout) else p.bias
+    total, biases = 0.0, np.abs(bias.astype(np.float64))
+    for each in p.projections:
+        largest = float(network.max_input) if each.source == INPUT else 1.0
+        if each is p.feed and p.feed_takes_bias and isinstance(each.synapses, Feed):
+            total += float((each.synapses.sums() * largest + biases).max())
+            biases = np.zeros(1)
+        else:
+            total += each.synapses.largest_current(largest)
+    return total + float(biases.max())
 
 
 def _magnitude(bound: float) -> int:
@@ -137,11 +176,11 @@ def _round(array: F32, q: int) -> F32:
     return scaled.astype(np.float32) + np.float32(0)
 
 
-def _exact(part: Layer | Readout, max_input: float) -> int | None:
-    arrays = [part.weight, part.bias]
-    if isinstance(part, Layer) and part.recurrence is not None:
-        arrays += part.recurrence.weights.values()
-    for q in range(min(MANTISSA - _magnitude(_bound(part, max_input)), FINEST) + 1):
+def _exact(p: Population, network: Network) -> int | None:
+    arrays = [p.bias, *p.weights()]
+    if isinstance(p.neuron, Readout):
+        arrays.append(p.neuron.bias)
+    for q in range(min(MANTISSA - _magnitude(_bound(p, network)), FINEST) + 1):
         if all((np.ldexp(a.astype(np.float64), q) % 1 == 0).all() for a in arrays):
             return q
     return None

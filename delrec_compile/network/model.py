@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,12 +23,14 @@ from delrec_compile.network.base import (
     prefixed,
     pushed,
 )
+from delrec_compile.network.population import INPUT, Population, Projection, checked_order
 from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
 from delrec_compile.ops import checks, linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
+from delrec_compile.ops.feed import Convolution, Dense, Feed
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.neuron import Neuron
@@ -37,15 +40,20 @@ from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 __all__ = [
+    "INPUT",
     "MAX_INPUT",
     "Conv2dDelay",
     "ConvDelay",
+    "Convolution",
+    "Dense",
     "DenseDelay",
     "Layer",
     "Lif",
     "Maps",
     "Network",
     "Neuron",
+    "Population",
+    "Projection",
     "Readout",
     "State",
     "StateVar",
@@ -113,6 +121,11 @@ class Layer:
         return int(self.weight.shape[1]) if self.maps is None else self.maps.inputs
 
     @property
+    def map(self) -> Feed:
+        """What comes in, without the bias."""
+        return Dense(self.weight) if self.maps is None else Convolution(self.weight, self.maps)
+
+    @property
     def biases(self) -> F32:
         """Bias of each neuron, (size,)."""
         return np.repeat(self.bias, self.size // len(self.bias))
@@ -125,54 +138,203 @@ class Layer:
         return current if start is None else current + start
 
 
+class _NoLayers(tuple[Layer, ...]):
+    """The layers of a graph, which is no chain: whoever asks for them refuses the network."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise UnsupportedError(
+            "this takes a chain of layers; the network is a graph of populations and projections"
+        )
+
+    __iter__ = __getitem__ = __len__ = __bool__ = __reversed__ = __add__ = _refuse
+
+
+NO_LAYERS = _NoLayers()
+
+
 @dataclass(frozen=True, eq=False)
 class Network(BaseNetwork[Layer, Readout]):
-    """The float32 form; max_input: largest input count for which sums are exact (see `grid`)."""
+    """The float32 form; max_input: largest input count for which sums are exact (see `grid`).
 
+    A chain has `layers` and a readout with a weight. A graph has `graph`, populations in their order,
+    readouts among them: see `Network.of`. `populations` are those of either.
+    """
+
+    graph: tuple[Population, ...] = ()
     numeric: ClassVar[Numeric] = Numeric.FLOAT32
+
+    @classmethod
+    def of(cls, populations: Sequence[Population], **options: Any) -> Network:
+        """A graph. options: `dt_ms`, `max_input`, `labels`, `name`, `notes`.
+
+        The outputs are those of the readouts, one after another; the class comes from the first one.
+        Raises NetworkError.
+        """
+        ordered = checked_order(populations)
+        readout = next(p.readout for p in ordered if not p.fires)
+        return cls(NO_LAYERS, readout, graph=ordered, **options)
+
+    def _check_parts(self) -> None:
+        if not self.graph:
+            super()._check_parts()
+            return
+        if not any(p.source == INPUT for _, p in self.projections()):
+            raise NetworkError("the network takes no input; a projection from 'x' is required")
+        sizes = {p.synapses.sources for _, p in self.projections() if p.source == INPUT}
+        if len(sizes) > 1:
+            raise NetworkError(
+                f"projections from the input take {sorted(sizes)} values; one size is required"
+            )
+        names = [s.name for s in self.state()]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise NetworkError(f"two state variables are called '{twice[0]}'; rename a population")
+
+    @cached_property
+    def populations(self) -> tuple[Population, ...]:
+        """All populations in their order, readouts among them; those of a chain are l0, l1, .., out."""
+        if self.graph:
+            return self.graph
+        out, source = [], INPUT
+        for i, layer in enumerate(self.layers):
+            name = layer_prefix(i)[:-1]
+            projections = [Projection(source, layer.map)]
+            if layer.recurrence is not None:
+                projections.append(Projection(name, layer.recurrence))
+            out.append(Population(name, layer.neuron, tuple(projections), layer.bias))
+            source = name
+        into = Projection(source, Dense(self.readout.weight))
+        out.append(Population(READOUT[:-1], self.readout, (into,)))
+        return tuple(out)
+
+    @property
+    def spiking(self) -> tuple[Population, ...]:
+        """The populations that fire, in their order."""
+        return tuple(p for p in self.populations if p.fires)
+
+    @property
+    def readouts(self) -> tuple[Population, ...]:
+        """The populations that make the outputs, in their order."""
+        return tuple(p for p in self.populations if not p.fires)
+
+    def projections(self) -> Iterator[tuple[Population, Projection]]:
+        """Every projection with its target."""
+        for population in self.populations:
+            for projection in population.projections:
+                yield population, projection
+
+    def closes_cycle(self, target: Population, projection: Projection) -> bool:
+        """Whether a projection comes from its target or from a later population."""
+        return not self._is_before(projection.source, target.name)
+
+    def _is_before(self, source: str, target: str) -> bool:
+        order = [INPUT, *(p.name for p in self.populations)]
+        return order.index(source) < order.index(target)
+
+    @cached_property
+    def histories(self) -> dict[str, int]:
+        """Steps of history of each source that the step reads, by its name."""
+        out: dict[str, int] = {}
+        for target, projection in self.projections():
+            steps = projection.synapses.depth - (not self.closes_cycle(target, projection))
+            out[projection.source] = max(steps, out.get(projection.source, 0))
+        order = [INPUT, *(p.name for p in self.populations)]
+        return {name: out[name] for name in order if out.get(name, 0)}
+
+    @property
+    def inputs(self) -> int:
+        return next(p.synapses.sources for _, p in self.projections() if p.source == INPUT)
+
+    @property
+    def outputs(self) -> int:
+        return sum(p.size for p in self.readouts)
+
+    def state(self) -> tuple[StateVar, ...]:
+        """See `BaseNetwork.state`."""
+        sizes = {INPUT: self.inputs} | {p.name: p.size for p in self.populations}
+
+        def history(source: str, what: str) -> list[StateVar]:
+            depth = self.histories.get(source, 0)
+            shape = (depth, sizes[source])
+            name = f"{source}_{HISTORY}"
+            return (
+                [StateVar(name, shape, f"{what}, newest first", self.spike_dtype)] if depth else []
+            )
+
+        out = history(INPUT, "inputs")
+        for p in self.populations:
+            out += self._variables(p.prefix, p.size, p.states)
+            out += history(p.name, "spikes")
+        return tuple(out)
 
     @property
     def max_delay(self) -> int:
-        """Longest delay in steps; 0 without recurrence."""
-        return max((r.depth - 1 for _, r in self.recurrences()), default=0)
+        """Longest delay in steps; 0 without delays."""
+        return max(p.synapses.depth - 1 for _, p in self.projections())
 
     def recurrences(self) -> Iterator[tuple[int, Synapses]]:
-        """Layer number and recurrence of each layer that has one."""
+        """Layer number and recurrence of each layer of a chain that has one."""
         for i, layer in enumerate(self.layers):
             if layer.recurrence is not None:
                 yield i, layer.recurrence
 
+    def _recurrent(self) -> Iterator[Synapses | Feed]:
+        for target, projection in self.projections():
+            if self.closes_cycle(target, projection):
+                yield projection.synapses
+
     def recurrent_parameters(self) -> int:
-        return sum(r.parameters for _, r in self.recurrences())
+        """Parameters of the projections that close cycles."""
+        return sum(s.parameters for s in self._recurrent())
 
     def dense_recurrent_parameters(self) -> int:
-        """Parameters of dense_delay recurrence over the same layers: N*N + N each."""
-        return sum(r.size * r.size + r.size for _, r in self.recurrences())
+        """Parameters of dense_delay in their place: N*N + N each."""
+        return sum(s.size * s.sources + s.sources for s in self._recurrent())
 
     def parameters(self) -> int:
-        """Elements of all arrays; a constant that all neurons of a layer share is not counted."""
-        out = self.readout
-        own = [array for layer in self.layers for array in layer.neuron.arrays().values()]
-        feed = [array for layer in self.layers for array in (layer.weight, layer.bias)]
-        total = sum(array.size for array in (*feed, *own, out.weight, out.bias))
-        return total + self.recurrent_parameters()
+        """Elements of all arrays, shared ones once; a constant that all neurons share is not counted."""
+        shared = {id(p.synapses): p.synapses for _, p in self.projections()}
+        total = sum(s.parameters for s in shared.values())
+        for p in self.populations:
+            total += p.neuron.bias.size if isinstance(p.neuron, Readout) else p.bias.size
+            if isinstance(p.neuron, Neuron):
+                total += sum(array.size for array in p.neuron.arrays().values())
+        return total
+
+    def line(self, target: Population, projection: Projection, now: State, state: State) -> F32:
+        """What a projection reads: (batch, depth, sources), newest first.
+
+        now: values of this step by source, as far as they are known. state: before the step.
+        """
+        source, depth = projection.source, projection.synapses.depth
+        history = state.get(f"{source}_{HISTORY}")
+        if self.closes_cycle(target, projection):
+            return np.asarray(state[f"{source}_{HISTORY}"][:, :depth])
+        newest = now[source][:, None]
+        if depth == 1 or history is None:
+            return np.asarray(newest)
+        return np.concatenate([newest, history[:, : depth - 1]], axis=1)
 
     def step(
         self, x: F32, state: State, spikes: Sequence[Callable[[F32], None]] = ()
     ) -> tuple[F32, State]:
         """See `BaseNetwork.step`: this is the plain reference."""
         new: State = {}
-        for i, layer in enumerate(self.layers):
-            prefix, arriving = layer_prefix(i), None
-            history = state.get(prefix + HISTORY)
-            if layer.recurrence is not None and history is not None:
-                arriving = layer.recurrence.reference(history)
-            current = layer.feed(x, arriving)
-            x, after = layer.neuron.reference(current, own_state(prefix, layer.states, state))
-            new |= prefixed(prefix, after)
-            if spikes:
-                spikes[i](x)
-            if history is not None:
-                new[prefix + HISTORY] = pushed(x, history)
-        y, after = self.readout.reference(x, own_state(READOUT, self.readout.states, state))
-        return y, new | prefixed(READOUT, after)
+        now: State = {INPUT: x}
+        outputs: list[F32] = []
+        receivers = iter(spikes)
+        for p in self.populations:
+            current = p.current([self.line(p, each, now, state) for each in p.projections])
+            own = own_state(p.prefix, p.states, state)
+            if isinstance(p.neuron, Readout):
+                y, after = p.neuron.integrate(current, own)
+                outputs.append(y)
+            else:
+                now[p.name], after = p.neuron.reference(current, own)
+                if spikes:
+                    next(receivers)(now[p.name])
+            new |= prefixed(p.prefix, after)
+        for source in self.histories:
+            name = f"{source}_{HISTORY}"
+            new[name] = pushed(now[source], state[name])
+        return np.concatenate(outputs, axis=1), new

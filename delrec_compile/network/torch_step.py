@@ -5,13 +5,16 @@ This is the reference that parity is measured against.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from delrec_compile.network.model import Network
-from delrec_compile.network.state import HISTORY, READOUT, layer_prefix
-from delrec_compile.ops import linear
+from delrec_compile.network.model import INPUT, Network, Population, Projection
+from delrec_compile.network.state import HISTORY
+from delrec_compile.ops.feed import Feed
+from delrec_compile.ops.readout import Readout
 
 
 class Step(nn.Module):
@@ -25,16 +28,15 @@ class Step(nn.Module):
         super().__init__()
         self.network = network
         self.names = tuple(s.name for s in network.state())
-        for i, layer in enumerate(network.layers):
-            self._constant(f"w{i}", layer.weight)
-            self._constant(f"b{i}", layer.bias)
-            if layer.recurrence is not None:
-                for name, value in layer.recurrence.constants().items():
-                    self._constant(f"r{i}_{name}", value)
-        self._constant("w_out", network.readout.weight)
-        self._constant("b_out", network.readout.step_bias)
-        for name, value in network.readout.constants().items():
-            self._constant(f"out_{name}", value)
+        for p in network.populations:
+            self._constant(p.prefix + "bias", p.bias)
+            self._constant(p.prefix + "biases", p.biases)
+            for each in p.projections:
+                for name, value in _constants(each).items():
+                    self._constant(_name(p, each, name), value)
+            if isinstance(p.neuron, Readout):
+                for name, value in p.neuron.constants().items():
+                    self._constant(p.prefix + name, value)
 
     def _constant(self, name: str, value: np.ndarray) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(value)))
@@ -50,33 +52,75 @@ class Step(nn.Module):
     def inside(
         self, x: Tensor, state: tuple[Tensor, ...]
     ) -> tuple[Tensor, list[Tensor], list[Tensor], tuple[Tensor, ...]]:
-        """Same as `forward`, and also returns each layer's spikes and its membrane before the reset.
+        """Same as `forward`, with each population's spikes and its membrane before the reset.
 
         Returns y, spikes, membranes, state.
         """
         past = dict(zip(self.names, state, strict=True))
-        new: list[Tensor] = []
+        now = {INPUT: x}
+        new: dict[str, Tensor] = {}
         spikes: list[Tensor] = []
         membranes: list[Tensor] = []
-        for i, layer in enumerate(self.network.layers):
-            form = linear.torch_form if layer.maps is None else layer.maps.torch_form
-            current = form(x, self.get_buffer(f"w{i}"), self.get_buffer(f"b{i}"))
-            prefix = layer_prefix(i)
-            if layer.recurrence is not None:
-                hist = past[prefix + HISTORY]
-                names = layer.recurrence.constants()
-                constants = [self.get_buffer(f"r{i}_{name}") for name in names]
-                current = current + layer.recurrence.torch_form(hist, *constants)
-            own = {name: past[prefix + name] for name in layer.states}
-            x, after, m = layer.neuron.torch_form(current, own)
-            new += after.values()
-            spikes.append(x)
-            membranes.append(m)
-            if layer.recurrence is not None:
-                new.append(torch.cat([x[:, None], hist[:, :-1]], dim=1))
-        current = linear.torch_form(x, self.get_buffer("w_out"), self.get_buffer("b_out"))
-        readout = self.network.readout
-        own = {name: past[READOUT + name] for name in readout.states}
-        constants = [self.get_buffer(f"out_{name}") for name in readout.constants()]
-        y, after = readout.torch_form(current, own, *constants)
-        return y, spikes, membranes, (*new, *after.values())
+        ys: list[Tensor] = []
+        for p in self.network.populations:
+            current = self._current(p, now, past)
+            own = {name: past[p.prefix + name] for name in p.states}
+            if isinstance(p.neuron, Readout):
+                constants = [self.get_buffer(p.prefix + name) for name in p.neuron.constants()]
+                y, after = p.neuron.torch_form(current, own, *constants)
+                ys.append(y)
+            else:
+                now[p.name], after, m = p.neuron.torch_form(current, own)
+                spikes.append(now[p.name])
+                membranes.append(m)
+            new |= {p.prefix + name: value for name, value in after.items()}
+        for source in self.network.histories:
+            name = f"{source}_{HISTORY}"
+            new[name] = torch.cat([now[source][:, None], past[name][:, :-1]], dim=1)
+        y = ys[0] if len(ys) == 1 else torch.cat(ys, dim=1)
+        return y, spikes, membranes, tuple(new[name] for name in self.names)
+
+    def _current(
+        self, p: Population, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
+    ) -> Tensor:
+        total: Tensor | None = None
+        for each in p.projections:
+            part = self._part(p, each, now, past)
+            total = part if total is None else total + part
+        assert total is not None
+        return total if p.feed_takes_bias else total + self.get_buffer(p.prefix + "biases")
+
+    def _part(
+        self, p: Population, each: Projection, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Current of one projection; the first feed adds the biases."""
+        if not isinstance(each.synapses, Feed):
+            constants = [self.get_buffer(_name(p, each, n)) for n in each.synapses.constants()]
+            return each.synapses.torch_form(self._line(p, each, now, past), *constants)
+        weight, bias = self.get_buffer(_name(p, each, "weight")), self.get_buffer(p.prefix + "bias")
+        if each is not p.feed or not p.feed_takes_bias:
+            bias = weight.new_zeros(len(weight))
+        return each.synapses.torch_form(now[each.source], weight, bias)
+
+    def _line(
+        self, p: Population, each: Projection, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
+    ) -> Tensor:
+        """See `Network.line`."""
+        depth, history = each.synapses.depth, past.get(f"{each.source}_{HISTORY}")
+        if self.network.closes_cycle(p, each):
+            assert history is not None
+            return history[:, :depth]
+        newest = now[each.source][:, None]
+        if history is None or depth == 1:
+            return newest
+        return torch.cat([newest, history[:, : depth - 1]], dim=1)
+
+
+def _constants(each: Projection) -> Mapping[str, np.ndarray]:
+    if isinstance(each.synapses, Feed):
+        return {"weight": each.synapses.matrix}
+    return each.synapses.constants()
+
+
+def _name(p: Population, each: Projection, name: str) -> str:
+    return p.prefix + each.prefix + name

@@ -48,6 +48,6 @@ def membrane_and_threshold(
     network: Network, membranes: Sequence[F32], at: Divergence
 ) -> tuple[float, float]:
     """The neuron's membrane before its reset, and its threshold. membranes: (T, sequences, N)."""
-    layer = network.layers[at.layer]
-    threshold = np.broadcast_to(layer.neuron.threshold, layer.size)[at.neuron]
+    p = network.spiking[at.layer]
+    threshold = np.broadcast_to(p.model.threshold, p.size)[at.neuron]
     return float(membranes[at.layer][at.step, at.sequence, at.neuron]), float(threshold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,10 +35,10 @@ class OnnxRunner:
         proto.CopyFrom(model.proto)
         outputs = {name for node in proto.graph.node for name in node.output}
         prefixes = [""] if model.unroll == 1 else [f"t{k}_" for k in range(model.unroll)]
-        self.spike_names: list[list[str]] = []
-        while f"{prefixes[0]}l{len(self.spike_names)}_spikes" in outputs:
-            row = [f"{p}l{len(self.spike_names)}_spikes" for p in prefixes]
-            self.spike_names.append(row)
+        self.spike_names = [
+            [f"{p}{name}_spikes" for p in prefixes] for name in _populations(model, outputs)
+        ]
+        for row in self.spike_names:
             proto.graph.output.extend(
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in row
             )
@@ -127,3 +128,12 @@ def run_step(
         ) from error
     finally:
         watch.cancel()
+
+
+def _populations(model: StepModel, outputs: set[str]) -> list[str]:
+    """Names of the populations that fire, whose spikes are values of the graph."""
+    named = json.loads(model.metadata.get("populations", "[]"))
+    if not named:
+        t = "" if model.unroll == 1 else "t0_"
+        named = [f"l{i}" for i in range(len(outputs)) if f"{t}l{i}_spikes" in outputs]
+    return [str(name) for name in named]

@@ -23,7 +23,7 @@ class ReferenceRunner:
     def trace(self, x: F32) -> Trace:
         state: Any = self.network.reset(x.shape[1])
         ys = []
-        spikes: list[list[F32]] = [[] for _ in self.network.layers]
+        spikes: list[list[F32]] = [[] for _ in self.network.spiking]
         for row in x:
             y, state = self.network.step(row, state, spikes=[s.append for s in spikes])
             ys.append(y)

@@ -27,7 +27,7 @@ class TorchRunner:
         import torch
 
         state, ys = self.step.reset(x.shape[1]), []
-        spikes: list[list[Any]] = [[] for _ in self.step.network.layers]
+        spikes: list[list[Any]] = [[] for _ in self.step.network.spiking]
         membranes: list[list[Any]] = [[] for _ in spikes]
         for row in torch.from_numpy(x):
             y, fired, before, state = self.step.inside(row, state)

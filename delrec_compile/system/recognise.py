@@ -238,7 +238,11 @@ SUFFIXES = {
     ".cu": Kind.SOURCE,
     ".csv": Kind.SAMPLES,
 }
-FORMATS = {"delrec.network/1": Kind.NETWORK, "delrec.integer/1": Kind.INTEGER}
+FORMATS = {
+    "delrec.network/1": Kind.NETWORK,
+    "delrec.network/2": Kind.NETWORK,
+    "delrec.integer/1": Kind.INTEGER,
+}
 
 
 def _by_content(path: Path, head: bytes) -> Kind:

@@ -2,8 +2,8 @@
 
     kernel(x, y, [spikes,] steps, tables ..., state ...)
 
-x: (steps * inputs,) counts. y: (steps * outputs,) membranes of the readout. spikes, in the tracing
-form only: (steps * neurons,) 0/1 as uint8, layer after layer. Tables are the constants, state the
+x: (steps * inputs,) counts. y: (steps * outputs,) of the readouts. spikes, in the tracing form only:
+(steps * neurons,) 0/1 as uint8, population after population. Tables are the constants, state the
 caller's memory, which holds the leaked-and-reset membranes, the rings of bit planes and the clock.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -19,10 +20,13 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.artifact.abi import WORK
+from delrec_compile.compiler.kernels.finish import StoreSums
+from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
-from delrec_compile.network.state import READOUT, layer_prefix
-from delrec_compile.ops.arrivals import Line
+from delrec_compile.network.model import INPUT
+from delrec_compile.ops import linear, value_line
+from delrec_compile.ops.arrivals import Arrivals, Line
 from delrec_compile.ops.linear import Rows
 
 # the clock turns over before an int32 does; every ring divides its period
@@ -50,8 +54,7 @@ class Kernel:
 
 
 def state_of(
-    layers: Sequence[Any],
-    readout: Any,
+    nodes: Sequence[Node],
     membrane: str = "float32",
     words: Callable[[Line], int] = lambda line: line.words(),
 ) -> dict[str, tuple[int, str]]:
@@ -60,12 +63,13 @@ def state_of(
     membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line.
     """
     out: dict[str, tuple[int, str]] = {}
-    for i, layer in enumerate(layers):
-        prefix = layer_prefix(i)
-        out |= {prefix + name: (layer.size, membrane) for name in layer.states}
-        if layer.recurrence is not None:
-            out[prefix + "ring"] = (words(layer.recurrence.line), "uint32")
-    out |= {READOUT + name: (readout.size, membrane) for name in readout.states}
+    for node in nodes:
+        out |= {node.prefix + name: (node.size, membrane) for name in node.states}
+        for edge in node.delayed:
+            memory = (words(edge.line), "uint32")
+            if edge.of_input:
+                memory = (value_line.elements(edge.line), value_line.DTYPE)
+            out[node.prefix + edge.prefix + RING] = memory
     out["clock"] = (1, "int32")
     return out
 
@@ -85,15 +89,15 @@ class Incoming:
 
 @dataclass(frozen=True)
 class StepInputs:
-    """Inputs of a layer at one time step, and the list that its spikes are appended to.
+    """Inputs of a population at one time step, and the list that its spikes are appended to.
 
-    arrivals: Arrivals, or ShiftedPlanes of a conv recurrence; None without a recurrence. feed: sums
-    of the incoming rows, where they were made before; None: they are made from `incoming`.
+    of_edges: for each projection Incoming where it has no delay, else Arrivals, or ShiftedPlanes.
+    spikes: None of a readout. feed: sums of the rows of undelayed projections, where they were made
+    before; None: they are made from `of_edges`.
     """
 
-    incoming: Incoming
-    spikes: Events
-    arrivals: Any = None
+    of_edges: Sequence[Any]
+    spikes: Any = None
     feed: Any = None
 
 
@@ -103,12 +107,11 @@ def always(value: T) -> Callable[[Any], T]:
 
 
 class Composer(ABC):
-    """Layers with `size`, `inputs` and `recurrence` (with `line`, or None), and a readout."""
+    """Nodes in their order, each with its edges."""
 
     def __init__(
         self,
-        layers: Sequence[Any],
-        readout: Any,
+        nodes: Sequence[Node],
         emitter: Emitter,
         *,
         trace: bool,
@@ -117,34 +120,49 @@ class Composer(ABC):
         state: dict[str, tuple[int, str]],
         workspace: Mapping[str, int],
         group: int = 1,
+        shared: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.layers, self.readout, self.trace = tuple(layers), readout, trace
+        self.nodes, self.trace = tuple(nodes), trace
         if emitter.schedule.events in BY_TABLE:
             tables = {**tables, "places": places()}
         self.e, self.counts, self.tables, self.workspace = emitter, counts, tables, workspace
         self.state = {**state, **{WORK + k: (n, k) for k, n in workspace.items()}}
-        self.neurons = sum(layer.size for layer in layers)
-        self.group = group  # inputs interleaved in the rows of the first layer
+        self.group = group  # inputs interleaved in the rows of what the input feeds
+        self.shared = shared  # names of tables that are stored once, by their other names
+
+    @property
+    def neurons(self) -> int:
+        """Neurons that fire."""
+        return sum(node.size for node in self.nodes if node.fires)
+
+    @property
+    def inputs(self) -> int:
+        """Values of x of a step."""
+        return next(e.sources for node in self.nodes for e in node.edges if e.of_input)
+
+    @property
+    def outputs(self) -> int:
+        """Values of y of a step."""
+        return sum(node.size for node in self.nodes if not node.fires)
 
     @abstractmethod
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
-        """Sums the currents of layer i, updates its membranes, appends to its spikes.
+        """Sums the currents of node i, updates its membranes, appends to its spikes.
 
-        step_inputs: inputs at a step. steps: as in `linear.emit`, of a layer without recurrence.
+        step_inputs: inputs at a step. steps: as in `linear.emit`, of a node without delays.
         """
 
     @abstractmethod
-    def rows(self, i: int, incoming: Incoming) -> Rows:
-        """Weight rows of the inputs of layer i."""
-
-    @property
-    @abstractmethod
-    def sum_types(self) -> list[str]:
-        """dtype of the sums of each layer."""
+    def rows(self, i: int, edge: Edge, incoming: Incoming) -> Rows:
+        """Weight rows of an undelayed projection into node i."""
 
     @abstractmethod
-    def read_out(self, t: Any, incoming: Incoming) -> None:
-        """Updates the readout and writes the outputs of step t."""
+    def sum_type(self, i: int) -> str:
+        """dtype of the sums of node i."""
+
+    @abstractmethod
+    def read_out(self, i: int, t: Any, now: StepInputs) -> None:
+        """Updates the readout i and writes its outputs of step t."""
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         """Inputs as counts, in the type of the sums."""
@@ -161,8 +179,7 @@ class Composer(ABC):
             else:
                 with self.e.loop("t", self.steps) as t:
                     self._step(t)
-        inputs, outputs = self.layers[0].inputs, self.readout.size
-        parts = (self.tables, self.state, inputs, outputs, self.neurons)
+        parts = (self.tables, self.state, self.inputs, self.outputs, self.neurons)
         return Kernel(builder.get(), *parts, dict(self.e.arrays), self.e.stack)
 
     def _arguments(self) -> None:
@@ -180,26 +197,74 @@ class Composer(ABC):
             self.buffers[name] = tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
         for name, (size, dtype) in self.state.items():
             self.buffers[name] = tir.arg(name, tir.buffer((size,), dtype))
+        self.buffers |= {name: self.buffers[of] for name, of in self.shared.items()}
         self.e.places = self.buffers.get("places")
         self.e.workspace = {dtype: self.buffers[WORK + dtype] for dtype in self.workspace}
 
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.buffers["clock"]
         now = self.clock()
-        incoming = self.input_lists(None)(None, t)
-        self.list_inputs(incoming, t)
+        sent: dict[str, Incoming] = {}
+        if self.lists_inputs:
+            sent[INPUT] = self.input_lists(None)(None, t)
+            self.list_inputs(sent[INPUT], t)
         first = 0
-        for i, layer in enumerate(self.layers):
-            inputs = StepInputs(incoming, e.events(layer.size), self.read_arrivals(i, now))
-            e.clear(inputs.spikes)
+        for i, node in enumerate(self.nodes):
+            events = e.events(node.size) if node.fires else None
+            inputs = StepInputs(self.of_edges(i, sent.__getitem__, now, t), events)
+            if events is None:
+                self.read_out(i, t, inputs)
+                continue
+            e.clear(events)
             self.fire(i, always(inputs))
-            self.push_spikes(i, inputs.spikes, now)
-            incoming = Incoming(inputs.spikes)
+            self.push_spikes(node.name, events, now)
+            sent[node.name] = Incoming(events)
             if self.trace:
-                self._record(inputs.spikes, t * self.neurons + first, layer.size)
-                first += layer.size
-        self.read_out(t, incoming)
+                self._record(events, t * self.neurons + first, node.size)
+                first += node.size
         e.store(clock, 0, 1, tir.bitwise_and(now + 1, CLOCK_MASK))
+
+    @property
+    def lists_inputs(self) -> bool:
+        """Whether a projection from the input has no delay."""
+        return any(edge.of_input and edge.line is None for n in self.nodes for edge in n.edges)
+
+    def of_edges(self, i: int, sent: Callable[[str], Incoming], now: Any, t: Any) -> list[Any]:
+        """What comes in through each projection of node i. sent: by source. now: the clock."""
+        out: list[Any] = []
+        for edge in self.nodes[i].edges:
+            if edge.line is None:
+                out.append(sent(edge.source))
+            elif edge.of_input:
+                out.append(self._delayed_inputs(i, edge, now, t))
+            else:
+                buffers = self.edge_buffers(i, edge)
+                ring = buffers(RING)
+                if not edge.first:
+                    events = sent(edge.source).events
+                    edge.line.push(self.e, events, ring, now, buffers, edge.first)
+                out.append(edge.line.arrivals(self.e, ring, now, edge.first))
+        return out
+
+    def _delayed_inputs(self, i: int, edge: Edge, now: Any, t: Any) -> Arrivals:
+        """The inputs that arrive through a delay, after this step's are in its memory."""
+        assert edge.line is not None
+        e, base = self.e, t * self.inputs
+        ring = value_line.ValueRing.of(edge.line, now, self.edge_buffers(i, edge))
+        ring.write(e, lambda at, lanes: self.input_value(e.load(self.x, base + at, lanes), lanes))
+        return ring.arrivals(e, lambda value: e.cast(value, self.sum_type(i), 1))
+
+    def input_value(self, x: Any, lanes: int) -> Any:
+        """An input as the memory of a delay takes it."""
+        return self.e.T.min(x, self.e.splat(self.e.T.cast(255, self.counts), lanes))
+
+    def push_spikes(self, source: str, spikes: Events, now: Any) -> None:
+        """Sends spikes on their delayed way back: through projections that close a cycle."""
+        for i, node in enumerate(self.nodes):
+            for edge in node.delayed:
+                if edge.source == source and edge.first:
+                    buffers = self.edge_buffers(i, edge)
+                    edge.line.push(self.e, spikes, buffers(RING), now, buffers)
 
     def clock(self) -> Any:
         """The time of this step, which any state holds: far from the ends of int32."""
@@ -207,7 +272,7 @@ class Composer(ABC):
 
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
         """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""
-        e, n, group = self.e, self.layers[0].inputs, self.group
+        e, n, group = self.e, self.inputs, self.group
         words, room = -(-n // group), self._packed // group
         lists = e.lists(words, many) if many else always(e.events(words))
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
@@ -224,13 +289,13 @@ class Composer(ABC):
     @property
     def _packed(self) -> int:
         """Inputs, rounded up to full vectors of packed counts."""
-        n: int = self.layers[0].inputs
+        n = self.inputs
         wide = self.group * self.e.schedule.lanes
         return -(-n // wide) * wide
 
     def list_inputs(self, incoming: Incoming, t: Any) -> None:
         """Lists the inputs of step t."""
-        e, n, base = self.e, self.layers[0].inputs, t * self.layers[0].inputs
+        e, n, base = self.e, self.inputs, t * self.inputs
         if incoming.group == 1:
             zero = e.zero(self.counts, 1)
             e.list_active(
@@ -248,7 +313,7 @@ class Composer(ABC):
 
     def _pack(self, counts: Any, base: Any) -> None:
         """The inputs from `base` on, `group` of them packed into each int32 of counts."""
-        e, n, group, room = self.e, self.layers[0].inputs, self.group, self._packed
+        e, n, group, room = self.e, self.inputs, self.group, self._packed
         kind, wide = f"int{32 // group}", group * e.schedule.lanes
         packed = e.buffer("packed", room, kind)
         if n < room:
@@ -261,29 +326,42 @@ class Composer(ABC):
             e.store(counts, at // group, e.schedule.lanes, value)
 
     def hoists(self, i: int) -> bool:
-        """Whether the inputs of layer i can be summed for many steps at once."""
-        return getattr(self.layers[i], "maps", None) is None
+        """Whether undelayed projections of node i can be summed for many steps at once."""
+        feeds = self.nodes[i].feeds
+        return bool(feeds) and all(edge.in_rows for edge in feeds)
 
-    def read_arrivals(self, i: int, clock: Any) -> Any:
-        """Delayed spikes that arrive at layer i at a step; None without a recurrence."""
-        r = self.layers[i].recurrence
-        ring = self.layer_buffers(i)
-        return None if r is None else r.line.arrivals(self.e, ring("ring"), clock)
+    def sum_feeds(
+        self, i: int, step_inputs: Callable[[Any], StepInputs], to: Any, steps: Any
+    ) -> None:
+        """Sums of the undelayed projections of node i at all steps, stored step after step."""
+        n = self.nodes[i].size
 
-    def push_spikes(self, i: int, spikes: Events, clock: Any) -> None:
-        """Sends the spikes of layer i on their delayed way back to it."""
-        r = self.layers[i].recurrence
-        if r is not None:
-            buffers = self.layer_buffers(i)
-            r.line.push(self.e, spikes, buffers("ring"), clock, buffers)
+        def sums(s: Any) -> linear.Sums:
+            one, *others = self.feed_rows(i, step_inputs(s))
+            return linear.Sums(self.sum_type(i), StoreSums(self.e, to, s * n), one, others)
 
-    def layer_buffers(self, i: int) -> Callable[[str], Any]:
-        """Tables and state of layer i, by local name."""
-        return lambda name: self.buffers[layer_prefix(i) + name]
+        linear.emit(self.e, n, sums, steps)
 
-    def readout_buffers(self, name: str) -> Any:
-        """A table or state variable of the readout, by local name."""
-        return self.buffers[READOUT + name]
+    def feed_rows(self, i: int, now: StepInputs) -> list[Rows]:
+        """Weight rows of the undelayed projections of node i that have them."""
+        pairs = zip(self.nodes[i].edges, now.of_edges, strict=True)
+        return [self.rows(i, edge, incoming) for edge, incoming in pairs if edge.in_rows]
+
+    def bind_now(self, s: Any) -> Any:
+        """The time of step s of a chunk."""
+        return self.e.bind("now", self.clock() + s)
+
+    def buffers_of(self, i: int) -> Callable[[str], Any]:
+        """Tables and state of node i, by local name."""
+        return lambda name: self.buffers[self.nodes[i].prefix + name]
+
+    def edge_buffers(self, i: int, edge: Edge) -> Callable[[str], Any]:
+        """Tables and state of a projection into node i, by local name."""
+        return lambda name: self.buffers[self.nodes[i].prefix + edge.prefix + name]
+
+    def first_output(self, i: int) -> int:
+        """Place of the first output of readout i in y."""
+        return sum(node.size for node in self.nodes[:i] if not node.fires)
 
     def _record(self, spikes: Events, base: Any, n: int) -> None:
         with self.e.loop("i", n) as i:

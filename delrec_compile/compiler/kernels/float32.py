@@ -15,23 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import INT16_MAX
-from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
+from delrec_compile.compiler.kernels.base import (
+    Composer,
+    Incoming,
+    Kernel,
+    StepInputs,
+    always,
+    state_of,
+)
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
+from delrec_compile.compiler.kernels.nodes import Edge, nodes_of
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import row_bits
-from delrec_compile.network.model import Layer, Readout, Synapses
-from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.network.model import INPUT, Convolution, Dense, Network, Projection, Synapses
 from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
-from delrec_compile.ops.maps import Maps
-from delrec_compile.ops.synapses import Sums
+from delrec_compile.ops.feed import Feed
 from delrec_compile.targets.schedule import Schedule
 
 
 def compose(
-    layers: Sequence[Layer],
-    readout: Readout,
+    network: Network,
     schedule: Schedule,
     *,
     kernel: str = "run",
@@ -46,47 +52,73 @@ def compose(
     grids: see `network.grid.grids`; schedules that hold rows as `units` need them. workspace: elements
     of each dtype that lie in the state, in place of the stack.
     """
-    formats = weight_formats(layers, readout, schedule, () if schedule.rows == "float32" else grids)
+    formats = weight_formats(network, schedule, () if schedule.rows == "float32" else grids)
     return Float32Composer(
-        layers,
-        readout,
+        network,
         Emitter(schedule.of(kernel), generator),
         formats,
         trace=kernel == "trace",
         counts=counts,
-        exact=bool(grids) and grids[0] is not None,
+        exact=bool(grids) and all(grids[i] is not None for i in of_input(network)),
         workspace=workspace,
     ).kernel(body_of(kernel, schedule))
 
 
+def of_input(network: Network) -> tuple[int, ...]:
+    """Indices of the populations that take the input."""
+    return tuple(
+        i
+        for i, p in enumerate(network.populations)
+        if any(each.source == INPUT for each in p.projections)
+    )
+
+
 def tables_of(
-    layers: Sequence[Layer],
-    readout: Readout,
-    formats: Sequence[GridFormat],
-    *,
-    gpu: bool = False,
-) -> dict[str, NDArray[Any]]:
-    """The constants as the kernel reads them: weight rows by sending neuron."""
+    network: Network, formats: Sequence[GridFormat], *, gpu: bool = False
+) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The constants as the kernel reads them, weight rows by sending neuron; and names that stand for
+    a table that another projection has."""
     out: dict[str, NDArray[Any]] = {}
-    *of_layers, of_readout = formats
-    for i, (layer, form) in enumerate(zip(layers, of_layers, strict=True)):
-        own = {
-            "weight": form.as_rows(layer.weight.T, form.group)
-            if layer.maps is None
-            else form.as_weights(layer.maps.table(layer.weight)),
-            "bias": form.as_accumulators(layer.biases),
-            **layer.neuron.tables(form.unit),
-        }
-        if layer.recurrence is not None:
-            own |= layer.recurrence.gpu_tables(form) if gpu else layer.recurrence.tables(form)
-        out |= {layer_prefix(i) + name: table for name, table in own.items()}
-    own = {
-        "weight": of_readout.as_rows(readout.weight.T),
-        "bias": of_readout.as_accumulators(readout.step_bias),
-        **readout.tables(of_readout.unit),
-    }
-    out |= {READOUT + name: table for name, table in own.items()}
-    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
+    same: dict[str, str] = {}
+    stored: list[tuple[Any, GridFormat, str, list[str]]] = []
+    for p, form in zip(network.populations, formats, strict=True):
+        neurons = {"bias": form.as_accumulators(p.biases), **p.neuron.tables(form.unit)}
+        for each in p.projections:
+            if each is not p.feed:
+                out |= _new(out, p.prefix, neurons)
+                neurons = {}
+            prefix = p.prefix + each.prefix
+            known = next((k for k in stored if k[0] is each.synapses and k[1] == form), None)
+            if known is not None:
+                same |= {prefix + name: known[2] + name for name in known[3]}
+                continue
+            own = synapse_tables(each, form, gpu)
+            stored.append((each.synapses, form, prefix, list(own)))
+            out |= _new(out, prefix, own)
+        out |= _new(out, p.prefix, neurons)
+    return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}, same
+
+
+def _new(
+    known: Mapping[str, Any], prefix: str, own: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Tables by their full names. Raises NetworkError for a name that is taken."""
+    out = {prefix + name: table for name, table in own.items()}
+    for name in out:
+        if name in known:
+            raise NetworkError(f"two tables are called '{name}'; rename a population")
+    return out
+
+
+def synapse_tables(each: Projection, form: GridFormat, gpu: bool) -> dict[str, NDArray[Any]]:
+    """The constants of a projection."""
+    s = each.synapses
+    if isinstance(s, Dense):
+        return {"weight": form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)}
+    if isinstance(s, Convolution):
+        return {"weight": form.as_weights(s.maps.table(s.kernel))}
+    assert isinstance(s, Synapses)
+    return s.gpu_tables(form) if gpu else s.tables(form)
 
 
 @dataclass(frozen=True)
@@ -133,29 +165,45 @@ class GridFormat:
 
 
 def weight_formats(
-    layers: Sequence[Layer], readout: Readout, schedule: Schedule, grids: Sequence[int | None] = ()
+    network: Network, schedule: Schedule, grids: Sequence[int | None] = ()
 ) -> tuple[GridFormat, ...]:
-    """Format of each layer, readout last: integers where sums are exact on a grid, or float32."""
-    parts: list[Layer | Readout] = [*layers, readout]
-    out = []
-    for i, (part, q) in enumerate(zip(parts, grids or [None] * len(parts), strict=True)):
-        group = 1
-        if i == 0 and layers[0].maps is None and row_bits(part.weight, q) == 16:
-            group = schedule.inputs(16, part.size, INT16_MAX)
-        out.append(GridFormat(q, tuple(schedule.order(part.size, 16)), group))
-    return tuple(out)
+    """Format of each population: integers where sums are exact on a grid, or float32.
+
+    Populations that take the input have one type of sums, and one group of its rows.
+    """
+    parts = network.populations
+    qs = list(grids or [None] * len(parts))
+    fed = of_input(network)
+    if any(qs[i] is None for i in fed):
+        qs = [None if i in fed else q for i, q in enumerate(qs)]
+    group = _group(network, schedule, qs)
+    return tuple(
+        GridFormat(q, tuple(schedule.order(p.size, 16)), group if i in fed else 1)
+        for i, (p, q) in enumerate(zip(parts, qs, strict=True))
+    )
+
+
+def _group(network: Network, schedule: Schedule, qs: Sequence[int | None]) -> int:
+    """Inputs whose rows are interleaved: the same in all projections that have no delay."""
+    groups = set()
+    for p, q in zip(network.populations, qs, strict=True):
+        for each in p.projections:
+            s = each.synapses
+            if each.source == INPUT and isinstance(s, Feed):
+                fits = isinstance(s, Dense) and row_bits(s.weight, q) == 16
+                groups.add(schedule.inputs(16, p.size, INT16_MAX) if fits else 1)
+    return groups.pop() if len(groups) == 1 else 1
 
 
 class Float32Composer(Composer):
     """Membranes and outputs are float32; the type of sums is that of the formats.
 
-    exact: whether the sums of the first layer, whose inputs have counts, have no rounding error.
+    exact: whether sums of inputs, which have counts, have no rounding error.
     """
 
     def __init__(
         self,
-        layers: Sequence[Layer],
-        readout: Readout,
+        network: Network,
         emitter: Emitter,
         formats: Sequence[GridFormat],
         *,
@@ -164,74 +212,96 @@ class Float32Composer(Composer):
         exact: bool,
         workspace: Mapping[str, int],
     ) -> None:
+        nodes, (tables, shared) = nodes_of(network), tables_of(network, formats)
         super().__init__(
-            layers,
-            readout,
+            nodes,
             emitter,
             trace=trace,
             counts=counts,
-            tables=tables_of(layers, readout, formats),
-            state=state_of(layers, readout),
+            tables=tables,
+            state=state_of(nodes),
             workspace=workspace,
-            group=formats[0].group,
+            group=max(form.group for form in formats),
+            shared=shared,
         )
         self.formats, self.exact = tuple(formats), exact
+        self.of_counts = self.formats[of_input(network)[0]].sum_dtype
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
-        return self.e.cast(x, self.formats[0].sum_dtype, lanes)
+        return self.e.cast(x, self.of_counts, lanes)
 
-    @property
-    def sum_types(self) -> list[str]:
-        return [form.sum_dtype for form in self.formats[:-1]]
+    def sum_type(self, i: int) -> str:
+        return self.formats[i].sum_dtype
 
-    def rows(self, i: int, incoming: Incoming) -> linear.Rows:
-        weight = self.layer_buffers(i)("weight")
+    def rows(self, i: int, edge: Edge, incoming: Incoming) -> linear.Rows:
+        weight = self.edge_buffers(i, edge)("weight")
         exact = self.exact or incoming.count is None
         return linear.Rows(incoming.events, weight, incoming.count, incoming.group, exact=exact)
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
-        layer, buffers = self.layers[i], self.layer_buffers(i)
+        node, buffers = self.nodes[i], self.buffers_of(i)
+
+        def finish(now: StepInputs) -> FireNeurons:
+            return FireNeurons(self.e, node.part.model, buffers, now.spikes)
+
+        self._sum(i, step_inputs, finish, steps)
+
+    def read_out(self, i: int, t: Any, now: StepInputs) -> None:
+        node, buffers = self.nodes[i], self.buffers_of(i)
+        row = t * self.outputs
+        if first := self.first_output(i):
+            row = row + first
+        finish = WriteOutputs(self.e, node.part.readout, buffers, self.y, row)
+        self._sum(i, always(now), lambda _: finish)
+
+    def _sum(
+        self,
+        i: int,
+        step_inputs: Callable[[Any], StepInputs],
+        finish: Callable[[StepInputs], Any],
+        steps: Any = None,
+    ) -> None:
+        """Sums of the currents of node i, given to `finish`."""
         one = step_inputs(None) if steps is None else None
-        before, start = self._recurrence(i, None if one is None else one.arrivals)
-        mapped = None
-        if layer.maps is not None and one is not None:
-            mapped = self._mapped(i, layer.maps, one.incoming)
+        before, start = ([], []) if one is None else self._delayed(i, one)
+        if one is not None:
+            start += self._mapped_feeds(i, one)
 
         def sums(step: Any) -> linear.Sums:
             now = one or step_inputs(step)
-            from_rows = now.feed is None and layer.maps is None
+            feeds = [] if now.feed is not None else self.feed_rows(i, now)
+            begin = start if now.feed is None else [*start, now.feed]
             return linear.Sums(
-                self.sum_types[i],
-                FireNeurons(self.e, layer.neuron, buffers, now.spikes),
-                self.rows(i, now.incoming) if from_rows else None,
-                before,
-                buffers("bias"),
-                [s for s in (start, now.feed, mapped) if s is not None],
+                self.sum_type(i),
+                finish(now),
+                feeds[0] if feeds else None,
+                [*before, *feeds[1:]],
+                self.buffers_of(i)("bias"),
+                begin,
             )
 
-        linear.emit(self.e, layer.size, sums, steps)
+        linear.emit(self.e, self.nodes[i].size, sums, steps)
 
-    def _mapped(self, i: int, maps: Maps, incoming: Incoming) -> Any:
-        """Currents of a layer of maps from its inputs, summed event by event."""
-        sums, weight = (
-            maps_op.sums(self.e, maps, self.sum_types[i]),
-            self.layer_buffers(i)("weight"),
-        )
-        maps_op.scatter(
-            self.e, maps, incoming.events, weight, sums, count=incoming.count, exact=self.exact
-        )
-        return maps_op.without_margins(self.e, maps, sums)
+    def _delayed(self, i: int, now: StepInputs) -> tuple[list[linear.Rows], list[Any]]:
+        """Rows to add before the bias, and finished currents to start from."""
+        before: list[linear.Rows] = []
+        start: list[Any] = []
+        for edge, arrivals in zip(self.nodes[i].edges, now.of_edges, strict=True):
+            if edge.line is not None:
+                buffers = self.edge_buffers(i, edge)
+                rows, current = edge.synapses.emit(self.e, arrivals, buffers, self.sum_type(i))
+                before += rows
+                start += [] if current is None else [current]
+        return before, start
 
-    def _recurrence(self, i: int, arrivals: Any) -> Sums:
-        """Rows to add before the bias, or a finished current to start from."""
-        if arrivals is None:
-            return [], None
-        recurrence: Synapses = self.layers[i].recurrence
-        return recurrence.emit(self.e, arrivals, self.layer_buffers(i), self.sum_types[i])
-
-    def read_out(self, t: Any, incoming: Incoming) -> None:
-        n, buffers = self.readout.size, self.readout_buffers
-        finish = WriteOutputs(self.e, self.readout, buffers, self.y, t * n)
-        rows = linear.Rows(incoming.events, buffers("weight"))
-        sums = linear.Sums(self.formats[-1].sum_dtype, finish, rows, bias=buffers("bias"))
-        linear.emit(self.e, n, lambda _: sums)
+    def _mapped_feeds(self, i: int, now: StepInputs) -> list[Any]:
+        """Currents of the undelayed convolutions of node i, summed event by event."""
+        e, out = self.e, []
+        for edge, incoming in zip(self.nodes[i].edges, now.of_edges, strict=True):
+            if edge.line is None and not edge.in_rows:
+                maps, weight = edge.synapses.maps, self.edge_buffers(i, edge)("weight")
+                sums = maps_op.sums(e, maps, self.sum_type(i))
+                options = {"count": incoming.count, "exact": self.exact}
+                maps_op.scatter(e, maps, incoming.events, weight, sums, **options)
+                out.append(maps_op.without_margins(e, maps, sums))
+        return out

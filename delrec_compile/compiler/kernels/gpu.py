@@ -1,17 +1,17 @@
-"""Layers -> one GPU kernel: a block per stream, the loop over time steps inside, state in place.
+"""Network -> one GPU kernel: a block per stream, the loop over time steps inside, state in place.
 
     kernel(x, y, [spikes,] steps, streams, tables ..., state ...)
 
 x: (steps, streams, inputs) counts. y: (steps, streams, outputs). spikes, in the tracing form only:
 (steps, streams, neurons). State is that of all streams, stream after stream in each array.
 
-A step has two syncs for the inputs and the arriving spikes, and two per layer:
-one between the vote on the spikes and their list, one before the list is read.
+A step has two syncs for the inputs and the spikes that arrive through cycles, and two per population:
+one between the vote on the spikes and their list, one before the list is read. Delays along the order
+of the populations take two more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,15 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, state_of
 from delrec_compile.compiler.kernels.finish import Buffers, FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.float32 import tables_of, weight_formats
+from delrec_compile.compiler.kernels.nodes import RING, Edge, Node, nodes_of
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import Layer, Readout, Synapses
-from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.network.model import Network
 from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
-from delrec_compile.ops.arrivals import gpu_arrivals, gpu_push, gpu_read
-from delrec_compile.ops.maps import Maps
+from delrec_compile.ops.arrivals import GpuArrivals, gpu_arrivals, gpu_push, gpu_read
+from delrec_compile.ops.value_line import ValueRing
 from delrec_compile.targets.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # that every GPU gives a block by default
@@ -43,11 +43,9 @@ class GpuKernel(Kernel):
     shared_bytes: int
 
 
-def compose_gpu(
-    layers: Sequence[Layer], readout: Readout, schedule: Schedule, *, trace: bool
-) -> GpuKernel:
-    """Raises UnsupportedError when the layers are too wide for a block's shared memory."""
-    return GpuComposer(tuple(layers), readout, schedule, trace).kernel()
+def compose_gpu(network: Network, schedule: Schedule, *, trace: bool) -> GpuKernel:
+    """Raises UnsupportedError when the populations are too wide for a block's shared memory."""
+    return GpuComposer(network, schedule, trace).kernel()
 
 
 def threads_for(widest: int, most: int) -> int:
@@ -58,17 +56,15 @@ def threads_for(widest: int, most: int) -> int:
 class GpuComposer:
     """Builds the kernel of a network for one GPU schedule."""
 
-    def __init__(
-        self, layers: tuple[Layer, ...], readout: Readout, schedule: Schedule, trace: bool
-    ) -> None:
-        self.layers, self.readout, self.trace = layers, readout, trace
-        widest = max(readout.size, *(layer.size for layer in layers))
+    def __init__(self, network: Network, schedule: Schedule, trace: bool) -> None:
+        self.nodes, self.trace = nodes_of(network), trace
+        self.inputs, self.outputs = network.inputs, network.outputs
+        widest = max(node.size for node in self.nodes)
         self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
-        self.tables = tables_of(
-            layers, readout, weight_formats(layers, readout, schedule), gpu=True
-        )
-        self.state = state_of(layers, readout, words=lambda line: line.gpu_words())
-        self.neurons = sum(layer.size for layer in layers)
+        formats = weight_formats(network, schedule)
+        self.tables, self.shared = tables_of(network, formats, gpu=True)
+        self.state = state_of(self.nodes, words=lambda line: line.gpu_words())
+        self.neurons = sum(node.size for node in self.nodes if node.fires)
 
     def kernel(self) -> GpuKernel:
         e = self.e
@@ -91,8 +87,8 @@ class GpuComposer:
             builder.get(),
             self.tables,
             self.state,
-            self.layers[0].inputs,
-            self.readout.size,
+            self.inputs,
+            self.outputs,
             self.neurons,
             {},
             0,
@@ -113,19 +109,22 @@ class GpuComposer:
             name: tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
             for name, table in self.tables.items()
         }
+        self.buffers |= {name: self.buffers[of] for name, of in self.shared.items()}
         self.all = {name: pointer(name, dtype) for name, (_, dtype) in self.state.items()}
 
     def _body(self) -> None:
         e = self.e
         for name, (size, _) in self.state.items():
             self.buffers[name] = BufferView(self.all[name], self.stream * size)
-        inputs = self.layers[0].inputs
-        self.active = e.shared_events("x", inputs)
-        self.counts = e.shared("counts", inputs, "float32")
+        self.active = e.shared_events("x", self.inputs)
+        self.counts = e.shared("counts", self.inputs, "float32")
         self.arrivals = {
-            i: gpu_arrivals(e, r.line, f"l{i}_arriving") for i, r in self._recurrences()
+            (i, k): self._room(node, edge)
+            for i, node in enumerate(self.nodes)
+            for k, edge in enumerate(node.edges)
+            if edge.line is not None
         }
-        self.fired = [e.shared_events(f"l{i}", layer.size) for i, layer in enumerate(self.layers)]
+        self.fired = {n.name: e.shared_events(n.name, n.size) for n in self.nodes if n.fires}
         clock = self.buffers["clock"]
         start = e.bind("start", tir.bitwise_and(e.load(clock, 0, 1), CLOCK_MASK))
         with e.loop("t", self.steps) as t:
@@ -135,106 +134,148 @@ class GpuComposer:
         with e.when(e.thread == 0):
             e.store(clock, 0, 1, tir.bitwise_and(start + self.steps, CLOCK_MASK))
 
+    def _room(self, node: Node, edge: Edge) -> GpuArrivals:
+        """Where the values of a delayed projection arrive: in shared memory, or read from their line."""
+        assert edge.line is not None
+        if not edge.of_input:
+            return gpu_arrivals(self.e, edge.line, f"{node.prefix}{edge.prefix}arriving")
+        buffers = self._edge_buffers(node, edge)
+        return GpuArrivals(values=lambda head, j: self._ring(edge, buffers)(head, j))
+
+    def _ring(self, edge: Edge, buffers: Buffers) -> Any:
+        assert edge.line is not None
+        return ValueRing.of(edge.line, self.now, buffers).gpu_values(self.e)
+
     def _step(self, row: Any) -> None:
-        e = self.e
+        e, first = self.e, 0
         self._arrive(row)
-        active = self.active
-        counts: Any = self._count
-        first = 0
-        for i, layer in enumerate(self.layers):
-            feed = linear.Rows(active, self.buffers[f"l{i}_weight"], counts)
-            self._layer(i, layer, feed)
-            active, counts = self.fired[i], None
+        output = 0
+        for i, node in enumerate(self.nodes):
+            self._take_forward(i, node)
+            if not node.fires:
+                finish: Any = WriteOutputs(
+                    e, node.part.readout, self._buffers(node), self.y, row * self.outputs + output
+                )
+                self._sum(i, node, finish)
+                output += node.size
+                continue
+            fired = self.fired[node.name]
+            self._sum(i, node, FireNeurons(e, node.part.model, self._buffers(node), fired))
             if self.trace:
-                for at, _ in e.blocks(layer.size):
-                    e.store(self.spikes, row * self.neurons + first + at, 1, active.flag[at])
-                first += layer.size
-            self._publish([active])
-            if layer.recurrence is not None:
-                self._push(i, layer.recurrence)
-        self._readout(row, active)
+                for at, _ in e.blocks(node.size):
+                    e.store(self.spikes, row * self.neurons + first + at, 1, fired.flag[at])
+                first += node.size
+            self._publish([fired])
+            self._push(node.name)
 
     def _count(self, j: Any) -> Any:
         return self.counts[j]
 
     def _arrive(self, row: Any) -> None:
-        """Lists of the active inputs and of the spikes that arrive, for all layers at once."""
-        e, inputs = self.e, self.layers[0].inputs
+        """Lists of the active inputs, and of the spikes that arrive through cycles, for all nodes."""
+        e, inputs = self.e, self.inputs
         for at, _ in e.blocks(inputs):
             count = e.bind("count", self.x[row * inputs + at])
             e.store(self.counts, at, 1, count)
             e.store(self.active.flag, at, 1, tir.cast(count > tir.float32(0), "uint8"))
-        listed = [self.active]
-        voted = [self.active]
-        for i, r in self._recurrences():
-            arrivals = self.arrivals[i]
-            gpu_read(e, r.line, arrivals, self.buffers[f"l{i}_ring"], self.now)
-            voted += arrivals.heads
-            listed += [marked for marked in arrivals.heads if marked.index is not None]
-        for marked in voted:
-            e.vote(marked)
-        e.sync()
-        for marked in listed:
-            e.gather(marked)
-        e.sync()
+        self._write_inputs(row)
+        read = [self.active]
+        for i, node in enumerate(self.nodes):
+            for k, edge in enumerate(node.edges):
+                if edge.line is not None and edge.first:
+                    ring = self._edge_buffers(node, edge)(RING)
+                    gpu_read(e, edge.line, self.arrivals[i, k], ring, self.now)
+                    read += self.arrivals[i, k].heads
+        self._publish(read)
 
-    def _recurrences(self) -> Iterator[tuple[int, Synapses]]:
-        for i, layer in enumerate(self.layers):
-            if layer.recurrence is not None:
-                yield i, layer.recurrence
+    def _write_inputs(self, row: Any) -> None:
+        """This step's inputs into the memory of every delay that they have."""
+        for node in self.nodes:
+            for edge in node.delayed:
+                if edge.of_input:
+                    ring = ValueRing.of(edge.line, self.now, self._edge_buffers(node, edge))
+                    ring.write(self.e, lambda at, lanes: self.x[row * self.inputs + at])
 
-    def _publish(self, fired: list[SharedEvents]) -> None:
-        for marked in fired:
-            self.e.vote(marked)
+    def _take_forward(self, i: int, node: Node) -> None:
+        """Sends what earlier populations fired on its way to this node, and reads what arrives."""
+        e = self.e
+        read: list[SharedEvents] = []
+        masks = False
+        for k, edge in enumerate(node.edges):
+            if edge.line is None or edge.first or edge.of_input:
+                continue
+            buffers, arrivals = self._edge_buffers(node, edge), self.arrivals[i, k]
+            fired = self.fired[edge.source]
+            gpu_push(e, edge.line, fired, buffers(RING), self.now, buffers, edge.first)
+            gpu_read(e, edge.line, arrivals, buffers(RING), self.now, edge.first)
+            read += arrivals.heads
+            masks = masks or arrivals.masks is not None
+        if read:
+            self._publish(read)
+        elif masks:
+            e.sync()
+
+    def _publish(self, marked: list[SharedEvents]) -> None:
+        """Masks from flags; then the lists of those that have one."""
+        for each in marked:
+            self.e.vote(each)
         self.e.sync()
-        for marked in fired:
-            self.e.gather(marked)
+        for each in marked:
+            if each.index is not None:
+                self.e.gather(each)
         self.e.sync()
 
-    def _layer_buffers(self, i: int) -> Buffers:
-        return lambda name: self.buffers[layer_prefix(i) + name]
+    def _buffers(self, node: Node) -> Buffers:
+        return lambda name: self.buffers[node.prefix + name]
 
-    def _layer(self, i: int, layer: Layer, feed: linear.Rows) -> None:
-        e, r, buffers = self.e, layer.recurrence, self._layer_buffers(i)
+    def _edge_buffers(self, node: Node, edge: Edge) -> Buffers:
+        return lambda name: self.buffers[node.prefix + edge.prefix + name]
+
+    def _sum(self, i: int, node: Node, finish: Any) -> None:
+        """Sums of the currents of a node, given to `finish`."""
+        e = self.e
         before: list[linear.Rows] = []
-        start = None
-        if r is not None:
-            before, start = r.emit_gpu(e, self.arrivals[i], buffers)
-        begin = [] if start is None else [start]
-        if layer.maps is not None:
-            begin.append(self._mapped(i, layer.maps))
-        rows = feed if layer.maps is None else None
-        finish = FireNeurons(e, layer.neuron, buffers, self.fired[i])
-        sums = linear.Sums("float32", finish, rows, before, buffers("bias"), begin)
-        linear.emit(e, layer.size, lambda _: sums)
+        start: list[Any] = []
+        feeds: list[linear.Rows] = []
+        for k, edge in enumerate(node.edges):
+            buffers = self._edge_buffers(node, edge)
+            if edge.line is not None:
+                rows, current = edge.synapses.emit_gpu(e, self.arrivals[i, k], buffers)
+                before += rows
+                start += [] if current is None else [current]
+            elif edge.in_rows:
+                active = self.active if edge.of_input else self.fired[edge.source]
+                counts: Any = self._count if edge.of_input else None
+                feeds.append(linear.Rows(active, buffers("weight"), counts))
+            else:
+                start.append(self._mapped(edge, buffers("weight")))
+        after = feeds[0] if feeds else None
+        bias = self._buffers(node)("bias")
+        sums = linear.Sums("float32", finish, after, [*before, *feeds[1:]], bias, start)
+        linear.emit(e, node.size, lambda _: sums)
 
-    def _mapped(self, i: int, maps: Maps) -> LazyBuffer:
-        """Currents of a layer of maps from its inputs, gathered where they are read."""
+    def _mapped(self, edge: Edge, weight: Any) -> LazyBuffer:
+        """Currents of a convolution of what a source sends, gathered where they are read."""
         e = self.e
 
         def value(j: Any) -> Any:
-            if i == 0:
+            if edge.of_input:
                 return self.counts[j]
-            return maps_op.spike_in(e, self.fired[i - 1].mask, j, self.fired[i - 1].lead)
+            fired = self.fired[edge.source]
+            return maps_op.spike_in(e, fired.mask, j, fired.lead)
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             total = e.register(1, tir.float32(0))
-            maps_op.emit_gpu(e, maps, start + at, self.buffers[f"l{i}_weight"], total, value)
+            maps_op.emit_gpu(e, edge.synapses.maps, start + at, weight, total, value)
             return total[0]
 
         return e.lazy(read)
 
-    def _push(self, i: int, r: Synapses) -> None:
-        buffers = self._layer_buffers(i)
-        gpu_push(self.e, r.line, self.fired[i], buffers("ring"), self.now, buffers)
-
-    def _readout(self, row: Any, spikes: SharedEvents) -> None:
-        e, n = self.e, self.readout.size
-
-        def buffers(name: str) -> Any:
-            return self.buffers[READOUT + name]
-
-        finish = WriteOutputs(e, self.readout, buffers, self.y, row * n)
-        rows = linear.Rows(spikes, buffers("weight"))
-        sums = linear.Sums("float32", finish, rows, bias=buffers("bias"))
-        linear.emit(e, n, lambda _: sums)
+    def _push(self, source: str) -> None:
+        """Sends the spikes of a population back, through projections that close a cycle."""
+        for node in self.nodes:
+            for edge in node.delayed:
+                if edge.source == source and edge.first:
+                    buffers = self._edge_buffers(node, edge)
+                    fired = self.fired[source]
+                    gpu_push(self.e, edge.line, fired, buffers(RING), self.now, buffers)

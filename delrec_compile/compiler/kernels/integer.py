@@ -17,6 +17,7 @@ from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, Ste
 from delrec_compile.compiler.kernels.finish import Buffers
 from delrec_compile.compiler.kernels.integer_sums import RowSum, scaled, sums_for
 from delrec_compile.compiler.kernels.integer_tables import group_of, reset_of, tables_of
+from delrec_compile.compiler.kernels.nodes import Edge, integer_nodes
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
@@ -64,32 +65,32 @@ class IntegerComposer(Composer):
         counts: str,
         workspace: Mapping[str, int],
     ) -> None:
+        nodes = integer_nodes(network)
         super().__init__(
-            network.layers,
-            network.readout,
+            nodes,
             emitter,
             trace=trace,
             counts=counts,
             tables=tables,
-            state=state_of(network.layers, network.readout, "int32"),
+            state=state_of(nodes, "int32"),
             workspace=workspace,
             group=group_of(network.layers[0].weight, emitter.schedule, network.largest_units),
         )
+        self.layers, self.readout = network.layers, network.readout
         self.max_input = network.largest_units
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         largest = self.e.splat(tir.int32(self.max_input), lanes)
         return tir.min(self.e.cast(x, "int32", lanes), largest)
 
-    @property
-    def sum_types(self) -> list[str]:
-        return ["int32"] * len(self.layers)
+    def sum_type(self, i: int) -> str:
+        return "int32"
 
-    def rows(self, i: int, incoming: Incoming) -> linear.Rows:
+    def rows(self, i: int, edge: Edge, incoming: Incoming) -> linear.Rows:
         return self._row_sum(i, incoming).rows(self.e.schedule)
 
     def _row_sum(self, i: int, incoming: Incoming) -> RowSum:
-        table = self.layer_buffers(i)("weight")
+        table = self.buffers_of(i)("weight")
         return RowSum(incoming, self.layers[i].weight, table, self._max_count(i))
 
     def _max_count(self, i: int) -> int:
@@ -100,10 +101,10 @@ class IntegerComposer(Composer):
         r = self.layers[i].recurrence
         if arrivals is None or not isinstance(r, IntegerDense):
             return []
-        table = self.layer_buffers(i)("recurrent")
+        table = self.buffers_of(i)("recurrent")
         return [RowSum(Incoming(arrivals.read(0)), r.matrices[0], table, 1)]
 
-    def _currents(self, i: int, now: StepInputs) -> list[Current]:
+    def _currents(self, i: int, now: _Taken) -> list[Current]:
         """Currents that are not sums of rows."""
         e, layer, r = self.e, self.layers[i], self.layers[i].recurrence
         out = []
@@ -114,23 +115,26 @@ class IntegerComposer(Composer):
         if isinstance(r, IntegerConv):
             return [*out, Current(self._conv_current(i, r, now.arrivals), 1)]
         assert isinstance(r, IntegerLinear)
-        _, current = r.form.emit(e, now.arrivals, self.layer_buffers(i), "int32")
+        _, current = r.form.emit(e, now.arrivals, self.buffers_of(i), "int32")
         return [*out, Current(current, 1 << r.shift)]
 
     def _mapped(self, i: int, maps: Maps, incoming: Incoming) -> Any:
         """Currents of a layer of maps from its inputs, summed event by event."""
-        e, kernel = self.e, self.layer_buffers(i)("weight")
+        e, kernel = self.e, self.buffers_of(i)("weight")
         sums = maps_op.sums(e, maps, "int32")
         maps_op.scatter(e, maps, incoming.events, kernel, sums, count=incoming.count)
         return maps_op.without_margins(e, maps, sums)
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
-        if sums_for(self.e, self.layers[i].weight).fuses_neurons:
-            self._fire_fused(i, step_inputs, steps)
-        else:
-            self._fire_apart(i, step_inputs(None))
+        def taken(step: Any) -> _Taken:
+            return _Taken.of(step_inputs(step))
 
-    def _fire_fused(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any) -> None:
+        if sums_for(self.e, self.layers[i].weight).fuses_neurons:
+            self._fire_fused(i, taken, steps)
+        else:
+            self._fire_apart(i, taken(None))
+
+    def _fire_fused(self, i: int, step_inputs: Callable[[Any], _Taken], steps: Any) -> None:
         """The neurons of a tile are updated as soon as its sums are made."""
         layer: IntegerLayer = self.layers[i]
         one = step_inputs(None) if steps is None else None
@@ -143,17 +147,17 @@ class IntegerComposer(Composer):
             return linear.Sums(
                 "int32",
                 scaled(self.e, finish, layer.fraction),
-                self.rows(i, now.incoming) if from_rows else None,
+                self._row_sum(i, now.incoming).rows(self.e.schedule) if from_rows else None,
                 [part.rows(self.e.schedule) for part in self._recurrent(i, now.arrivals)],
                 start=[] if now.feed is None else [now.feed],
             )
 
         linear.emit(self.e, layer.size, sums, steps)
 
-    def _fire_apart(self, i: int, now: StepInputs) -> None:
+    def _fire_apart(self, i: int, now: _Taken) -> None:
         """First all currents, then all neurons: each loop has the few pointers that it needs."""
         e, n, layer = self.e, self.layers[i].size, self.layers[i]
-        r, buffers = layer.recurrence, self.layer_buffers(i)
+        r, buffers = layer.recurrence, self.buffers_of(i)
         feed = [self._row_sum(i, now.incoming)] if layer.maps is None else []
         parts = [*feed, *self._recurrent(i, now.arrivals)]
         pad = r.taps // 2 if isinstance(r, IntegerConv) else 0
@@ -188,7 +192,7 @@ class IntegerComposer(Composer):
 
     def tile(self, i: int, base: Any, size: int, v: Any, *, biased: bool = True) -> IntegerLifTile:
         """Neurons `base` to `base + size` of layer i. v: their membranes."""
-        layer, reset, buffers = self.layers[i], reset_of(self.layers[i]), self.layer_buffers(i)
+        layer, reset, buffers = self.layers[i], reset_of(self.layers[i]), self.buffers_of(i)
 
         def part(name: str) -> Any:
             return self.e.view(buffers(name), base, size)
@@ -209,7 +213,7 @@ class IntegerComposer(Composer):
 
     def _conv_current(self, i: int, r: IntegerConv, arrivals: Any) -> Any:
         """Recurrent current of each neuron, in membrane units."""
-        e, taps, kernel = self.e, r.taps, self.layer_buffers(i)("kernel")
+        e, taps, kernel = self.e, r.taps, self.buffers_of(i)("kernel")
         if isinstance(arrivals, ShiftedPlanes):
 
             def tap(k: int, first: Any, lanes: int) -> Any:
@@ -220,11 +224,26 @@ class IntegerComposer(Composer):
         conv_delay.emit_rows(e, arrivals, kernel, taps, current, r.size, 1 << r.shift)
         return e.view(current, taps // 2, r.size)
 
-    def read_out(self, t: Any, incoming: Incoming) -> None:
-        readout: IntegerReadout = self.readout
-        part = RowSum(incoming, readout.weight, self.readout_buffers("weight"), 1)
-        finish = _WriteOutputs(self.e, readout, self.readout_buffers, self.y, t * readout.size)
+    def read_out(self, i: int, t: Any, now: StepInputs) -> None:
+        readout, buffers = self.readout, self.buffers_of(i)
+        part = RowSum(now.of_edges[0], readout.weight, buffers("weight"), 1)
+        finish = _WriteOutputs(self.e, readout, buffers, self.y, t * readout.size)
         sums_for(self.e, readout.weight).emit(readout.size, [part], finish, readout.fraction)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """`StepInputs` of a layer. arrivals: delayed spikes that arrive; None without a recurrence."""
+
+    incoming: Incoming
+    spikes: Events
+    arrivals: Any
+    feed: Any
+
+    @staticmethod
+    def of(now: StepInputs) -> _Taken:
+        incoming, *back = now.of_edges
+        return _Taken(incoming, now.spikes, back[0] if back else None, now.feed)
 
 
 @dataclass(frozen=True)
@@ -251,7 +270,7 @@ class _Fire:
 
     def __call__(self, base: Any, size: int) -> linear.Finish:
         c, e = self.composer, self.composer.e
-        v = e.view(c.layer_buffers(self.i)("v"), base, size)
+        v = e.view(c.buffers_of(self.i)("v"), base, size)
         neurons = c.tile(self.i, base, size, v)
         currents = [replace(part, values=e.view(part.values, base, size)) for part in self.currents]
 

@@ -1,25 +1,23 @@
 """A kernel that runs many steps at a time: feed-forward sums are hoisted over time.
 
-A chunk of steps goes through one layer after another. A tile of neurons sums the rows of all the
+A chunk of steps goes through one population after another. A tile of neurons sums the rows of all the
 chunk's steps while the tile's weights lie in the nearest cache; in a step's own order they would be
-read from the next one, step after step. Only the recurrence is summed step by step.
+read from the next one, step after step. Only what comes through delays is summed step by step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs, always
-from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.tir.event_lists import Events
-from delrec_compile.ops import linear
+from delrec_compile.network.model import INPUT
 from delrec_compile.targets.schedule import Schedule
-
-Inputs = Callable[[Any], Incoming]
 
 
 def body_of(kernel: str, schedule: Schedule) -> Callable[[Composer], None] | None:
@@ -29,88 +27,89 @@ def body_of(kernel: str, schedule: Schedule) -> Callable[[Composer], None] | Non
 
 def emit_chunks(c: Composer, chunk: int) -> None:
     """All steps, in chunks of so many."""
-    inputs = c.input_lists(chunk)
-    spikes = [c.e.lists(layer.size, chunk) for layer in c.layers]
-    recurrent = [
-        layer.size
-        for i, layer in enumerate(c.layers)
-        if layer.recurrence is not None and c.hoists(i)
-    ]
-    feed = c.e.buffer("feed", chunk * max(recurrent), c.sum_types[0]) if recurrent else None
+    inputs = c.input_lists(chunk) if c.lists_inputs else None
+    spikes = {node.name: c.e.lists(node.size, chunk) for node in c.nodes if node.fires}
+    feeds: dict[str, Any] = {}
+    for dtype in sorted({c.sum_type(i) for i in _hoisted(c)}):
+        sizes = [c.nodes[i].size for i in _hoisted(c) if c.sum_type(i) == dtype]
+        feeds[dtype] = c.e.buffer("feed", chunk * max(sizes), dtype)
     with c.e.loop("chunk", tir.floordiv(c.steps + (chunk - 1), chunk)) as k:
         first = c.e.bind("first", k * chunk)
         steps = c.e.bind("steps_here", tir.min(c.steps - first, chunk))
-        _emit_chunk(c, first, steps, inputs, spikes, feed)
+        _Chunk(c, first, steps, inputs, spikes, feeds).emit()
         c.e.store(c.buffers["clock"], 0, 1, tir.bitwise_and(c.clock() + steps, CLOCK_MASK))
 
 
-def _emit_chunk(
-    c: Composer,
-    first: Any,
-    steps: Any,
-    inputs: Callable[[Any, Any], Incoming],
-    spikes: list[Callable[[Any], Events]],
-    feed: Any,
-) -> None:
-    def listed(s: Any) -> Incoming:
-        return inputs(s, first + s)
-
-    incoming: Inputs = listed
-
-    with c.e.loop("s", steps) as s:
-        c.list_inputs(incoming(s), first + s)
-        for lists in spikes:
-            c.e.clear(lists(s))
-    for i, layer in enumerate(c.layers):
-        if not c.hoists(i):
-            _emit_step_by_step(c, i, steps, incoming, spikes[i])
-        elif layer.recurrence is None:
-            c.fire(i, _step_inputs(incoming, spikes[i]), steps)
-        else:
-            _emit_recurrent(c, i, steps, incoming, spikes[i], feed)
-        incoming = _of_spikes(spikes[i])
-    with c.e.loop("s", steps) as s:
-        c.read_out(first + s, incoming(s))
+def _hoisted(c: Composer) -> list[int]:
+    """Nodes whose undelayed projections are summed before the rest of them."""
+    return [i for i, n in enumerate(c.nodes) if n.fires and n.delayed and c.hoists(i)]
 
 
-def _step_inputs(incoming: Inputs, spikes: Callable[[Any], Events]) -> Callable[[Any], StepInputs]:
-    return lambda s: StepInputs(incoming(s), spikes(s))
+@dataclass(frozen=True)
+class _Chunk:
+    """The steps first to first + steps, one node after another.
 
+    inputs: lists of the inputs, see `Composer.input_lists`. spikes: those of each population, by step.
+    feeds: memory for hoisted sums, by their type.
+    """
 
-def _of_spikes(lists: Callable[[Any], Events]) -> Inputs:
-    return lambda s: Incoming(lists(s))
+    c: Composer
+    first: Any
+    steps: Any
+    inputs: Callable[[Any, Any], Incoming] | None
+    spikes: dict[str, Callable[[Any], Events]]
+    feeds: dict[str, Any]
 
+    def emit(self) -> None:
+        c = self.c
+        with c.e.loop("s", self.steps) as s:
+            if self.inputs is not None:
+                c.list_inputs(self.inputs(s, self.first + s), self.first + s)
+            for lists in self.spikes.values():
+                c.e.clear(lists(s))
+        for i, node in enumerate(c.nodes):
+            if not node.fires:
+                self._read_out(i)
+            elif node.delayed or not c.hoists(i):
+                self._emit_with_delays(i)
+            else:
+                c.fire(i, partial(self._feeds_only, i), self.steps)
 
-def _emit_recurrent(
-    c: Composer,
-    i: int,
-    steps: Any,
-    incoming: Inputs,
-    spikes: Callable[[Any], Events],
-    feed: Any,
-) -> None:
-    """The incoming sums of all steps; then, step by step, the recurrence and the neurons."""
-    n = c.layers[i].size
+    def _sent(self, s: Any) -> Callable[[str], Incoming]:
+        """What each source sends at a step of the chunk."""
 
-    def sums(s: Any) -> linear.Sums:
-        finish = StoreSums(c.e, feed, s * n)
-        return linear.Sums(c.sum_types[i], finish, c.rows(i, incoming(s)))
+        def sent(source: str) -> Incoming:
+            if source != INPUT:
+                return Incoming(self.spikes[source](s))
+            assert self.inputs is not None
+            return self.inputs(s, self.first + s)
 
-    linear.emit(c.e, n, sums, steps)
-    _emit_step_by_step(c, i, steps, incoming, spikes, lambda s: c.e.view(feed, s * n, n))
+        return sent
 
+    def _feeds_only(self, i: int, s: Any) -> StepInputs:
+        """Inputs of a node at a step, without those that a delay brings."""
+        node, sent = self.c.nodes[i], self._sent(s)
+        of_edges = [sent(e.source) if e.line is None else None for e in node.edges]
+        return StepInputs(of_edges, self.spikes[node.name](s))
 
-def _emit_step_by_step(
-    c: Composer,
-    i: int,
-    steps: Any,
-    incoming: Inputs,
-    spikes: Callable[[Any], Events],
-    feed: Callable[[Any], Any] = lambda _: None,
-) -> None:
-    """feed: incoming sums of a step, where they were made before."""
-    with c.e.loop("s", steps) as s:
-        now = c.e.bind("now", c.clock() + s)
-        inputs = StepInputs(incoming(s), spikes(s), c.read_arrivals(i, now), feed(s))
-        c.fire(i, always(inputs))
-        c.push_spikes(i, inputs.spikes, now)
+    def _read_out(self, i: int) -> None:
+        c = self.c
+        with c.e.loop("s", self.steps) as s:
+            now = c.bind_now(s) if c.nodes[i].delayed else None
+            t = self.first + s
+            c.read_out(i, t, StepInputs(c.of_edges(i, self._sent(s), now, t)))
+
+    def _emit_with_delays(self, i: int) -> None:
+        """The incoming sums of all steps; then, step by step, what delays bring, and the neurons."""
+        c, node = self.c, self.c.nodes[i]
+        feed = None
+        if c.hoists(i):
+            feed = self.feeds[c.sum_type(i)]
+            c.sum_feeds(i, partial(self._feeds_only, i), feed, self.steps)
+        with c.e.loop("s", self.steps) as s:
+            now, t = c.bind_now(s), self.first + s
+            of_edges = c.of_edges(i, self._sent(s), now, t)
+            made = None if feed is None else c.e.view(feed, s * node.size, node.size)
+            spikes = self.spikes[node.name](s)
+            c.fire(i, always(StepInputs(of_edges, spikes, made)))
+            c.push_spikes(node.name, spikes, now)

@@ -185,4 +185,6 @@ def _describe(model: onnx.ModelProto, network: Network, form: str, unroll: int) 
     }
     if network.input_bits is not None:
         metadata["input_bits"] = network.input_bits
+    if network.graph:
+        metadata["populations"] = json.dumps([p.name for p in network.spiking])
     helper.set_model_props(model, {f"delrec.{k}": str(v) for k, v in metadata.items()})

@@ -12,9 +12,10 @@ import onnx.parser
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from delrec_compile.network.model import Layer, Network
+from delrec_compile.network.model import INPUT, Network, Neuron, Population, Projection
 from delrec_compile.network.onnx_step.schema import DOMAIN
-from delrec_compile.network.state import HISTORY, READOUT, layer_prefix, past, present
+from delrec_compile.network.state import HISTORY, past, present
+from delrec_compile.ops.feed import Feed
 from delrec_compile.ops.registry import FUNCTIONS
 
 OPSET = 18
@@ -35,6 +36,9 @@ class _Builder:
         self.unroll = unroll
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
+        self.names: dict[int, dict[str, str]] = {}  # constants of each projection
+        self.known: list[tuple[Any, dict[str, str]]] = []  # those of synapses, stored once
+        self.made: set[str] = set()
 
     def model(self) -> onnx.ModelProto:
         self._weights()
@@ -73,18 +77,29 @@ class _Builder:
         self.constants.append(numpy_helper.from_array(contiguous, name))
 
     def _weights(self) -> None:
-        for i, layer in enumerate(self.network.layers):
-            self._constant(f"l{i}_weight", layer.weight)
-            self._constant(f"l{i}_bias", layer.bias)
-            for name, value in layer.neuron.constants().items():
-                self._constant(f"l{i}_{name}", value)
-            if layer.recurrence is not None:
-                for name, value in layer.recurrence.constants().items():
-                    self._constant(f"l{i}_{name}", value)
-        self._constant("out_weight", self.network.readout.weight)
-        self._constant("out_bias", self.network.readout.step_bias)
-        for name, value in self.network.readout.constants().items():
-            self._constant(READOUT + name, value)
+        for p in self.network.populations:
+            for each in p.projections:
+                self.names[id(each)] = self._synapses(p, each)
+            if isinstance(p.neuron, Neuron) or p.feed_takes_bias:
+                self._constant(p.prefix + "bias", p.bias if p.feed_takes_bias else p.biases)
+            for name, value in p.neuron.constants().items():
+                self._constant(p.prefix + name, value)
+
+    def _synapses(self, p: Population, each: Projection) -> dict[str, str]:
+        """Adds the constants of a projection, unless another one has them; their names."""
+        for known in self.known:
+            if known[0] is each.synapses:
+                return known[1]
+        values = (
+            {"weight": each.synapses.matrix}
+            if isinstance(each.synapses, Feed)
+            else each.synapses.constants()
+        )
+        names = {name: p.prefix + each.prefix + name for name in values}
+        for name, value in values.items():
+            self._constant(names[name], value)
+        self.known.append((each.synapses, names))
+        return names
 
     def _inputs(self) -> list[str]:
         if self.unroll == 1:
@@ -101,40 +116,97 @@ class _Builder:
     def _step(self, x: str, old: dict[str, str], t: str) -> tuple[str, dict[str, str]]:
         """Adds one time step. t: prefix of its values. Returns y and the new state by name."""
         new: dict[str, str] = {}
-        for i, layer in enumerate(self.network.layers):
-            prefix = layer_prefix(i)
-            current = self._current(i, layer, x, old, t)
-            own = {name: old[prefix + name] for name in layer.states}
-            x, after = layer.neuron.write_nodes(_Scope(self, t, prefix), current, own)
-            new |= {prefix + name: value for name, value in after.items()}
-            if layer.recurrence is not None:
-                name = prefix + HISTORY
-                new[name] = self._add("DelayPush", [old[name], x], f"{t}{name}_next", DOMAIN)
-        inputs = [x, "out_weight", "out_bias"]
-        current = self._add("Linear", inputs, f"{t}out_current", DOMAIN)
-        readout = self.network.readout
-        own = {name: old[READOUT + name] for name in readout.states}
-        y, after = readout.write_nodes(_Scope(self, t, READOUT), current, own)
-        return y, new | {READOUT + name: value for name, value in after.items()}
+        now, ys = {INPUT: x}, []
+        for p in self.network.populations:
+            current = self._current(p, now, old, t)
+            own = {name: old[p.prefix + name] for name in p.states}
+            out, after = p.neuron.write_nodes(_Scope(self, t, p.prefix), current, own)
+            if isinstance(p.neuron, Neuron):
+                now[p.name] = out
+                self._push(p.name, now, old, new, t)
+            else:
+                ys.append(out)
+            new |= {p.prefix + name: value for name, value in after.items()}
+        self._push(INPUT, now, old, new, t)
+        y = ys[0] if len(ys) == 1 else self._add("Concat", ys, f"{t}all_y", axis=1)
+        return y, {name: new[name] for name in old}
 
-    def _current(self, i: int, layer: Layer, x: str, old: dict[str, str], t: str) -> str:
-        name = f"{t}l{i}_current"
-        op, attributes = (
-            ("Linear", {}) if layer.maps is None else ("Maps", layer.maps.node_attributes())
-        )
-        taken = [x, f"l{i}_weight", f"l{i}_bias"]
-        if layer.recurrence is None:
-            return self._add(op, taken, name, DOMAIN, **attributes)
-        feed = self._add(op, taken, f"{t}l{i}_feed", DOMAIN, **attributes)
-        r = layer.recurrence
-        inputs = [
-            old[layer_prefix(i) + HISTORY],
-            *(f"l{i}_{constant}" for constant in r.constants()),
-        ]
-        back = self._add(
-            r.node, inputs, f"{t}l{i}_recurrent_current", DOMAIN, **r.node_attributes()
-        )
-        return self._add("Add", [feed, back], name)
+    def _push(
+        self, source: str, now: dict[str, str], old: dict[str, str], new: dict[str, str], t: str
+    ) -> None:
+        """Adds the next history of a source, if it has one."""
+        name = f"{source}_{HISTORY}"
+        if name in old:
+            inputs = [old[name], now[source]]
+            new[name] = self._add("DelayPush", inputs, f"{t}{name}_next", DOMAIN)
+
+    def _current(self, p: Population, now: dict[str, str], old: dict[str, str], t: str) -> str:
+        """Adds the current of a population: a sum of its projections, one after another."""
+        name, scope = f"{t}{p.prefix}current", f"{t}{p.prefix}"
+        many = len(p.projections) > 1 or not p.feed_takes_bias
+        terms = []
+        for each in p.projections:
+            is_feed = isinstance(each.synapses, Feed)
+            own = f"{scope}{each.prefix}{'feed' if is_feed else 'recurrent_current'}"
+            terms.append(self._part(p, each, now, old, own if many else name, t))
+        if not p.feed_takes_bias:
+            terms.append(p.prefix + "bias")
+        total = terms[0]
+        for k, term in enumerate(terms[1:], 1):
+            last = k == len(terms) - 1
+            total = self._add("Add", [total, term], name if last else f"{scope}sum{k}")
+        return total
+
+    def _part(
+        self,
+        p: Population,
+        each: Projection,
+        now: dict[str, str],
+        old: dict[str, str],
+        name: str,
+        t: str,
+    ) -> str:
+        """Adds the current of one projection; the first feed adds the biases."""
+        s, constants = each.synapses, self.names[id(each)]
+        if isinstance(s, Feed):
+            takes = each is p.feed and p.feed_takes_bias
+            bias = p.prefix + "bias" if takes else self._zeros(len(s.matrix))
+            inputs = [now[each.source], constants["weight"], bias]
+            return self._add(s.node, inputs, name, DOMAIN, **s.node_attributes())
+        inputs = [self._line(p, each, now, old, t), *constants.values()]
+        return self._add(s.node, inputs, name, DOMAIN, **s.node_attributes())
+
+    def _line(
+        self, p: Population, each: Projection, now: dict[str, str], old: dict[str, str], t: str
+    ) -> str:
+        """What a projection reads, see `Network.line`: a name, and the nodes that make it."""
+        source, depth = each.source, each.synapses.depth
+        history, rows = f"{source}_{HISTORY}", self.network.histories.get(source, 0)
+        if self.network.closes_cycle(p, each):
+            line = old[history]
+        elif not rows:
+            line, rows = self._once("DelayNow", [now[source]], f"{t}{source}_line"), 1
+        else:
+            inputs = [old[history], now[source]]
+            line, rows = self._once("DelayLine", inputs, f"{t}{source}_line"), rows + 1
+        if rows == depth:
+            return line
+        name = f"{line}_{depth}"
+        return self._once("DelayNewest", [line], name, depth=[depth])
+
+    def _once(self, op: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Adds a node unless it is there."""
+        if output not in self.made:
+            self.made.add(output)
+            self._add(op, inputs, output, DOMAIN, **attributes)
+        return output
+
+    def _zeros(self, n: int) -> str:
+        name = f"zeros_{n}"
+        if name not in self.made:
+            self.made.add(name)
+            self._constant(name, np.zeros(n, np.float32))
+        return name
 
     def _outputs(self, ys: list[str], state: dict[str, str]) -> None:
         for name, value in state.items():

@@ -1,0 +1,104 @@
+"""The populations and projections of a network, as composers of kernels see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.model import INPUT, Network, Population, Projection
+from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.ops.arrivals import Line
+from delrec_compile.ops.feed import Dense, Feed
+
+RING = "ring"  # memory of a delay line
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """A projection. line: its delay line; None without a delay. first: steps until a spike of delay 0
+    arrives. in_rows: whether it is a sum of weight rows. synapses: of the network.
+    """
+
+    source: str
+    prefix: str
+    sources: int
+    synapses: Any
+    line: Line | None = None
+    first: int = 0
+    in_rows: bool = False
+
+    @property
+    def of_input(self) -> bool:
+        """Whether it comes from the input."""
+        return self.source == INPUT
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A population. edges: its projections. part: of the network. fires: whether it is no readout."""
+
+    name: str
+    size: int
+    states: Mapping[str, str]
+    edges: tuple[Edge, ...]
+    part: Any
+    fires: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of its tables and state."""
+        return f"{self.name}_"
+
+    @property
+    def feeds(self) -> tuple[Edge, ...]:
+        """Projections without a delay."""
+        return tuple(edge for edge in self.edges if edge.line is None)
+
+    @property
+    def delayed(self) -> tuple[Any, ...]:
+        """Projections with a delay line."""
+        return tuple(edge for edge in self.edges if edge.line is not None)
+
+
+def nodes_of(network: Network) -> tuple[Node, ...]:
+    """The populations of a float32 network."""
+    return tuple(_node(network, p) for p in network.populations)
+
+
+def _node(network: Network, p: Population) -> Node:
+    edges = tuple(_edge(network, p, each) for each in p.projections)
+    return Node(p.name, p.size, p.states, edges, p, p.fires)
+
+
+def _edge(network: Network, p: Population, each: Projection) -> Edge:
+    s = each.synapses
+    if isinstance(s, Feed):
+        return Edge(each.source, each.prefix, s.sources, s, in_rows=isinstance(s, Dense))
+    first = int(network.closes_cycle(p, each))
+    return Edge(each.source, each.prefix, s.sources, s, s.line, first)
+
+
+def integer_nodes(network: IntegerNetwork) -> tuple[Node, ...]:
+    """The layers and the readout of an integer network."""
+    out, source = [], INPUT
+    for i, layer in enumerate(network.layers):
+        name = layer_prefix(i)[:-1]
+        edges = [Edge(source, "", layer.inputs, layer, in_rows=layer.maps is None)]
+        r = layer.recurrence
+        if r is not None:
+            edges.append(Edge(name, "", r.size, r, r.line, 1))
+        out.append(Node(name, layer.size, layer.states, tuple(edges), layer))
+        source = name
+    into = Edge(source, "", network.readout.inputs, network.readout, in_rows=True)
+    readout = network.readout
+    out.append(Node(READOUT[:-1], readout.size, readout.states, (into,), readout, fires=False))
+    return tuple(out)
+
+
+def is_layered(nodes: tuple[Node, ...]) -> bool:
+    """Whether many steps can go through one node after another: cycles are of a node with itself."""
+    return all(
+        not edge.first or edge.source == node.name for node in nodes for edge in node.delayed
+    )

@@ -27,7 +27,7 @@ def choose(unfrozen: Network, coarse: Network, differing: Callable[[Network], in
     fewest = differing(coarse)
     if not fewest:
         return coarse
-    fine = list(range(len(unfrozen.layers)))
+    fine = [i for i, p in enumerate(unfrozen.populations) if p.fires]
     best = snap(unfrozen, FINE, fine)
     count = differing(best)
     if count >= fewest:
@@ -41,9 +41,9 @@ def choose(unfrozen: Network, coarse: Network, differing: Callable[[Network], in
 
 
 def wide_layers(network: Network) -> tuple[int, ...]:
-    """Numbers of the layers with weights of more than 16 bits."""
+    """Numbers of the populations that fire, with weights of more than 16 bits."""
     return tuple(
         i
-        for i, (layer, q) in enumerate(zip(network.layers, grid.grids(network)[:-1], strict=True))
-        if q is not None and any(grid.row_bits(rows, q) > 16 for rows in grid.weight_rows(layer))
+        for i, (p, q) in enumerate(zip(network.populations, grid.grids(network), strict=True))
+        if p.fires and q is not None and any(grid.row_bits(w, q) > 16 for w in grid.weight_rows(p))
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids, row_bits, weight_rows
-from delrec_compile.network.model import Layer, Network, Readout
+from delrec_compile.network.model import Layer, Network, Population
 from delrec_compile.network.onnx_step.schema import schema_of, state_abi
 from delrec_compile.network.state import past, present
 
@@ -28,12 +28,15 @@ def inspect(network: Network) -> dict[str, Any]:
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "input_bits": network.input_bits,
-        "layers": [_layer(*pair) for pair in zip(network.layers, of_parts[:-1], strict=True)],
+        "layers": [
+            _layer(*each)
+            for each in zip(network.layers, network.populations, of_parts, strict=False)
+        ],
         "readout": {
             "kind": network.readout.kind,
             "beta": network.readout.beta,
             "decision": network.readout.decision,
-            **_weights(network.readout, of_parts[-1]),
+            **_weights(network.populations[-1], of_parts[-1]),
         },
         "parameters": network.parameters(),
         "recurrent_parameters": recurrent,
@@ -48,7 +51,7 @@ def inspect(network: Network) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer, grid: int | None) -> dict[str, Any]:
+def _layer(layer: Layer, population: Population, grid: int | None) -> dict[str, Any]:
     r = layer.recurrence
     return {
         "neurons": layer.size,
@@ -57,11 +60,11 @@ def _layer(layer: Layer, grid: int | None) -> dict[str, Any]:
         "recurrent_parameters": r.parameters if r else 0,
         "max_delay": r.depth - 1 if r else 0,
         **layer.neuron.summary(),
-        **_weights(layer, grid),
+        **_weights(population, grid),
     }
 
 
-def _weights(part: Layer | Readout, grid: int | None) -> dict[str, Any]:
+def _weights(part: Population, grid: int | None) -> dict[str, Any]:
     """The grid, and the bits of integers that hold the weights; None where sums round."""
     bits = [row_bits(rows, grid) for rows in weight_rows(part)]
     return {"grid": grid, "weight_bits": None if grid is None else max(bits)}

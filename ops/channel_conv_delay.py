@@ -201,16 +201,18 @@ class ChannelConvDelay(Synapses):
         maps_op.scatter(e, self.maps, arrivals.read(0), table, sums, count=count, exact=exact)
         return [], maps_op.without_margins(e, self.maps, sums)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         spikes = arrivals.heads[0]
 
         def sent(j: Any) -> Any:
             if arrivals.values is not None:
                 return arrivals.values(0, j)
-            return maps_op.spike_in(e, spikes.mask, j, spikes.lead)
+            return maps_op.spike_in(e, spikes.mask, j, spikes.lead, dtype)
 
         def read(start: Any, place: Any, lanes: int) -> Any:
-            total = e.register(1, e.T.float32(0))
+            total = e.register(1, e.zero(dtype, 1), dtype)
             maps_op.emit_gpu(e, self.maps, start + place, buffers("kernel"), total, sent)
             return total[0]
 

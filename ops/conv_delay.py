@@ -158,10 +158,12 @@ class ConvDelay(Synapses):
         emit(e, arrivals, kernel, self.taps, current, self.size)
         return [], e.view(current, self.taps // 2, self.size)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         def read(start: Any, i: Any, _: int) -> Any:
-            kernel = buffers("kernel")
-            return emit_gpu(e, arrivals.heads, kernel, self.taps, start + i, arrivals.values)
+            kernel, values = buffers("kernel"), arrivals.values
+            return emit_gpu(e, arrivals.heads, kernel, self.taps, start + i, values, dtype)
 
         return [], e.lazy(read)
 
@@ -221,13 +223,16 @@ def emit_gpu(
     taps: int,
     at: Any,
     values: Callable[[Any, Any], Any] | None = None,
+    dtype: str = "float32",
+    kernels: int = 0,
 ) -> Any:
     """I[at], gathered from the masks of the arriving spikes, its taps in ascending k.
 
-    values: see `GpuArrivals`.
+    values: see `GpuArrivals`. dtype: of the sum. kernels: neurons with a kernel each, (M, K, neurons);
+    0: all share one per head.
     """
     T = e.T
-    current = e.register(1, T.float32(0))
+    current = e.register(1, e.zero(dtype, 1), dtype)
     for head, arrivals in enumerate(heads):
         with e.loop("k", taps) as k:
             bit = at + k - taps // 2 + arrivals.lead * delay_line.WORD
@@ -235,8 +240,9 @@ def emit_gpu(
             shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
             arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
             with e.when(arrives):
-                tap = kernel[k + head * taps] if head else kernel[k]
+                place = k + head * taps if head else k
+                tap = T.cast(kernel[place * kernels + at if kernels else place], dtype)
                 if values is not None:
-                    tap = tap * values(head, at + k - taps // 2)
+                    tap = tap * T.cast(values(head, at + k - taps // 2), dtype)
                 e.store(current, 0, 1, current[0] + tap)
     return current[0]

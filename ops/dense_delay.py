@@ -166,10 +166,18 @@ class DenseDelay(Synapses):
         counts = of_head(arrivals.count, head)
         return Rows(arrivals.read(head), own, counts, exact=dtype != "float32")
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         table, each = buffers("recurrent"), self.sources * self.size
         rows = []
+
+        def typed(head: Any, j: Any) -> Any:
+            assert arrivals.values is not None
+            return e.T.cast(arrivals.values(head, j), dtype)
+
         for head, listed in enumerate(arrivals.heads):
             own = e.view(table, head * each, each) if head else table
-            rows.append(Rows(listed, own, of_head(arrivals.values, head)))
+            counts = None if arrivals.values is None else of_head(typed, head)
+            rows.append(Rows(listed, own, counts))
         return rows, None

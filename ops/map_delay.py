@@ -121,17 +121,19 @@ class MapDelay(Synapses):
             )
         return [], maps_op.without_margins(e, self.maps, sums)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         step, width = len(self.maps.table(self.kernels[0])), words(self.sources)
 
         def read(start: Any, place: Any, lanes: int) -> Any:
-            total = e.register(1, e.T.float32(0))
+            total = e.register(1, e.zero(dtype, 1), dtype)
             for head in range(len(self.lags)):
 
                 def spike(j: Any, head: int = head) -> Any:
                     if arrivals.values is not None:
                         return arrivals.values(head, j)
-                    return maps_op.spike_in(e, arrivals.masks, j, head * width)
+                    return maps_op.spike_in(e, arrivals.masks, j, head * width, dtype)
 
                 maps_op.emit_gpu(
                     e, self.maps, start + place, buffers("kernel"), total, spike, head * step

@@ -270,8 +270,8 @@ def emit_gpu(
     value_of: Callable[[Any], Any],
     first: int = 0,
 ) -> None:
-    """Adds the current of neuron i to `total`. value_of(j): float32 value of input j."""
-    T = e.T
+    """Adds the current of neuron i to `total`, in its type. value_of(j): value of input j."""
+    T, dtype = e.T, str(total.dtype)
     _, high, wide = maps.out
     outputs, channels, rows, columns = maps.kernel
     (down, right), (tall, broad) = maps.stride, maps.steps
@@ -284,14 +284,14 @@ def emit_gpu(
         with e.when(inside):
             phase = (c * down + a % down) * right + b % right
             run = (phase * tall + tall - 1 - a // down) * broad + broad - 1 - b // right
-            tap = T.cast(table[first + run * each + o % each], "float32")
-            value = value_of((c * maps.height + y) * maps.width + x)
+            tap = T.cast(table[first + run * each + o % each], dtype)
+            value = T.cast(value_of((c * maps.height + y) * maps.width + x), dtype)
             e.store(total, 0, 1, total[0] + tap * value)
 
 
-def spike_in(e: GpuEmitter, mask: Any, j: Any, lead: Any) -> Any:
-    """1 where bit j of a mask that begins at word `lead` is set, else 0, float32."""
+def spike_in(e: GpuEmitter, mask: Any, j: Any, lead: Any, dtype: str = "float32") -> Any:
+    """1 where bit j of a mask that begins at word `lead` is set, else 0."""
     T = e.T
     shift = T.cast(T.bitwise_and(j, WORD - 1), "uint32")
     bit = T.bitwise_and(T.shift_right(mask[lead + T.shift_right(j, 5)], shift), T.uint32(1))
-    return T.cast(bit, "float32")
+    return T.cast(bit, dtype)

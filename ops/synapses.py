@@ -159,5 +159,7 @@ class Synapses(ABC):
         """Emits the current. buffers: a table by its name. dtype: type of the sums."""
 
     @abstractmethod
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         """Same as `emit`, for a thread that owns its neurons."""

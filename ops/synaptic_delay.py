@@ -190,19 +190,21 @@ class SynapticDelay(Synapses):
                 e.store(current, i, 1, current[i] + value)
         return [], e.view(current, 0, n)
 
-    def emit_gpu(self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any]) -> Sums:
+    def emit_gpu(
+        self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
+    ) -> Sums:
         T, n, width = e.T, self.size, words(self.sources)
         weight, delay = buffers("recurrent"), buffers("delay")
 
         def read(start: Any, place: Any, lanes: int) -> Any:
-            i, total = start + place, e.register(1, T.float32(0))
+            i, total = start + place, e.register(1, e.zero(dtype, 1), dtype)
             with e.loop("j", self.sources) as j:
                 lag = T.cast(delay[j * n + i], "int32")
                 if arrivals.values is None:
-                    spike = spike_in(e, arrivals.masks, j, lag * width)
+                    spike = spike_in(e, arrivals.masks, j, lag * width, dtype)
                 else:
-                    spike = arrivals.values(lag, j)
-                e.store(total, 0, 1, total[0] + T.cast(weight[j * n + i], "float32") * spike)
+                    spike = T.cast(arrivals.values(lag, j), dtype)
+                e.store(total, 0, 1, total[0] + T.cast(weight[j * n + i], dtype) * spike)
             return total[0]
 
         return [], e.lazy(read)

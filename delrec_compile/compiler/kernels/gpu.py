@@ -240,7 +240,7 @@ class GpuComposer:
         for k, edge in enumerate(node.edges):
             buffers = self._edge_buffers(node, edge)
             if edge.line is not None:
-                rows, current = edge.synapses.emit_gpu(e, self.arrivals[i, k], buffers)
+                rows, current = edge.synapses.emit_gpu(e, self.arrivals[i, k], buffers, "float32")
                 before += rows
                 start += [] if current is None else [current]
             elif edge.in_rows:

@@ -1,4 +1,4 @@
-"""The choice of grids by their cost in spikes: `fine` for the layers that need it."""
+"""The choice of grids by their cost in spikes: `fine` for the populations that need it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def checked(name: str) -> str:
 
 
 def choose(unfrozen: Network, coarse: Network, differing: Callable[[Network], int]) -> Network:
-    """The network on the grid `fine` where fewer spikes then differ, layer by layer, else `coarse`.
+    """The network on the grid `fine` where fewer spikes then differ, population by population.
 
-    coarse: `unfrozen` on its coarser grid. differing: number of spikes in which a network differs
-    from what it should fire. A layer stays at 16 bits if no more spikes differ; so does the readout,
-    which fires none.
+    coarse: `unfrozen` on its coarser grid, which is the result where none then differ fewer. differing:
+    number of spikes in which a network differs from what it should fire. A population stays at 16 bits
+    if no more spikes differ; so do the readouts, which fire none.
     """
     fewest = differing(coarse)
     if not fewest:
@@ -32,8 +32,8 @@ def choose(unfrozen: Network, coarse: Network, differing: Callable[[Network], in
     count = differing(best)
     if count >= fewest:
         return coarse
-    for layer in wide_layers(best):
-        fewer = [i for i in fine if i != layer]
+    for number in wide_layers(best):
+        fewer = [i for i in fine if i != number]
         trial = snap(unfrozen, FINE, fewer)
         if fewer and (now := differing(trial)) <= count:
             best, count, fine = trial, now, fewer
@@ -41,9 +41,9 @@ def choose(unfrozen: Network, coarse: Network, differing: Callable[[Network], in
 
 
 def wide_layers(network: Network) -> tuple[int, ...]:
-    """Numbers of the populations that fire, with weights of more than 16 bits."""
+    """Numbers of the populations that fire whose weights have more than 16 bits."""
     return tuple(
         i
         for i, (p, q) in enumerate(zip(network.populations, grid.grids(network), strict=True))
-        if p.fires and q is not None and any(grid.row_bits(w, q) > 16 for w in grid.weight_rows(p))
+        if p.fires and q is not None and any(grid.row_bits(r, q) > 16 for r in grid.weight_rows(p))
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids, row_bits, weight_rows
-from delrec_compile.network.model import Layer, Network, Population
+from delrec_compile.network.model import INPUT, Layer, Network, Population, Projection
 from delrec_compile.network.onnx_step.schema import schema_of, state_abi
 from delrec_compile.network.state import past, present
+from delrec_compile.ops import value_line
+from delrec_compile.ops.synapses import Synapses
 
 
 def inspect(network: Network) -> dict[str, Any]:
@@ -20,6 +25,8 @@ def inspect(network: Network) -> dict[str, Any]:
     dense = network.dense_recurrent_parameters()
     recurrent = network.recurrent_parameters()
     of_parts = grids(network)
+    pairs = zip(network.populations, of_parts, strict=True)
+    first_readout = next(pair for pair in pairs if not pair[0].fires)
     return {
         "name": network.name,
         "inputs": network.inputs,
@@ -28,15 +35,14 @@ def inspect(network: Network) -> dict[str, Any]:
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "input_bits": network.input_bits,
-        "layers": [
-            _layer(*each)
-            for each in zip(network.layers, network.populations, of_parts, strict=False)
-        ],
+        "populations": [_population(*p) for p in zip(network.populations, of_parts, strict=True)],
+        "projections": [_projection(network, *p) for p in network.projections()],
+        "layers": _layers(network, of_parts),
         "readout": {
             "kind": network.readout.kind,
             "beta": network.readout.beta,
             "decision": network.readout.decision,
-            **_weights(network.populations[-1], of_parts[-1]),
+            **_weights(*first_readout),
         },
         "parameters": network.parameters(),
         "recurrent_parameters": recurrent,
@@ -51,7 +57,44 @@ def inspect(network: Network) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer, population: Population, grid: int | None) -> dict[str, Any]:
+def _population(p: Population, grid: int | None) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "size": p.size,
+        "model": p.neuron.kind,
+        "fires": p.fires,
+        **_weights(p, grid),
+    }
+
+
+def _projection(network: Network, target: Population, each: Projection) -> dict[str, Any]:
+    """delays: the shortest and the longest, in steps, or None. cycle: whether a step is added."""
+    s = each.synapses
+    delays = None
+    if isinstance(s, Synapses):
+        steps = s.arrays().get("delay", range(s.depth))
+        delays = [int(np.min(steps)), int(np.max(steps))]
+    return {
+        "source": each.source,
+        "target": target.name,
+        "map": s.name,
+        "sources": s.sources,
+        "size": s.size,
+        "parameters": s.parameters,
+        "delays": delays,
+        "cycle": network.closes_cycle(target, each),
+    }
+
+
+def _layers(network: Network, of_parts: Sequence[int | None]) -> list[dict[str, Any]]:
+    """The layers of a chain; none of a graph."""
+    if network.graph:
+        return []
+    parts = zip(network.layers, network.populations, of_parts, strict=False)
+    return [_layer(layer, _weights(p, grid)) for layer, p, grid in parts]
+
+
+def _layer(layer: Layer, weights: dict[str, Any]) -> dict[str, Any]:
     r = layer.recurrence
     return {
         "neurons": layer.size,
@@ -60,14 +103,14 @@ def _layer(layer: Layer, population: Population, grid: int | None) -> dict[str, 
         "recurrent_parameters": r.parameters if r else 0,
         "max_delay": r.depth - 1 if r else 0,
         **layer.neuron.summary(),
-        **_weights(population, grid),
+        **weights,
     }
 
 
-def _weights(part: Population, grid: int | None) -> dict[str, Any]:
+def _weights(p: Population, grid: int | None) -> dict[str, Any]:
     """The grid, and the bits of integers that hold the weights; None where sums round."""
-    bits = [row_bits(rows, grid) for rows in weight_rows(part)]
-    return {"grid": grid, "weight_bits": None if grid is None else max(bits)}
+    bits = [row_bits(rows, grid) for rows in weight_rows(p)]
+    return {"grid": grid, "weight_bits": None if grid is None else max(bits, default=32)}
 
 
 def _onnx_ports(network: Network) -> dict[str, Any]:
@@ -84,9 +127,11 @@ def _onnx_ports(network: Network) -> dict[str, Any]:
 def state_bytes(network: Network) -> dict[str, int]:
     """State of one stream in bytes: as ONNX tensors, and packed in an artifact."""
     as_onnx = sum(4 * math.prod(s.shape) for s in network.state())
-    variables = [layer.size * len(layer.states) for layer in network.layers]
-    variables.append(network.outputs * len(network.readout.states))
-    packed = 4 * (sum(variables) + 1)
-    for _, r in network.recurrences():
-        packed += 4 * r.line.words()
+    packed = 4 * (1 + sum(p.size * len(p.states) for p in network.populations))
+    for _, each in network.projections():
+        if isinstance(each.synapses, Synapses):
+            line = each.synapses.line
+            of_input = each.source == INPUT
+            values = value_line.elements(line) * np.dtype(value_line.DTYPE).itemsize
+            packed += values if of_input else 4 * line.words()
     return {"onnx": as_onnx, "artifact": packed}

@@ -84,7 +84,7 @@ def test_the_fine_grid_uses_the_bits_that_sums_leave() -> None:
     network = drawn(3)
     coarse, fine = snap(network), snap(network, "fine")
     assert exact(fine)
-    for part, q, q16 in zip((*fine.layers, fine.readout), grids(fine), grids(coarse), strict=True):
+    for part, q, q16 in zip(fine.populations, grids(fine), grids(coarse), strict=True):
         assert q is not None
         assert q16 is not None
         assert q > q16

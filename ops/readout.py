@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class ReadoutTile:
 @dataclass(frozen=True, eq=False)
 class Readout(ABC):
     """weight: (classes, N); (classes, 0) where projections of a graph make the current, see
-    `without_weight`. bias: (classes,).
+    `in_graph`. bias: (classes,).
 
     beta: share of the membrane left after a step.
 
@@ -107,6 +107,14 @@ class Readout(ABC):
             raise NetworkError(
                 f"readout: beta is {self.beta}; a {self.kind} readout has {self.fixed_beta:g}"
             )
+
+    @classmethod
+    def in_graph(cls, bias: F32, **fields: Any) -> Self:
+        """A readout whose current projections make. fields: `beta` where the kind has none of its own,
+        `decision`."""
+        if cls.fixed_beta is not None:
+            fields = {"beta": cls.fixed_beta, **fields}
+        return cls(no_weight(len(bias)), bias, **fields)
 
     @property
     def size(self) -> int:
@@ -181,7 +189,7 @@ class Readout(ABC):
         return decide(self.decision, y)
 
 
-def without_weight(classes: int) -> F32:
+def no_weight(classes: int) -> F32:
     """The weight of a readout in a graph, whose projections make the current."""
     return np.zeros((classes, 0), np.float32)
 

@@ -43,7 +43,7 @@ from delrec_compile.network.model import (
 )
 from delrec_compile.network.state import HISTORY, PAST
 from delrec_compile.ops.nodes import Node
-from delrec_compile.ops.readout import without_weight
+from delrec_compile.ops.readout import no_weight
 from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, SYNAPSES
 from delrec_compile.targets.schedule import Schedule
 
@@ -265,7 +265,7 @@ class _Reader:
             elif name in READOUT_OF:
                 parts = self._current(args[0], made)
                 bias = parts.bias(int(args[0].ty.shape[1]))
-                readout = READOUT_OF[name].from_node(node, without_weight(len(bias)), bias)
+                readout = READOUT_OF[name].from_node(node, no_weight(len(bias)), bias)
                 own = self._named(args, f"out{len(populations)}")
                 populations.append(Population(own, readout, parts.projections))
         if all(p.fires for p in populations):

@@ -12,7 +12,7 @@ from delrec_compile.errors import CheckpointError, NetworkError, did_you_mean
 from delrec_compile.network.model import Maps, Network, Population, Projection, Readout, Synapses
 from delrec_compile.network.tensor_file import Arrays, Tensors, network_fields
 from delrec_compile.ops.feed import FEEDS, Convolution, Feed
-from delrec_compile.ops.readout import without_weight
+from delrec_compile.ops.readout import no_weight
 from delrec_compile.ops.registry import NEURONS, SYNAPSES, make_readout
 
 DELAY = "delay"  # its tensor, int16
@@ -82,7 +82,7 @@ def _read(
     bias = tensors.take(f"{name}.bias")
     if READOUT in entry:
         fields_of = dict(entry[READOUT])
-        readout = make_readout(fields_of.pop("kind"), without_weight(len(bias)), bias, **fields_of)
+        readout = make_readout(fields_of.pop("kind"), no_weight(len(bias)), bias, **fields_of)
         return Population(name, readout, tuple(projections))
     kinds = [kind for kind in NEURONS if kind in entry]
     if len(kinds) != 1:

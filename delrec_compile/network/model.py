@@ -29,9 +29,12 @@ from delrec_compile.ops import checks, linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
+from delrec_compile.ops.count_readout import CountReadout
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.feed import Convolution, Dense, Feed
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.linear_readout import LinearReadout
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
@@ -45,10 +48,13 @@ __all__ = [
     "Conv2dDelay",
     "ConvDelay",
     "Convolution",
+    "CountReadout",
     "Dense",
     "DenseDelay",
     "Layer",
+    "LeakyReadout",
     "Lif",
+    "LinearReadout",
     "Maps",
     "Network",
     "Neuron",

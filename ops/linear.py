@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,19 +112,36 @@ class Sums:
     start: Sequence[Any] = ()
 
 
-def emit(e: Emitter, n: int, sums: Callable[[Any], Sums], steps: Any = None) -> None:
+def emit(
+    e: Emitter,
+    n: int,
+    sums: Callable[[Any], Sums],
+    steps: Any = None,
+    kept: Callable[[Any], tuple[Any, Any]] | None = None,
+) -> None:
     """Sums of n outputs, held in registers tile by tile.
 
     sums: of a step. steps: how many time steps are summed per tile, whose weights then stay near;
-    None: the one step sums(None).
+    None: the one step sums(None). kept: whether a step has sums that are in memory already, and where.
     """
     for places in e.tiles(n):
         tile = Tile.of(places, e.stride)
         if steps is None:
             _emit_tile(e, sums(None), tile, n)
-        else:
-            with e.loop("s", steps) as s:
+            continue
+        with e.loop("s", steps) as s:
+            if kept is None:
                 _emit_tile(e, sums(s), tile, n)
+                continue
+            same, memory = kept(s)
+            with e.otherwise(same, partial(_take_kept, e, sums(s), tile, memory)):
+                _emit_tile(e, sums(s), tile, n)
+
+
+def _take_kept(e: Emitter, sums: Sums, tile: Tile, memory: Any) -> None:
+    take, row = sums.finish(tile.base, tile.size), e.view(memory, tile.base, tile.size)
+    for at, lanes in tile.blocks:
+        take(e.load(row, at, lanes), at, lanes)
 
 
 def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:

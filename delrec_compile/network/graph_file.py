@@ -63,7 +63,10 @@ def build_graph(arrays: Arrays, config: Mapping[str, Any]) -> Network:
     tensors.require_empty()
     names = ("dt_ms", "max_input", "name", "notes")
     return Network.of(
-        populations, labels=tuple(config["labels"]), **{name: config[name] for name in names}
+        populations,
+        labels=tuple(config["labels"]),
+        input_bits=config.get("input_bits"),
+        **{name: config[name] for name in names},
     )
 
 

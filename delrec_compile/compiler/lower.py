@@ -44,6 +44,7 @@ from delrec_compile.network.model import (
 from delrec_compile.network.state import HISTORY, PAST
 from delrec_compile.ops.nodes import Node
 from delrec_compile.ops.readout import no_weight
+from delrec_compile.ops.real_input import RealInput
 from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS, SYNAPSES
 from delrec_compile.targets.schedule import Schedule
 
@@ -161,6 +162,7 @@ def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
 
 # (arguments, attributes) -> type
 RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
+    "RealInput": lambda i, _: i[0].ty,
     "Linear": lambda i, _: _row(_dim(i[1], 0)),
     "Maps": _mapped,
     **{node: _delayed(kind) for node, kind in SYNAPSES_OF.items()},
@@ -270,7 +272,15 @@ class _Reader:
                 populations.append(Population(own, readout, parts.projections))
         if all(p.fires for p in populations):
             raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
-        return Network.of(populations)
+        return Network.of(populations, **self._inputs())
+
+    def _inputs(self) -> dict[str, Any]:
+        """How real inputs are rounded."""
+        for name, _, attributes in self.nodes.values():
+            if name == "RealInput":
+                real = RealInput.from_node(attributes)
+                return {"input_bits": real.bits, "max_input": real.max_input}
+        return {}
 
     def _named(self, args: list[Any], default: str) -> str:
         """Name of a population, from that of its state."""

@@ -143,6 +143,10 @@ class BaseNetwork(ABC, Generic[L, R]):
         """How real inputs are rounded; None: inputs are counts. Raises NetworkError."""
         return None if self.input_bits is None else RealInput(self.input_bits, self.max_input)
 
+    def rounded(self, x: F32) -> F32:
+        """Inputs as the network takes them."""
+        return x if self.real_input is None else self.real_input.reference(x)
+
     @property
     def largest_units(self) -> int:
         """Largest size of an input as a whole number: a count, or units of 2^-input_bits."""

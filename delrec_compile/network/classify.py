@@ -53,7 +53,7 @@ def accuracy(network: Network, counts: npt.NDArray[Any], labels: npt.NDArray[np.
 def _values(network: Network, counts: npt.NDArray[Any]) -> Iterator[tuple[Population, F32]]:
     """Each population with what it sends, or puts out: (T, n, N)."""
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
-    x = x if network.real_input is None else network.real_input.reference(x)
+    x = network.rounded(x)
     if any(
         network.closes_cycle(target, each) and each.source != target.name
         for target, each in network.projections()

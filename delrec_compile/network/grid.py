@@ -23,7 +23,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32, INT16_MAX
 from delrec_compile.errors import NetworkError, UsageError
-from delrec_compile.network.model import INPUT, Network, Population, Readout
+from delrec_compile.network.model import INPUT, Network, Population, Projection, Readout
 from delrec_compile.ops.feed import Feed
 
 MANTISSA = 24
@@ -48,18 +48,23 @@ def snap(network: Network, grid: str = INT16, layers: Collection[int] | None = N
     for i, p in enumerate(network.populations):
         fine = grid == FINE and (layers is None or (p.fires and i in layers))
         q = _grid_of(p, network, fine)
-        if p.fires and 2.0**-q > p.model.rheobase / 64:
+        coarsest = min((q - fraction_bits(network, each) for each in p.projections), default=q)
+        if p.fires and 2.0**-coarsest > p.model.rheobase / 64:
             raise NetworkError(
                 f"{_title(network, i)}: its sums can reach 2**{MANTISSA - 1 - q}, too large for exact "
-                f"float32 with weights this small; lower max_input (now {network.max_input}) or the "
-                "weights"
+                f"float32 with weights this small; lower {_what(network)} or the weights"
             )
         qs.append(q)
-    return _rebuilt(network, _all_rounded(network.populations, qs))
+    return _rebuilt(network, _all_rounded(network, network.populations, qs))
 
 
 def _title(network: Network, i: int) -> str:
     return f"population '{network.populations[i].name}'" if network.graph else f"layer {i}"
+
+
+def _what(network: Network) -> str:
+    most = f"max_input (now {network.max_input:g})"
+    return most if network.input_bits is None else f"input_bits (now {network.input_bits}), {most}"
 
 
 def _grid_of(p: Population, network: Network, fine: bool) -> int:
@@ -67,18 +72,32 @@ def _grid_of(p: Population, network: Network, fine: bool) -> int:
     # one bit is left for the rounding of the bound
     q = min(MANTISSA - 1 - _magnitude(_bound(p, network)), FINEST)
     if not fine:
-        return min(q, *map(_widest, weight_rows(p)))
-    finer = _all_rounded([p], [q + 1])[0]
+        widest = [
+            _widest(rows) + fraction_bits(network, each)
+            for each in p.projections
+            for rows in each.synapses.rows
+        ]
+        return min([q, *widest])
+    finer = _all_rounded(network, [p], [q + 1])[0]
     spare = _bound(finer, network) <= 2.0 ** (MANTISSA - 1 - q)
     return q + 1 if spare and q < FINEST else q
 
 
-def _all_rounded(populations: Sequence[Population], qs: Sequence[int]) -> list[Population]:
+def fraction_bits(network: Network, each: Projection) -> int:
+    """Bits by which the weights of a projection are coarser than its sums: those of real inputs."""
+    real = network.real_input
+    return real.bits if real is not None and each.source == INPUT else 0
+
+
+def _all_rounded(
+    network: Network, populations: Sequence[Population], qs: Sequence[int]
+) -> list[Population]:
     """Each on its grid; synapses that several share are on the coarsest of theirs, and stay shared."""
     coarsest: dict[int, int] = {}
     for p, q in zip(populations, qs, strict=True):
         for each in p.projections:
-            coarsest[id(each.synapses)] = min(q, coarsest.get(id(each.synapses), q))
+            own = q - fraction_bits(network, each)
+            coarsest[id(each.synapses)] = min(own, coarsest.get(id(each.synapses), own))
     made: dict[int, Any] = {}
     out = []
     for p, q in zip(populations, qs, strict=True):
@@ -91,10 +110,10 @@ def _all_rounded(populations: Sequence[Population], qs: Sequence[int]) -> list[P
                 }
                 made[key] = replace(each.synapses, **weights)
             projections.append(replace(each, synapses=made[key]))
-        own: dict[str, Any] = {"projections": tuple(projections), "bias": _round(p.bias, q)}
+        fields: dict[str, Any] = {"projections": tuple(projections), "bias": _round(p.bias, q)}
         if isinstance(p.neuron, Readout):
-            own["neuron"] = replace(p.neuron, bias=_round(p.neuron.bias, q))
-        out.append(replace(p, **own))
+            fields["neuron"] = replace(p.neuron, bias=_round(p.neuron.bias, q))
+        out.append(replace(p, **fields))
     return out
 
 
@@ -138,12 +157,21 @@ def row_bits(rows: F32, q: int | None) -> int:
     return 16 if fits else 32
 
 
+def row_widths(network: Network, p: Population, q: int | None) -> list[tuple[F32, int]]:
+    """The weights of a population that may be held as integers, with their bits. q: of its grid."""
+    return [
+        (rows, row_bits(rows, None if q is None else q - fraction_bits(network, each)))
+        for each in p.projections
+        for rows in each.synapses.rows
+    ]
+
+
 def row_bytes(network: Network, bits: int | None = None) -> int:
     """Bytes of all weight rows where they are held as integers. bits: of each; None: as they need."""
     return sum(
-        rows.size * (bits or row_bits(rows, q)) // 8
+        rows.size * (bits or own) // 8
         for p, q in zip(network.populations, grids(network), strict=True)
-        for rows in weight_rows(p)
+        for rows, own in row_widths(network, p, q)
     )
 
 
@@ -177,10 +205,13 @@ def _round(array: F32, q: int) -> F32:
 
 
 def _exact(p: Population, network: Network) -> int | None:
-    arrays = [p.bias, *p.weights()]
+    arrays = [(p.bias, 0)]
+    for each in p.projections:
+        bits = fraction_bits(network, each)
+        arrays += [(weight, bits) for weight in each.synapses.weights.values()]
     if isinstance(p.neuron, Readout):
-        arrays.append(p.neuron.bias)
+        arrays.append((p.neuron.bias, 0))
     for q in range(min(MANTISSA - _magnitude(_bound(p, network)), FINEST) + 1):
-        if all((np.ldexp(a.astype(np.float64), q) % 1 == 0).all() for a in arrays):
+        if all((np.ldexp(a.astype(np.float64), q - b) % 1 == 0).all() for a, b in arrays):
             return q
     return None

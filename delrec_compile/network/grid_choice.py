@@ -45,5 +45,6 @@ def wide_layers(network: Network) -> tuple[int, ...]:
     return tuple(
         i
         for i, (p, q) in enumerate(zip(network.populations, grid.grids(network), strict=True))
-        if p.fires and q is not None and any(grid.row_bits(r, q) > 16 for r in grid.weight_rows(p))
+        if p.fires and q is not None
+        if any(bits > 16 for _, bits in grid.row_widths(network, p, q))
     )

@@ -1,7 +1,7 @@
 """The frozen network as arrays, and its step in NumPy. No torch, TVM or files.
 
-Spikes are 0/1, inputs are non-negative counts, arrays are batch-first and float32, time is a step
-of `dt_ms`. Zero state is a fresh start.
+Spikes are 0/1, inputs are non-negative counts, or real values, which are rounded once; arrays are
+batch-first and float32, time is a step of `dt_ms`. Zero state is a fresh start.
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ class Network(BaseNetwork[Layer, Readout]):
     ) -> tuple[F32, State]:
         """See `BaseNetwork.step`: this is the plain reference."""
         new: State = {}
-        now: State = {INPUT: x}
+        now: State = {INPUT: self.rounded(x)}
         outputs: list[F32] = []
         receivers = iter(spikes)
         for p in self.populations:

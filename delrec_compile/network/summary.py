@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.network import checkpoint
-from delrec_compile.network.grid import grids, row_bits, weight_rows
+from delrec_compile.network.grid import grids, row_widths
 from delrec_compile.network.model import INPUT, Layer, Network, Population, Projection
 from delrec_compile.network.onnx_step.schema import schema_of, state_abi
 from delrec_compile.network.state import past, present
@@ -35,14 +35,16 @@ def inspect(network: Network) -> dict[str, Any]:
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "input_bits": network.input_bits,
-        "populations": [_population(*p) for p in zip(network.populations, of_parts, strict=True)],
+        "populations": [
+            _population(network, *p) for p in zip(network.populations, of_parts, strict=True)
+        ],
         "projections": [_projection(network, *p) for p in network.projections()],
         "layers": _layers(network, of_parts),
         "readout": {
             "kind": network.readout.kind,
             "beta": network.readout.beta,
             "decision": network.readout.decision,
-            **_weights(*first_readout),
+            **_weights(network, *first_readout),
         },
         "parameters": network.parameters(),
         "recurrent_parameters": recurrent,
@@ -57,13 +59,13 @@ def inspect(network: Network) -> dict[str, Any]:
     }
 
 
-def _population(p: Population, grid: int | None) -> dict[str, Any]:
+def _population(network: Network, p: Population, grid: int | None) -> dict[str, Any]:
     return {
         "name": p.name,
         "size": p.size,
         "model": p.neuron.kind,
         "fires": p.fires,
-        **_weights(p, grid),
+        **_weights(network, p, grid),
     }
 
 
@@ -91,7 +93,7 @@ def _layers(network: Network, of_parts: Sequence[int | None]) -> list[dict[str, 
     if network.graph:
         return []
     parts = zip(network.layers, network.populations, of_parts, strict=False)
-    return [_layer(layer, _weights(p, grid)) for layer, p, grid in parts]
+    return [_layer(layer, _weights(network, p, grid)) for layer, p, grid in parts]
 
 
 def _layer(layer: Layer, weights: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +109,9 @@ def _layer(layer: Layer, weights: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _weights(p: Population, grid: int | None) -> dict[str, Any]:
+def _weights(network: Network, p: Population, grid: int | None) -> dict[str, Any]:
     """The grid, and the bits of integers that hold the weights; None where sums round."""
-    bits = [row_bits(rows, grid) for rows in weight_rows(p)]
+    bits = [bits for _, bits in row_widths(network, p, grid)]
     return {"grid": grid, "weight_bits": None if grid is None else max(bits, default=32)}
 
 

@@ -57,7 +57,8 @@ class Step(nn.Module):
         Returns y, spikes, membranes, state.
         """
         past = dict(zip(self.names, state, strict=True))
-        now = {INPUT: x}
+        real = self.network.real_input
+        now = {INPUT: x if real is None else real.torch_form(x)}
         new: dict[str, Tensor] = {}
         spikes: list[Tensor] = []
         membranes: list[Tensor] = []

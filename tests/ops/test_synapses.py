@@ -7,7 +7,7 @@ import pytest
 from fixtures.emitted import check_emitted
 from fixtures.ops import grid, values
 
-from delrec_compile.compiler.kernels.float32 import GridFormat
+from delrec_compile.compiler.kernels.float32_tables import GridFormat
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay

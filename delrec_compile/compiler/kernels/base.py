@@ -22,6 +22,15 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.artifact.abi import WORK
 from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
+from delrec_compile.compiler.kernels.real_inputs import (
+    KeptSums,
+    RealForm,
+    is_kept,
+    list_values,
+    listed_values,
+    scaled,
+    takes_input,
+)
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
 from delrec_compile.network.model import INPUT
@@ -57,10 +66,12 @@ def state_of(
     nodes: Sequence[Node],
     membrane: str = "float32",
     words: Callable[[Line], int] = lambda line: line.words(),
+    values: str = value_line.DTYPE,
 ) -> dict[str, tuple[int, str]]:
     """State of one stream: (elements, dtype) by name.
 
-    membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line.
+    membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line. values:
+    dtype of inputs in that of theirs.
     """
     out: dict[str, tuple[int, str]] = {}
     for node in nodes:
@@ -68,7 +79,7 @@ def state_of(
         for edge in node.delayed:
             memory = (words(edge.line), "uint32")
             if edge.of_input:
-                memory = (value_line.elements(edge.line), value_line.DTYPE)
+                memory = (value_line.elements(edge.line), values)
             out[node.prefix + edge.prefix + RING] = memory
     out["clock"] = (1, "int32")
     return out
@@ -93,12 +104,13 @@ class StepInputs:
 
     of_edges: for each projection Incoming where it has no delay, else Arrivals, or ShiftedPlanes.
     spikes: None of a readout. feed: sums of the rows of undelayed projections, where they were made
-    before; None: they are made from `of_edges`.
+    before; None: they are made from `of_edges`. whole: whether it has their convolutions too.
     """
 
     of_edges: Sequence[Any]
     spikes: Any = None
     feed: Any = None
+    whole: bool = False
 
 
 def always(value: T) -> Callable[[Any], T]:
@@ -121,6 +133,7 @@ class Composer(ABC):
         workspace: Mapping[str, int],
         group: int = 1,
         shared: Mapping[str, str] = MappingProxyType({}),
+        real: RealForm | None = None,
     ) -> None:
         self.nodes, self.trace = tuple(nodes), trace
         if emitter.schedule.events in BY_TABLE:
@@ -129,6 +142,8 @@ class Composer(ABC):
         self.state = {**state, **{WORK + k: (n, k) for k, n in workspace.items()}}
         self.group = group  # inputs interleaved in the rows of what the input feeds
         self.shared = shared  # names of tables that are stored once, by their other names
+        self.real = real  # how real inputs are taken; None: they are counts
+        self.kept: KeptSums | None = None
 
     @property
     def neurons(self) -> int:
@@ -177,6 +192,7 @@ class Composer(ABC):
             if body is not None:
                 body(self)
             else:
+                self.kept = None if self.real is None else KeptSums(self, self.real)
                 with self.e.loop("t", self.steps) as t:
                     self._step(t)
         parts = (self.tables, self.state, self.inputs, self.outputs, self.neurons)
@@ -204,14 +220,18 @@ class Composer(ABC):
     def _step(self, t: Any) -> None:
         e, clock = self.e, self.buffers["clock"]
         now = self.clock()
-        sent: dict[str, Incoming] = {}
-        if self.lists_inputs:
+        sent: dict[str, Any] = {}
+        if self.kept is not None:
+            sent[INPUT] = self.kept.take(t)
+        elif self.lists_inputs:
             sent[INPUT] = self.input_lists(None)(None, t)
             self.list_inputs(sent[INPUT], t)
         first = 0
         for i, node in enumerate(self.nodes):
             events = e.events(node.size) if node.fires else None
-            inputs = StepInputs(self.of_edges(i, sent.__getitem__, now, t), events)
+            fed = None if self.kept is None else self.kept.sums.get(i)
+            of_edges = self.of_edges(i, sent.__getitem__, now, t)
+            inputs = StepInputs(of_edges, events, fed, fed is not None)
             if events is None:
                 self.read_out(i, t, inputs)
                 continue
@@ -252,10 +272,13 @@ class Composer(ABC):
         e, base = self.e, t * self.inputs
         ring = value_line.ValueRing.of(edge.line, now, self.edge_buffers(i, edge))
         ring.write(e, lambda at, lanes: self.input_value(e.load(self.x, base + at, lanes), lanes))
-        return ring.arrivals(e, lambda value: e.cast(value, self.sum_type(i), 1))
+        worth = 1.0 if self.real is None else self.real.worth(self.sum_type(i))
+        return ring.arrivals(e, lambda value: scaled(e, value, self.sum_type(i), worth))
 
     def input_value(self, x: Any, lanes: int) -> Any:
         """An input as the memory of a delay takes it."""
+        if self.real is not None:
+            return self.real.input.emit(self.e, x, lanes)
         return self.e.T.min(x, self.e.splat(self.e.T.cast(255, self.counts), lanes))
 
     def push_spikes(self, source: str, spikes: Events, now: Any) -> None:
@@ -276,6 +299,8 @@ class Composer(ABC):
         words, room = -(-n // group), self._packed // group
         lists = e.lists(words, many) if many else always(e.events(words))
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
+        if counts is None and self.real is not None:
+            return listed_values(self, lists, many)
 
         def at(k: Any, t: Any) -> Incoming:
             if counts is None:
@@ -296,6 +321,9 @@ class Composer(ABC):
     def list_inputs(self, incoming: Incoming, t: Any) -> None:
         """Lists the inputs of step t."""
         e, n, base = self.e, self.inputs, t * self.inputs
+        if incoming.group == 1 and self.real is not None:
+            list_values(self, incoming, base)
+            return
         if incoming.group == 1:
             zero = e.zero(self.counts, 1)
             e.list_active(
@@ -330,17 +358,45 @@ class Composer(ABC):
         feeds = self.nodes[i].feeds
         return bool(feeds) and all(edge.in_rows for edge in feeds)
 
+    def keeps(self, i: int) -> bool:
+        """Whether sums of node i that were hoisted are made anew only where the inputs changed."""
+        return self.real is not None and self.hoists(i) and is_kept(self.nodes[i])
+
+    def sum_inputs(self, i: int, incoming: Incoming | None, to: Any) -> None:
+        """Sums of all undelayed maps of node i, which are of the input, stored."""
+        node = self.nodes[i]
+        now = StepInputs([incoming if takes_input(edge) else None for edge in node.edges])
+        start, rows = self.mapped_feeds(i, now), self.feed_rows(i, now)
+        after, before = (rows[0], rows[1:]) if rows else (None, [])
+        sums = linear.Sums(self.sum_type(i), StoreSums(self.e, to, 0), after, before, None, start)
+        linear.emit(self.e, node.size, lambda _: sums)
+
+    def mapped_feeds(self, i: int, now: StepInputs) -> list[Any]:
+        """Currents of the undelayed convolutions of node i, summed event by event."""
+        return []
+
     def sum_feeds(
-        self, i: int, step_inputs: Callable[[Any], StepInputs], to: Any, steps: Any
+        self,
+        i: int,
+        step_inputs: Callable[[Any], StepInputs],
+        to: Any,
+        steps: Any,
+        unchanged: Any = None,
     ) -> None:
-        """Sums of the undelayed projections of node i at all steps, stored step after step."""
+        """Sums of the undelayed projections of node i at all steps, stored step after step.
+
+        unchanged: marks of the steps whose sums are those of the step before; None: there is none.
+        """
         n = self.nodes[i].size
 
         def sums(s: Any) -> linear.Sums:
             one, *others = self.feed_rows(i, step_inputs(s))
             return linear.Sums(self.sum_type(i), StoreSums(self.e, to, s * n), one, others)
 
-        linear.emit(self.e, n, sums, steps)
+        def kept(s: Any) -> tuple[Any, Any]:
+            return unchanged[s] != 0, self.e.view(to, (s - 1) * n, n)
+
+        linear.emit(self.e, n, sums, steps, None if unchanged is None else kept)
 
     def feed_rows(self, i: int, now: StepInputs) -> list[Rows]:
         """Weight rows of the undelayed projections of node i that have them."""

@@ -20,7 +20,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, state_of
 from delrec_compile.compiler.kernels.finish import Buffers, FireNeurons, WriteOutputs
-from delrec_compile.compiler.kernels.float32 import tables_of, weight_formats
+from delrec_compile.compiler.kernels.float32_tables import tables_of, weight_formats
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node, nodes_of
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents

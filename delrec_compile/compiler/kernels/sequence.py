@@ -15,6 +15,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs, always
+from delrec_compile.compiler.kernels.real_inputs import mark_unchanged
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.model import INPUT
 from delrec_compile.targets.schedule import Schedule
@@ -28,6 +29,7 @@ def body_of(kernel: str, schedule: Schedule) -> Callable[[Composer], None] | Non
 def emit_chunks(c: Composer, chunk: int) -> None:
     """All steps, in chunks of so many."""
     inputs = c.input_lists(chunk) if c.lists_inputs else None
+    unchanged = None if c.real is None else c.e.buffer("unchanged", chunk, "int32")
     spikes = {node.name: c.e.lists(node.size, chunk) for node in c.nodes if node.fires}
     feeds: dict[str, Any] = {}
     for dtype in sorted({c.sum_type(i) for i in _hoisted(c)}):
@@ -36,13 +38,15 @@ def emit_chunks(c: Composer, chunk: int) -> None:
     with c.e.loop("chunk", tir.floordiv(c.steps + (chunk - 1), chunk)) as k:
         first = c.e.bind("first", k * chunk)
         steps = c.e.bind("steps_here", tir.min(c.steps - first, chunk))
-        _Chunk(c, first, steps, inputs, spikes, feeds).emit()
+        _Chunk(c, first, steps, inputs, spikes, feeds, unchanged).emit()
         c.e.store(c.buffers["clock"], 0, 1, tir.bitwise_and(c.clock() + steps, CLOCK_MASK))
 
 
 def _hoisted(c: Composer) -> list[int]:
     """Nodes whose undelayed projections are summed before the rest of them."""
-    return [i for i, n in enumerate(c.nodes) if n.fires and n.delayed and c.hoists(i)]
+    return [
+        i for i, n in enumerate(c.nodes) if n.fires and c.hoists(i) and (n.delayed or c.keeps(i))
+    ]
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class _Chunk:
     """The steps first to first + steps, one node after another.
 
     inputs: lists of the inputs, see `Composer.input_lists`. spikes: those of each population, by step.
-    feeds: memory for hoisted sums, by their type.
+    feeds: memory for hoisted sums, by their type. unchanged: marks of steps whose real inputs are those
+    of the step before.
     """
 
     c: Composer
@@ -59,10 +64,13 @@ class _Chunk:
     inputs: Callable[[Any, Any], Incoming] | None
     spikes: dict[str, Callable[[Any], Events]]
     feeds: dict[str, Any]
+    unchanged: Any = None
 
     def emit(self) -> None:
         c = self.c
         with c.e.loop("s", self.steps) as s:
+            if self.unchanged is not None:
+                mark_unchanged(c, self.unchanged, s, self.first + s)
             if self.inputs is not None:
                 c.list_inputs(self.inputs(s, self.first + s), self.first + s)
             for lists in self.spikes.values():
@@ -70,7 +78,7 @@ class _Chunk:
         for i, node in enumerate(c.nodes):
             if not node.fires:
                 self._read_out(i)
-            elif node.delayed or not c.hoists(i):
+            elif node.delayed or not c.hoists(i) or c.keeps(i):
                 self._emit_with_delays(i)
             else:
                 c.fire(i, partial(self._feeds_only, i), self.steps)
@@ -105,7 +113,8 @@ class _Chunk:
         feed = None
         if c.hoists(i):
             feed = self.feeds[c.sum_type(i)]
-            c.sum_feeds(i, partial(self._feeds_only, i), feed, self.steps)
+            unchanged = self.unchanged if c.keeps(i) else None
+            c.sum_feeds(i, partial(self._feeds_only, i), feed, self.steps, unchanged)
         with c.e.loop("s", self.steps) as s:
             now, t = c.bind_now(s), self.first + s
             of_edges = c.of_edges(i, self._sent(s), now, t)

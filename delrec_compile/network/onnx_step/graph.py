@@ -116,7 +116,7 @@ class _Builder:
     def _step(self, x: str, old: dict[str, str], t: str) -> tuple[str, dict[str, str]]:
         """Adds one time step. t: prefix of its values. Returns y and the new state by name."""
         new: dict[str, str] = {}
-        now, ys = {INPUT: x}, []
+        now, ys = {INPUT: self._rounded(x, t)}, []
         for p in self.network.populations:
             current = self._current(p, now, old, t)
             own = {name: old[p.prefix + name] for name in p.states}
@@ -130,6 +130,13 @@ class _Builder:
         self._push(INPUT, now, old, new, t)
         y = ys[0] if len(ys) == 1 else self._add("Concat", ys, f"{t}all_y", axis=1)
         return y, {name: new[name] for name in old}
+
+    def _rounded(self, x: str, t: str) -> str:
+        """Adds the rounding of real inputs."""
+        real = self.network.real_input
+        if real is None:
+            return x
+        return self._add("RealInput", [x], f"{t}x_rounded", DOMAIN, **real.node_attributes())
 
     def _push(
         self, source: str, now: dict[str, str], old: dict[str, str], new: dict[str, str], t: str

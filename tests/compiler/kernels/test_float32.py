@@ -7,7 +7,8 @@ from dataclasses import replace
 import cases
 import numpy as np
 
-from delrec_compile.compiler.kernels.float32 import GridFormat, compose, tables_of, weight_formats
+from delrec_compile.compiler.kernels.float32 import compose
+from delrec_compile.compiler.kernels.float32_tables import GridFormat, tables_of, weight_formats
 from delrec_compile.network.grid import grids, snap
 from delrec_compile.network.model import DenseDelay
 from delrec_compile.targets.schedule import Schedule

@@ -100,7 +100,7 @@ class Adaptive(Neuron):
         own = {"v": "membrane before reset", name: meaning}
         return own | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})
 
-    @property
+    @cached_property
     def is_refractory(self) -> bool:
         """Whether any neuron has a refractory period."""
         return bool(np.any(np.asarray(self.refractory) > 0))

@@ -30,6 +30,7 @@ Sources: DelRec (arXiv 2509.24852) and its SpikingJelly LIFNode (`decay_input=Fa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -111,7 +112,7 @@ class Lif(Neuron):
                 f"lif: a refractory period with the reset '{self.reset}'; 'hard' is required"
             )
 
-    @property
+    @cached_property
     def is_refractory(self) -> bool:
         """Whether any neuron has a refractory period."""
         return bool(np.any(np.asarray(self.refractory) > 0))

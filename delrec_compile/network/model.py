@@ -231,11 +231,12 @@ class Network(BaseNetwork[Layer, Readout]):
 
     def closes_cycle(self, target: Population, projection: Projection) -> bool:
         """Whether a projection comes from its target or from a later population."""
-        return not self._is_before(projection.source, target.name)
+        return self._order[projection.source] >= self._order[target.name]
 
-    def _is_before(self, source: str, target: str) -> bool:
-        order = [INPUT, *(p.name for p in self.populations)]
-        return order.index(source) < order.index(target)
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        """Place of each source in the order of the step."""
+        return {name: i for i, name in enumerate([INPUT, *(p.name for p in self.populations)])}
 
     @cached_property
     def histories(self) -> dict[str, int]:
@@ -244,8 +245,7 @@ class Network(BaseNetwork[Layer, Readout]):
         for target, projection in self.projections():
             steps = projection.synapses.depth - (not self.closes_cycle(target, projection))
             out[projection.source] = max(steps, out.get(projection.source, 0))
-        order = [INPUT, *(p.name for p in self.populations)]
-        return {name: out[name] for name in order if out.get(name, 0)}
+        return {name: out[name] for name in self._order if out.get(name, 0)}
 
     @property
     def inputs(self) -> int:

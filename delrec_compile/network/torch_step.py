@@ -6,6 +6,8 @@ This is the reference that parity is measured against.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,15 +30,30 @@ class Step(nn.Module):
         super().__init__()
         self.network = network
         self.names = tuple(s.name for s in network.state())
+        self.parts: dict[str, tuple[_Part, ...]] = {}
         for p in network.populations:
-            self._constant(p.prefix + "bias", p.bias)
-            self._constant(p.prefix + "biases", p.biases)
-            for each in p.projections:
-                for name, value in _constants(each).items():
-                    self._constant(_name(p, each, name), value)
+            self.parts[p.name] = tuple(self._part(p, each) for each in p.projections)
+            if not p.feed_takes_bias:
+                self._constant(p.prefix + "biases", p.biases)
             if isinstance(p.neuron, Readout):
                 for name, value in p.neuron.constants().items():
                     self._constant(p.prefix + name, value)
+
+    def _part(self, p: Population, each: Projection) -> _Part:
+        """Keeps the constants of a projection; the first feed adds the biases."""
+        s, prefix = each.synapses, p.prefix + each.prefix
+        if isinstance(s, Feed):
+            takes = each is p.feed and p.feed_takes_bias
+            bias = p.bias if takes else np.zeros(len(s.matrix), np.float32)
+            constants = {"weight": s.matrix, "bias": bias}
+        else:
+            constants = s.constants()
+        for name, value in constants.items():
+            self._constant(prefix + name, value)
+        names = tuple(prefix + name for name in constants)
+        back = self.network.closes_cycle(p, each)
+        steps = self.network.histories.get(each.source, 0)
+        return _Part(s, each.source, names, back, s.depth, steps)
 
     def _constant(self, name: str, value: np.ndarray) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(value)))
@@ -85,43 +102,33 @@ class Step(nn.Module):
         self, p: Population, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
     ) -> Tensor:
         total: Tensor | None = None
-        for each in p.projections:
-            part = self._part(p, each, now, past)
-            total = part if total is None else total + part
+        for part in self.parts[p.name]:
+            line = now[part.source] if isinstance(part.synapses, Feed) else part.line(now, past)
+            current = part.synapses.torch_form(line, *(self.get_buffer(n) for n in part.constants))
+            total = current if total is None else total + current
         assert total is not None
         return total if p.feed_takes_bias else total + self.get_buffer(p.prefix + "biases")
 
-    def _part(
-        self, p: Population, each: Projection, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Current of one projection; the first feed adds the biases."""
-        if not isinstance(each.synapses, Feed):
-            constants = [self.get_buffer(_name(p, each, n)) for n in each.synapses.constants()]
-            return each.synapses.torch_form(self._line(p, each, now, past), *constants)
-        weight, bias = self.get_buffer(_name(p, each, "weight")), self.get_buffer(p.prefix + "bias")
-        if each is not p.feed or not p.feed_takes_bias:
-            bias = weight.new_zeros(len(weight))
-        return each.synapses.torch_form(now[each.source], weight, bias)
 
-    def _line(
-        self, p: Population, each: Projection, now: Mapping[str, Tensor], past: Mapping[str, Tensor]
-    ) -> Tensor:
+@dataclass(frozen=True)
+class _Part:
+    """A projection. constants: names of its buffers. back: whether it closes a cycle. depth: steps that
+    it reads. steps: those of its source's history."""
+
+    synapses: Any
+    source: str
+    constants: tuple[str, ...]
+    back: bool
+    depth: int
+    steps: int
+
+    def line(self, now: Mapping[str, Tensor], past: Mapping[str, Tensor]) -> Tensor:
         """See `Network.line`."""
-        depth, history = each.synapses.depth, past.get(f"{each.source}_{HISTORY}")
-        if self.network.closes_cycle(p, each):
-            assert history is not None
-            return history[:, :depth]
-        newest = now[each.source][:, None]
-        if history is None or depth == 1:
+        if self.back:
+            history = past[f"{self.source}_{HISTORY}"]
+            return history if self.depth == self.steps else history[:, : self.depth]
+        newest = now[self.source][:, None]
+        if self.depth == 1:
             return newest
-        return torch.cat([newest, history[:, : depth - 1]], dim=1)
-
-
-def _constants(each: Projection) -> Mapping[str, np.ndarray]:
-    if isinstance(each.synapses, Feed):
-        return {"weight": each.synapses.matrix}
-    return each.synapses.constants()
-
-
-def _name(p: Population, each: Projection, name: str) -> str:
-    return p.prefix + each.prefix + name
+        history = past[f"{self.source}_{HISTORY}"]
+        return torch.cat([newest, history[:, : self.depth - 1]], dim=1)

@@ -27,7 +27,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
-from delrec_compile.compiler.kernels.gpu import compose_gpu
+from delrec_compile.compiler.kernels.gpu_float32 import compose_gpu
 from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
 from delrec_compile.compiler.kernels.stack import Workspace, fitted
 from delrec_compile.errors import UnsupportedError, did_you_mean

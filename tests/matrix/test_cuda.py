@@ -23,7 +23,7 @@ from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.codegen.cuda import cuda_text
-from delrec_compile.compiler.kernels.gpu import compose_gpu
+from delrec_compile.compiler.kernels.gpu_float32 import compose_gpu
 from delrec_compile.errors import (
     CompilerCrash,
     DataError,
@@ -94,7 +94,7 @@ def narrow(tmp_path: Path) -> Callable[[int, int], str]:
 
 
 def text_of(network: Network, *, trace: bool = False) -> str:
-    kernel = compose_gpu(network.layers, network.readout, Schedule(256, 4, "ballot"), trace=trace)
+    kernel = compose_gpu(network, Schedule(256, 4, "ballot"), trace=trace)
     return cuda_text({"kernel": kernel.function}, "sm_80")
 
 

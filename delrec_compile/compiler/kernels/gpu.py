@@ -12,23 +12,25 @@ of the populations take two more.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, state_of
-from delrec_compile.compiler.kernels.finish import Buffers, FireNeurons, WriteOutputs
-from delrec_compile.compiler.kernels.float32_tables import tables_of, weight_formats
-from delrec_compile.compiler.kernels.nodes import RING, Edge, Node, nodes_of
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, Tables, state_of
+from delrec_compile.compiler.kernels.finish import Buffers
+from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
-from delrec_compile.compiler.tir.gpu import WARP, GpuEmitter, SharedEvents
+from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents, threads_for
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import Network
 from delrec_compile.ops import linear
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import GpuArrivals, gpu_arrivals, gpu_push, gpu_read
+from delrec_compile.ops.synapses import Sums as SynapseSums
 from delrec_compile.ops.value_line import ValueRing
 from delrec_compile.targets.schedule import Schedule
 
@@ -43,28 +45,41 @@ class GpuKernel(Kernel):
     shared_bytes: int
 
 
-def compose_gpu(network: Network, schedule: Schedule, *, trace: bool) -> GpuKernel:
-    """Raises UnsupportedError when the populations are too wide for a block's shared memory."""
-    return GpuComposer(network, schedule, trace).kernel()
+@dataclass(frozen=True)
+class GpuSums:
+    """What comes into a node: rows that arrive late and now, and currents with their edges."""
+
+    arriving: list[linear.Rows]
+    feeds: list[linear.Rows]
+    currents: list[tuple[Edge, LazyBuffer]]
 
 
-def threads_for(widest: int, most: int) -> int:
-    """A power of two of threads, a multiple of a warp, one per neuron where `most` allows it."""
-    return min(most, max(WARP, 1 << (widest - 1).bit_length()))
+class GpuComposer(ABC):
+    """Builds the kernel of a network for one GPU schedule. Raises UnsupportedError when its populations
+    are too wide for a block's shared memory.
 
+    dtype: of counts, sums and state variables.
+    """
 
-class GpuComposer:
-    """Builds the kernel of a network for one GPU schedule."""
+    dtype: ClassVar[str]
 
-    def __init__(self, network: Network, schedule: Schedule, trace: bool) -> None:
-        self.nodes, self.trace = nodes_of(network), trace
-        self.inputs, self.outputs = network.inputs, network.outputs
-        widest = max(node.size for node in self.nodes)
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        schedule: Schedule,
+        tables: Tables,
+        shared: Mapping[str, str] = MappingProxyType({}),
+        *,
+        trace: bool,
+    ) -> None:
+        self.nodes, self.trace = tuple(nodes), trace
+        self.tables, self.shared = tables, shared
+        self.inputs = next(e.sources for node in nodes for e in node.edges if e.of_input)
+        self.outputs = sum(node.size for node in nodes if not node.fires)
+        self.neurons = sum(node.size for node in nodes if node.fires)
+        widest = max(node.size for node in nodes)
         self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
-        formats = weight_formats(network, schedule)
-        self.tables, self.shared = tables_of(network, formats, gpu=True)
-        self.state = state_of(self.nodes, words=lambda line: line.gpu_words())
-        self.neurons = sum(node.size for node in self.nodes if node.fires)
+        self.state = state_of(self.nodes, self.dtype, lambda line: line.gpu_words())
 
     def kernel(self) -> GpuKernel:
         e = self.e
@@ -117,7 +132,7 @@ class GpuComposer:
         for name, (size, _) in self.state.items():
             self.buffers[name] = BufferView(self.all[name], self.stream * size)
         self.active = e.shared_events("x", self.inputs)
-        self.counts = e.shared("counts", self.inputs, "float32")
+        self.counts = e.shared("counts", self.inputs, self.dtype)
         self.arrivals = {
             (i, k): self._room(node, edge)
             for i, node in enumerate(self.nodes)
@@ -149,18 +164,14 @@ class GpuComposer:
     def _step(self, row: Any) -> None:
         e, first = self.e, 0
         self._arrive(row)
-        output = 0
+        output = row * self.outputs
         for i, node in enumerate(self.nodes):
             self._take_forward(i, node)
+            self.emit_sums(node, self._sums(i, node), output)
             if not node.fires:
-                finish: Any = WriteOutputs(
-                    e, node.part.readout, self._buffers(node), self.y, row * self.outputs + output
-                )
-                self._sum(i, node, finish)
                 output += node.size
                 continue
             fired = self.fired[node.name]
-            self._sum(i, node, FireNeurons(e, node.part.model, self._buffers(node), fired))
             if self.trace:
                 for at, _ in e.blocks(node.size):
                     e.store(self.spikes, row * self.neurons + first + at, 1, fired.flag[at])
@@ -168,15 +179,12 @@ class GpuComposer:
             self._publish([fired])
             self._push(node.name)
 
-    def _count(self, j: Any) -> Any:
-        return self.counts[j]
-
     def _arrive(self, row: Any) -> None:
         """Lists of the active inputs, and of the spikes that arrive through cycles, for all nodes."""
         e, inputs = self.e, self.inputs
         for at, _ in e.blocks(inputs):
             count = e.bind("count", self.x[row * inputs + at])
-            e.store(self.counts, at, 1, count)
+            e.store(self.counts, at, 1, self.count_of(count))
             e.store(self.active.flag, at, 1, tir.cast(count > tir.float32(0), "uint8"))
         self._write_inputs(row)
         read = [self.active]
@@ -225,34 +233,43 @@ class GpuComposer:
                 self.e.gather(each)
         self.e.sync()
 
-    def _buffers(self, node: Node) -> Buffers:
+    def buffers_of(self, node: Node) -> Buffers:
+        """Tables and state of a node, by local name."""
         return lambda name: self.buffers[node.prefix + name]
 
     def _edge_buffers(self, node: Node, edge: Edge) -> Buffers:
         return lambda name: self.buffers[node.prefix + edge.prefix + name]
 
-    def _sum(self, i: int, node: Node, finish: Any) -> None:
-        """Sums of the currents of a node, given to `finish`."""
-        e = self.e
-        before: list[linear.Rows] = []
-        start: list[Any] = []
-        feeds: list[linear.Rows] = []
+    @abstractmethod
+    def count_of(self, x: Any) -> Any:
+        """An input, in the type of the sums."""
+
+    @abstractmethod
+    def delayed(self, edge: Edge, arrivals: GpuArrivals, buffers: Buffers) -> SynapseSums:
+        """Rows and current of a delayed projection."""
+
+    @abstractmethod
+    def emit_sums(self, node: Node, sums: GpuSums, output: Any) -> None:
+        """Sums what comes into a node; its neurons fire, or its outputs are written.
+
+        output: place of the first one in y.
+        """
+
+    def _sums(self, i: int, node: Node) -> GpuSums:
+        out = GpuSums([], [], [])
         for k, edge in enumerate(node.edges):
             buffers = self._edge_buffers(node, edge)
             if edge.line is not None:
-                rows, current = edge.synapses.emit_gpu(e, self.arrivals[i, k], buffers, "float32")
-                before += rows
-                start += [] if current is None else [current]
+                rows, current = self.delayed(edge, self.arrivals[i, k], buffers)
+                out.arriving.extend(rows)
+                out.currents.extend([] if current is None else [(edge, current)])
             elif edge.in_rows:
                 active = self.active if edge.of_input else self.fired[edge.source]
-                counts: Any = self._count if edge.of_input else None
-                feeds.append(linear.Rows(active, buffers("weight"), counts))
+                counts: Any = self.counts.__getitem__ if edge.of_input else None
+                out.feeds.append(linear.Rows(active, buffers("weight"), counts))
             else:
-                start.append(self._mapped(edge, buffers("weight")))
-        after = feeds[0] if feeds else None
-        bias = self._buffers(node)("bias")
-        sums = linear.Sums("float32", finish, after, [*before, *feeds[1:]], bias, start)
-        linear.emit(e, node.size, lambda _: sums)
+                out.currents.append((edge, self._mapped(edge, buffers("weight"))))
+        return out
 
     def _mapped(self, edge: Edge, weight: Any) -> LazyBuffer:
         """Currents of a convolution of what a source sends, gathered where they are read."""
@@ -262,10 +279,10 @@ class GpuComposer:
             if edge.of_input:
                 return self.counts[j]
             fired = self.fired[edge.source]
-            return maps_op.spike_in(e, fired.mask, j, fired.lead)
+            return maps_op.spike_in(e, fired.mask, j, fired.lead, self.dtype)
 
         def read(start: Any, at: Any, lanes: int) -> Any:
-            total = e.register(1, tir.float32(0))
+            total = e.register(1, e.zero(self.dtype, 1), self.dtype)
             maps_op.emit_gpu(e, edge.synapses.maps, start + at, weight, total, value)
             return total[0]
 

@@ -26,6 +26,11 @@ ROUNDS = 4
 ALIGNED = 64
 
 
+def threads_for(widest: int, most: int) -> int:
+    """A power of two of threads, a multiple of a warp, one per neuron where `most` allows it."""
+    return min(most, max(WARP, 1 << (widest - 1).bit_length()))
+
+
 @dataclass(frozen=True)
 class SharedEvents(Events):
     """An event list with its bit mask and its flags, all in shared memory.

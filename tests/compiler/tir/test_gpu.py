@@ -6,7 +6,7 @@ import pytest
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.tir.gpu import GpuEmitter
+from delrec_compile.compiler.tir.gpu import GpuEmitter, threads_for
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -33,3 +33,7 @@ def test_shared_memory_is_counted_in_aligned_pieces() -> None:
         assert e.shared_bytes == 64
         e.shared("b", 65, "uint8")
         assert e.shared_bytes == 64 + 128
+
+
+def test_threads_of_a_block() -> None:
+    assert [threads_for(n, 256) for n in (1, 32, 33, 100, 256, 4096)] == [32, 32, 64, 128, 256, 256]

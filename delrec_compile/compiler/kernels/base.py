@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
@@ -31,6 +31,7 @@ from delrec_compile.compiler.kernels.real_inputs import (
     scaled,
     takes_input,
 )
+from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
 from delrec_compile.network.model import INPUT
@@ -41,7 +42,6 @@ from delrec_compile.ops.linear import Rows
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
 Tables = dict[str, NDArray[Any]]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,39 +83,6 @@ def state_of(
             out[node.prefix + edge.prefix + RING] = memory
     out["clock"] = (1, "int32")
     return out
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """Input of a layer or of the readout. count: int32 count of an event; None: each counts 1.
-
-    group: inputs per event, their counts packed into one int32. packed: buffer of packed counts.
-    """
-
-    events: Events
-    count: Callable[[Any], Any] | None = None
-    group: int = 1
-    packed: Any = None
-
-
-@dataclass(frozen=True)
-class StepInputs:
-    """Inputs of a population at one time step, and the list that its spikes are appended to.
-
-    of_edges: for each projection Incoming where it has no delay, else Arrivals, or ShiftedPlanes.
-    spikes: None of a readout. feed: sums of the rows of undelayed projections, where they were made
-    before; None: they are made from `of_edges`. whole: whether it has their convolutions too.
-    """
-
-    of_edges: Sequence[Any]
-    spikes: Any = None
-    feed: Any = None
-    whole: bool = False
-
-
-def always(value: T) -> Callable[[Any], T]:
-    """The same at every step."""
-    return lambda _: value
 
 
 class Composer(ABC):

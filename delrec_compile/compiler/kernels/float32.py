@@ -10,14 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from delrec_compile.compiler.kernels.base import (
-    Composer,
-    Incoming,
-    Kernel,
-    StepInputs,
-    always,
-    state_of,
-)
+from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.float32_tables import (
     GridFormat,
@@ -28,6 +21,7 @@ from delrec_compile.compiler.kernels.float32_tables import (
 from delrec_compile.compiler.kernels.nodes import Edge, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import RealForm, real_form
 from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.network.model import Network
 from delrec_compile.ops import linear

@@ -13,12 +13,13 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import Composer, Incoming, Kernel, StepInputs, state_of
+from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.finish import Buffers
 from delrec_compile.compiler.kernels.integer_sums import RowSum, scaled, sums_for
 from delrec_compile.compiler.kernels.integer_tables import group_of, reset_of, tables_of
 from delrec_compile.compiler.kernels.nodes import Edge, integer_nodes
 from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout

@@ -14,8 +14,8 @@ import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.aliases import INT16_MAX, Ints
-from delrec_compile.compiler.kernels.base import Incoming
 from delrec_compile.compiler.kernels.integer_tables import in_words, is_narrow
+from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.ops.byte_rows import ByteRows

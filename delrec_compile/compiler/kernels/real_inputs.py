@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.nodes import Edge, Node
+from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.network.grid import row_bits
 from delrec_compile.network.model import INPUT, Dense, Network
 from delrec_compile.ops.dense_product import DenseProduct
@@ -26,7 +27,6 @@ from delrec_compile.ops.real_input import RealInput
 from delrec_compile.targets.schedule import Schedule
 
 if TYPE_CHECKING:
-    from delrec_compile.compiler.kernels.base import Composer, Incoming
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
 
@@ -105,10 +105,30 @@ def is_kept(node: Node) -> bool:
     return bool(node.feeds) and all(edge.of_input for edge in node.feeds)
 
 
+class Host(Protocol):
+    """The part of a composer that this needs."""
+
+    e: Emitter
+    x: Any
+    nodes: tuple[Node, ...]
+    real: RealForm | None
+
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def lists_inputs(self) -> bool: ...
+    def sum_type(self, i: int) -> str: ...
+    def count_of(self, x: Any, lanes: int = 1) -> Any: ...
+    def edge_buffers(self, i: int, edge: Edge) -> Callable[[str], Any]: ...
+    def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]: ...
+    def list_inputs(self, incoming: Incoming, t: Any) -> None: ...
+    def sum_inputs(self, i: int, incoming: Incoming | None, to: Any) -> None: ...
+
+
 class KeptSums:
     """The sums of the input's maps, kept from step to step of a call. c: opened in its function."""
 
-    def __init__(self, c: Composer, form: RealForm) -> None:
+    def __init__(self, c: Host, form: RealForm) -> None:
         self.c, self.form = c, form
         self.incoming: Callable[[Any, Any], Incoming] | None = None
         if c.lists_inputs and not form.products:
@@ -179,11 +199,9 @@ def scaled(e: Emitter, value: Any, dtype: str, worth: float) -> Any:
 
 
 def listed_values(
-    c: Composer, lists: Callable[[Any], Events], many: int | None
+    c: Host, lists: Callable[[Any], Events], many: int | None
 ) -> Callable[[Any, Any], Incoming]:
     """See `Composer.input_lists`: rounded inputs in memory, and lists of those that are not 0."""
-    from delrec_compile.compiler.kernels.base import Incoming
-
     assert c.real is not None
     n, sums = c.inputs, c.real.sums
     kind = c.real.DTYPE if sums == "int32" else sums
@@ -196,7 +214,7 @@ def listed_values(
     return at
 
 
-def list_values(c: Composer, incoming: Incoming, base: Any) -> None:
+def list_values(c: Host, incoming: Incoming, base: Any) -> None:
     """Rounds the inputs from `base` on, and lists those that are not 0."""
     e, own = c.e, incoming.packed
     kind = str(own.dtype)
@@ -233,7 +251,7 @@ def differs(e: Emitter, x: Any, base: Any, n: int) -> Any:
     return tir.bitwise_or(any_lane, rest[0])
 
 
-def mark_unchanged(c: Composer, marks: Any, s: Any, t: Any) -> None:
+def mark_unchanged(c: Host, marks: Any, s: Any, t: Any) -> None:
     """Marks step s of a chunk, step t of x, if its inputs are those of the step before."""
     e = c.e
     e.store(marks, s, 1, tir.int32(0))

@@ -14,8 +14,9 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer, Incoming, StepInputs, always
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer
 from delrec_compile.compiler.kernels.real_inputs import mark_unchanged
+from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.model import INPUT
 from delrec_compile.targets.schedule import Schedule

@@ -1,0 +1,44 @@
+"""What comes into a population at one time step of a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from delrec_compile.compiler.tir.event_lists import Events
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Input of a layer or of the readout. count: int32 count of an event; None: each counts 1.
+
+    group: inputs per event, their counts packed into one int32. packed: buffer of packed counts.
+    """
+
+    events: Events
+    count: Callable[[Any], Any] | None = None
+    group: int = 1
+    packed: Any = None
+
+
+@dataclass(frozen=True)
+class StepInputs:
+    """Inputs of a population at one time step, and the list that its spikes are appended to.
+
+    of_edges: for each projection Incoming where it has no delay, else Arrivals, or ShiftedPlanes.
+    spikes: None of a readout. feed: sums of the rows of undelayed projections, where they were made
+    before; None: they are made from `of_edges`. whole: whether it has their convolutions too.
+    """
+
+    of_edges: Sequence[Any]
+    spikes: Any = None
+    feed: Any = None
+    whole: bool = False
+
+
+def always(value: T) -> Callable[[Any], T]:
+    """The same at every step."""
+    return lambda _: value

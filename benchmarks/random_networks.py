@@ -1,6 +1,6 @@
 """Random networks of the whole family in every engine of this machine: not one spike may differ.
 
-    python -m benchmarks.random_networks --count 1000
+    python -m benchmarks.random_networks --count 1000 [--graphs]
 
 Each network runs as the NumPy reference, in PyTorch, in ONNX Runtime and as compiled x86 code. With
 --numeric its integer form is compiled too, where it has one, against the integer reference.
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import drawn
+from benchmarks import drawn, drawn_graphs
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.manifest import manifest_of
@@ -45,9 +45,14 @@ CHUNK = 20  # networks per child process
 TARGET = "x86_64"
 
 
-def compare(seed: int, steps: int = STEPS, numeric: str | None = None) -> dict[str, Any]:
-    """One network: spikes compared and differing, by engine, against PyTorch."""
-    network = drawn.network(seed)
+def compare(
+    seed: int, steps: int = STEPS, numeric: str | None = None, graphs: bool = False
+) -> dict[str, Any]:
+    """One network: spikes compared and differing, by engine, against PyTorch.
+
+    graphs: whether it is a graph of populations, or a chain of layers.
+    """
+    network = drawn_graphs.graph(seed) if graphs else drawn.network(seed)
     x = drawn.counts(network, steps, 1, seed)
     reference = TorchRunner(network).trace(x)
     result: dict[str, Any] = {
@@ -63,9 +68,12 @@ def compare(seed: int, steps: int = STEPS, numeric: str | None = None) -> dict[s
     return result
 
 
-def compare_many(first: int, count: int, steps: int, numeric: str | None) -> list[dict[str, Any]]:
+def compare_many(
+    first: int, count: int, steps: int, numeric: str | None, graphs: bool
+) -> list[dict[str, Any]]:
     """In a child: `compare` of so many seeds."""
-    return [{"seed": s, **compare(s, steps, numeric)} for s in range(first, first + count)]
+    seeds = range(first, first + count)
+    return [{"seed": s, **compare(s, steps, numeric, graphs)} for s in seeds]
 
 
 def _engines(network: Network, folder: Path) -> Iterator[tuple[str, Runner]]:
@@ -110,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--numeric", choices=("int8", "int16"))
+    parser.add_argument("--graphs", action="store_true", help="populations and projections")
     options = parser.parse_args(argv)
     os.environ["OMP_NUM_THREADS"] = "1"
     started, rows = time.monotonic(), []
@@ -122,6 +131,7 @@ def main(argv: list[str] | None = None) -> int:
                 count=min(CHUNK, last - first),
                 steps=options.steps,
                 numeric=options.numeric,
+                graphs=options.graphs,
             )
             print(f"{len(rows)} of {options.count} networks", file=sys.stderr)
     except DelrecError as error:
@@ -141,7 +151,8 @@ def main(argv: list[str] | None = None) -> int:
     print(json.dumps(summary, indent=1))
     if failed:
         seed = failed[0]["seed"]
-        print(f"again: python -m benchmarks.random_networks --first {seed} --count 1")
+        kind = " --graphs" if options.graphs else ""
+        print(f"again: python -m benchmarks.random_networks{kind} --first {seed} --count 1")
     return ParityError.exit_code if failed else 0
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,7 @@ class _Reader:
             if name in NEURON_OF:
                 neuron, current = NEURON_OF[name].from_node(node)
                 size = int(current.ty.shape[1])
-                own = self._named(args, f"n{len(populations)}")
+                own = self._named(args, neuron.states, f"n{len(populations)}")
                 parts = self._current(current, made)
                 populations.append(Population(own, neuron, parts.projections, parts.bias(size)))
                 made[var] = own
@@ -268,7 +268,7 @@ class _Reader:
                 parts = self._current(args[0], made)
                 bias = parts.bias(int(args[0].ty.shape[1]))
                 readout = READOUT_OF[name].from_node(node, no_weight(len(bias)), bias)
-                own = self._named(args, f"out{len(populations)}")
+                own = self._named(args, readout.states, f"out{len(populations)}")
                 populations.append(Population(own, readout, parts.projections))
         if all(p.fires for p in populations):
             raise UnsupportedError(f"the graph has no readout; allowed: {', '.join(READOUT_OF)}")
@@ -282,12 +282,15 @@ class _Reader:
                 return {"input_bits": real.bits, "max_input": real.max_input}
         return {}
 
-    def _named(self, args: list[Any], default: str) -> str:
+    def _named(self, args: list[Any], states: Collection[str], default: str) -> str:
         """Name of a population, from that of its state."""
         for value in args:
             hint = str(value.name) if isinstance(value, relax.Var) else ""
-            if value not in self.nodes and hint.startswith(PAST):
-                return hint.removeprefix(PAST).rpartition("_")[0]
+            if value in self.nodes or not hint.startswith(PAST):
+                continue
+            for state in states:
+                if hint.endswith(f"_{state}"):
+                    return hint.removeprefix(PAST).removesuffix(f"_{state}")
         return default
 
     def _node(self, op: str, args: list[Any], attributes: dict[str, Any]) -> Node:

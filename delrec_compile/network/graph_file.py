@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,9 @@ def _synapses(where: str, entry: Mapping[str, Any], tensors: Tensors) -> Synapse
         if kind == Convolution.kind:
             kernel = tensors.take(f"{where}.kernel")
             return Convolution(kernel, Maps.of(kernel.shape, **facts))
-        names = [f.name for f in fields(kinds[kind]) if f.name not in facts]
+        names = [
+            f.name for f in fields(kinds[kind]) if f.name not in facts and f.default is MISSING
+        ]
         arrays = {name: tensors.take(f"{where}.{name}") for name in names}
         synapses: Synapses | Feed = kinds[kind](**arrays, **facts)
     except NetworkError as error:

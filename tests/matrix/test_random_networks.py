@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from conftest import runs
 
-from benchmarks import drawn, random_networks
+from benchmarks import drawn, drawn_graphs, random_networks
 from delrec_compile.network import checkpoint
-from delrec_compile.ops.registry import READOUTS
+from delrec_compile.ops.feed import FEEDS
+from delrec_compile.ops.registry import NEURONS, READOUTS, SYNAPSES
 
 SEEDS = range(50)
 
@@ -27,6 +28,28 @@ def test_no_spike_differs(first: int) -> None:
         found = random_networks.compare(seed, steps=60, numeric="int8")
         assert set(found["differing"]) >= {"reference", "onnxruntime", "x86_64"}
         assert not any(found["differing"].values()), f"seed {seed}: {found['differing']}"
+
+
+@pytest.mark.parametrize("first", SEEDS[::10])
+def test_no_spike_of_a_graph_differs(first: int) -> None:
+    for seed in range(first, first + 10):
+        found = random_networks.compare(seed, steps=60, graphs=True)
+        assert set(found["differing"]) >= {"reference", "onnxruntime", "x86_64"}
+        assert not any(found["differing"].values()), f"seed {seed}: {found['differing']}"
+
+
+def test_the_graphs_reach_the_whole_family() -> None:
+    graphs = [drawn_graphs.graph(seed) for seed in SEEDS]
+    edges = [(g, target, edge) for g in graphs for target, edge in g.projections()]
+    along = {e.synapses.kind for g, target, e in edges if not g.closes_cycle(target, e)}
+    assert along == {*SYNAPSES, *FEEDS}
+    assert {e.synapses.kind for g, target, e in edges if g.closes_cycle(target, e)} == {*SYNAPSES}
+    assert {e.synapses.kind for _, _, e in edges if e.source == "x"} >= {*SYNAPSES} - {"conv_delay"}
+    assert {p.neuron.kind for g in graphs for p in g.spiking} == {*NEURONS}
+    assert {p.neuron.kind for g in graphs for p in g.readouts} == {*READOUTS}
+    assert any(len(g.readouts) > 1 for g in graphs)
+    maps = [[e.synapses for h, _, e in edges if h is g] for g in graphs]
+    assert any(len({id(s) for s in own}) < len(own) for own in maps)
 
 
 def test_the_draws_reach_the_whole_family() -> None:
@@ -72,5 +95,5 @@ def test_a_difference_is_told_with_the_command_that_repeats_it(
 ) -> None:
     row = {"seed": 7, "spikes": 10, "fired": 2, "differing": {"reference": 0, "x86_64": 1}}
     monkeypatch.setattr(random_networks.child, "call", lambda *_, **__: [row])
-    assert random_networks.main(["--count", "1", "--first", "7"]) == 6
-    assert "--first 7 --count 1" in capsys.readouterr().out
+    assert random_networks.main(["--count", "1", "--first", "7", "--graphs"]) == 6
+    assert "random_networks --graphs --first 7 --count 1" in capsys.readouterr().out

@@ -80,8 +80,7 @@ class _Builder:
         for p in self.network.populations:
             for each in p.projections:
                 self.names[id(each)] = self._synapses(p, each)
-            if isinstance(p.neuron, Neuron) or p.feed_takes_bias:
-                self._constant(p.prefix + "bias", p.bias if p.feed_takes_bias else p.biases)
+            self._constant(p.prefix + "bias", p.bias if p.feed_takes_bias else p.biases)
             for name, value in p.neuron.constants().items():
                 self._constant(p.prefix + name, value)
 

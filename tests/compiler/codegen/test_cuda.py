@@ -19,7 +19,7 @@ from delrec_compile.targets.schedule import Schedule
 def test_a_function_without_threads_is_refused(threads: bool) -> None:
     """TVM would make host code of it, or one thread's, without a word."""
     network = cases.network("one_layer")
-    serial = compose(network.layers, network.readout, Schedule(1, 4, "scan"), generator="c")
+    serial = compose(network, Schedule(1, 4, "scan"), generator="c")
     with refusal(CompilerCrash, "TVM generates no CUDA source: ", 9):
         cuda_text({"k": serial.function}, "sm_80")
     with IRBuilder() as builder, tir.prim_func(s_tir=True):

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from delrec_compile.compiler.kernels.base import state_of
+from delrec_compile.compiler.kernels.nodes import nodes_of
 from delrec_compile.compiler.lower import lower
 from delrec_compile.targets.schedule import Schedule
 
@@ -17,7 +18,7 @@ def test_a_kernel_says_what_it_needs(exported: Callable[..., onnx.ModelProto]) -
     network = cases.network("mixed")
     kernel = lower(exported("mixed", "semantic"), Schedule(4, 8, "scan"))["run"]
     assert (kernel.inputs, kernel.outputs, kernel.neurons) == (14, 5, 48)
-    assert kernel.state == state_of(network.layers, network.readout)
+    assert kernel.state == state_of(nodes_of(network))
     assert kernel.state["l1_ring"] == (16 * 1, "uint32")
     np.testing.assert_array_equal(
         kernel.tables["l0_weight"].reshape(14, 16).T, network.layers[0].weight

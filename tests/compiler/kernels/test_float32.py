@@ -18,10 +18,9 @@ VNNI = Schedule(16, 4, "compress", rows="pairs")
 
 def test_weights_on_a_grid_are_integers_where_the_schedule_holds_them() -> None:
     network = cases.network("mixed")
-    parts = (network.layers, network.readout)
-    exact = weight_formats(*parts, Schedule(8, 8, "scan", rows="units"), grids(network))
+    exact = weight_formats(network, Schedule(8, 8, "scan", rows="units"), grids(network))
     assert [form.sum_dtype for form in exact] == ["int32"] * 3
-    tables = tables_of(*parts, exact)
+    tables, _ = tables_of(network, exact)
     assert tables["l0_weight"].dtype == np.int16
     assert tables["l0_bias"].dtype == np.int32
     unit = tables["l0_lif"][-1]
@@ -36,8 +35,8 @@ def test_rows_beyond_16_bits_have_32_table_by_table() -> None:
     first, *rest = network.layers
     small = replace(first, weight=np.ldexp(first.weight, -12))
     network = snap(replace(network, layers=(small, *rest)), "fine")
-    forms = weight_formats(network.layers, network.readout, VNNI, grids(network))
-    tables = tables_of(network.layers, network.readout, forms)
+    forms = weight_formats(network, VNNI, grids(network))
+    tables, _ = tables_of(network, forms)
     assert forms[0].group == 2
     assert tables["l0_weight"].dtype == np.int16
     assert tables["l0_recurrent"].dtype == np.int32
@@ -48,7 +47,7 @@ def test_rows_beyond_16_bits_have_32_table_by_table() -> None:
 
 def test_without_a_grid_they_are_float32() -> None:
     network = cases.network("off_grid")
-    forms = weight_formats(network.layers, network.readout, VNNI, grids(network))
+    forms = weight_formats(network, VNNI, grids(network))
     assert {form.sum_dtype for form in forms} == {"float32"}
     assert {form.group for form in forms} == {1}
     assert all(len(form.unit) == 0 for form in forms)
@@ -56,7 +55,7 @@ def test_without_a_grid_they_are_float32() -> None:
 
 def test_only_the_first_layer_interleaves_its_inputs() -> None:
     network = cases.network("mixed")
-    forms = weight_formats(network.layers, network.readout, VNNI, grids(network))
+    forms = weight_formats(network, VNNI, grids(network))
     assert [form.group for form in forms] == [2, 1, 1]
     rows = forms[0].as_rows(network.layers[0].weight.T, forms[0].group)
     assert rows.shape == (7, 16, 2)
@@ -64,8 +63,7 @@ def test_only_the_first_layer_interleaves_its_inputs() -> None:
 
 def test_a_readout_that_counts_adds_its_bias_to_the_output() -> None:
     network = cases.network("count_readout")
-    parts = (network.layers, network.readout)
-    tables = tables_of(*parts, weight_formats(*parts, Schedule(4, 4, "scan")))
+    tables, _ = tables_of(network, weight_formats(network, Schedule(4, 4, "scan")))
     assert not tables["out_bias"].any()
     np.testing.assert_array_equal(tables["out_offset"], network.readout.bias)
 
@@ -79,10 +77,7 @@ def test_the_places_of_a_row_are_in_the_order_of_the_format() -> None:
 def test_a_chunked_kernel_sums_many_steps_at_a_time() -> None:
     network = cases.network("feed_forward")
     schedule = Schedule(4, 4, "scan", chunk=8)
-    run, sequence = (
-        compose(network.layers, network.readout, schedule, kernel=kernel)
-        for kernel in ("run", "sequence")
-    )
+    run, sequence = (compose(network, schedule, kernel=k) for k in ("run", "sequence"))
     assert run.state == sequence.state
     assert "chunk" in sequence.function.script()
     assert "chunk" not in run.function.script()

@@ -27,9 +27,10 @@ from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents, threads_for
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.ops import linear
+from delrec_compile.ops import linear, value_line
 from delrec_compile.ops import maps as maps_op
 from delrec_compile.ops.arrivals import GpuArrivals, gpu_arrivals, gpu_push, gpu_read
+from delrec_compile.ops.real_input import RealInput
 from delrec_compile.ops.synapses import Sums as SynapseSums
 from delrec_compile.ops.value_line import ValueRing
 from delrec_compile.targets.schedule import Schedule
@@ -71,7 +72,9 @@ class GpuComposer(ABC):
         shared: Mapping[str, str] = MappingProxyType({}),
         *,
         trace: bool,
+        real: RealInput | None = None,
     ) -> None:
+        self.real = real
         self.nodes, self.trace = tuple(nodes), trace
         self.tables, self.shared = tables, shared
         self.inputs = next(e.sources for node in nodes for e in node.edges if e.of_input)
@@ -79,7 +82,8 @@ class GpuComposer(ABC):
         self.neurons = sum(node.size for node in nodes if node.fires)
         widest = max(node.size for node in nodes)
         self.e = GpuEmitter(schedule, threads_for(widest, schedule.lanes))
-        self.state = state_of(self.nodes, self.dtype, lambda line: line.gpu_words())
+        values = value_line.DTYPE if real is None else self.dtype
+        self.state = state_of(self.nodes, self.dtype, lambda line: line.gpu_words(), values)
 
     def kernel(self) -> GpuKernel:
         e = self.e
@@ -185,7 +189,10 @@ class GpuComposer(ABC):
         for at, _ in e.blocks(inputs):
             count = e.bind("count", self.x[row * inputs + at])
             e.store(self.counts, at, 1, self.count_of(count))
-            e.store(self.active.flag, at, 1, tir.cast(count > tir.float32(0), "uint8"))
+            active = count > tir.float32(0)
+            if self.real is not None:
+                active = e.load(self.counts, at, 1) != e.zero(self.dtype, 1)
+            e.store(self.active.flag, at, 1, tir.cast(active, "uint8"))
         self._write_inputs(row)
         read = [self.active]
         for i, node in enumerate(self.nodes):
@@ -202,7 +209,11 @@ class GpuComposer(ABC):
             for edge in node.delayed:
                 if edge.of_input:
                     ring = ValueRing.of(edge.line, self.now, self._edge_buffers(node, edge))
-                    ring.write(self.e, lambda at, lanes: self.x[row * self.inputs + at])
+                    ring.write(self.e, lambda at, lanes: self._input(row, at))
+
+    def _input(self, row: Any, at: Any) -> Any:
+        """An input of this step that this thread has taken, as the memory of a delay holds it."""
+        return self.x[row * self.inputs + at] if self.real is None else self.counts[at]
 
     def _take_forward(self, i: int, node: Node) -> None:
         """Sends what earlier populations fired on its way to this node, and reads what arrives."""

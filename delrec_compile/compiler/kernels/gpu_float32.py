@@ -19,7 +19,7 @@ def compose_gpu(network: Network, schedule: Schedule, *, trace: bool) -> GpuKern
     """Raises UnsupportedError when the populations are too wide for a block's shared memory."""
     tables, shared = tables_of(network, weight_formats(network, schedule), gpu=True)
     parts = (nodes_of(network), schedule, tables, shared)
-    return Float32GpuComposer(*parts, trace=trace).kernel()
+    return Float32GpuComposer(*parts, trace=trace, real=network.real_input).kernel()
 
 
 class Float32GpuComposer(GpuComposer):
@@ -28,7 +28,7 @@ class Float32GpuComposer(GpuComposer):
     dtype: ClassVar[str] = "float32"
 
     def count_of(self, x: Any) -> Any:
-        return x
+        return x if self.real is None else self.real.emit_value(self.e, x, 1)
 
     def delayed(self, edge: Edge, arrivals: GpuArrivals, buffers: Buffers) -> Sums:
         sums: Sums = edge.synapses.emit_gpu(self.e, arrivals, buffers, self.dtype)

@@ -50,7 +50,8 @@ class Case:
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's.
     delays: the shortest and the longest, both occur. counts: largest input count. own: each neuron
-    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`.
+    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`. input_bits: of real
+    inputs, up to `counts` in size; None: counts.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Case:
     maps: tuple[str, ...] = ()
     grid: str = "int16"
     exact: bool = True
+    input_bits: int | None = None
 
     @property
     def steps(self) -> int:
@@ -182,15 +184,26 @@ CASES = {
             grid="fine",
         ),
         Case("fine_first_layer", sizes=(17, 33), recurrence=("dense", "conv3"), grid="fine"),
+        Case("real", sizes=(17, 33), recurrence=("dense", "conv3"), counts=1, input_bits=7),
+        Case(
+            "real_maps",
+            (0, 12),
+            ("", "conv3"),
+            inputs=60,
+            maps=("2x6x5>4x3x1x2", ""),
+            input_bits=5,
+        ),
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
     )
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
-ON_CHIPS += ("alpha",)
+ON_CHIPS += ("alpha", "real")
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
+    "real",
+    "real_maps",
     "refractory",
     "alif",
     "own_alif",
@@ -219,8 +232,15 @@ def made(case: Case) -> Network:
 
 
 def counts(case: Case, batch: int = 1, steps: int | None = None) -> F32:
-    """Input of a case: (T, batch, inputs), with silences and, where allowed, counts above 1."""
+    """Input of a case: (T, batch, inputs), with silences and, where allowed, counts above 1.
+
+    Real values are of both signs, some beyond the largest; some steps repeat the one before.
+    """
     rng = np.random.default_rng(7)
+    if case.input_bits is not None:
+        values = rng.uniform(-1.1, 1.1, (steps or case.steps, batch, case.inputs)) * case.counts
+        values[10:14], values[20:24], values[30:, :, ::3] = 0, values[20:21], 0
+        return values.astype(np.float32)
     mean = 0.4 if case.counts <= 2 else 3.0
     x = np.minimum(rng.poisson(mean, (steps or case.steps, batch, case.inputs)), case.counts)
     x[10:14] = 0
@@ -256,7 +276,8 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
     readout = make_readout(case.readout, weight, rng.normal(size=case.outputs) * 0.1, beta)
-    return Network(tuple(layers), readout, max_input=case.counts, name=case.name)
+    options: Any = {"max_input": case.counts, "input_bits": case.input_bits}
+    return Network(tuple(layers), readout, name=case.name, **options)
 
 
 def _own(neuron: Neuron, n: int, rng: np.random.Generator) -> Neuron:

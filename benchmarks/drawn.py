@@ -63,6 +63,10 @@ def network(seed: int) -> Network:
 def counts(network: Network, steps: int, batch: int, seed: int) -> F32:
     """Inputs (T, batch, inputs), with silences."""
     r = np.random.default_rng(seed)
+    if network.real_input is not None:
+        x = r.uniform(-1.1, 1.1, (steps, batch, network.inputs)) * network.max_input
+        x[10:14], x[20:24], x[30::3, :, ::2] = 0, x[20:21], 0
+        return x.astype(np.float32)
     mean = 0.4 if network.max_input <= 2 else 2.0
     x = np.minimum(r.poisson(mean, (steps, batch, network.inputs)), network.max_input)
     x[steps // 3 : steps // 3 + 4] = 0

@@ -23,6 +23,7 @@ from delrec_compile.runners.torch_runner import TorchRunner
 
 Generator = np.random.Generator
 SIZES = (1, 5, 6, 8, 12, 16, 18, 24, 33)
+REAL = 3  # of so many graphs one takes real inputs
 SHARED = 0.2  # share of the maps that are one that there is already, where one fits
 # (sources, size) -> maps that were drawn
 Drawn = dict[tuple[int, int], list[Synapses | Feed]]
@@ -41,8 +42,11 @@ def graph(seed: int) -> Network:
         bias = parts.normal(r, sizes[name]) * 0.2
         populations.append(Population(name, parts.neuron(r, sizes[name]), projections, bias))
     populations += _readouts(r, sizes, names, drawn)
-    most = int(r.choice([1, 2, 31, 255]))
-    return snap(_calibrated(Network.of(populations, max_input=most, name=f"graph_{seed}"), r))
+    inputs: dict[str, Any] = {"max_input": int(r.choice([1, 2, 31, 255]))}
+    if seed % REAL == REAL - 1:
+        own = np.random.default_rng([seed, 2])
+        inputs = {"max_input": int(own.integers(1, 9)) / 4, "input_bits": int(own.integers(2, 9))}
+    return snap(_calibrated(Network.of(populations, name=f"graph_{seed}", **inputs), r))
 
 
 def _projections(

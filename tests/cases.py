@@ -50,8 +50,8 @@ class Case:
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's.
     delays: the shortest and the longest, both occur. counts: largest input count. own: each neuron
-    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`. input_bits: of real
-    inputs, up to `counts` in size; None: counts.
+    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`. input_bits: of
+    real inputs, up to `counts` in size; None: counts.
     """
 
     name: str

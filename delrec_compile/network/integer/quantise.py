@@ -81,6 +81,8 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
 
 def convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for a part that has no integer form."""
+    if network.real_input is not None:
+        raise UnsupportedError(_no_integer_form("the network", "real-valued input", numeric))
     for i, layer in enumerate(network.layers):
         r, part = layer.recurrence, ""
         if r is not None and not has_integer_form(r):

@@ -21,8 +21,8 @@ from delrec_compile.runners.reference import ReferenceRunner
 
 @pytest.mark.parametrize("name", cases.FLOAT_ONLY)
 def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
-    what = r"('\w+' neuron model|neuron with a refractory period)"
-    message = rf"layer \d has a {what}, which int8 does not have; .*--numeric float32"
+    what = r"('\w+' neuron model|neuron with a refractory period|real-valued input)"
+    message = rf"(layer \d|the network) has a {what}, which int8 does not have; .*--numeric float32"
     with refusal(UnsupportedError, message, 4):
         quantise(cases.network(name), "int8")
 

@@ -51,6 +51,7 @@ __all__ = [
     "CountReadout",
     "Dense",
     "DenseDelay",
+    "Feed",
     "Layer",
     "LeakyReadout",
     "Lif",

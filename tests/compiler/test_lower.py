@@ -5,53 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cases
-import numpy as np
 import onnx
 import pytest
 from helpers import refusal
 from onnx import helper
 
-from delrec_compile.compiler.lower import lower, phases, read_graph, to_relax
+from delrec_compile.compiler.lower import lower, phases
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.targets.schedule import Schedule
 
 Exported = Callable[..., onnx.ModelProto]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mixed",
-        "three_layers",
-        "odd_lif",
-        "cuba_lif",
-        "own_cuba_lif",
-        "refractory",
-        "own_alif",
-        "adlif",
-        "feed_forward",
-        "delay_300",
-    ],
-)
-def test_the_layers_come_back_from_relax(name: str, exported: Exported) -> None:
-    network = cases.network(name)
-    graph = read_graph(to_relax(exported(name, "semantic")))
-    assert len(graph.layers) == len(network.layers)
-    for have, want in zip(graph.layers, network.layers, strict=True):
-        np.testing.assert_array_equal(have.weight, want.weight)
-        np.testing.assert_array_equal(have.bias, want.bias)
-        assert have.neuron.kind == want.neuron.kind
-        assert have.neuron.attributes() == want.neuron.attributes()
-        for key, value in want.neuron.arrays().items():
-            np.testing.assert_array_equal(have.neuron.arrays()[key], value)
-        assert type(have.recurrence) is type(want.recurrence)
-        if have.recurrence is not None and want.recurrence is not None:
-            np.testing.assert_array_equal(have.recurrence.delay, want.recurrence.delay)
-            for key, weight in want.recurrence.weights.items():
-                np.testing.assert_array_equal(have.recurrence.weights[key], weight)
-    np.testing.assert_array_equal(graph.readout.weight, network.readout.weight)
-    assert graph.readout.beta == network.readout.beta
 
 
 def test_each_phase_leaves_a_dump(tmp_path: Path, exported: Exported) -> None:

@@ -43,7 +43,7 @@ def tables_of(
     """
     out: dict[str, NDArray[Any]] = {}
     same: dict[str, str] = {}
-    stored: list[tuple[Any, GridFormat, str, list[str]]] = []
+    stored: list[tuple[Any, GridFormat, bool, str, list[str]]] = []
     for p, form in zip(network.populations, formats, strict=True):
         neurons = {"bias": form.as_accumulators(p.biases), **p.neuron.tables(form.unit)}
         for each in p.projections:
@@ -55,12 +55,16 @@ def tables_of(
                 out |= _new(out, prefix, {"weight": products[p.name, each.prefix]})
                 continue
             own_form = form.coarser(fraction_bits(network, each))
-            known = next((k for k in stored if k[0] is each.synapses and k[1] == own_form), None)
+            of_input = each.source == INPUT  # its rows may be interleaved
+            known = next(
+                (k for k in stored if k[0] is each.synapses and k[1:3] == (own_form, of_input)),
+                None,
+            )
             if known is not None:
-                same |= {prefix + name: known[2] + name for name in known[3]}
+                same |= {prefix + name: known[3] + name for name in known[4]}
                 continue
             own = synapse_tables(each, own_form, gpu)
-            stored.append((each.synapses, own_form, prefix, list(own)))
+            stored.append((each.synapses, own_form, of_input, prefix, list(own)))
             out |= _new(out, prefix, own)
         out |= _new(out, p.prefix, neurons)
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}, same

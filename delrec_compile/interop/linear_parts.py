@@ -7,7 +7,7 @@ product or one convolution together become the matrix of all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -163,6 +163,13 @@ def pooling(kind: str, size: Any, stride: Any, pad: Any, shape: Sequence[int]) -
     kernel = np.full((int(shape[0]), 1, rows, columns), value)
     kernel = kernel[:, :, 0] if flat else kernel
     return convolution(kernel, None, shape, stride, pad, groups=int(shape[0]))
+
+
+def unbiased(part: LinearPart) -> LinearPart:
+    """The part without its bias."""
+    if isinstance(part, Scale):
+        return Scale(part.factor, np.zeros_like(part.shift))
+    return replace(part, bias=np.zeros_like(part.bias))
 
 
 def per_channel(factor: Any, shift: Any, shape: Sequence[int]) -> Scale:

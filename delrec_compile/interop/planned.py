@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delrec_compile.errors import DelrecError, NetworkError, UnsupportedError
-from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, Part
+from delrec_compile.interop.assembly import Units, names_of
+from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.linear_parts import Convolution, Scale
+from delrec_compile.interop.parts import Delays, Integrator, Neurons, Part
 from delrec_compile.interop.refusals import reason
 from delrec_compile.network import grid
+from delrec_compile.network.model import Lif
 from delrec_compile.network.plan import Plan, PlannedPart
 
 Refusals = dict[str, UnsupportedError]
@@ -21,7 +24,7 @@ def planned(
     source: str,
     form: str,
     names: Sequence[tuple[str, str]],
-    chain: Chain,
+    model: Chain | Units,
     refusals: Mapping[str, UnsupportedError],
     inputs: Mapping[str, Any] | None = None,
     keeps_grid: bool = False,
@@ -29,25 +32,23 @@ def planned(
     """The plan of a model. names: name and kind of each part, in order; refusals: by name. inputs:
     max_input and input_bits.
 
-    Where no part is refused, the chain is made a network and frozen, which may refuse how parts follow
+    Where no part is refused, the model is made a network and frozen, which may refuse how parts follow
     each other, or weights too large for exact sums. keeps_grid: weights that are on a grid stay there.
     """
     refused: dict[str, DelrecError] = dict(refusals)
     if not refused:
         last = names[-1][0] if names else ""
         try:
-            network = chain.network(**(inputs or {}))
+            network = model.network(**(inputs or {}))
             if not (keeps_grid and grid.exact(network)):
                 grid.snap(network)
         except NetworkError as error:
-            at = re.match(r"layer (\d+): ", str(error))
-            layers = chain.layers()
-            refused[layers[int(at[1])][0] if at and int(at[1]) < len(layers) else last] = error
+            refused[_blamed(str(error), model.spiking) or last] = error
         except DelrecError as error:
             known = [name for name, _ in names if str(error).startswith(f"{name}: ")]
             refused[max(known, key=len, default=last)] = error
     made: dict[str, list[Part]] = {}
-    for name, part in chain.parts:
+    for name, part in model.parts if isinstance(model, Chain) else model.parts():
         made.setdefault(name, []).append(part)
     rows = []
     for name, kind in names:
@@ -56,13 +57,24 @@ def planned(
         else:
             becomes = ", ".join(map(_described, made.get(name, ()))) or NOTHING
             rows.append(PlannedPart(name, kind, becomes))
-    return Plan(source, form, tuple(rows), tuple(chain.remarks))
+    return Plan(source, form, tuple(rows), tuple(model.remarks))
+
+
+def _blamed(error: str, spiking: Sequence[str]) -> str:
+    """The part that an error of a network is about, or an empty text."""
+    if at := re.match(r"layer (\d+): ", error):
+        return spiking[int(at[1])] if int(at[1]) < len(spiking) else ""
+    if at := re.match(r"population '(\w+)': ", error):
+        return next((unit for unit, name in names_of(spiking).items() if name == at[1]), "")
+    return ""
 
 
 def _described(part: Part) -> str:
     if isinstance(part, Neurons):
         own = f", {part.recurrence.name} recurrence" if part.recurrence else ""
-        return f"neurons, reset {part.lif.reset}{own}"
+        kind = "neurons" if isinstance(part.neuron, Lif) else f"{part.neuron.kind} neurons"
+        reset = getattr(part.neuron, "reset", "")
+        return f"{kind}{f', reset {reset}' if reset else ''}{own}"
     if isinstance(part, Integrator):
         return "readout, its membrane the output"
     if isinstance(part, Delays):

@@ -76,8 +76,7 @@ class Imported:
     """network: frozen, its weights on the grid of exact sums. unfrozen: the network before that.
 
     source: name of the framework. remarks: decisions and roundings of the import. model: the model
-    itself, if it can run. layers: indices of the network's layers that are spiking layers of the
-    model; the others only carry delays. names: of the spiking layers in the model.
+    itself, if it can run. names: of the spiking layers in the model.
     """
 
     network: Network
@@ -85,7 +84,6 @@ class Imported:
     source: str
     remarks: tuple[str, ...] = ()
     model: Model | None = None
-    layers: tuple[int, ...] | None = None
     names: tuple[str, ...] = ()
 
     def named_after(self, path: Path) -> Imported:
@@ -134,14 +132,12 @@ class Imported:
         if self.model is None:
             against = "the model before freezing"
             theirs: Sequence[Any] = ReferenceRunner(self.unfrozen).trace(x).spikes
-            ours: Sequence[Any] = spikes
         else:
             against = self.model.name
             theirs = self.model.spikes(x)
-            ours = [spikes[i] for i in self.layers] if self.layers is not None else spikes
-        check = compare_spikes(against, ours, theirs)
+        check = compare_spikes(against, spikes, theirs)
         check = replace(check, density=float(np.mean(x != 0)))
-        return replace(check, margin=_margin(check, network, runner.membranes, self.layers))
+        return replace(check, margin=_margin(check, network, runner.membranes))
 
 
 def random_counts(
@@ -174,12 +170,8 @@ def compare_spikes(against: str, ours: Sequence[Any], theirs: Sequence[Any]) -> 
     )
 
 
-def _margin(
-    check: SpikeCheck, network: Network, membranes: Sequence[F32], layers: tuple[int, ...] | None
-) -> float | None:
+def _margin(check: SpikeCheck, network: Network, membranes: Sequence[F32]) -> float | None:
     if check.first is None:
         return None
-    layer = check.first.layer if layers is None else layers[check.first.layer]
-    at = replace(check.first, layer=layer)
-    membrane, threshold = membrane_and_threshold(network, membranes, at)
+    membrane, threshold = membrane_and_threshold(network, membranes, check.first)
     return abs(membrane - threshold) / (max(abs(membrane), abs(threshold)) or 1.0)

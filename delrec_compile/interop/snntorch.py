@@ -17,8 +17,9 @@ from torch import nn
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts, torch_modules, torch_reader
-from delrec_compile.interop.chain import Chain, Integrator, Neurons, lif_of
+from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.packages import package
+from delrec_compile.interop.parts import Integrator, Neurons, lif_of
 from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type

@@ -14,8 +14,9 @@ from torch import nn
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts, torch_modules, torch_reader
-from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.packages import package
+from delrec_compile.interop.parts import Delays, Integrator, Neurons, lif_of
 from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type

@@ -83,15 +83,13 @@ def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Im
     own.chain.remarks += output_remarks(reader.model)
     model, chain = reader.model, own.chain
     network = chain.network(**options, notes={"imported_from": model.name})
-    spiking = chain.spiking_layers()
     return Imported(
         grid.snap(network),
         network,
         model.name,
         tuple(chain.remarks),
         WatchedModel(model, tuple(own.neurons)),
-        spiking,
-        tuple(chain.layers()[i][0] for i in spiking),
+        chain.spiking,
     )
 
 

@@ -10,7 +10,8 @@ from helpers import refusal
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.chain import Chain
+from delrec_compile.interop.parts import Delays, Integrator, Neurons
 from delrec_compile.network.model import Lif
 
 
@@ -59,34 +60,37 @@ def test_a_constant_current_is_added_to_the_bias() -> None:
     assert layer.bias.tolist() == [0.5, 1.25, 2.125]
 
 
-def test_delayed_spikes_go_through_a_layer_of_their_own() -> None:
+def test_delayed_spikes_are_a_projection_with_delays() -> None:
     chain = chain_of(("a", FEED), ("b", spiking()), ("wait", Delays(np.array([0, 2, 1]))))
-    relay = chain.network().layers[1]
-    assert chain.spiking_layers() == (0,)
-    assert relay.recurrence is not None
-    assert relay.recurrence.arrays()["delay"].tolist() == [0, 1, 0, 0, 0, 0]
+    network = chain.network()
+    assert chain.spiking == ("b",)
+    assert [p.name for p in network.populations] == ["b", "out"]
+    (late,) = network.readouts[0].projections
+    assert late.synapses.kind == "dense_delay"
+    assert late.synapses.arrays()["delay"].tolist() == [0, 2, 1]
     none = chain_of(("a", FEED), ("b", spiking()), ("wait", Delays(np.zeros(3, np.int64))))
     assert len(none.network().layers) == 1
 
 
-def test_one_delay_of_currents_is_that_of_the_spikes_behind() -> None:
+def test_delays_of_currents() -> None:
+    """One delay of all is that of the spikes before the weights; others are those of synapses."""
     plain = linear_parts.affine(np.ones((2, 3)))
-    late = ("wait", Delays(np.full(2, 4)))
-    chain = chain_of(("a", FEED), ("b", spiking()), ("w", plain), late, ("c", spiking(2)))
-    network = chain.network()
-    assert [layer.size for layer in network.layers] == [3, 6, 2]
-    assert chain.spiking_layers() == (0, 2)
-    uneven = ("wait", Delays(np.array([4, 3])))
-    with pytest.raises(UnsupportedError, match=r"wait: .* delays that differ between neurons"):
-        chain_of(("a", FEED), ("b", spiking()), ("w", plain), uneven, ("c", spiking(2))).network()
+    kinds = []
+    for steps in ([4, 4], [4, 3]):
+        late = ("wait", Delays(np.array(steps)))
+        chain = chain_of(("a", FEED), ("b", spiking()), ("w", plain), late, ("c", spiking(2)))
+        (projection,) = chain.network().spiking[1].projections
+        kinds.append(projection.synapses.kind)
+        assert projection.synapses.depth == 5
+    assert kinds == ["dense_delay", "synaptic_delay"]
 
 
 REFUSED = {
     "no layer": ((("a", FEED),), "the model has no spiking layer"),
     "another size": ((("a", FEED), ("b", FEED)), "b: takes 2 values, .* sends 3"),
-    "a delay of inputs": (
-        (("wait", Delays(np.ones(2, np.int64))),),
-        "wait: delays the model's input",
+    "a delay of a bias": (
+        (("a", FEED), ("wait", Delays(np.ones(3, np.int64))), ("b", spiking())),
+        "wait: delays weights with a bias",
     ),
     "a part after the readout": (
         (("a", FEED), ("b", spiking()), ("c", Integrator(0.5)), ("d", FEED)),
@@ -100,13 +104,3 @@ def test_chains_that_no_network_has_are_refused(name: str) -> None:
     parts, message = REFUSED[name]
     with refusal(UnsupportedError, message, 4):
         chain_of(*parts).network()
-
-
-def test_constants_are_one_number_or_one_for_each_neuron() -> None:
-    lif = lif_of(3, "b", beta=[0.5, 0.5, 0.5], threshold=np.array([1.0, 2, 3]), reset="soft")
-    assert (lif.beta, lif.reset) == (0.5, "soft")
-    assert np.array_equal(lif.threshold, [1, 2, 3])
-    with refusal(UnsupportedError, r"b: beta of shape \[2\] for 3 neurons", 4):
-        lif_of(3, "b", beta=[0.5, 0.25])
-    with refusal(UnsupportedError, "b: lif: beta is 2", 4):
-        lif_of(3, "b", beta=2.0)

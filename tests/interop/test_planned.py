@@ -6,7 +6,8 @@ import numpy as np
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.chain import Chain, Delays, Integrator, Neurons, lif_of
+from delrec_compile.interop.chain import Chain
+from delrec_compile.interop.parts import Delays, Integrator, Neurons, lif_of
 from delrec_compile.interop.planned import planned
 
 NAMES = [(n, n.upper()) for n in ("fc", "lif", "late", "bn", "drop", "out")]
@@ -26,7 +27,7 @@ def chain(*last: tuple[str, Integrator]) -> Chain:
 def test_each_part_is_told_in_order() -> None:
     made = planned("m:net", "a framework", NAMES, chain(("out", Integrator(0.5))), {})
     assert made.ok
-    assert made.remarks == ("a remark",)
+    assert made.remarks == ("a remark", "the network is a graph of 2 populations: lif, out")
     assert [part.becomes for part in made.parts] == [
         "weights 3 -> 4",
         "neurons, reset hard",

@@ -128,7 +128,7 @@ def test_a_recurrent_container_of_neurons_alone() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 5])
-def test_delays_of_spikes_go_through_a_layer_that_carries_them(steps: int) -> None:
+def test_delays_of_spikes(steps: int) -> None:
     lif = neuron.LIFNode(tau=2.0, decay_input=False)
     model = nn.Sequential(
         nn.Linear(10, 12),
@@ -139,7 +139,7 @@ def test_delays_of_spikes_go_through_a_layer_that_carries_them(steps: int) -> No
     )
     made = imported(model)
     same_spikes(made)
-    assert len(made.network.layers) == (3 if steps else 2)
+    assert (len(made.network.spiking), made.network.max_delay) == (2, steps)
 
 
 def test_a_delay_of_currents_is_one_of_the_spikes_behind_them() -> None:
@@ -152,7 +152,7 @@ def test_a_delay_of_currents_is_one_of_the_spikes_behind_them() -> None:
     )
     made = imported(model)
     same_spikes(made)
-    assert [x.size for x in made.network.layers] == [12, 24, 8]
+    assert [p.size for p in made.network.populations] == [12, 8, 8]
 
 
 class Repeats(nn.Module):
@@ -204,13 +204,13 @@ REFUSED = {
     "no_neurons": (nn.Sequential(nn.Linear(4, 4)), "no spiking layer"),
     "current": (
         nn.Sequential(nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()),
-        "1: delays the model's input",
+        "1: delays weights with a bias",
     ),
     "bias": (
         nn.Sequential(
             nn.Linear(4, 4), neuron.IFNode(), nn.Linear(4, 4), layer.Delay(2), neuron.IFNode()
         ),
-        "3: delays values that are not spikes, behind weights with a bias",
+        "3: delays weights with a bias",
     ),
     "repeats": (Repeats(), "takes one input and makes its steps itself"),
     "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.interop.chain import Chain, Integrator, Neurons
+from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.delrec.blocks import Block, blocks_of
 from delrec_compile.interop.delrec.constants import (
     READOUT,
@@ -31,6 +31,7 @@ from delrec_compile.interop.delrec.constants import (
 from delrec_compile.interop.delrec.content import read_content
 from delrec_compile.interop.delrec.recipes import Recipe, chosen_recipe
 from delrec_compile.interop.delrec.recurrence import recurrence_of, spread_remark
+from delrec_compile.interop.parts import Integrator, Neurons
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
 

@@ -1,9 +1,8 @@
-"""Feedback paths from a layer to itself, as one recurrence."""
+"""Feedback paths from a layer to itself, each a term, as one recurrence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32, F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.linear_parts import Affine, Convolution
+from delrec_compile.interop.linear_parts import Convolution
+from delrec_compile.interop.paths import Term
 from delrec_compile.network.model import (
     Conv2dDelay,
     ConvDelay,
@@ -23,34 +23,19 @@ from delrec_compile.network.model import (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class FeedbackPath:
-    """One path from a layer to itself.
-
-    delay: (N,) steps of each sender, beyond the one that every path takes. size: number of values that
-    arrive.
-    """
-
-    delay: NDArray[np.int64]
-    weights: Affine | Convolution
-    size: int
-
-    @property
-    def uniform(self) -> bool:
-        return bool((self.delay == self.delay[0]).all())
-
-
 def recurrence(
-    name: str, paths: Sequence[FeedbackPath], hint: str | None = None
+    name: str, paths: Sequence[Term], hint: str | None = None
 ) -> tuple[Synapses, F64 | None]:
     """The recurrence that sums the paths, and their constant current (N,), or None.
 
     hint: kind to prefer where several compute the same. Raises UnsupportedError.
     """
-    n = len(paths[0].delay)
+    n = len(paths[0].sent)
     for path in paths:
-        if path.size != n or path.weights.inputs != n:
-            raise UnsupportedError(f"{name}: {path.size} values come back to {n} neurons")
+        if path.weights.outputs != n:
+            raise UnsupportedError(
+                f"{name}: {path.weights.outputs} values come back to {n} neurons"
+            )
     constant = np.sum([path.weights.biases for path in paths], axis=0)
     try:
         combined = _convolved(paths, hint) or _dense(name, paths, hint)
@@ -59,12 +44,12 @@ def recurrence(
     return combined, constant if constant.any() else None
 
 
-def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Synapses | None:
+def _convolved(paths: Sequence[Term], hint: str | None) -> Synapses | None:
     """A recurrence with kernels, or None if a path is not a convolution that one of them has."""
     kernels = []
     for path in paths:
         w = path.weights
-        if not isinstance(w, Convolution) or w.maps.stride != (1, 1):
+        if not isinstance(w, Convolution) or w.maps.stride != (1, 1) or path.received.any():
             return None
         if any(
             k % 2 == 0 or p != k // 2 for k, p in zip(w.kernel.shape[2:], w.maps.pad, strict=True)
@@ -76,9 +61,9 @@ def _convolved(paths: Sequence[FeedbackPath], hint: str | None) -> Synapses | No
     m = first.maps
     if m.channels == 1 and m.height == 1 and hint != TapConvDelay.kind:
         rows = _same_taps([k[0, 0, 0] for k in kernels])
-        return ConvDelay(_f32(rows), np.stack([t.delay for t in paths]).astype(np.int32))
-    lags = [int(t.delay[0]) for t in paths]
-    if not all(t.uniform for t in paths) or len(set(lags)) < len(lags):
+        return ConvDelay(_f32(rows), np.stack([t.sent for t in paths]).astype(np.int32))
+    lags = [int(t.sent[0]) for t in paths]
+    if any((t.sent != t.sent[0]).any() for t in paths) or len(set(lags)) < len(lags):
         return None
     if m.height == 1 and (own := _depthwise(kernels, m.channels, hint)):
         taps = _same_taps(own)
@@ -109,22 +94,27 @@ def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[
     return [] if mixed else own
 
 
-def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Synapses:
+def _dense(name: str, paths: Sequence[Term], hint: str | None) -> Synapses:
     weights = [linear_parts.dense(path.weights).weight for path in paths]
-    if hint in (None, ConvDelay.kind):
+    axonal = not any(path.received.any() for path in paths)
+    if axonal and hint in (None, ConvDelay.kind):
         bands = [band(w, len(w) if hint else len(w) // 2) for w in weights]
         kernels = [k for k in bands if k is not None]
         if len(kernels) == len(bands):
-            delays = np.stack([t.delay for t in paths]).astype(np.int32)
+            delays = np.stack([t.sent for t in paths]).astype(np.int32)
             return ConvDelay(_f32(_same_taps(kernels)), delays)
-    if len(paths) == 1 and hint != SynapticDelay.kind:
-        return DenseDelay(_f32(weights[0]), paths[0].delay.astype(np.int32))
-    n = len(paths[0].delay)
+    if axonal and len(paths) == 1 and hint != SynapticDelay.kind:
+        return DenseDelay(_f32(weights[0]), paths[0].sent.astype(np.int32))
+    if axonal and hint == DenseDelay.kind:
+        return _heads(weights, paths)
+    n = len(paths[0].sent)
     total, delays = np.zeros((n, n)), np.full((n, n), -1, np.int64)
     for path, weight in zip(paths, weights, strict=True):
         used = weight != 0
-        lag = np.broadcast_to(path.delay, (n, n))
+        lag = path.received[:, None] + path.sent[None]
         if (used & (delays >= 0) & (delays != lag)).any():
+            if axonal:
+                return _heads(weights, paths)
             to, by = np.argwhere(used & (delays >= 0) & (delays != lag))[0]
             raise UnsupportedError(
                 f"{name}: neuron {by} reaches neuron {to} after {delays[to, by]} and after "
@@ -133,6 +123,11 @@ def _dense(name: str, paths: Sequence[FeedbackPath], hint: str | None) -> Synaps
         total = total + weight
         delays = np.where(used, lag, delays)
     return _simplest(total, delays, hint)
+
+
+def _heads(weights: Sequence[F64], paths: Sequence[Term]) -> DenseDelay:
+    """Several delays for each synapse."""
+    return DenseDelay(_f32(np.stack(weights)), np.stack([p.sent for p in paths]).astype(np.int32))
 
 
 def _simplest(weight: F64, delays: NDArray[Any], hint: str | None) -> Synapses:

@@ -1,33 +1,59 @@
-"""A NIR graph as paths from neurons to neurons: forward, and back to themselves.
+"""A NIR graph as neurons and outputs, in an order, with the routes that lead to each.
 
-Subgraphs are flattened first. Between neurons, each node has one edge in and one out. Nodes that are
-not on a path from the input to the output are refused.
+Subgraphs are flattened first. A route goes from the input or from neurons through nodes that compute
+in no time. One that comes from the neurons themselves, or from later ones, closes a cycle. Nodes that
+are not on a route from the input to an output are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError
 
 NEURONS = ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI", "Threshold")
 PASS_THROUGH = ("Input", "Output", "Identity")
+MAX_ROUTES = 64  # to one node
+
+
+@dataclass(frozen=True)
+class Route:
+    """source: the input or neurons. nodes: between, in order. biased: whether each counts its bias.
+
+    Where values meet before a node, the node is on several routes, and its bias counts on the first.
+    closes: whether the route comes from its target or from a later one.
+    """
+
+    source: str
+    nodes: tuple[str, ...] = ()
+    biased: tuple[bool, ...] = ()
+    closes: bool = False
+
+    def through(self, name: str, biased: bool) -> Route:
+        return replace(self, nodes=(*self.nodes, name), biased=(*self.biased, biased))
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A neuron node or the output, the path of nodes before it, and the feedback paths to itself."""
+    """A neuron node or an output, and the routes to it: those that close a cycle come last."""
 
     name: str
-    path: tuple[str, ...]
-    loops: tuple[tuple[str, ...], ...] = ()
+    routes: tuple[Route, ...]
+
+    @property
+    def forward(self) -> tuple[Route, ...]:
+        return tuple(r for r in self.routes if not r.closes)
+
+    @property
+    def closing(self) -> tuple[Route, ...]:
+        return tuple(r for r in self.routes if r.closes)
 
 
 @dataclass(frozen=True)
 class Walk:
-    """The path through a graph. nodes: by name. source: the input. stops: in order, the output last."""
+    """nodes: by name. source: the input. stops: in order, outputs last."""
 
     nodes: dict[str, Any]
     source: str
@@ -35,44 +61,33 @@ class Walk:
 
 
 def walk(graph: Any) -> Walk:
-    """The path of a graph from its input to its output.
+    """The neurons and outputs of a graph, in the order in which values pass.
 
-    Raises UnsupportedError for several inputs or outputs, branches, and nodes on no path.
+    Raises UnsupportedError for several inputs, no output, and nodes on no route.
     """
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
     _flatten(graph, "", nodes, edges)
     sources = [n for n in graph.nodes if kind(nodes.get(n)) == "Input"]
     ends = [n for n in graph.nodes if kind(nodes.get(n)) == "Output"]
-    if len(sources) != 1 or len(ends) != 1:
+    if len(sources) != 1 or not ends:
         raise UnsupportedError(
-            f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one of each is required"
+            f"the NIR graph has {len(sources)} inputs and {len(ends)} outputs; one input and an output "
+            "are required"
         )
-    paths = _Paths(nodes, edges)
-    stops, path = [], tuple(paths.follow(sources[0], sources[0]))
-    seen = {sources[0]}
-    while True:
-        name = path[-1]
-        loops = paths.loops(name) if name != ends[0] else ()
-        stops.append(Stop(name, path[:-1], loops))
-        seen.update(path, *loops)
-        if name == ends[0]:
-            break
-        paths.check_inputs(name, len(loops))
-        onward = [p for p in paths.onward(name) if p[-1] != name]
-        if len(onward) != 1:
-            ends_at = ", ".join(sorted(p[-1] for p in onward)) or "nothing"
-            raise UnsupportedError(
-                f"{name}: sends its spikes on to {len(onward)} others ({ends_at}); one is required"
-            )
-        path = onward[0]
-        if path[-1] in seen:
-            raise UnsupportedError(
-                f"{name}: feeds {path[-1]}, an earlier layer; a layer may only feed itself back"
-            )
-    if left := sorted(n for n in nodes if n not in seen):
-        raise UnsupportedError(f"{left[0]}: is not on any path from the input to the output")
-    return Walk(nodes, sources[0], tuple(stops))
+    _check_reach(nodes, edges, sources[0], ends)
+    reached = dict.fromkeys(b for _, b in edges)  # files keep the order of edges, not that of nodes
+    ends = [n for n in reached if n in ends]
+    stops = [n for n in reached if n in ends or kind(nodes[n]) in NEURONS]
+    routes = _routes(nodes, edges, {sources[0], *stops})
+    order = _order(sources[0], ends, {n: routes[n] for n in stops})
+    place = {n: k for k, n in enumerate([sources[0], *order])}
+    return Walk(nodes, sources[0], tuple(_stop(n, routes[n], place) for n in order))
+
+
+def _stop(name: str, routes: Sequence[Route], place: Mapping[str, int]) -> Stop:
+    told = [replace(r, closes=place[r.source] >= place[name]) for r in routes]
+    return Stop(name, tuple(sorted(told, key=lambda r: r.closes)))
 
 
 def flattened(graph: Any) -> dict[str, Any]:
@@ -115,59 +130,92 @@ def _gate(graph: Any, wanted: str, name: str) -> str:
     return str(gates[0])
 
 
-class _Paths:
-    """Edges of a flattened graph, and the paths along them."""
+def _check_reach(
+    nodes: Mapping[str, Any], edges: Sequence[tuple[str, str]], source: str, ends: Sequence[str]
+) -> None:
+    """Raises UnsupportedError for a node that the input does not reach, or that reaches no output."""
+    behind = _reached([source], edges)
+    before = _reached(ends, [(b, a) for a, b in edges])
+    if left := sorted(n for n in nodes if n not in behind or n not in before):
+        raise UnsupportedError(f"{left[0]}: is not on any path from the input to an output")
+    fed = {a for a, _ in edges} & set(ends)
+    if fed:
+        raise UnsupportedError(f"{min(fed)}: an output that feeds other nodes")
 
-    def __init__(self, nodes: dict[str, Any], edges: list[tuple[str, str]]) -> None:
-        self.nodes = nodes
-        self.after: dict[str, list[str]] = {n: [] for n in nodes}
-        self.before: dict[str, list[str]] = {n: [] for n in nodes}
-        for a, b in edges:
-            self.after[a].append(b)
-            self.before[b].append(a)
 
-    def follow(self, start: str, first: str) -> Iterator[str]:
-        """Yields the nodes after `start` through `first`, up to a neuron or the output."""
-        here = self._only(start) if first == start else first
-        passed = {start}
-        while True:
-            yield here
-            if kind(self.nodes[here]) in NEURONS or not self.after[here]:
-                return
-            if here in passed:
-                raise UnsupportedError(f"{here}: is in a cycle without neurons")
-            passed.add(here)
-            if len(self.before[here]) > 1:
-                met = ", ".join(sorted(self.before[here]))
-                raise UnsupportedError(f"{here}: takes the sum of {met}; only neurons may")
-            here = self._only(here)
+def _reached(starts: Sequence[str], edges: Sequence[tuple[str, str]]) -> set[str]:
+    after: dict[str, list[str]] = {}
+    for a, b in edges:
+        after.setdefault(a, []).append(b)
+    seen, todo = set(starts), list(starts)
+    while todo:
+        for name in after.get(todo.pop(), ()):
+            if name not in seen:
+                seen.add(name)
+                todo.append(name)
+    return seen
 
-    def onward(self, name: str) -> list[tuple[str, ...]]:
-        """All paths from a neuron to the next neurons, which are their last nodes."""
-        return [tuple(self.follow(name, first)) for first in self._split(name)]
 
-    def loops(self, name: str) -> tuple[tuple[str, ...], ...]:
-        """Paths from a neuron back to itself."""
-        return tuple(p for p in self.onward(name) if p[-1] == name)
+def _routes(
+    nodes: Mapping[str, Any], edges: Sequence[tuple[str, str]], stops: set[str]
+) -> dict[str, list[Route]]:
+    """The routes to each stop. stops: the input too. Raises UnsupportedError."""
+    before: dict[str, list[str]] = {n: [] for n in nodes}
+    for a, b in edges:
+        before[b].append(a)
+    sent = {n: [Route(n)] for n in stops}
+    waiting = [n for n in nodes if n not in stops]
+    while waiting:
+        ready = [n for n in waiting if all(b in sent for b in before[n])]
+        if not ready:
+            raise UnsupportedError(f"{waiting[0]}: is in a cycle without neurons")
+        for name in ready:
+            met = [r for b in before[name] for r in sent[b]]
+            sent[name] = [r.through(name, k == 0) for k, r in enumerate(met)]
+            if len(met) > MAX_ROUTES:
+                raise UnsupportedError(
+                    f"{name}: {len(met)} paths lead to it; up to {MAX_ROUTES} are allowed"
+                )
+        waiting = [n for n in waiting if n not in sent]
+    return {n: [r for b in before[n] for r in sent[b]] for n in stops}
 
-    def check_inputs(self, name: str, loops: int) -> None:
-        """Raises UnsupportedError for a neuron with other inputs than its feedback and one more."""
-        if len(self.before[name]) != loops + 1:
-            met = ", ".join(sorted(self.before[name]))
-            raise UnsupportedError(
-                f"{name}: takes the sum of {met}; a layer has its own feedback and one other input"
-            )
 
-    def _split(self, name: str) -> list[str]:
-        """Nodes that a neuron feeds; pass-through nodes may split too."""
-        out: list[str] = []
-        for n in self.after[name]:
-            through = kind(self.nodes[n]) in PASS_THROUGH and len(self.after[n]) > 1
-            out += self._split(n) if through else [n]
-        return out
+def _order(source: str, ends: Sequence[str], routes: Mapping[str, list[Route]]) -> list[str]:
+    """The stops in the order in which values pass, outputs last."""
+    after: dict[str, list[str]] = {source: [], **{n: [] for n in routes}}
+    for name, own in routes.items():
+        for route in own:
+            if name not in after[route.source]:
+                after[route.source].append(name)
+    found, closing = _depth_first(source, after)
+    found = [n for n in found if n not in ends] + [n for n in ends if n in found]
+    order: list[str] = []
+    while len(order) < len(found):
+        placed = {source, *order}
+        for name in found:
+            needs = {r.source for r in routes[name]} - {a for a, b in closing if b == name}
+            if name not in placed and needs <= placed:
+                order.append(name)
+                break
+    return order
 
-    def _only(self, name: str) -> str:
-        if len(self.after[name]) != 1:
-            ends = ", ".join(sorted(self.after[name])) or "nothing"
-            raise UnsupportedError(f"{name}: feeds {ends}; one node is required")
-        return self.after[name][0]
+
+def _depth_first(
+    source: str, after: Mapping[str, list[str]]
+) -> tuple[list[str], set[tuple[str, str]]]:
+    """The stops as a search finds them, and the pairs that close a cycle."""
+    found: list[str] = []
+    closing: set[tuple[str, str]] = set()
+    path, todo = [source], [iter(after[source])]
+    while path:
+        name = next(todo[-1], None)
+        if name is None:
+            path.pop()
+            todo.pop()
+        elif name in path:
+            closing.add((path[-1], name))
+        elif name not in found:
+            found.append(name)
+            path.append(name)
+            todo.append(iter(after[name]))
+    return found, closing

@@ -1,8 +1,8 @@
-"""The nodes along a walk through a NIR graph, as the parts of a chain."""
+"""The nodes along the routes of a NIR graph, as units of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -10,30 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.chain import (
-    MAX_FORWARD_DELAY,
-    Chain,
-    Delays,
-    Integrator,
-    Neurons,
-    lif_of,
-)
+from delrec_compile.interop.assembly import Unit, Units
 from delrec_compile.interop.nir import cycles
-from delrec_compile.interop.nir.graph import PASS_THROUGH, Stop, Walk, kind
-from delrec_compile.interop.nir.nodes import check_size, input_shape, linear_part, node_constant
+from delrec_compile.interop.nir.graph import PASS_THROUGH, Route, Stop, Walk, kind
+from delrec_compile.interop.nir.neurons import NeuronReader
+from delrec_compile.interop.nir.nodes import (
+    Shape,
+    check_size,
+    input_shape,
+    linear_part,
+    node_constant,
+)
+from delrec_compile.interop.parts import Delays, Neurons
+from delrec_compile.interop.paths import Named, Path, term_of
 from delrec_compile.interop.planned import Refusals
-from delrec_compile.interop.refusals import unknown_part
-from delrec_compile.network.model import Lif
+from delrec_compile.network.model import INPUT
 from delrec_compile.ops.checks import MAX_DELAY
-
-Constants = Callable[[str], F64]  # constants of a node by name
 
 
 class NodeReader:
-    """Adds the nodes along a walk to a chain, which has the names of the nodes."""
+    """Reads the stops of a walk as units, which have the names of the nodes."""
 
     def __init__(
         self,
@@ -44,112 +42,137 @@ class NodeReader:
         round_delays: bool,
         metadata: dict[str, Any],
     ) -> None:
-        self.walk, self.dt, self.method, self.loop_step = walk, dt, method, loop_step
+        self.walk, self.dt, self.loop_step = walk, dt, loop_step
         self.round_delays, self.metadata = round_delays, metadata
+        self.neurons = NeuronReader(dt, method)
         self.remarks: list[str] = []
-        self.shape = input_shape(walk.source, walk.nodes[walk.source])
-        self.result = Chain(int(np.prod(self.shape)), remarks=self.remarks)
+        shape = input_shape(walk.source, walk.nodes[walk.source])
+        self.shapes: dict[str, Shape] = {walk.source: shape}
+        self.parts: dict[tuple[str, Shape, bool], tuple[tuple[Named, ...], Shape]] = {}
+        self.refusals: Refusals | None = None
 
-    def chain(self, refusals: Refusals | None = None) -> Chain:
-        """The chain. refusals: where to note refused nodes by name; None: the first one is raised."""
-        hints = self.metadata.get("layers", ())
-        layer = 0
+    def units(self, refusals: Refusals | None = None) -> Units:
+        """The units. refusals: where to note refused nodes by name; None: the first one is raised."""
+        self.refusals = refusals
+        out = Units(int(np.prod(self.shapes[self.walk.source])), remarks=self.remarks)
+        paths: dict[str, list[Path]] = {}
         for stop in self.walk.stops:
-            node = self.walk.nodes[stop.name]
-            for name in stop.path:
-                with self._noting(name, refusals):
-                    self._pass(name)
-            with self._noting(stop.name, refusals):
-                if kind(node) in ("LI", "I", "CubaLI"):
-                    self._integrate(stop, node)
-                elif kind(node) not in PASS_THROUGH:
-                    self._neurons(stop, node, hints[layer] if layer < len(hints) else {})
-                    layer += 1
-        return self.result
+            paths[stop.name], shapes = [], []
+            for route in stop.forward:
+                path, shape = self._path(route)
+                paths[stop.name].append(path)
+                shapes.append(shape)
+            if len({int(np.prod(shape)) for shape in shapes}) > 1:
+                with self._noting(stop.name):
+                    told = ", ".join(f"({', '.join(map(str, s))})" for s in shapes)
+                    raise UnsupportedError(f"{stop.name}: takes the sum of values of shapes {told}")
+            self.shapes[stop.name] = shapes[0]
+        made: dict[str, Unit] = {}
+        hints = self.metadata.get("layers", ())
+        for stop in self.walk.stops:
+            hint = hints[len(out.units)] if len(out.units) < len(hints) else {}
+            with self._noting(stop.name):
+                made[stop.name] = self._unit(stop, paths[stop.name], hint, made)
+                if isinstance(made[stop.name].part, Neurons):
+                    out.units.append(made[stop.name])
+        ends = [s.name for s in self.walk.stops if kind(self.walk.nodes[s.name]) in PASS_THROUGH]
+        out.units += [made[name] for name in ends if name in made]
+        return out
+
+    def _unit(
+        self, stop: Stop, paths: list[Path], hint: dict[str, Any], made: dict[str, Unit]
+    ) -> Unit:
+        """A stop as a unit; an output that is that of neurons which never fire is their unit."""
+        node, shape = self.walk.nodes[stop.name], self.shapes[stop.name]
+        silent = [r for r in stop.routes if self._never_fires(r.source)]
+        if kind(node) in PASS_THROUGH:
+            if silent and (len(stop.routes) > 1 or stop.routes[0].nodes):
+                first = next((n for r in silent for n in r.nodes), stop.name)
+                raise UnsupportedError(
+                    f"{first}: comes after neurons that never fire, which must be the last layer"
+                )
+            return made[silent[0].source] if silent else Unit(stop.name, None, tuple(paths))
+        if silent:
+            first = next((n for r in silent for n in r.nodes), stop.name)
+            raise UnsupportedError(
+                f"{first}: comes after neurons that never fire, which must be the last layer"
+            )
+        if self._never_fires(stop.name):
+            return Unit(stop.name, self.neurons.integrator(stop.name, node, shape), tuple(paths))
+        neuron = self.neurons.neuron(stop.name, node, shape, hint.get("fires"))
+        loops = [r for r in stop.closing if r.source == stop.name]
+        recurrence, constant = None, None
+        if loops:
+            terms = [term_of(self._closing(route)) for route in loops]
+            recurrence, constant = cycles.recurrence(stop.name, terms, hint.get("recurrence"))
+        others = [self._closing(r) for r in stop.closing if r.source != stop.name]
+        return Unit(stop.name, Neurons(neuron, recurrence, constant), (*paths, *others))
+
+    def _never_fires(self, name: str) -> bool:
+        return kind(self.walk.nodes[name]) in ("LI", "I", "CubaLI")
 
     @contextmanager
-    def _noting(self, name: str, refusals: Refusals | None) -> Iterator[None]:
-        """Notes the refusal of a node, and goes on with the shape that the node declares."""
+    def _noting(self, name: str) -> Iterator[None]:
+        """Notes the refusal of a node."""
         try:
             yield
         except UnsupportedError as error:
-            if refusals is None:
+            if self.refusals is None:
                 raise
             inner = [n for n in self.walk.nodes if str(error).startswith(f"{n}: ")]
-            refusals.setdefault(max(inner, key=len, default=name), error)
-            declared = (getattr(self.walk.nodes[name], "output_type", None) or {}).get("output")
-            if declared is not None:
-                self.shape = tuple(int(n) for n in np.ravel(declared))
+            self.refusals.setdefault(max(inner, key=len, default=name), error)
         except (ValueError, IndexError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"{name}: its arrays, or those before it, are invalid ({error})"
             ) from error
 
-    def _pass(self, name: str) -> None:
+    def _path(self, route: Route) -> tuple[Path, Shape]:
+        """A route as a path, and the shape of what arrives."""
+        shape = self.shapes[route.source]
+        size = int(np.prod(shape))
+        parts: list[Named] = []
+        for name, biased in zip(route.nodes, route.biased, strict=True):
+            own, shape = self._node(name, shape, biased)
+            parts += own
+        source = INPUT if route.source == self.walk.source else route.source
+        return Path(source, tuple(parts), size), shape
+
+    def _node(self, name: str, shape: Shape, biased: bool) -> tuple[tuple[Named, ...], Shape]:
+        """The parts of a node, none or one, and the shape of its values; the same for equal shapes."""
+        key = (name, shape, biased)
+        if key not in self.parts:
+            declared = (getattr(self.walk.nodes[name], "output_type", None) or {}).get("output")
+            after = shape if declared is None else tuple(int(n) for n in np.ravel(declared))
+            self.parts[key] = (), after  # of a refused node
+            with self._noting(name):
+                self.parts[key] = self._read(name, shape, biased)
+        return self.parts[key]
+
+    def _read(self, name: str, shape: Shape, biased: bool) -> tuple[tuple[Named, ...], Shape]:
         node = self.walk.nodes[name]
         what = kind(node)
-        if what in PASS_THROUGH or what == "Flatten":
-            if what == "Flatten":
-                self.shape = (int(np.prod(self.shape)),)
-            return
+        if what in PASS_THROUGH:
+            return (), shape
+        if what == "Flatten":
+            return (), (int(np.prod(shape)),)
         if what == "Delay":
-            self.result.add(name, Delays(self.steps(name, node, MAX_FORWARD_DELAY)))
-            return
-        part, shape = linear_part(name, node, self.shape)
-        check_size(name, part, self.shape)
-        self.shape = shape
-        self.result.add(name, part)
+            return ((name, Delays(self.steps(name, node, shape))),), shape
+        part, after = linear_part(name, node, shape)
+        check_size(name, part, shape)
+        return ((name, part if biased else linear_parts.unbiased(part)),), after
 
-    def _neurons(self, stop: Stop, node: Any, hint: dict[str, Any]) -> None:
-        size = int(np.prod(self.shape))
-        lif = self.lif(stop.name, node, size)
-        recurrence, constant = None, None
-        if stop.loops:
-            paths = [self._feedback_path(loop[:-1]) for loop in stop.loops]
-            recurrence, constant = cycles.recurrence(stop.name, paths, hint.get("recurrence"))
-        if hint.get("fires") == "at":
-            threshold = np.nextafter(np.float32(lif.threshold), np.float32(np.inf))
-            lif = replace(
-                lif, fires="at", threshold=threshold if threshold.ndim else float(threshold)
-            )
-        self.result.add(stop.name, Neurons(lif, recurrence, constant))
+    def _closing(self, route: Route) -> Path:
+        """A route that closes a cycle, which takes a step."""
+        return replace(self._path(route)[0], step_inside=not self.loop_step)
 
-    def _feedback_path(self, path: tuple[str, ...]) -> cycles.FeedbackPath:
-        """One feedback path: the delay of each sender, and the weights."""
-        size, shape = int(np.prod(self.shape)), self.shape
-        delay = np.zeros(size, np.int64)
-        parts: list[linear_parts.LinearPart] = []
-        for name in path:
-            node = self.walk.nodes[name]
-            if kind(node) == "Delay":
-                if parts:
-                    raise UnsupportedError(
-                        f"{name}: delays currents; delay the spikes, before the weights"
-                    )
-                delay = delay + self.steps(
-                    name, node, MAX_DELAY if self.loop_step else MAX_FORWARD_DELAY
-                )
-            elif kind(node) == "Flatten":
-                shape = (int(np.prod(shape)),)
-            elif kind(node) not in PASS_THROUGH:
-                part, shape = linear_part(name, node, shape)
-                parts.append(part)
-        if not self.loop_step:
-            if delay.min() < 1:
-                raise UnsupportedError(
-                    f"{path[0] if path else 'a loop'}: a feedback path of less than a step; with "
-                    "--no-loop-step each needs a Delay of one step or more"
-                )
-            delay = delay - 1
-        return cycles.FeedbackPath(delay, linear_parts.fold(parts, size), int(np.prod(shape)))
-
-    def steps(self, name: str, node: Any, maximum: int) -> NDArray[np.int64]:
-        """Delays in steps, one for each value. Raises UnsupportedError."""
-        seconds = node_constant(name, node, "delay", self.shape)
-        real = np.broadcast_to(seconds / self.dt, (int(np.prod(self.shape)),))
+    def steps(self, name: str, node: Any, shape: Shape) -> NDArray[np.int64]:
+        """Delays in steps, one for each value of this shape. Raises UnsupportedError."""
+        seconds = node_constant(name, node, "delay", shape)
+        real = np.broadcast_to(seconds / self.dt, (int(np.prod(shape)),))
         steps = np.rint(real)
         if not np.isfinite(real).all() or real.min() < 0:
             raise UnsupportedError(f"{name}: delays must be finite and 0 or more")
+        maximum = MAX_DELAY + (not self.loop_step)  # the step of a cycle may be part of the delay
         if steps.max() > maximum:
             raise UnsupportedError(
                 f"{name}: a delay of {steps.max():g} steps; the longest allowed is {maximum}"
@@ -164,61 +187,3 @@ class NodeReader:
                 )
             self.remarks.append(f"{name}: delays rounded to whole steps, by up to {off.max():.2f}")
         return steps.astype(np.int64)
-
-    def lif(self, name: str, node: Any, size: int) -> Lif:
-        """The neuron in steps: it fires above the threshold, and resets to a value."""
-        what, of = kind(node), self._constants(name, node)
-        if what == "Threshold":
-            return lif_of(size, name, beta=0.0, threshold=of("threshold"), fires="above")
-        threshold, reset = of("v_threshold"), of("v_reset")
-        if what == "IF":
-            beta, gain = np.ones(1), of("r") * self.dt
-        else:
-            beta, gain = self.leak(name, of("tau" if what == "LIF" else "tau_mem"), of("r"))
-            gain = gain * (self.synapse(name, of) if what == "CubaLIF" else 1.0)
-            rest = of("v_leak")  # membranes are counted from it
-            threshold, reset = threshold - rest, reset - rest
-        return lif_of(
-            size, name, beta=beta, gain=gain, threshold=threshold, v_reset=reset, fires="above"
-        )
-
-    def _constants(self, name: str, node: Any) -> Constants:
-        return lambda key: node_constant(name, node, key, self.shape)
-
-    def leak(self, name: str, tau: F64, r: F64) -> tuple[F64, F64]:
-        """beta and gain of a step of tau dv/dt = -v + R I. Raises UnsupportedError."""
-        if not (tau > 0).all():
-            raise UnsupportedError(f"{name}: tau is {tau.min():g}; positive numbers are required")
-        ratio = self.dt / tau
-        if self.method == "euler" and ratio.max() > 1 + 1e-6:
-            raise UnsupportedError(
-                f"{name}: tau is {tau.min():g}, shorter than a step of {self.dt:g}; take shorter "
-                "steps (--dt-ms), or --method exact"
-            )
-        beta = 1 - ratio if self.method == "euler" else np.exp(-ratio)
-        return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * r
-
-    def synapse(self, name: str, of: Constants) -> F64:
-        """Weight of a synapse whose current lasts one step. Raises UnsupportedError for others."""
-        if self.method == "exact" or not np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
-            raise unknown_part(
-                name, "synaptic current with state, as this node has (tau_syn is not one step)"
-            )
-        return of("w_in")
-
-    def _integrate(self, stop: Stop, node: Any) -> None:
-        name, what, of = stop.name, kind(node), self._constants(stop.name, node)
-        if stop.loops:
-            raise UnsupportedError(f"{name}: neurons that never fire cannot be recurrent")
-        if what == "I":
-            beta, gain = np.ones(1), of("r") * self.dt
-        else:
-            beta, gain = self.leak(name, of("tau" if what == "LI" else "tau_mem"), of("r"))
-            gain = gain * (self.synapse(name, of) if what == "CubaLI" else 1.0)
-            if np.any(of("v_leak")):
-                raise UnsupportedError(f"{name}: v_leak of an output must be 0")
-        if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
-            raise UnsupportedError(
-                f"{name}: outputs with different constants; one tau and one r are required"
-            )
-        self.result.add(name, Integrator(float(beta.flat[0]), float(gain.flat[0])))

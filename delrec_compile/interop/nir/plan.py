@@ -55,8 +55,8 @@ def plan_nir(
         "max_input": own.get("max_input") if max_input is None else max_input,
         "input_bits": own.get("input_bits") if input_bits is None else input_bits,
     }
-    made = planned(source, FORM, names, reader.chain(refusals), refusals, inputs, bool(own))
-    inside = {n: stop.name for stop in reader.walk.stops for path in stop.loops for n in path[:-1]}
+    made = planned(source, FORM, names, reader.units(refusals), refusals, inputs, bool(own))
+    inside = {n: stop.name for stop in reader.walk.stops for r in stop.closing for n in r.nodes}
     rows = [
         replace(row, becomes=f"recurrence of {inside[row.name]}")
         if row.name in inside and not row.refused

@@ -57,10 +57,10 @@ def from_nir(
     own = reader.metadata
     if time_unit is None and not own:
         with in_seconds(reader.walk.nodes):
-            chain = reader.chain()
+            model = reader.units()
     else:
-        chain = reader.chain()
-    network = chain.network(
+        model = reader.units()
+    network = model.network(
         dt_ms=dt_ms,
         max_input=own.get("max_input") if max_input is None else max_input,
         input_bits=own.get("input_bits") if input_bits is None else input_bits,
@@ -74,8 +74,7 @@ def from_nir(
     if "readout" in own:
         network = replace(network, readout=_with_kind(network.readout, own["readout"]))
     frozen = network if own and grid.exact(network) else grid.snap(network)
-    names = tuple(name for name, _ in chain.layers())
-    return Imported(frozen, network, "NIR", tuple(reader.remarks), names=names)
+    return Imported(frozen, network, "NIR", tuple(reader.remarks), names=model.spiking)
 
 
 def opened(graph: Any) -> Any:

@@ -15,7 +15,8 @@ import numpy as np
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.interop.nir.graph import kind
 from delrec_compile.interop.nir.nodes import array
-from delrec_compile.network.model import Layer, Network
+from delrec_compile.network.model import Network, Population, Synapses
+from delrec_compile.ops.feed import Feed
 
 SECONDS, STEPS = "seconds", "steps"
 UNITS = (SECONDS, STEPS)
@@ -102,7 +103,7 @@ def check_seconds(nodes: Mapping[str, Any], network: Network, dt_ms: float) -> l
         return []
     text = f"the NIR graph seems to count time in steps, not seconds ({why})"
     instead = "--time-unit steps (the same as --dt-ms 1000, with steps of your --dt-ms)"
-    if min(map(_largest_charge, network.layers)) >= HARDLY:
+    if min(map(_largest_charge, network.spiking)) >= HARDLY:
         return [f"{text}; if it does, use {instead}"]
     raise UsageError(
         f"{text}: in steps of {dt_ms:g} ms its neurons would hardly ever fire. Use {instead}, and "
@@ -110,9 +111,16 @@ def check_seconds(nodes: Mapping[str, Any], network: Network, dt_ms: float) -> l
     )
 
 
-def _largest_charge(layer: Layer) -> float:
-    """An upper bound on what a step in which every input fires brings, in thresholds."""
-    taps = layer.weight.reshape(len(layer.weight), -1).astype(np.float64)
-    current = np.maximum(taps, 0).sum(axis=1).max() + max(float(layer.bias.max()), 0.0)
-    threshold = float(np.min(layer.lif.threshold))
-    return float(np.max(layer.lif.gain)) * current / threshold if threshold > 0 else np.inf
+def _largest_charge(population: Population) -> float:
+    """An upper bound on what a step in which every source fires brings, in thresholds."""
+    current = max(float(population.bias.max()), 0.0)
+    current += sum(_largest_current(p.synapses) for p in population.projections)
+    least = float(population.model.rheobase)
+    return current / least if least > 0 else np.inf
+
+
+def _largest_current(synapses: Synapses | Feed) -> float:
+    if not isinstance(synapses, Feed):
+        return synapses.largest_current()
+    taps = synapses.matrix.reshape(len(synapses.matrix), -1).astype(np.float64)
+    return float(np.maximum(taps, 0).sum(axis=1).max())

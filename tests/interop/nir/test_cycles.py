@@ -11,20 +11,23 @@ from helpers import refusal
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.nir.cycles import FeedbackPath, band, recurrence
+from delrec_compile.interop.nir.cycles import band, recurrence
 from delrec_compile.interop.nir.recurrence import feedback_paths
+from delrec_compile.interop.paths import Term
 
 N = 6
 R = np.random.default_rng(0)
 
 
-def term(delay: Any, weight: Any) -> FeedbackPath:
-    lags = np.broadcast_to(np.asarray(delay, np.int64), N)
-    return FeedbackPath(lags, linear_parts.affine(weight), len(weight))
+def term(delay: Any, weight: Any, received: Any = 0) -> Term:
+    sent = np.broadcast_to(np.asarray(delay, np.int64), N)
+    late = np.broadcast_to(np.asarray(received, np.int64), len(weight))
+    return Term(sent, linear_parts.affine(weight), late)
 
 
 BAND = sum(np.diag(np.full(N - abs(k), v), k) for k, v in ((-1, 0.5), (0, -1.0), (1, 2.0)))
 FULL = R.normal(size=(N, N))
+NONE = np.zeros(N, np.int64)
 KINDS = {
     "a matrix": ([term(range(N), FULL)], None, "dense_delay"),
     "a band": ([term(range(N), BAND)], None, "conv_delay"),
@@ -54,7 +57,7 @@ def test_kinds(name: str) -> None:
 def test_a_recurrence_taken_apart_is_put_together_again(name: str) -> None:
     for _, op in cases.network(name).recurrences():
         paths = [
-            FeedbackPath(delay.astype(np.int64), linear_parts.affine(weight), op.size)
+            Term(delay.astype(np.int64), linear_parts.affine(weight), np.zeros(op.size, np.int64))
             for delay, weight in feedback_paths("l0", op, (op.size,))
         ]
         again, _ = recurrence("l0", paths, op.kind)
@@ -67,19 +70,27 @@ def test_a_recurrence_taken_apart_is_put_together_again(name: str) -> None:
 
 def test_biases_of_all_paths_are_one_constant_current() -> None:
     paths = [
-        FeedbackPath(np.zeros(N, np.int64), linear_parts.affine(np.triu(FULL), np.full(N, 0.5)), N),
-        FeedbackPath(
-            np.zeros(N, np.int64), linear_parts.affine(np.tril(FULL, -1), np.arange(N)), N
-        ),
+        Term(NONE, linear_parts.affine(np.triu(FULL), np.full(N, 0.5)), NONE),
+        Term(NONE, linear_parts.affine(np.tril(FULL, -1), np.arange(N)), NONE),
     ]
     _, constant = recurrence("lif", paths)
     assert constant is not None
     assert constant.tolist() == [0.5 + k for k in range(N)]
 
 
-def test_two_delays_of_one_synapse_are_refused() -> None:
+def test_two_delays_of_one_synapse_are_heads() -> None:
+    made, _ = recurrence("lif", [term(1, FULL), term(4, FULL / 2)])
+    assert made.kind == "dense_delay"
+    assert made.arrays()["delay"].tolist() == [[1] * N, [4] * N]
+    assert np.array_equal(made.arrays()["weight"][1], (FULL / 2).astype(np.float32))
+
+
+def test_a_delay_of_each_receiver_is_one_of_its_synapses() -> None:
+    made, _ = recurrence("lif", [term(range(N), FULL, range(N))])
+    assert made.kind == "synaptic_delay"
+    assert np.array_equal(made.arrays()["delay"], np.add.outer(range(N), range(N)))
     with refusal(UnsupportedError, "lif: neuron 0 reaches neuron 0 after 1 and after 4 steps", 4):
-        recurrence("lif", [term(1, FULL), term(4, FULL)])
+        recurrence("lif", [term(1, FULL), term(4, FULL, range(N))])
 
 
 def test_paths_of_another_width_are_refused() -> None:

@@ -55,21 +55,47 @@ PATH = ("in w", "w l", "l out")
 def test_a_walk_names_the_nodes_before_and_behind_each_layer() -> None:
     found = walk(graph_of(NODES, *PATH, "l back", "back l"))
     assert found.source == "in"
-    assert [(s.name, s.path, s.loops) for s in found.stops] == [
-        ("l", ("w",), (("back", "l"),)),
-        ("out", (), ()),
+    assert [(s.name, [(r.source, r.nodes, r.closes) for r in s.routes]) for s in found.stops] == [
+        ("l", [("in", ("w",), False), ("l", ("back",), True)]),
+        ("out", [("l", (), False)]),
     ]
 
 
+def test_a_bias_counts_on_the_first_of_several_routes() -> None:
+    nodes = {"in": "Input", "a": "LIF", "b": "LIF", "w": "Affine", "c": "LIF", "out": "Output"}
+    found = walk(graph_of(nodes, "in a", "a b", "a w", "b w", "w c", "c out"))
+    assert [s.name for s in found.stops] == ["a", "b", "c", "out"]
+    routes = found.stops[2].routes
+    assert [(r.source, r.nodes, r.biased) for r in routes] == [
+        ("a", ("w",), (True,)),
+        ("b", ("w",), (False,)),
+    ]
+
+
+def test_what_comes_from_a_later_layer_closes_a_cycle() -> None:
+    nodes = {"in": "Input", "b": "LIF", "a": "LIF", "back": "Linear", "out": "Output"}
+    found = walk(graph_of(nodes, "in a", "a b", "b back", "back a", "b out", "a out"))
+    assert [s.name for s in found.stops] == ["a", "b", "out"]
+    assert [(r.source, r.closes) for r in found.stops[0].routes] == [("in", False), ("b", True)]
+
+
 WRONG = {
-    "two inputs": ({**NODES, "in2": "Input"}, PATH, "has 2 inputs and 1 outputs"),
+    "two inputs": (
+        {**NODES, "in2": "Input"},
+        PATH,
+        "has 2 inputs and 1 outputs; one input and",
+    ),
     "no such node": (NODES, (*PATH, "l gone"), "an edge of 'gone', which is not a node"),
-    "off the path": (NODES, PATH, "back: is not on any path from the input to the output"),
-    "a dead end": (NODES, ("in w",), "w: sends its spikes on to 0 others"),
+    "off the path": (NODES, PATH, "back: is not on any path from the input to an output"),
+    "a dead end": (
+        {n: NODES[n] for n in ("in", "w", "out")},
+        ("in w",),
+        "in: is not on any path from the input to an output",
+    ),
     "a cycle of weights": (
         {**NODES, "a": "Linear"},
-        ("in w", "w a", "a back", "back a", "l out"),
-        "a: takes the sum of back, w; only neurons may",
+        ("in w", "w a", "a back", "back a", "a l", "l out"),
+        "back: is in a cycle without neurons",
     ),
 }
 

@@ -12,7 +12,7 @@ import delrec_compile
 from delrec_compile.errors import CheckpointError
 
 TOLD = {
-    "max_input": ("abc", None, True, 3.5),
+    "max_input": ("abc", None, True),
     "labels": (3, [[1], [2]]),
     "notes": (3, []),
     "dt_ms": ("q", None, 10**400),

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from fixtures.nir_graphs import DT, affine, chain, delay, edge, lif, nir, weights
+from fixtures.nir_graphs import DT, affine, branch, chain, cuba, delay, lif, nir, weights
 
 from delrec_compile.errors import NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop.nir.plan import plan_nir
 from delrec_compile.interop.nir.reader import from_nir
 
 N = 4
-
-
-def cuba(tau_syn: float) -> Any:
-    ones = np.ones(N)
-    taus = {"tau_syn": tau_syn * ones, "tau_mem": 4 * DT * ones}
-    return nir.CubaLIF(**taus, r=ones, v_leak=0 * ones, v_threshold=ones, w_in=ones)
 
 
 def test_every_node_is_told() -> None:
@@ -30,19 +22,28 @@ def test_every_node_is_told() -> None:
     assert told["loop0_0"] == told["loop0_1"] == "recurrence of lif"
 
 
+def test_a_graph_is_told() -> None:
+    graph = chain(affine(N, 5), lif(N), affine(N, N), lif(N))
+    made = plan_nir(branch(graph, "lif_1", "lif", nir.Linear(weights(N, N))), dt_ms=DT * 1e3)
+    assert {part.name: part.becomes for part in made.parts}["b0_lif_1"] == "recurrence of lif"
+    assert made.remarks == ("the network is a graph of 3 populations: lif, lif_1, output",)
+
+
 def test_all_refusals_are_listed() -> None:
     late = nir.Delay(np.full(N, 2.5 * DT))
-    graph = chain(affine(N, 5), cuba(0.5), affine(N, N), lif(N), late, affine(2, N), cuba(0.25))
+    fast = cuba(N, DT / 2), cuba(2, DT / 4)
+    graph = chain(affine(N, 5), fast[0], affine(N, N), lif(N), late, affine(2, N), fast[1])
     made = plan_nir(graph, dt_ms=DT * 1e3)
     assert [part.kind for part in made.refused] == ["CubaLIF", "Delay", "CubaLIF"]
-    assert "step.onnx" in made.refused[0].instead
-    assert plan_nir(graph, dt_ms=DT * 1e3, round_delays=True).refused[1].kind == "CubaLIF"
+    assert "--method exact" in made.refused[0].instead
+    assert len(plan_nir(graph, dt_ms=DT * 1e3, round_delays=True).refused) == 2
 
 
 def test_a_graph_that_no_walk_goes_through() -> None:
-    graph = edge(chain(affine(N, 5), lif(N), affine(N, N), lif(N)), ("lif", "lif_1"))
+    graph = chain(affine(N, 5), lif(N), affine(N, N), lif(N))
+    graph.nodes["alone"] = affine(N, N)
     made = plan_nir(graph, dt_ms=1.0)
-    assert [(part.name, part.kind) for part in made.refused] == [("lif", "LIF")]
+    assert [(part.name, part.kind) for part in made.refused] == [("alone", "Affine")]
     assert len(made.parts) == len(graph.nodes)
 
 
@@ -73,7 +74,7 @@ def test_a_unit_is_planned_as_import_takes_it() -> None:
         told = {part.name: part.becomes for part in plan_nir(counts, dt_ms=1.0).parts}
         assert told["delay"] == f"delays of up to {3 if planned == 'steps' else 3000} steps"
         if planned == "seconds":
-            assert from_nir(counts, dt_ms=1.0).network.layers[1].recurrence.delay.max() == 2999
+            assert from_nir(counts, dt_ms=1.0).network.max_delay == 3000
             continue
         with pytest.raises(UsageError, match="--time-unit steps"):
             from_nir(counts, dt_ms=1.0)

@@ -1,0 +1,79 @@
+"""What a foreign model is made of: neurons, outputs, delays and linear parts, each by its name there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.errors import NetworkError, UnsupportedError
+from delrec_compile.interop.linear_parts import LinearPart
+from delrec_compile.network.model import Lif, Neuron, Synapses
+
+Model = TypeVar("Model", bound=Neuron)
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """A population that fires. constant_current: (N,), added to its current at each step, or None."""
+
+    neuron: Neuron
+    recurrence: Synapses | None = None
+    constant_current: Any = None
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output."""
+
+    beta: float
+    gain: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Delays:
+    """Delays of values on their way. steps: (N,)."""
+
+    steps: NDArray[np.int64]
+
+
+Part = LinearPart | Neurons | Integrator | Delays
+
+
+def lif_of(size: int, name: str, **constants: Any) -> Lif:
+    """A Lif: see `neuron_of`."""
+    return neuron_of(Lif, size, name, **constants)
+
+
+def neuron_of(model: type[Model], size: int, name: str, **constants: Any) -> Model:
+    """A neuron model whose constants are numbers if all neurons share them, else arrays (size,).
+
+    Raises UnsupportedError, with the name.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in constants.items():
+        if isinstance(value, str):
+            fields[key] = value
+            continue
+        array = np.asarray(value, np.float64)
+        if array.size not in (1, size):
+            raise UnsupportedError(f"{name}: {key} of shape {list(array.shape)} for {size} neurons")
+        own = array.ravel()
+        with np.errstate(over="ignore"):
+            rounded = own.astype(np.float32)  # the type that networks store
+        fields[key] = float(own[0]) if (rounded == rounded[0]).all() else own
+    with named(name):
+        return model(**fields)
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Raises UnsupportedError, with the part's name, for invalid arrays."""
+    try:
+        yield
+    except (NetworkError, ValueError) as error:
+        raise UnsupportedError(f"{name}: {error}") from error

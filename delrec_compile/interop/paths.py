@@ -1,0 +1,172 @@
+"""Paths between the units of a foreign model, each as the synapses of a projection.
+
+A path is delays of its senders, then weights, then delays of its receivers. Delays of a constant, and
+delays that differ between two weights, are no synapses of a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delrec_compile.aliases import F64
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart
+from delrec_compile.interop.parts import Delays
+from delrec_compile.network import model
+from delrec_compile.network.model import ConvDelay, Dense, DenseDelay, Synapses, SynapticDelay
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
+from delrec_compile.ops.checks import MAX_DELAY
+from delrec_compile.ops.feed import Feed
+
+Named = tuple[str, LinearPart | Delays]
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """source: name of a unit, or INPUT. parts: with their names, in order. size: values it sends.
+
+    step_inside: the step that closing a cycle takes is part of its delays.
+    """
+
+    source: str
+    parts: tuple[Named, ...]
+    size: int
+    step_inside: bool = False
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Equal for paths with the same parts."""
+        return (self.size, self.step_inside, *(id(part) for _, part in self.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """weights, behind delays of each sender and before delays of each receiver, in steps."""
+
+    sent: NDArray[np.int64]
+    weights: Affine | Convolution
+    received: NDArray[np.int64]
+
+    @property
+    def constant(self) -> F64:
+        """Constant current (N_out,)."""
+        return self.weights.biases
+
+    @property
+    def delayed(self) -> bool:
+        return bool(self.sent.any() or self.received.any())
+
+
+def term_of(path: Path) -> Term:
+    """The path as one term. Raises UnsupportedError, with the name of a part."""
+    sent = np.zeros(path.size, np.int64)
+    pending: list[LinearPart] = []
+    late: NDArray[Any] | None = None  # of the values behind the pending weights
+    between, size = "", path.size
+    for name, part in path.parts:
+        if isinstance(part, Delays):
+            _fits(name, len(part.steps), size)
+            late = _behind(name, part, pending, path.size) + (0 if late is None else late)
+            between = name
+            continue
+        _fits(name, part.inputs, size)
+        if late is not None:
+            sent, late = sent + _before_weights(between, late, pending), None
+        pending.append(part)
+        size = part.outputs
+    weights = linear_parts.fold(pending, path.size)
+    late = np.zeros(size, np.int64) if late is None else late
+    if not pending or _uniform(late):
+        sent, late = sent + (late if not pending else late[0]), np.zeros(size, np.int64)
+    term = Term(sent, weights, late)
+    if path.step_inside:
+        term = _sooner(path, term)
+    if (longest := int(term.sent.max() + term.received.max())) > MAX_DELAY:
+        raise UnsupportedError(
+            f"{between}: a delay of {longest} steps; the longest allowed is {MAX_DELAY}"
+        )
+    return term
+
+
+def _sooner(path: Path, term: Term) -> Term:
+    """The term without the step that closing a cycle takes. Raises UnsupportedError."""
+    if term.sent.min() > 0:
+        return replace(term, sent=term.sent - 1)
+    if term.received.min() > 0:
+        return replace(term, received=term.received - 1)
+    raise UnsupportedError(
+        f"{path.parts[0][0] if path.parts else 'a loop'}: a feedback path of less than a step; with "
+        "--no-loop-step each needs a Delay of one step or more"
+    )
+
+
+def _fits(name: str, taken: int, sent: int) -> None:
+    if taken != sent:
+        raise UnsupportedError(f"{name}: takes {taken} values, what comes before sends {sent}")
+
+
+def _behind(name: str, part: Delays, pending: list[LinearPart], size: int) -> NDArray[np.int64]:
+    """Its steps, unless it delays a constant. Raises UnsupportedError."""
+    if part.steps.any() and pending and linear_parts.fold(pending, size).biases.any():
+        raise UnsupportedError(
+            f"{name}: delays weights with a bias, which would come late too; move the bias behind the "
+            "delay"
+        )
+    return part.steps
+
+
+def _before_weights(name: str, late: NDArray[Any], pending: list[LinearPart]) -> Any:
+    """Delays between weights as those of the senders. Raises UnsupportedError if they differ."""
+    if not pending:
+        return late
+    if not _uniform(late):
+        raise UnsupportedError(
+            f"{name}: delays that differ between values, with weights before and behind; put neurons "
+            "between, or one delay for all"
+        )
+    return late[0]
+
+
+def _uniform(steps: NDArray[Any]) -> bool:
+    return bool((steps == steps[0]).all())
+
+
+def synapses_of(term: Term) -> Synapses | Feed:
+    """The synapses of a term. Raises NetworkError."""
+    weights, delay = term.weights, term.sent.astype(np.int32)
+    if term.received.any():
+        matrix = linear_parts.dense(weights).weight.astype(np.float32)
+        lags = term.received[:, None] + term.sent[None]
+        return SynapticDelay(matrix, lags.astype(np.int32))
+    if isinstance(weights, Affine):
+        matrix = weights.weight.astype(np.float32)
+        return DenseDelay(matrix, delay) if delay.any() else Dense(matrix)
+    kernel, m = weights.kernel.astype(np.float32), weights.maps
+    if not delay.any():
+        return model.Convolution(kernel, m)
+    flat = m.height == 1 and kernel.shape[2] == 1 and m.stride[0] == 1 and m.pad[0] == 0
+    same = m.stride == (1, 1) and m.pad[1] == kernel.shape[3] // 2 and kernel.shape[3] % 2
+    if flat and same and kernel.shape[:2] == (1, 1):
+        return ConvDelay(kernel[0, 0, 0], delay)
+    return ChannelConvDelay(
+        kernel[:, :, 0] if flat else kernel, delay, m.height, m.stride, m.pad, m.groups
+    )
+
+
+def joined(terms: Sequence[Term]) -> list[Term]:
+    """The terms of one source; products without delays are summed into one."""
+    plain = [t for t in terms if not t.delayed and isinstance(t.weights, Affine)]
+    if len(plain) < 2:
+        return list(terms)
+    dense = [linear_parts.dense(t.weights) for t in plain]
+    total = Affine(
+        np.sum([d.weight for d in dense], axis=0), np.sum([d.bias for d in dense], axis=0)
+    )
+    first = replace(plain[0], weights=total)
+    return [first, *(t for t in terms if t not in plain)]

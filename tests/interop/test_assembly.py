@@ -1,0 +1,78 @@
+"""Units joined by paths, made into a chain or into a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from helpers import refusal
+
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.assembly import Unit, Units, names_of
+from delrec_compile.interop.parts import Delays, Integrator, Neurons
+from delrec_compile.interop.paths import Path
+from delrec_compile.network.model import INPUT, Lif
+from delrec_compile.ops.dense_delay import DenseDelay
+
+W = np.arange(6.0).reshape(3, 2)
+BIASED = linear_parts.affine(W, np.ones(3))
+BACK = linear_parts.affine(np.eye(3))
+LATE = Delays(np.array([0, 1, 2]))
+
+
+def path(source: str, *parts: Any, size: int = 3) -> Path:
+    return Path(source, tuple((f"n{k}", p) for k, p in enumerate(parts)), size)
+
+
+def unit(name: str, *paths: Path, part: Any = None) -> Unit:
+    return Unit(name, part or Neurons(Lif(0.5)), paths)
+
+
+FIRST = unit("l.0", path(INPUT, BIASED, size=2))
+OUT = Unit("out", Integrator(0.5, 0.25), (path("l.0", BACK),))
+
+
+def test_a_row_of_units_is_a_chain() -> None:
+    own = Neurons(Lif(0.5), DenseDelay(np.eye(3, dtype=np.float32), np.arange(3)), np.ones(3))
+    network = Units(2, [unit("l.0", path(INPUT, BIASED, size=2), part=own), OUT]).network()
+    (layer,) = network.layers
+    assert layer.recurrence is own.recurrence
+    assert layer.bias.tolist() == [2, 2, 2]
+    assert np.array_equal(network.readout.weight, np.eye(3) / 4)
+
+
+def test_other_units_are_a_graph() -> None:
+    skip = path("l.0", LATE, BACK)
+    units = Units(
+        2, [FIRST, unit("L 1", path("l.0", BACK), skip), Unit("out", None, (path("L 1"),))]
+    )
+    network = units.network(decision="max", labels=("a", "b", "c"))
+    assert [p.name for p in network.populations] == ["l_0", "l_1", "out"]
+    assert [p.synapses.kind for p in network.spiking[1].projections] == ["dense", "dense_delay"]
+    assert network.readout.decision == "max"
+    assert units.remarks == [
+        "the network is a graph of 3 populations: l_0 ('l.0'), l_1 ('L 1'), out"
+    ]
+    assert units.spiking == ("l.0", "L 1")
+
+
+def test_paths_with_the_same_parts_share_their_weights() -> None:
+    both = [unit(name, Path("l.0", (("n", LATE), ("w", BACK)), 3)) for name in "ab"]
+    ends = (path("a"), path("b"))
+    network = Units(2, [FIRST, *both, Unit("out", None, ends)]).network()
+    first, second = (p.projections[0].synapses for p in network.spiking[1:])
+    assert first is second
+
+
+def test_sums_of_other_sizes_are_refused() -> None:
+    with refusal(UnsupportedError, r"b: takes the sum of \[2, 3\] values", 4):
+        Units(2, [FIRST, unit("b", path("l.0"), path(INPUT, size=2)), OUT]).network()
+
+
+def test_names_are_those_of_c() -> None:
+    told = names_of(["0.LIF", "0_lif", "y", "x" * 60])
+    assert told["0.LIF"] == "p0_lif"
+    assert len(set(told.values())) == 4
+    assert "y" not in told.values()
+    assert max(map(len, told.values())) <= 40

@@ -167,7 +167,7 @@ class _Assembler:
     def _projections(self, unit: Unit) -> tuple[list[Projection], Any]:
         """The projections from other units, and the constant current (N,)."""
         out: list[Projection] = []
-        constant: Any = 0.0
+        constants: list[Any] = []
         for source in dict.fromkeys(p.source for p in unit.paths):
             paths = [p for p in unit.paths if p.source == source]
             terms = joined([self._term(unit, p) for p in paths])
@@ -178,13 +178,13 @@ class _Assembler:
                     with named(path.parts[-1][0] if path.parts else unit.name):
                         self.made[key] = synapses_of(term)
                 out.append(Projection(self.names[source], self.made[key]))
-                constant = constant + term.constant
+                constants.append(term.constant)
         sizes = sorted({p.synapses.size for p in out})
         if len(sizes) > 1:
             raise UnsupportedError(
                 f"{unit.name}: takes the sum of {sizes} values; one size is required"
             )
-        return out, constant
+        return out, np.sum(constants, axis=0)
 
     def _term(self, unit: Unit, path: Path) -> Term:
         """The path as a term; that of an output has its gain, and is a product."""

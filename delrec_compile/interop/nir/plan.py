@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from delrec_compile.errors import DelrecError, UnsupportedError
 from delrec_compile.interop.nir import metadata
-from delrec_compile.interop.nir.graph import flattened, kind
+from delrec_compile.interop.nir.graph import Walk, flattened, kind
 from delrec_compile.interop.nir.reader import from_nir, opened, reader_of
 from delrec_compile.interop.nir.units import STEPS, counts_steps, step_of
 from delrec_compile.interop.planned import Refusals, planned
@@ -56,14 +57,15 @@ def plan_nir(
         "input_bits": own.get("input_bits") if input_bits is None else input_bits,
     }
     made = planned(source, FORM, names, reader.units(refusals), refusals, inputs, bool(own))
-    inside = {n: stop.name for stop in reader.walk.stops for r in stop.closing for n in r.nodes}
-    rows = [
-        replace(row, becomes=f"recurrence of {inside[row.name]}")
-        if row.name in inside and not row.refused
-        else row
-        for row in made.parts
-    ]
-    return replace(made, parts=tuple(rows))
+    return replace(made, parts=tuple(_looped(made.parts, reader.walk)))
+
+
+def _looped(rows: Iterable[PlannedPart], walk: Walk) -> Iterator[PlannedPart]:
+    """The rows, with nodes of cycles as parts of a recurrence."""
+    inside = {n: stop.name for stop in walk.stops for r in stop.closing for n in r.nodes}
+    for row in rows:
+        own = row.name in inside and not row.refused
+        yield replace(row, becomes=f"recurrence of {inside[row.name]}") if own else row
 
 
 def _suggest_step(graph: Any, nodes: dict[str, Any], options: dict[str, Any]) -> list[str]:

@@ -37,9 +37,8 @@ def _text(value: str, style: str = "") -> Text:
 
 
 def network_table(summary: dict[str, Any]) -> Table:
-    """Layers of a network. summary: see `network.summary.inspect`."""
-    rows = report.network_rows(summary)
-    return table(f"network {summary['name']}", report.NETWORK_COLUMNS, rows)
+    """Layers or populations of a network. summary: see `network.summary.inspect`."""
+    return table(f"network {summary['name']}", *report.network_table(summary))
 
 
 def parity_table(checks: Sequence[dict[str, Any]]) -> Table:

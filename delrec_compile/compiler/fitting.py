@@ -25,16 +25,14 @@ def smaller(network: Network, profile: Target, mode: Numeric) -> str:
             except UnsupportedError:
                 continue
             return f"in {narrower} it takes about {needed[narrower] // KB} KB: --numeric {narrower}"
-    sizes = [layer.weight.size + _recurrent(network, i) for i, layer in enumerate(network.layers)]
+    populations = network.spiking
+    sizes = [sum(each.synapses.parameters for each in p.projections) for p in populations]
     most = max(range(len(sizes)), key=sizes.__getitem__)
+    where = f"population '{populations[most].name}'" if network.graph else f"layer {most}"
     return (
-        f"layer {most} holds {sizes[most]:,} of its {network.parameters():,} weights: make it smaller, "
+        f"{where} holds {sizes[most]:,} of its {network.parameters():,} weights: make it smaller, "
         f"or take a target with more memory: {_larger(needed[mode], mode)}"
     )
-
-
-def _recurrent(network: Network, layer: int) -> int:
-    return next((r.parameters for i, r in network.recurrences() if i == layer), 0)
 
 
 def _larger(needed: int, mode: Numeric) -> str:

@@ -24,6 +24,7 @@ from delrec_compile.network.golden import (
     same_bits,
 )
 from delrec_compile.network.integer.model import AnyNetwork
+from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import LOOSE
 
 if TYPE_CHECKING:
@@ -94,7 +95,21 @@ def render(
     variables |= {"stack_bytes": stack_of(network, kernels, form)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
+    variables |= _names(network)
     return render_files(templates, variables)
+
+
+def _names(network: AnyNetwork) -> dict[str, Any]:
+    """Names of a graph's parts in a header: the order of the spikes, and the readouts' places in y."""
+    if not isinstance(network, Network) or not network.graph:
+        return {"fired": "layer after layer", "readouts": []}
+    order = ", ".join(f"{p.name} [{p.size}]" for p in network.spiking)
+    readouts, at = [], 0
+    for p in network.readouts:
+        readouts.append({"macro": p.name.upper(), "size": p.size, "at": at})
+        at += p.size
+    several = readouts if len(readouts) > 1 else []
+    return {"fired": f"population after population: {order}", "readouts": several}
 
 
 def render_files(templates: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, str]:

@@ -27,7 +27,6 @@ from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.network.onnx_step.schema import load_model, read_model
 from delrec_compile.network.tolerances import MARGIN, for_outputs
-from delrec_compile.ops.readout import decide
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
 from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.onnxruntime import OnnxRunner
@@ -242,9 +241,8 @@ class _ParityCounter:
         self.compared += sum(m.size for m in mismatches)
         self.differing += sum(int(m.sum()) for m in mismatches)
         self.worst = max(self.worst, float(np.abs(want.y - got.y).max()))
-        rule = self.network.readout.decision
-        classes = decide(rule, got.y)
-        self.classes_differing += int((decide(rule, want.y) != classes).sum())
+        classes, expected = self._classes(got), self._classes(want)
+        self.classes_differing += int((expected != classes).sum())
         if labels is None:
             self.labelled = False
         else:
@@ -253,6 +251,11 @@ class _ParityCounter:
             one = slice(b, b + 1)
             own = [m[:, one] for m in membranes]
             self._add_split(start + int(b), [m[:, one] for m in mismatches], own)
+
+    def _classes(self, trace: Trace) -> Any:
+        """The class of each sequence, from the outputs of the first readout."""
+        readout = self.network.readout
+        return readout.classes(trace.y[:, :, : readout.size])
 
     def _add_split(self, sequence: int, mismatches: list[Any], membranes: list[Any]) -> None:
         """One sequence whose spikes differ: where first, and whether its margin explains it."""
@@ -267,7 +270,8 @@ class _ParityCounter:
         if not self.strict and near:
             self.explained += 1
         if self.first is None:
-            self.first = replace(at, sequence=sequence, margin=margin)
+            name = self.network.spiking[at.layer].name if self.network.graph else None
+            self.first = replace(at, sequence=sequence, margin=margin, population=name)
 
     def accuracy(self, sequences: int) -> float | None:
         """Share of the sequences whose class is their label; None without labels."""
@@ -293,6 +297,8 @@ class _ParityCounter:
             accuracy=self.accuracy(sequences),
             agrees=near and (agree or (explained and not self.strict)),
             firing=Firing(
-                tuple(self.fired.tolist()), tuple((self.fired / np.maximum(self.seen, 1)).tolist())
+                tuple(self.fired.tolist()),
+                tuple((self.fired / np.maximum(self.seen, 1)).tolist()),
+                tuple(p.name for p in self.network.spiking) if self.network.graph else (),
             ),
         )

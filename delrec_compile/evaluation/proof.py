@@ -245,8 +245,10 @@ def describe_difference(parity: dict[str, Any]) -> str:
         worst = parity["membrane"]["max_abs_error"]
         return f"{parity['target']} differs from {reference}: membranes by {worst:.3g}, no spike"
     margin = "" if first["margin"] is None else f" (margin {first['margin']:.3g})"
+    named = first.get("population")
+    where = f"population '{named}'" if named else f"layer {first['layer']}"
     return (
         f"{parity['target']} differs from {reference} in {spikes['differing']} of "
         f"{spikes['compared']} spikes, first at sequence {first['sequence']}, step {first['step']}, "
-        f"layer {first['layer']}, neuron {first['neuron']}{margin}"
+        f"{where}, neuron {first['neuron']}{margin}"
     )

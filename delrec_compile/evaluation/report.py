@@ -16,7 +16,8 @@ from delrec_compile.system.files import write_atomic
 from delrec_compile.targets.profile import Memory
 
 Rows = Iterable[Sequence[str]]
-NETWORK_COLUMNS = ("", "size", "recurrence", "recurrent parameters", "longest delay", "grid")
+CHAIN_COLUMNS = ("", "size", "recurrence", "recurrent parameters", "longest delay", "grid")
+GRAPH_COLUMNS = ("population", "neurons", "model", "from", "map", "parameters", "delays", "grid")
 PARITY_COLUMNS = ("engine", "spikes compared", "differing", "worst membrane error", "accuracy")
 BENCH_COLUMNS = ("engine", "us per step", "times ours")
 
@@ -31,7 +32,7 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     checks, bench = proof.checks, proof.bench
     title = parity_title(checks)
     parts = [f"# {summary['name']}", *network_lines(summary), ""]
-    parts += [*markdown.table(NETWORK_COLUMNS, network_rows(summary), right=False), ""]
+    parts += [*markdown.table(*network_table(summary), right=False), ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]
     parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
     if quiet := silence_lines(checks):
@@ -100,8 +101,36 @@ def network_lines(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def network_rows(summary: dict[str, Any]) -> Rows:
-    """A row of NETWORK_COLUMNS for each layer, the readout last."""
+def network_table(summary: dict[str, Any]) -> tuple[Sequence[str], Rows]:
+    """Columns and rows of the network: its layers, or the projections of each population."""
+    if summary["layers"]:
+        return CHAIN_COLUMNS, _layer_rows(summary)
+    return GRAPH_COLUMNS, _projection_rows(summary)
+
+
+def _projection_rows(summary: dict[str, Any]) -> Rows:
+    """A row for each projection; the first of a population names it."""
+    for p in summary["populations"]:
+        own = (p["name"], str(p["size"]), p["model"])
+        grid = _grid(p)
+        for each in (each for each in summary["projections"] if each["target"] == p["name"]):
+            parameters = "shared" if each["shared"] else f"{each['parameters']:,}"
+            yield (*own, each["source"], each["map"], parameters, _delays(each), grid)
+            own, grid = ("", "", ""), ""
+
+
+def _delays(projection: dict[str, Any]) -> str:
+    """The shortest and the longest delay; a projection that closes a cycle has a step more."""
+    if projection["delays"] is None:
+        return "-"
+    low, high = projection["delays"]
+    if projection["cycle"]:
+        return f"1 + {low}" if low == high else f"1 + ({low} to {high})"
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _layer_rows(summary: dict[str, Any]) -> Rows:
+    """A row for each layer, the readout last."""
     for i, x in enumerate(summary["layers"]):
         size, longest = f"{x['inputs']} -> {x['neurons']}", str(x["max_delay"])
         own = ("-", "0", "-")
@@ -140,10 +169,12 @@ def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
 
 
 def silence_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
-    """A warning on the layers that never fired in a check whose other layers did."""
+    """A warning on the populations that never fired in a check whose others did."""
     for c in checks:
-        fired = c.get("firing", {}).get("fired", [])
-        if any(fired) and (line := silence([i for i, n in enumerate(fired) if not n])):
+        firing = c.get("firing", {})
+        fired, names = firing.get("fired", []), firing.get("populations", ())
+        silent = [i for i, n in enumerate(fired) if not n]
+        if any(fired) and (line := silence(silent, names, "population" if names else "layer")):
             return [f"warning: {line}"]
     return []
 

@@ -29,8 +29,8 @@ AFTER_DELAYS = 50  # steps after the longest delay
 class Drive:
     """Random samples, and how a network fires on them.
 
-    density: share of the inputs that are active in a step. rates: share of the neurons of each layer
-    that fire in a step. rate: the same of all hidden neurons.
+    density: share of the inputs that are active in a step. rates: share of the neurons of each
+    population that fire in a step. rate: the same of all hidden neurons.
     """
 
     samples: Events
@@ -132,10 +132,10 @@ def _score(drive: Drive) -> tuple[int, bool, float]:
 
 
 def firing_rates(network: Network, counts: npt.NDArray[Any]) -> tuple[tuple[float, ...], float]:
-    """Share of the neurons that fire in a step: of each layer, and of all.
+    """Share of the neurons that fire in a step: of each population, and of all.
 
     counts: (n, steps, inputs).
     """
     rates = tuple(float(spikes.mean()) for spikes in layer_spikes(network, counts))
-    sizes = [layer.size for layer in network.layers]
+    sizes = [p.size for p in network.spiking]
     return rates, float(np.average(rates, weights=sizes))

@@ -38,7 +38,7 @@ def inspect(network: Network) -> dict[str, Any]:
         "populations": [
             _population(network, *p) for p in zip(network.populations, of_parts, strict=True)
         ],
-        "projections": [_projection(network, *p) for p in network.projections()],
+        "projections": _projections(network),
         "layers": _layers(network, of_parts),
         "readout": {
             "kind": network.readout.kind,
@@ -67,6 +67,16 @@ def _population(network: Network, p: Population, grid: int | None) -> dict[str, 
         "fires": p.fires,
         **_weights(network, p, grid),
     }
+
+
+def _projections(network: Network) -> list[dict[str, Any]]:
+    """Each projection. shared: whether an earlier one holds the same synapses."""
+    out, seen = [], set()
+    for target, each in network.projections():
+        shared = id(each.synapses) in seen
+        out.append(_projection(network, target, each) | {"shared": shared})
+        seen.add(id(each.synapses))
+    return out
 
 
 def _projection(network: Network, target: Population, each: Projection) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class Taker:
     """What a network takes. network: None where only its exported step is at hand. real: whether it
     takes real values, which are clipped to max_input.
 
-    steps, align_first_spike, lead: how the samples that it was made for are read; None: unknown.
+    outputs: of which the class is chosen. steps, align_first_spike, lead: how the samples that it was
+    made for are read; None: unknown.
     """
 
     inputs: int
@@ -37,7 +38,7 @@ class Taker:
         known = reading_of(network)
         return cls(
             network.inputs,
-            network.outputs,
+            network.readout.size,
             network.dt_ms,
             network.labels,
             network.max_input,

@@ -17,7 +17,8 @@ from delrec_compile.network.model import Network
 class Divergence:
     """The first place where two engines differ.
 
-    margin: |membrane - threshold| in a float reference, None without one.
+    margin: |membrane - threshold| in a float reference, None without one. layer: number of the
+    population that fires. population: its name in a graph; None in a chain.
     """
 
     sequence: int
@@ -25,6 +26,7 @@ class Divergence:
     layer: int
     neuron: int
     margin: float | None = None
+    population: str | None = None
 
 
 def first_divergence(mismatches: Sequence[NDArray[Any]]) -> Divergence | None:

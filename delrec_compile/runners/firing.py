@@ -1,4 +1,4 @@
-"""How much each layer fired in a run: a run without spikes proves nothing about spikes."""
+"""How much each population fired in a run: a run without spikes proves nothing about spikes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Firing:
-    """Spikes of each layer, and the share of its neuron-steps that fired."""
+    """Spikes of each population, and the share of its neuron-steps that fired.
+
+    populations: their names in a graph; empty for the layers of a chain.
+    """
 
     spikes: tuple[int, ...]
     rates: tuple[float, ...]
+    populations: tuple[str, ...] = ()
 
     @staticmethod
     def of(spikes: Sequence[Any]) -> Firing:
@@ -35,13 +39,14 @@ class Firing:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields for JSON."""
-        return {"fired": list(self.spikes), "rates": list(self.rates), "silent": self.silent}
+        fired = {"fired": list(self.spikes), "rates": list(self.rates), "silent": self.silent}
+        return fired | ({"populations": list(self.populations)} if self.populations else {})
 
 
-def silence(layers: Sequence[int], names: Sequence[str] = ()) -> str:
+def silence(layers: Sequence[int], names: Sequence[str] = (), what: str = "layer") -> str:
     """A warning on layers that never fired, by their names in the model, or an empty text."""
     if not layers:
         return ""
     named = [names[i] if i < len(names) else str(i) for i in layers]
-    what = "layers" if len(named) > 1 else "layer"
+    what += "s" if len(named) > 1 else ""
     return f"{what} {', '.join(named)} never fired on these inputs: nothing is shown about it"

@@ -118,7 +118,7 @@ def _taker_of_step(model: StepModel, path: Path) -> Taker:
             float(model.metadata.get("max_input", MAX_INPUT)),
             "input_bits" in model.metadata,
         )
-        sizes = (model.inputs, model.outputs, model.dt_ms, tuple(model.labels))
+        sizes = (model.inputs, model.classes, model.dt_ms, tuple(model.labels))
         return Taker(*sizes, most if real else MAX_INPUT, real=real)
 
 

@@ -56,7 +56,7 @@ def _classify(opened: OpenedModel, samples: Events) -> Predictions:
     spikes = 0
     for _, x in batches(samples):
         trace = opened.trace(x)
-        classes.extend(decide(opened.decision, trace.y).tolist())
+        classes.extend(decide(opened.decision, trace.y[..., : opened.takes.outputs]).tolist())
         spikes += sum(int(s.sum()) for s in trace.spikes)
     expected = [] if samples.labels is None else samples.labels.tolist()
     correct = sum(c == t for c, t in zip(classes, expected, strict=False))

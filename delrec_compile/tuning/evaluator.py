@@ -40,6 +40,7 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.session import Session
 from delrec_compile.tuning.remote import Remote
+from delrec_compile.tuning.space import has_kernels
 
 SAMPLES = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
@@ -85,7 +86,7 @@ class Evaluator:
                 "generator": self.profile.generator,
                 "features": _features(m.llvm) if self.profile.generator == "llvm" else [],
                 "shipped": m.schedule,
-                "conv": any(hasattr(p.recurrence, "kernel") for p in self.network.layers),
+                "conv": has_kernels(self.floats),
                 "sequences": self.how != "emulated",
             },
             "seeds": [vars(e.winner.schedule) for e in choice.exported() if e.fits(key)],

@@ -13,6 +13,7 @@ from typing import Any
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.model import Network, Synapses
 from delrec_compile.targets.schedule import Schedule
 
 Candidate = dict[str, Any]
@@ -162,3 +163,9 @@ def _text(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "words": (1, 2, 3, 4, 6, 8),
         "neurons": (2, 4, 8, 16),
     }
+
+
+def has_kernels(network: Network) -> bool:
+    """Whether any projection with delays is a convolution."""
+    delayed = (p.synapses for _, p in network.projections() if isinstance(p.synapses, Synapses))
+    return any(hasattr(synapses, "kernel") for synapses in delayed)

@@ -147,12 +147,13 @@ def digest(rooms: Iterable[str]) -> str:
 
 
 def workload(network: AnyNetwork) -> dict[str, Any]:
-    """The network without its numbers: kinds of layers, shapes, types, depths of delay lines."""
-    parts = [_shape(part) for part in (*network.layers, network.readout)]
+    """The network without its numbers: populations, projections, shapes, types, depths of delays."""
     # rows can be whole numbers where a part has a grid
     if isinstance(network, IntegerNetwork):
+        parts = [_shape(part) for part in (*network.layers, network.readout)]
         exact = [True] * len(parts)
     else:
+        parts = [_shape(p) for p in network.populations]
         exact = [grid is not None for grid in grids(network)]
     return {"parts": parts, "exact": exact, "max_input": int(network.max_input)}
 
@@ -165,6 +166,10 @@ def _shape(part: Any) -> dict[str, Any]:
             out[f.name] = f"{value.dtype}{list(value.shape)}"
         elif is_dataclass(value):
             out[f.name] = _shape(value)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            out[f.name] = [_shape(each) for each in value]
+        elif f.name == "source":
+            out[f.name] = value
     if hasattr(part, "depth"):
         out["depth"] = int(part.depth)
     return out

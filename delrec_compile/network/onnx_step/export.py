@@ -187,4 +187,5 @@ def _describe(model: onnx.ModelProto, network: Network, form: str, unroll: int) 
         metadata["input_bits"] = network.input_bits
     if network.graph:
         metadata["populations"] = json.dumps([p.name for p in network.spiking])
+        metadata["classes"] = network.readout.size
     helper.set_model_props(model, {f"delrec.{k}": str(v) for k, v in metadata.items()})

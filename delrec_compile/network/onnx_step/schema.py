@@ -70,6 +70,11 @@ class StepModel:
     def outputs(self) -> int:
         return int(_shape(self.proto.graph.output[0])[-1])
 
+    @property
+    def classes(self) -> int:
+        """Outputs of which the class is chosen: those of the first readout."""
+        return int(self.metadata.get("classes", self.outputs))
+
 
 def schema_of(network: Network) -> list[StateVarIO]:
     """The state of a network as its ONNX step shows it."""
@@ -142,6 +147,7 @@ def _check_values(model: StepModel) -> None:
     """Raises ValueError for a value of the metadata that no network has."""
     if model.unroll < 1:
         raise ValueError(f"unroll is {model.unroll}")
+    int(model.metadata.get("classes", 1))
     if not 0 < model.dt_ms < math.inf:
         raise ValueError(f"dt_ms is {model.dt_ms}")
     if model.decision not in DECISIONS:
@@ -165,7 +171,9 @@ def _check_ports(model: StepModel, where: str) -> None:
             or (rank == 3 and shape[0] != model.unroll)
         ):
             raise ModelError(f"{where}: '{name}' has shape {list(shape)}; {AGAIN}")
-    if model.labels and len(model.labels) != _shape(graph.output[0])[-1]:
+    if not 1 <= model.classes <= model.outputs:
+        raise ModelError(f"{where}: {model.classes} classes of {model.outputs} outputs; {AGAIN}")
+    if model.labels and len(model.labels) != model.classes:
         raise ModelError(
             f"{where}: {len(model.labels)} labels for another number of outputs; {AGAIN}"
         )

@@ -14,6 +14,7 @@ are taken as an integer: no compiler can cancel the sum.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,3 +161,11 @@ class RealInput:
         """x' of a block of float32 values."""
         unit = e.splat(e.T.float32(2.0**-self.bits), lanes)
         return e.cast(self.emit(e, x, lanes), "float32", lanes) * unit
+
+
+def input_text(facts: Mapping[str, Any]) -> str:
+    """What a network takes, for people. facts: input_bits and max_input."""
+    most, bits = facts["max_input"], facts["input_bits"]
+    if bits is None:
+        return f"counts up to {most}"
+    return f"real values up to {most:g} in size, rounded to multiples of 2^-{bits}"

@@ -88,6 +88,7 @@ def import_(
     """Convert another framework's model to a network, and compare their spikes."""
     from delrec_compile.network import checkpoint
 
+    options["input_bits"] = _input_bits(options["input_bits"], inputs)
     _check_numbers(options, density, inputs)
     options["input_shape"] = _shape(options["input_shape"])
     options["grid"] = _grid(options["grid"])
@@ -109,6 +110,7 @@ def _convert(
     source: str, out: Path, options: dict[str, Any], inputs: InputOptions, checking: dict[str, Any]
 ) -> dict[str, Any]:
     """Writes the network once its check is passed. checking: of `verify`; no steps: no check."""
+    from delrec_compile.data.samples import read_samples
     from delrec_compile.interop.source import import_model
     from delrec_compile.interop.verify import verify
     from delrec_compile.network import checkpoint
@@ -116,7 +118,10 @@ def _convert(
 
     with saying(brief=True) as say:
         say(f"importing {source}")
-        imported = import_model(source, **options)
+        chosen_bits = options["input_bits"] == AUTO
+        imported = import_model(source, **options | ({"input_bits": None} if chosen_bits else {}))
+        if chosen_bits:
+            imported = imported.with_real_input(read_samples(inputs.samples, real=True).counts)
         network = with_reading(imported.network, inputs.reading)
         events = None if inputs.samples == AUTO else chosen(network, inputs)
         verdict = None
@@ -144,7 +149,8 @@ def _plan(source: str, options: dict[str, Any], as_json: bool) -> None:
         checked_name(options["name"])
     with saying() as say:
         say(f"reading {source}")
-        made = plan_import(source, **options)
+        bits = options["input_bits"]
+        made = plan_import(source, **options | {"input_bits": None if bits == AUTO else bits})
     show_plan("import", made, as_json)
 
 
@@ -169,6 +175,19 @@ def _checked_output(out: Path | None, force: bool, name: str | None) -> Path:
     return out
 
 
+def _input_bits(text: str | None, inputs: InputOptions) -> str | int | None:
+    """A number of bits, AUTO, or None. Raises UsageError."""
+    from delrec_compile.errors import UsageError
+
+    if text is None or text.isdecimal():
+        return None if text is None else int(text)
+    if text != AUTO:
+        raise UsageError(f"--input-bits '{text}'; allowed: 0 to 15, {AUTO}")
+    if inputs.samples == AUTO:
+        raise UsageError(f"--input-bits {AUTO} chooses from samples: add --input FILE")
+    return text
+
+
 def _check_numbers(options: dict[str, Any], density: float | None, inputs: InputOptions) -> None:
     """Raises UsageError for values that no network has."""
     from delrec_compile.errors import NetworkError, UsageError
@@ -176,12 +195,14 @@ def _check_numbers(options: dict[str, Any], density: float | None, inputs: Input
     from delrec_compile.ops.real_input import RealInput
 
     most, bits, dt_ms = (options[name] for name in ("max_input", "input_bits", "dt_ms"))
-    if bits is not None:
+    if bits == AUTO and most is not None:
+        raise UsageError(f"--input-bits {AUTO} chooses the largest input too: omit --max-input")
+    if isinstance(bits, int):
         try:
             RealInput(bits, 1 if most is None else most)
         except NetworkError as error:
             raise UsageError(f"--input-bits {bits}: {error}") from None
-    elif most is not None and not (1 <= most <= MAX_INPUT and most == int(most)):
+    elif bits is None and most is not None and not (1 <= most <= MAX_INPUT and most == int(most)):
         raise UsageError(
             f"--max-input {most:g}; allowed: 1 to {MAX_INPUT}, whole numbers; --input-bits is for real "
             "values"
@@ -209,6 +230,8 @@ def _result(
         "outputs": network.outputs,
         "recurrences": [r.recurrence.name if r.recurrence else None for r in network.layers],
         "dt_ms": network.dt_ms,
+        "max_input": network.max_input,
+        "input_bits": network.input_bits,
         "grids": list(grids(network)),
         "wide_layers": list(wide_layers(network)),
         "row_bytes": row_bytes(network),

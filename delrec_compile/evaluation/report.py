@@ -11,6 +11,7 @@ from delrec_compile.evaluation import markdown
 from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.proof import Proof
+from delrec_compile.ops.real_input import input_text
 from delrec_compile.runners.firing import silence
 from delrec_compile.system.files import write_atomic
 from delrec_compile.targets.profile import Memory
@@ -98,6 +99,7 @@ def network_lines(summary: dict[str, Any]) -> list[str]:
         parameters,
         f"state of one stream: {state['artifact']:,} bytes compiled, {state['onnx']:,} in ONNX",
         f"step of {summary['dt_ms']:g} ms; {sums}",
+        *([] if summary["input_bits"] is None else [f"inputs: {input_text(summary)}"]),
     ]
 
 

@@ -32,7 +32,10 @@ OPTIONS = (
     ImportOption("dt_ms", float, EVERY, "Length of a step in ms, if the source does not state it."),
     ImportOption("max_input", float, EVERY, "Largest input; 1 for spikes [31, of real values 1]."),
     ImportOption(
-        "input_bits", int, EVERY, "Real inputs, rounded to so many bits after the point [counts]."
+        "input_bits",
+        str,
+        EVERY,
+        "Real inputs, rounded to so many bits after the point; auto: chosen from --input [counts].",
     ),
     ImportOption("name", str, EVERY, "Name of the network [that of its file]."),
     ImportOption(

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint, grid_choice
 from delrec_compile.network.drive import drive
 from delrec_compile.network.grid import AUTO, snap
+from delrec_compile.network.input_bits import with_real_input
 from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import FOREIGN_MARGIN
 from delrec_compile.runners.divergence import Divergence, first_divergence, membrane_and_threshold
@@ -90,6 +92,14 @@ class Imported:
         """The same, named after its file where it has no name of its own."""
         network, unfrozen = (checkpoint.named_after(n, path) for n in (self.network, self.unfrozen))
         return replace(self, network=network, unfrozen=unfrozen)
+
+    def with_real_input(self, samples: NDArray[Any]) -> Imported:
+        """The same for real inputs: how they are rounded is chosen from samples (..., inputs).
+
+        See `network.input_bits`. Raises NetworkError for samples without finite values other than 0.
+        """
+        unfrozen = with_real_input(self.unfrozen, samples)
+        return replace(self, network=snap(unfrozen), unfrozen=unfrozen)
 
     def on_grid(self, grid: str, x: F32 | None = None) -> Imported:
         """The same with its weights on another grid: `int16`, `fine`, or `auto`.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import cases
+import numpy as np
 import pytest
 import torch
 from fixtures.authors import saved
@@ -127,6 +128,18 @@ def test_a_function_that_returns_a_model(here: Path) -> None:
     ok("import", "my:graph", "-o", "b.safetensors", "--check", 0, cwd=here)
 
 
+def test_real_inputs_are_rounded_as_samples_ask(here: Path) -> None:
+    x = np.random.default_rng(0).uniform(0, 2, (3, 10, 140)).astype(np.float32)
+    np.savez(here / "x.npz", x=x)
+    line = ["import", "my:build", "--input-bits", "auto", "--input", "x.npz", "-o"]
+    told = ok(*line, "a.safetensors", cwd=here)
+    assert re.search(
+        r"inputs: real values up to [\d.]+ in size, rounded to multiples of 2\^-\d", told
+    )
+    network = delrec_compile.load(here / "a.safetensors")
+    assert x.max() <= network.max_input < x.max() + 2.0**-network.input_bits
+
+
 def test_a_checkpoint(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "conv-delrec-shd")
     told = ok(
@@ -159,6 +172,10 @@ WRONG = (
     (("my:build", "--input-shape", "3xa"), 2, "integers separated by x"),
     (("my:build", "--max-input", "999"), 2, "allowed: 1 to 255"),
     (("my:build", "--max-input", "0"), 2, "allowed: 1 to 255"),
+    (("my:build", "--max-input", "0.5"), 2, "--input-bits is for real values"),
+    (("my:build", "--input-bits", "16"), 2, "--input-bits 16: input_bits is 16; allowed: 0 to 15"),
+    (("my:build", "--input-bits", "few"), 2, "--input-bits 'few'; allowed: 0 to 15, auto"),
+    (("my:build", "--input-bits", "auto"), 2, "chooses from samples: add --input FILE"),
     (("my:build", "--dt-ms", "nan"), 2, "--dt-ms nan: a positive number"),
     (("whole.pth",), 3, "without running code"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from fixtures.snntorch import imported, leaky, rleaky, snn
@@ -14,7 +15,9 @@ from torch import nn
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.packages import package
+from delrec_compile.ops.real_input import RealInput
 from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.torch_runner import TorchRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("snntorch")
@@ -200,3 +203,26 @@ def test_the_nir_graph_that_snntorch_writes() -> None:
     graph = export(model, torch.zeros(1, 10), ignore_dims=[0])
     read = delrec_compile.from_nir(graph, dt_ms=0.1, max_input=4)  # its dt is 1e-4 s
     same_spikes(replace(read, model=made.model))
+
+
+def test_a_picture_at_every_step_is_that_of_snntorch() -> None:
+    """Direct encoding: grey values as a current at every step."""
+    from snntorch import utils
+
+    torch.manual_seed(0)
+    options = {"beta": 0.9375, "init_hidden": True}
+    parts = (nn.Linear(49, 32), snn.Leaky(**options), nn.Linear(32, 10), snn.Leaky(**options))
+    model = nn.Sequential(*parts)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 1, 49)).astype(np.float32) / 255
+    x = np.repeat(pixels, 25, axis=0)
+    utils.reset(model)
+    with torch.no_grad():
+        want = np.stack([model(row).numpy() for row in torch.from_numpy(x)])
+    made = delrec_compile.from_snntorch(model, max_input=1, input_bits=8)
+    spikes = TorchRunner(made.network).trace(x).spikes[1]
+    assert want.sum() > 10
+    np.testing.assert_array_equal(spikes, want)
+    assert made.check(x=x).differing <= 4  # of 1,050, in both layers
+    chosen = delrec_compile.from_snntorch(model).with_real_input(x)
+    assert chosen.network.real_input == RealInput(9, 1.0)
+    assert chosen.check(x=x).differing <= 4

@@ -14,7 +14,7 @@ from tvm.script.ir_builder import IRBuilder
 
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops.real_input import ONNX, RealInput
+from delrec_compile.ops.real_input import ONNX, RealInput, input_text
 from delrec_compile.targets.schedule import Schedule
 
 REAL = RealInput(4, 2.5)
@@ -88,3 +88,9 @@ def test_compiled_code_rounds_alike_and_takes_a_nan_for_some_value_in_range(lane
 def test_what_has_no_16_bits_is_refused(bits: int, largest: float, why: str) -> None:
     with pytest.raises(NetworkError, match=why):
         RealInput(bits, largest)
+
+
+def test_people_read_what_a_network_takes() -> None:
+    assert input_text({"max_input": 31, "input_bits": None}) == "counts up to 31"
+    text = "real values up to 2.5 in size, rounded to multiples of 2^-4"
+    assert input_text({"max_input": 2.5, "input_bits": 4}) == text

@@ -147,8 +147,7 @@ class _Assembler:
         with named(unit.name):
             projections, constant = self._projections(unit)
             if isinstance(part, Neurons):
-                if part.recurrence is not None:
-                    projections.append(Projection(name, part.recurrence))
+                projections += [Projection(name, each) for each in part.recurrences]
                 constant = constant + (
                     0 if part.constant_current is None else part.constant_current
                 )

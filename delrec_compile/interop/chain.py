@@ -6,12 +6,15 @@ by the name that it has in its model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import linear_parts
 from delrec_compile.interop.assembly import Unit, Units
-from delrec_compile.interop.parts import Integrator, Neurons, Part
+from delrec_compile.interop.linear_parts import LinearPart
+from delrec_compile.interop.parts import Integrator, Neurons, OnPath, Part, SynapticWeights
 from delrec_compile.interop.paths import Named, Path, term_of
 from delrec_compile.network.model import INPUT, Network
 
@@ -56,14 +59,14 @@ class Chain:
             if not isinstance(part, Neurons | Integrator):
                 pending.append((name, part))
                 continue
-            path = Path(source, tuple(pending), size)
-            source, size, pending = self._unique(name, out), term_of(path).weights.outputs, []
-            out.units.append(Unit(source, part, (path,)))
+            paths = _paths(source, pending, size)
+            source, size, pending = self._unique(name, out), term_of(paths[0]).weights.outputs, []
+            out.units.append(Unit(source, part, paths))
             done = name if isinstance(part, Integrator) else ""
         if not done:
-            path = Path(source, tuple(pending), size)
-            term_of(path)
-            out.units.append(Unit(self._unique(OUTPUT, out), None, (path,)))
+            paths = _paths(source, pending, size)
+            term_of(paths[0])
+            out.units.append(Unit(self._unique(OUTPUT, out), None, paths))
         return out
 
     def _unique(self, name: str, units: Units) -> str:
@@ -71,3 +74,21 @@ class Chain:
         while name in taken:
             name = f"{name}_"
         return name
+
+
+def _paths(source: str, parts: Sequence[Named], size: int) -> tuple[Path, ...]:
+    """The path of these parts, or one for each of the delays that its synapses have."""
+    at = next((k for k, (_, p) in enumerate(parts) if isinstance(p, SynapticWeights)), None)
+    if at is None:
+        return (Path(source, tuple(parts), size),)
+    name, own = parts[at]
+    assert isinstance(own, SynapticWeights)
+    behind = [(n, _unbiased(p)) for n, p in parts[at + 1 :]]
+    return tuple(
+        Path(source, (*parts[:at], (name, each), *(behind if k else parts[at + 1 :])), size)
+        for k, each in enumerate(own.each())
+    )
+
+
+def _unbiased(part: OnPath) -> OnPath:
+    return linear_parts.unbiased(part) if isinstance(part, LinearPart) else part

@@ -104,12 +104,12 @@ def _cell(call: Call, chain: Chain) -> bool:
         chain.add(name, Integrator(float(1 - rate.ravel()[0]), float(rate.ravel()[0])))
         return False
     lif = _lif(call, rate, rest, p)
-    recurrence = None
+    own: tuple[DenseDelay, ...] = ()
     if kind == "LIFRecurrentCell":
         chain.add(name, linear_parts.affine(array(m.input_weights)))
         weight = array(m.recurrent_weights).astype(np.float32)
-        recurrence = DenseDelay(weight, np.zeros(len(weight), np.int32))
-    chain.add(name, Neurons(lif, recurrence))
+        own = (DenseDelay(weight, np.zeros(len(weight), np.int32)),)
+    chain.add(name, Neurons(lif, own))
     return True
 
 

@@ -76,8 +76,12 @@ OPTIONS = (
     ImportOption("fires", str, (CHECKPOINT,), "Checkpoints: at the threshold, or above it."),
     ImportOption("threshold", float, (CHECKPOINT,), "Checkpoints: membrane that fires [1]."),
     ImportOption("reset", str, (CHECKPOINT,), "Checkpoints: hard, soft, soft_later."),
+    ImportOption("sigma", float, (CHECKPOINT,), "Checkpoints: spread of the recurrent delays [0]."),
     ImportOption(
-        "sigma", float, (CHECKPOINT,), "Checkpoints: spread of delays that kernels keep [0]."
+        "kernel_length",
+        int,
+        (CHECKPOINT,),
+        "Checkpoints: steps of the kernels of forward delays [those of the recipe].",
     ),
 )
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop.linear_parts import LinearPart
 from delrec_compile.network.model import Lif, Neuron, Synapses
@@ -19,10 +20,13 @@ Model = TypeVar("Model", bound=Neuron)
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """A population that fires. constant_current: (N,), added to its current at each step, or None."""
+    """A population that fires. recurrences: over its own spikes; their currents are added.
+
+    constant_current: (N,), added to its current at each step, or None.
+    """
 
     neuron: Neuron
-    recurrence: Synapses | None = None
+    recurrences: tuple[Synapses, ...] = ()
     constant_current: Any = None
 
 
@@ -41,7 +45,36 @@ class Delays:
     steps: NDArray[np.int64]
 
 
-Part = LinearPart | Neurons | Integrator | Delays
+@dataclass(frozen=True, eq=False)
+class SynapticWeights:
+    """Weights with a delay each. weight: (K, out, in), K for each pair. delay: the same, in steps.
+
+    bias: (out,), which no delay holds back.
+    """
+
+    weight: F64
+    delay: NDArray[np.int64]
+    bias: F64
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weight.shape[2])
+
+    @property
+    def outputs(self) -> int:
+        return int(self.weight.shape[1])
+
+    def each(self) -> list[SynapticWeights]:
+        """One for each of the K, the first with the bias."""
+        none = np.zeros_like(self.bias)
+        return [
+            SynapticWeights(self.weight[k : k + 1], self.delay[k : k + 1], none if k else self.bias)
+            for k in range(len(self.weight))
+        ]
+
+
+OnPath = LinearPart | Delays | SynapticWeights
+Part = OnPath | Neurons | Integrator
 
 
 def lif_of(size: int, name: str, **constants: Any) -> Lif:

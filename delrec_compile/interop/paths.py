@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart
-from delrec_compile.interop.parts import Delays
+from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart, Scale
+from delrec_compile.interop.parts import Delays, OnPath, SynapticWeights
 from delrec_compile.network import model
 from delrec_compile.network.model import ConvDelay, Dense, DenseDelay, Synapses, SynapticDelay
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.feed import Feed
 
-Named = tuple[str, LinearPart | Delays]
+Named = tuple[str, OnPath]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,15 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """weights, behind delays of each sender and before delays of each receiver, in steps."""
+    """weights, behind delays of each sender and before delays of each receiver, in steps.
+
+    between: delays of each weight (N_out, N_in), or None.
+    """
 
     sent: NDArray[np.int64]
     weights: Affine | Convolution
     received: NDArray[np.int64]
+    between: NDArray[np.int64] | None = None
 
     @property
     def constant(self) -> F64:
@@ -60,7 +64,14 @@ class Term:
 
     @property
     def delayed(self) -> bool:
-        return bool(self.sent.any() or self.received.any())
+        own = self.between is not None and self.between.any()
+        return bool(own or self.sent.any() or self.received.any())
+
+    @property
+    def longest(self) -> int:
+        """Steps of its longest delay, or more."""
+        own = 0 if self.between is None else self.between.max()
+        return int(self.sent.max() + self.received.max() + own)
 
 
 def term_of(path: Path) -> Term:
@@ -68,30 +79,47 @@ def term_of(path: Path) -> Term:
     sent = np.zeros(path.size, np.int64)
     pending: list[LinearPart] = []
     late: NDArray[Any] | None = None  # of the values behind the pending weights
-    between, size = "", path.size
+    each: NDArray[Any] | None = None  # of the pending weights
+    last, size = "", path.size
     for name, part in path.parts:
         if isinstance(part, Delays):
             _fits(name, len(part.steps), size)
             late = _behind(name, part, pending, path.size) + (0 if late is None else late)
-            between = name
+            last = name
             continue
         _fits(name, part.inputs, size)
         if late is not None:
-            sent, late = sent + _before_weights(between, late, pending), None
-        pending.append(part)
+            sent, late = sent + _before_weights(last, late, pending), None
+        own: LinearPart
+        if isinstance(part, SynapticWeights):
+            _scaled_at_most(name, pending, "before")
+            last, own, each = name, linear_parts.affine(part.weight[0], part.bias), part.delay[0]
+        else:
+            own = part
+            _scaled_at_most(name, [own] if each is not None else [], "behind")
+        pending.append(own)
         size = part.outputs
     weights = linear_parts.fold(pending, path.size)
     late = np.zeros(size, np.int64) if late is None else late
     if not pending or _uniform(late):
         sent, late = sent + (late if not pending else late[0]), np.zeros(size, np.int64)
-    term = Term(sent, weights, late)
+    term = Term(sent, weights, late, each)
     if path.step_inside:
         term = _sooner(path, term)
-    if (longest := int(term.sent.max() + term.received.max())) > MAX_DELAY:
+    if term.longest > MAX_DELAY:
         raise UnsupportedError(
-            f"{between}: a delay of {longest} steps; the longest allowed is {MAX_DELAY}"
+            f"{last}: a delay of {term.longest} steps; the longest allowed is {MAX_DELAY}"
         )
     return term
+
+
+def _scaled_at_most(name: str, parts: Sequence[LinearPart], where: str) -> None:
+    """Raises UnsupportedError if more than scales stand beside weights with delays."""
+    for part in parts:
+        if not isinstance(part, Scale) or (where == "before" and part.shift.any()):
+            raise UnsupportedError(
+                f"{name}: weights with a delay each, and other weights {where}; put neurons between"
+            )
 
 
 def _sooner(path: Path, term: Term) -> Term:
@@ -140,9 +168,10 @@ def _uniform(steps: NDArray[Any]) -> bool:
 def synapses_of(term: Term) -> Synapses | Feed:
     """The synapses of a term. Raises NetworkError."""
     weights, delay = term.weights, term.sent.astype(np.int32)
-    if term.received.any():
+    if term.received.any() or term.between is not None:
         matrix = linear_parts.dense(weights).weight.astype(np.float32)
         lags = term.received[:, None] + term.sent[None]
+        lags = lags if term.between is None else lags + term.between
         return SynapticDelay(matrix, lags.astype(np.int32))
     if isinstance(weights, Affine):
         matrix = weights.weight.astype(np.float32)

@@ -10,7 +10,7 @@ from delrec_compile.errors import DelrecError, NetworkError, UnsupportedError
 from delrec_compile.interop.assembly import Units, names_of
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.linear_parts import Convolution, Scale
-from delrec_compile.interop.parts import Delays, Integrator, Neurons, Part
+from delrec_compile.interop.parts import Delays, Integrator, Neurons, Part, SynapticWeights
 from delrec_compile.interop.refusals import reason
 from delrec_compile.network import grid
 from delrec_compile.network.model import Lif
@@ -71,7 +71,7 @@ def _blamed(error: str, spiking: Sequence[str]) -> str:
 
 def _described(part: Part) -> str:
     if isinstance(part, Neurons):
-        own = f", {part.recurrence.name} recurrence" if part.recurrence else ""
+        own = "".join(f", {each.name} recurrence" for each in part.recurrences)
         kind = "neurons" if isinstance(part.neuron, Lif) else f"{part.neuron.kind} neurons"
         reset = getattr(part.neuron, "reset", "")
         return f"{kind}{f', reset {reset}' if reset else ''}{own}"
@@ -79,6 +79,9 @@ def _described(part: Part) -> str:
         return "readout, its membrane the output"
     if isinstance(part, Delays):
         return f"delays of up to {int(part.steps.max(initial=0))} steps"
+    if isinstance(part, SynapticWeights):
+        longest = int(part.delay.max(initial=0))
+        return f"weights {part.inputs} -> {part.outputs}, a delay of up to {longest} steps each"
     if isinstance(part, Scale):
         return "scale, folded into weights"
     if isinstance(part, Convolution):

@@ -126,8 +126,12 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
             f"{name}: a {kind} that {REFUSED[reset]}; networks have no such reset"
         )
     lif = _lif(call, m, beta, gain)
-    recurrence, constant = _recurrence(call, m) if kind == "RLeaky" else (None, None)
-    chain.add(name, Neurons(lif, recurrence, constant))
+    own: tuple[Synapses, ...] = ()
+    constant = None
+    if kind == "RLeaky":
+        recurrence, constant = _recurrence(call, m)
+        own = (recurrence,)
+    chain.add(name, Neurons(lif, own, constant))
     return True
 
 

@@ -135,7 +135,7 @@ class _Reader:
                 f"{name}: {type(part).__name__} inside an element-wise recurrent container; "
                 "allowed: neurons alone"
             )
-        chain.add(name, Neurons(self.lif(name, inner, size), own))
+        chain.add(name, Neurons(self.lif(name, inner, size), (own,)))
 
     def _linear_recurrent(self, call: Call, m: Any, chain: Chain) -> None:
         """rc takes (x, y(t - 1)); the linear modules after it in the container are folded into both."""
@@ -156,7 +156,7 @@ class _Reader:
         recurrent = total.weight[:, split:].astype(np.float32)
         chain.add(name, linear_parts.affine(total.weight[:, :split], total.bias))
         own = DenseDelay(recurrent, np.zeros(size, np.int32))
-        chain.add(name, Neurons(self.lif(name, inner, size), own))
+        chain.add(name, Neurons(self.lif(name, inner, size), (own,)))
 
     def _neuron_in(self, name: str, module: nn.Module) -> Any:
         last = list(module.children())[-1] if isinstance(module, nn.Sequential) else module

@@ -34,10 +34,11 @@ OUT = Unit("out", Integrator(0.5, 0.25), (path("l.0", BACK),))
 
 
 def test_a_row_of_units_is_a_chain() -> None:
-    own = Neurons(Lif(0.5), DenseDelay(np.eye(3, dtype=np.float32), np.arange(3)), np.ones(3))
+    back = DenseDelay(np.eye(3, dtype=np.float32), np.arange(3, dtype=np.int32))
+    own = Neurons(Lif(0.5), (back,), np.ones(3))
     network = Units(2, [unit("l.0", path(INPUT, BIASED, size=2), part=own), OUT]).network()
     (layer,) = network.layers
-    assert layer.recurrence is own.recurrence
+    assert layer.recurrence is back
     assert layer.bias.tolist() == [2, 2, 2]
     assert np.array_equal(network.readout.weight, np.eye(3) / 4)
 

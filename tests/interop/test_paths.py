@@ -10,12 +10,14 @@ from helpers import refusal
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.parts import Delays
+from delrec_compile.interop.parts import Delays, SynapticWeights
 from delrec_compile.interop.paths import Path, joined, synapses_of, term_of
 
 R = np.random.default_rng(0)
 W = R.normal(size=(3, 4))
 EARLY, LATE = np.array([0, 2, 1, 5]), np.array([4, 0, 1])
+EACH = R.integers(0, 6, (3, 4))
+SCALE = np.array([1.0, 2, -3]), np.zeros(3)
 T = 20
 X = R.integers(0, 2, (T, 4)).astype(np.float32)
 
@@ -54,6 +56,11 @@ KINDS: dict[str, Any] = {
         (FULL, Delays(np.full(3, 2)), linear_parts.affine(W.T)),
         late(X @ W.T @ W, [2] * 4),
         "dense_delay",
+    ),
+    "of synapses": (
+        (SynapticWeights(W[None], EACH[None], np.zeros(3)), linear_parts.Scale(*SCALE)),
+        np.stack([late(X, EACH[i]) @ W[i] for i in range(3)], axis=1) * SCALE[0],
+        "synaptic_delay",
     ),
     "twice": ((Delays(EARLY), Delays(EARLY)), late(X, 2 * EARLY), "dense_delay"),
 }
@@ -98,6 +105,14 @@ REFUSED = {
     "between weights": (
         (FULL, Delays(LATE), linear_parts.affine(W.T)),
         "n1: delays that differ between values, with weights before and behind",
+    ),
+    "weights before those with delays": (
+        (FULL, SynapticWeights(W.T[None], EACH.T[None], np.zeros(4))),
+        "n1: weights with a delay each, and other weights before",
+    ),
+    "weights behind those with delays": (
+        (SynapticWeights(W[None], EACH[None], np.zeros(3)), linear_parts.affine(W.T)),
+        "n1: weights with a delay each, and other weights behind",
     ),
     "sizes": ((FULL, FULL), "n1: takes 4 values, what comes before sends 3"),
     "too long": ((Delays(EARLY + 4090), FULL), "n0: a delay of 4095 steps; the longest allowed"),

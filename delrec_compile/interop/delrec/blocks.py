@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from delrec_compile.aliases import F64
-from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.linear_parts import Affine, Scale
+from delrec_compile.interop.parts import SynapticWeights
 
 KEY = re.compile(r"layers\.(0|[1-9][0-9]{0,8})\.(.+)")
 EPS = 1e-5
@@ -29,7 +30,8 @@ RECURRENCE = (
 )
 DECAYS = ("w", "neuron_module.w")  # of ParametricLIFNode: sigmoid(w) is 1 / tau
 KNOWN = (*RECURRENCE, *DECAYS)
-DCLS = ("P", "SIG")  # positions of the kernels of a Dcls1d, and their widths
+POSITIONS, WIDTHS = "P", "SIG"  # of the kernels of a Dcls1d
+DCLS = (POSITIONS, WIDTHS)
 BEFORE, BEHIND = (
     1,
     4,
@@ -40,13 +42,16 @@ BEFORE, BEHIND = (
 class Block:
     """One Linear with its BatchNorm and its neurons, whose layers of the model come after it.
 
-    at: index of the Linear. has_bias: whether the file has one. norm: its BatchNorm. norm_at, norm_key:
+    at: index of the Linear. kernels, positions: of a Dcls1d in its place, (K, out, in), which gives each
+    synapse K delays. has_bias: whether the file has one. norm: its BatchNorm. norm_at, norm_key:
     its index and the prefix of its keys. recurrence: tensors by their last name. recurrence_at: index
     of their layer. decay: 1 / tau of the neurons, where the file holds it. decay_at: its layer.
     """
 
     at: int
     linear: Affine
+    kernels: F64 | None = None
+    positions: F64 | None = None
     has_bias: bool = False
     norm: Scale | None = None
     norm_at: int = 0
@@ -61,6 +66,26 @@ class Block:
         """Index of the neurons' layer; 0 if nothing in the file tells it."""
         return self.recurrence_at or self.decay_at
 
+    def weights(self, length: int, remarks: list[str]) -> Affine | SynapticWeights:
+        """The weights; those of a Dcls1d with their delays, (length - 1) / 2 less their positions.
+
+        length: of its kernels. Raises UsageError for positions outside of them.
+        """
+        if self.kernels is None or self.positions is None:
+            return self.linear
+        half = (length - 1) // 2
+        whole = np.rint(self.positions)
+        if (furthest := np.abs(whole).max(initial=0)) > half:
+            raise UsageError(
+                f"layers.{self.at}.{POSITIONS}: a position of {furthest:g} lies outside of kernels of "
+                f"{length} steps, -{half} to {half}; --kernel-length is {2 * furthest + 1:g} or more"
+            )
+        if off := float(np.abs(whole - self.positions).max(initial=0)):
+            remarks.append(
+                f"layers.{self.at}: positions rounded to whole steps, by up to {off:.2f}"
+            )
+        return SynapticWeights(self.kernels, (half - whole).astype(np.int64), self.linear.bias)
+
     @property
     def norm_is_behind(self) -> bool:
         """Whether the BatchNorm takes the spikes of the neurons, not their currents."""
@@ -72,16 +97,17 @@ class Block:
 def blocks_of(where: str, tensors: Mapping[str, F64]) -> list[Block]:
     """The blocks of a state dict, two or more, each fed by the one before.
 
-    where: the file, for messages. Raises CheckpointError, and UnsupportedError for forward delays.
+    where: the file, for messages. Raises CheckpointError, UnsupportedError.
     """
     layers = _by_layer(where, tensors)
     blocks: list[Block] = []
     for at in sorted(layers):
         own = layers[at]
         name = f"{where}: layers.{at}"
-        _refuse_forward_delays(name, own)
-        if own.get("weight", np.zeros(1)).ndim == 2:
+        if own.get("weight", np.zeros(1)).ndim == 2 and not set(DCLS) & own.keys():
             blocks.append(_begun(name, own, at))
+        elif own.get("weight", np.zeros(1)).ndim == 3 or set(DCLS) & own.keys():
+            blocks.append(_with_delays(name, own, at))
         if not blocks:
             raise CheckpointError(f"{name} comes before the first Linear")
         _add(blocks[-1], own, at, name)
@@ -115,14 +141,22 @@ def _by_layer(where: str, tensors: Mapping[str, F64]) -> dict[int, dict[str, F64
     return layers
 
 
-def _refuse_forward_delays(where: str, own: dict[str, F64]) -> None:
-    """Raises UnsupportedError for a Dcls1d: a Linear with a delay for every forward synapse."""
-    found = [key for key in DCLS if key in own]
-    if found or own.get("weight", np.zeros(1)).ndim == 3:
-        raise UnsupportedError(
-            f"{where}.{found[0] if found else 'weight'} is of a DCLS layer, with a delay for every "
-            "forward synapse; networks have delays of recurrent spikes, not of forward synapses"
+def _with_delays(where: str, own: dict[str, F64], at: int) -> Block:
+    """The block of a Dcls1d: a Linear with delays for every forward synapse."""
+    weight, positions = own.pop("weight", None), own.pop(POSITIONS, None)
+    own.pop(WIDTHS, None)  # the scripts set them to 0 for a test
+    shape = () if weight is None else weight.shape
+    if weight is None or weight.ndim != 3 or weight.size == 0:
+        raise CheckpointError(
+            f"{where}.weight has shape {list(shape)}; a Dcls1d has [out, in, delays]"
         )
+    if positions is None or positions.shape != (1, *shape):
+        found = "is missing" if positions is None else f"has shape {list(positions.shape)}"
+        raise CheckpointError(f"{where}.{POSITIONS} {found}; {[1, *shape]} is required")
+    bias = values(where, own, "bias", len(weight))
+    kernels, places = np.moveaxis(weight, 2, 0), np.moveaxis(positions[0], 2, 0)
+    linear = linear_parts.affine(kernels.sum(axis=0), bias)
+    return Block(at, linear, kernels, places, has_bias=bias is not None)
 
 
 def _begun(where: str, own: dict[str, F64], at: int) -> Block:
@@ -133,7 +167,7 @@ def _begun(where: str, own: dict[str, F64], at: int) -> Block:
         )
     _check_rows(where, weight, own.get("bias"))
     bias = values(where, own, "bias", len(weight))
-    return Block(at, linear_parts.affine(weight, bias), bias is not None)
+    return Block(at, linear_parts.affine(weight, bias), has_bias=bias is not None)
 
 
 def _check_rows(where: str, weight: F64, of_rows: F64 | None) -> None:

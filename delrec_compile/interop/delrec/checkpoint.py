@@ -1,8 +1,9 @@
 """Checkpoints of the DelRec and conv_delays code, as their training scripts save them.
 
-A block begins with each Linear, `layers.<i>.weight`; a BatchNorm and a recurrence (`recurrent_kernel`
-or `recurrent_weights`, with `recurrent_delays`) up to the next one belong to it. The last block is the
-readout. Delays belong to the neuron that sends, rows of recurrent weights to those that receive.
+A block begins with each Linear, `layers.<i>.weight`, or Dcls1d, with `layers.<i>.P` too; a BatchNorm
+and a recurrence (`recurrent_kernel` or `recurrent_weights`, with `recurrent_delays`) up to the next one
+belong to it. The last block is the readout. Delays belong to the neuron that sends, rows of recurrent
+weights to those that receive.
 
 The files contain neither the neurons' constants nor the spread of the delays: the constants are
 those of a recipe, the spread is 0 by default.
@@ -30,7 +31,7 @@ from delrec_compile.interop.delrec.constants import (
 )
 from delrec_compile.interop.delrec.content import read_content
 from delrec_compile.interop.delrec.recipes import Recipe, chosen_recipe
-from delrec_compile.interop.delrec.recurrence import recurrence_of, spread_remark
+from delrec_compile.interop.delrec.recurrence import recurrences_of, spread_remark
 from delrec_compile.interop.parts import Integrator, Neurons
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
@@ -47,6 +48,7 @@ def from_checkpoint(
     threshold: float | None = None,
     reset: str | None = None,
     sigma: float = 0.0,
+    kernel_length: int | None = None,
     dt_ms: float | None = None,
     max_input: float | None = None,
     input_bits: int | None = None,
@@ -58,8 +60,9 @@ def from_checkpoint(
     that saves such a file. tau (steps; beta = 1 - 1/tau), gain (`one`, `leak`: 1 - beta, or a
     number), fires, threshold, reset: other constants, of all layers; tau and gain also of a readout
     that leaks. layers: constants by layer, `{0: {"gain": 1, "fires": "at"}, "readout": {"tau": 2}}`
-    or texts `0:gain=1,fires=at`, on top of those. sigma: spread of the delays; kernels can keep one,
-    as heads on both sides of the delay. dt_ms: that of the recipe by default.
+    or texts `0:gain=1,fires=at`, on top of those. sigma: spread of the recurrent delays, as heads on
+    both sides of each delay. kernel_length: steps of the kernels of forward delays. dt_ms,
+    kernel_length: those of the recipe by default.
 
     Raises CheckpointError for an invalid file, UnsupportedError for what networks do not have and
     for a file that could be of several recipes, UsageError for options.
@@ -72,22 +75,16 @@ def from_checkpoint(
     changes = {key: value for key, value in every.items() if value is not None}
     hidden, readout = _constants(blocks, taken, changes, layer_changes(layers or {}))
     remarks += _constants_remarks(taken, hidden, readout)
-    chain = _chain(blocks, hidden, sigma, remarks)
+    length = _kernel_length(blocks, kernel_length, taken, remarks)
+    chain = _chain(blocks, hidden, sigma, length, remarks)
     if readout is not None:
         chain.add(f"layers.{blocks[-1].at}", Integrator(readout.beta, readout.factor))
-    if (spread := spread_remark(blocks, sigma, taken.sigma)) is not None:
-        remarks.append(spread)
+    remarks += spread_remark(blocks, sigma, taken.sigma)
     notes = {"imported_from": "checkpoint", "recipe": taken.name, "sigma": sigma}
-    step = taken.dt_ms if dt_ms is None else dt_ms
+    own: dict[str, Any] = {"name": name, "notes": notes, "decision": taken.decision}
+    own |= {"max_input": max_input, "input_bits": input_bits}
     try:
-        network = chain.network(
-            dt_ms=step,
-            max_input=max_input,
-            input_bits=input_bits,
-            name=name,
-            notes=notes,
-            decision=taken.decision,
-        )
+        network = chain.network(dt_ms=taken.dt_ms if dt_ms is None else dt_ms, **own)
     except NetworkError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return Imported(grid.snap(network), network, "a checkpoint", tuple(remarks))
@@ -151,17 +148,36 @@ def _layer_names(first: int, last: int, count: int) -> str:
     return f"layer {first}" if first == last else f"layers {first} to {last}"
 
 
+def _kernel_length(
+    blocks: list[Block], given: int | None, recipe: Recipe, remarks: list[str]
+) -> int:
+    """Steps of the kernels of forward delays. Raises UsageError."""
+    length = recipe.kernel_length if given is None else given
+    if length < 1 or length % 2 == 0:
+        raise UsageError(f"kernel_length is {length}; an odd number of steps is required")
+    if given is None and any(block.kernels is not None for block in blocks):
+        remarks.append(
+            f"forward delays of kernels of {length} steps, as {recipe.name} has them, which is not in "
+            "the file; --kernel-length changes it"
+        )
+    return length
+
+
 def _chain(
-    blocks: list[Block], constants: list[Constants], sigma: float, remarks: list[str]
+    blocks: list[Block],
+    constants: list[Constants],
+    sigma: float,
+    kernel_length: int,
+    remarks: list[str],
 ) -> Chain:
     """All parts but the neurons of the readout. Raises UnsupportedError."""
     chain = Chain(blocks[0].linear.inputs, remarks=remarks)
     for i, (block, own) in enumerate(zip(blocks[:-1], constants, strict=True)):
         norm, name = block.norm, f"layers.{block.at}"
-        chain.add(name, block.linear)
+        chain.add(name, block.weights(kernel_length, remarks))
         if norm is not None and not block.norm_is_behind:
             chain.add(f"layers.{block.norm_at}", norm)
-        chain.add(name, Neurons(own.lif(f"layer {i}"), *recurrence_of(block, sigma, remarks)))
+        chain.add(name, Neurons(own.lif(f"layer {i}"), *recurrences_of(block, sigma, remarks)))
         if norm is not None and block.norm_is_behind:
             chain.add(f"layers.{block.norm_at}", norm)
     last = blocks[-1]
@@ -169,7 +185,7 @@ def _chain(
         raise UnsupportedError(
             f"layers.{last.at}: the last layer is recurrent; a readout is required"
         )
-    chain.add(f"layers.{last.at}", last.linear)
+    chain.add(f"layers.{last.at}", last.weights(kernel_length, remarks))
     if last.norm is not None:
         chain.add(f"layers.{last.norm_at}", last.norm)
     return chain

@@ -44,13 +44,11 @@ def plan_checkpoint(path: Path | str, **options: Any) -> Plan:
 
 def _part(name: str, own: dict[str, F64]) -> PlannedPart:
     weight = own.get("weight")
-    if set(DCLS) & own.keys() or (weight is not None and weight.ndim == 3):
-        return PlannedPart(
-            name,
-            "Dcls1d",
-            refused="a delay for every forward synapse",
-            instead="delays of recurrent spikes; a Linear in its place",
-        )
+    if set(DCLS) & own.keys() and weight is not None and weight.ndim == 3:
+        outputs, inputs, each = weight.shape
+        many = "a delay" if each == 1 else f"{each} delays"
+        told = f"weights from {inputs} to {outputs} values, {many} for each synapse"
+        return PlannedPart(name, "Dcls1d", told)
     unknown = _unknown(own)
     if unknown:
         return _refused(name, "layer", f"{unknown[0]}: unknown; allowed: {', '.join(KNOWN)}")

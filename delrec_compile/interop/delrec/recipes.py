@@ -29,6 +29,7 @@ class Recipe:
     script: where it is published. plain, recurrent: neurons without and with a recurrence. readout:
     those of the last layer, which never fire, or None: the outputs are its currents. decision: how
     the script's test takes a class. sigma: spread of the delays in its last test. layout: SHD or SSC.
+    kernel_length: steps of the kernels of forward delays, of a Dcls1d.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Recipe:
     recurrent: Constants
     sigma: float
     dt_ms: float = 10.0
+    kernel_length: int = 25
 
     @property
     def readout(self) -> Constants | None:
@@ -64,8 +66,10 @@ FIRST_CONV, LATER_CONV = "delrec_snn b80b9a2", "delrec_snn a808d99, 0c1f6bc"
 RECIPES = (
     Recipe("delrec-shd", "DelRec perf_SHD.py", SHD, TAU_105, TAU_105, 0.061),
     Recipe("delrec-equiparam-shd", "DelRec equiparam_SHD.py", SHD, TAU_2, TAU_2, 0.070),
-    Recipe("delrec-ssc", "DelRec perf_SSC.py", SSC, SOFT_2, SOFT_2, 0.062, SSC_STEP_MS),
-    Recipe("delrec-psmnist", "DelRec perf_PSMNIST.py", SSC, SOFT_2, SOFT_2, 0.061),
+    Recipe("delrec-ssc", "DelRec perf_SSC.py", SSC, SOFT_2, SOFT_2, 0.062, SSC_STEP_MS, 31),
+    Recipe(
+        "delrec-psmnist", "DelRec perf_PSMNIST.py", SSC, SOFT_2, SOFT_2, 0.061, kernel_length=31
+    ),
     Recipe(
         "conv-delrec-shd",
         "delrec_snn 0c1f6bc run_shd.py",
@@ -152,8 +156,10 @@ def chosen_recipe(
     if len(fitting) == 1:
         return BY_NAME[fitting[0]]
     listed = ", ".join(f"{r} ({BY_NAME[r].script})" for r in fitting)
+    delays = ", nor the length of the kernels of its forward delays"
+    told = delays if any(block.kernels is not None for block in blocks) else ""
     raise UnsupportedError(
-        f"{where}: the file does not tell which neurons it was trained with; choose a recipe "
+        f"{where}: the file does not tell which neurons it was trained with{told}; choose a recipe "
         f"(--recipe): {listed}"
     )
 

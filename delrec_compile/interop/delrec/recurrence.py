@@ -1,7 +1,8 @@
 """The recurrence of a block: a kernel, or a matrix with a delay for each sender or each synapse.
 
-A spike of neuron j arrives l steps later with max(0, s - |l - (1 + d_j)|) / s^2, s = 1 + sigma.
-With sigma 0 it arrives once.
+A spike of neuron j arrives l steps later with max(0, s_j - |l - (1 + d_j)|) / s_j^2. s_j is 1 + sigma,
+or 1 + 2 * sigma * sigmoid(p_spread_j). With sigma 0 it arrives once. What would arrive at once, l = 0,
+is lost, as in the scripts' ring.
 """
 
 from __future__ import annotations
@@ -16,72 +17,85 @@ from delrec_compile.network.model import ConvDelay, DenseDelay, Synapses, Synapt
 from delrec_compile.ops.checks import MAX_DELAY
 
 
-def recurrence_of(
+def recurrences_of(
     block: Block, sigma: float, remarks: list[str]
-) -> tuple[Synapses | None, F64 | None]:
-    """The recurrence of a block and its constant current, or None for either.
+) -> tuple[tuple[Synapses, ...], F64 | None]:
+    """The recurrences of a block, none or more, and its constant current or None.
 
     Raises CheckpointError, UsageError, and UnsupportedError for a spread that networks do not have.
     """
     own, where, n = dict(block.recurrence), f"layers.{block.recurrence_at}", block.linear.outputs
     if not own:
-        return None, None
+        return (), None
     kernel, weight = own.get("recurrent_kernel"), own.get("recurrent_weights")
     if (kernel is None) == (weight is None):
         raise CheckpointError(f"{where}: one of recurrent_kernel and recurrent_weights is required")
     if not 0 <= sigma < np.inf:
         raise UsageError(f"sigma is {sigma}; a number from 0 is required")
     constant = values(where, own, "recurrent_bias", n)
-    spread = values(where, own, "p_spread", n)
+    widths = _widths(sigma, values(where, own, "p_spread", n), n)
     try:
         if kernel is not None:
             delay = _delays(where, own, n, remarks)
-            width = _width(where, sigma, spread)
-            return _kernel(where, kernel.ravel(), delay, width), constant
-        if sigma:
-            raise UnsupportedError(
-                f"{where}: sigma {sigma:g} gives each synapse several delays, and recurrent_weights "
-                "can have one here; sigma 0 lets each spike arrive once, which is another network"
-            )
+            width = _width(where, widths)
+            return (_kernel(where, kernel.ravel(), delay, width),), constant
         assert weight is not None
-        return _matrix(where, weight.astype(np.float32), own, n, remarks), constant
+        return tuple(_matrices(where, weight, own, widths, remarks)), constant
     except NetworkError as error:
         raise CheckpointError(f"{where}: {error}") from error
 
 
-def spread_remark(blocks: list[Block], sigma: float, tested: float) -> str | None:
-    """What the sigma of the import means beside that of the last test; None without a spread."""
+def spread_remark(blocks: list[Block], sigma: float, tested: float) -> list[str]:
+    """What the sigma of the import means beside that of the last test, if there is one."""
     delays = [b.recurrence.get("recurrent_delays") for b in blocks if b.recurrence]
     own = any("p_spread" in block.recurrence for block in blocks)
     if not own and not any(d is not None and d.any() for d in delays):
-        return None
+        return []
     trained = ", and with a width for each neuron (p_spread)" if own else ""
     once = ": each spike arrives once, which is another network" if not sigma else ""
-    return (
+    return [
         f"sigma {sigma:g}{once}; the script's last test has about {tested:g}{trained}, or 0 where its "
         "delays are fixed, which is not in the file; measure the accuracy again (-i)"
-    )
+    ]
 
 
-def _width(where: str, sigma: float, spread: F64 | None) -> float:
-    """s of the formula, of all neurons. Raises UnsupportedError if neurons have widths of their own."""
-    if spread is None or not sigma:
-        return 1 + sigma
-    if (spread != spread[0]).any():
+def _widths(sigma: float, spread: F64 | None, n: int) -> F64:
+    """s of the formula, of each neuron."""
+    if spread is None:
+        return np.full(n, 1 + sigma)
+    return np.asarray(1 + 2 * sigma / (1 + np.exp(-spread)))
+
+
+def _width(where: str, widths: F64) -> float:
+    """s of all neurons. Raises UnsupportedError if they have widths of their own."""
+    if (widths != widths[0]).any():
         raise UnsupportedError(
             f"{where}.p_spread: each neuron has a spread of its own, and a kernel can have one here; "
             "sigma 0 lets each spike arrive once, which is another network"
         )
-    return float(1 + 2 * sigma / (1 + np.exp(-spread[0])))
+    return float(widths[0])
 
 
-def _matrix(
-    where: str, weight: NDArray[np.float32], own: dict[str, F64], n: int, remarks: list[str]
-) -> Synapses:
+def _matrices(
+    where: str, weight: F64, own: dict[str, F64], widths: F64, remarks: list[str]
+) -> list[Synapses]:
+    """The matrix; with a spread it is there once for each step that a spike reaches."""
+    n = len(widths)
     tensor = own.get("recurrent_delays", np.zeros(n))
-    if n > 1 and tensor.shape == (n, n):
-        return SynapticDelay(weight, _whole(where, tensor, remarks))
-    return DenseDelay(weight, _delays(where, own, n, remarks))
+    synaptic = n > 1 and tensor.shape == (n, n)
+    at = _whole(where, tensor, remarks) if synaptic else _delays(where, own, n, remarks)
+    reach = int(np.ceil(widths.max())) - 1
+    heads, delays = [], []
+    for offset in range(-reach, reach + 1):
+        shares = np.maximum(widths - abs(offset), 0) / widths**2
+        kept = np.where(at + offset < 0, 0, shares)  # of the sender, which is the last axis
+        heads.append((weight * kept).astype(np.float32))
+        delays.append(np.maximum(at + offset, 0).astype(np.int32))
+    if synaptic:
+        return [SynapticDelay(w, d) for w, d in zip(heads, delays, strict=True)]
+    if not reach:
+        return [DenseDelay(heads[0], delays[0])]
+    return [DenseDelay(np.stack(heads), np.stack(delays))]
 
 
 def _delays(where: str, own: dict[str, F64], n: int, remarks: list[str]) -> NDArray[np.int32]:

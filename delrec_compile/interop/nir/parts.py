@@ -26,7 +26,7 @@ from delrec_compile.interop.nir.nodes import (
 from delrec_compile.interop.parts import Delays, Neurons
 from delrec_compile.interop.paths import Named, Path, term_of
 from delrec_compile.interop.planned import Refusals
-from delrec_compile.network.model import INPUT
+from delrec_compile.network.model import INPUT, Synapses
 from delrec_compile.ops.checks import MAX_DELAY
 
 
@@ -101,12 +101,14 @@ class NodeReader:
             return Unit(stop.name, self.neurons.integrator(stop.name, node, shape), tuple(paths))
         neuron = self.neurons.neuron(stop.name, node, shape, hint.get("fires"))
         loops = [r for r in stop.closing if r.source == stop.name]
-        recurrence, constant = None, None
+        own: tuple[Synapses, ...] = ()
+        constant = None
         if loops:
             terms = [term_of(self._closing(route)) for route in loops]
-            recurrence, constant = cycles.recurrence(stop.name, terms, hint.get("recurrence"))
+            made_of, constant = cycles.recurrence(stop.name, terms, hint.get("recurrence"))
+            own = (made_of,)
         others = [self._closing(r) for r in stop.closing if r.source != stop.name]
-        return Unit(stop.name, Neurons(neuron, recurrence, constant), (*paths, *others))
+        return Unit(stop.name, Neurons(neuron, own, constant), (*paths, *others))
 
     def _never_fires(self, name: str) -> bool:
         return kind(self.walk.nodes[name]) in ("LI", "I", "CubaLI")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fixtures.authors import IN, OUT, SCRIPTS, N, Net
@@ -13,6 +14,8 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.interop.delrec.blocks import blocks_of
+from delrec_compile.interop.parts import SynapticWeights
 from delrec_compile.network import checkpoint
 
 
@@ -131,25 +134,28 @@ def test_bad_checkpoints(what: str, tmp_path: Path) -> None:
         delrec_compile.from_checkpoint(path)
 
 
+def test_a_dcls_layer_begins_a_block() -> None:
+    weight, at = np.arange(2.0 * 3 * 2).reshape(2, 3, 2), np.zeros((1, 2, 3, 2))
+    at[0, 1, 2] = -2, 2
+    state = {"layers.0.weight": weight, "layers.0.P": at, "layers.2.weight": np.ones((1, 2))}
+    first, _ = blocks_of("a.pth", state)
+    own = first.weights(5, [])
+    assert isinstance(own, SynapticWeights)
+    assert np.array_equal(own.weight[1], weight[:, :, 1])
+    assert own.delay[:, 1, 2].tolist() == [4, 0]
+    for wrong, message in (
+        ({"layers.0.weight": weight[:, :, 0]}, "weight has shape"),
+        ({"layers.0.P": at[0]}, "P has shape"),
+    ):
+        with refusal(CheckpointError, f"layers.0.{message}", 3):
+            blocks_of("a.pth", state | wrong)
+
+
 FEEDFORWARD = Net(replace(SCRIPTS["delrec-shd"], recurrent=False))
 MOVED = {
     key.replace("layers.1.", "layers.2."): value for key, value in FEEDFORWARD.state_dict().items()
 }
 UNSUPPORTED = {
-    "forward delays": (
-        changed(
-            PLAIN, layers__5__weight=torch.zeros(N, N, 1), layers__5__P=torch.zeros(1, N, N, 1)
-        ),
-        "layers.5.P is of a DCLS layer, with a delay for every forward synapse",
-    ),
-    "forward delays, their first layer": (
-        changed(PLAIN, layers__0__P=torch.zeros(1, N, IN, 1)),
-        "layers.0.P is of a DCLS layer",
-    ),
-    "forward delays without positions": (
-        changed(PLAIN, layers__5__weight=torch.zeros(N, N, 1)),
-        "layers.5.weight is of a DCLS layer",
-    ),
     "a BatchNorm somewhere": (MOVED, "layers.2 is a BatchNorm 2 layers after its Linear"),
     "a recurrent readout": (
         changed(PLAIN, layers__11__recurrent_weights=torch.zeros(OUT, OUT)),

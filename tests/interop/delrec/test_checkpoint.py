@@ -109,6 +109,31 @@ def test_a_wide_spread(tmp_path: Path) -> None:
     same(made, net, 1.7)
 
 
+@pytest.mark.parametrize("script", ["delrec-shd", "delrec-ssc", "delrec-equiparam-shd"])
+def test_forward_delays(script: str, tmp_path: Path) -> None:
+    """Two delays for each forward synapse; of SSC beside recurrent ones."""
+    length = 31 if script == "delrec-ssc" else 25
+    recurrent = script == "delrec-ssc"
+    net, path = saved(tmp_path, script, forward_delays=length, recurrent=recurrent)
+    made = delrec_compile.import_model(path, recipe=script)
+    same(made, net)
+    assert any(
+        f"forward delays of kernels of {length} steps, as {script}" in r for r in made.remarks
+    )
+    kinds = [p.synapses.kind for p in made.network.spiking[1].projections]
+    assert kinds.count("synaptic_delay") == 2
+    longer = delrec_compile.import_model(path, recipe=script, kernel_length=length + 2)
+    assert longer.network.max_delay == made.network.max_delay + 1
+
+
+def test_positions_outside_of_the_kernels(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-shd", forward_delays=25, recurrent=False)
+    with refusal(
+        UsageError, r"layers.5.P: a position of 12 .* -11 to 11; --kernel-length is 25", 2
+    ):
+        delrec_compile.from_checkpoint(path, recipe="delrec-shd", kernel_length=23)
+
+
 def test_constants_of_one_layer(tmp_path: Path) -> None:
     """Those of the newest code, said by hand on top of another recipe."""
     net, path = saved(tmp_path, "conv-delrec-shd")
@@ -142,7 +167,7 @@ def test_a_threshold_of_the_script(tmp_path: Path) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], type[Any], str]] = {
-    "spread": ({"sigma": 0.1}, UnsupportedError, "several delays, and recurrent_weights"),
+    "length": ({"kernel_length": 4}, UsageError, "kernel_length is 4; an odd number"),
     "negative": ({"sigma": -1.0}, UsageError, "sigma is -1.0"),
     "recipe": ({"recipe": "mnist"}, UsageError, "unknown recipe 'mnist'; allowed: delrec-shd, "),
     "tau": ({"tau": 0.5}, UsageError, "all layers: tau is 0.5; 1 step or more"),

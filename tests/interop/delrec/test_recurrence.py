@@ -50,9 +50,29 @@ def test_one_spread_of_all_neurons(tmp_path: Path) -> None:
     net.save(path)
     made = delrec_compile.from_checkpoint(path, sigma=0.06)
     x = counts(made.network.inputs)
-    spikes, _ = net.run(x, float(2 * 0.06 * torch.tensor(0.5).sigmoid()))
+    spikes, _ = net.run(x, 0.06)
     for a, b in zip(ReferenceRunner(made.unfrozen).trace(x).spikes, spikes, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("script", ["delrec-ssc", "delrec-shd"])
+@pytest.mark.parametrize("synaptic", [False, True])
+def test_a_spread_of_a_matrix(script: str, synaptic: bool, tmp_path: Path) -> None:
+    """Of each neuron, over two steps on both sides; what would arrive at once is lost."""
+    net, path = saved(tmp_path, script, synaptic=synaptic)
+    for m in delayed(net):
+        m.recurrent_delays.data.flatten()[:3] = torch.arange(3.0)
+    net.save(path)
+    made = delrec_compile.from_checkpoint(path, sigma=1.25, recipe=script)
+    x = counts(made.network.inputs)
+    spikes, _ = net.run(x, 1.25)
+    again, _ = net.run(x, 0.0)
+    assert (spikes[-1] != again[-1]).any()
+    ours = ReferenceRunner(made.unfrozen).trace(x).spikes
+    assert sum(int((a != b).sum()) for a, b in zip(ours, spikes, strict=True)) <= 2
+    own = [p.synapses for t, p in made.network.projections() if p.source == t.name]
+    heads = own if synaptic else own[0].arrays()["weight"]
+    assert len(heads) >= 5
 
 
 def test_a_spread_that_would_arrive_at_once_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ are equal:
 
     q = (T + log2(a / b)) / 2
 
-Samples that lie on a coarser grid of their own, such as whole numbers, take that: they are exact.
+Samples that lie on a coarser grid of their own, such as whole numbers, take that: they are exact. The
+largest input is the next power of two: other samples may reach a little further.
 """
 
 from __future__ import annotations
@@ -40,20 +41,18 @@ def with_real_input(network: Network, samples: NDArray[Any]) -> Network:
 def choose(network: Network, samples: NDArray[Any]) -> RealInput:
     """See above. Raises NetworkError."""
     rows = np.asarray(samples, np.float64).reshape(-1, network.inputs)
-    largest = float(np.abs(rows).max(initial=0.0))
-    if not 0 < largest < math.inf:
-        raise NetworkError(
-            f"the largest input is {largest:g}; finite values, not all 0, are required"
-        )
-    best = min(_balanced(p, rows, largest) for p in _fed(network))
-    most = math.floor(math.log2(INT16_MAX / largest))
-    bits = min(max(0, min(best, most)), FINEST)
-    exact = [q for q in range(bits) if (np.ldexp(rows, q) % 1 == 0).all()]
-    bits = exact[0] if exact else bits
-    units = math.ceil(largest * 2.0**bits)
-    if units > INT16_MAX:
-        raise NetworkError(f"an input is {largest:g}; scale the inputs to {INT16_MAX} or less")
-    return RealInput(bits, units / 2.0**bits)
+    seen = float(np.abs(rows).max(initial=0.0))
+    if not 0 < seen < math.inf:
+        raise NetworkError(f"the largest input is {seen:g}; finite values, not all 0, are required")
+    if seen > INT16_MAX:
+        raise NetworkError(f"an input is {seen:g}; scale the inputs to {INT16_MAX} or less")
+    largest = min(2.0 ** math.ceil(math.log2(seen)), float(INT16_MAX))
+    best = min(_balanced(weight, rows, largest) for weight in _fed(network))
+    least = max(0, -math.floor(math.log2(largest)))
+    most = min(math.floor(math.log2(INT16_MAX / largest)), FINEST)
+    bits = max(least, min(best, most))
+    exact = [q for q in range(least, bits) if (np.ldexp(rows, q) % 1 == 0).all()]
+    return RealInput(exact[0] if exact else bits, largest)
 
 
 def _fed(network: Network) -> list[F32]:

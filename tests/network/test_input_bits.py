@@ -47,7 +47,7 @@ def test_both_roundings_err_alike() -> None:
 
 @pytest.mark.parametrize(
     ("values", "bits", "largest"),
-    [([0, 1, 3], 0, 3), ([-0.5, 0.25], 2, 0.5), ([0.5, 10.5], 1, 10.5)],
+    [([0, 1, 3], 0, 4), ([-0.5, 0.25], 2, 0.5), ([0.5, 10.5], 1, 16), ([-30000, 1], 0, 32767)],
 )
 def test_samples_on_a_grid_of_their_own_are_exact(
     values: list[float], bits: int, largest: float
@@ -58,9 +58,10 @@ def test_samples_on_a_grid_of_their_own_are_exact(
     np.testing.assert_array_equal(real.reference(x), x)
 
 
-def test_the_largest_value_has_a_unit_of_its_own() -> None:
-    real = choose(network(), np.full((3, network().inputs), 0.7001, np.float32))
-    assert 0.7001 < real.max_input < 0.7001 + 2.0**-real.bits
+@pytest.mark.parametrize(("value", "largest"), [(0.7, 1), (1.0, 1), (0.01, 2.0**-6)])
+def test_the_largest_is_a_power_of_two(value: float, largest: float) -> None:
+    real = choose(network(), np.full((3, network().inputs), value, np.float32))
+    assert real.max_input == largest
 
 
 @pytest.mark.parametrize("value", [0.0, np.inf, 40000.5])

@@ -10,40 +10,36 @@ from typing import Any
 
 from delrec_compile.errors import UsageError
 from delrec_compile.network.grid import AUTO, GRIDS
+from delrec_compile.ops.adlif import ORDERS
 from delrec_compile.ops.checks import MAX_DELAY
+from delrec_compile.ops.cuba_lif import ENTERS
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.readout import DECISIONS
+from delrec_compile.ops.real_input import FINEST
 from delrec_compile.ops.registry import READOUTS
-from delrec_compile.training import config_file
+from delrec_compile.training import config_file, parts
+from delrec_compile.training.parts import INTERPOLATIONS, OPTIONS_OF
 from delrec_compile.training.surrogate import SURROGATES
 
-_DELAYS = ("max_delay", "spread", "delays_from")
-# recurrence -> the options that it has and others may lack; `recurrent.MAKERS` makes each
-_OPTIONS_OF: dict[str, tuple[str, ...]] = {
-    "conv": ("kernel", "heads", *_DELAYS, "l1"),
-    "dense": (*_DELAYS, "l1"),
-    "synaptic": (*_DELAYS, "l1"),
-    "tap_conv": ("kernel", "channels", "taps", "whole_delays", *_DELAYS, "l1"),
-    "conv2d": ("kernel", "channels", "taps", "height", "l1"),
-    "none": (),
-}
-RECURRENCES = tuple(_OPTIONS_OF)
-_RECURRENCES_WITH = {
-    option: tuple(r for r, options in _OPTIONS_OF.items() if option in options)
-    for option in dict.fromkeys(o for options in _OPTIONS_OF.values() for o in options)
-}
+RECURRENCES = tuple(OPTIONS_OF["recurrence"])
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
-_CHOICES = {"recurrence": RECURRENCES, "recurrent_layers": ("last", "all")}
+_CHOICES: dict[str, tuple[str, ...]] = {part: tuple(kinds) for part, kinds in OPTIONS_OF.items()}
 _CHOICES |= {
     "readout": (*READOUTS, "pool"),
     "decision": DECISIONS,
     "fires": FIRES,
-    "reset": RESETS,
+    "recurrent_layers": ("last", "all"),
+    "forward_layers": ("all", "inputs", "hidden"),
+    "reset": (*RESETS, "adapted", "base"),
     "gain": ("one", "leak"),
     "betas": ("fixed", "learned"),
     "surrogate": tuple(SURROGATES),
     "schedule": ("onecycle", "cosine", "constant"),
     "spread": ("shared", "learned"),
+    "interpolation": INTERPOLATIONS,
+    "constants": ("fixed", "learned"),
+    "enters": ENTERS,
+    "order": ORDERS,
     "grid": (AUTO, *GRIDS),
 }
 _MINIMUM = {
@@ -58,12 +54,14 @@ _MINIMUM = {
 }
 _MINIMUM |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
 _MINIMUM |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
-_MINIMUM |= {"frontend_height": 1, "delays_from": 0}
+_MINIMUM |= {"frontend_height": 1, "delays_from": 0, "forward_delay": 1, "forward_heads": 1}
+_MINIMUM |= {"input_bits": -1}
 _INT32_MAX = 2**31 - 1  # the maximum of the other integers
 _MAXIMUM = {"seed": 2**64 - 1, "max_delay": MAX_DELAY, "taps": MAX_DELAY + 1}
+_MAXIMUM |= {"forward_delay": MAX_DELAY, "input_bits": FINEST}
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms", "threshold")
 _SHARES = ("dropout", "frozen_tail", "blend")
-_FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty", "backflow")
+_FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty", "backflow", "jump", "b")
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,14 @@ class TrainConfig:
     """Options of `train`. Raises UsageError for an invalid one."""
 
     # "conv": kernel and delays; "dense": matrix and delays; "synaptic": a delay per weight;
-    # "tap_conv": delays shared by all neurons, a kernel each; "conv2d": the same on maps; "none"
+    # "tap_conv": delays shared by all neurons, a kernel each; "conv2d": the same on maps;
+    # "channel_conv": a kernel between channels and a delay for each neuron; "none"
     recurrence: str = "conv"
     hidden: int = 256  # neurons per layer
     kernel: int = 3  # taps of the conv recurrence, odd
     heads: int = 1  # kernels of the conv recurrence, each with its own delays
     taps: int = 4  # delays of the tap_conv and conv2d recurrences
-    channels: int = 1  # channels of their maps
+    channels: int = 1  # channels of their maps, and of those of channel_conv
     height: int = 1  # rows of a map of the conv2d recurrence
     whole_delays: int = 1  # 0: delays of tap_conv stay real numbers, and each becomes two taps
     frontend: str = ""  # convolutional layers before the others, such as 8x5/2,16x3
@@ -85,6 +84,12 @@ class TrainConfig:
     layers: int = 2  # spiking layers
     recurrent_layers: str = "last"  # which of them are recurrent: "last" or "all"
     max_delay: int = 31  # steps; 0: a recurrence without delays
+    # delays of what comes into a layer, and into the readout: "none", "dense_delay", one for each
+    # neuron that sends, "synaptic_delay", one for each weight, "channel_conv_delay" of a frontend
+    forward: str = "none"
+    forward_layers: str = "all"  # which delay: "all", those from the "inputs", or the "hidden" ones
+    forward_delay: int = 31  # longest of them, in steps
+    forward_heads: int = 1  # of dense_delay: delays of each neuron, each with its weights
     epochs: int = 160
     seed: int = 0
     lr: float = 2e-3  # peak of the schedule
@@ -97,6 +102,7 @@ class TrainConfig:
     )
     sigma: float = 10.0  # first spread of the delays, in steps; falls in every epoch
     spread: str = "shared"  # or "learned": sigma by a factor of 0 to 2 for each delay
+    interpolation: str = "triangle"  # form of the spread: "triangle", or "gauss", that of DCLS
     batch: int = 64
     clip: float = 1.0  # maximum norm of the gradient
     weight_decay: float = 1e-5
@@ -104,6 +110,16 @@ class TrainConfig:
     rate_penalty: float = 0.0  # factor of half the spikes per neuron and step, mean over layers
     teacher: str = ""  # a trained network, whose outputs become soft targets
     distill: float = 0.5  # their share of the loss
+    neuron: str = "lif"  # "cuba_lif", "alif", "adlif": docs/models/
+    # of those three: "fixed", or "learned" for each neuron, within the ranges of training/constants.py
+    constants: str = "fixed"
+    tau_syn: float = 2.0  # steps; of cuba_lif: alpha is 1 - 1/tau_syn
+    enters: str = "new"  # of cuba_lif: synaptic current that enters the membrane, or the "old" one
+    tau_adapt: float = 60.0  # steps; of alif and adlif: rho is 1 - 1/tau_adapt
+    jump: float = 0.2  # of alif: rise of the threshold by a spike
+    a: float = 0.0  # of adlif: rise of the adaptation by the membrane
+    b: float = 1.0  # of adlif: rise of the adaptation by a spike
+    order: str = "symplectic"  # of adlif: also "euler", "unreset"
     tau: float = 1.05  # steps; the membrane is multiplied by 1 - 1/tau per step
     betas: str = "fixed"  # factor of the membrane: "fixed" by tau, or "learned" for each neuron
     threshold: float = 1.0
@@ -112,7 +128,8 @@ class TrainConfig:
     readout: str = "leaky"  # "linear", "count" of spikes, weighted, or "pool": a group per class
     decision: str = "softmax_sum"  # from outputs over time to a class: ops/readout.py
     fires: str = "at"  # "at" the threshold, or only "above" it
-    # "hard" sets v_reset, "soft" subtracts the threshold, "soft_later" does so one step later
+    # "hard" sets v_reset, "soft" subtracts the threshold, "soft_later" does so one step later; of alif,
+    # "adapted" subtracts the risen threshold, "base" that at rest
     reset: str = "hard"
     surrogate: str = "atan"  # stands for the derivative of a spike: training/surrogate.py
     alpha: float = 5.0  # steepness of the surrogate
@@ -123,6 +140,7 @@ class TrainConfig:
     steps: int = 80  # time steps of a sample
     dt_ms: float = 10.0
     group: int = 5  # units summed into one input channel
+    input_bits: int = -1  # of real inputs: bits after the point; -1: as many as 8 bits in all leave
     threads: int = 1  # threads of torch; results depend on it in the last bit
     # of the frozen weights: "int16", "fine", or "auto", fine for the layers that then lose fewer spikes
     grid: str = "int16"
@@ -157,33 +175,7 @@ class TrainConfig:
                 raise UsageError(
                     f"{name} is {getattr(self, name)}; 0 or a positive number is required"
                 )
-        self._check_combinations()
-
-    def _check_combinations(self) -> None:
-        """Raises UsageError for options that do not fit each other."""
-        if self.kernel < 1 or self.kernel % 2 == 0 or self.kernel > 2 * self.hidden - 1:
-            raise UsageError(
-                f"kernel is {self.kernel}; an odd number of taps, such as 3, is required"
-            )
-        for name, recurrences in _RECURRENCES_WITH.items():
-            if self._changed(name) and self.recurrence not in recurrences:
-                raise UsageError(
-                    f"{name} is {getattr(self, name)}, which the recurrence '{self.recurrence}' "
-                    f"does not have; allowed with {', '.join(recurrences)}"
-                )
-        if not 0 < self.distill <= 1:
-            raise UsageError(f"distill is {self.distill}; a share above 0, up to 1, is required")
-        if self.hidden % (self.channels * self.height):
-            raise UsageError(
-                f"hidden is {self.hidden}; {self.channels} channels of {self.height} rows need a "
-                f"multiple of {self.channels * self.height}"
-            )
-        if not 1 <= self.tau < math.inf:
-            raise UsageError(f"tau is {self.tau}; 1 step or more is required")
-        if not -math.inf < self.v_reset < self.threshold:
-            raise UsageError(f"v_reset is {self.v_reset}; less than the threshold is required")
-        if self.gain == "leak" and (self.tau == 1 or self.betas == "learned"):
-            raise UsageError("gain is 'leak', 1 - beta; allowed with a fixed beta of tau above 1")
+        parts.check(self)
 
     @classmethod
     def with_options(
@@ -205,24 +197,25 @@ class TrainConfig:
     @property
     def live_epochs(self) -> int:
         """Number of epochs in which delays learn; the others train the frozen form."""
-        if self.recurrence in ("none", "conv2d") or self.max_delay == 0:
+        still = self.recurrence in ("none", "conv2d") or self.max_delay == 0
+        if still and self.forward == "none":
             return self.epochs
         return max(1, math.ceil(self.epochs * (1 - self.frozen_tail) - 1e-9))
 
     @property
     def name(self) -> str:
-        """`conv_delay_256`, `dense_256`, `feed_forward_256`."""
-        if self.recurrence == "none":
-            return f"feed_forward_{self.hidden}"
-        heads = f"_{self.heads}_heads" if self.heads > 1 else ""
+        """`conv_delay_256`, `dense_256`, `feed_forward_256`, `conv_256_adlif_forward_dense_delay`."""
         delayed = self.max_delay or self.recurrence in ("tap_conv", "conv2d")
-        return f"{self.recurrence}{'_delay' if delayed else ''}_{self.hidden}{heads}"
+        kind = f"{self.recurrence}{'_delay' if delayed else ''}"
+        name = f"{'feed_forward' if self.recurrence == 'none' else kind}_{self.hidden}"
+        name += f"_{self.heads}_heads" if self.heads > 1 else ""
+        name += "" if self.neuron == "lif" else f"_{self.neuron}"
+        return name + ("" if self.forward == "none" else f"_forward_{self.forward}")
 
     def command(self, data: str = "DATA") -> str:
         """The command line that trains this network."""
         names = [f.name for f in fields(self) if f.name in _IN_COMMAND or self._changed(f.name)]
-        own = (self.recurrence,)
-        names = [n for n in names if self.recurrence in _RECURRENCES_WITH.get(n, own)]
+        names = [n for n in names if parts.fits(self, n)]
         options = [
             f"--{name.replace('_', '-')} {getattr(self, name)}"
             if name in _IN_COMMAND
@@ -232,7 +225,7 @@ class TrainConfig:
         return f"delrec-compile train {data} {' '.join(options)} -o {self.name}.safetensors"
 
     def changed(self) -> dict[str, Any]:
-        """Options that differ from their defaults."""
+        """The options that differ from their defaults."""
         return {f.name: getattr(self, f.name) for f in fields(self) if self._changed(f.name)}
 
     def _changed(self, name: str) -> bool:

@@ -18,22 +18,28 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+NARROWEST = 0.27  # deviation of a bell, in steps, where sigma is 0
 CHUNK = 16  # steps in one product of the mask's gradient
 
 
-def spread(delay: Tensor, sigma: float | Tensor) -> Tensor:
+def spread(delay: Tensor, sigma: float | Tensor, form: str = "triangle") -> Tensor:
     """delay (...) in steps -> mask (..., L): the share of a spike that arrives l steps later.
 
     A triangle around 1 + delay of half-width 1 + sigma; one-hot at sigma 0 and whole delays.
-    sigma: one for all, or of the shape of delay.
+    sigma: one for all, or of the shape of delay. form: "gauss" for the bell of DCLS (arXiv 2306.17670),
+    of deviation sigma + 0.27 and of sum 1; without any spread a triangle too.
     """
     each = sigma[..., None] if isinstance(sigma, Tensor) else sigma
-    width = 1.0 + each
+    gauss = form == "gauss" and (isinstance(sigma, Tensor) or sigma > 0)
+    width = each + (NARROWEST if gauss else 1.0)
     widest = float(width.detach().max()) if isinstance(width, Tensor) else width
-    slots = math.ceil(1 + float(delay.detach().max()) + widest) + 1
+    slots = math.ceil(1 + float(delay.detach().max()) + widest * (3 if gauss else 1)) + 1
     after = torch.arange(slots, dtype=delay.dtype, device=delay.device)
     distance = (after - (1 + delay)[..., None]).abs()
-    return (width - distance).clamp_min(0) / width**2
+    if not gauss:
+        return (width - distance).clamp_min(0) / width**2
+    bell = torch.exp(-0.5 * (distance / width) ** 2) * (after > 0)
+    return bell / bell.sum(-1, keepdim=True)
 
 
 class Line(Protocol):

@@ -35,13 +35,12 @@ def load(path: str | Path, channels: int, classes: int) -> Teacher:
             f"teacher {path} has {shape[0]} inputs and {shape[1]} classes; the data has {channels} "
             f"and {classes}; use a network trained on the same data"
         )
-    if isinstance(network.readout, LeakyReadout) and all(
-        _runs_in_torch(layer) for layer in network.layers
-    ):
+    chain = not network.graph and isinstance(network.readout, LeakyReadout)
+    if chain and all(_runs_in_torch(layer) for layer in network.layers):
         return lambda x: _outputs(network, x)
-    return lambda x: torch.from_numpy(
-        outputs(network, np.ascontiguousarray(x.cpu().transpose(0, 1).numpy().astype(np.uint8)))
-    ).to(x.device)
+    return lambda x: torch.from_numpy(outputs(network, x.cpu().transpose(0, 1).numpy())).to(
+        x.device
+    )
 
 
 def _runs_in_torch(layer: Layer) -> bool:
@@ -54,6 +53,7 @@ def _runs_in_torch(layer: Layer) -> bool:
 
 @torch.no_grad()
 def _outputs(network: Network, x: Tensor) -> Tensor:
+    x = x if network.real_input is None else network.real_input.torch_form(x)
     for layer in network.layers:
         x = _spikes(layer, x)
     readout = network.readout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.grad import conv1d_weight
 
 from delrec_compile.training.delay_lines import ArrivalMix, Line, Mix, Reverse
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
@@ -139,3 +140,33 @@ class PairMix(ArrivalMix):
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         return torch.einsum("tib,tjib->ij", drive, arrived)
+
+
+class ChannelMix(ArrivalMix):
+    """A convolution between the channels that the neurons lie in. weight: (C, C, K), K odd; one head."""
+
+    def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        return (
+            functional.conv1d(_in_channels(g[:, 0], weight), weight, padding=weight.shape[2] // 2)
+            .flatten(1)
+            .T
+        )
+
+    def back(self, weight: Tensor, current: Tensor) -> Tensor:
+        maps = _in_channels(current, weight)
+        back = functional.conv_transpose1d(maps, weight, padding=weight.shape[2] // 2)
+        return back.flatten(1).T[:, None]
+
+    def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
+        maps, to = (
+            _in_channels(each.transpose(0, 1).flatten(1), weight)
+            for each in (arrived[:, :, 0], drive)
+        )
+        pad = weight.shape[2] // 2
+        found: Tensor = conv1d_weight(maps, weight.shape, to, padding=pad)  # type: ignore[no-untyped-call]
+        return found
+
+
+def _in_channels(values: Tensor, weight: Tensor) -> Tensor:
+    """Values (N, B) as maps (B, C, L)."""
+    return values.T.reshape(values.shape[1], len(weight), -1)

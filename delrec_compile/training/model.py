@@ -2,43 +2,58 @@
 
 Linear + BatchNorm + LIF, the last layer or all of them recurrent, then Linear + leaky integrator:
 the network of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features).
-Convolutional layers may come first: Conv + BatchNorm + LIF.
+Convolutional layers may come first: Conv + BatchNorm + LIF. In place of LIF, the models of `dynamics`;
+what comes into a layer may be delayed, as in DCLS: `forward`.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from delrec_compile.errors import UsageError
 from delrec_compile.network.model import Maps
 from delrec_compile.ops.readout import pooled
-from delrec_compile.training import frontend, recurrent
+from delrec_compile.training import forward, frontend, recurrent
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.constants import NeuronConstants
+from delrec_compile.training.forward import ForwardDelay, arriving, axonal
 from delrec_compile.training.neuron import Neuron, delayed_lif
+from delrec_compile.training.timed import Timed
+from delrec_compile.training.unrolled import unrolled
 
 
 class SpikingLayer(nn.Module):
-    """Linear, or convolution over `maps`; BatchNorm over (T, B) and the places of a map; LIF.
+    """Linear, or convolution over `maps`; BatchNorm over (T, B) and the places of a map; the neurons.
 
-    recurs: whether it has a delayed recurrence.
+    recurs: whether it has a delayed recurrence. first: whether the inputs come into it. Where the config
+    says so, what comes in is delayed: `forward`.
     """
 
     def __init__(
-        self, inputs: int, config: TrainConfig, recurs: bool, maps: Maps | None = None
+        self,
+        inputs: int,
+        config: TrainConfig,
+        recurs: bool,
+        maps: Maps | None = None,
+        *,
+        first: bool = False,
     ) -> None:
         super().__init__()
         n = config.hidden if maps is None else maps.size
         self.config, self.maps = config, maps
-        self.linear = nn.Linear(inputs, n) if maps is None else _convolution(maps)
+        delay = forward.make(config, inputs, n, first=first, maps=maps is not None)
+        self.linear = _linear(inputs, n, delay) if maps is None else _convolution(maps)
         nn.init.kaiming_uniform_(self.linear.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm1d(n if maps is None else maps.out[0])
         self.recurrent = recurrent.make(config) if recurs else None
+        self.delay = delay
         learned = nn.Parameter(torch.full((n, 1), config.beta))
         self.beta = learned if config.betas == "learned" else None
+        self.constants = None if config.neuron == "lif" else NeuronConstants(config, n)
 
     def neuron(self) -> Neuron:
-        """The constants of the layer's neurons; a learned beta stays between 0 and 1."""
+        """The constants of the layer's LIF neurons; a learned beta stays between 0 and 1."""
         c = self.config
         beta = c.beta if self.beta is None else self.beta.clamp(0, 1)
         gain = 1.0 if c.gain == "one" else 1.0 - c.beta
@@ -47,10 +62,7 @@ class SpikingLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Spikes (T, B, N) of inputs x (T, B, inputs)."""
         steps, batch, _ = x.shape
-        rows = x.reshape(steps * batch, -1)
-        if self.maps is not None:
-            rows = rows.view(-1, self.maps.channels, self.maps.height, self.maps.width)
-        current = self.linear(rows)
+        current = self._current(x)
         # places of a map lie along the last axis, where BatchNorm takes them as more samples
         drive = self.norm(current.flatten(2) if current.ndim > 2 else current).reshape(
             steps, batch, -1
@@ -58,8 +70,29 @@ class SpikingLayer(nn.Module):
         drive = drive.transpose(1, 2).contiguous()
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
-        neuron, alpha = self.neuron(), self.config.alpha
-        return delayed_lif(drive, neuron, weight, mask, mix, alpha).transpose(1, 2)
+        alpha = self.config.alpha
+        if self.constants is not None:
+            dynamics, constants = self.constants.dynamics, self.constants.tensors()
+            spikes = unrolled(drive, dynamics, constants, weight, mask, mix, alpha)
+        else:
+            spikes = delayed_lif(drive, self.neuron(), weight, mask, mix, alpha)
+        return spikes.transpose(1, 2)
+
+    def _current(self, x: Tensor) -> Tensor:
+        """What comes in, (T * B, ..), before BatchNorm."""
+        if self.delay is not None and self.delay.synaptic:
+            return arriving(x, self.linear.weight, self.linear.bias, self.delay).flatten(0, 1)
+        x = x if self.delay is None else axonal(x, self.delay.lags())
+        rows = x.flatten(0, 1)
+        if self.maps is not None:
+            rows = rows.view(-1, self.maps.channels, self.maps.height, self.maps.width)
+        current: Tensor = self.linear(rows)
+        return current
+
+
+def _linear(inputs: int, n: int, delay: ForwardDelay | None) -> nn.Linear:
+    heads = 1 if delay is None or delay.synaptic else len(delay.delay)
+    return nn.Linear(heads * inputs, n)
 
 
 def _convolution(maps: Maps) -> nn.Conv2d:
@@ -76,19 +109,27 @@ class SpikingNet(nn.Module):
         self.layers = nn.ModuleList()
         inputs = channels
         for maps in frontend.layers(config.frontend, channels, config.frontend_height):
-            self.layers.append(SpikingLayer(inputs, config, recurs=False, maps=maps))
+            first = not self.layers
+            self.layers.append(SpikingLayer(inputs, config, False, maps, first=first))
             inputs = maps.size
         for i in range(config.layers):
             recurs = config.recurrent_layers == "all" or i == config.layers - 1
-            self.layers.append(SpikingLayer(inputs, config, recurs))
+            self.layers.append(SpikingLayer(inputs, config, recurs, first=not self.layers))
             inputs = config.hidden
-        self.readout = nn.Linear(config.hidden, classes)
+        learns = config.readout != "pool"
+        self.delay = forward.make(config, inputs, classes, first=False) if learns else None
+        self.readout = _linear(inputs, classes, self.delay)
         if config.readout == "pool":
             self.readout.weight.data = torch.from_numpy(pooled(classes, config.hidden))
             self.readout.bias.data = torch.zeros(classes)
             self.readout.requires_grad_(False)
         else:
             nn.init.kaiming_uniform_(self.readout.weight, nonlinearity="relu")
+        if config.forward != "none" and not any(isinstance(r, ForwardDelay) for r in self.timed()):
+            raise UsageError(
+                f"forward is '{config.forward}' and forward_layers '{config.forward_layers}': nothing "
+                "here takes such delays; use forward_layers=all"
+            )
 
     def forward(self, x: Tensor, seen: list[Tensor] | None = None) -> Tensor:
         """Outputs (T, B, classes) of counts x (T, B, channels).
@@ -100,9 +141,10 @@ class SpikingNet(nn.Module):
             if seen is not None:
                 seen.append(spikes)
             x = self._drop(spikes)
+        weight, bias = self.readout.weight, self.readout.bias
         if self.config.readout in ("count", "pool"):
-            return functional.linear(x, self.readout.weight).cumsum(0) + self.readout.bias
-        current: Tensor = self.readout(x)
+            return arriving(x, weight, None, self.delay).cumsum(0) + bias
+        current = arriving(x, weight, bias, self.delay)
         if self.config.readout == "linear":
             return current
         # v(t) = beta v(t-1) + current(t), as one product over time
@@ -121,34 +163,44 @@ class SpikingNet(nn.Module):
         """Recurrences of the layers that have one."""
         return [m for m in self.modules() if isinstance(m, recurrent.Recurrent)]
 
+    def timed(self) -> list[Timed]:
+        """Everything that has delays, forward and recurrent."""
+        return [m for m in self.modules() if isinstance(m, Timed)]
+
     def timing(self) -> list[nn.Parameter]:
         """Delays and spreads that still learn."""
-        return [p for r in self.recurrences() for p in r.timing()]
+        return [p for r in self.timed() for p in r.timing()]
 
     def weights(self) -> list[nn.Parameter]:
         """All parameters but the delays and their spreads."""
-        timing = {id(p) for r in self.recurrences() for p in (r.delay, r.width)}
+        timing = {id(p) for r in self.timed() for p in (r.delay, r.width)}
         return [p for p in self.parameters() if id(p) not in timing]
 
     def spread_to(self, sigma: float) -> None:
         """Sets the spread of all delays that still learn."""
-        for r in self.recurrences():
+        for r in self.timed():
             r.spread_to(sigma)
 
     def clamp_delays(self) -> None:
         """Keeps all delays in their range."""
-        for r in self.recurrences():
+        for r in self.timed():
             r.clamp()
 
+    def clamp_constants(self) -> None:
+        """Keeps the learned constants of the neurons in their range."""
+        for layer in self.layers:
+            if isinstance(layer, SpikingLayer) and layer.constants is not None:
+                layer.constants.clamp()
+
     def freeze_delays(self) -> None:
-        """Gives all recurrences their frozen form."""
-        for r in self.recurrences():
+        """Gives everything that has delays its frozen form."""
+        for r in self.timed():
             r.freeze()
 
     @property
     def sigma(self) -> float:
         """Present spread of the delays."""
-        return max((r.sigma for r in self.recurrences()), default=0.0)
+        return max((r.sigma for r in self.timed()), default=0.0)
 
 
 def class_scores(y: Tensor, decision: str = "softmax_sum") -> Tensor:

@@ -44,6 +44,7 @@ class Optimisers:
         for optimiser, schedule in self.parts if moving else self.parts[:1]:
             optimiser.step()
             schedule.step()
+        self.net.clamp_constants()
         if moving:
             self.net.clamp_delays()
         self.steps += 1

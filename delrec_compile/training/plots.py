@@ -35,9 +35,13 @@ def draw(history: Sequence[Epoch], network: Network, out: Path) -> list[Path]:
     """Draws the curves, and the delays if the network has any. Returns the files."""
     curves, delays = files(out)
     drawn = [_curves(history, curves)]
-    by_layer = {i: r.arrays()["delay"] for i, r in network.recurrences() if "delay" in r.arrays()}
-    if network.max_delay and by_layer:
-        drawn.append(_delays(by_layer, network.max_delay, delays))
+    found = {
+        f"{each.source} to {p.name}": each.synapses.arrays()["delay"]
+        for p, each in network.projections()
+        if "delay" in each.synapses.arrays()
+    }
+    if network.max_delay and found:
+        drawn.append(_delays(found, network.max_delay, delays))
     return drawn
 
 
@@ -55,16 +59,16 @@ def _curves(history: Sequence[Epoch], path: Path) -> Path:
     return path
 
 
-def _delays(by_layer: Mapping[int, NDArray[Any]], longest: int, path: Path) -> Path:
-    figure = available().Figure(figsize=(4 * len(by_layer), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(by_layer), squeeze=False)[0]
+def _delays(found: Mapping[str, NDArray[Any]], longest: int, path: Path) -> Path:
+    figure = available().Figure(figsize=(4 * len(found), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(found), squeeze=False)[0]
     edges = np.arange(longest + 2) - 0.5
-    for panel, (i, delay) in zip(panels, by_layer.items(), strict=True):
+    for panel, (name, delay) in zip(panels, found.items(), strict=True):
         heads = np.atleast_2d(delay)
         rows = list(heads) if len(heads) <= 8 else [heads.ravel()]
         labels = [f"head {m}" for m in range(len(rows))] if len(rows) > 1 else None
         panel.hist(rows, bins=edges, stacked=True, label=labels)
-        panel.set(xlabel="delay, steps", ylabel="delays", title=f"layer {i}")
+        panel.set(xlabel="delay, steps", ylabel="delays", title=name)
         if labels:
             panel.legend(fontsize="small")
     figure.savefig(path, dpi=120, metadata={"Software": None})

@@ -20,15 +20,17 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.delay_lines import Mix, spread
-from delrec_compile.training.mixes import ConvMix, KernelMix, MatrixMix, PairMix
+from delrec_compile.training.delay_lines import Mix
+from delrec_compile.training.mixes import ChannelMix, ConvMix, KernelMix, MatrixMix, PairMix
+from delrec_compile.training.timed import Timed
 
 # weight and delay of a trained recurrence -> the op
 Freeze = Callable[[F32, NDArray[Any]], Synapses]
 
 
-class Recurrent(nn.Module):
+class Recurrent(Timed):
     """A recurrence that learns its weight and its delays.
 
     weight: weight of the mix. delay: in steps, (M, N) for a head and a sending neuron, or (M,) if all
@@ -45,53 +47,20 @@ class Recurrent(nn.Module):
         *,
         learns: bool = True,
     ) -> None:
-        super().__init__()
-        self.mix, self.op, self.neurons, self.sigma = mix, op, config.hidden, 0.0
-        self.max_delay, self.rounds_delays = config.max_delay, bool(config.whole_delays)
+        super().__init__(config, delay, config.max_delay, learns=learns)
+        self.mix, self.op, self.neurons = mix, op, config.hidden
         self.weight = nn.Parameter(weight)
-        self.delay = nn.Parameter(delay, requires_grad=learns and self.max_delay > 0)
-        learns_width = config.spread == "learned" and self.delay.requires_grad
-        self.width = nn.Parameter(torch.zeros_like(delay)) if learns_width else None
-
-    def timing(self) -> list[nn.Parameter]:
-        """Delays and spreads that still learn."""
-        parameters = [p for p in (self.delay, self.width) if p is not None]
-        return [p for p in parameters if p.requires_grad]
-
-    def spread_to(self, sigma: float) -> None:
-        """Sets the spread of the delays that still learn."""
-        self.sigma = sigma if self.delay.requires_grad else 0.0
 
     def mask(self) -> Tensor:
         """Share (N, M, L) of a spike that arrives l steps later at each head."""
-        sigma: float | Tensor = self.sigma
-        if self.width is not None and self.sigma:
-            sigma = 2 * self.sigma * self.width.sigmoid()
-        shares = spread(self.delay, sigma)
+        shares = self.shares()
         if shares.ndim == 2:
             return shares.expand(self.neurons, -1, -1)
         return shares.transpose(0, 1)
 
-    @torch.no_grad()
-    def clamp(self) -> None:
-        """Keeps the delays in their range."""
-        if self.delay.requires_grad:
-            self.delay.clamp_(0, self.max_delay)
-
-    @torch.no_grad()
-    def freeze(self) -> None:
-        """Takes the frozen form: delays no longer learn and are rounded if configured so; no spread."""
-        self.sigma = 0.0
-        if self.rounds_delays and self.delay.requires_grad:
-            self.delay.round_().clamp_(0, self.max_delay)
-        for p in self.timing():
-            p.requires_grad_(False)
-
     def frozen(self) -> Synapses:
         """The recurrence of a frozen network."""
-        weight = self.weight.detach().float().numpy().copy()
-        delay = self.delay.detach().double().numpy()
-        return self.op(weight, np.rint(delay).astype(np.int32) if self.rounds_delays else delay)
+        return self.op(self.weight.detach().float().numpy().copy(), self.frozen_delay())
 
 
 def make(config: TrainConfig) -> Recurrent | None:
@@ -144,12 +113,20 @@ def _conv2d(config: TrainConfig) -> Recurrent:
     return Recurrent(config, mix, weight, delay, op, learns=False)
 
 
+def _channel_conv(config: TrainConfig) -> Recurrent:
+    channels, k = config.channels, config.kernel
+    weight = _kernel(channels, channels, k, inputs=channels * k)
+    delay = _uniform(config, 1)
+    return Recurrent(config, ChannelMix(), weight, delay, lambda w, d: ChannelConvDelay(w, d[0]))
+
+
 MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
     "conv": _conv,
     "dense": _dense,
     "synaptic": _synaptic,
     "tap_conv": _tap_conv,
     "conv2d": _conv2d,
+    "channel_conv": _channel_conv,
 }
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from delrec_compile.data.arrays import load_samples
 from delrec_compile.data.events import REMARK_SHARE, Events
 from delrec_compile.data.limited import load_events_limited
 from delrec_compile.errors import DataError
 
 HELD_OUT_SPEAKERS = 2
+SUFFIXES = (".h5", ".npz")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def sets_digest(sets: Sets) -> str:
 
 
 def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group: int = 5) -> Sets:
-    """Read `*_train.h5`, `*_valid.h5` and `*_test.h5` of a folder.
+    """Read `*_train.h5`, `*_valid.h5` and `*_test.h5` of a folder; or .npz files, see `load_samples`,
+    which are binned already: steps and group are for .h5 files.
 
     Without a validation file, as in SHD, the two highest-numbered speakers of the training file are
     held out. Raises DataError when a file is missing or matches twice.
@@ -82,18 +85,20 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(
-            f"{folder} is not a directory; name one with *_train.h5 and *_test.h5, "
+            f"{folder} is not a directory; name one with *_train.h5 and *_test.h5, or .npz files, "
             "or make it with 'delrec-compile data synth'"
         )
     paths = {name: _only(folder, name) for name in ("train", "valid", "test")}
     for name in ("train", "test"):
         if paths[name] is None:
             raise DataError(
-                f"{folder} has no *_{name}.h5; present: "
+                f"{folder} has no *_{name}.h5 or .npz; present: "
                 f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'no file'}"
             )
     read = {
-        name: load_events_limited(path, dt_ms=dt_ms, steps=steps, group=group)
+        name: load_samples(path, dt_ms=dt_ms)
+        if path.suffix == ".npz"
+        else load_events_limited(path, dt_ms=dt_ms, steps=steps, group=group)
         for name, path in paths.items()
         if path is not None
     }
@@ -103,7 +108,7 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
 
 
 def _only(folder: Path, name: str) -> Path | None:
-    paths = sorted(folder.glob(f"*_{name}.h5"))
+    paths = sorted(path for suffix in SUFFIXES for path in folder.glob(f"*_{name}{suffix}"))
     if len(paths) > 1:
         raise DataError(
             f"{folder} has {paths[0].name} and {paths[1].name}; keep one data set per folder"

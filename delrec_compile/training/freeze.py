@@ -27,6 +27,7 @@ from delrec_compile.network.model import (
     Synapses,
     SynapticDelay,
 )
+from delrec_compile.network.state import READOUT, layer_prefix
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.feed import Feed
 from delrec_compile.ops.registry import READOUTS, make_readout
@@ -58,7 +59,7 @@ def fold(
         return Network(tuple(layers), _readout(net), **options)
     populations, source = [], INPUT
     for i, (layer, delay) in enumerate(zip(layers, delays, strict=False)):
-        into, own = [Projection(source, _delayed(layer.map, delay))], f"l{i}"
+        into, own = [Projection(source, _delayed(layer.map, delay))], layer_prefix(i)[:-1]
         if layer.recurrence is not None:
             into.append(Projection(own, layer.recurrence))
         populations.append(Population(own, layer.neuron, tuple(into), layer.bias))
@@ -66,7 +67,9 @@ def fold(
     out, map_ = _readout(net), Dense(_f32(net.readout.weight))
     fields = {"decision": out.decision} | ({} if out.fixed_beta is not None else {"beta": out.beta})
     readout = type(out).in_graph(out.bias, **fields)
-    populations.append(Population("out", readout, (Projection(source, _delayed(map_, net.delay)),)))
+    populations.append(
+        Population(READOUT[:-1], readout, (Projection(source, _delayed(map_, net.delay)),))
+    )
     return Network.of(populations, **options)
 
 

@@ -24,7 +24,9 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import Network
+from delrec_compile.ops.real_input import RealInput
 from delrec_compile.training import distillation as teachers
+from delrec_compile.training import real_values
 from delrec_compile.training import state as saved
 from delrec_compile.training.augment import Samples
 from delrec_compile.training.config import TrainConfig
@@ -70,12 +72,14 @@ def train(
     """
     config = config or TrainConfig()
     sets = data if isinstance(data, Sets) else read(data, config)
+    real = real_values.rounding(sets, config)
+    sets = real_values.rounded(sets, real)
     with _seeded(config):
         run = _Run(sets, config, state, log)
         if resume and state is not None and state.exists():
             run.restore()
         run.epochs(progress)
-    network = _frozen(run)
+    network = _frozen(run, real)
     parts = (("valid", sets.valid), ("test", sets.test))
     scores = {name: accuracy(network, part.counts, part.known_labels) for name, part in parts}
     network = replace(network, notes={**network.notes, "accuracy": scores})
@@ -83,11 +87,12 @@ def train(
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))
 
 
-def _frozen(run: _Run) -> Network:
+def _frozen(run: _Run, real: RealInput | None) -> Network:
     """The frozen net, with notes that say how to train it again, wherever its teacher is."""
     net, train = run.net.to("cpu"), run.sets.train
     net.freeze_delays()
     config = replace(run.config, teacher=Path(run.config.teacher).name)
+    config = replace(config, steps=train.steps, dt_ms=train.dt_ms)
     notes = {
         "command": config.command(),
         "config": asdict(config),
@@ -97,7 +102,8 @@ def _frozen(run: _Run) -> Network:
         net,
         run.sets.valid.counts[:EVALUATION_BATCH],
         dt_ms=train.dt_ms,
-        max_input=_max_input(run.sets),
+        max_input=_max_input(run.sets) if real is None else real.max_input,
+        input_bits=None if real is None else real.bits,
         labels=train.keys or (),
         name=config.name,
         notes=notes,

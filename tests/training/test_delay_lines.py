@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -17,6 +19,20 @@ def test_a_whole_delay_without_spread_arrives_once() -> None:
     assert fractional.nonzero().flatten().tolist() == [3, 4]
     assert fractional[3:5].tolist() == [0.75, 0.25]
     assert spread(torch.tensor([4.0, 31.0]), 10.0)[1, 32] == 1 / 11
+
+
+def test_a_bell_has_a_sum_of_one_around_its_delay_and_ends_in_one_step() -> None:
+    delay = torch.tensor([0.0, 3.25, 9.0], dtype=torch.double)
+    bell = spread(delay, 1.73, "gauss")
+    assert bell[:, 0].tolist() == [0, 0, 0]
+    assert torch.allclose(bell.sum(1), torch.ones(3, dtype=torch.double))
+    assert float(bell[1, 3] / bell[1, 6]) == pytest.approx(math.exp((1.75**2 - 1.25**2) / 8))
+    assert torch.equal(spread(delay, 0.0, "gauss"), spread(delay, 0.0))
+    narrow = spread(delay, 1e-9, "gauss")
+    assert (narrow[[0, 2]].amax(1) > 0.99).all()
+    each = spread(delay, torch.tensor([1.0, 2.0, 0.5], dtype=torch.double), "gauss")
+    alone = spread(delay[1:2], 2.0, "gauss")[0]
+    assert torch.allclose(each[1, : len(alone)], alone, atol=2e-3)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 1.5])

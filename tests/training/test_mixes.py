@@ -8,7 +8,7 @@ from fixtures.training import BATCH, N
 from torch.nn import functional
 
 from delrec_compile.training.delay_lines import ArrivalMix
-from delrec_compile.training.mixes import KernelMix, MatrixMix, PairMix
+from delrec_compile.training.mixes import ChannelMix, KernelMix, MatrixMix, PairMix
 
 
 @pytest.mark.parametrize("taps", [3, 15, 17, 27])
@@ -31,6 +31,7 @@ MIXES: dict[str, tuple[ArrivalMix, tuple[int, ...], int]] = {  # mix, shape of i
     "pairs": (PairMix(), (N, N), N),
     "kernel": (KernelMix(), (2, 3), 2),
     "long kernel": (KernelMix(), (2, 17), 2),
+    "channels": (ChannelMix(), (2, 2, 5), 1),
 }
 
 

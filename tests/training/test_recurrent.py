@@ -11,6 +11,7 @@ from fixtures.training import run, small
 
 from delrec_compile.network import grid
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, SynapticDelay, TapConvDelay
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.training.delay_lines import spread
 from delrec_compile.training.model import SpikingNet
 
@@ -37,6 +38,7 @@ MAPS: dict[str, tuple[dict[str, Any], type, int]] = {
     "synaptic": ({}, SynapticDelay, 2 * 24 * 24),
     "tap_conv": ({"channels": 3, "taps": 3}, TapConvDelay, 3 * 3 * 3 + 3),
     "conv2d": ({"channels": 2, "height": 3, "taps": 2}, Conv2dDelay, 2 * 2 * 2 * 9),
+    "channel_conv": ({"channels": 3}, ChannelConvDelay, 3 * 3 * 3 + 24),
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
 Recurrence = Annotated[
     str | None,
-    typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d or none."),
+    typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d, channel_conv or none."),
 ]
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of options; flags override it.")
@@ -38,7 +38,9 @@ Plots = Annotated[
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder with *_train.h5, *_valid.h5, *_test.h5.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder with *_train, *_valid, *_test as .h5 or .npz.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
     recurrence: Recurrence = None,
     hidden: Annotated[int | None, typer.Option(help="Neurons per layer (256).")] = None,

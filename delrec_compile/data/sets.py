@@ -92,7 +92,7 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
     for name in ("train", "test"):
         if paths[name] is None:
             raise DataError(
-                f"{folder} has no *_{name}.h5 or .npz; present: "
+                f"{folder} has no *_{name}.h5 or *_{name}.npz; present: "
                 f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'no file'}"
             )
     read = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from fixtures.command import cli, ok, refused
 
 
@@ -64,3 +65,26 @@ def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):
     assert "did you mean 'hidden'" in refused(2, *arguments, "--force")
     assert "allowed: csv, jsonl, none" in refused(2, *arguments[:2], "-o", net, "--log", "txt")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_richer_networks_train_by_their_options(tmp_path, tiny_data):
+    """Neurons, forward delays and real values: each a graph or a chain that builds on."""
+    net = tmp_path / "net.safetensors"
+    options = ("neuron=adlif", "constants=learned", "gain=leak", "tau=10", "forward=dense_delay")
+    settings = [word for option in options for word in ("--set", option)]
+    arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1, "-o", net)
+    told = json.loads(ok(*arguments, *settings, "--plots", "--json"))
+    assert "net.delays.png" in [Path(f).name for f in told["files"]]
+    assert '"model": "adlif"' in ok("inspect", net, "--json")
+    said = refused(2, *arguments, "--force", "--set", "b=2")
+    assert "b is 2.0, which the neuron 'lif' does not have; allowed with neuron adlif" in said
+    r = np.random.default_rng(0)
+    folder = tmp_path / "imu"
+    folder.mkdir()
+    for name in ("train", "valid", "test"):
+        labels = np.arange(12) % 3
+        values = r.normal(size=(12, 9, 6)) + labels[:, None, None]
+        np.savez(folder / f"imu_{name}.npz", values=values, labels=labels)
+    arguments = ("train", folder, "--hidden", 8, "--epochs", 1, "-o", net, "--force")
+    assert json.loads(ok(*arguments, "--json"))["accuracy"].keys() == {"valid", "test"}
+    assert "input_bits" in ok("inspect", net, "--json")

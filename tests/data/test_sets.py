@@ -30,6 +30,20 @@ def test_sets_are_read_from_a_folder(tmp_path: Path) -> None:
         load_sets(tmp_path)
 
 
+def test_sets_of_real_values_are_read_from_npz_files(tmp_path: Path) -> None:
+    r = np.random.default_rng(0)
+    for name in ("train", "valid", "test"):
+        values, labels = r.normal(size=(4, 6, 3)), np.arange(4) % 2
+        np.savez(tmp_path / f"imu_{name}.npz", values=values, labels=labels, dt_ms=5.0)
+    sets = load_sets(tmp_path)
+    assert sets.train.real
+    assert sets.valid.counts.shape == (4, 6, 3)
+    assert (sets.test.dt_ms, sets.classes) == (5.0, 2)
+    write(tmp_path / "x_train.h5")
+    with pytest.raises(DataError, match="one data set per folder"):
+        load_sets(tmp_path)
+
+
 def test_without_a_validation_file_speakers_are_held_out(tmp_path: Path) -> None:
     write(tmp_path / "shd_test.h5")
     write(tmp_path / "shd_train.h5")
@@ -46,7 +60,7 @@ def test_without_a_validation_file_speakers_are_held_out(tmp_path: Path) -> None
 def test_folders_without_sets_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a directory"):
         load_sets(tmp_path / "none")
-    with pytest.raises(DataError, match=r"no \*_train\.h5; present: no file"):
+    with pytest.raises(DataError, match=r"no \*_train\.h5 or \*_train\.npz; present: no file"):
         load_sets(tmp_path)
 
 

@@ -3,8 +3,8 @@
     dv = dt * tau_mem_inv * (v_leak - v + i)
 
 Membranes begin at v_leak, those of IAFCell at v_reset, and are counted from there here. A cell with
-a synaptic current has a second state, unless dt * tau_syn_inv = 1: then the current is gone in the
-next step.
+a synaptic current has a second state, i = (1 - dt * tau_syn_inv) * i + I, unless dt * tau_syn_inv = 1:
+then the current is gone in the next step.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.packages import package
-from delrec_compile.interop.parts import Integrator, Neurons, lif_of
+from delrec_compile.interop.parts import Integrator, Neurons, lif_of, neuron_of
 from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
 from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
-from delrec_compile.network.model import DenseDelay, Lif
+from delrec_compile.network.model import DenseDelay, Neuron
+from delrec_compile.ops.cuba_lif import CubaLif
 
 CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
 
@@ -41,9 +42,9 @@ def from_norse(
 ) -> Imported:
     """A model of Norse as a frozen network.
 
-    module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, and of
-    LIFCell and LIFRecurrentCell whose current lasts one step; LIBoxCell or LICell as the last; and
-    PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, LIFCell and
+    LIFRecurrentCell; LIBoxCell, or LICell whose current lasts one step, as the last; and PyTorch's
+    Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
     dt_ms: length of a step of the network; by default the cells' dt. input_shape: of one step,
     without the batch; by default that of a first Linear.
 
@@ -93,27 +94,30 @@ def _cell(call: Call, chain: Chain) -> bool:
     name, kind, p = call.name, type(m).__name__, m.p
     if kind not in CELLS:
         raise unknown_part(name, kind, f"allowed: {', '.join(CELLS)}")
-    if hasattr(p, "tau_syn_inv") and np.any(array(m.dt * p.tau_syn_inv) != 1):
-        what = f"synaptic current with state, as this {kind} has (dt * tau_syn_inv is not 1)"
-        raise unknown_part(name, what, "use LIFBoxCell")
+    fall = array(m.dt * p.tau_syn_inv) if hasattr(p, "tau_syn_inv") else np.ones(1)
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
     rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))
     if kind in ("LIBoxCell", "LICell"):
+        if np.any(fall != 1):
+            what = "readout with a synaptic current, as this LICell has (dt * tau_syn_inv is not 1)"
+            raise unknown_part(name, what, "use LIBoxCell")
         if rate.size > 1 or np.any(rest):
             raise UnsupportedError(f"{name}: outputs need one tau_mem_inv, and a v_leak of 0")
         chain.add(name, Integrator(float(1 - rate.ravel()[0]), float(rate.ravel()[0])))
         return False
-    lif = _lif(call, rate, rest, p)
+    neuron = _neuron(call, rate, rest, fall)
     own: tuple[DenseDelay, ...] = ()
     if kind == "LIFRecurrentCell":
         chain.add(name, linear_parts.affine(array(m.input_weights)))
         weight = array(m.recurrent_weights).astype(np.float32)
         own = (DenseDelay(weight, np.zeros(len(weight), np.int32)),)
-    chain.add(name, Neurons(lif, own))
+    chain.add(name, Neurons(neuron, own))
     return True
 
 
-def _lif(call: Call, rate: Any, rest: Any, p: Any) -> Lif:
+def _neuron(call: Call, rate: Any, rest: Any, fall: Any) -> Neuron:
+    """rate: dt / tau_mem. rest: the membrane at the start. fall: dt / tau_syn."""
+    p: Any = call.module.p
     method = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
     if method not in ("reset_value", "reset_subtract"):
         raise UnsupportedError(f"{call.name}: networks have no reset '{method}'")
@@ -122,13 +126,14 @@ def _lif(call: Call, rate: Any, rest: Any, p: Any) -> Lif:
     counted = not hasattr(p, "tau_mem_inv")
     size = int(array(getattr(call.module, "hidden_size", call.size)))
     soft = method == "reset_subtract"
-    return lif_of(
-        size,
-        call.name,
-        beta=np.ones(1) if counted else 1 - rate,
-        gain=rate,
-        threshold=array(p.v_th) - rest,
-        v_reset=0.0 if soft else array(p.v_reset) - rest,
-        fires="above",
-        reset="soft" if soft else "hard",
-    )
+    own: dict[str, Any] = {
+        "beta": np.ones(1) if counted else 1 - rate,
+        "gain": rate,
+        "threshold": array(p.v_th) - rest,
+        "v_reset": 0.0 if soft else array(p.v_reset) - rest,
+        "fires": "above",
+        "reset": "soft" if soft else "hard",
+    }
+    if np.all(fall == 1):
+        return lif_of(size, call.name, **own)
+    return neuron_of(CubaLif, size, call.name, alpha=1 - fall, **own)

@@ -1,9 +1,9 @@
 """snnTorch's neurons, of the versions 1.x.
 
 They fire above their threshold. The reset `subtract` takes the threshold off in the next step,
-unleaked: "soft_later"; `zero` empties the membrane before the next step: "hard". Forms of the two
-that no network has are refused: RLeaky's delayed `zero` drops the current of a step, and `subtract`
-without `reset_delay` corrects itself where a membrane stays above the threshold.
+unleaked: "soft_later"; a delayed `zero` drops the current of the next step too: "hard_later"; that of
+Leaky, and one without `reset_delay`, does not: "hard". `subtract` without `reset_delay` corrects itself
+where a membrane stays above the threshold, and is refused.
 """
 
 from __future__ import annotations
@@ -19,23 +19,21 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts, torch_modules, torch_reader
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.packages import package
-from delrec_compile.interop.parts import Integrator, Neurons, lif_of
+from delrec_compile.interop.parts import Integrator, Neurons, neuron_of
 from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
 from delrec_compile.interop.torch_reader import TorchReader
 from delrec_compile.interop.torch_trace import Call
-from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Synapses
+from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Neuron, Synapses
+from delrec_compile.ops.alpha import Alpha, tau_alpha
+from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.system.renamed import renamed_arguments
 
-SUPPORTED = ("Leaky", "RLeaky", "Lapicque")
-REFUSED = {
-    ("Leaky", "subtract", False): "resets by subtraction without reset_delay",
-    ("RLeaky", "subtract", False): "resets by subtraction without reset_delay",
-    ("Lapicque", "zero", True): "resets to zero, which drops currents",
-    ("RLeaky", "zero", True): "resets to zero with reset_delay, which drops currents",
-}
+SUPPORTED = ("Leaky", "RLeaky", "Lapicque", "Synaptic", "RSynaptic", "Alpha")
+RECURRENT = ("RLeaky", "RSynaptic")
+WITH_CURRENT = ("Synaptic", "RSynaptic", "Alpha")  # states beside the membrane
 
 
 @renamed_arguments(whole="takes_sequences")
@@ -52,9 +50,9 @@ def from_snntorch(
     """A model of snnTorch as a frozen network. Its state is reset.
 
     module: takes one step (batch, inputs), with neurons made with `init_hidden=True`; or, with
-    takes_sequences, all steps (T, batch, inputs), over which it loops. Made of Leaky, RLeaky
-    (linear, conv, one to one) and PyTorch's Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten,
-    Dropout.
+    takes_sequences, all steps (T, batch, inputs), over which it loops. Made of Leaky, Lapicque,
+    Synaptic, Alpha, RLeaky and RSynaptic (linear, conv, one to one) and PyTorch's Linear, Conv1d,
+    Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
     A last Leaky with `reset_mechanism="none"` is a readout, its membrane the output.
     input_shape: of one step, without the batch; by default that of a first Linear.
 
@@ -113,25 +111,21 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
             raise UnsupportedError(f"{name}: networks have no {what}")
     beta, gain = _decay(m)
     if m.reset_mechanism == "none":
-        if not last or kind == "RLeaky" or beta.size > 1:
+        if not last or kind in (*RECURRENT, *WITH_CURRENT) or beta.size > 1:
             raise UnsupportedError(
-                f"{name}: neurons that are never reset can only be the last, a Leaky with one beta"
+                f"{name}: neurons that are never reset can only be the last, a Leaky or a Lapicque with "
+                "one beta"
             )
         chain.add(name, Integrator(float(beta.ravel()[0]), float(gain.ravel()[0])))
         chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
         return False
-    reset = (kind, m.reset_mechanism, bool(getattr(m, "reset_delay", True)))
-    if reset in REFUSED:
-        raise UnsupportedError(
-            f"{name}: a {kind} that {REFUSED[reset]}; networks have no such reset"
-        )
-    lif = _lif(call, m, beta, gain)
+    neuron = _neuron(call, m, beta, gain)
     own: tuple[Synapses, ...] = ()
     constant = None
-    if kind == "RLeaky":
+    if kind in RECURRENT:
         recurrence, constant = _recurrence(call, m)
         own = (recurrence,)
-    chain.add(name, Neurons(lif, own, constant))
+    chain.add(name, Neurons(neuron, own, constant))
     return True
 
 
@@ -144,11 +138,29 @@ def _decay(m: Any) -> tuple[F64, F64]:
     return 1.0 - rate, resistance * rate
 
 
-def _lif(call: Call, m: Any, beta: Any, gain: Any) -> Lif:
-    reset = "soft_later" if m.reset_mechanism == "subtract" else "hard"
+def _reset(name: str, m: Any) -> str:
+    """The reset. Raises UnsupportedError for one that no network has."""
+    kind, delayed = type(m).__name__, bool(getattr(m, "reset_delay", True))
+    if m.reset_mechanism == "zero":
+        return "hard_later" if delayed and kind != "Leaky" else "hard"
+    if not delayed:
+        raise UnsupportedError(
+            f"{name}: a {kind} that resets by subtraction without reset_delay; networks have no such "
+            "reset"
+        )
+    return "soft_later"
+
+
+def _neuron(call: Call, m: Any, beta: Any, gain: Any) -> Neuron:
     values = {"beta": beta, "gain": gain, "threshold": array(m.threshold)}
+    model: type[Neuron] = Lif
+    if hasattr(m, "alpha"):
+        model, values["alpha"] = CubaLif, np.clip(array(m.alpha), 0.0, 1.0)
+    if type(m).__name__ == "Alpha":
+        model, values["gain"] = Alpha, tau_alpha(values["alpha"], beta)
     own = {k: np.broadcast_to(v, call.shape) if v.size > 1 else v for k, v in values.items()}
-    return lif_of(call.size, call.name, **own, fires="above", reset=reset)
+    reset = _reset(call.name, m)
+    return neuron_of(model, call.size, call.name, **own, fires="above", reset=reset)
 
 
 def _recurrence(call: Call, m: Any) -> tuple[Synapses, Any]:

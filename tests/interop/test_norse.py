@@ -47,6 +47,10 @@ CELLS = {
         norse.IAFParameters(v_reset=torch.tensor(-0.5)), dt=HALF
     ),
     "current": lambda: norse.LIFCell(lif(v_th=torch.tensor(0.5)), dt=HALF),
+    "synapse": lambda: norse.LIFCell(lif(tau_syn_inv=torch.tensor(128.0)), dt=HALF),
+    "synapse_at_rest": lambda: norse.LIFCell(
+        lif(tau_syn_inv=torch.tensor(256.0), v_leak=torch.tensor(-0.25)), dt=HALF
+    ),
 }
 
 
@@ -59,9 +63,11 @@ def test_cells(cell: str) -> None:
     assert made.network.dt_ms == pytest.approx(1e3 * HALF)
 
 
-def test_a_recurrent_cell_and_a_readout() -> None:
+@pytest.mark.parametrize("tau_syn_inv", [512.0, 128.0])
+def test_a_recurrent_cell_and_a_readout(tau_syn_inv: float) -> None:
     torch.manual_seed(0)
-    cell = norse.LIFRecurrentCell(10, 16, p=lif(v_th=torch.tensor(0.25)), dt=HALF)
+    own = lif(v_th=torch.tensor(0.25), tau_syn_inv=torch.tensor(tau_syn_inv))
+    cell = norse.LIFRecurrentCell(10, 16, p=own, dt=HALF)
     cell.input_weights.data = grid(cell.input_weights.data)
     cell.recurrent_weights.data = grid(cell.recurrent_weights.data)
     rate = norse.LIBoxParameters(tau_mem_inv=torch.tensor(128.0))
@@ -82,7 +88,8 @@ def test_a_recurrent_cell_and_a_readout() -> None:
 
 
 REFUSED = {
-    "memory": (norse.LIFCell(), "no synaptic current with state, as this LIFCell"),
+    "memory": (norse.LICell(), "no readout with a synaptic current, as this LICell"),
+    "current and adaptation": (norse.LSNNCell(), "no LSNNCell; allowed: LIFBoxCell"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
     "steps": (norse.LIFBoxCell(dt=0.002), "steps of"),
 }

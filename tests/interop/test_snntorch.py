@@ -55,6 +55,35 @@ def test_lapicque(constants: dict[str, float]) -> None:
     assert not imported(other).check(60, frozen=False).misread
 
 
+NEURONS = {
+    "synaptic": lambda **own: snn.Synaptic(0.75, 0.5, init_hidden=True, **own),
+    "synaptic_constants": lambda **own: snn.Synaptic(
+        torch.linspace(0, 1, 16), torch.linspace(0.5, 1, 16), 0.75, init_hidden=True, **own
+    ),
+    "synaptic_odd": lambda **own: snn.Synaptic(0.9, 0.7, init_hidden=True, **own),
+    "alpha": lambda **own: snn.Alpha(0.75, 0.5, init_hidden=True, threshold=0.25, **own),
+    "lapicque": lambda **own: snn.Lapicque(R=1.0, C=2.0, init_hidden=True, **own),
+    "rleaky": lambda **own: rleaky(linear_features=16, **own),
+    "rsynaptic": lambda **own: snn.RSynaptic(0.5, 0.5, linear_features=16, init_hidden=True, **own),
+}
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("name", NEURONS)
+def test_neurons_with_a_current_and_their_resets(name: str, reset: str) -> None:
+    torch.manual_seed(0)
+    own = NEURONS[name](reset_mechanism=reset)
+    made = imported(nn.Sequential(nn.Linear(10, 16), own, nn.Linear(16, 8), leaky()))
+    same_spikes(made)
+    neuron = made.network.layers[0].neuron
+    assert neuron.attributes()["reset"] == {"subtract": "soft_later", "zero": "hard_later"}[reset]
+
+
+def test_a_zero_reset_at_once_behind_a_current() -> None:
+    own = snn.Synaptic(0.75, 0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False)
+    same_spikes(imported(nn.Sequential(nn.Linear(10, 16), own)))
+
+
 def test_convolutions() -> None:
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3),
@@ -123,15 +152,15 @@ def test_a_loop_of_ones_own_with_membranes_as_outputs() -> None:
 
 REFUSED = {
     "subtract_at_once": (lambda: leaky(reset_delay=False), "subtraction without reset_delay"),
-    "rleaky_zero": (lambda: rleaky(linear_features=4, reset_mechanism="zero"), "drops currents"),
-    "synaptic": (
-        lambda: snn.Synaptic(alpha=1, beta=1, init_hidden=True),
-        "networks have no Synaptic",
+    "synaptic_subtract_at_once": (
+        lambda: snn.Synaptic(alpha=0.5, beta=0.5, init_hidden=True, reset_delay=False),
+        "subtraction without reset_delay",
     ),
-    "lapicque_zero": (
-        lambda: snn.Lapicque(beta=0.9, init_hidden=True, reset_mechanism="zero"),
-        "drops currents",
+    "synaptic_readout": (
+        lambda: snn.Synaptic(alpha=0.5, beta=0.5, init_hidden=True, reset_mechanism="none"),
+        "neurons that are never reset can only be the last, a Leaky",
     ),
+    "unknown": (lambda: snn.LeakyParallel(4, 4), "networks have no LeakyParallel"),
     "inhibition": (lambda: leaky(inhibition=True), "no inhibition"),
     "graded": (lambda: leaky(graded_spikes_factor=2.0), "no graded spikes"),
     "threshold": (lambda: leaky(threshold=-1.0), "threshold|reset"),

@@ -204,11 +204,10 @@ class ChannelConvDelay(Synapses):
     def emit_gpu(
         self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
-        spikes = arrivals.heads[0]
-
         def sent(j: Any) -> Any:
             if arrivals.values is not None:
                 return arrivals.values(0, j)
+            spikes = arrivals.heads[0]
             return maps_op.spike_in(e, spikes.mask, j, spikes.lead, dtype)
 
         def read(start: Any, place: Any, lanes: int) -> Any:

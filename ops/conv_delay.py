@@ -161,9 +161,11 @@ class ConvDelay(Synapses):
     def emit_gpu(
         self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
+        kernel, values = buffers("kernel"), arrivals.values
+
         def read(start: Any, i: Any, _: int) -> Any:
-            kernel, values = buffers("kernel"), arrivals.values
-            return emit_gpu(e, arrivals.heads, kernel, self.taps, start + i, values, dtype)
+            own, shape = (self.taps, start + i, values, dtype), (self.heads, self.size)
+            return emit_gpu(e, arrivals.heads, kernel, *own, shape=shape)
 
         return [], e.lazy(read)
 
@@ -225,24 +227,32 @@ def emit_gpu(
     values: Callable[[Any, Any], Any] | None = None,
     dtype: str = "float32",
     kernels: int = 0,
+    shape: tuple[int, int] = (0, 0),
 ) -> Any:
     """I[at], gathered from the masks of the arriving spikes, its taps in ascending k.
 
-    values: see `GpuArrivals`. dtype: of the sum. kernels: neurons with a kernel each, (M, K, neurons);
-    0: all share one per head.
+    values: see `GpuArrivals`; they have no masks, and need shape, (M, N). dtype: of the sum. kernels:
+    neurons with a kernel each, (M, K, neurons); 0: all share one per head.
     """
-    T = e.T
-    current = e.register(1, e.zero(dtype, 1), dtype)
-    for head, arrivals in enumerate(heads):
+    T, current = e.T, e.register(1, e.zero(dtype, 1), dtype)
+    assert values is None or shape[0]
+    for head in range(len(heads) if values is None else shape[0]):
         with e.loop("k", taps) as k:
-            bit = at + k - taps // 2 + arrivals.lead * delay_line.WORD
-            word = arrivals.mask[T.shift_right(bit, 5)]
-            shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
-            arrives = T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)
-            with e.when(arrives):
-                place = k + head * taps if head else k
-                tap = T.cast(kernel[place * kernels + at if kernels else place], dtype)
-                if values is not None:
-                    tap = tap * T.cast(values(head, at + k - taps // 2), dtype)
-                e.store(current, 0, 1, current[0] + tap)
+            j = at + k - taps // 2
+            place = k + head * taps if head else k
+            tap = T.cast(kernel[place * kernels + at if kernels else place], dtype)
+            if values is None:
+                with e.when(_arrives(e, heads[head], j)):
+                    e.store(current, 0, 1, current[0] + tap)
+            else:
+                with e.when(T.And(j >= 0, j < shape[1])):
+                    value = T.cast(values(head, j), dtype)
+                    e.store(current, 0, 1, current[0] + tap * value)
     return current[0]
+
+
+def _arrives(e: GpuEmitter, arrivals: SharedEvents, j: Any) -> Any:
+    T, bit = e.T, j + arrivals.lead * delay_line.WORD
+    word = arrivals.mask[T.shift_right(bit, 5)]
+    shift = T.cast(T.bitwise_and(bit, delay_line.WORD - 1), "uint32")
+    return T.bitwise_and(T.shift_right(word, shift), T.uint32(1)) != T.uint32(0)

@@ -170,14 +170,27 @@ class DenseDelay(Synapses):
         self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
         table, each = buffers("recurrent"), self.sources * self.size
-        rows = []
-
-        def typed(head: Any, j: Any) -> Any:
-            assert arrivals.values is not None
-            return e.T.cast(arrivals.values(head, j), dtype)
-
-        for head, listed in enumerate(arrivals.heads):
-            own = e.view(table, head * each, each) if head else table
-            counts = None if arrivals.values is None else of_head(typed, head)
-            rows.append(Rows(listed, own, counts))
+        if arrivals.values is not None:
+            return [], self._gpu_products(e, arrivals.values, table, dtype)
+        rows = [
+            Rows(listed, e.view(table, head * each, each) if head else table)
+            for head, listed in enumerate(arrivals.heads)
+        ]
         return rows, None
+
+    def _gpu_products(
+        self, e: GpuEmitter, values: Callable[[Any, Any], Any], table: Any, dtype: str
+    ) -> Any:
+        """The current of values, of which there are no lists, summed where it is read."""
+        n, sources, T = self.size, self.sources, e.T
+
+        def read(start: Any, i: Any, _: int) -> Any:
+            total = e.register(1, e.zero(dtype, 1), dtype)
+            for head in range(self.line.heads):
+                with e.loop("j", sources) as j:
+                    weight = T.cast(table[(head * sources + j) * n + start + i], dtype)
+                    value = T.cast(values(head, j), dtype)
+                    e.store(total, 0, 1, total[0] + weight * value)
+            return total[0]
+
+        return e.lazy(read)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from graph_cases import GRAPHS
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
@@ -48,7 +49,7 @@ class Case:
     empty string.
 
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
-    in, or an empty string; its size is then the convolution's.
+    in, or an empty string; its size is then the convolution's. A graph is drawn by its name.
     delays: the shortest and the longest, both occur. counts: largest input count. own: each neuron
     has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`. input_bits: of
     real inputs, up to `counts` in size; None: counts.
@@ -194,12 +195,14 @@ CASES = {
             input_bits=5,
         ),
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
+        Case("graph_maps", sizes=(), recurrence=(), inputs=12, counts=31),
+        Case("graph_shared", sizes=(), recurrence=(), inputs=20, outputs=6),
     )
 }
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
-ON_CHIPS += ("alpha", "real")
+ON_CHIPS += ("alpha", "real", *GRAPHS)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = (
     "real",
@@ -214,7 +217,7 @@ FLOAT_ONLY = (
     "alpha",
     "own_alpha",
 )
-INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
+INTEGER = tuple(name for name in CASES if name not in (*FLOAT_ONLY, *GRAPHS))  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 
 
@@ -227,7 +230,8 @@ def network(name: str) -> Network:
 def made(case: Case) -> Network:
     """The network of any description."""
     rng = np.random.default_rng(list(case.name.encode()))
-    calibrated = calibrate(_draw(case, rng), case)
+    drawn = GRAPHS[case.name](rng) if case.name in GRAPHS else _draw(case, rng)
+    calibrated = calibrate(replace(drawn, name=case.name), case)
     return snap(calibrated, case.grid) if case.exact else calibrated
 
 
@@ -250,7 +254,7 @@ def counts(case: Case, batch: int = 1, steps: int | None = None) -> F32:
 def calibrate(network: Network, case: Case) -> Network:
     """The same network with each layer's bias shifted so that it spikes at about RATE."""
     x = counts(case, batch=4, steps=40)
-    for i in range(len(network.layers)):
+    for i in range(len(network.spiking)):
         low, high = -32.0, 32.0
         for _ in range(12):
             shifted = _shift(network, i, (low + high) / 2)
@@ -364,7 +368,12 @@ def _delays(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> NDA
     return delay
 
 
-def _shift(network: Network, layer: int, by: float) -> Network:
-    layers = list(network.layers)
-    layers[layer] = replace(layers[layer], bias=layers[layer].bias + np.float32(by))
-    return replace(network, layers=tuple(layers))
+def _shift(network: Network, i: int, by: float) -> Network:
+    """The network with another bias of its i-th population that fires."""
+    if not network.graph:
+        layers = list(network.layers)
+        layers[i] = replace(layers[i], bias=layers[i].bias + np.float32(by))
+        return replace(network, layers=tuple(layers))
+    own = network.spiking[i].name
+    shifted = [replace(p, bias=p.bias + by) if p.name == own else p for p in network.graph]
+    return replace(network, graph=tuple(shifted))

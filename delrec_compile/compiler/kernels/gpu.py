@@ -182,6 +182,13 @@ class GpuComposer(ABC):
                 first += node.size
             self._publish([fired])
             self._push(node.name)
+        if any(edge.of_input for node in self._last_readouts() for edge in node.edges):
+            e.sync()  # the next step overwrites what these may still read
+
+    def _last_readouts(self) -> list[Node]:
+        """The readouts after the last population that fires, whose spikes would be waited for."""
+        after = max(i for i, node in enumerate(self.nodes) if node.fires)
+        return list(self.nodes[after + 1 :])
 
     def _arrive(self, row: Any) -> None:
         """Lists of the active inputs, and of the spikes that arrive through cycles, for all nodes."""

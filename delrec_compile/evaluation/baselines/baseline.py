@@ -98,6 +98,8 @@ def delays(recurrence: Synapses) -> NDArray[np.int32]:
 
 def require_supported(network: Network) -> None:
     """Raises UnsupportedError for what has no form written for the engines here."""
+    if network.graph:
+        raise UnsupportedError("no form of this engine is written for a graph of populations")
     if not isinstance(network.readout, LeakyReadout):
         raise UnsupportedError(
             f"no form of this engine is written for a {network.readout.kind} readout"

@@ -109,6 +109,8 @@ class _Reader:
         elif isinstance(m, self.layer.VotingLayer):
             groups = np.arange(size) // m.voting_size == np.arange(size // m.voting_size)[:, None]
             torch_modules.add_part(call, linear_parts.affine(groups / m.voting_size), chain)
+        elif isinstance(m, self.layer.SynapseFilter):
+            raise unknown_part(name, "SynapseFilter, whose decay pauses at a spike")
         elif not isinstance(m, self.layer.Dropout) and not torch_modules.add_torch_module(
             call, chain
         ):

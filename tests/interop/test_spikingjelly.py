@@ -212,6 +212,10 @@ REFUSED = {
         ),
         "3: delays weights with a bias",
     ),
+    "filter": (
+        nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), layer.SynapseFilter()),
+        "2: networks have no SynapseFilter, whose decay pauses at a spike",
+    ),
     "repeats": (Repeats(), "takes one input and makes its steps itself"),
     "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),
     "product": (

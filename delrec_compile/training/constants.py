@@ -40,6 +40,7 @@ class NeuronConstants(nn.Module):
         super().__init__()
         self.config, self.given = config, _given(config)
         self.ranges = RANGES[config.neuron] if config.constants == "learned" else {}
+        self.register_buffer("place", torch.empty(0), persistent=False)  # the device of the net
         self.learned = nn.ParameterDict()
         for name, (low, high) in self.ranges.items():
             start = torch.empty(n, 1)
@@ -49,7 +50,7 @@ class NeuronConstants(nn.Module):
 
     def tensors(self) -> dict[str, Tensor]:
         """Each constant: (n, 1) where it is learned, else (1, 1)."""
-        like = next(self.parameters(), torch.empty(0))
+        like = self.get_buffer("place")
         out = {name: like.new_full((1, 1), value) for name, value in self.given.items()}
         for name, (low, high) in self.ranges.items():
             out[name] = self.learned[name].clamp(low, high)

@@ -21,7 +21,13 @@ def test_a_teacher_gives_the_outputs_of_its_network(tmp_path: Path) -> None:
     counts = toy_sets().test.counts
     x = torch.from_numpy(counts).float().transpose(0, 1)
     for i, options in enumerate(
-        ({"heads": 2}, {"recurrence": "dense"}, {"recurrence": "synaptic"}, {"readout": "count"})
+        (
+            {"heads": 2},
+            {"recurrence": "dense"},
+            {"recurrence": "synaptic"},
+            {"readout": "count"},
+            {"neuron": "alif", "forward": "dense_delay"},
+        )
     ):
         network = run(**options).network
         checkpoint.save(network, tmp_path / f"{i}.safetensors")

@@ -93,3 +93,13 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         run(device="gpu")
     with refusal(DeviceError, "device is 'cuda:99', which this torch cannot use", 8):
         run(device="cuda:99")
+
+
+def test_learned_constants_stay_in_their_range() -> None:
+    net, optimisers = made(neuron="cuba_lif", constants="learned", lr=5.0, schedule="constant")
+    own = [p for name, p in net.named_parameters() if ".constants." in name]
+    assert len(own) == 4
+    for _ in range(2):
+        assert optimisers.step(pulled(net, -0.01))
+        assert all(p.max() <= 1 and p.min() >= 0 for p in own)
+    assert any((p == 1).all() for p in own)

@@ -39,7 +39,11 @@ class CutError(Exception):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"frozen_tail": 0.5, "spread": "learned", "delays_from": 1}, {"recurrence": "none"}],
+    [
+        {},
+        {"frozen_tail": 0.5, "spread": "learned", "delays_from": 1},
+        {"recurrence": "none", "neuron": "adlif", "constants": "learned", "forward": "dense_delay"},
+    ],
 )
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_resumed_training_has_the_bits_of_an_unbroken_one(

@@ -11,6 +11,7 @@ import numpy as np
 from delrec_compile.data.arrays import load_samples
 from delrec_compile.data.events import GROUP, UNITS, Span, step_of
 from delrec_compile.data.hdf5 import element_type, open_shd, read_header, spikes
+from delrec_compile.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class CountsInfo:
 def describe_counts(path: str | Path) -> CountsInfo:
     """Summary of a .npz, .npy or .csv file. Raises DataError as load_samples does."""
     path = Path(path)
-    events = load_samples(path, dt_ms=math.nan)
+    try:
+        events = load_samples(path, dt_ms=math.nan)
+    except DataError:
+        # real values, if they are numbers
+        events = load_samples(path, dt_ms=math.nan, real=True)
     labelled = events.labels is not None
     return CountsInfo(
         path=str(path),

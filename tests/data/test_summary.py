@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures.shd import write
+from helpers import refusal
 
 from delrec_compile.data.events import Events, load_events, save_samples
 from delrec_compile.data.summary import describe, describe_counts
+from delrec_compile.errors import DataError
 
 
 def test_describe_sums_a_file_up(tmp_path: Path) -> None:
@@ -37,6 +39,17 @@ def test_counts_are_summed_up(tmp_path: Path) -> None:
     assert (info.density, info.spikes_mean) == (1 / 40, 1.5)
     assert (info.dt_ms, info.classes, info.keys, info.speakers) == (None, 0, None, None)
     assert info.lines()[1:3] == ["step: length not stated", "labels: none"]
+
+
+def test_real_values_are_summed_up(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.float32([[[0.5, -2.5], [0, 0]]]))
+    info = describe_counts(tmp_path / "x.npz")
+    assert (info.real, info.largest_count, info.density) == (True, 2.5, 0.5)
+    assert "values of 1 samples" in info.lines()[0]
+    assert "largest size of a value: 2.5" in info.lines()
+    np.savez(tmp_path / "x.npz", x=np.float32([[[0.5, np.nan]]]))
+    with refusal(DataError, "sample 0, step 0, input 1 is NaN", 3):
+        describe_counts(tmp_path / "x.npz")
 
 
 def test_lines_are_plain_text(tmp_path: Path) -> None:

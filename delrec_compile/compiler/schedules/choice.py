@@ -155,7 +155,8 @@ def workload(network: AnyNetwork) -> dict[str, Any]:
     else:
         parts = [_shape(p) for p in network.populations]
         exact = [grid is not None for grid in grids(network)]
-    return {"parts": parts, "exact": exact, "max_input": int(network.max_input)}
+    real = {} if network.input_bits is None else {"input_bits": network.input_bits}
+    return {"parts": parts, "exact": exact, "max_input": int(network.max_input), **real}
 
 
 def _shape(part: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks import drawn_parts as parts
 from benchmarks.drawn import CALIBRATION_STEPS, HALVINGS, counts
+from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import INPUT, Network, Population, Projection
 from delrec_compile.ops.feed import Feed
@@ -45,8 +46,18 @@ def graph(seed: int) -> Network:
     inputs: dict[str, Any] = {"max_input": int(r.choice([1, 2, 31, 255]))}
     if seed % REAL == REAL - 1:
         own = np.random.default_rng([seed, 2])
-        inputs = {"max_input": int(own.integers(1, 9)) / 4, "input_bits": int(own.integers(2, 9))}
-    return snap(_calibrated(Network.of(populations, name=f"graph_{seed}", **inputs), r))
+        inputs = {"max_input": int(own.integers(1, 5)), "input_bits": int(own.integers(2, 9))}
+    network = _calibrated(Network.of(populations, name=f"graph_{seed}", **inputs), r)
+    bits = network.input_bits
+    return snap(network) if bits is None else _with_fewer_bits(network, bits)
+
+
+def _with_fewer_bits(network: Network, bits: int) -> Network:
+    """The network on its grid, with as many bits of its inputs as leave weights enough."""
+    try:
+        return snap(replace(network, input_bits=bits))
+    except NetworkError:
+        return _with_fewer_bits(network, bits - 1)
 
 
 def _projections(

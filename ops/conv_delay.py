@@ -206,10 +206,13 @@ def scatter(
     """Adds the rows of the arriving spikes to `current`."""
     T = e.T
     for head in range(arrivals.heads):
+        count = of_head(arrivals.count, head)
         with e.each(arrivals.read(head)) as j:
+            own = None if count is None else e.bind("own", count(j))
             at = (j + head * n) * taps if head else j * taps
             for q in range(taps):
                 tap = T.cast(rows[at + q], "int32")
+                tap = tap if own is None else tap * own
                 e.store(current, j + q, 1, current[j + q] + (tap * unit if unit > 1 else tap))
 
 

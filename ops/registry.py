@@ -18,6 +18,12 @@ from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.count_readout import CountReadout
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.dense_delay import DenseDelay
+from delrec_compile.ops.integer_adlif import IntegerAdlif
+from delrec_compile.ops.integer_alif import IntegerAlif
+from delrec_compile.ops.integer_alpha import IntegerAlpha
+from delrec_compile.ops.integer_cuba_lif import IntegerCubaLif
+from delrec_compile.ops.integer_lif import IntegerLif
+from delrec_compile.ops.integer_neuron import IntegerNeuron
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.linear_readout import LinearReadout
@@ -28,6 +34,9 @@ from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alpha, Alif, Adlif)}
+INTEGER_NEURONS: dict[str, type[IntegerNeuron]] = {
+    n.kind: n for n in (IntegerLif, IntegerCubaLif, IntegerAlpha, IntegerAlif, IntegerAdlif)
+}
 SYNAPSES: dict[str, type[Synapses]] = {
     r.kind: r
     for r in (

@@ -204,20 +204,8 @@ ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", 
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
 ON_CHIPS += ("alpha", "real", *GRAPHS)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
-FLOAT_ONLY = (
-    "real",
-    "real_maps",
-    "refractory",
-    "alif",
-    "own_alif",
-    "adlif",
-    "own_adlif",
-    "cuba_lif",
-    "own_cuba_lif",
-    "alpha",
-    "own_alpha",
-)
-INTEGER = tuple(name for name in CASES if name not in (*FLOAT_ONLY, *GRAPHS))  # have int8 and int16
+FLOAT_ONLY = ("real", "real_maps")
+INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 
 

@@ -1,4 +1,4 @@
-"""Shared parts of the float32 and the integer form of a network: layers in order, and a readout."""
+"""Shared parts of the float32 and the integer form of a network."""
 
 from __future__ import annotations
 
@@ -14,52 +14,28 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
+from delrec_compile.network.graph import Graph
+from delrec_compile.network.graph import pushed as pushed
+from delrec_compile.network.state import State as State
 from delrec_compile.ops.real_input import RealInput
 
 UNNAMED = "network"  # a network without a name of its own takes that of its file
 MAX_INPUT = 255  # the self-test of an artifact holds its counts in bytes
-State = dict[str, NDArray[Any]]
-
-
-class DelayedSpikes(Protocol):
-    """A recurrence, as a network sees it: neurons, and steps of history that it reads."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def depth(self) -> int: ...
 
 
 class Sized(Protocol):
-    """A population: its neurons."""
+    """A layer, a population or a readout: its neurons."""
 
     @property
     def size(self) -> int: ...
 
 
-class Part(Sized, Protocol):
-    """A layer or a readout: outputs, inputs, and the meaning of each state variable by name."""
-
-    @property
-    def inputs(self) -> int: ...
-    @property
-    def states(self) -> Mapping[str, str]: ...
-
-
-class LayerPart(Part, Protocol):
-    """A layer: a part with a recurrence, or None."""
-
-    @property
-    def recurrence(self) -> DelayedSpikes | None: ...
-
-
-L = TypeVar("L", bound=LayerPart)
-R = TypeVar("R", bound=Part)
+L = TypeVar("L", bound=Sized)
+R = TypeVar("R", bound=Sized)
 
 
 @dataclass(frozen=True, eq=False)
-class BaseNetwork(ABC, Generic[L, R]):
+class BaseNetwork(Graph, ABC, Generic[L, R]):
     """dt_ms: length of a step. max_input: largest input count, 1 to MAX_INPUT; of real inputs the
     largest size, see `RealInput`. labels: class names, or empty. notes: free text and numbers (command,
     data hash, accuracy), JSON-ready. input_bits: of the fraction of real inputs; None: they are counts.
@@ -94,45 +70,9 @@ class BaseNetwork(ABC, Generic[L, R]):
             raise NetworkError(f"{len(self.labels)} labels for {self.readout.size} classes")
         object.__setattr__(self, "notes", _json_ready(self.notes))
 
+    @abstractmethod
     def _check_parts(self) -> None:
         """Raises NetworkError unless each part takes what comes before it."""
-        if not self.layers:
-            raise NetworkError("the network has no layer; at least one is required")
-        sizes = [layer.size for layer in self.layers]
-        expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
-        for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
-            if size != inputs:
-                raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
-
-    @property
-    def inputs(self) -> int:
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        return self.readout.size
-
-    @property
-    def spiking(self) -> Sequence[Sized]:
-        """The populations that fire, in their order."""
-        return self.layers
-
-    def state(self) -> tuple[StateVar, ...]:
-        """The state in its canonical order."""
-        out: list[StateVar] = []
-        for i, layer in enumerate(self.layers):
-            out += self._variables(layer_prefix(i), layer.size, layer.states)
-            if layer.recurrence is not None:
-                shape = (layer.recurrence.depth, layer.size)
-                name = layer_prefix(i) + HISTORY
-                out.append(StateVar(name, shape, "spikes, newest first", self.spike_dtype))
-        return (*out, *self._variables(READOUT, self.readout.size, self.readout.states))
-
-    def _variables(self, prefix: str, size: int, states: Mapping[str, str]) -> list[StateVar]:
-        return [
-            StateVar(prefix + name, (size,), meaning, self.membrane_dtype)
-            for name, meaning in states.items()
-        ]
 
     def reset(self, batch: int = 1) -> State:
         """The state of a fresh start: zeros, (batch, ...)."""
@@ -170,11 +110,6 @@ def own_state(prefix: str, names: Mapping[str, str], state: State) -> State:
 def prefixed(prefix: str, state: State) -> State:
     """Local names as they stand in the state of the network."""
     return {prefix + name: value for name, value in state.items()}
-
-
-def pushed(spikes: NDArray[Any], history: NDArray[Any]) -> NDArray[Any]:
-    """The history (batch, depth, N) after a step: spikes (batch, N) first."""
-    return np.concatenate([spikes[:, None], history[:, :-1]], axis=1)
 
 
 def _number(name: str, value: Any) -> Any:

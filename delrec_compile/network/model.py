@@ -21,10 +21,9 @@ from delrec_compile.network.base import (
     State,
     own_state,
     prefixed,
-    pushed,
 )
 from delrec_compile.network.population import INPUT, Population, Projection, checked_order
-from delrec_compile.network.state import HISTORY, READOUT, StateVar, layer_prefix
+from delrec_compile.network.state import READOUT, StateVar, layer_prefix
 from delrec_compile.ops import checks, linear
 from delrec_compile.ops.checks import matrix, vector
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
@@ -183,7 +182,7 @@ class Network(BaseNetwork[Layer, Readout]):
 
     def _check_parts(self) -> None:
         if not self.graph:
-            super()._check_parts()
+            self._check_chain()
             return
         if not any(p.source == INPUT for _, p in self.projections()):
             raise NetworkError("the network takes no input; a projection from 'x' is required")
@@ -196,6 +195,15 @@ class Network(BaseNetwork[Layer, Readout]):
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise NetworkError(f"two state variables are called '{twice[0]}'; rename a population")
+
+    def _check_chain(self) -> None:
+        if not self.layers:
+            raise NetworkError("the network has no layer; at least one is required")
+        sizes = [layer.size for layer in self.layers]
+        expected = [layer.inputs for layer in self.layers[1:]] + [self.readout.inputs]
+        for i, (size, inputs) in enumerate(zip(sizes, expected, strict=True)):
+            if size != inputs:
+                raise NetworkError(f"layer {i} sends {size} values, the next one takes {inputs}")
 
     @cached_property
     def populations(self) -> tuple[Population, ...]:
@@ -215,69 +223,9 @@ class Network(BaseNetwork[Layer, Readout]):
         return tuple(out)
 
     @property
-    def spiking(self) -> tuple[Population, ...]:
-        """The populations that fire, in their order."""
-        return tuple(p for p in self.populations if p.fires)
-
-    @property
-    def readouts(self) -> tuple[Population, ...]:
-        """The populations that make the outputs, in their order."""
-        return tuple(p for p in self.populations if not p.fires)
-
-    def projections(self) -> Iterator[tuple[Population, Projection]]:
-        """Every projection with its target."""
-        for population in self.populations:
-            for projection in population.projections:
-                yield population, projection
-
-    def closes_cycle(self, target: Population, projection: Projection) -> bool:
-        """Whether a projection comes from its target or from a later population."""
-        return self._order[projection.source] >= self._order[target.name]
-
-    @cached_property
-    def _order(self) -> dict[str, int]:
-        """Place of each source in the order of the step."""
-        return {name: i for i, name in enumerate([INPUT, *(p.name for p in self.populations)])}
-
-    @cached_property
-    def histories(self) -> dict[str, int]:
-        """Steps of history of each source that the step reads, by its name."""
-        out: dict[str, int] = {}
-        for target, projection in self.projections():
-            steps = projection.synapses.depth - (not self.closes_cycle(target, projection))
-            out[projection.source] = max(steps, out.get(projection.source, 0))
-        return {name: out[name] for name in self._order if out.get(name, 0)}
-
-    @property
-    def inputs(self) -> int:
-        return next(p.synapses.sources for _, p in self.projections() if p.source == INPUT)
-
-    @property
-    def outputs(self) -> int:
-        return sum(p.size for p in self.readouts)
-
-    def state(self) -> tuple[StateVar, ...]:
-        """See `BaseNetwork.state`."""
-        sizes = {INPUT: self.inputs} | {p.name: p.size for p in self.populations}
-
-        def history(source: str, what: str) -> list[StateVar]:
-            depth = self.histories.get(source, 0)
-            shape = (depth, sizes[source])
-            name = f"{source}_{HISTORY}"
-            return (
-                [StateVar(name, shape, f"{what}, newest first", self.spike_dtype)] if depth else []
-            )
-
-        out = history(INPUT, "inputs")
-        for p in self.populations:
-            out += self._variables(p.prefix, p.size, p.states)
-            out += history(p.name, "spikes")
-        return tuple(out)
-
-    @property
     def max_delay(self) -> int:
         """Longest delay in steps; 0 without delays."""
-        return max(p.synapses.depth - 1 for _, p in self.projections())
+        return int(max(p.synapses.depth - 1 for _, p in self.projections()))
 
     def recurrences(self) -> Iterator[tuple[int, Synapses]]:
         """Layer number and recurrence of each layer of a chain that has one."""
@@ -301,26 +249,12 @@ class Network(BaseNetwork[Layer, Readout]):
     def parameters(self) -> int:
         """Elements of all arrays, shared ones once; a constant that all neurons share is not counted."""
         shared = {id(p.synapses): p.synapses for _, p in self.projections()}
-        total = sum(s.parameters for s in shared.values())
+        total = int(sum(s.parameters for s in shared.values()))
         for p in self.populations:
             total += p.neuron.bias.size if isinstance(p.neuron, Readout) else p.bias.size
             if isinstance(p.neuron, Neuron):
                 total += sum(array.size for array in p.neuron.arrays().values())
         return total
-
-    def line(self, target: Population, projection: Projection, now: State, state: State) -> F32:
-        """What a projection reads: (batch, depth, sources), newest first.
-
-        now: values of this step by source, as far as they are known. state: before the step.
-        """
-        source, depth = projection.source, projection.synapses.depth
-        history = state.get(f"{source}_{HISTORY}")
-        if self.closes_cycle(target, projection):
-            return np.asarray(state[f"{source}_{HISTORY}"][:, :depth])
-        newest = now[source][:, None]
-        if depth == 1 or history is None:
-            return np.asarray(newest)
-        return np.concatenate([newest, history[:, : depth - 1]], axis=1)
 
     def step(
         self, x: F32, state: State, spikes: Sequence[Callable[[F32], None]] = ()
@@ -331,7 +265,7 @@ class Network(BaseNetwork[Layer, Readout]):
         outputs: list[F32] = []
         receivers = iter(spikes)
         for p in self.populations:
-            current = p.current([self.line(p, each, now, state) for each in p.projections])
+            current = p.current(self.lines(p, now, state))
             own = own_state(p.prefix, p.states, state)
             if isinstance(p.neuron, Readout):
                 y, after = p.neuron.integrate(current, own)
@@ -341,7 +275,4 @@ class Network(BaseNetwork[Layer, Readout]):
                 if spikes:
                     next(receivers)(now[p.name])
             new |= prefixed(p.prefix, after)
-        for source in self.histories:
-            name = f"{source}_{HISTORY}"
-            new[name] = pushed(now[source], state[name])
-        return np.concatenate(outputs, axis=1), new
+        return np.concatenate(outputs, axis=1), new | self.after(now, state)

@@ -7,10 +7,14 @@ A layer's variables are `l<i>_<variable>`, the readout's `out_<variable>`. An ON
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 PAST, PRESENT = "past_", "present_"
 HISTORY = "hist"  # variable of a recurrence: spikes (depth, N), newest first
 READOUT = "out_"
+State = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

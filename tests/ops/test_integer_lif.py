@@ -1,53 +1,102 @@
-"""The integer LIF neuron in TIR against the integer reference."""
+"""The integer LIF neuron: every reset, a refractory period, and when its membrane needs no clamp."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.integer_neurons import check
 from fixtures.tir import run
+from helpers import refusal
 
-from delrec_compile.network.integer.layers import LIMIT, ONE, leak
-from delrec_compile.ops.integer_lif import IntegerLifTile, emit_leak
+from delrec_compile.errors import NetworkError
+from delrec_compile.ops.integer_leak import LIMIT, ONE
+from delrec_compile.ops.integer_lif import IntegerLif, settles
+from delrec_compile.ops.lif import ALL_RESETS, Lif
 from delrec_compile.targets.schedule import Schedule
 
 RNG = np.random.default_rng(11)
-N = 13
-SCHEDULES = {"scan": Schedule(4, 2, "scan"), "branch": Schedule(1, 2, "branch")}
 
 
-@pytest.mark.parametrize("beta", [0, 1, 20001, ONE])
-def test_the_leak_is_that_of_the_reference(beta: int) -> None:
-    v = RNG.integers(-LIMIT, LIMIT, 16).astype(np.int32)
-
-    def body(e: Any, old: Any, new: Any) -> None:
-        for at, lanes in e.blocks(16):
-            e.store(new, at, lanes, emit_leak(e, beta, e.load(old, at, lanes), lanes))
-
-    _, have = run(body, v, np.zeros_like(v), schedule=SCHEDULES["scan"])
-    np.testing.assert_array_equal(have, leak(v.astype(np.int64), beta))
+@pytest.mark.parametrize("reset", ALL_RESETS)
+def test_a_step_is_that_of_its_formula(reset: str) -> None:
+    check(Lif(0.8, 1.0, -0.25, gain=0.5, reset=reset))
 
 
-@pytest.mark.parametrize("reset", ["hard", "soft"])
-@pytest.mark.parametrize("events", SCHEDULES)
-def test_a_step_is_that_of_the_reference(events: str, reset: str) -> None:
-    v, current = (RNG.integers(-900, 1500, N).astype(np.int32) for _ in range(2))
-    limit, drop = np.full(N, 1000, np.int32), np.full(N, 990, np.int32)
+def test_neurons_may_have_constants_of_their_own() -> None:
+    own = {name: RNG.uniform(0.3, 0.9, 13) for name in ("beta", "threshold", "gain")}
+    made = check(Lif(v_reset=-RNG.random(13), fires="above", reset="soft", **own))
+    assert set(made.tables()) == {"beta", "threshold", "drop"}
 
-    def body(e: Any, v: Any, current: Any, limit: Any, drop: Any, fired: Any) -> None:
-        tile = IntegerLifTile(e, 0, v, 16384, None, limit, -5, True, reset, drop)
-        spikes = e.events(N)
+
+def test_a_refractory_period() -> None:
+    made = check(Lif(0.8, 1.0, -0.2, gain=0.5, refractory=RNG.integers(0, 4, 13)))
+    assert made.is_refractory
+    assert "refractory" in made.states
+
+
+def made(**changed: Any) -> IntegerLif:
+    constants = {"beta": ONE // 2, "threshold": np.array([10, 20], np.int32), "v_reset": 0}
+    return IntegerLif({**constants, **changed.pop("constants", {})}, {"reset": "hard", **changed})
+
+
+@pytest.mark.parametrize(
+    ("reset", "after"), [("hard", [0, 19]), ("soft", [3, 19]), ("soft_later", [11, 19])]
+)
+def test_resets(reset: str, after: list[int]) -> None:
+    drop = {} if reset == "hard" else {"drop": np.array([8, 8], np.int32)}
+    state = {"v": np.array([[0, 0]], np.int32)}
+    fires, new, over = made(reset=reset, constants=drop).step(np.array([[11, 19]]), state)
+    assert fires.tolist() == [[True, False]]
+    assert new["v"].tolist() == [after]
+    assert over.tolist() == [[1, -1]]
+
+
+def test_a_membrane_that_does_not_leak_may_reach_its_end() -> None:
+    assert made(constants={"beta": ONE}).clamps(1)
+    assert not made().clamps(1)
+    assert settles(LIMIT // 4, ONE // 2)
+    assert not settles(LIMIT // 2, ONE // 2)
+    _, new, _ = made().step(np.array([[-LIMIT, 0]]), {"v": np.array([[-LIMIT, 0]], np.int32)})
+    assert new["v"][0, 0] == -LIMIT
+
+
+def test_what_cannot_be_is_refused() -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"constants": {"beta": ONE + 1}}, "beta is 32769; allowed: 0 to 32768"),
+        ({"constants": {"beta": 0.5}}, "beta is 0.5; an integer"),
+        ({"constants": {"v_reset": 10}}, r"v_reset\[0\] = .* is not below threshold"),
+        (
+            {"constants": {"threshold": np.full(2, LIMIT, np.int32)}},
+            r"threshold\[0\] is 1073741824",
+        ),
+        ({"constants": {"drop": 3}}, "drop is required for a soft reset and not allowed"),
+        ({"reset": "soft"}, "drop is required for a soft reset"),
+        ({"reset": "none"}, "unknown reset 'none'"),
+    ]
+    for changed, message in wrong:
+        with refusal(NetworkError, message, 3):
+            made(**changed)
+    with refusal(NetworkError, "the lif neurons have no threshold", 3):
+        replace(made(), constants={"beta": 1, "v_reset": 0})
+
+
+def test_neurons_in_loops_stop_at_the_lower_end_too() -> None:
+    """The form for cores whose compilers make vectors of loops."""
+    v, current = np.full(5, -LIMIT, np.int32), np.full(5, -LIMIT + 1, np.int32)
+    one = made(constants={"beta": ONE, "threshold": np.full(5, 10, np.int32)})
+
+    def body(e: Any, v: Any, current: Any, threshold: Any) -> None:
+        named = {"v": v, "threshold": threshold}
+        tile = one.tile(e, named.__getitem__, 0, 5, LIMIT - 1, biased=False)
+        spikes = e.events(5)
         e.clear(spikes)
-        for at, lanes in e.blocks(N):
-            tile.update(e.load(current, at, lanes), spikes, at, lanes)
+        tile.update_in_loops(5, current, spikes)
         with e.each(spikes) as j:
-            e.store(fired, j, 1, e.T.int32(1))
+            e.store(current, j, 1, e.T.int32(1))
 
-    fired = np.zeros(N, np.int32)
-    new, *_, fired = run(body, v, current, limit, drop, fired, schedule=SCHEDULES[events])
-    m = leak(v.astype(np.int64), 16384) + current
-    np.testing.assert_array_equal(fired, m >= limit)
-    after = m - drop if reset == "soft" else np.full(N, -5)
-    np.testing.assert_array_equal(new, np.where(m >= limit, after, m))
-    assert 0 < fired.sum() < N
+    schedule = Schedule(1, 4, "branch", bytes="memory", neurons=4)
+    after, *_ = run(body, v, current, one.tables()["threshold"], schedule=schedule)
+    assert (after == -LIMIT).all()

@@ -96,9 +96,9 @@ class WordSums(IntegerSums):
         byte_rows.emit(self.e, n, rows, finish, fraction)
 
 
-def sums_for(e: Emitter, weight: Ints) -> IntegerSums:
-    """The strategy of the schedule for rows of this weight."""
-    if in_words(weight, e.schedule):
+def sums_for(e: Emitter, dtype: Any) -> IntegerSums:
+    """The strategy of the schedule for rows of weights of a type."""
+    if in_words(dtype, e.schedule):
         return WordSums(e)
     return MemorySums(e) if e.schedule.bytes == "memory" else RegisterSums(e)
 

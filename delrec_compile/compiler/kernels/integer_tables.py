@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delrec_compile.aliases import INT16_MAX, Ints
 from delrec_compile.compiler.kernels.base import Tables
-from delrec_compile.network.integer.layers import IntegerLayer
+from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.integer.synapses import IntegerConv, IntegerDense, IntegerSynapses
+from delrec_compile.network.integer.population import IntegerPopulation
+from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
+from delrec_compile.network.model import INPUT
 from delrec_compile.ops import byte_rows, linear
 from delrec_compile.targets.schedule import Schedule
 
@@ -20,53 +21,58 @@ TYPES = {2: np.int16, 4: np.int8}  # of interleaved rows, by their number
 
 def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron."""
-    out: dict[str, Ints] = {}
-    for i, layer in enumerate(network.layers):
-        max_count = network.largest_units if i == 0 else 1
-        out[f"l{i}_weight"] = (
-            rows_of(layer.weight, schedule, max_count)
-            if layer.maps is None
-            else layer.maps.table(layer.weight)
-        )
-        out[f"l{i}_bias"], out[f"l{i}_threshold"] = layer.bias, layer.threshold
-        if layer.drop is not None:
-            out[f"l{i}_drop"] = layer.drop
-        elif not isinstance(reset_of(layer), int):
-            out[f"l{i}_reset"] = layer.v_reset
-        if not isinstance(layer.beta, int):
-            out[f"l{i}_beta"] = layer.beta
-        if layer.recurrence is not None:
-            own = _of_synapses(layer.recurrence, schedule)
-            out |= {f"l{i}_{name}": table for name, table in own.items()}
-    readout = network.readout
-    out["out_weight"] = rows_of(readout.weight, schedule)
-    out["out_bias"], out["out_unit"] = readout.bias, readout.unit
+    out: dict[str, Any] = {}
+    group = group_of(network, schedule)
+    for p in network.populations:
+        neurons: dict[str, Any] = {"bias": p.bias}
+        neurons |= p.model.tables() if p.fires else {"unit": p.unit}
+        for k, each in enumerate(p.projections):
+            if k == 1:
+                out |= {p.prefix + name: table for name, table in neurons.items()}
+            largest, rows = network.largest_of(each.source), group if each.source == INPUT else 1
+            own = _of_synapses(each.synapses, schedule, largest, rows)
+            out |= {p.prefix + each.prefix + name: table for name, table in own.items()}
+        out |= {p.prefix + name: table for name, table in neurons.items()}
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
 
 
-def _of_synapses(r: IntegerSynapses, schedule: Schedule) -> dict[str, Any]:
-    if isinstance(r, IntegerConv):
+def _of_synapses(
+    s: IntegerSynapses, schedule: Schedule, largest: int, group: int
+) -> dict[str, Any]:
+    """largest: of a value that comes in. group: rows that are interleaved where they meet the input."""
+    if isinstance(s, IntegerConv):
         kernel = (
-            np.left_shift(r.kernels.astype(np.int32), r.shift)
+            np.left_shift(s.kernels.astype(np.int32), s.shift)
             if schedule.taps == "planes"
-            else scattered(r)
+            else scattered(s)
         )
-        return {"kernel": kernel, **r.line.tables()}
-    if isinstance(r, IntegerDense):
-        heads = [rows_of(weight, schedule) for weight in r.matrices]
-        return {"recurrent": np.concatenate(heads), **r.line.tables()}
-    return r.tables()
+        return {"kernel": kernel, **s.line.tables()}
+    if not isinstance(s, IntegerDense):
+        return s.tables()
+    if s.line is None:
+        return {"weight": rows_of(s.weights, schedule, largest, group)}
+    heads = [rows_of(weight, schedule, largest) for weight in s.matrices]
+    return {"recurrent": np.concatenate(heads), **s.line.tables()}
 
 
-def in_words(weight: Ints, schedule: Schedule) -> bool:
-    return schedule.bytes == "words" and weight.dtype == np.int8
+def in_words(dtype: Any, schedule: Schedule) -> bool:
+    return schedule.bytes == "words" and dtype == np.int8
 
 
-def group_of(weight: Ints, schedule: Schedule, max_count: int) -> int:
-    """Number of interleaved rows in a table of inputs that count up to `max_count`."""
-    if max_count == 1 or weight.ndim > 2:
+def group_of(network: IntegerNetwork, schedule: Schedule) -> int:
+    """Number of interleaved rows that the inputs meet: the same in all undelayed projections."""
+    groups = set()
+    for p in network.populations:
+        for each in p.projections:
+            if each.source == INPUT and each.synapses.line is None:
+                groups.add(_group(p, each.synapses, schedule, network.largest_of(INPUT)))
+    return groups.pop() if len(groups) == 1 else 1
+
+
+def _group(p: IntegerPopulation, s: IntegerSynapses, schedule: Schedule, largest: int) -> int:
+    if largest == 1 or not isinstance(s, IntegerDense):
         return 1
-    return schedule.inputs(8 * weight.itemsize, len(weight), max_count)
+    return schedule.inputs(8 * s.dtype.itemsize, p.size, largest)
 
 
 def is_narrow(weight: Ints, schedule: Schedule, max_count: int) -> bool:
@@ -75,9 +81,9 @@ def is_narrow(weight: Ints, schedule: Schedule, max_count: int) -> bool:
     return schedule.narrows and weight.dtype == np.int8 and max_count == 1 and bool(fits)
 
 
-def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1) -> Ints:
-    group = group_of(weight, schedule, max_count)
-    if in_words(weight, schedule):
+def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1, group: int = 1) -> Ints:
+    """Rows by sending neuron. group: rows that are interleaved."""
+    if in_words(weight.dtype, schedule):
         return byte_rows.pack(weight.T)
     if group > 1:
         return linear.interleave_rows(weight.T, group).astype(TYPES[group])
@@ -95,9 +101,3 @@ def scattered(r: IntegerConv) -> Ints:
         inside = (to >= 0) & (to < n)
         out[:, inside, q] = r.kernels[:, taps - 1 - q, to[inside]]
     return out
-
-
-def reset_of(layer: IntegerLayer) -> int | NDArray[np.int32]:
-    """The reset of all neurons, where they share one."""
-    first = int(layer.v_reset[0])
-    return first if (layer.v_reset == first).all() else layer.v_reset

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.model import INPUT, Network, Population, Projection
-from delrec_compile.network.state import READOUT, layer_prefix
+from delrec_compile.network.model import INPUT, Network
 from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.feed import Dense, Feed
 
@@ -62,39 +62,23 @@ class Node:
         return tuple(edge for edge in self.edges if edge.line is not None)
 
 
-def nodes_of(network: Network) -> tuple[Node, ...]:
-    """The populations of a float32 network."""
+def nodes_of(network: Network | IntegerNetwork) -> tuple[Node, ...]:
+    """The populations of a network."""
     return tuple(_node(network, p) for p in network.populations)
 
 
-def _node(network: Network, p: Population) -> Node:
+def _node(network: Network | IntegerNetwork, p: Any) -> Node:
     edges = tuple(_edge(network, p, each) for each in p.projections)
     return Node(p.name, p.size, p.states, edges, p, p.fires)
 
 
-def _edge(network: Network, p: Population, each: Projection) -> Edge:
+def _edge(network: Network | IntegerNetwork, p: Any, each: Any) -> Edge:
     s = each.synapses
-    if isinstance(s, Feed):
-        return Edge(each.source, each.prefix, s.sources, s, in_rows=isinstance(s, Dense))
-    first = int(network.closes_cycle(p, each))
-    return Edge(each.source, each.prefix, s.sources, s, s.line, first)
-
-
-def integer_nodes(network: IntegerNetwork) -> tuple[Node, ...]:
-    """The layers and the readout of an integer network."""
-    out, source = [], INPUT
-    for i, layer in enumerate(network.layers):
-        name = layer_prefix(i)[:-1]
-        edges = [Edge(source, "", layer.inputs, layer, in_rows=layer.maps is None)]
-        r = layer.recurrence
-        if r is not None:
-            edges.append(Edge(name, "", r.size, r, r.line, 1))
-        out.append(Node(name, layer.size, layer.states, tuple(edges), layer))
-        source = name
-    into = Edge(source, "", network.readout.inputs, network.readout, in_rows=True)
-    readout = network.readout
-    out.append(Node(READOUT[:-1], readout.size, readout.states, (into,), readout, fires=False))
-    return tuple(out)
+    line = None if isinstance(s, Feed) else s.line
+    if line is None:
+        in_rows = isinstance(s, Dense | IntegerDense)
+        return Edge(each.source, each.prefix, s.sources, s, in_rows=in_rows)
+    return Edge(each.source, each.prefix, s.sources, s, line, int(network.closes_cycle(p, each)))
 
 
 def is_layered(nodes: tuple[Node, ...]) -> bool:

@@ -149,11 +149,10 @@ def digest(rooms: Iterable[str]) -> str:
 def workload(network: AnyNetwork) -> dict[str, Any]:
     """The network without its numbers: populations, projections, shapes, types, depths of delays."""
     # rows can be whole numbers where a part has a grid
+    parts = [_shape(p) for p in network.populations]
     if isinstance(network, IntegerNetwork):
-        parts = [_shape(part) for part in (*network.layers, network.readout)]
         exact = [True] * len(parts)
     else:
-        parts = [_shape(p) for p in network.populations]
         exact = [grid is not None for grid in grids(network)]
     real = {} if network.input_bits is None else {"input_bits": network.input_bits}
     return {"parts": parts, "exact": exact, "max_input": int(network.max_input), **real}

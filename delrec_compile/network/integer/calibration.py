@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from delrec_compile.aliases import F64, Ints
+from delrec_compile.aliases import F64
 from delrec_compile.data.events import Events
-from delrec_compile.network.integer.layers import IntegerLayer, IntegerReadout
+from delrec_compile.network.base import State, own_state
+from delrec_compile.network.integer.linear import IntegerDense, IntegerLinear, IntegerSynaptic
 from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.rounding import InputStatistics
-from delrec_compile.network.integer.synapses import IntegerDense, IntegerSynaptic
+from delrec_compile.network.integer.synapses import IntegerSynapses
+from delrec_compile.network.model import INPUT
+from delrec_compile.ops.feed import Convolution
 from delrec_compile.ops.maps import Maps
 
 NEAR = 0.02  # of the way from v_reset to the threshold: that counts as near to firing
@@ -21,61 +26,83 @@ MAX_SAMPLES = 512
 BATCH = 64
 
 
-def collect_statistics(running: IntegerNetwork, samples: Events) -> list[list[InputStatistics]]:
-    """Statistics of the inputs of the blocks of each layer and of the readout, on MAX_SAMPLES at most.
+def collect_statistics(
+    running: IntegerNetwork, samples: Events
+) -> dict[str, list[InputStatistics]]:
+    """Statistics of the inputs of the blocks of each population, on MAX_SAMPLES at most.
 
     running: the uncalibrated int16 form, whose spikes are nearly the float ones.
     """
     used = min(len(samples), MAX_SAMPLES)
     counts = samples.counts[np.arange(used) * len(samples) // used]
-    sums = [_PartSums(part) for _, part, _ in running.parts()]
+    sums = {p.name: _PartSums(p) for p in running.populations}
+    names = [p.name for p in running.spiking]
     for start in range(0, used, BATCH):
         batch = counts[start : start + BATCH]
         state = running.reset(len(batch))
         for x in batch.transpose(1, 0, 2):
-            taken: list[Any] = [running.counts(x)]
-            _, after = running.step(x, state, [taken.append] * len(running.layers))
-            for i, (inputs, total) in enumerate(zip(taken, sums, strict=True)):
-                total.add(inputs, state.get(f"l{i}_v"), state.get(f"l{i}_hist"))
+            taken: list[Any] = []
+            _, after = running.step(x, state, [taken.append] * len(names))
+            now = {INPUT: running.counts(x), **dict(zip(names, taken, strict=True))}
+            for p in running.populations:
+                own = own_state(p.prefix, p.states, state)
+                sums[p.name].add(running.lines(p, now, state), own)
             state = after
-    return [total.statistics() for total in sums]
+    return {name: total.statistics() for name, total in sums.items()}
 
 
 class _PartSums:
-    """Running sums over the steps of one layer, or of the readout: rows first, then convolutions."""
+    """Running sums over the steps of one population: rows first, then convolutions."""
 
-    def __init__(self, part: IntegerLayer | IntegerReadout) -> None:
-        self.layer = part if isinstance(part, IntegerLayer) else None
-        r = part.recurrence if isinstance(part, IntegerLayer) else None
-        self.dense = r if isinstance(r, IntegerDense) else None
-        self.synaptic = r if isinstance(r, IntegerSynaptic) else None
-        self.maps = part.maps if isinstance(part, IntegerLayer) else None
-        n = part.inputs if self.maps is None else 0
-        n += self.dense.sources if self.dense else 0
-        self.rows = _Sums(n, part.size) if n else None
-        self.own = _OwnSums(self.synaptic.sources, part.size) if self.synaptic else None
-        self.patches = _PatchSums(self.maps) if self.maps else None
+    def __init__(self, p: IntegerPopulation) -> None:
+        self.p = p
+        self.shared = [k for k, s in self._synapses if isinstance(s, IntegerDense)]
+        self.own = [
+            (k, s, _OwnSums(s.sources, p.size))
+            for k, s in self._synapses
+            if isinstance(s, IntegerSynaptic)
+        ]
+        self.patches = [
+            (k, _PatchSums(s.form.maps))
+            for k, s in self._synapses
+            if isinstance(s, IntegerLinear) and isinstance(s.form, Convolution)
+        ]
+        n = sum(s.weights.size // p.size for k, s in self._synapses if k in self.shared)
+        self.rows = _Sums(n, p.size) if n else None
 
-    def add(self, inputs: F64, v: Ints | None, hist: Ints | None) -> None:
-        weights = np.ones((len(inputs), 1))
-        if self.layer is not None and v is not None:
-            width = NEAR * (self.layer.threshold - self.layer.v_reset.astype(np.int64))
-            off = (self.layer.membrane(inputs, v, hist) - self.layer.threshold) / width
+    @property
+    def _synapses(self) -> list[tuple[int, IntegerSynapses]]:
+        return [(k, each.synapses) for k, each in enumerate(self.p.projections)]
+
+    def add(self, lines: list[Any], state: State) -> None:
+        weights = np.ones((len(lines[0]), 1))
+        if self.p.fires:
+            neuron = self.p.model
+            current = self.p.current(lines) + self.p.bias
+            off = neuron.step(current, state)[2] / (NEAR * neuron.span)
             weights = np.exp(-0.5 * off**2) + FLOOR
-        shared = [] if self.maps else [inputs]
-        if self.dense is not None and hist is not None:
-            shared.append(self.dense.arriving(hist))
         if self.rows is not None:
-            self.rows.add(np.concatenate(shared, axis=1), weights)
-        if self.synaptic is not None and self.own is not None and hist is not None:
-            self.own.add(hist[:, 0], self.synaptic.arriving(hist), weights)
-        if self.patches is not None:
-            self.patches.add(inputs, weights)
+            arriving = [
+                s.arriving(lines[k]) for k, s in self._synapses if isinstance(s, IntegerDense)
+            ]
+            self.rows.add(np.concatenate(arriving, axis=1), weights)
+        for k, s, own in self.own:
+            own.add(lines[k][:, 0], s.arriving(lines[k]), weights)
+        for k, patches in self.patches:
+            patches.add(np.asarray(lines[k][:, 0], np.float64), weights)
 
     def statistics(self) -> list[InputStatistics]:
-        rows = [part.statistics() for part in (self.rows, self.own) if part is not None]
-        out = [_side_by_side(rows)] if rows else []
-        return out if self.patches is None else [*out, self.patches.statistics()]
+        """Of the columns of the rows in the order of the projections, then of each convolution."""
+        rows, at = None if self.rows is None else self.rows.statistics(), 0
+        parts = []
+        for k, s in self._synapses:
+            n = s.weights.size // self.p.size
+            if rows is not None and k in self.shared:
+                parts.append((rows, slice(at, at + n)))
+                at += n
+        own = [(sums.statistics(), k) for k, _, sums in self.own]
+        out = [_side_by_side(parts, own, self.shared)] if parts or own else []
+        return [*out, *(patches.statistics() for _, patches in self.patches)]
 
 
 class _Sums:
@@ -97,21 +124,22 @@ class _Sums:
 
 
 class _OwnSums:
-    """Spikes that arrive at each synapse at a time of its own: their variances alone are used."""
+    """Values that arrive at each synapse at a time of its own: their variances alone are used."""
 
     def __init__(self, sources: int, rows: int) -> None:
-        self.spikes, self.steps = np.zeros(sources), 0
+        self.values, self.squares, self.steps = np.zeros(sources), np.zeros(sources), 0
         self.near, self.weight = np.zeros((rows, sources)), np.zeros((rows, 1))
 
-    def add(self, spikes: Ints, arriving: F64, weights: F64) -> None:
-        self.spikes += spikes.sum(axis=0)
-        self.steps += len(spikes)
+    def add(self, newest: NDArray[Any], arriving: F64, weights: F64) -> None:
+        self.values += newest.sum(axis=0)
+        self.squares += (newest.astype(np.float64) ** 2).sum(axis=0)
+        self.steps += len(newest)
         self.near += np.einsum("bi,bij->ij", weights, arriving)
         self.weight += weights.sum(axis=0)[:, None]
 
     def statistics(self) -> InputStatistics:
-        rate = self.spikes / self.steps
-        return InputStatistics(np.diag(rate * (1 - rate))[None], self.near / self.weight)
+        variance = self.squares / self.steps - (self.values / self.steps) ** 2
+        return InputStatistics(np.diag(variance)[None], self.near / self.weight)
 
 
 class _PatchSums:
@@ -150,11 +178,26 @@ def patches_of(maps: Maps, x: F64) -> F64:
     return by_group.transpose(0, 1, 3, 2, 4, 5).reshape(len(x), maps.groups, high * wide, -1)
 
 
-def _side_by_side(parts: list[InputStatistics]) -> InputStatistics:
-    """Of inputs one after another, with no covariance between the parts."""
-    n = sum(p.covariance.shape[1] for p in parts)
-    covariance, at = np.zeros((1, n, n)), 0
-    for part in parts:
-        to = at + part.covariance.shape[1]
-        covariance[:, at:to, at:to], at = part.covariance, to
-    return InputStatistics(covariance, np.concatenate([p.near for p in parts], axis=1))
+def _side_by_side(
+    shared: list[tuple[InputStatistics, slice]],
+    own: list[tuple[InputStatistics, int]],
+    places: list[int],
+) -> InputStatistics:
+    """Of columns in the order of their projections; with no covariance between shared and own ones.
+
+    shared: columns of the statistics of all of them; places: their projections. own: each with its own.
+    """
+    parts = sorted(
+        [*((k, p, columns) for k, (p, columns) in zip(places, shared, strict=True))]
+        + [(k, p, slice(0, p.near.shape[1])) for p, k in own],
+        key=lambda part: part[0],
+    )
+    at = np.cumsum([0, *(c.stop - c.start for _, _, c in parts)])
+    covariance = np.zeros((1, at[-1], at[-1]))
+    for i, (_, p, columns) in enumerate(parts):
+        for j, (_, other, across) in enumerate(parts):
+            if p is other:
+                covariance[:, at[i] : at[i + 1], at[j] : at[j + 1]] = p.covariance[
+                    :, columns, across
+                ]
+    return InputStatistics(covariance, np.concatenate([p.near[:, c] for _, p, c in parts], axis=1))

@@ -13,40 +13,55 @@ rounded to nearest. With samples, the mean and covariance of the inputs of each 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from delrec_compile.aliases import F64, I64, Ints, Numeric
+from delrec_compile.aliases import F64, I64, Numeric
 from delrec_compile.data.events import Events
 from delrec_compile.errors import DataError, UnsupportedError, UsageError
 from delrec_compile.network.integer.calibration import collect_statistics
-from delrec_compile.network.integer.layers import ONE, IntegerLayer, IntegerReadout
-from delrec_compile.network.integer.model import IntegerNetwork, weight_type
-from delrec_compile.network.integer.rounding import Block, InputStatistics, Rounding, joined
-from delrec_compile.network.integer.synapses import (
+from delrec_compile.network.integer.linear import (
     EXACT,
     RECEIVERS,
-    IntegerConv,
-    IntegerSynapses,
+    as_weights,
     by_receiver,
-    has_integer_form,
     in_units,
 )
+from delrec_compile.network.integer.model import IntegerNetwork, weight_type
+from delrec_compile.network.integer.population import (
+    IntegerPopulation,
+    IntegerProjection,
+    IntegerReadout,
+)
+from delrec_compile.network.integer.rounding import (
+    Block,
+    InputStatistics,
+    Rounded,
+    Rounding,
+    joined,
+)
+from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
 from delrec_compile.network.model import (
+    INPUT,
     ConvDelay,
+    Convolution,
+    Dense,
     DenseDelay,
-    Layer,
     Network,
+    Population,
+    Projection,
     Readout,
     Synapses,
     SynapticDelay,
 )
-from delrec_compile.ops.constants import Number
+from delrec_compile.ops.integer_neuron import share, steps_of
+from delrec_compile.ops.registry import INTEGER_NEURONS
 from delrec_compile.system.renamed import renamed_arguments
 
-BY_SYNAPSE = (DenseDelay, SynapticDelay)  # a weight for each pair of neurons
+IN_ROWS = (Dense, DenseDelay, SynapticDelay)  # a weight for each pair of neurons
+IN_WEIGHT_UNITS = (*IN_ROWS, Convolution)
 
 
 def check_calibration(numeric: Numeric, calibrate: object) -> None:
@@ -83,17 +98,18 @@ def convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for a part that has no integer form."""
     if network.real_input is not None:
         raise UnsupportedError(_no_integer_form("the network", "real-valued input", numeric))
-    for i, layer in enumerate(network.layers):
-        r, part = layer.recurrence, ""
-        if r is not None and not has_integer_form(r):
-            part = f"{r.name} recurrence"
-        else:
-            part = layer.neuron.float_only
+    for p in network.populations:
+        part = ""
+        kinds = [each.synapses.kind for each in p.projections]
+        wrong = [kind for kind in kinds if kind not in (*RECEIVERS, ConvDelay.kind)]
+        if wrong:
+            part = f"'{wrong[0]}' projection"
+        elif isinstance(p.neuron, Readout):
+            part = "" if p.neuron.has_integer_form else f"'{p.neuron.kind}' readout"
+        elif p.neuron.kind not in INTEGER_NEURONS:
+            part = f"'{p.neuron.kind}' neuron model"
         if part:
-            raise UnsupportedError(_no_integer_form(f"layer {i}", part, numeric))
-    if not network.readout.has_integer_form:
-        part = f"'{network.readout.kind}' readout"
-        raise UnsupportedError(_no_integer_form("the network", part, numeric))
+            raise UnsupportedError(_no_integer_form(f"population '{p.name}'", part, numeric))
 
 
 def _no_integer_form(owner: str, part: str, numeric: str) -> str:
@@ -101,97 +117,85 @@ def _no_integer_form(owner: str, part: str, numeric: str) -> str:
 
 
 def _quantise_parts(
-    network: Network, numeric: Numeric, statistics: list[list[InputStatistics]] | None
+    network: Network,
+    numeric: Numeric,
+    statistics: Mapping[str, Sequence[InputStatistics]] | None,
 ) -> IntegerNetwork:
-    notes = {**network.notes, "calibrated": statistics is not None}
-    of_parts: list[Any] = statistics or [None] * (len(network.layers) + 1)
-    layers = tuple(
-        _layer(layer, numeric, network.largest_units if i == 0 else 1, of_parts[i])
-        for i, layer in enumerate(network.layers)
-    )
-    return IntegerNetwork(
-        layers,
-        _readout(network.readout, numeric, of_parts[-1]),
+    known = statistics or {}
+    return IntegerNetwork.of(
+        [_population(network, p, numeric, known.get(p.name)) for p in network.populations],
         numeric=numeric,
         dt_ms=network.dt_ms,
         max_input=network.max_input,
         labels=network.labels,
         name=network.name,
-        notes=notes,
+        notes={**network.notes, "calibrated": statistics is not None},
     )
 
 
-def _layer(
-    layer: Layer,
+def _population(
+    network: Network,
+    p: Population,
     numeric: Numeric,
-    max_input: int,
     statistics: Sequence[InputStatistics] | None,
-) -> IntegerLayer:
-    lif, r = layer.lif, layer.recurrence
-    beta, biases = _q15(lif.beta), layer.biases.astype(np.float64)
-    other, shares = np.abs(biases), [np.arange(layer.size)]
-    if layer.maps is not None:
-        shares.append(_channels(layer.size, layer.maps.kernel[0]))
-    if r is not None and not isinstance(r, BY_SYNAPSE):
-        other = other + r.largest_current()
-        if r.kind in RECEIVERS:
-            shares.append(_channels(layer.size, len(by_receiver(r.kind, *r.weights.values()))))
-    ends = np.maximum(np.abs(lif.threshold), np.abs(lif.v_reset)) / lif.gain
-    blocks = _blocks(layer, max_input)
-    rounding = Rounding(blocks, joined(shares), np.maximum(other, ends), int(np.max(beta)))
-    rounded = rounding.round(numeric, statistics)
-    scale, fraction, units = rounded.scale, rounded.fraction, rounded.units
-    unit = np.ldexp(scale, -fraction)
-    worth = unit * lif.gain  # of a membrane unit: the gain is in the scale
-    level = np.ceil(lif.threshold / worth)
-    if lif.fires == "above":
-        level = np.floor(lif.threshold / worth) + 1
-    drop = None if lif.reset == "hard" else np.rint(lif.threshold / worth).astype(np.int32)
-    feed = units[-1].reshape(layer.weight.shape) if layer.maps else units[0][:, : layer.inputs]
-    return IntegerLayer(
-        weight=feed,
-        bias=np.rint((biases + rounded.drift) / unit).astype(np.int32),
-        threshold=level.astype(np.int32),
-        v_reset=np.minimum(np.rint(lif.v_reset / worth), level - 1).astype(np.int32),
-        beta=beta,
-        fraction=fraction,
-        scale=scale,
-        recurrence=_recurrence(r, units[0], unit, fraction, numeric),
-        reset=lif.reset,
-        drop=drop,
-        maps=layer.maps,
+) -> IntegerPopulation:
+    def largest(each: Projection) -> int:
+        return network.largest_units if each.source == INPUT else 1
+
+    biases = p.neuron.bias if isinstance(p.neuron, Readout) else p.biases
+    other, shares = np.abs(biases.astype(np.float64)), [np.arange(p.size)]
+    for each in p.projections:
+        s = each.synapses
+        if not isinstance(s, IN_WEIGHT_UNITS):
+            other = other + s.largest_current(largest(each))
+        if s.kind in RECEIVERS:
+            shares.append(_channels(p.size, len(by_receiver(s.kind, *s.weights.values()))))
+    blocks = _blocks(p, largest)
+    if isinstance(p.neuron, Readout):
+        lasting = steps_of(share(p.neuron.beta))
+    else:
+        form = INTEGER_NEURONS[p.neuron.kind]
+        other, lasting = np.maximum(other, form.ends(p.neuron)), form.lasting(p.neuron)
+    rounded = Rounding(blocks, joined(shares), other, lasting).round(numeric, statistics)
+    unit, drift = np.ldexp(rounded.scale, -rounded.fraction), rounded.drift
+    neuron: Any
+    if isinstance(p.neuron, Readout):
+        r = p.neuron
+        neuron = IntegerReadout(share(r.beta), decision=r.decision, kind=r.kind)
+        drift = np.zeros_like(drift) if r.bias_on_output else drift  # it arises at each step
+    else:
+        neuron = form.of(p.neuron, unit)
+    return IntegerPopulation(
+        p.name,
+        neuron,
+        _projections(p, rounded, unit, numeric),
+        np.rint((biases + drift) / unit).astype(np.int32),
+        rounded.fraction,
+        rounded.scale,
     )
 
 
-def _readout(
-    readout: Readout, numeric: Numeric, statistics: Sequence[InputStatistics] | None
-) -> IntegerReadout:
-    n, beta = readout.size, _q15(readout.beta)
-    other, ones = np.abs(readout.bias.astype(np.float64)), np.ones(readout.inputs, np.int64)
-    block = Block(readout.weight.astype(np.float64), ones, np.arange(n))
-    rounded = Rounding([block], np.arange(n), other, beta).round(numeric, statistics)
-    scale, fraction, drift = rounded.scale, rounded.fraction, rounded.drift
-    if readout.bias_on_output:
-        drift = np.zeros_like(drift)  # it arises at each step
-    bias = np.rint((readout.bias + drift) / np.ldexp(scale, -fraction)).astype(np.int32)
-    kinds = {"decision": readout.decision, "kind": readout.kind}
-    return IntegerReadout(rounded.units[0], bias, beta, fraction, scale, **kinds)
+def _blocks(p: Population, largest: Callable[[Projection], int]) -> list[Block]:
+    """The weights in units of the scale: rows of the neurons first, then kernels."""
+    rows: list[F64] = []
+    counts, kernels = [], []
+    for each in p.projections:
+        s = each.synapses
+        if not isinstance(s, IN_WEIGHT_UNITS):
+            continue
+        (values,) = s.weights.values()
+        own = by_receiver(s.kind, values.astype(np.float64))
+        most = np.full(own.shape[1], largest(each))
+        if isinstance(s, Convolution):
+            kernels.append(Block(own, most, _channels(p.size, len(own))))
+        else:
+            rows.append(own)
+            counts.append(most)
+    return [*_together(rows, counts, p.size), *kernels]
 
 
-def _blocks(layer: Layer, max_input: int) -> list[Block]:
-    """The weights that share the scales: rows of the neurons first, then kernels."""
-    r, own = layer.recurrence, np.arange(layer.size)
-    rows: list[F64] = [] if layer.maps else [layer.weight.astype(np.float64)]
-    counts = [np.full(part.shape[1], max_input) for part in rows]
-    if isinstance(r, BY_SYNAPSE):
-        rows.append(by_receiver(r.kind, r.weight.astype(np.float64)))
-        counts.append(np.ones(rows[-1].shape[1], np.int64))
-    out = [Block(np.hstack(rows), np.concatenate(counts), own)] if rows else []
-    if layer.maps is not None:
-        kernel = layer.weight.astype(np.float64).reshape(len(layer.weight), -1)
-        most = np.full(kernel.shape[1], max_input)
-        out.append(Block(kernel, most, _channels(layer.size, len(kernel))))
-    return out
+def _together(rows: list[F64], counts: list[Any], size: int) -> list[Block]:
+    return [Block(np.hstack(rows), np.concatenate(counts), np.arange(size))] if rows else []
 
 
 def _channels(size: int, channels: int) -> I64:
@@ -199,27 +203,42 @@ def _channels(size: int, channels: int) -> I64:
     return np.repeat(np.arange(channels), size // channels)
 
 
-def _recurrence(
-    r: Synapses | None, units: Ints, unit: F64, fraction: int, numeric: Numeric
-) -> IntegerSynapses | None:
-    """units: of the rows, those of synapses last. unit: worth of a membrane unit of each neuron."""
-    if r is None:
-        return None
-    if isinstance(r, BY_SYNAPSE):
-        heads = units[:, -r.weight.size // r.size :].reshape(r.size, -1, r.weight.shape[-1])
-        return in_units(r, heads.transpose(1, 0, 2).reshape(r.weight.shape), fraction)
-    # a kernel is small beside the weights, its taps large: in int16 mode they have 32 bits
+def _projections(
+    p: Population, rounded: Rounded, unit: F64, numeric: Numeric
+) -> tuple[IntegerProjection, ...]:
+    """unit: worth of a membrane unit of each neuron."""
+    units, at, out = list(rounded.units), 0, []
+    rows = units.pop(0) if any(isinstance(e.synapses, IN_ROWS) for e in p.projections) else None
+    for each in p.projections:
+        s = each.synapses
+        synapses: IntegerSynapses
+        if isinstance(s, Convolution):
+            synapses = in_units(s, units.pop(0).reshape(s.kernel.shape), rounded.fraction)
+        elif isinstance(s, IN_ROWS):
+            assert rows is not None
+            to = at + s.weight.size // s.size
+            weight = as_weights(s.kind, rows[:, at:to], s.weight.shape)
+            synapses, at = in_units(s, weight, rounded.fraction), to
+        else:
+            assert isinstance(s, Synapses)
+            synapses = _kernel(s, unit, numeric)
+        out.append(IntegerProjection(each.source, synapses, each.prefix))
+    return tuple(out)
+
+
+def _kernel(s: Synapses, unit: F64, numeric: Numeric) -> IntegerSynapses:
+    """A kernel is small beside the weights, its taps large: in int16 mode they have 32 bits."""
     kind = np.int16 if numeric is Numeric.INT8 else np.int32
-    if isinstance(r, ConvDelay):
+    if isinstance(s, ConvDelay):
         top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else (1 << 31) - 1
-        taps, shift = _shifted(r.kernel.astype(np.float64)[..., None] / unit, top)
-        return IntegerConv(taps.astype(kind), r.delay, shift)
-    ((_, kernel),) = r.weights.items()
-    first = np.moveaxis(kernel.astype(np.float64), RECEIVERS[r.kind], -1)
-    of_channels = unit.reshape(first.shape[-1], -1)[:, 0]
+        taps, shift = _shifted(s.kernel.astype(np.float64)[..., None] / unit, top)
+        return IntegerConv(taps.astype(kind), s.delay, shift)
+    (kernel,) = s.weights.values()
+    first = by_receiver(s.kind, kernel.astype(np.float64))
+    of_channels = unit.reshape(len(first), -1)[:, :1]
     top = Numeric.INT16.max_weight if numeric is Numeric.INT8 else EXACT - 1
     taps, shift = _shifted(first / of_channels, top)
-    return in_units(r, np.moveaxis(taps, -1, RECEIVERS[r.kind]).astype(kind), shift)
+    return in_units(s, as_weights(s.kind, taps, kernel.shape).astype(kind), shift)
 
 
 def _shifted(taps: F64, top: int) -> tuple[F64, int]:
@@ -227,9 +246,3 @@ def _shifted(taps: F64, top: int) -> tuple[F64, int]:
     excess = np.abs(taps).max() / top
     shift = max(0, math.ceil(math.log2(excess))) if excess > 0 else 0
     return np.rint(np.ldexp(taps, -shift)), shift
-
-
-def _q15(beta: Number) -> Any:
-    """In 2^-15: a number, or an array of int32."""
-    rounded = np.rint(np.asarray(beta, np.float64) * ONE).astype(np.int32)
-    return rounded if rounded.ndim else int(rounded)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.aliases import F64, I64, Ints, Numeric
-from delrec_compile.network.integer.layers import LIMIT, MAX_FRACTION, ONE
+from delrec_compile.network.integer.population import MAX_FRACTION
+from delrec_compile.ops.integer_leak import LIMIT
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
-LASTING = 64  # steps of the worst input that a membrane takes before its clamp, whatever beta
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
 
@@ -65,13 +65,14 @@ class Rounding:
     """The weights of the N neurons of a layer, and the bounds of a neuron's sums.
 
     shares: (N,) labels; neurons of one label share a scale. other: (N,), the size of all else that a
-    step adds, at least that of the threshold.
+    step adds, at least that of the threshold. lasting: largest state of a neuron, as a multiple of what
+    one step can add.
     """
 
     blocks: Sequence[Block]
     shares: I64
     other: F64
-    beta: int
+    lasting: float
 
     def round(
         self, numeric: Numeric, statistics: Sequence[InputStatistics | None] | None
@@ -97,11 +98,6 @@ class Rounding:
             drift,
             self._fraction(units, scale[self.shares], drift),
         )
-
-    @property
-    def lasting(self) -> float:
-        """Largest membrane, as a multiple of what one step can add; LASTING at most."""
-        return min(ONE / max(ONE - self.beta, 1), LASTING)
 
     @property
     def _classes(self) -> int:

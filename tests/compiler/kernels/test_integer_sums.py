@@ -34,7 +34,7 @@ def test_the_schedule_and_the_type_decide(
     rows: str, dtype: Any, strategy: type[IntegerSums]
 ) -> None:
     e = Emitter(Schedule(1, 4, "branch", bytes=rows), "c")
-    assert type(sums_for(e, np.zeros((2, 2), dtype))) is strategy
+    assert type(sums_for(e, np.dtype(dtype))) is strategy
     assert strategy.fuses_neurons == (strategy is RegisterSums)
 
 

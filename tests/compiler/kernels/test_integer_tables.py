@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cases
 import numpy as np
 
 from delrec_compile.compiler.kernels.integer_tables import (
     group_of,
     is_narrow,
-    reset_of,
     rows_of,
     scattered,
     tables_of,
@@ -29,10 +26,9 @@ def test_rows_are_by_input() -> None:
 
 
 def test_rows_of_inputs_that_count_are_interleaved() -> None:
-    weight = np.ones((16, 6), np.int8)
-    assert group_of(weight, VNNI, 31) == 4
-    assert group_of(weight, VNNI, 1) == 1
-    assert rows_of(weight, VNNI, 31).shape == (2, 16, 4)
+    assert rows_of(np.ones((16, 6), np.int8), VNNI, 31, 4).shape == (2, 16, 4)
+    assert group_of(quantise(cases.network("mixed"), "int8"), VNNI) == 4
+    assert group_of(quantise(cases.network("frontend"), "int8"), VNNI) == 1
 
 
 def test_narrow_rows_fit_16_bits_and_count_1() -> None:
@@ -52,9 +48,9 @@ def test_a_scattered_kernel_is_the_kernel_by_sender() -> None:
 
 
 def test_one_reset_for_all_needs_no_table() -> None:
-    network = quantise(cases.network("mixed"), "int8")
-    assert reset_of(network.layers[0]) == 0
-    assert "l0_reset" not in tables_of(network, PLAIN)
-    first = network.layers[0]
-    own = replace(first, v_reset=-np.arange(first.size, dtype=np.int32))
-    assert "l0_reset" in tables_of(replace(network, layers=(own, *network.layers[1:])), PLAIN)
+    names = tables_of(quantise(cases.network("mixed"), "int8"), PLAIN)
+    assert "l0_v_reset" not in names
+    assert "l0_v_reset" in tables_of(quantise(cases.network("own_lif"), "int8"), PLAIN)
+    soft = tables_of(quantise(cases.network("own_soft"), "int8"), PLAIN)
+    assert "l0_drop" in soft
+    assert "l0_v_reset" not in soft

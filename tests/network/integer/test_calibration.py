@@ -20,7 +20,7 @@ def samples(inputs: int) -> Events:
 def test_the_covariance_of_the_first_layer_is_that_of_the_data() -> None:
     network = quantise(cases.network("feed_forward"), "int16")
     events = samples(network.inputs)
-    (first,) = collect_statistics(network, events)[0]
+    (first,) = collect_statistics(network, events)["l0"]
     x = np.minimum(events.counts, network.max_input).reshape(-1, network.inputs).astype(float)
     np.testing.assert_allclose(first.covariance[0], np.cov(x.T, bias=True), atol=1e-9)
     assert first.near.shape == (network.layers[0].size, network.inputs)
@@ -29,7 +29,7 @@ def test_the_covariance_of_the_first_layer_is_that_of_the_data() -> None:
 def test_a_dense_recurrence_adds_its_arriving_spikes() -> None:
     network = quantise(cases.network("mixed"), "int16")
     known = collect_statistics(network, samples(network.inputs))
-    (dense,), (conv,), (readout,) = known
+    (dense,), (conv,), (readout,) = known.values()
     assert dense.covariance.shape == (1, 14 + 16, 14 + 16)
     assert conv.near.shape == (32, 16)
     assert readout.near.shape == (5, 32)
@@ -37,13 +37,13 @@ def test_a_dense_recurrence_adds_its_arriving_spikes() -> None:
 
 def test_a_convolution_sees_patches_and_synapses_their_own_arrivals() -> None:
     network = quantise(cases.network("frontend_2d"), "int16")
-    (first,), (second,), (third,), _ = collect_statistics(network, samples(network.inputs))
+    (first,), (second,), (third,), _ = collect_statistics(network, samples(network.inputs)).values()
     assert first.covariance.shape == (2, 9, 9)
     assert first.near.shape == (4, 9)
     assert second.covariance.shape == (1, 36, 36)
     assert third.near.shape == (10, network.layers[1].size + 10)
     own = quantise(cases.network("synaptic"), "int16")
-    (first,), *_ = collect_statistics(own, samples(own.inputs))
+    (first,) = collect_statistics(own, samples(own.inputs))["l0"]
     assert first.near.shape == (7, 14 + 7)
     assert not first.covariance[0, :14, 14:].any()
 

@@ -9,37 +9,31 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
+from fixtures import scalar_neurons
+from fixtures.scalar_neurons import clamp, i32, leak
 from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from delrec_compile.aliases import INTEGER_MODES
+from delrec_compile.aliases import INTEGER_MODES, Numeric
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import DataError, NetworkError, UnsupportedError
 from delrec_compile.network import checkpoint
-from delrec_compile.network.integer.layers import LIMIT, ONE, leak
+from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
-from delrec_compile.network.integer.synapses import IntegerConv, IntegerDense, IntegerLinear
-from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.network.integer.synapses import IntegerConv
+from delrec_compile.network.model import INPUT, ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops import integer_leak
+from delrec_compile.ops.arrivals import History
+from delrec_compile.ops.integer_leak import LIMIT, ONE
+from delrec_compile.ops.integer_neuron import Arrays
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.maps import Maps
 
 Array = NDArray[Any]
-LOW, HIGH = -(2**31), 2**31 - 1
-
-
-def i32(value: int) -> int:
-    """What C would compute, and not more than it can."""
-    assert LOW <= value <= HIGH
-    return value
-
-
-def scalar_leak(v: int, beta: int) -> int:
-    """In 32 bits only: two products whose factors are short."""
-    return i32(i32((v >> 15) * beta) + (i32(i32((v & 32767) * beta) + 16384) >> 15))
 
 
 def reached(maps: Maps, kernel: Array, j: int) -> Iterator[tuple[int, int]]:
@@ -57,18 +51,18 @@ def reached(maps: Maps, kernel: Array, j: int) -> Iterator[tuple[int, int]]:
             yield (o * high + y) * wide + x, int(kernel[o, c % channels, a, b])
 
 
-def arrivals_of(r: Any, j: int) -> Iterator[tuple[int, int]]:
+def delays_of(r: Any, j: int) -> Iterator[tuple[int, int]]:
     """Which part of the weights a spike of j meets, and after which delay."""
-    if isinstance(r, IntegerLinear) and r.kind == "synaptic_delay":
-        yield from enumerate(r.form.delay[:, j].tolist())  # type: ignore[attr-defined]
-    elif isinstance(r, IntegerLinear) and not isinstance(r, IntegerDense):
-        yield from enumerate(r.form.lags)  # type: ignore[attr-defined]
+    if r.kind == "synaptic_delay":
+        yield from enumerate(r.form.delay[:, j].tolist())
+    elif isinstance(r.line, History):
+        yield from enumerate(r.form.lags)
     else:
         yield from enumerate(r.line.delay[:, j].tolist())
 
 
 def met(r: Any, head: int, j: int) -> Iterator[tuple[int, int]]:
-    """The neurons that an arriving spike of j reaches, each with its weight."""
+    """The neurons that a value of j reaches, each with its weight."""
     if isinstance(r, IntegerConv):
         for k in range(r.taps):
             i = j - k + r.taps // 2
@@ -79,7 +73,9 @@ def met(r: Any, head: int, j: int) -> Iterator[tuple[int, int]]:
     elif r.kind == "synaptic_delay":
         yield head, int(r.weights[head, j])
     else:
-        yield from reached(r.form.maps, np.asarray(r.form.kernels[head]), j)
+        kernels = getattr(r.form, "kernels", None) or [r.weights]
+        kernel = np.asarray(kernels[head])
+        yield from reached(r.form.maps, kernel if kernel.ndim == 4 else kernel[:, :, None], j)
 
 
 class Scalar:
@@ -90,118 +86,105 @@ class Scalar:
 
     def __init__(self, network: IntegerNetwork, order: np.random.Generator | None = None) -> None:
         self.network, self.order, self.t = network, order, 0
-        self.v = [[0] * layer.size for layer in network.layers]
-        self.out = [0] * network.outputs
-        self.due: list[dict[int, list[tuple[int, int]]]] = [{} for _ in network.layers]
-        self.fired: list[list[int]] = []
+        self.state = {p.name: [dict.fromkeys(p.states, 0)] * p.size for p in network.populations}
+        self.due: dict[Any, list[tuple[int, int, int]]] = {}
+        self.sent: dict[str, list[tuple[int, int]]] = {}
 
     def step(self, counts: list[int]) -> list[int]:
-        events = [(j, min(c, self.network.max_input)) for j, c in enumerate(counts) if c > 0]
-        self.fired = []
-        for n, layer in enumerate(self.network.layers):
-            arrivals = self.due[n].pop(self.t, [])
-            added = self._sums(layer, self._shuffled(events), self._shuffled(arrivals))
-            spikes = []
-            for i in range(layer.size):
-                old, threshold = self.v[n][i], int(layer.threshold[i])
-                kept = scalar_leak(old, int(np.broadcast_to(layer.beta, layer.size)[i]))
-                if layer.reset == "soft_later" and old >= threshold:
-                    kept = i32(kept - int(layer.drop[i]))
-                m = i32(kept + added[i])
-                fires = m >= threshold
-                if layer.reset == "hard":
-                    self.v[n][i] = max(int(layer.v_reset[i]) if fires else m, -LIMIT)
-                else:
-                    m -= int(layer.drop[i]) if fires and layer.reset == "soft" else 0
-                    self.v[n][i] = min(max(i32(m), -LIMIT), LIMIT - 1)
-                spikes += [i] * fires
-            for j in spikes if layer.recurrence is not None else []:
-                for head, delay in arrivals_of(layer.recurrence, j):
-                    self.due[n].setdefault(self.t + 1 + delay, []).append((head, j))
-            self.fired.append(spikes)
-            events = [(j, 1) for j in spikes]
+        most = self.network.max_input
+        self.sent = {INPUT: [(j, int(min(c, most))) for j, c in enumerate(counts) if c > 0]}
+        y: list[int] = []
+        for p in self.network.populations:
+            added = self._sums(p)
+            if not p.fires:
+                y += self._read_out(p, added)
+                continue
+            spikes, after = [], []
+            for i, old in enumerate(self.state[p.name]):
+                fires, new = scalar_neurons.step(p.model, i, added[i], old)
+                spikes += [(i, 1)] * fires
+                after.append(new)
+            self.state[p.name], self.sent[p.name] = after, spikes
+        for p, each in self.network.projections():
+            if each.synapses.line is not None and self.network.closes_cycle(p, each):
+                self._push(p, each, 1)
         self.t += 1
-        return self._read_out(self._sums(self.network.readout, self._shuffled(events), []))
+        return y
 
-    def _read_out(self, added: list[int]) -> list[int]:
+    def _push(self, p: Any, each: Any, first: int) -> None:
+        for j, count in self.sent[each.source]:
+            for head, delay in delays_of(each.synapses, j):
+                key = (p.name, each.source, each.prefix, self.t + first + delay)
+                self.due.setdefault(key, []).append((head, j, count))
+
+    def _read_out(self, p: Any, added: list[int]) -> list[int]:
         """What y is made of."""
-        out = self.network.readout
+        out = p.readout
         if out.kind == "linear":
             return added
-        after = [int(b) if out.kind == "count" else 0 for b in out.bias]
-        self.out = [
-            min(max(i32(scalar_leak(v, out.beta) + i32(a - b)), -LIMIT), LIMIT - 1)
-            for v, a, b in zip(self.out, added, after, strict=True)
+        after = [int(b) if out.kind == "count" else 0 for b in p.bias]
+        self.state[p.name] = [
+            {"v": clamp(leak(s["v"], out.beta) + i32(a - b))}
+            for s, a, b in zip(self.state[p.name], added, after, strict=True)
         ]
-        return [i32(v + b) for v, b in zip(self.out, after, strict=True)]
+        return [i32(s["v"] + b) for s, b in zip(self.state[p.name], after, strict=True)]
 
-    def _shuffled(self, events: list[Any]) -> list[Any]:
+    def _arriving(self, p: Any, each: Any) -> list[tuple[int, int, int]]:
+        if each.synapses.line is None:
+            events = [(0, j, count) for j, count in self.sent[each.source]]
+        else:
+            if not self.network.closes_cycle(p, each):
+                self._push(p, each, 0)
+            events = self.due.pop((p.name, each.source, each.prefix, self.t), [])
         return events if self.order is None else [events[i] for i in self._mixed(len(events))]
 
     def _mixed(self, n: int) -> Any:
         assert self.order is not None
         return self.order.permutation(n)
 
-    def _sums(self, part: Any, events: list[Any], arrivals: list[Any]) -> list[int]:
-        r, maps = (getattr(part, name, None) for name in ("recurrence", "maps"))
-        acc, back = [0] * part.size, [0] * part.size
-        for j, c in events:
-            for i, w in reached(maps, part.weight, j) if maps else enumerate(part.weight[:, j]):
-                acc[i] = i32(acc[i] + i32(int(w) * c))
-        for head, j in arrivals:
-            for i, w in met(r, head, j):
-                back[i] = i32(back[i] + w)
-        shift = 0 if r is None else r.shift
-        return [
-            i32(i32(i32(a << part.fraction) + int(b)) + i32(c << shift))
-            for a, b, c in zip(acc, part.bias, back, strict=True)
-        ]
+    def _sums(self, p: Any) -> list[int]:
+        total = [int(b) for b in p.bias]
+        for each in p.projections:
+            own = [0] * p.size
+            for head, j, count in self._arriving(p, each):
+                for i, w in met(each.synapses, head, j):
+                    own[i] = i32(own[i] + i32(w * count))
+            total = [
+                i32(a + i32(b << each.synapses.shift)) for a, b in zip(total, own, strict=True)
+            ]
+        return total
+
+
+class Narrow(Arrays):
+    """In int32 alone, where sums wrap around and products of the leak are split."""
+
+    def leak(self, v: Any, share: Any) -> Any:
+        b = np.asarray(share, np.int32)
+        return (v >> 15) * b + (((v & 32767) * b + 16384) >> 15)
 
 
 def narrow_step(network: IntegerNetwork, x: Array, state: dict[str, Array]) -> dict[str, Array]:
-    """The step in int32 alone, with products that wrap around where they overflow."""
+    """The state after a step in int32 alone."""
     new: dict[str, Array] = {}
-    s = np.minimum(x, network.max_input).astype(np.int32)
-
-    def kept(v: Array, beta: int | Array) -> Array:
-        b = np.asarray(beta, np.int32)
-        return np.asarray((v >> 15) * b + (((v & 32767) * b + 16384) >> 15))
-
-    for i, layer in enumerate(network.layers):
-        m = kept(state[f"l{i}_v"], layer.beta)
-        if layer.reset == "soft_later":
-            m = m - np.where(state[f"l{i}_v"] >= layer.threshold, layer.drop, np.int32(0))
-        m = m + layer.bias
-        m = m + (s @ layer.weight.T.astype(np.int32) << np.int32(layer.fraction))
-        r = layer.recurrence
-        if r is not None:
-            hist = state[f"l{i}_hist"]
-            g = hist[:, r.line.delay, np.arange(r.size)].astype(np.int32)
-            if isinstance(r, IntegerDense):
-                m = m + (g[:, 0] @ r.weights.T.astype(np.int32) << np.int32(layer.fraction))
-            else:
-                pad = r.taps // 2
-                wide = np.pad(g, ((0, 0), (0, 0), (pad, pad)))
-                for head, kernel in enumerate(r.kernels.astype(np.int32)):
-                    for k, row in enumerate(kernel):
-                        m = m + (row * wide[:, head, k : k + r.size] << np.int32(r.shift))
-        fires = m >= layer.threshold
-        s = fires.astype(np.int32)
-        if layer.reset == "hard":
-            new[f"l{i}_v"] = np.maximum(np.where(fires, layer.v_reset, m), np.int32(-LIMIT))
-        else:
-            less = m - layer.drop if layer.reset == "soft" else m
-            new[f"l{i}_v"] = np.clip(np.where(fires, less, m), -LIMIT, LIMIT - 1)
-        if r is not None:
-            new[f"l{i}_hist"] = np.concatenate([fires[:, None], hist[:, :-1]], axis=1)
-    out = network.readout
-    m = s @ out.weight.T.astype(np.int32) << np.int32(out.fraction)
-    if out.has_membrane:
-        m = m + kept(state["out_v"], out.beta)
-        m = m if out.kind == "count" else m + out.bias
-        assert m.dtype == np.int32
-        new["out_v"] = np.clip(m, -LIMIT, LIMIT - 1)
-    return new
+    now: dict[str, Array] = {INPUT: network.counts(x)}
+    a = Narrow()
+    for p in network.populations:
+        current = p.current(network.lines(p, now, state)).astype(np.int32)
+        own = {name: state[p.prefix + name] for name in p.states}
+        if not p.fires:
+            m = current if p.readout.form.bias_on_output else current + p.bias
+            m = m + a.leak(own["v"], p.readout.beta)
+            new[p.prefix + "v"] = np.clip(m, -LIMIT, LIMIT - 1)
+            continue
+        c = {k: np.asarray(v, np.int32) for k, v in p.model.constants.items()}
+        m, level, held = p.model.membrane(a, c, current + p.bias, own)
+        m, held = p.model.hold(a, c, m, own, held)
+        fires = m >= level
+        after = p.model.after(a, c, m, fires, held) | p.model.counted(a, c, fires, held)
+        assert all(np.asarray(value).dtype == np.int32 for value in after.values())
+        new |= {p.prefix + name: value for name, value in after.items()}
+        now[p.name] = fires.astype(np.float64)
+    return {**new, **network.after(now, state)}
 
 
 def drawn(seed: int, numeric: str) -> IntegerNetwork:
@@ -249,20 +232,23 @@ def walk(
     state = network.reset(x.shape[1])
     for row in x:
         fired: list[Array] = []
-        y, state = network.step(row, state, [fired.append] * len(network.layers))
+        y, state = network.step(row, state, [fired.append] * len(network.spiking))
         yield state, fired, y
 
 
 def agree(network: IntegerNetwork, x: Array, order: np.random.Generator | None = None) -> int:
     """Asserts that the scalar loop does the same; returns the spikes. x: (steps, inputs)."""
     scalar, spikes = Scalar(network, order), 0
+    units = np.concatenate([p.unit for p in network.readouts])
     for row, (state, fired, y) in zip(x, walk(network, x[:, None]), strict=True):
-        want_y = np.float32(scalar.step([int(c) for c in row])) * network.readout.unit
+        want_y = np.float32(scalar.step([int(c) for c in row])) * units
         np.testing.assert_array_equal(y[0], want_y)
-        for i, (f, want) in enumerate(zip(fired, scalar.fired, strict=True)):
-            assert np.flatnonzero(f[0]).tolist() == want
-            assert state[f"l{i}_v"][0].tolist() == scalar.v[i]
-            spikes += len(want)
+        for p, f in zip(network.spiking, fired, strict=True):
+            assert np.flatnonzero(f[0]).tolist() == [j for j, _ in scalar.sent[p.name]]
+            for name in p.states:
+                have = state[p.prefix + name][0].tolist()
+                assert have == [s[name] for s in scalar.state[p.name]]
+            spikes += int(f.sum())
     return spikes
 
 
@@ -294,8 +280,8 @@ def test_int32_arithmetic_gives_the_same_as_int64(seed: int, numeric: str) -> No
 
 @given(st.integers(-LIMIT, LIMIT - 1), st.integers(0, ONE))
 def test_all_forms_of_the_leak_agree(v: int, beta: int) -> None:
-    want = int(leak(np.array([v], np.int64), beta)[0])
-    assert scalar_leak(v, beta) == want
+    want = int(integer_leak.leak(np.array([v], np.int64), beta)[0])
+    assert leak(v, beta) == want
     if beta < ONE:  # the doubling high multiply of MVE and NEON, whose factor is beta * 2^16
         assert (2 * v * (beta << 16) + (1 << 31)) >> 32 == want
     assert abs(want - v * beta / ONE) <= 0.5
@@ -331,8 +317,10 @@ def test_a_membrane_stops_at_its_lower_end() -> None:
     layer = Layer(np.full((2, 1), -1.0), np.zeros(2), Lif(1.0))
     float_network = Network((layer,), LeakyReadout(np.ones((1, 2)), [1.0], 1.0), max_input=3)
     network = quantise(float_network, "int8")
-    assert network.layers[0].clamps(3)
-    assert not quantise(cases.network("conv3"), "int8").layers[0].clamps(2)
+    first = network.populations[0]
+    assert first.model.clamps(first.bound(network.largest_of))
+    other = quantise(cases.network("conv3"), "int8")
+    assert not other.layers[0].model.clamps(other.layers[0].bound(other.largest_of))
     x = np.full((600, 1), 3, np.uint8)
     agree(network, x)
     *_, (state, *_) = walk(network, x[:, None])
@@ -365,38 +353,37 @@ def test_inputs_that_are_not_counts_are_refused(x: Array, message: str) -> None:
 
 def test_what_cannot_be_is_refused() -> None:
     network = quantise(cases.network("mixed"), "int8")
-    first, second = network.layers
-    conv = second.recurrence
+    first, second, readout = network.populations
+    _, conv = (p.synapses for p in second.projections)
     assert isinstance(conv, IntegerConv)
+    options: dict[str, Any] = {"numeric": Numeric.INT8, "max_input": 2}
     wrong: list[tuple[Any, dict[str, Any], str]] = [
-        (first, {"weight": first.weight.astype(np.int32)}, "weight is int32; int8 or int16"),
-        (first, {"weight": first.weight[0]}, r"weight has shape \[14\]; \[any, any\]"),
-        (first, {"bias": first.bias[:3]}, r"bias has shape \[3\]; \[16\] is required"),
+        (first, {"bias": first.bias[:0]}, "bias has shape"),
         (first, {"bias": first.bias.astype(float)}, "bias is float64; int32 is required"),
         (first, {"scale": -first.scale}, "scale holds a value that is not a positive number"),
-        (first, {"beta": ONE + 1}, "beta is 32769; allowed: 0 to 32768"),
-        (first, {"beta": 0.5}, "beta is 0.5; an integer"),
         (first, {"fraction": 16}, "fraction is 16; allowed: 0 to 15"),
-        (first, {"v_reset": first.threshold}, r"v_reset\[0\] = .* is not below threshold"),
-        (first, {"threshold": first.threshold * 0 + LIMIT}, r"threshold\[0\] is .*below 2\*\*30"),
-        (first, {"recurrence": conv}, "recurrence has 32 delays, the layer 16"),
-        (first, {"weight": first.weight.astype(np.int16)}, "must share a type"),
+        (first, {"fraction": 1}, "have the shift 15; the fraction 1 is required"),
+        (first, {"projections": second.projections}, "reach 32 neurons, there are 16"),
+        (first, {"neuron": second.neuron}, r"threshold is int32\[32\]; int32 \[16\] is required"),
         (conv, {"kernel": conv.kernel[:2]}, "kernel has 2 taps; an odd number"),
         (conv, {"shift": 31}, "shift is 31"),
-        (network, {"layers": ()}, "has no layer"),
-        (network, {"layers": (first,)}, "layer 0 sends 16 values, the next one takes 32"),
         (network, {"max_input": 0}, "max_input is 0; allowed: 1 to 255"),
         (network, {"dt_ms": 0}, "dt_ms is 0"),
         (network, {"labels": ("a",)}, "1 labels for 5 classes"),
-        (network, {"numeric": "int16"}, "layer 0: weight is int8; int16 is required"),
-        (network.readout, {"decision": "vote"}, "unknown decision 'vote'"),
+        (network, {"numeric": Numeric.INT16}, "l0: weight is int8; int16 is required"),
+        (readout.readout, {"decision": "vote"}, "unknown decision 'vote'"),
+        (readout.readout, {"beta": ONE + 1}, "beta is 32769; allowed: 0 to 32768"),
     ]
     for part, change, message in wrong:
         with refusal(NetworkError, message, 3):
             replace(part, **change)
+    with refusal(NetworkError, "the network has no readout", 3):
+        IntegerNetwork.of([first], **options)
+    with refusal(NetworkError, "the synapses from l0 take 16 values, it sends 0", 3):
+        IntegerNetwork.of([second, readout], **options)
     heavy = replace(first, bias=np.full(16, LIMIT - 1, np.int32))
-    with refusal(NetworkError, r"layer 0: a step can add \d+ to a membrane; below 2\*\*30", 3):
-        replace(network, layers=(heavy, second))
+    with refusal(NetworkError, r"l0: a step can add \d+ to a membrane; below 2\*\*30", 3):
+        IntegerNetwork.of([heavy, second, readout], **options)
     with refusal(UnsupportedError, "unknown numeric 'int4'; allowed: int16, int8", 4):
         quantise(cases.network("conv3"), "int4")
     with refusal(DataError, "samples of 140 channels; to calibrate on", 3):

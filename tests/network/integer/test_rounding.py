@@ -11,7 +11,7 @@ RNG = np.random.default_rng(5)
 
 
 def rounding(shares: list[int], *blocks: Block) -> Rounding:
-    return Rounding(blocks, np.array(shares), np.ones(len(shares)), 1 << 14)
+    return Rounding(blocks, np.array(shares), np.ones(len(shares)), 2.0)
 
 
 def rows(weight: np.ndarray) -> Block:

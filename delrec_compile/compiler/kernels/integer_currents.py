@@ -1,0 +1,110 @@
+"""Currents of an integer network that are not sums of rows alone: of kernels, of several heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.compiler.kernels.integer_sums import IntegerSums, RowSum
+from delrec_compile.compiler.kernels.nodes import Edge
+from delrec_compile.compiler.kernels.step_inputs import Incoming
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.network.integer.linear import IntegerDense, IntegerLinear
+from delrec_compile.network.integer.model import IntegerNetwork
+from delrec_compile.network.integer.synapses import IntegerConv
+from delrec_compile.ops import conv_delay, linear
+from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops.arrivals import Arrivals
+from delrec_compile.ops.plane_taps import ShiftedPlanes
+from delrec_compile.ops.synapses import of_head
+
+Buffers = Callable[[str], Any]  # a table of a projection, by its local name
+
+
+@dataclass(frozen=True)
+class Current:
+    """values: (n,) int32, in `unit` membrane units."""
+
+    values: Any
+    unit: int
+
+    def at(self, e: Emitter, at: Any, lanes: int) -> Any:
+        """The current of a block, in membrane units."""
+        value = e.load(self.values, at, lanes)
+        return value * e.splat(tir.int32(self.unit), lanes) if self.unit > 1 else value
+
+
+@dataclass(frozen=True)
+class Currents:
+    """Emits the current of a projection. rows: how rows are summed."""
+
+    e: Emitter
+    rows: IntegerSums
+    network: IntegerNetwork
+
+    def of(self, edge: Edge, incoming: Any, buffers: Buffers) -> Current:
+        """incoming: Incoming of an undelayed projection, else Arrivals, or ShiftedPlanes."""
+        s = edge.synapses
+        if isinstance(s, IntegerConv):
+            return Current(self._conv(s, incoming, buffers("kernel")), 1)
+        assert isinstance(s, IntegerLinear)
+        if edge.line is None:
+            current = self._mapped(s, incoming, buffers("weight"))
+        elif isinstance(s, IntegerDense):
+            current = self._heads(edge, s, incoming, buffers("recurrent"))
+        else:
+            _, current = s.form.emit(self.e, incoming, buffers, "int32")  # type: ignore[union-attr]
+        return Current(current, 1 << s.shift)
+
+    def _mapped(self, s: IntegerLinear, incoming: Incoming, kernel: Any) -> Any:
+        """Of a convolution, summed event by event."""
+        maps = s.form.maps  # type: ignore[union-attr]
+        sums = maps_op.sums(self.e, maps, "int32")
+        maps_op.scatter(self.e, maps, incoming.events, kernel, sums, count=incoming.count)
+        return maps_op.without_margins(self.e, maps, sums)
+
+    def _heads(self, edge: Edge, s: IntegerDense, arrivals: Arrivals, table: Any) -> Any:
+        """Of dense synapses of several heads, whose events are listed one head after another."""
+        e, n = self.e, s.size
+        current, each = e.buffer("current", n, "int32"), table.shape[0] // len(s.matrices)
+        largest = self.network.largest_of(edge.source)
+        for head, weight in enumerate(s.matrices):
+            incoming = Incoming(arrivals.read(head), of_head(arrivals.count, head))
+            own = e.view(table, head * int(each), int(each))
+            add = _Add(e, current, head > 0)
+            self.rows.emit(n, [RowSum(incoming, weight, own, largest)], add, 0)
+        return e.view(current, 0, n)
+
+    def _conv(self, s: IntegerConv, arrivals: Any, kernel: Any) -> Any:
+        """Of a kernel for each neuron, in membrane units."""
+        e = self.e
+        if isinstance(arrivals, ShiftedPlanes):
+
+            def tap(k: int, first: Any, lanes: int) -> Any:
+                return e.load(kernel, k * s.size + first, lanes)
+
+            return arrivals.current(e, tap)
+        current = e.buffer("current", s.size + s.taps - 1, "int32")
+        conv_delay.emit_rows(e, arrivals, kernel, s.taps, current, s.size, 1 << s.shift)
+        return e.view(current, s.taps // 2, s.size)
+
+
+@dataclass(frozen=True)
+class _Add:
+    """Sums are added to those in `to`, or take their place."""
+
+    e: Emitter
+    to: Any
+    adds: bool
+
+    def __call__(self, base: Any, size: int) -> linear.Finish:
+        to = self.e.view(self.to, base, size)
+
+        def take(value: Any, at: int, lanes: int) -> None:
+            total = self.e.load(to, at, lanes) + value if self.adds else value
+            self.e.store(to, at, lanes, total)
+
+        return take

@@ -1,0 +1,91 @@
+"""Destinations of the sums of an integer network: neurons, outputs, memory; in membrane units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.compiler.kernels.finish import Buffers
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.compiler.tir.event_lists import Events
+from delrec_compile.network.integer.population import IntegerReadout
+from delrec_compile.ops import linear
+from delrec_compile.ops.integer_leak import LIMIT, emit_leak
+from delrec_compile.ops.integer_neuron import IntegerNeuron
+
+
+@dataclass(frozen=True)
+class FireNeurons:
+    """The neurons of a population fire on their sums. bound: of what a step adds."""
+
+    e: Emitter
+    neuron: IntegerNeuron
+    buffers: Buffers
+    spikes: Events
+    bound: int
+
+    def __call__(self, base: Any, size: int) -> linear.Finish:
+        neurons = self.neuron.tile(self.e, self.buffers, base, size, self.bound)
+        return lambda value, at, lanes: neurons.update(value, self.spikes, at, lanes)
+
+
+@dataclass(frozen=True)
+class StoreCurrents:
+    """Sums and bias (n,) are stored in `to`, from `first` on."""
+
+    e: Emitter
+    to: Any
+    first: int
+    bias: Any
+
+    def __call__(self, base: Any, size: int) -> linear.Finish:
+        to = self.e.view(self.to, self.first + base, size)
+        bias = self.e.view(self.bias, base, size)
+
+        def take(value: Any, at: int, lanes: int) -> None:
+            self.e.store(to, at, lanes, value + self.e.load(bias, at, lanes))
+
+        return take
+
+
+@dataclass(frozen=True)
+class WriteOutputs:
+    """The readout integrates its sums; y: all outputs, those of this step from `row` on."""
+
+    e: Emitter
+    readout: IntegerReadout
+    buffers: Buffers
+    y: Any
+    row: Any
+    bound: int
+
+    def __call__(self, base: Any, size: int) -> linear.Finish:
+        e, names = self.e, ["bias", "unit", *self.readout.states]
+        bias, unit, *membranes = (e.view(self.buffers(name), base, size) for name in names)
+        y = e.view(self.y, self.row + base, size)
+        bias_on_output = self.readout.form.bias_on_output
+
+        def take(value: Any, at: int, lanes: int) -> None:
+            own = e.load(bias, at, lanes)
+            total = value if bias_on_output else value + own
+            for v in membranes:
+                total = self._integrate(v, total, at, lanes)
+            if bias_on_output:
+                total = e.wrapping(total, own, lanes)
+            e.store(y, at, lanes, e.cast(total, "float32", lanes) * e.load(unit, at, lanes))
+
+        return take
+
+    def _integrate(self, v: Any, added: Any, at: int, lanes: int) -> Any:
+        """Updates one block of membranes; returns it."""
+        e = self.e
+        old = e.register(lanes, e.load(v, at, lanes), "int32")
+        leaked = emit_leak(e, self.readout.beta, e.load(old, 0, lanes), lanes)
+        m = e.register(lanes, e.wrapping(leaked, added, lanes), "int32")
+        if self.readout.clamps(self.bound):
+            low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
+            e.store(m, 0, lanes, tir.min(tir.max(e.load(m, 0, lanes), low), high))
+        e.store(v, at, lanes, e.load(m, 0, lanes))
+        return e.load(m, 0, lanes)

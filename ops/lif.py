@@ -122,13 +122,6 @@ class Lif(Neuron):
         """See `Neuron.states`."""
         return STATES | ({REFRACTORY: refractory.MEANING} if self.is_refractory else {})
 
-    @property
-    def float_only(self) -> str:
-        """See `Neuron.float_only`."""
-        if self.is_refractory:
-            return "neuron with a refractory period"
-        return "" if self.reset in RESETS else f"neuron with the reset '{self.reset}'"
-
     def arrays(self) -> dict[str, F32]:
         """See `Neuron.arrays`."""
         own = {name: getattr(self, name) for name in (*NUMBERS, REFRACTORY)}

@@ -72,11 +72,6 @@ class Neuron(ABC):
         return {}
 
     @property
-    def float_only(self) -> str:
-        """Name of what only float32 has; empty where `quantise` takes the model."""
-        return f"'{self.kind}' neuron model"
-
-    @property
     @abstractmethod
     def threshold(self) -> Any:
         """Membrane at which a neuron at rest fires: one number, or (N,)."""

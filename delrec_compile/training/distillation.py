@@ -15,6 +15,7 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.lif import RESETS
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import KernelMix, MatrixMix
@@ -47,7 +48,8 @@ def _runs_in_torch(layer: Layer) -> bool:
     """Whether `delayed_lif` computes the layer; others go through the reference."""
     kinds = (ConvDelay, DenseDelay, type(None))
     neuron = layer.neuron
-    lif = isinstance(neuron, Lif) and not neuron.float_only and neuron.arrays().keys() <= {"beta"}
+    lif = isinstance(neuron, Lif) and not neuron.is_refractory and neuron.reset in RESETS
+    lif = lif and neuron.arrays().keys() <= {"beta"}
     return layer.maps is None and lif and isinstance(layer.recurrence, kinds)
 
 

@@ -124,7 +124,6 @@ def test_attributes_and_arrays_rebuild_it() -> None:
     assert again.attributes() == neuron.attributes()
     assert again.arrays().keys() == neuron.arrays().keys()
     assert neuron.rheobase == 0.5
-    assert neuron.float_only == "'alpha' neuron model"
     assert tau_alpha(0.5, 0.0) == 1.0
 
 

@@ -241,7 +241,6 @@ def test_attributes_and_arrays_rebuild_it() -> None:
         "alpha": 0.5, "beta": 0.25, "threshold": 1.0, "v_reset": 0.0
     }  # fmt: skip
     assert CubaLif(0.5, 0.5, 3.0, gain=2.0, gain_i=0.5).rheobase == 3.0
-    assert CubaLif(0.5, 0.5).float_only == "'cuba_lif' neuron model"
 
 
 @pytest.mark.parametrize(

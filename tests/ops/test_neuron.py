@@ -55,7 +55,7 @@ def test_every_form_gives_the_bits_of_the_reference(
 
 
 def test_a_model_without_an_integer_form_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedError, match="layer 0 has a 'synaptic' neuron model"):
+    with pytest.raises(UnsupportedError, match="population 'l0' has a 'synaptic' neuron model"):
         quantise(network(), "int8")
 
 

@@ -15,8 +15,8 @@ from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import outputs
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
-from delrec_compile.ops.lif import RESETS
 from delrec_compile.ops.leaky_readout import LeakyReadout
+from delrec_compile.ops.lif import RESETS
 from delrec_compile.training.delay_lines import Mix, spread
 from delrec_compile.training.mixes import KernelMix, MatrixMix
 from delrec_compile.training.neuron import Neuron, delayed_lif

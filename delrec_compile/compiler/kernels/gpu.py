@@ -12,7 +12,7 @@ of the populations take two more.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,16 +23,18 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, Tables, state_of
 from delrec_compile.compiler.kernels.finish import Buffers
+from delrec_compile.compiler.kernels.gpu_lines import GpuLines
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
-from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents, threads_for
+from delrec_compile.compiler.tir.gpu import GpuEmitter, threads_for
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.base import MAX_INPUT
 from delrec_compile.ops import linear, value_line
 from delrec_compile.ops import maps as maps_op
-from delrec_compile.ops.arrivals import GpuArrivals, gpu_arrivals, gpu_push, gpu_read
+from delrec_compile.ops.arrivals import GpuArrivals, gpu_read
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.ops.synapses import Sums as SynapseSums
-from delrec_compile.ops.value_line import ValueRing
 from delrec_compile.targets.schedule import Schedule
 
 SHARED_BYTES = 48 * 1024  # that every GPU gives a block by default
@@ -55,7 +57,7 @@ class GpuSums:
     currents: list[tuple[Edge, LazyBuffer]]
 
 
-class GpuComposer(ABC):
+class GpuComposer(GpuLines):
     """Builds the kernel of a network for one GPU schedule. Raises UnsupportedError when its populations
     are too wide for a block's shared memory.
 
@@ -124,7 +126,7 @@ class GpuComposer(ABC):
             self.spikes = pointer("spikes", "uint8")
         self.steps = tir.arg("steps", tir.int32())
         self.streams = tir.arg("streams", tir.int32())
-        self.buffers: dict[str, Any] = {
+        self.buffers = {
             name: tir.arg(name, tir.buffer((table.size,), str(table.dtype)))
             for name, table in self.tables.items()
         }
@@ -138,7 +140,7 @@ class GpuComposer(ABC):
         self.active = e.shared_events("x", self.inputs)
         self.counts = e.shared("counts", self.inputs, self.dtype)
         self.arrivals = {
-            (i, k): self._room(node, edge)
+            (i, k): self.room(node, edge)
             for i, node in enumerate(self.nodes)
             for k, edge in enumerate(node.edges)
             if edge.line is not None
@@ -153,24 +155,12 @@ class GpuComposer(ABC):
         with e.when(e.thread == 0):
             e.store(clock, 0, 1, tir.bitwise_and(start + self.steps, CLOCK_MASK))
 
-    def _room(self, node: Node, edge: Edge) -> GpuArrivals:
-        """Where the values of a delayed projection arrive: in shared memory, or read from their line."""
-        assert edge.line is not None
-        if not edge.of_input:
-            return gpu_arrivals(self.e, edge.line, f"{node.prefix}{edge.prefix}arriving")
-        buffers = self._edge_buffers(node, edge)
-        return GpuArrivals(values=lambda head, j: self._ring(edge, buffers)(head, j))
-
-    def _ring(self, edge: Edge, buffers: Buffers) -> Any:
-        assert edge.line is not None
-        return ValueRing.of(edge.line, self.now, buffers).gpu_values(self.e)
-
     def _step(self, row: Any) -> None:
         e, first = self.e, 0
         self._arrive(row)
         output = row * self.outputs
         for i, node in enumerate(self.nodes):
-            self._take_forward(i, node)
+            self.take_forward(i, node)
             self.emit_sums(node, self._sums(i, node), output)
             if not node.fires:
                 output += node.size
@@ -180,8 +170,8 @@ class GpuComposer(ABC):
                 for at, _ in e.blocks(node.size):
                     e.store(self.spikes, row * self.neurons + first + at, 1, fired.flag[at])
                 first += node.size
-            self._publish([fired])
-            self._push(node.name)
+            self.publish([fired])
+            self.push(node.name)
         if any(edge.of_input for node in self._last_readouts() for edge in node.edges):
             e.sync()  # the next step overwrites what these may still read
 
@@ -200,63 +190,24 @@ class GpuComposer(ABC):
             if self.real is not None:
                 active = e.load(self.counts, at, 1) != e.zero(self.dtype, 1)
             e.store(self.active.flag, at, 1, tir.cast(active, "uint8"))
-        self._write_inputs(row)
+        self.write_inputs(self._line_value)
         read = [self.active]
         for i, node in enumerate(self.nodes):
             for k, edge in enumerate(node.edges):
                 if edge.line is not None and edge.first:
-                    ring = self._edge_buffers(node, edge)(RING)
+                    ring = self.edge_buffers(node, edge)(RING)
                     gpu_read(e, edge.line, self.arrivals[i, k], ring, self.now)
                     read += self.arrivals[i, k].heads
-        self._publish(read)
+        self.publish(read)
 
-    def _write_inputs(self, row: Any) -> None:
-        """This step's inputs into the memory of every delay that they have."""
-        for node in self.nodes:
-            for edge in node.delayed:
-                if edge.of_input:
-                    ring = ValueRing.of(edge.line, self.now, self._edge_buffers(node, edge))
-                    ring.write(self.e, lambda at, lanes: self._input(row, at))
+    def _line_value(self, j: Any) -> Any:
+        """An input that this thread has taken, as the memory of a delay holds it."""
+        value = self.counts[j]
+        return value if self.real else tir.min(value, tir.cast(MAX_INPUT, self.dtype))
 
-    def _input(self, row: Any, at: Any) -> Any:
-        """An input of this step that this thread has taken, as the memory of a delay holds it."""
-        return self.x[row * self.inputs + at] if self.real is None else self.counts[at]
-
-    def _take_forward(self, i: int, node: Node) -> None:
-        """Sends what earlier populations fired on its way to this node, and reads what arrives."""
-        e = self.e
-        read: list[SharedEvents] = []
-        masks = False
-        for k, edge in enumerate(node.edges):
-            if edge.line is None or edge.first or edge.of_input:
-                continue
-            buffers, arrivals = self._edge_buffers(node, edge), self.arrivals[i, k]
-            fired = self.fired[edge.source]
-            gpu_push(e, edge.line, fired, buffers(RING), self.now, buffers, edge.first)
-            gpu_read(e, edge.line, arrivals, buffers(RING), self.now, edge.first)
-            read += arrivals.heads
-            masks = masks or arrivals.masks is not None
-        if read:
-            self._publish(read)
-        elif masks:
-            e.sync()
-
-    def _publish(self, marked: list[SharedEvents]) -> None:
-        """Masks from flags; then the lists of those that have one."""
-        for each in marked:
-            self.e.vote(each)
-        self.e.sync()
-        for each in marked:
-            if each.index is not None:
-                self.e.gather(each)
-        self.e.sync()
-
-    def buffers_of(self, node: Node) -> Buffers:
-        """Tables and state of a node, by local name."""
-        return lambda name: self.buffers[node.prefix + name]
-
-    def _edge_buffers(self, node: Node, edge: Edge) -> Buffers:
-        return lambda name: self.buffers[node.prefix + edge.prefix + name]
+    @abstractmethod
+    def maps_of(self, edge: Edge) -> Maps:
+        """The shapes of a convolution."""
 
     @abstractmethod
     def count_of(self, x: Any) -> Any:
@@ -276,7 +227,7 @@ class GpuComposer(ABC):
     def _sums(self, i: int, node: Node) -> GpuSums:
         out = GpuSums([], [], [])
         for k, edge in enumerate(node.edges):
-            buffers = self._edge_buffers(node, edge)
+            buffers = self.edge_buffers(node, edge)
             if edge.line is not None:
                 rows, current = self.delayed(edge, self.arrivals[i, k], buffers)
                 out.arriving.extend(rows)
@@ -291,26 +242,16 @@ class GpuComposer(ABC):
 
     def _mapped(self, edge: Edge, weight: Any) -> LazyBuffer:
         """Currents of a convolution of what a source sends, gathered where they are read."""
-        e = self.e
+        e, fired = self.e, None if edge.of_input else self.fired[edge.source]
 
         def value(j: Any) -> Any:
-            if edge.of_input:
+            if fired is None:
                 return self.counts[j]
-            fired = self.fired[edge.source]
             return maps_op.spike_in(e, fired.mask, j, fired.lead, self.dtype)
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             total = e.register(1, e.zero(self.dtype, 1), self.dtype)
-            maps_op.emit_gpu(e, edge.synapses.maps, start + at, weight, total, value)
+            maps_op.emit_gpu(e, self.maps_of(edge), start + at, weight, total, value)
             return total[0]
 
         return e.lazy(read)
-
-    def _push(self, source: str) -> None:
-        """Sends the spikes of a population back, through projections that close a cycle."""
-        for node in self.nodes:
-            for edge in node.delayed:
-                if edge.source == source and edge.first:
-                    buffers = self._edge_buffers(node, edge)
-                    fired = self.fired[source]
-                    gpu_push(self.e, edge.line, fired, buffers(RING), self.now, buffers)

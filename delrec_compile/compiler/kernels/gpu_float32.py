@@ -11,6 +11,7 @@ from delrec_compile.compiler.kernels.nodes import Edge, Node, nodes_of
 from delrec_compile.network.model import Network
 from delrec_compile.ops import linear
 from delrec_compile.ops.arrivals import GpuArrivals
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.synapses import Sums
 from delrec_compile.targets.schedule import Schedule
 
@@ -26,6 +27,10 @@ class Float32GpuComposer(GpuComposer):
     """Neurons and readouts write themselves, as on a CPU."""
 
     dtype: ClassVar[str] = "float32"
+
+    def maps_of(self, edge: Edge) -> Maps:
+        maps: Maps = edge.synapses.maps
+        return maps
 
     def count_of(self, x: Any) -> Any:
         return x if self.real is None else self.real.emit_value(self.e, x, 1)

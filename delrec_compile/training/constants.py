@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.registry import NEURONS
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.dynamics import DYNAMICS, Dynamics
+from delrec_compile.training.dynamics import DYNAMICS, CubaDynamics, Dynamics
+from delrec_compile.training.neuron import Neuron as Lif
 
 Range = tuple[float, float]
 RANGES: dict[str, dict[str, Range]] = {
@@ -79,6 +80,20 @@ class NeuronConstants(nn.Module):
         }
         names = {f.name for f in fields(kind)}
         return kind(**values, **{k: v for k, v in vars(own).items() if k in names})
+
+
+def of_lif(neuron: Lif, like: Tensor) -> tuple[Dynamics, dict[str, Tensor]]:
+    """LIF neurons as those of `cuba_lif` whose current does not stay: the bits of the frozen form.
+
+    `neuron.delayed_lif`, which trains them, fuses products and sums.
+    """
+    values = {"alpha": 0.0, "beta": neuron.beta, "threshold": neuron.threshold}
+    values |= {"v_reset": neuron.v_reset, "gain": neuron.gain, "gain_i": 1.0}
+    constants = {
+        name: value if isinstance(value, Tensor) else like.new_full((1, 1), value)
+        for name, value in values.items()
+    }
+    return CubaDynamics(neuron.fires, neuron.reset, neuron.surrogate, neuron.backflow), constants
 
 
 def _given(config: TrainConfig) -> dict[str, float]:

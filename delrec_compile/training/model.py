@@ -16,7 +16,7 @@ from delrec_compile.network.model import Maps
 from delrec_compile.ops.readout import pooled
 from delrec_compile.training import forward, frontend, recurrent
 from delrec_compile.training.config import TrainConfig
-from delrec_compile.training.constants import NeuronConstants
+from delrec_compile.training.constants import NeuronConstants, of_lif
 from delrec_compile.training.forward import ForwardDelay, arriving, axonal
 from delrec_compile.training.neuron import Neuron, delayed_lif
 from delrec_compile.training.timed import Timed
@@ -71,12 +71,14 @@ class SpikingLayer(nn.Module):
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
         alpha = self.config.alpha
-        if self.constants is not None:
-            dynamics, constants = self.constants.dynamics, self.constants.tensors()
-            spikes = unrolled(drive, dynamics, constants, weight, mask, mix, alpha)
-        else:
-            spikes = delayed_lif(drive, self.neuron(), weight, mask, mix, alpha)
-        return spikes.transpose(1, 2)
+        if self.constants is None and self.training:
+            return delayed_lif(drive, self.neuron(), weight, mask, mix, alpha).transpose(1, 2)
+        dynamics, constants = (
+            of_lif(self.neuron(), drive)
+            if self.constants is None
+            else (self.constants.dynamics, self.constants.tensors())
+        )
+        return unrolled(drive, dynamics, constants, weight, mask, mix, alpha).transpose(1, 2)
 
     def _current(self, x: Tensor) -> Tensor:
         """What comes in, (T * B, ..), before BatchNorm."""

@@ -45,6 +45,9 @@ FROZEN: dict[str, dict[str, Any]] = {
 }
 # learned, then frozen, both with the same weights on the grid: no bit may differ
 EXACT: dict[str, dict[str, Any]] = {
+    "lif, heads": {"tau": 3.0, "heads": 2, "gain": "leak", "threshold": 0.4},
+    "lif of learned betas": {"tau": 3.0, "betas": "learned", "reset": "soft_later"},
+    "lif, synaptic": {"recurrence": "synaptic", "tau": 4.0, "reset": "soft"},
     "adlif, delays of every kind": {
         "neuron": "adlif",
         "constants": "learned",

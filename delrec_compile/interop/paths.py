@@ -172,6 +172,9 @@ def synapses_of(term: Term) -> Synapses | Feed:
         matrix = linear_parts.dense(weights).weight.astype(np.float32)
         lags = term.received[:, None] + term.sent[None]
         lags = lags if term.between is None else lags + term.between
+        longest = np.where(matrix != 0, lags, 0).max(axis=0)
+        if ((lags == longest) | (matrix == 0)).all():
+            return DenseDelay(matrix, longest.astype(np.int32))
         return SynapticDelay(matrix, lags.astype(np.int32))
     if isinstance(weights, Affine):
         matrix = weights.weight.astype(np.float32)
@@ -189,7 +192,30 @@ def synapses_of(term: Term) -> Synapses | Feed:
 
 
 def joined(terms: Sequence[Term]) -> list[Term]:
-    """The terms of one source; products without delays are summed into one."""
+    """The terms of one source: products are one if they have no delays, or one for each synapse."""
+    return _with_delays(_without_delays(terms))
+
+
+def _with_delays(terms: Sequence[Term]) -> list[Term]:
+    """Products with delays as one, if no synapse has several."""
+    late = [t for t in terms if t.delayed and isinstance(t.weights, Affine) and t.between is None]
+    if len(late) < 2:
+        return list(terms)
+    total, lags = np.zeros((late[0].weights.outputs, late[0].weights.inputs)), None
+    for t in late:
+        weight = linear_parts.dense(t.weights).weight
+        own = np.where(weight != 0, t.received[:, None] + t.sent[None], -1)
+        if weight.shape != total.shape or (lags is not None and ((lags >= 0) & (own >= 0)).any()):
+            return list(terms)
+        total, lags = total + weight, own if lags is None else np.maximum(lags, own)
+    assert lags is not None
+    constant = np.sum([t.constant for t in late], axis=0)
+    none = np.zeros_like(late[0].sent), np.zeros_like(late[0].received)
+    made = Term(none[0], Affine(total, constant), none[1], np.maximum(lags, 0))
+    return [*(t for t in terms if t not in late), made]
+
+
+def _without_delays(terms: Sequence[Term]) -> list[Term]:
     plain = [t for t in terms if not t.delayed and isinstance(t.weights, Affine)]
     if len(plain) < 2:
         return list(terms)

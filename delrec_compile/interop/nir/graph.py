@@ -60,8 +60,11 @@ class Walk:
     stops: tuple[Stop, ...]
 
 
-def walk(graph: Any) -> Walk:
+def walk(graph: Any, order: Sequence[str] = ()) -> Walk:
     """The neurons and outputs of a graph, in the order in which values pass.
+
+    order: names of neurons and outputs where the graph's writer told them; of all but those outputs that
+    are of neurons which never fire.
 
     Raises UnsupportedError for several inputs, no output, and nodes on no route.
     """
@@ -80,7 +83,9 @@ def walk(graph: Any) -> Walk:
     ends = [n for n in reached if n in ends]
     stops = [n for n in reached if n in ends or kind(nodes[n]) in NEURONS]
     routes = _routes(nodes, edges, {sources[0], *stops})
-    order = _order(sources[0], ends, {n: routes[n] for n in stops})
+    found = _order(sources[0], ends, {n: routes[n] for n in stops})
+    told = [*order, *(n for n in found if n not in order)]
+    order = told if sorted(told) == sorted(found) else found
     place = {n: k for k, n in enumerate([sources[0], *order])}
     return Walk(nodes, sources[0], tuple(_stop(n, routes[n], place) for n in order))
 

@@ -25,6 +25,8 @@ KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "readout": ("text", lambda v: isinstance(v, str)),
     "loop_step": ("true or false", lambda v: isinstance(v, bool)),
     "layers": ("a list of objects", lambda v: _listed(v, dict)),
+    "populations": ("a list of text", lambda v: _listed(v, str)),
+    "readouts": ("an object", lambda v: isinstance(v, dict)),
 }
 
 

@@ -6,6 +6,7 @@ Source of the format: the NIR primitives of the package `nir` (Pedersen et al., 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from delrec_compile.interop.nir.parts import NodeReader
 from delrec_compile.interop.nir.units import STEPS, UNITS, check_seconds, in_seconds, unknown_step
 from delrec_compile.interop.result import Imported
 from delrec_compile.network import grid
-from delrec_compile.network.model import Readout
+from delrec_compile.network.model import Network, Readout
 from delrec_compile.ops.registry import make_readout
 
 METHODS = ("euler", "exact")
@@ -71,8 +72,7 @@ def from_nir(
     )
     if time_unit is None and not own:
         reader.remarks += check_seconds(reader.walk.nodes, network, dt_ms)
-    if "readout" in own:
-        network = replace(network, readout=_with_kind(network.readout, own["readout"]))
+    network = _as_written(network, own)
     frozen = network if own and grid.exact(network) else grid.snap(network)
     return Imported(frozen, network, "NIR", tuple(reader.remarks), names=model.spiking)
 
@@ -99,8 +99,8 @@ def reader_of(
     for what, value, allowed in (("method", method, METHODS), ("time unit", time_unit, UNITS)):
         if value is not None and value not in allowed:
             raise UsageError(f"unknown {what} '{value}'; allowed: {', '.join(allowed)}")
-    walked = walk(graph)
     own = metadata.read_metadata(graph)
+    walked = walk(graph, own.get("populations", ()))
     if dt_ms is None:
         dt_ms = own.get("dt_ms", metadata.step_ms(graph))
     if dt_ms is None:
@@ -111,6 +111,22 @@ def reader_of(
         loop_step = own.get("loop_step", True)
     dt = 1.0 if time_unit == STEPS else dt_ms / 1e3
     return NodeReader(walked, dt, method, loop_step, round_delays, own), dt_ms
+
+
+def _as_written(network: Network, own: Mapping[str, Any]) -> Network:
+    """The network with the kinds of readouts that the metadata name."""
+    if not network.graph:
+        kind_of = own.get("readout", network.readout.kind)
+        return replace(network, readout=_with_kind(network.readout, kind_of))
+    kinds = own.get("readouts", {})
+    graph = tuple(
+        replace(p, neuron=_with_kind(p.neuron, kinds.get(p.name, p.neuron.kind)))
+        if isinstance(p.neuron, Readout)
+        else p
+        for p in network.graph
+    )
+    readout = next(p.readout for p in graph if not p.fires)
+    return replace(network, graph=graph, readout=readout)
 
 
 def _with_kind(readout: Readout, kind_of: str) -> Readout:

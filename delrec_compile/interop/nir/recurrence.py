@@ -37,7 +37,7 @@ def feedback_paths(name: str, r: Synapses, shape: Shape) -> list[tuple[NDArray[A
 
     Raises UnsupportedError.
     """
-    n = r.size
+    n = r.sources
     if isinstance(r, ConvDelay):
         delays = np.atleast_2d(r.delay)
         kernels = [k[None, None] if len(shape) == 2 else _banded(k, n) for k in r.kernels]

@@ -1,9 +1,8 @@
 """Networks as NIR graphs.
 
-A layer is Affine or Conv, then LIF (IF where nothing leaks); a recurrence is a cycle of Delay and
-weights. Delays are in seconds and come on top of the step that a cycle takes. A leak is that of
-Euler's method: tau = dt / (1 - beta), R = gain / (1 - beta). NIR's neurons fire above their
-threshold: a neuron that fires at its threshold gets the number just below.
+A layer is Affine or Conv, then LIF (IF where nothing leaks) or CubaLIF; a recurrence is a cycle of
+Delay and weights. Delays are in seconds and come on top of the step that a cycle takes. A graph of
+populations is written by `graph_writer`, neurons by `written`.
 
 What a graph cannot express (labels, the decision, the largest input) is in its metadata `delrec`,
 beside `dt` in seconds.
@@ -13,24 +12,24 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
+from delrec_compile.interop.nir.graph_writer import GraphWriter, nodes_of
 from delrec_compile.interop.nir.metadata import FORMAT, METADATA, to_json
 from delrec_compile.interop.nir.reader import from_nir
 from delrec_compile.interop.nir.recurrence import feedback_paths, on_maps
+from delrec_compile.interop.nir.written import NeuronWriter
 from delrec_compile.interop.packages import package
 from delrec_compile.interop.result import compare_spikes, random_counts
 from delrec_compile.network.model import (
     ConvDelay,
     Layer,
-    Lif,
     Network,
+    Population,
     Readout,
     Synapses,
     TapConvDelay,
@@ -45,9 +44,13 @@ PROOF_STEPS, PROOF_DENSITY = 60, 0.33  # steps; share of the inputs active in on
 def to_nir(network: Network) -> Any:
     """The network as a graph of the package `nir`, read back and compared spike by spike.
 
-    Raises UnsupportedError, with the layer, for what NIR has no node for, and ParityError.
+    Raises UnsupportedError, with the layer or the population, for what NIR has no node for, and
+    ParityError.
     """
-    graph = _Writer(network).graph()
+    if network.graph:
+        graph = GraphWriter(package("nir"), network).graph(_metadata(network))
+    else:
+        graph = _Writer(network).graph()
     again = from_nir(graph).network
     x = random_counts(network, PROOF_STEPS, 2, 0, PROOF_DENSITY)
     ours, theirs = (ReferenceRunner(n).trace(x) for n in (network, again))
@@ -79,11 +82,12 @@ def export_nir(network: Network, path: Path | str, *, force: bool = False) -> An
 
 
 class _Writer:
-    """Builds the graph of a network node by node."""
+    """Builds the graph of a chain node by node."""
 
     def __init__(self, network: Network) -> None:
         self.nir, self.network = package("nir"), network
         self.dt = network.dt_ms / 1e3
+        self.neurons = NeuronWriter(self.nir, self.dt)
         rows = any(isinstance(r, ConvDelay | TapConvDelay) for _, r in network.recurrences())
         mapped = any(layer.maps is not None for layer in network.layers)
         # a kernel over neurons is a Conv1d of one channel: then all values are (1, N)
@@ -100,8 +104,7 @@ class _Writer:
             shape = self._layer(i, layer, shape)
         self._readout(n.readout, shape)
         self._append("output", self.nir.Output(np.array((*self.lead, n.outputs))))
-        metadata = {METADATA: to_json(_metadata(n)), "dt": self.dt}
-        return self.nir.NIRGraph(self.nodes, self.edges, metadata)
+        return self.nir.NIRGraph(self.nodes, self.edges, _metadata(n))
 
     def _append(self, name: str, node: Any) -> None:
         self.nodes[name] = node
@@ -119,7 +122,7 @@ class _Writer:
             shape = self._convolution(name, layer, shape)
             if layer.recurrence is not None and not on_maps(layer.recurrence, shape):
                 shape = self._flat(f"{name}_flat", shape)
-        self._append(name, self._neurons(name, layer.lif, shape))
+        self._append(name, self.neurons.neuron(name, layer.neuron, shape))
         if layer.recurrence is not None:
             for k, path in enumerate(self._feedback(name, layer.recurrence, shape)):
                 names = [f"{name}_{part}{k}" for part, _ in path]
@@ -166,37 +169,12 @@ class _Writer:
         self._append(name, node)
         return (int(np.prod(shape)),)
 
-    def _neurons(self, name: str, lif: Lif, shape: Shape) -> Any:
-        if lif.reset != "hard":
-            raise UnsupportedError(
-                f"{name}: resets '{lif.reset}'; NIR's neurons only reset to a value"
-            )
-        level = np.float32(lif.threshold)
-        if lif.fires == "at":
-            level = np.nextafter(level, np.float32(-np.inf))
-        own = {"v_threshold": _full(level, shape), "v_reset": _full(lif.v_reset, shape)}
-        beta, gain = _full(lif.beta, shape), _full(lif.gain, shape)
-        if (beta == 1).all():
-            return self.nir.IF(r=gain / self.dt, **own)
-        if (beta == 1).any():
-            raise UnsupportedError(f"{name}: some neurons leak and some do not; NIR needs one kind")
-        tau, r = self.dt / (1 - beta), gain / (1 - beta)
-        return self.nir.LIF(tau=tau, r=r, v_leak=np.zeros(shape), **own)
-
     def _readout(self, readout: Readout, shape: Shape) -> None:
         self._flat("out_flat", shape)
         self._append("out_feed", self._affine(readout.weight, readout.step_bias))
-        if not readout.has_membrane:
-            return
-        outputs = (*self.lead, readout.size)
-        if readout.bias_on_output and readout.bias.any():
-            raise UnsupportedError("the readout: counts with a bias have no node in NIR")
-        if readout.beta == 1:
-            self._append("out", self.nir.I(r=_full(1 / self.dt, outputs)))
-            return
-        tau, r = self.dt / (1 - readout.beta), 1 / (1 - readout.beta)
-        zero = np.zeros(outputs)
-        self._append("out", self.nir.LI(tau=_full(tau, outputs), r=_full(r, outputs), v_leak=zero))
+        node = self.neurons.readout("the readout", readout, (*self.lead, readout.size))
+        if node is not None:
+            self._append("out", node)
 
     def _feedback(self, name: str, r: Synapses, shape: Shape) -> list[list[tuple[str, Any]]]:
         """Nodes of each feedback path, with the last part of their names."""
@@ -231,12 +209,13 @@ def _input_shape(layer: Layer, lead: Shape) -> Shape:
 
 
 def _metadata(network: Network) -> dict[str, Any]:
-    """The metadata entry `delrec`: what the graph cannot express."""
-    layers: Sequence[dict[str, Any]] = [
-        {"fires": y.lif.fires, "recurrence": y.recurrence.kind if y.recurrence else None}
-        for y in network.layers
-    ]
-    return {
+    """`dt` in seconds, and the entry `delrec`: what the graph cannot express."""
+    layers = [_hint(network, p) for p in network.spiking]
+    graph = {
+        "populations": list(itertools.chain(*(nodes_of(p) for p in network.populations))),
+        "readouts": {p.name: p.readout.kind for p in network.readouts},
+    }
+    told = {
         "format": FORMAT,
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
@@ -245,13 +224,15 @@ def _metadata(network: Network) -> dict[str, Any]:
         "name": network.name,
         "notes": dict(network.notes),
         "decision": network.readout.decision,
-        "readout": network.readout.kind,
+        **(graph if network.graph else {"readout": network.readout.kind}),
         "loop_step": True,
         "layers": layers,
     }
+    return {METADATA: to_json(told), "dt": network.dt_ms / 1e3}
 
 
-def _full(value: Any, shape: Shape) -> F64:
-    """float64 array of this shape from a number, or from one for each neuron."""
-    array = np.asarray(value, np.float64)
-    return np.full(shape, float(array)) if array.ndim == 0 else array.reshape(shape).copy()
+def _hint(network: Network, p: Population) -> dict[str, Any]:
+    """How a population fires, and the kind of its recurrence."""
+    own = [q.synapses.kind for q in p.projections if q.source == p.name]
+    fires = getattr(p.neuron, "fires", None)
+    return {"fires": fires, "recurrence": own[0] if len(own) == 1 else None}

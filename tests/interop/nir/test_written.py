@@ -1,0 +1,38 @@
+"""Neurons as NIR nodes, read again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fixtures.nir_graphs import DT, nir
+
+from delrec_compile.interop.nir.neurons import NeuronReader
+from delrec_compile.interop.nir.written import NeuronWriter
+from delrec_compile.network.model import LeakyReadout, Lif, LinearReadout, Neuron
+from delrec_compile.ops.cuba_lif import CubaLif
+
+NEURONS = {
+    "lif": Lif(0.9, 1.25, -0.5, 0.3, fires="above"),
+    "at": Lif(0.9),
+    "if": Lif(1.0, gain=0.25),
+    "own": Lif(np.array([0.25, 0.5], np.float32), np.array([1, 2], np.float32)),
+    "cuba": CubaLif(0.9, 0.7, 1.5, gain=0.3, gain_i=0.2),
+}
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_neurons_come_back_the_same(name: str) -> None:
+    own: Neuron = NEURONS[name]
+    node = NeuronWriter(nir, DT).neuron("n", own, (2,))
+    again = NeuronReader(DT, "euler").neuron("n", node, (2,), getattr(own, "fires", None))
+    assert again.attributes() == own.attributes()
+    for key, values in own.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[key], values)
+
+
+def test_readouts() -> None:
+    own = NeuronWriter(nir, DT)
+    node = own.readout("out", LeakyReadout.in_graph(np.zeros(2, np.float32), beta=0.75), (2,))
+    made = NeuronReader(DT, "euler").integrator("out", node, (2,))
+    assert (made.beta, made.gain) == (0.75, 1.0)
+    assert own.readout("out", LinearReadout.in_graph(np.zeros(2, np.float32)), (2,)) is None

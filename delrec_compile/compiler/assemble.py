@@ -162,6 +162,7 @@ def _integer_kernels(
     network: IntegerNetwork, schedule: Schedule, generator: str, counts: str, stack: int | None
 ) -> Kernels:
     from delrec_compile.compiler.kernels.integer import compose_integer
+    from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
     from delrec_compile.compiler.kernels.stack import fitted
 
     options: dict[str, Any] = {"generator": generator, "counts": counts}
@@ -169,7 +170,8 @@ def _integer_kernels(
     def make(kernel: str, schedule: Schedule, workspace: Mapping[str, int]) -> Kernel:
         return compose_integer(network, schedule, kernel=kernel, workspace=workspace, **options)
 
-    return fitted(schedule, stack, make)
+    layered = is_layered(nodes_of(network))
+    return fitted(schedule if layered else replace(schedule, chunk=0), stack, make)
 
 
 FORMS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -161,10 +161,14 @@ def _float_kernels(
 def _integer_kernels(
     network: IntegerNetwork, schedule: Schedule, generator: str, counts: str, stack: int | None
 ) -> Kernels:
+    from delrec_compile.compiler.kernels.gpu_integer import compose_integer_gpu
     from delrec_compile.compiler.kernels.integer import compose_integer
     from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
     from delrec_compile.compiler.kernels.stack import fitted
 
+    if generator == "cuda":
+        names = ("run", "trace")
+        return {n: compose_integer_gpu(network, schedule, trace=n == "trace") for n in names}
     options: dict[str, Any] = {"generator": generator, "counts": counts}
 
     def make(kernel: str, schedule: Schedule, workspace: Mapping[str, int]) -> Kernel:

@@ -12,7 +12,7 @@ from delrec_compile.data.samples import first, read_samples
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
-from delrec_compile.evaluation.parity import accept_silence, compare, compare_artifact
+from delrec_compile.evaluation.parity import accept_silence, compare_artifact
 from delrec_compile.evaluation.parity import check as check_parity
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
@@ -194,7 +194,9 @@ def on_gpu(path: str, samples: str, limit: int) -> dict[str, Any]:
     if not session.self_test():
         raise ParityError(f"the self-test of {path} fails, {session.how}; build it again")
     network = checkpoint.load(session.artifact.path / "network.safetensors")
-    parity = compare(network, session, first(read_samples(samples), limit), target="cuda")
+    parity = compare_artifact(
+        session.artifact, network, session, first(read_samples(samples), limit)
+    )
     return {"check": parity.as_dict(), "how": session.how, "instructions_per_step": None}
 
 

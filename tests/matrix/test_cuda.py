@@ -42,6 +42,7 @@ from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import EXACT
 from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.gpu import GpuSession
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import doctor, nvrtc, toolchain
@@ -122,6 +123,54 @@ def test_a_gpu_gives_the_bits_of_torch(name: str, made: Made) -> None:
     session = GpuSession(made(network), emulated=False)
     assert session.self_test()
     same(session.trace(x), TorchRunner(network).trace(x))
+
+
+INTEGER = [
+    # by turns in one of the two modes; the one with all kinds of maps in both
+    pytest.param(name, numeric, id=f"{name}-{numeric}")
+    for i, name in enumerate(cases.INTEGER_ON_CHIPS)
+    for k, numeric in enumerate(("int8", "int16"))
+    if i % 2 == k or name == "all_kinds"
+]
+
+
+@pytest.mark.parametrize(("name", "numeric"), INTEGER)
+def test_integer_kernels_give_the_bits_of_the_reference(
+    name: str, numeric: str, tmp_path: Path
+) -> None:
+    """Counts beyond max_input are taken as max_input."""
+    artifact = artifact_here(cases.network(name), "cuda", tmp_path, numeric=numeric)
+    whole = artifact.integer
+    assert whole is not None
+    session = GpuSession(artifact, emulated=True)
+    assert session.driver is not None
+    assert session.self_test()
+    x = cases.counts(cases.CASES[name], batch=2, steps=60)
+    for seed, counts in enumerate((x, np.minimum(x * 60, 255))):
+        cuda.set_order(session.driver, seed)
+        same(session.trace(counts), ReferenceRunner(whole).trace(counts))
+
+
+@pytest.mark.parametrize("name", cases.INTEGER)
+def test_a_gpu_gives_the_bits_of_the_integer_reference(name: str, tmp_path: Path) -> None:
+    if cuda.gpu() is None:
+        pytest.skip("no GPU on this machine")
+    artifact = artifact_here(cases.network(name), "cuda", tmp_path, numeric="int8")
+    whole = artifact.integer
+    assert whole is not None
+    x = cases.counts(cases.CASES[name], batch=33)
+    session = GpuSession(artifact, emulated=False)
+    assert session.self_test()
+    same(session.trace(x), ReferenceRunner(whole).trace(x))
+
+
+def test_an_int8_artifact_is_proven_against_its_reference(tmp_path: Path) -> None:
+    artifact = build(cases.network("mixed"), "cuda", tmp_path / "a", numeric="int8")
+    proof = prove(artifact, "random:0.3:1", limit=2, timed=False)
+    assert proof.check is not None
+    assert proof.check["reference"] == "integer"
+    assert proof.check["spikes"]["differing"] == 0
+    assert proof.check["against_float"] is not None
 
 
 def test_off_the_grid_the_sums_have_an_order(made: Made) -> None:
@@ -437,9 +486,9 @@ def test_the_parts_of_the_benchmark(made: Made) -> None:
     want = TorchRunner(network).trace(x).y
     # the emulated GPU's memory is that of the CPU
     engines["ours_device"] = gpu._ours(session, torch.from_numpy(x))
-    assert gpu._differences(engines, want, EXACT) == {"ours": 0.0, "ours_device": 0.0}
+    assert gpu._differences(engines, want + 1, want, EXACT) == {"ours": 0.0, "ours_device": 0.0}
     with pytest.raises(ParityError, match="ours computes different outputs"):
-        gpu._differences(engines, want + 1, EXACT)
+        gpu._differences(engines, want, want + 1, EXACT)
     times = gpu._interleave(engines, 2, len(x))
     assert list(times) == ["ours", "ours_device"]
     assert len(times["ours"]) == 2

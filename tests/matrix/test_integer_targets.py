@@ -252,8 +252,6 @@ def test_a_changed_table_is_found(tmp_path: Path) -> None:
 
 def test_refusals(tmp_path: Path) -> None:
     network = cases.network("mixed")
-    with refusal(UnsupportedError, "target 'cuda' has no numeric mode 'int8'; allowed: float32", 4):
-        build(network, "cuda", tmp_path / "a", numeric="int8")
     with refusal(UnsupportedError, "no numeric mode 'int4'; allowed: float32, int16, int8", 4):
         build(network, "x86_64", tmp_path / "a", numeric="int4")
     with refusal(UnsupportedError, "schedule: bytes = 'bits'; allowed: wide, words, memory", 4):

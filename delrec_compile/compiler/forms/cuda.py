@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.forms.machine import BuildMachine, kernel_symbol
 from delrec_compile.compiler.glue import CUDA, render, table_file, table_offsets
-from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
+from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import host, nvrtc, toolchain
 
 if TYPE_CHECKING:
@@ -35,10 +33,6 @@ def write_cuda(
     CompilerCrash when the compiler made no device code of a kernel.
     """
     del unroll
-    if isinstance(network, IntegerNetwork):
-        raise UnsupportedError(
-            f"cuda has no numeric mode '{network.numeric}'; allowed: {Numeric.FLOAT32}"
-        )
     arch = str(machine.llvm["arch"])
     device = _device_code(root / "lib", kernels, name, arch)
     run = kernels["run"]

@@ -6,15 +6,14 @@ schedule's choice (`integer_sums`); the sums are integers, so it changes no bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
-from delrec_compile.compiler.kernels.integer_currents import Current, Currents
+from delrec_compile.compiler.kernels.integer_currents import Current, Currents, with_currents
 from delrec_compile.compiler.kernels.integer_finish import FireNeurons, StoreCurrents, WriteOutputs
 from delrec_compile.compiler.kernels.integer_sums import FinishTile, RowSum, scaled, sums_for
 from delrec_compile.compiler.kernels.integer_tables import group_of, tables_of
@@ -144,7 +143,7 @@ class IntegerComposer(Composer):
             before = [own.rows(self.e.schedule) for own in self._arrived(i, now)]
             return linear.Sums(
                 "int32",
-                scaled(self.e, self._with(finish, currents), part.fraction),
+                scaled(self.e, with_currents(self.e, finish, currents), part.fraction),
                 feeds[0] if feeds else None,
                 [*before, *feeds[1:]],
                 start=[] if now.feed is None else [now.feed],
@@ -187,7 +186,7 @@ class IntegerComposer(Composer):
         if first := self.first_output(i):
             row = row + first
         finish = WriteOutputs(self.e, part.readout, self.buffers_of(i), self.y, row, self.bound(i))
-        self._sum_rows(i, now, self._with(finish, self._currents(i, now)))
+        self._sum_rows(i, now, with_currents(self.e, finish, self._currents(i, now)))
 
     def _sum_rows(self, i: int, now: StepInputs, finish: FinishTile) -> None:
         """Sums of all rows of node i, in membrane units; zeros where it has none."""
@@ -196,23 +195,6 @@ class IntegerComposer(Composer):
             self.row_sums.emit(n, parts, finish, self.nodes[i].part.fraction)
         else:
             linear.emit(self.e, n, always(linear.Sums("int32", finish)))
-
-    def _with(self, finish: FinishTile, currents: Sequence[Current]) -> FinishTile:
-        """`finish`, from sums to which the currents are still to be added."""
-        e = self.e
-
-        def finish_all(base: Any, size: int) -> linear.Finish:
-            take = finish(base, size)
-            parts = [replace(c, values=e.view(c.values, base, size)) for c in currents]
-
-            def total(value: Any, at: int, lanes: int) -> None:
-                for part in parts:
-                    value = value + part.at(e, at, lanes)
-                take(value, at, lanes)
-
-            return total
-
-        return finish_all if currents else finish
 
 
 def _is_one_head(edge: Edge) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.integer_sums import IntegerSums, RowSum
+from delrec_compile.compiler.kernels.integer_sums import FinishTile, IntegerSums, RowSum
 from delrec_compile.compiler.kernels.nodes import Edge
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
@@ -35,6 +35,25 @@ class Current:
         """The current of a block, in membrane units."""
         value = e.load(self.values, at, lanes)
         return value * e.splat(tir.int32(self.unit), lanes) if self.unit > 1 else value
+
+
+def with_currents(e: Emitter, finish: FinishTile, currents: Sequence[Current]) -> FinishTile:
+    """`finish`, from sums to which the currents are still to be added."""
+    if not currents:
+        return finish
+
+    def finish_all(base: Any, size: int) -> linear.Finish:
+        take = finish(base, size)
+        parts = [replace(c, values=e.view(c.values, base, size)) for c in currents]
+
+        def total(value: Any, at: int, lanes: int) -> None:
+            for part in parts:
+                value = value + part.at(e, at, lanes)
+            take(value, at, lanes)
+
+        return total
+
+    return finish_all
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from delrec_compile.targets.schedule import Schedule
 TYPES = {2: np.int16, 4: np.int8}  # of interleaved rows, by their number
 
 
-def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
-    """The constants as the kernel reads them: weight rows by sending neuron."""
+def tables_of(network: IntegerNetwork, schedule: Schedule, *, gpu: bool = False) -> Tables:
+    """The constants as the kernel reads them: weight rows by sending neuron. gpu: that of a GPU."""
     out: dict[str, Any] = {}
     group = group_of(network, schedule)
     for p in network.populations:
@@ -29,8 +29,10 @@ def tables_of(network: IntegerNetwork, schedule: Schedule) -> Tables:
         for k, each in enumerate(p.projections):
             if k == 1:
                 out |= {p.prefix + name: table for name, table in neurons.items()}
-            largest, rows = network.largest_of(each.source), group if each.source == INPUT else 1
-            own = _of_synapses(each.synapses, schedule, largest, rows)
+            s, largest = each.synapses, network.largest_of(each.source)
+            rows = group if each.source == INPUT else 1
+            gathers = gpu and not isinstance(s, IntegerDense)
+            own = s.gpu_tables() if gathers else _of_synapses(s, schedule, largest, rows)
             out |= {p.prefix + each.prefix + name: table for name, table in own.items()}
         out |= {p.prefix + name: table for name, table in neurons.items()}
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}

@@ -26,9 +26,10 @@ from delrec_compile.evaluation.latency.result import Bench, BenchRow, spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
-from delrec_compile.network.tolerances import for_outputs
+from delrec_compile.network.tolerances import EXACT, for_outputs
 from delrec_compile.network.torch_step import Step
 from delrec_compile.runners.gpu import GpuSession
+from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
 BATCHES = (1, 64, 1024)
@@ -63,8 +64,10 @@ def measure(artifact: str, samples: str, rows: list[str], rounds: int) -> dict[s
         engines = engines_for(session, network, x, torch.cuda.is_available())
         if set(rows) & set(engines) - {"ours"}:
             engines = {n: w for n, w in engines.items() if n in rows or n == "ours"}
-        want, limit = TorchRunner(network).trace(x).y, for_outputs(exact(network))
-        off = _differences(engines, want, limit)
+        theirs, limit = TorchRunner(network).trace(x).y, for_outputs(exact(network))
+        whole = session.artifact.integer
+        own = theirs if whole is None else ReferenceRunner(whole).trace(x).y
+        off = _differences(engines, theirs, own, EXACT if whole else limit)
         differences.update({f"{n}@{batch}": d for n, d in off.items()})
         measured += _rows(batch, _interleave(engines, rounds, len(x)))
     workload = {
@@ -163,16 +166,20 @@ def _graph(network: Network, x: Tensor, *, compiled: bool) -> TimedRun:
     return TimedRun(graph.replay, lambda: y.cpu().numpy())
 
 
-def _differences(engines: dict[str, TimedRun], want: F32, limit: float) -> dict[str, float]:
-    """Largest difference of each engine's outputs from the reference's.
+def _differences(
+    engines: dict[str, TimedRun], theirs: F32, own: F32, limit: float
+) -> dict[str, float]:
+    """Largest difference of each engine's outputs from its reference's.
 
-    Raises ParityError where our own exceed `limit`.
+    theirs, own: the reference of PyTorch's forms and of our own. Raises ParityError where our own
+    exceed `limit`.
     """
     out = {}
     for name, engine in engines.items():
+        ours = name.startswith("ours")
         engine.run()
-        out[name] = float(np.abs(engine.read() - want).max())
-        if name.startswith("ours") and not out[name] <= limit:
+        out[name] = float(np.abs(engine.read() - (own if ours else theirs)).max())
+        if ours and not out[name] <= limit:
             raise ParityError(f"bench: {name} computes different outputs (off by {out[name]:.3g})")
     return out
 

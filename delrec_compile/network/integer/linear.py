@@ -100,6 +100,11 @@ class IntegerLinear(IntegerSynapses):
             return {"weight": self.weights}
         return self.form.tables(WholeWeights(self.dtype))
 
+    def gpu_tables(self) -> dict[str, NDArray[Any]]:
+        if isinstance(self.form, Feed):
+            return self.tables()
+        return self.form.gpu_tables(WholeWeights(self.dtype))
+
     def bound(self, largest: int = 1) -> I64:
         own = by_receiver(self.kind, np.abs(self.weights.astype(np.int64))).sum(axis=1)
         return np.repeat(own * largest << self.shift, self.size // len(own))

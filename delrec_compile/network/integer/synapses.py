@@ -73,6 +73,10 @@ class IntegerSynapses(ABC):
     def tables(self) -> dict[str, NDArray[Any]]:
         """The constants that compiled code reads."""
 
+    def gpu_tables(self) -> dict[str, NDArray[Any]]:
+        """Those that a GPU's reads."""
+        return self.tables()
+
     @abstractmethod
     def bound(self, largest: int = 1) -> I64:
         """(size,): largest size of any partial sum, in membrane units. largest: value of the line."""

@@ -52,6 +52,7 @@ class _Reader:
         self.alias: dict[Any, Any] = {}
         self.order: list[Any] = []
         self.synapses: dict[Any, Synapses | Feed] = {}
+        self.parameters = [str(parameter.name) for parameter in main.params]
         for block in main.body.blocks:
             for binding in block.bindings:
                 self._bind(binding.var, binding.value)
@@ -110,7 +111,7 @@ class _Reader:
         return {}
 
     def _named(self, args: list[Any], states: Collection[str], default: str) -> str:
-        """Name of a population, from that of its state."""
+        """Name of a population, from that of its state; without any, one that no other has."""
         for value in args:
             hint = str(value.name) if isinstance(value, relax.Var) else ""
             if value in self.nodes or not hint.startswith(PAST):
@@ -118,6 +119,8 @@ class _Reader:
             for state in states:
                 if hint.endswith(f"_{state}"):
                     return hint.removeprefix(PAST).removesuffix(f"_{state}")
+        while any(taken.startswith(f"{PAST}{default}_") for taken in self.parameters):
+            default += "x"
         return default
 
     def _node(self, op: str, args: list[Any], attributes: dict[str, Any]) -> Node:

@@ -24,6 +24,8 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.network.onnx_step.export import model_of
+from delrec_compile.ops.linear_readout import LinearReadout
+from delrec_compile.ops.readout import no_weight
 from delrec_compile.targets.schedule import Schedule
 
 CHAINS = ("mixed", "three_layers", "odd_lif", "cuba_lif", "own_cuba_lif", "refractory", "own_alif")
@@ -118,3 +120,23 @@ def test_shared_weights_are_one_object_and_one_table() -> None:
     # the projection onto itself has the prefix of a chain's recurrence
     assert same == {"more_recurrent": "more_p0_recurrent", "more_delay": "more_p0_delay"}
     assert "more_recurrent" not in tables
+
+
+def test_a_readout_without_state_has_a_name_that_no_other_has() -> None:
+    r = np.random.default_rng(0)
+    linear = LinearReadout(no_weight(2), np.zeros(2))
+    leaky = LeakyReadout(no_weight(2), np.zeros(2), 0.5)
+    from_a = [Projection("a", Dense(r.normal(size=(2, 4)))) for _ in range(2)]
+    network = Network.of(
+        [
+            Population("a", Lif(0.5), (Projection("x", Dense(r.normal(size=(4, 3)))),)),
+            Population("b", linear, (from_a[0],)),
+            Population("out1", leaky, (from_a[1],)),
+        ]
+    )
+    assert [p.name for p in back(network).populations] == ["a", "out1x", "out1"]
+
+
+def test_real_inputs_come_back() -> None:
+    network = cases.network("real")
+    assert back(network).real_input == network.real_input

@@ -99,7 +99,7 @@ def network_lines(summary: dict[str, Any]) -> list[str]:
         parameters,
         f"state of one stream: {state['artifact']:,} bytes compiled, {state['onnx']:,} in ONNX",
         f"step of {summary['dt_ms']:g} ms; {sums}",
-        *([] if summary["input_bits"] is None else [f"inputs: {input_text(summary)}"]),
+        *([f"inputs: {input_text(summary)}"] if summary.get("input_bits") is not None else []),
     ]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cases
 from fixtures.manifests import typed
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.evaluation import report
 from delrec_compile.evaluation.latency.result import Bench, BenchRow
 from delrec_compile.evaluation.proof import Proof
+from delrec_compile.network.summary import inspect
 
 CHECK: dict[str, Any] = {
     "target": "portable_c",
@@ -122,3 +124,9 @@ def test_a_warning_names_the_layers_that_never_fired() -> None:
     for fired in ([3, 1, 2], [0, 0, 0]):  # where none fires, the check does not pass
         assert report.silence_lines([{"firing": {"fired": fired}}]) == []
     assert report.silence_lines([{}]) == []
+
+
+def test_real_inputs_are_told() -> None:
+    lines = report.network_lines(inspect(cases.network("real")))
+    assert "inputs: real values up to 1 in size, rounded to multiples of 2^-7" in lines
+    assert not any("inputs:" in x for x in report.network_lines(inspect(cases.network("mixed"))))

@@ -124,7 +124,8 @@ class TrainConfig:
     betas: str = "fixed"  # factor of the membrane: "fixed" by tau, or "learned" for each neuron
     threshold: float = 1.0
     v_reset: float = 0.0  # membrane after a hard reset
-    gain: str = "one"  # factor of the current: "one", or "leak", 1 - beta
+    # factor of the current: "one", or "leak", 1 - beta; of cuba_lif, that of the synaptic one, 1 - alpha
+    gain: str = "one"
     readout: str = "leaky"  # "linear", "count" of spikes, weighted, or "pool": a group per class
     decision: str = "softmax_sum"  # from outputs over time to a class: ops/readout.py
     fires: str = "at"  # "at" the threshold, or only "above" it

@@ -31,6 +31,7 @@ RANGES: dict[str, dict[str, Range]] = {
         "b": (0, 2),
     },
 }
+LARGEST_LEAK = 0.999  # where a gain is 1 less it, which must stay above 0
 DRAWN = ("adlif",)  # constants begin anywhere in their range, not at a given value
 
 
@@ -40,7 +41,11 @@ class NeuronConstants(nn.Module):
     def __init__(self, config: TrainConfig, n: int) -> None:
         super().__init__()
         self.config, self.given = config, _given(config)
-        self.ranges = RANGES[config.neuron] if config.constants == "learned" else {}
+        self.ranges = dict(RANGES[config.neuron]) if config.constants == "learned" else {}
+        for name in ("alpha", "beta"):
+            if name in self.ranges and config.gain == "leak":
+                low, high = self.ranges[name]
+                self.ranges[name] = (low, min(high, LARGEST_LEAK))
         self.register_buffer("place", torch.empty(0), persistent=False)  # the device of the net
         self.learned = nn.ParameterDict()
         for name, (low, high) in self.ranges.items():
@@ -57,6 +62,8 @@ class NeuronConstants(nn.Module):
             out[name] = self.learned[name].clamp(low, high)
         if self.config.gain == "leak":
             out["gain"] = 1 - out["beta"]
+            if "alpha" in out:
+                out["gain_i"] = 1 - out["alpha"]
         return out
 
     @torch.no_grad()

@@ -57,6 +57,16 @@ def test_constants_stay_in_their_range() -> None:
     assert own.learned["alpha"].grad.all()
 
 
+def test_a_gain_of_the_leak_stays_above_zero() -> None:
+    own = NeuronConstants(small(neuron="cuba_lif", constants="learned", gain="leak", tau=9.0), 5)
+    with torch.no_grad():
+        own.learned["alpha"] += 3
+        own.learned["beta"] += 3
+    arrays = own.frozen().arrays()
+    assert (arrays["gain"] > 0).all()
+    assert np.array_equal(arrays["gain_i"], np.float32(1) - arrays["alpha"])
+
+
 def test_given_constants_are_one_number() -> None:
     own = NeuronConstants(small(neuron="adlif", a=0.25, b=0.5, tau=4.0, tau_adapt=20.0), 5)
     assert list(own.parameters()) == []

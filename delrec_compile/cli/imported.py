@@ -14,6 +14,9 @@ def show_import(result: dict[str, Any]) -> None:
         f"{size} ({name})" if name else str(size)
         for size, name in zip(result["layers"], result["recurrences"], strict=True)
     ]
+    if populations := result["populations"]:  # a graph, in which those that fire come first
+        named = zip(populations, sizes, strict=False)
+        sizes = [", ".join(f"{name} {size}" for name, size in named)]
     chain = " -> ".join([str(result["inputs"]), *sizes, str(result["outputs"])])
     show(f"{result['path']}: from {result['source']}: {chain}, step of {result['dt_ms']:g} ms")
     if result["input_bits"] is not None:
@@ -58,7 +61,8 @@ def _print_grid(result: dict[str, Any]) -> None:
     check, wide = result["check"], result["row_bytes"]
     lost = check and check["differing_on_int16"]
     why = f"{lost:,} differ with weights of 16 bits, so " if lost else ""
-    names = [f"layer {i} (2^-{result['grids'][i]})" for i in result["wide_layers"]]
+    own = dict(enumerate(result["populations"]))
+    names = [f"{own.get(i, f'layer {i}')} (2^-{result['grids'][i]})" for i in result["wide_layers"]]
     narrow = result["row_bytes_int16"]
     show(
         f"note: {why}the grid of {', '.join(names)} is fine; as integers, all weights take {wide:,} "

@@ -20,7 +20,7 @@ from delrec_compile.interop.options import OPTIONS, ImportOption
 if TYPE_CHECKING:
     from delrec_compile.data.events import Events
     from delrec_compile.interop.result import Imported
-    from delrec_compile.network.model import Network
+    from delrec_compile.network.model import Network, Population
 
 CHECKED = 32  # samples that the model itself runs on
 
@@ -225,10 +225,11 @@ def _result(
     return {
         "path": str(out),
         "source": imported.source,
-        "layers": [layer.size for layer in network.layers],
+        "layers": [p.size for p in network.spiking],
+        "populations": [p.name for p in network.graph],
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "recurrences": [r.recurrence.name if r.recurrence else None for r in network.layers],
+        "recurrences": [_recurrence(p) for p in network.spiking],
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "input_bits": network.input_bits,
@@ -240,6 +241,11 @@ def _result(
         "check": verdict,
         "accuracy": accuracy,
     }
+
+
+def _recurrence(p: Population) -> str | None:
+    """Names of the recurrences of a population over its own spikes."""
+    return ", ".join(q.synapses.name for q in p.projections if q.source == p.name) or None
 
 
 def _sequences(events: Events, most: int) -> Any:

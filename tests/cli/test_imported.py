@@ -29,6 +29,8 @@ RESULT: dict[str, Any] = {
     "layers": [128, 128],
     "outputs": 1,
     "recurrences": ["dense", None],
+    "populations": [],
+    "input_bits": None,
     "dt_ms": 10.0,
     "remarks": [],
     "check": CHECK,
@@ -55,6 +57,14 @@ def test_a_fine_grid_tells_why_and_at_what_cost(capsys: pytest.CaptureFixture[st
     )
     assert "300 bytes in place of 200 (1.50 times)" in text
     assert "before its weights" not in text  # nothing differs
+
+
+def test_a_graph_is_told_by_the_names_of_its_populations(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = shown(RESULT | {"populations": ["a", "b", "out"]}, capsys)
+    assert "1 -> a 128 (dense), b 128 -> 1" in text
+    assert "the grid of a (2^-19) is fine" in text
 
 
 def test_a_grid_of_16_bits_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:

@@ -171,7 +171,7 @@ class Network(BaseNetwork[Layer, Readout]):
 
     @classmethod
     def of(cls, populations: Sequence[Population], **options: Any) -> Network:
-        """A graph. options: `dt_ms`, `max_input`, `labels`, `name`, `notes`.
+        """A graph. options: `dt_ms`, `max_input`, `input_bits`, `labels`, `name`, `notes`.
 
         The outputs are those of the readouts, one after another; the class comes from the first one.
         Raises NetworkError.

@@ -7,6 +7,7 @@ import ctypes
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import cases
@@ -253,3 +254,19 @@ def test_the_state_of_another_network_of_equal_shape_is_refused(compiled):
             twin.load_state(session.state())
     Session(artifact).load_state(copy.deepcopy(session.state()))
     session.load_state(dict(twin.state()))
+
+
+def test_real_values_are_clipped_and_a_nan_is_refused(compiled: Callable[..., Session]) -> None:
+    network = cases.network("real")
+    session = compiled(network)
+    x = cases.counts(cases.CASES["real"], steps=9)[:, 0]
+    x[3, 2], x[4, 1] = np.inf, -50
+    session.reset()
+    y = session.run(x)
+    session.reset()
+    np.testing.assert_array_equal(session.run(np.clip(x, -1, 1)), y)
+    x[5, 7] = np.nan
+    with refusal(DataError, r"x\[5, 7\] is NaN; numbers are required", 3):
+        session.run(x)
+    with refusal(DataError, r"x\[7\] is NaN", 3):
+        session.step(x[5])

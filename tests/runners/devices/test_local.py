@@ -29,6 +29,12 @@ def test_the_bits_of_torch_in_a_process(runner: LocalRunner) -> None:
         np.testing.assert_array_equal(have, wanted)
 
 
+def test_real_values_reach_the_process(compiled: Callable[..., Session]) -> None:
+    network, x = cases.network("real"), cases.counts(cases.CASES["real"], batch=2, steps=30)
+    got = LocalRunner(compiled(network).artifact, LOCAL).trace(x)
+    np.testing.assert_array_equal(got.y, TorchRunner(network).trace(x).y)
+
+
 def test_every_sample_is_timed(runner: LocalRunner) -> None:
     x = cases.counts(cases.CASES["mixed"], steps=20).transpose(1, 0, 2)
     for piece in (0, 1):

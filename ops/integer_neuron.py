@@ -333,7 +333,10 @@ class IntegerTile:
     def update(self, current: Any, spikes: Events, at: Any, lanes: int) -> None:
         """One block, from its current: appends its spikes to the list, stores its state."""
         e, neuron, a = self.e, self.neuron, Lanes(self.e, lanes)
-        c = {name: self._constant(name, at, lanes) for name in neuron.constants}
+        unread = neuron.arrays().keys() - self.own.keys()
+        c = {
+            name: self._constant(name, at, lanes) for name in neuron.constants if name not in unread
+        }
         if self.bias is not None:
             current = a.add(current, e.load(self.bias, at, lanes))
         old = {name: a.keep(e.load(view, at, lanes)) for name, view in self.state.items()}

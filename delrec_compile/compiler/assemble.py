@@ -163,7 +163,7 @@ def _integer_kernels(
 ) -> Kernels:
     from delrec_compile.compiler.kernels.gpu_integer import compose_integer_gpu
     from delrec_compile.compiler.kernels.integer import compose_integer
-    from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
+    from delrec_compile.compiler.kernels.nodes import allowed
     from delrec_compile.compiler.kernels.stack import fitted
 
     if generator == "cuda":
@@ -174,8 +174,7 @@ def _integer_kernels(
     def make(kernel: str, schedule: Schedule, workspace: Mapping[str, int]) -> Kernel:
         return compose_integer(network, schedule, kernel=kernel, workspace=workspace, **options)
 
-    layered = is_layered(nodes_of(network))
-    return fitted(schedule if layered else replace(schedule, chunk=0), stack, make)
+    return fitted(allowed(schedule, network), stack, make)
 
 
 FORMS: dict[str, Callable[..., dict[str, Any]]] = {

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from tvm.relax.frontend.onnx import onnx_frontend
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.gpu_float32 import compose_gpu
-from delrec_compile.compiler.kernels.nodes import is_layered, nodes_of
+from delrec_compile.compiler.kernels.nodes import allowed
 from delrec_compile.compiler.kernels.stack import Workspace, fitted
 from delrec_compile.compiler.relax_reader import (
     PREFIX,
@@ -86,8 +85,7 @@ def phases(
             own: dict[str, Any] = {"kernel": kernel, "workspace": workspace, **options}
             return compose(network, schedule, **own)
 
-        layered = is_layered(nodes_of(network))
-        return fitted(schedule if layered else replace(schedule, chunk=0), stack, make)
+        return fitted(allowed(schedule, network), stack, make)
 
     return [("import", to_relax), ("read", read_graph), ("compose", composed)]
 

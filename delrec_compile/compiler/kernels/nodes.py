@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from delrec_compile.network.integer.linear import IntegerDense
@@ -11,6 +11,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import INPUT, Network
 from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.feed import Dense, Feed
+from delrec_compile.targets.schedule import Schedule
 
 RING = "ring"  # memory of a delay line
 
@@ -79,6 +80,11 @@ def _edge(network: Network | IntegerNetwork, p: Any, each: Any) -> Edge:
         in_rows = isinstance(s, Dense | IntegerDense)
         return Edge(each.source, each.prefix, s.sources, s, in_rows=in_rows)
     return Edge(each.source, each.prefix, s.sources, s, line, int(network.closes_cycle(p, each)))
+
+
+def allowed(schedule: Schedule, network: Network | IntegerNetwork) -> Schedule:
+    """The schedule, without a kernel of many steps where cycles between populations forbid it."""
+    return schedule if is_layered(nodes_of(network)) else replace(schedule, chunk=0)
 
 
 def is_layered(nodes: tuple[Node, ...]) -> bool:

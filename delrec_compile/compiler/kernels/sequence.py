@@ -15,6 +15,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer
+from delrec_compile.compiler.kernels.nodes import is_layered
 from delrec_compile.compiler.kernels.real_inputs import mark_unchanged
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.event_lists import Events
@@ -28,7 +29,8 @@ def body_of(kernel: str, schedule: Schedule) -> Callable[[Composer], None] | Non
 
 
 def emit_chunks(c: Composer, chunk: int) -> None:
-    """All steps, in chunks of so many."""
+    """All steps, in chunks of so many, of nodes that `is_layered` holds for."""
+    assert is_layered(c.nodes)
     inputs = c.input_lists(chunk) if c.lists_inputs else None
     unchanged = None if c.real is None else c.e.buffer("unchanged", chunk, "int32")
     spikes = {node.name: c.e.lists(node.size, chunk) for node in c.nodes if node.fires}

@@ -105,20 +105,26 @@ def is_kept(node: Node) -> bool:
     return bool(node.feeds) and all(edge.of_input for edge in node.feeds)
 
 
-class Host(Protocol):
-    """The part of a composer that this needs."""
+class Reader(Protocol):
+    """The part of a composer that reads x."""
 
     e: Emitter
     x: Any
-    nodes: tuple[Node, ...]
     real: RealForm | None
 
     @property
     def inputs(self) -> int: ...
+    def count_of(self, x: Any, lanes: int = 1) -> Any: ...
+
+
+class Host(Reader, Protocol):
+    """The part of a composer that keeps sums."""
+
+    nodes: tuple[Node, ...]
+
     @property
     def lists_inputs(self) -> bool: ...
     def sum_type(self, i: int) -> str: ...
-    def count_of(self, x: Any, lanes: int = 1) -> Any: ...
     def edge_buffers(self, i: int, edge: Edge) -> Callable[[str], Any]: ...
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]: ...
     def list_inputs(self, incoming: Incoming, t: Any) -> None: ...
@@ -199,7 +205,7 @@ def scaled(e: Emitter, value: Any, dtype: str, worth: float) -> Any:
 
 
 def listed_values(
-    c: Host, lists: Callable[[Any], Events], many: int | None
+    c: Reader, lists: Callable[[Any], Events], many: int | None
 ) -> Callable[[Any, Any], Incoming]:
     """See `Composer.input_lists`: rounded inputs in memory, and lists of those that are not 0."""
     assert c.real is not None
@@ -214,7 +220,7 @@ def listed_values(
     return at
 
 
-def list_values(c: Host, incoming: Incoming, base: Any) -> None:
+def list_values(c: Reader, incoming: Incoming, base: Any) -> None:
     """Rounds the inputs from `base` on, and lists those that are not 0."""
     e, own = c.e, incoming.packed
     kind = str(own.dtype)
@@ -251,7 +257,7 @@ def differs(e: Emitter, x: Any, base: Any, n: int) -> Any:
     return tir.bitwise_or(any_lane, rest[0])
 
 
-def mark_unchanged(c: Host, marks: Any, s: Any, t: Any) -> None:
+def mark_unchanged(c: Reader, marks: Any, s: Any, t: Any) -> None:
     """Marks step s of a chunk, step t of x, if its inputs are those of the step before."""
     e = c.e
     e.store(marks, s, 1, tir.int32(0))

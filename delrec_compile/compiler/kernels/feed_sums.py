@@ -1,0 +1,77 @@
+"""Sums of what comes into a population without a delay, made before the rest."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from delrec_compile.compiler.kernels.finish import StoreSums
+from delrec_compile.compiler.kernels.input_lists import InputLists
+from delrec_compile.compiler.kernels.nodes import Edge
+from delrec_compile.compiler.kernels.real_inputs import is_kept, takes_input
+from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs
+from delrec_compile.ops import linear
+from delrec_compile.ops.linear import Rows
+
+
+class FeedSums(InputLists):
+    """The part of a composer that sums undelayed projections."""
+
+    @abstractmethod
+    def rows(self, i: int, edge: Edge, incoming: Incoming) -> Rows:
+        """Weight rows of an undelayed projection into node i."""
+
+    @abstractmethod
+    def sum_type(self, i: int) -> str:
+        """dtype of the sums of node i."""
+
+    def hoists(self, i: int) -> bool:
+        """Whether undelayed projections of node i can be summed for many steps at once."""
+        feeds = self.nodes[i].feeds
+        return bool(feeds) and all(edge.in_rows for edge in feeds)
+
+    def keeps(self, i: int) -> bool:
+        """Whether sums of node i that were hoisted are made anew only where the inputs changed."""
+        return self.real is not None and self.hoists(i) and is_kept(self.nodes[i])
+
+    def sum_inputs(self, i: int, incoming: Incoming | None, to: Any) -> None:
+        """Sums of all undelayed maps of node i, which are of the input, stored."""
+        node = self.nodes[i]
+        now = StepInputs([incoming if takes_input(edge) else None for edge in node.edges])
+        start, rows = self.mapped_feeds(i, now), self.feed_rows(i, now)
+        after, before = (rows[0], rows[1:]) if rows else (None, [])
+        sums = linear.Sums(self.sum_type(i), StoreSums(self.e, to, 0), after, before, None, start)
+        linear.emit(self.e, node.size, lambda _: sums)
+
+    def mapped_feeds(self, i: int, now: StepInputs) -> list[Any]:
+        """Currents of the undelayed convolutions of node i, summed event by event."""
+        return []
+
+    def sum_feeds(
+        self,
+        i: int,
+        step_inputs: Callable[[Any], StepInputs],
+        to: Any,
+        steps: Any,
+        unchanged: Any = None,
+    ) -> None:
+        """Sums of the undelayed projections of node i at all steps, stored step after step.
+
+        unchanged: marks of the steps whose sums are those of the step before; None: there is none.
+        """
+        n = self.nodes[i].size
+
+        def sums(s: Any) -> linear.Sums:
+            one, *others = self.feed_rows(i, step_inputs(s))
+            return linear.Sums(self.sum_type(i), StoreSums(self.e, to, s * n), one, others)
+
+        def kept(s: Any) -> tuple[Any, Any]:
+            return unchanged[s] != 0, self.e.view(to, (s - 1) * n, n)
+
+        linear.emit(self.e, n, sums, steps, None if unchanged is None else kept)
+
+    def feed_rows(self, i: int, now: StepInputs) -> list[Rows]:
+        """Weight rows of the undelayed projections of node i that have them."""
+        pairs = zip(self.nodes[i].edges, now.of_edges, strict=True)
+        return [self.rows(i, edge, incoming) for edge, incoming in pairs if edge.in_rows]

@@ -1,0 +1,114 @@
+"""The inputs of a kernel's steps: as lists of those that are not zero, with their counts."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Callable
+from typing import Any
+
+from tvm.tirx.script import builder as tir
+
+from delrec_compile.compiler.kernels.nodes import Node
+from delrec_compile.compiler.kernels.real_inputs import (
+    RealForm,
+    list_values,
+    listed_values,
+    takes_input,
+)
+from delrec_compile.compiler.kernels.step_inputs import Incoming, always
+from delrec_compile.compiler.tir.emitter import Emitter
+
+
+class InputLists(ABC):
+    """The part of a composer that reads x.
+
+    counts: dtype of x. group: inputs interleaved in the rows of what the input feeds. real: how real
+    inputs are taken; None: they are counts.
+    """
+
+    e: Emitter
+    x: Any
+    nodes: tuple[Node, ...]
+    counts: str
+    group: int
+    real: RealForm | None
+
+    @property
+    def inputs(self) -> int:
+        """Values of x of a step."""
+        return next(e.sources for node in self.nodes for e in node.edges if e.of_input)
+
+    @property
+    def lists_inputs(self) -> bool:
+        """Whether a projection from the input has no delay."""
+        return any(takes_input(edge) for node in self.nodes for edge in node.edges)
+
+    def count_of(self, x: Any, lanes: int = 1) -> Any:
+        """Inputs as counts, in the type of the sums."""
+        return self.e.cast(x, "int32", lanes)
+
+    def input_value(self, x: Any, lanes: int) -> Any:
+        """An input as the memory of a delay takes it."""
+        if self.real is not None:
+            return self.real.input.emit(self.e, x, lanes)
+        return self.e.T.min(x, self.e.splat(self.e.T.cast(255, self.counts), lanes))
+
+    def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
+        """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""
+        e, n, group = self.e, self.inputs, self.group
+        words, room = -(-n // group), self._packed // group
+        lists = e.lists(words, many) if many else always(e.events(words))
+        counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
+        if counts is None and self.real is not None:
+            return listed_values(self, lists, many)
+
+        def at(k: Any, t: Any) -> Incoming:
+            if counts is None:
+                base = t * n
+                return Incoming(lists(k), lambda j: self.count_of(self.x[base + j]))
+            own: Any = e.view(counts, 0 if k is None else k * room, room)
+            return Incoming(lists(k), lambda j: own[j], group, own)
+
+        return at
+
+    @property
+    def _packed(self) -> int:
+        """Inputs, rounded up to full vectors of packed counts."""
+        n = self.inputs
+        wide = self.group * self.e.schedule.lanes
+        return -(-n // wide) * wide
+
+    def list_inputs(self, incoming: Incoming, t: Any) -> None:
+        """Lists the inputs of step t."""
+        e, n, base = self.e, self.inputs, t * self.inputs
+        if incoming.group == 1 and self.real is not None:
+            list_values(self, incoming, base)
+            return
+        if incoming.group == 1:
+            zero = e.zero(self.counts, 1)
+            e.list_active(
+                incoming.events,
+                n,
+                lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
+            )
+            return
+        self._pack(incoming.packed, base)
+        e.list_active(
+            incoming.events,
+            -(-n // self.group),
+            lambda at, lanes: e.load(incoming.packed, at, lanes) != e.zero("int32", lanes),
+        )
+
+    def _pack(self, counts: Any, base: Any) -> None:
+        """The inputs from `base` on, `group` of them packed into each int32 of counts."""
+        e, n, group, room = self.e, self.inputs, self.group, self._packed
+        kind, wide = f"int{32 // group}", group * e.schedule.lanes
+        packed = e.buffer("packed", room, kind)
+        if n < room:
+            e.store(packed, room - wide, wide, e.zero(kind, wide))
+        for at, lanes in e.blocks(n):
+            value = self.count_of(e.load(self.x, base + at, lanes), lanes)
+            e.store(packed, at, lanes, e.cast(value, kind, lanes))
+        for at in range(0, room, wide):
+            value = tir.reinterpret(f"int32x{e.schedule.lanes}", e.load(packed, at, wide))
+            e.store(counts, at // group, e.schedule.lanes, value)

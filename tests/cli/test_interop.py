@@ -58,7 +58,7 @@ def leaves():
     raise SystemExit(7)
 
 def odd():
-    return nn.Sequential(nn.Linear(4, 4), snntorch.Alpha(alpha=0.9, beta=0.5, init_hidden=True))
+    return nn.Sequential(nn.Linear(4, 4), snntorch.SLSTM(4, 4, init_hidden=True))
 
 def graph():
     import delrec_compile
@@ -166,7 +166,7 @@ WRONG = (
     (("my:dead", "--density", "0.1", "-i", "a.npz"), 2, "--density is of random inputs"),
     (("my:steps", "--dt-ms", "1"), 2, "--time-unit steps"),
     (("my:text",), 4, "a str is not a model"),
-    (("my:odd",), 4, "1: networks have no Alpha"),
+    (("my:odd",), 4, "1: networks have no SLSTM"),
     (("my.py",), 3, "my.py is Python code"),
     (("my:build", "--sigma", "1"), 2, "takes no sigma"),
     (("my:build", "--input-shape", "3xa"), 2, "integers separated by x"),

@@ -32,6 +32,7 @@ def inspect(model: Shown = DEFAULT, as_json: Json = False) -> None:
 def _show_network(model: str, as_json: bool) -> None:
     from delrec_compile.cli import tables
     from delrec_compile.evaluation import report
+    from delrec_compile.evaluation.picture import picture
     from delrec_compile.network import checkpoint
     from delrec_compile.network.state import past, present
     from delrec_compile.network.summary import inspect as summarise
@@ -40,7 +41,7 @@ def _show_network(model: str, as_json: bool) -> None:
     if as_json:
         print_json("inspect", **summary)
         return
-    show(tables.network_table(summary), *report.network_lines(summary), "")
+    show(tables.network_table(summary), *picture(summary), "", *report.network_lines(summary), "")
     state = [
         (f"{past(s['name'])} -> {present(s['name'])}", str(["batch", *s["shape"]]), s["meaning"])
         for s in summary["onnx"]["state"]

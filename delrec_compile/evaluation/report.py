@@ -10,6 +10,7 @@ from delrec_compile.compiler.schedules.choice import PROFILE, STORE
 from delrec_compile.evaluation import markdown
 from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
+from delrec_compile.evaluation.picture import delays, picture
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.ops.real_input import input_text
 from delrec_compile.runners.firing import silence
@@ -34,6 +35,7 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     title = parity_title(checks)
     parts = [f"# {summary['name']}", *network_lines(summary), ""]
     parts += [*markdown.table(*network_table(summary), right=False), ""]
+    parts += ["```", *picture(summary), "```", ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]
     parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
     if quiet := silence_lines(checks):
@@ -117,18 +119,8 @@ def _projection_rows(summary: dict[str, Any]) -> Rows:
         grid = _grid(p)
         for each in (each for each in summary["projections"] if each["target"] == p["name"]):
             parameters = "shared" if each["shared"] else f"{each['parameters']:,}"
-            yield (*own, each["source"], each["map"], parameters, _delays(each), grid)
+            yield (*own, each["source"], each["map"], parameters, delays(each) or "-", grid)
             own, grid = ("", "", ""), ""
-
-
-def _delays(projection: dict[str, Any]) -> str:
-    """The shortest and the longest delay; a projection that closes a cycle has a step more."""
-    if projection["delays"] is None:
-        return "-"
-    low, high = projection["delays"]
-    if projection["cycle"]:
-        return f"1 + {low}" if low == high else f"1 + ({low} to {high})"
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _layer_rows(summary: dict[str, Any]) -> Rows:

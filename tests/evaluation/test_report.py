@@ -60,6 +60,8 @@ SUMMARY = {
         },
     ],
     "readout": {"grid": None, "weight_bits": None},
+    "populations": [{"name": "l0"}, {"name": "out"}],
+    "projections": [{"source": "x", "target": "l0", "delays": None}],
 }
 
 
@@ -71,6 +73,7 @@ def test_the_report_holds_parity_and_times(tmp_path: Path) -> None:
     assert "| layer 0 | 9 -> 256 | - | 0 | - | 2^-16 |" in text
     assert "| layer 1 | 256 -> 30 | conv_delay | 1,033 | 31 | 2^-19, 32 bits |" in text
     assert "| readout | 30 -> 20 | - | - | - | - |" in text
+    assert "```\nx ---> l0\n```" in text
     assert "## Parity with PyTorch" in text
     assert "| portable_c | 2,000 | 0 | 0 | 90.0% |" in text
     assert "| PyTorch, torch.compile, 64 streams | 30.00 | 20.0x |" in text

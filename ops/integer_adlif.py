@@ -23,18 +23,10 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.ops.adlif import ORDERS, RESETS, Adlif
+from delrec_compile.ops.integer_arithmetic import Arithmetic
+from delrec_compile.ops.integer_constants import adaptive_constants, factor, share, steps_of, whole
 from delrec_compile.ops.integer_leak import LIMIT
-from delrec_compile.ops.integer_neuron import (
-    Arithmetic,
-    Constants,
-    IntegerNeuron,
-    State,
-    adaptive_constants,
-    factor,
-    share,
-    steps_of,
-    whole,
-)
+from delrec_compile.ops.integer_neuron import Constants, IntegerNeuron, State
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,17 +22,10 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.ops.alif import RESETS, Alif
+from delrec_compile.ops.integer_arithmetic import Arithmetic
+from delrec_compile.ops.integer_constants import adaptive_constants, share, steps_of, whole
 from delrec_compile.ops.integer_leak import LIMIT
-from delrec_compile.ops.integer_neuron import (
-    Arithmetic,
-    Constants,
-    IntegerNeuron,
-    State,
-    adaptive_constants,
-    share,
-    steps_of,
-    whole,
-)
+from delrec_compile.ops.integer_neuron import Constants, IntegerNeuron, State
 
 
 @dataclass(frozen=True, eq=False)

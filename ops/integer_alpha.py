@@ -23,17 +23,9 @@ import numpy as np
 
 from delrec_compile.aliases import F64, I64
 from delrec_compile.ops.alpha import RESETS, Alpha
-from delrec_compile.ops.integer_neuron import (
-    Arithmetic,
-    Constants,
-    IntegerNeuron,
-    State,
-    factor,
-    level_of,
-    share,
-    steps_of,
-    whole,
-)
+from delrec_compile.ops.integer_arithmetic import Arithmetic
+from delrec_compile.ops.integer_constants import factor, level_of, share, steps_of, whole
+from delrec_compile.ops.integer_neuron import Constants, IntegerNeuron, State
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,10 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.ops.cuba_lif import ENTERS, CubaLif
+from delrec_compile.ops.integer_arithmetic import Arithmetic
+from delrec_compile.ops.integer_constants import share, steps_of
 from delrec_compile.ops.integer_lif import IntegerLif, membrane_constants
-from delrec_compile.ops.integer_neuron import Arithmetic, Constants, State, share, steps_of
+from delrec_compile.ops.integer_neuron import Constants, State
 from delrec_compile.ops.lif import ALL_RESETS
 
 

@@ -25,19 +25,10 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError
+from delrec_compile.ops.integer_arithmetic import Arithmetic
+from delrec_compile.ops.integer_constants import PERIOD, level_of, one_of, share, steps_of, whole
 from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak
-from delrec_compile.ops.integer_neuron import (
-    PERIOD,
-    Arithmetic,
-    Constants,
-    IntegerNeuron,
-    State,
-    level_of,
-    one_of,
-    share,
-    steps_of,
-    whole,
-)
+from delrec_compile.ops.integer_neuron import Constants, IntegerNeuron, State
 from delrec_compile.ops.lif import ALL_RESETS, STATES, Lif
 
 if TYPE_CHECKING:

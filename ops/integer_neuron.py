@@ -12,7 +12,6 @@ that no run makes, of damaged memory, wrap around: nothing is undefined, and cla
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,148 +22,16 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64, I32, I64
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops.constants import Number
-from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak, leak
+from delrec_compile.ops.integer_arithmetic import Arithmetic, Arrays, Lanes
+from delrec_compile.ops.integer_constants import PERIOD, REST
+from delrec_compile.ops.integer_leak import LIMIT, ONE
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
 
-LASTING = (
-    64  # steps of the worst input that a state variable takes before its clamp, whatever its share
-)
-REST, PERIOD = "refractory", "period"  # state variable and constant of a refractory period
 Constants = Mapping[str, Any]
 State = Mapping[str, Any]
-
-
-class Arithmetic(ABC):
-    """Operations on values of neurons: arrays (batch, N), or blocks of lanes."""
-
-    @abstractmethod
-    def add(self, a: Any, b: Any) -> Any: ...
-    @abstractmethod
-    def less(self, a: Any, b: Any) -> Any:
-        """a - b."""
-
-    @abstractmethod
-    def leak(self, v: Any, share: Any) -> Any: ...
-    @abstractmethod
-    def where(self, condition: Any, yes: Any, no: Any) -> Any: ...
-    @abstractmethod
-    def reaches(self, a: Any, b: Any) -> Any:
-        """a >= b."""
-
-    @abstractmethod
-    def both(self, a: Any, b: Any) -> Any: ...
-    @abstractmethod
-    def within(self, v: Any, limit: int) -> Any:
-        """v, held between -limit and limit - 1."""
-
-    @abstractmethod
-    def number(self, value: int) -> Any: ...
-    @abstractmethod
-    def down(self, v: Any) -> Any:
-        """v - 1, of v above 0."""
-
-    @abstractmethod
-    def shifted(self, v: Any, places: int) -> Any:
-        """v * 2^places, which fits."""
-
-    @abstractmethod
-    def keep(self, v: Any) -> Any:
-        """The value, computed once."""
-
-    def clamp(self, v: Any) -> Any:
-        """v, within the range of a state variable."""
-        return self.within(v, LIMIT)
-
-    def times(self, v: Any, factor: Any, places: int) -> Any:
-        """v * factor / 2^(15 - places), held within 2^30. factor: at most 2^15 in size."""
-        return self.shifted(self.within(self.leak(v, factor), LIMIT >> places), places)
-
-
-class Arrays(Arithmetic):
-    """On int64, where nothing wraps around."""
-
-    def add(self, a: Any, b: Any) -> Any:
-        return a + b
-
-    def less(self, a: Any, b: Any) -> Any:
-        return a - b
-
-    def leak(self, v: Any, share: Any) -> Any:
-        return leak(v, share)
-
-    def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        return np.where(condition, yes, no)
-
-    def reaches(self, a: Any, b: Any) -> Any:
-        return a >= b
-
-    def both(self, a: Any, b: Any) -> Any:
-        return a & b
-
-    def within(self, v: Any, limit: int) -> Any:
-        return np.clip(v, -limit, limit - 1)
-
-    def number(self, value: int) -> Any:
-        return value
-
-    def down(self, v: Any) -> Any:
-        return v - 1
-
-    def shifted(self, v: Any, places: int) -> Any:
-        return v << places
-
-    def keep(self, v: Any) -> Any:
-        return v
-
-
-@dataclass(frozen=True)
-class Lanes(Arithmetic):
-    """On blocks of int32 lanes in TIR.
-
-    Sums are kept: TVM takes one that wraps around for a number that is not negative, and would drop the
-    lower end of a clamp of it.
-    """
-
-    e: Emitter
-    lanes: int
-
-    def add(self, a: Any, b: Any) -> Any:
-        return self.keep(self.e.wrapping(a, b, self.lanes))
-
-    def less(self, a: Any, b: Any) -> Any:
-        return self.keep(self.e.wrapping(a, b, self.lanes, -1))
-
-    def leak(self, v: Any, share: Any) -> Any:
-        return emit_leak(self.e, share, v, self.lanes)
-
-    def where(self, condition: Any, yes: Any, no: Any) -> Any:
-        return self.e.T.Select(condition, yes, no)
-
-    def reaches(self, a: Any, b: Any) -> Any:
-        return a >= b
-
-    def both(self, a: Any, b: Any) -> Any:
-        return self.e.T.And(a, b)
-
-    def within(self, v: Any, limit: int) -> Any:
-        T = self.e.T
-        return T.min(T.max(v, self.number(-limit)), self.number(limit - 1))
-
-    def number(self, value: int) -> Any:
-        return self.e.splat(self.e.T.int32(value), self.lanes)
-
-    def down(self, v: Any) -> Any:
-        return self.e.T.max(v, self.number(1)) - self.number(1)  # TVM folds a wrapping one wrongly
-
-    def shifted(self, v: Any, places: int) -> Any:
-        return v * self.number(1 << places) if places else v
-
-    def keep(self, v: Any) -> Any:
-        return self.e.load(self.e.register(self.lanes, v, "int32"), 0, self.lanes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,59 +231,3 @@ class IntegerTile:
         value = self.neuron.constants[name]
         assert isinstance(value, int)
         return value if name in self.neuron.shares else self.e.splat(self.e.T.int32(value), lanes)
-
-
-def share(value: Number) -> Any:
-    """A share in 2^-15: a number, or an array of int32."""
-    rounded = np.rint(np.asarray(value, np.float64) * ONE).astype(np.int32)
-    return rounded if rounded.ndim else int(rounded)
-
-
-def steps_of(*shares: Any) -> float:
-    """Steps that a state with these shares, one filter behind another, lasts; LASTING at most."""
-    total = 1.0
-    for each in shares:
-        total *= min(ONE / max(ONE - int(np.max(each)), 1), LASTING)
-    return min(total, LASTING)
-
-
-def whole(value: Any, unit: F64) -> I32:
-    """(N,): a constant in units."""
-    return np.rint(np.asarray(value, np.float64) / unit).astype(np.int32)
-
-
-def one_of(values: I32) -> int | I32:
-    """One number where all neurons have the same."""
-    return int(values[0]) if (values == values[0]).all() else values
-
-
-def level_of(threshold: Any, fires: str, unit: F64) -> Any:
-    """(N,): the smallest whole number of units that fires, as float64."""
-    units = np.asarray(threshold, np.float64) / unit
-    return np.floor(units) + 1 if fires == "above" else np.ceil(units)
-
-
-def factor(value: Any) -> tuple[Any, int]:
-    """(number or (N,) int32, places): value = number / 2^(15 - places), at most 2^15 in size."""
-    array = np.asarray(value, np.float64)
-    largest = float(np.abs(array).max())
-    places = max(0, math.ceil(math.log2(largest))) if largest > 0 else 0
-    number = np.rint(np.ldexp(array, 15 - places)).astype(np.int32)
-    return (number if number.ndim else int(number)), places
-
-
-def adaptive_constants(neuron: Any, worth: F64) -> dict[str, Any]:
-    """Constants that `alif` and `adlif` share. worth: of a unit of the membrane."""
-    level = level_of(neuron.threshold, neuron.fires, worth)
-    v_reset = np.minimum(np.rint(neuron.v_reset / worth), level - 1).astype(np.int32)
-    hard = neuron.reset == "hard"
-    out = {
-        "beta": share(neuron.beta),
-        "rho": share(neuron.rho),
-        "threshold": level.astype(np.int32),
-        "v_reset": one_of(v_reset) if hard or neuron.is_refractory else 0,
-        "drop": 0 if hard else whole(neuron.threshold, worth),
-    }
-    if neuron.is_refractory:
-        out[PERIOD] = np.broadcast_to(neuron.refractory, len(worth)).astype(np.int32)
-    return out

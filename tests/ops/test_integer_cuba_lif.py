@@ -7,8 +7,8 @@ import pytest
 from fixtures.integer_neurons import check
 
 from delrec_compile.ops.cuba_lif import CubaLif
+from delrec_compile.ops.integer_constants import LASTING
 from delrec_compile.ops.integer_cuba_lif import IntegerCubaLif
-from delrec_compile.ops.integer_neuron import LASTING
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ from delrec_compile.network.model import (
     Synapses,
     SynapticDelay,
 )
-from delrec_compile.ops.integer_neuron import share, steps_of
+from delrec_compile.ops.integer_constants import share, steps_of
 from delrec_compile.ops.registry import INTEGER_NEURONS
 from delrec_compile.system.renamed import renamed_arguments
 

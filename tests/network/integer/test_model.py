@@ -27,8 +27,8 @@ from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import INPUT, ConvDelay, DenseDelay, Layer, Lif, Network
 from delrec_compile.ops import integer_leak
 from delrec_compile.ops.arrivals import History
+from delrec_compile.ops.integer_arithmetic import Arrays
 from delrec_compile.ops.integer_leak import LIMIT, ONE
-from delrec_compile.ops.integer_neuron import Arrays
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.maps import Maps

@@ -24,7 +24,7 @@ from delrec_compile.network.golden import (
     same_bits,
 )
 from delrec_compile.network.integer.model import AnyNetwork
-from delrec_compile.network.model import Network
+from delrec_compile.network.state import READOUT, layer_prefix
 from delrec_compile.network.tolerances import LOOSE
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def render(
 
 def _names(network: AnyNetwork) -> dict[str, Any]:
     """Names of a graph's parts in a header: the order of the spikes, and the readouts' places in y."""
-    if not isinstance(network, Network) or not network.graph:
+    chain = [layer_prefix(i) for i in range(len(network.spiking))]
+    if [p.prefix for p in network.populations] == [*chain, READOUT]:
         return {"fired": "layer after layer", "readouts": []}
     order = ", ".join(f"{p.name} [{p.size}]" for p in network.spiking)
     readouts, at = [], 0

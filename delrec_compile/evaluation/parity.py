@@ -241,8 +241,9 @@ class _ParityCounter:
         self.compared += sum(m.size for m in mismatches)
         self.differing += sum(int(m.sum()) for m in mismatches)
         self.worst = max(self.worst, float(np.abs(want.y - got.y).max()))
-        classes, expected = self._classes(got), self._classes(want)
-        self.classes_differing += int((expected != classes).sum())
+        readout, n = self.network.readout, self.network.readout.size  # labels are of the first one
+        classes = readout.classes(got.y[:, :, :n])
+        self.classes_differing += int((readout.classes(want.y[:, :, :n]) != classes).sum())
         if labels is None:
             self.labelled = False
         else:
@@ -251,11 +252,6 @@ class _ParityCounter:
             one = slice(b, b + 1)
             own = [m[:, one] for m in membranes]
             self._add_split(start + int(b), [m[:, one] for m in mismatches], own)
-
-    def _classes(self, trace: Trace) -> Any:
-        """The class of each sequence, from the outputs of the first readout."""
-        readout = self.network.readout
-        return readout.classes(trace.y[:, :, : readout.size])
 
     def _add_split(self, sequence: int, mismatches: list[Any], membranes: list[Any]) -> None:
         """One sequence whose spikes differ: where first, and whether its margin explains it."""

@@ -45,3 +45,9 @@ def test_a_mode_that_is_refused_or_too_large_is_not():
         for name in named:
             memory = targets.load(name).memory
             assert memory is None or memory.map.flash.size > net.parameters()
+
+
+def test_the_largest_population_of_a_graph_is_named():
+    small = replace(M4, memory=replace(M4.memory, flash=(0, 1)))
+    text = smaller(cases.network("graph_maps"), small, Numeric.INT8)
+    assert text.startswith(("population 'a' holds ", "population 'b' holds "))

@@ -15,6 +15,7 @@ from conftest import Compile
 from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.compiler import glue
 from delrec_compile.compiler.glue import c_array
+from delrec_compile.network.integer.quantise import quantise
 
 NETWORK = "conv3"
 
@@ -83,3 +84,17 @@ def test_tables_are_exact_in_c() -> None:
         np.array([float.fromhex(v.removesuffix("f")) for v in text], np.float32), values
     )
     assert c_array(np.array([1, 255], np.uint8)) == "1, 255,"
+
+
+def test_a_header_names_the_populations_of_a_graph() -> None:
+    names = glue._names(cases.network("graph_shared"))
+    assert names["fired"].startswith("population after population: first [9], maps [18], ")
+    assert names["readouts"] == [
+        {"macro": "SUM", "size": 4, "at": 0},
+        {"macro": "NOW", "size": 2, "at": 4},
+    ]
+    assert glue._names(cases.network("graph_maps"))["readouts"] == []
+    for network in (cases.network("conv3"), quantise(cases.network("conv3"), "int8")):
+        assert glue._names(network)["fired"] == "layer after layer"
+    whole = quantise(cases.network("graph_shared"), "int8")
+    assert glue._names(whole) == names

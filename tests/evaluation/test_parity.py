@@ -23,6 +23,7 @@ from delrec_compile.runners.divergence import Divergence
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.torch_runner import TorchRunner
 
 
 @pytest.mark.parametrize("name", checkpoint.BUNDLED)
@@ -118,3 +119,25 @@ def test_a_check_without_a_spike_does_not_pass():
     told = parity.compare(network, ReferenceRunner(network), _events(network, 1)).as_dict()
     assert told["passed"]
     assert all(told["firing"]["fired"])
+
+
+def test_a_population_that_differs_is_named_and_the_class_is_of_the_first_readout():
+    network, case = cases.network("graph_shared"), cases.CASES["graph_shared"]
+    x = cases.counts(case, batch=2, steps=20)
+    want = TorchRunner(network).trace(x)
+    spikes = [s.copy() for s in want.spikes]
+    spikes[2][4, 1, 3] ^= 1
+    second = np.array([0, 0, 0, 0, 100, 100], np.float32)  # of the second readout
+
+    class Other:
+        name = "other"
+
+        def trace(self, _):
+            return Trace(want.y + second, tuple(spikes))
+
+    samples = Events(x.transpose(1, 0, 2).astype(np.uint8), None, None, None, network.dt_ms)
+    found = parity.compare(network, Other(), samples)
+    assert found.classes_differing == 0
+    first = found.first
+    assert (first.population, first.sequence, first.step, first.neuron) == ("second", 1, 4, 3)
+    assert "population 'second', neuron 3" in describe_difference(found.as_dict())

@@ -80,6 +80,29 @@ def test_the_report_holds_parity_and_times(tmp_path: Path) -> None:
     assert "| snnTorch | - | skipped: not installed |" in text
 
 
+def test_a_graph_is_told_projection_by_projection() -> None:
+    columns, rows = report.network_table(inspect(cases.network("graph_shared")))
+    cells = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert [c["population"] for c in cells if c["population"]] == [
+        *("first", "maps", "second", "third", "sum", "now")
+    ]
+    first = next(c for c in cells if c["population"] == "first")
+    assert (first["neurons"], first["model"], first["from"], first["map"]) == (
+        *("9", "cuba_lif", "x", "dense"),
+    )
+    assert [c["parameters"] for c in cells].count("shared") == 3
+    back = next(c for c in cells if c["from"] == "third" and c["map"] == "dense_delay")
+    assert back["delays"] == "1 + (1 to 6)"
+
+
+def test_silent_populations_are_told_by_name() -> None:
+    firing = {"fired": [3, 0], "populations": ["early", "late"]}
+    (line,) = report.silence_lines([{**CHECK, "firing": firing}])
+    assert line.startswith("warning: population late never fired")
+    (line,) = report.silence_lines([{**CHECK, "firing": {"fired": [3, 0]}}])
+    assert line.startswith("warning: layer 1 never fired")
+
+
 def test_an_integer_form_tells_its_cost() -> None:
     lines = report.integer_lines("int8", [INTEGER, CHECK])
     assert lines[0] == (

@@ -177,6 +177,11 @@ def _check_ports(model: StepModel, where: str) -> None:
         raise ModelError(
             f"{where}: {len(model.labels)} labels for another number of outputs; {AGAIN}"
         )
+    _check_state(model, where)
+
+
+def _check_state(model: StepModel, where: str) -> None:
+    graph = model.proto.graph
     for prefix, values in ((PAST, graph.input), (PRESENT, graph.output)):
         ports = {v.name: v for v in values if v.name.startswith(prefix)}
         schema = {f"{prefix}{s.name}": s for s in model.state}

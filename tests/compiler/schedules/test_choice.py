@@ -255,3 +255,11 @@ def test_a_digest_of_nothing_is_refused(tmp_path: Path) -> None:
     assert tuned.digest(["ops"]) != tuned.digest(["ops", "compiler"])
     with pytest.raises(RuntimeError, match="room 'oops' has no sources"):
         tuned.digest(["ops", "oops"])
+
+
+def test_graphs_of_other_wiring_are_other_workloads() -> None:
+    network = cases.network("graph_maps")
+    assert tuned.workload(network) == tuned.workload(replace(network, name="other"))
+    first, *others = network.graph
+    swapped = replace(first, projections=first.projections[:-1])
+    assert tuned.workload(replace(network, graph=(swapped, *others))) != tuned.workload(network)

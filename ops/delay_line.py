@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
+from delrec_compile.ops.delay_line_onnx import ONNX as ONNX
 
 if TYPE_CHECKING:
     import torch
@@ -49,58 +50,6 @@ def gather_index(delay: NDArray[np.int32]) -> NDArray[np.int64]:
 
 def torch_form(hist: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     return hist.flatten(1).index_select(1, at)
-
-
-ONNX = (
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-DelayRead (hist, at) => (g)
-{
-    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
-    flat = Reshape (hist, flat_shape)
-    g = Gather <axis = 1> (flat, at)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-DelayPush (hist, spikes) => (hist_next)
-{
-    one = Constant <value: tensor = int64[1] {1}> ()
-    zero = Constant <value: tensor = int64[1] {0}> ()
-    minus_one = Constant <value: tensor = int64[1] {-1}> ()
-    newest = Unsqueeze (spikes, one)
-    kept = Slice (hist, zero, minus_one, one)
-    hist_next = Concat <axis = 1> (newest, kept)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-DelayLine (hist, values) => (line)
-{
-    one = Constant <value: tensor = int64[1] {1}> ()
-    newest = Unsqueeze (values, one)
-    line = Concat <axis = 1> (newest, hist)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-DelayNow (values) => (line)
-{
-    one = Constant <value: tensor = int64[1] {1}> ()
-    line = Unsqueeze (values, one)
-}
-""",
-    """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-DelayNewest <depth> (line) => (newest)
-{
-    zero = Constant <value: tensor = int64[1] {0}> ()
-    one = Constant <value: tensor = int64[1] {1}> ()
-    steps = Constant <value_ints: ints = @depth> ()
-    newest = Slice (line, zero, steps, one)
-}
-""",
-)
 
 
 def planes(depth: int) -> int:

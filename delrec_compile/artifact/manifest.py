@@ -117,8 +117,7 @@ class Manifest(CommonManifest):
 
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
-
-    populations: neurons of each that fires, by name; of a graph only, as a chain's state tells them.
+    populations: neurons of each that fires, by name; of a graph, as a chain's state tells them.
     """
 
     VARIABLE = StateVariable

@@ -111,7 +111,6 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
         3,
         "SNN_recurrent_delays of src.SHD.snn does not take",
     ),
-    "spread": (("--sigma", "0.1"), 4, "several delays, and recurrent_weights"),
     "module": (("--module", "src.SHD.other"), 5, "their code needs 'src.SHD.other'"),
 }
 

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import drawn_parts as parts
 from benchmarks.drawn import CALIBRATION_STEPS, HALVINGS, counts
+from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import INPUT, Network, Population, Projection
@@ -47,7 +49,9 @@ def graph(seed: int) -> Network:
     if seed % REAL == REAL - 1:
         own = np.random.default_rng([seed, 2])
         inputs = {"max_input": int(own.integers(1, 5)), "input_bits": int(own.integers(2, 9))}
-    network = _calibrated(Network.of(populations, name=f"graph_{seed}", **inputs), r)
+    made = Network.of(populations, name=f"graph_{seed}", **inputs)
+    x = counts(made, CALIBRATION_STEPS, 2, seed=99)
+    network = calibrated(made, x, r.uniform(0.05, 0.3, len(names)))
     bits = network.input_bits
     return snap(network) if bits is None else _with_fewer_bits(network, bits)
 
@@ -103,10 +107,12 @@ def _readouts(
     return out
 
 
-def _calibrated(network: Network, r: Generator) -> Network:
-    """The network with the biases of each population shifted by one number, all halved at once."""
-    x, n = counts(network, CALIBRATION_STEPS, 2, seed=99), len(network.spiking)
-    rates, low, high = r.uniform(0.05, 0.3, n), np.full(n, -16.0), np.full(n, 16.0)
+def calibrated(network: Network, x: F32, rates: NDArray[np.float64]) -> Network:
+    """The network with the biases of each population shifted by one number, all halved at once.
+
+    x: inputs. rates: of each population that fires.
+    """
+    low, high = np.full(len(rates), -16.0), np.full(len(rates), 16.0)
     for _ in range(HALVINGS):
         tried = (low + high) / 2
         spikes = TorchRunner(_shifted(network, tried)).trace(x).spikes

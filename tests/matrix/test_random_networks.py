@@ -33,7 +33,8 @@ def test_no_spike_differs(first: int) -> None:
 @pytest.mark.parametrize("first", SEEDS[::10])
 def test_no_spike_of_a_graph_differs(first: int) -> None:
     for seed in range(first, first + 10):
-        found = random_networks.compare(seed, steps=60, graphs=True)
+        numeric = "int8" if seed % 3 == 0 else None  # a third of them: it takes half of the time
+        found = random_networks.compare(seed, steps=60, numeric=numeric, graphs=True)
         assert set(found["differing"]) >= {"reference", "onnxruntime", "x86_64"}
         assert not any(found["differing"].values()), f"seed {seed}: {found['differing']}"
 

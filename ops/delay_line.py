@@ -103,14 +103,7 @@ def emit_read(
 
 
 def emit_read_history(
-    e: Emitter,
-    past: Events,
-    ring: Any,
-    clock: Any,
-    depth: int,
-    n: int,
-    lag: Any,
-    first: int = 1,
+    e: Emitter, past: Events, ring: Any, clock: Any, depth: int, n: int, lag: Any, first: int = 1
 ) -> None:
     """The spikes of step `clock - first - lag`, from a ring that is a history."""
     plane = e.T.bitwise_and(clock - first - lag, planes(depth) - 1)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "delrec.artifact/1"
 FILE = "manifest.json"
-
 PATHS = ("library", "static_library", "image", "board_image")  # keys that name a file
 
 

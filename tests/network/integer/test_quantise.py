@@ -68,3 +68,18 @@ def test_calibrating_twice_gives_the_same_network() -> None:
     assert one[1] == two[1]
     for key, value in one[0].items():
         np.testing.assert_array_equal(value, two[0][key])
+
+
+def test_calibration_brings_graphs_nearer() -> None:
+    """Patches of convolutions, delays of each synapse, several projections into a population."""
+    network = cases.network("graph_maps")
+    x = cases.counts(cases.CASES["graph_maps"], batch=16, steps=60)
+    others = x[:, 8:].transpose(1, 0, 2).astype(np.uint8)
+    samples = Events(others, np.zeros(8, np.int64), None, None, 10.0)
+    want = ReferenceRunner(network).trace(x[:, :8]).spikes
+    differing = []
+    for known in (None, samples):
+        runner: Any = quantise(network, "int8", known)
+        have = ReferenceRunner(runner).trace(x[:, :8]).spikes
+        differing.append(sum(int((a != b).sum()) for a, b in zip(want, have, strict=True)))
+    assert differing[1] < 0.8 * differing[0]

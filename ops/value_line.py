@@ -28,7 +28,12 @@ DTYPE = "uint8"  # of the values of a ring: counts up to 255
 
 def elements(line: Line) -> int:
     """Values of the ring of a stream."""
-    return planes(line.depth) * line.size
+    return _rows(line) * line.size
+
+
+def _rows(line: Line) -> int:
+    """Rows of the ring: one more than are read, as a GPU's fast thread may be at the next step."""
+    return planes(line.depth + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ class ValueRing:
 
     def place(self, e: Emitter, lag: Any) -> Any:
         """Start of the row of `lag` steps ago."""
-        return e.T.bitwise_and(self.clock - lag, planes(self.line.depth) - 1) * self.line.size
+        return e.T.bitwise_and(self.clock - lag, _rows(self.line) - 1) * self.line.size
 
     def write(self, e: Emitter, value: Callable[[Any, int], Any]) -> None:
         """Writes this step's row. value(at, lanes): its values from `at` on."""

@@ -96,10 +96,15 @@ class Layer:
                 raise NetworkError(
                     f"{self.neuron.kind}: {name} for {len(own)} neurons, the layer has {self.size}"
                 )
-        if self.recurrence is not None and self.recurrence.size != self.size:
+        r = self.recurrence
+        if r is not None and r.size != self.size:
             raise NetworkError(
-                f"the recurrence has {self.recurrence.size} delays, the layer {self.size} neurons; "
+                f"the recurrence has {r.size} delays, the layer {self.size} neurons; "
                 "one delay per neuron is required"
+            )
+        if r is not None and r.sources != self.size:
+            raise NetworkError(
+                f"the recurrence takes {r.sources} values, the layer has {self.size} neurons"
             )
 
     @property

@@ -39,6 +39,13 @@ def test_no_spike_of_a_graph_differs(first: int) -> None:
         assert not any(found["differing"].values()), f"seed {seed}: {found['differing']}"
 
 
+def test_inputs_below_0_arrive_late() -> None:
+    """Their rows are added in interleaved blocks, where the machine has them."""
+    found = random_networks.compare(1022, steps=40, graphs=True)
+    assert drawn_graphs.graph(1022).input_bits is not None
+    assert not any(found["differing"].values()), found["differing"]
+
+
 def test_the_graphs_reach_the_whole_family() -> None:
     graphs = [drawn_graphs.graph(seed) for seed in SEEDS]
     edges = [(g, target, edge) for g in graphs for target, edge in g.projections()]

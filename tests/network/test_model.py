@@ -68,6 +68,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: layer(recurrence=ConvDelay([1], [0, 0])),
         "the recurrence has 2 delays, the layer 3 neurons",
     ),
+    "a recurrence of another population": (
+        lambda: layer(recurrence=DenseDelay(np.ones((3, 2)), [0, 0])),
+        "the recurrence takes 2 values, the layer has 3 neurons",
+    ),
     "no layer": (lambda: network(layers=()), "no layer"),
     "layers apart": (
         lambda: network(layers=(layer(4), layer(3))),

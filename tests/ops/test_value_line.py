@@ -27,8 +27,8 @@ N = 5
 DELAY = np.array([0, 3, 1, 7, 2])
 
 
-@pytest.mark.parametrize(("longest", "rows"), [(0, 1), (1, 2), (3, 4), (4, 8), (7, 8)])
-def test_the_ring_has_a_row_per_step_that_is_read(longest: int, rows: int) -> None:
+@pytest.mark.parametrize(("longest", "rows"), [(0, 2), (1, 4), (2, 4), (3, 8), (6, 8)])
+def test_the_ring_has_a_row_more_than_steps_are_read(longest: int, rows: int) -> None:
     line = Axonal(np.array([[0] * (N - 1) + [longest]]))
     assert elements(line) == rows * N
 

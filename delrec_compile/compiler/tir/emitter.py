@@ -142,7 +142,9 @@ class Emitter(EventLists):
         bits = 32 // size
         blocks = self.load(row, at, size * lanes)
         for k, acc in enumerate(group):
-            factor = self.splat(tir.shift_left(tir.cast(count, "int32"), k * bits), lanes)
+            # the sign of a count below 0 would reach into the other blocks
+            own = tir.bitwise_and(tir.cast(count, "int32"), (1 << bits) - 1)
+            factor = self.splat(tir.shift_left(own, k * bits), lanes)
             factor = tir.reinterpret(f"int{bits}x{size * lanes}", factor)
             self._dot(acc, blocks, factor, size)
 

@@ -21,7 +21,8 @@ def counts(x: NDArray[Any]) -> NDArray[Any]:
     """x, unchanged. Raises DataError unless every value is a count."""
     if not ((x >= 0) & (x <= MAX_COUNT) & (x == np.rint(x))).all():
         raise DataError(
-            f"x contains a value that is not a count; expected integers from 0 to {MAX_COUNT}"
+            f"x contains a value that is not a count; expected integers from 0 to {MAX_COUNT}, as this "
+            "network takes no real values: one imported with input_bits does"
         )
     return x
 

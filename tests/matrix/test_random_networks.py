@@ -46,6 +46,12 @@ def test_inputs_below_0_arrive_late() -> None:
     assert not any(found["differing"].values()), found["differing"]
 
 
+def test_differences_below_0_of_one_neuron() -> None:
+    """LLVM took wrapping sums for such as do not wrap."""
+    found = random_networks.compare(2017, steps=40, numeric="int8", graphs=True)
+    assert not any(found["differing"].values()), found["differing"]
+
+
 def test_the_graphs_reach_the_whole_family() -> None:
     graphs = [drawn_graphs.graph(seed) for seed in SEEDS]
     edges = [(g, target, edge) for g in graphs for target, edge in g.projections()]

@@ -122,7 +122,14 @@ class Emitter(EventLists):
         return tir.cast(value, dtype if lanes == 1 else f"{dtype}x{lanes}")
 
     def wrapping(self, a: Any, b: Any, lanes: int, sign: int = 1) -> Any:
-        """a + b of int32, or a - b, modulo 2^32: defined whatever they are."""
+        """a + b of int32, or a - b, modulo 2^32: defined whatever they are.
+
+        TVM tells LLVM that sums of 32 bits do not wrap, unsigned ones neither, so they are made in 64,
+        which LLVM narrows again. In C text unsigned sums wrap.
+        """
+        if self.generator == "llvm":
+            a, b = (self.cast(value, "int64", lanes) for value in (a, b))
+            return self.cast(a + b if sign > 0 else a - b, "int32", lanes)
         if sign < 0:
             # TVM takes unsigned differences for such as cannot be negative: -b is ~b + 1
             b, one = tir.bitwise_not(b), self.splat(tir.uint32(1), lanes)

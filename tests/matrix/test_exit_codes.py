@@ -107,7 +107,6 @@ flash --target x86_64
 build --numeric int4
 compare --numeric int4
 tune --numeric int4
-build --target cuda --numeric int8
 """
 DEVICE = """
 train . -o n.safetensors --device cuda:99

@@ -19,7 +19,7 @@ from delrec_compile.targets.schedule import Schedule
 
 KB = 1024
 # bytes of all frames of a call but for the kernel's arrays: registers, arguments, alignment
-FRAMES = {"library": 4 * KB, "sources": 768}
+FRAMES = {"library": 4 * KB, "sources": KB}
 # bytes of stack that an entry takes at most; a chip's program has what its profile reserves
 LIMITS = {"library": 56 * KB, "sources": 16 * KB}
 # elements of each dtype that lie in the state

@@ -83,7 +83,7 @@ def test_the_state_takes_the_fewest_bytes(limit: int, moved: dict[str, int]) -> 
 
 def test_a_chip_has_what_its_profile_reserves() -> None:
     region = Region(0, 1 << 20)
-    assert stack.limit_of("sources", MemoryMap("chip", region, region, 4096)) == 3328
+    assert stack.limit_of("sources", MemoryMap("chip", region, region, 4096)) == 3072
     assert stack.limit_of("sources", MemoryMap("chip", region, region, 0)) == 0
     assert stack.limit_of("cuda") is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace, fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest

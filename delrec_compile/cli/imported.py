@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from delrec_compile.cli.terminal import show
-from delrec_compile.ops.real_input import input_text
 
 
 def show_import(result: dict[str, Any]) -> None:
@@ -20,6 +19,8 @@ def show_import(result: dict[str, Any]) -> None:
     chain = " -> ".join([str(result["inputs"]), *sizes, str(result["outputs"])])
     show(f"{result['path']}: from {result['source']}: {chain}, step of {result['dt_ms']:g} ms")
     if result["input_bits"] is not None:
+        from delrec_compile.ops.real_input import input_text
+
         show(f"inputs: {input_text(result)}")
     for remark in result["remarks"]:
         show(f"note: {remark}")

@@ -242,6 +242,7 @@ FORMATS = {
     "delrec.network/1": Kind.NETWORK,
     "delrec.network/2": Kind.NETWORK,
     "delrec.integer/1": Kind.INTEGER,
+    "delrec.integer/2": Kind.INTEGER,
 }
 
 

@@ -54,12 +54,20 @@ def _state(contents: Contents, last: Winner | None) -> str:
 
 
 def _network(workload: Mapping[str, Any]) -> str:
-    """Sizes of the layers and kinds of recurrence, such as `140-256-256-20 ConvDelay`."""
+    """Sizes of the populations and kinds of delays, such as `140-256-256-20 ConvDelay`."""
     parts = workload.get("parts", [])
-    shapes = [re.findall(r"\d+", p["weight"].split("[")[1]) for p in parts]
-    sizes = "-".join([*(shape[1] for shape in shapes[:1]), *(shape[0] for shape in shapes)])
-    kinds = [p["recurrence"]["is"] for p in parts if "recurrence" in p]
-    return " ".join([sizes, *dict.fromkeys(kinds)])
+    joins = [each["synapses"] for p in parts for each in p.get("projections", [])]
+    inputs = [_extents(s.get("weight", "")) for s in joins[:1]]
+    sizes = [shape[1] for shape in inputs if len(shape) > 1]
+    sizes += [shape[0] for p in parts if (shape := _extents(p.get("bias", "")))]
+    kinds = [s["is"] for s in joins if s.get("depth", 1) > 1]
+    return " ".join(["-".join(sizes), *dict.fromkeys(kinds)])
+
+
+def _extents(array: Any) -> list[str]:
+    """Those of an array of a workload, such as `float32[256, 140]`; none of anything else."""
+    text = str(array)
+    return re.findall(r"\d+", text.split("[")[1]) if "[" in text else []
 
 
 def damaged_lines(store: Store) -> list[dict[str, Any]]:

@@ -132,7 +132,8 @@ def test_each_kind_is_known_by_its_content(name, folder):
 def test_every_kind_is_tried():
     elsewhere = {Kind.BUNDLED, Kind.TEXT}
     assert {*KINDS.values()} | elsewhere == {*Kind}
-    assert {*FORMATS} == {checkpoint.FORMAT, integer.FORMAT}
+    known = {checkpoint.FORMAT, checkpoint.GRAPH, integer.FORMAT, integer.CHAIN}
+    assert {*FORMATS} == known
 
 
 @pytest.mark.parametrize("name", bundled.NETWORKS)

@@ -24,7 +24,8 @@ def test_an_evaluator_builds_proves_and_times(evaluator: Evaluator) -> None:
     facts = evaluator.describe()
     assert facts["unit"] == "us"
     assert facts["key"]["cpu"] == "x86-64"
-    assert facts["key"]["workload"]["parts"][1]["recurrence"]["depth"] == 13
+    _, back = facts["key"]["workload"]["parts"][1]["projections"]
+    assert back["synapses"]["depth"] == 13
     assert set(facts["costs"]) == {"steps", "sequence"}
     shipped = facts["space"]["shipped"]
     same = evaluator.measure(shipped)

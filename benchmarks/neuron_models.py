@@ -26,6 +26,8 @@ from delrec_compile.evaluation.latency.bench import ONE_THREAD
 from delrec_compile.evaluation.latency.interleave import interleave
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import Lif, Network, Neuron
+from delrec_compile.ops.adlif import Adlif
+from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.runners.emulated.core import EmulatedRunner
@@ -39,6 +41,10 @@ MODELS: dict[str, Neuron] = {
     "cuba_lif, gains": CubaLif(0.5, BETA, gain=0.5, gain_i=0.5),
     "cuba_lif, soft_later": CubaLif(0.5, BETA, fires="above", reset="soft_later"),
     "alpha": Alpha(0.5, 0.25, 2.0),
+    "alif": Alif(BETA, 0.9, 0.1),
+    "alif, refractory": Alif(BETA, 0.9, 0.1, refractory=1),
+    "adlif": Adlif(BETA, 0.9, 0.1, 0.1),
+    "lif, refractory": Lif(BETA, refractory=1),
 }
 
 

@@ -124,10 +124,6 @@ class ChannelConvDelay(Synapses):
         return Axonal(self.delay[None])
 
     @property
-    def depth(self) -> int:
-        return int(self.delay.max()) + 1
-
-    @property
     def name(self) -> str:
         return "channel_conv_delay" if self.delay.any() else "channel_conv"
 

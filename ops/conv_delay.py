@@ -88,10 +88,6 @@ class ConvDelay(Synapses):
         return Axonal(np.atleast_2d(self.delay), self.taps)
 
     @property
-    def depth(self) -> int:
-        return int(self.delay.max()) + 1
-
-    @property
     def name(self) -> str:
         return "conv_delay" if self.delay.any() else "conv"
 

@@ -80,10 +80,6 @@ class DenseDelay(Synapses):
         return Axonal(np.atleast_2d(self.delay))
 
     @property
-    def depth(self) -> int:
-        return int(self.delay.max()) + 1
-
-    @property
     def name(self) -> str:
         return "dense_delay" if self.delay.any() else "dense"
 

@@ -79,10 +79,6 @@ class MapDelay(Synapses):
         return self.maps.inputs
 
     @property
-    def depth(self) -> int:
-        return max(self.lags) + 1
-
-    @property
     def line(self) -> History:
         return History(self.lags, self.sources)
 

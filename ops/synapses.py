@@ -73,9 +73,9 @@ class Synapses(ABC):
         return self.size
 
     @property
-    @abstractmethod
     def depth(self) -> int:
         """Steps of the line that are read: the longest delay + 1."""
+        return self.line.depth
 
     @property
     @abstractmethod

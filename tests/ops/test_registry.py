@@ -51,7 +51,8 @@ def test_the_functions_are_those_of_the_kinds() -> None:
     nodes += [r.node for r in SYNAPSES.values()]
     nodes += [node for r in READOUTS.values() for node in r.nodes]
     assert len(set(nodes)) == len(nodes)
-    assert names == {*nodes, "RealInput", "Linear", "Maps", "DelayRead", "DelayPush"}
+    lines = {"DelayRead", "DelayPush", "DelayLine", "DelayNow", "DelayNewest"}
+    assert names == {*nodes, *lines, "RealInput", "Linear", "Maps"}
 
 
 def test_nodes_give_back_as_many_values_as_their_functions() -> None:

@@ -1,4 +1,4 @@
-"""The form `cuda`: device code with its weights; integer networks have none."""
+"""The form `cuda`: device code with its weights."""
 
 from __future__ import annotations
 
@@ -8,22 +8,9 @@ import cases
 import numpy as np
 import pytest
 from fixtures.staged import artifact_here
-from helpers import refusal
 
-from delrec_compile.compiler.forms.cuda import write_cuda
-from delrec_compile.compiler.forms.machine import BuildMachine
-from delrec_compile.errors import ToolchainError, UnsupportedError
-from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.errors import ToolchainError
 from delrec_compile.system import nvrtc
-
-
-def test_an_integer_network_is_refused(tmp_path: Path) -> None:
-    network = quantise(cases.network("mixed"), "int8")
-    machine = BuildMachine({"kind": "cuda", "arch": "sm_80"}, "", "")
-    with refusal(
-        UnsupportedError, "cuda has no numeric mode 'int8'; allowed: float32", 4, tmp_path
-    ):
-        write_cuda(tmp_path, network, {}, "net", 1, machine)
 
 
 def test_tables_lie_in_the_weights_where_the_manifest_says(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from delrec_compile.compiler.codegen.cuda import cuda_text
 from delrec_compile.compiler.kernels.gpu_float32 import compose_gpu
 from delrec_compile.network.model import Dense, DenseDelay, Lif, Network, Population, Projection
+from delrec_compile.ops.delay_line import planes
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.targets.schedule import Schedule
 
@@ -38,4 +39,5 @@ def test_only_delays_along_the_order_take_syncs_of_their_own(source: str, syncs:
 
 def test_delayed_inputs_are_held_as_bytes() -> None:
     kernel = compose_gpu(delayed("x"), Schedule(256, 4, "ballot"), trace=False)
-    assert kernel.state["b_p1_ring"] == (N * N, "uint8")
+    spare = 1  # a row that nothing reads while this step's is written
+    assert kernel.state["b_p1_ring"] == (planes(N + spare) * N, "uint8")

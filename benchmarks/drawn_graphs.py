@@ -19,9 +19,11 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import INPUT, Network, Population, Projection
+from delrec_compile.ops.cuba_lif_onnx import ENTERS
 from delrec_compile.ops.feed import Feed
 from delrec_compile.ops.registry import READOUTS
 from delrec_compile.ops.synapses import Synapses
+from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.runners.torch_runner import TorchRunner
 
 Generator = np.random.Generator
@@ -97,12 +99,15 @@ def _readouts(
         classes = int(r.integers(1, 12))
         sources = [source] + [str(r.choice(names)) for _ in range(r.integers(0, 2))]
         projections = tuple(Projection(s, _map(r, sizes[s], classes, drawn)) for s in sources)
-        kind = str(r.choice(list(READOUTS), p=[0.6, 0.2, 0.2]))
+        kind = str(r.choice(list(READOUTS), p=[0.45, 0.2, 0.2, 0.15]))
         beta = READOUTS[kind].fixed_beta
         if beta is None:
             beta = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
         bias: Any = parts.normal(r, classes) * 0.1
-        readout = READOUTS[kind].in_graph(bias, beta=beta)
+        own: Any = {}
+        if kind == SynapticReadout.kind:
+            own = {"alpha": r.random(), "enters": str(r.choice(ENTERS))}
+        readout = READOUTS[kind].in_graph(bias, beta=beta, **own)
         out.append(Population(name, readout, projections))
     return out
 

@@ -74,8 +74,9 @@ class Readout(ABC):
 
     kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. states: meaning
     of each state variable (classes,), by name. bias_on_output: the bias is added to y at each step,
-    not to the input of the state. onnx: text of its ONNX function. nodes: shapes of the function's
-    outputs. has_integer_form: whether the integer rule of `IntegerReadout` is its own.
+    not to the input of the state. onnx: text of its ONNX function, or of one for each of its
+    forms. nodes: shapes of the function's outputs. has_integer_form: whether the integer rule of
+    `IntegerReadout` is its own.
     """
 
     weight: F32
@@ -87,7 +88,7 @@ class Readout(ABC):
     fixed_beta: ClassVar[float | None] = None
     states: ClassVar[Mapping[str, str]] = MEMBRANE
     bias_on_output: ClassVar[bool] = False
-    onnx: ClassVar[str]
+    onnx: ClassVar[str | tuple[str, ...]]
     nodes: ClassVar[Nodes]
     has_integer_form: ClassVar[bool] = False
 

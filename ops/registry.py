@@ -31,6 +31,7 @@ from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
+from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alpha, Alif, Adlif)}
@@ -49,7 +50,7 @@ SYNAPSES: dict[str, type[Synapses]] = {
     )
 }
 READOUTS: dict[str, type[Readout]] = {
-    r.kind: r for r in (LeakyReadout, LinearReadout, CountReadout)
+    r.kind: r for r in (LeakyReadout, LinearReadout, CountReadout, SynapticReadout)
 }
 
 # texts of every ONNX function of domain `ai.delrec`
@@ -60,7 +61,11 @@ FUNCTIONS: tuple[str, ...] = (
     *(text for n in NEURONS.values() for text in n.onnx),
     *delay_line.ONNX,
     *(r.onnx for r in SYNAPSES.values()),
-    *(r.onnx for r in READOUTS.values()),
+    *(
+        text
+        for r in READOUTS.values()
+        for text in ([r.onnx] if isinstance(r.onnx, str) else r.onnx)
+    ),
 )
 
 

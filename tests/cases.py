@@ -148,6 +148,7 @@ CASES = {
             sizes=(33, 17),
             neuron=CubaLif(0.5, 0.5, reset="hard_later", enters="old"),
             recurrence=("conv3", "dense"),
+            readout="synaptic",
             own=True,
         ),
         Case(
@@ -267,7 +268,8 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
     beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
-    readout = make_readout(case.readout, weight, rng.normal(size=case.outputs) * 0.1, beta)
+    own: Any = {"alpha": 0.5, "enters": "old"} if case.readout == "synaptic" else {}
+    readout = make_readout(case.readout, weight, rng.normal(size=case.outputs) * 0.1, beta, **own)
     options: Any = {"max_input": case.counts, "input_bits": case.input_bits}
     return Network(tuple(layers), readout, name=case.name, **options)
 

@@ -32,6 +32,7 @@ from delrec_compile.network.model import (
     Projection,
     Readout,
     Synapses,
+    SynapticReadout,
 )
 from delrec_compile.network.population import RESERVED
 from delrec_compile.ops.feed import Feed
@@ -156,7 +157,7 @@ class _Assembler:
                 )
             bias = constant.astype(np.float32)
             if isinstance(part, Integrator):
-                readout: Readout = LeakyReadout.in_graph(bias, beta=part.beta)
+                readout = _leaky(part, bias)
             else:
                 spikes = all(not path.parts for path in unit.paths)
                 readout = LinearReadout.in_graph(bias)
@@ -197,6 +198,13 @@ class _Assembler:
         )
         assert isinstance(scaled, Affine)
         return replace(term, weights=scaled)
+
+
+def _leaky(part: Integrator, bias: F32) -> Readout:
+    if part.alpha is None:
+        return LeakyReadout.in_graph(bias, beta=part.beta)
+    own = {"alpha": part.alpha, "enters": part.enters}
+    return SynapticReadout.in_graph(bias, beta=part.beta, **own)
 
 
 def _bias(constant: Any, projections: Sequence[Projection]) -> F32:

@@ -43,8 +43,8 @@ def from_norse(
     """A model of Norse as a frozen network.
 
     module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, LIFCell and
-    LIFRecurrentCell; LIBoxCell, or LICell whose current lasts one step, as the last; and PyTorch's
-    Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    LIFRecurrentCell; LIBoxCell or LICell as the last; and PyTorch's Linear, Conv1d, Conv2d,
+    BatchNorm, AvgPool, Flatten, Dropout.
     dt_ms: length of a step of the network; by default the cells' dt. input_shape: of one step,
     without the batch; by default that of a first Linear.
 
@@ -98,12 +98,12 @@ def _cell(call: Call, chain: Chain) -> bool:
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
     rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))
     if kind in ("LIBoxCell", "LICell"):
-        if np.any(fall != 1):
-            what = "readout with a synaptic current, as this LICell has (dt * tau_syn_inv is not 1)"
-            raise unknown_part(name, what, "use LIBoxCell")
-        if rate.size > 1 or np.any(rest):
-            raise UnsupportedError(f"{name}: outputs need one tau_mem_inv, and a v_leak of 0")
-        chain.add(name, Integrator(float(1 - rate.ravel()[0]), float(rate.ravel()[0])))
+        if rate.size > 1 or fall.size > 1 or np.any(rest):
+            raise UnsupportedError(
+                f"{name}: outputs need one tau_mem_inv, one tau_syn_inv, and a v_leak of 0"
+            )
+        gain, left = float(rate.ravel()[0]), float(1 - fall.ravel()[0])
+        chain.add(name, Integrator(1 - gain, gain, left or None))
         return False
     neuron = _neuron(call, rate, rest, fall)
     own: tuple[DenseDelay, ...] = ()

@@ -32,10 +32,16 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Integrator:
-    """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output."""
+    """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output.
+
+    alpha: of a synaptic current i = alpha * i + I, which then takes the place of I; or None. enters:
+    whether it is the new or the old one.
+    """
 
     beta: float
     gain: float = 1.0
+    alpha: float | None = None
+    enters: str = "new"
 
 
 @dataclass(frozen=True, eq=False)

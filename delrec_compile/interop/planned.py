@@ -76,7 +76,8 @@ def _described(part: Part) -> str:
         reset = getattr(part.neuron, "reset", "")
         return f"{kind}{f', reset {reset}' if reset else ''}{own}"
     if isinstance(part, Integrator):
-        return "readout, its membrane the output"
+        own = "" if part.alpha is None else ", behind a synaptic current"
+        return f"readout, its membrane the output{own}"
     if isinstance(part, Delays):
         return f"delays of up to {int(part.steps.max(initial=0))} steps"
     if isinstance(part, SynapticWeights):

@@ -33,7 +33,6 @@ from delrec_compile.system.renamed import renamed_arguments
 
 SUPPORTED = ("Leaky", "RLeaky", "Lapicque", "Synaptic", "RSynaptic", "Alpha")
 RECURRENT = ("RLeaky", "RSynaptic")
-WITH_CURRENT = ("Synaptic", "RSynaptic", "Alpha")  # states beside the membrane
 
 
 @renamed_arguments(whole="takes_sequences")
@@ -53,7 +52,7 @@ def from_snntorch(
     takes_sequences, all steps (T, batch, inputs), over which it loops. Made of Leaky, Lapicque,
     Synaptic, Alpha, RLeaky and RSynaptic (linear, conv, one to one) and PyTorch's Linear, Conv1d,
     Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
-    A last Leaky with `reset_mechanism="none"` is a readout, its membrane the output.
+    Last neurons with `reset_mechanism="none"` are a readout, their membrane the output.
     input_shape: of one step, without the batch; by default that of a first Linear.
 
     Raises UnsupportedError, with the module's name, for what networks do not have.
@@ -111,12 +110,11 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
             raise UnsupportedError(f"{name}: networks have no {what}")
     beta, gain = _decay(m)
     if m.reset_mechanism == "none":
-        if not last or kind in (*RECURRENT, *WITH_CURRENT) or beta.size > 1:
+        if not last or kind in RECURRENT:
             raise UnsupportedError(
-                f"{name}: neurons that are never reset can only be the last, a Leaky or a Lapicque with "
-                "one beta"
+                f"{name}: neurons that are never reset can only be the last, without a recurrence"
             )
-        chain.add(name, Integrator(float(beta.ravel()[0]), float(gain.ravel()[0])))
+        chain.add(name, _integrator(name, m, beta, gain))
         chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
         return False
     neuron = _neuron(call, m, beta, gain)
@@ -127,6 +125,21 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
         own = (recurrence,)
     chain.add(name, Neurons(neuron, own, constant))
     return True
+
+
+def _integrator(name: str, m: Any, beta: F64, gain: F64) -> Integrator:
+    """Neurons without a reset, whose membrane is the output. Raises UnsupportedError."""
+    alpha = np.clip(array(m.alpha), 0.0, 1.0) if hasattr(m, "alpha") else None
+    if beta.size > 1 or (alpha is not None and alpha.size > 1):
+        raise UnsupportedError(f"{name}: outputs need one alpha and one beta")
+    fall = float(beta.ravel()[0])
+    if alpha is None:
+        return Integrator(fall, float(gain.ravel()[0]))
+    rise = float(alpha.ravel()[0])
+    if type(m).__name__ != "Alpha":
+        return Integrator(fall, 1.0, rise)
+    # of two traces, e + h is (alpha - beta) times one filter behind another, a step late
+    return Integrator(fall, float(tau_alpha(rise, fall)) * (rise - fall), rise, "old")
 
 
 def _decay(m: Any) -> tuple[F64, F64]:

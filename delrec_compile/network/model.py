@@ -39,6 +39,7 @@ from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
+from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "StateVar",
     "Synapses",
     "SynapticDelay",
+    "SynapticReadout",
     "TapConvDelay",
 ]
 

@@ -17,6 +17,7 @@ from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.readout import DECISIONS
 from delrec_compile.ops.real_input import FINEST
 from delrec_compile.ops.registry import READOUTS
+from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.training import config_file, parts
 from delrec_compile.training.parts import INTERPOLATIONS, OPTIONS_OF
 from delrec_compile.training.surrogate import SURROGATES
@@ -25,7 +26,7 @@ RECURRENCES = tuple(OPTIONS_OF["recurrence"])
 _IN_COMMAND = ("recurrence", "hidden", "kernel", "max_delay", "epochs", "seed")
 _CHOICES: dict[str, tuple[str, ...]] = {part: tuple(kinds) for part, kinds in OPTIONS_OF.items()}
 _CHOICES |= {
-    "readout": (*READOUTS, "pool"),
+    "readout": (*(kind for kind in READOUTS if kind != SynapticReadout.kind), "pool"),
     "decision": DECISIONS,
     "fires": FIRES,
     "recurrent_layers": ("last", "all"),

@@ -64,18 +64,27 @@ def test_cells(cell: str) -> None:
 
 
 @pytest.mark.parametrize("tau_syn_inv", [512.0, 128.0])
-def test_a_recurrent_cell_and_a_readout(tau_syn_inv: float) -> None:
+@pytest.mark.parametrize("kind", ["LIBoxCell", "LICell"])
+def test_a_recurrent_cell_and_a_readout(kind: str, tau_syn_inv: float) -> None:
     torch.manual_seed(0)
     own = lif(v_th=torch.tensor(0.25), tau_syn_inv=torch.tensor(tau_syn_inv))
     cell = norse.LIFRecurrentCell(10, 16, p=own, dt=HALF)
     cell.input_weights.data = grid(cell.input_weights.data)
     cell.recurrent_weights.data = grid(cell.recurrent_weights.data)
-    rate = norse.LIBoxParameters(tau_mem_inv=torch.tensor(128.0))
-    model = norse.SequentialState(cell, on_grid(nn.Linear(16, 4)), norse.LIBoxCell(rate, dt=HALF))
+    rates = {"tau_mem_inv": torch.tensor(128.0)}
+    if kind == "LICell":
+        last = norse.LICell(
+            p=norse.LIParameters(tau_syn_inv=torch.tensor(tau_syn_inv), **rates), dt=HALF
+        )
+    else:
+        last = norse.LIBoxCell(norse.LIBoxParameters(**rates), dt=HALF)
+    model = norse.SequentialState(cell, on_grid(nn.Linear(16, 4)), last)
     made = delrec_compile.from_norse(model, max_input=4)
     same_spikes(made)
     assert made.network.layers[0].recurrence.name == "dense"  # type: ignore[union-attr]
     assert made.network.readout.beta == 0.75
+    has_current = kind == "LICell" and tau_syn_inv < 512
+    assert made.network.readout.kind == ("synaptic" if has_current else "leaky")
     x = torch.randint(0, 3, (50, 2, 10)).float()
     from delrec_compile.runners.reference import ReferenceRunner
 
@@ -88,7 +97,10 @@ def test_a_recurrent_cell_and_a_readout(tau_syn_inv: float) -> None:
 
 
 REFUSED = {
-    "memory": (norse.LICell(), "no readout with a synaptic current, as this LICell"),
+    "rest": (
+        norse.LICell(norse.LIParameters(v_leak=torch.tensor(0.5))),
+        "outputs need one tau_mem_inv, one tau_syn_inv, and a v_leak of 0",
+    ),
     "current and adaptation": (norse.LSNNCell(), "no LSNNCell; allowed: LIFBoxCell"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
     "steps": (norse.LIFBoxCell(dt=0.002), "steps of"),

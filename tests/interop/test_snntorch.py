@@ -156,9 +156,13 @@ REFUSED = {
         lambda: snn.Synaptic(alpha=0.5, beta=0.5, init_hidden=True, reset_delay=False),
         "subtraction without reset_delay",
     ),
-    "synaptic_readout": (
-        lambda: snn.Synaptic(alpha=0.5, beta=0.5, init_hidden=True, reset_mechanism="none"),
-        "neurons that are never reset can only be the last, a Leaky",
+    "outputs_of_their_own": (
+        lambda: leaky(beta=torch.full((4,), 0.5), reset_mechanism="none"),
+        "outputs need one alpha and one beta",
+    ),
+    "recurrent_readout": (
+        lambda: rleaky(linear_features=4, reset_mechanism="none"),
+        "neurons that are never reset can only be the last, without a recurrence",
     ),
     "unknown": (lambda: snn.LeakyParallel(4, 4), "networks have no LeakyParallel"),
     "inhibition": (lambda: leaky(inhibition=True), "no inhibition"),
@@ -202,6 +206,22 @@ def test_a_membrane_returned_alone() -> None:
     made = imported(Membrane(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last))
     same_spikes(made)
     assert made.network.readout.kind == "leaky"
+
+
+@pytest.mark.parametrize("kind", ["Synaptic", "Alpha"])
+def test_a_membrane_behind_a_synaptic_current(kind: str) -> None:
+    own = {"alpha": 0.75, "beta": 0.5, "reset_mechanism": "none", "output": True}
+    last = getattr(snn, kind)(init_hidden=True, **own)
+    model = nn.Sequential(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last)
+    made = imported(model)
+    same_spikes(made)
+    assert made.network.readout.kind == "synaptic"
+    x = torch.randint(0, 3, (200, 1, 10)).float()
+    ours = ReferenceRunner(made.network).trace(x.numpy()).y
+    last.reset_mem()
+    model[1].reset_mem()
+    theirs = torch.stack([model(row)[-1] for row in x]).detach()
+    torch.testing.assert_close(torch.from_numpy(ours), theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_no_reset_before_the_last_layer() -> None:

@@ -79,7 +79,7 @@ def test_the_draws_reach_the_whole_family() -> None:
     assert {(layer.lif.fires, layer.lif.reset) for layer in layers} == {
         (fires, reset) for fires in ("at", "above") for reset in ("hard", "soft", "soft_later")
     }
-    assert {drawn.network(seed).readout.kind for seed in SEEDS} == set(READOUTS)
+    assert {drawn.network(seed).readout.kind for seed in SEEDS} == set(drawn.KINDS)
     assert any(layer.maps is not None and layer.maps.stride != (1, 1) for layer in layers)
     assert any(layer.maps is not None and layer.recurrence is not None for layer in layers)
 

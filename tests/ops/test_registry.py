@@ -64,5 +64,7 @@ def test_nodes_give_back_as_many_values_as_their_functions() -> None:
 
 
 def test_a_readout_of_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(NetworkError, match="unknown kind 'vote'; allowed: leaky, linear, count"):
+    with pytest.raises(
+        NetworkError, match="unknown kind 'vote'; allowed: leaky, linear, count, synaptic"
+    ):
         make_readout("vote", [[1]], [0])

@@ -63,29 +63,32 @@ class WriteOutputs:
 
     def __call__(self, base: Any, size: int) -> linear.Finish:
         e, names = self.e, ["bias", "unit", *self.readout.states]
-        bias, unit, *membranes = (e.view(self.buffers(name), base, size) for name in names)
+        bias, unit, *states = (e.view(self.buffers(name), base, size) for name in names)
+        shares = self.readout.filters.values()
         y = e.view(self.y, self.row + base, size)
         bias_on_output = self.readout.form.bias_on_output
 
         def take(value: Any, at: int, lanes: int) -> None:
             own = e.load(bias, at, lanes)
             total = value if bias_on_output else value + own
-            for v in membranes:
-                total = self._integrate(v, total, at, lanes)
+            for state, share in zip(states, shares, strict=True):
+                old, new = self._integrate(state, share, total, at, lanes)
+                is_old = state is not states[-1] and self.readout.enters == "old"
+                total = old if is_old else new
             if bias_on_output:
                 total = e.wrapping(total, own, lanes)
             e.store(y, at, lanes, e.cast(total, "float32", lanes) * e.load(unit, at, lanes))
 
         return take
 
-    def _integrate(self, v: Any, added: Any, at: int, lanes: int) -> Any:
-        """Updates one block of membranes; returns it."""
+    def _integrate(self, v: Any, share: int, added: Any, at: int, lanes: int) -> Any:
+        """Updates one block of a state variable; returns it before and after."""
         e = self.e
         old = e.register(lanes, e.load(v, at, lanes), "int32")
-        leaked = emit_leak(e, self.readout.beta, e.load(old, 0, lanes), lanes)
+        leaked = emit_leak(e, share, e.load(old, 0, lanes), lanes)
         m = e.register(lanes, e.wrapping(leaked, added, lanes), "int32")
         if self.readout.clamps(self.bound):
             low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))
             e.store(m, 0, lanes, tir.min(tir.max(e.load(m, 0, lanes), low), high))
         e.store(v, at, lanes, e.load(m, 0, lanes))
-        return e.load(m, 0, lanes)
+        return e.load(old, 0, lanes), e.load(m, 0, lanes)

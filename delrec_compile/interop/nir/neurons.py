@@ -12,7 +12,6 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.nir.graph import kind
 from delrec_compile.interop.nir.nodes import Shape, node_constant
 from delrec_compile.interop.parts import Integrator, lif_of, neuron_of
-from delrec_compile.interop.refusals import unknown_part
 from delrec_compile.network.model import Neuron
 from delrec_compile.ops.cuba_lif import CubaLif
 
@@ -74,24 +73,23 @@ class NeuronReader:
     def integrator(self, name: str, node: Any, shape: Shape) -> Integrator:
         """Neurons that never fire, which are a readout. Raises UnsupportedError."""
         what, of = kind(node), _constants(name, node, shape)
+        alpha: Any = None
         if what == "I":
             beta, gain = np.ones(1), of("r") * self.dt
         else:
             beta, gain = self.leak(name, of("tau" if what == "LI" else "tau_mem"), of("r"))
             if what == "CubaLI":
-                if self.method == "exact" or not np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
-                    raise unknown_part(
-                        name,
-                        "readout with a synaptic current, as this node has (tau_syn is not one step)",
-                    )
-                gain = gain * of("w_in")
+                alpha, gain_i = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
+                gain = gain * gain_i
             if np.any(of("v_leak")):
                 raise UnsupportedError(f"{name}: v_leak of an output must be 0")
-        if (beta != beta.flat[0]).any() or (gain != gain.flat[0]).any():
+        constants = (beta, gain, np.zeros(1) if alpha is None else alpha)
+        if any((own != own.flat[0]).any() for own in constants):
             raise UnsupportedError(
                 f"{name}: outputs with different constants; one tau and one r are required"
             )
-        return Integrator(float(beta.flat[0]), float(gain.flat[0]))
+        share, factor, left = (float(own.flat[0]) for own in constants)
+        return Integrator(share, factor, left or None)
 
 
 def _constants(name: str, node: Any, shape: Shape) -> Constants:

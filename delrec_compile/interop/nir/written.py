@@ -12,7 +12,7 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import Lif, Neuron, Readout
+from delrec_compile.network.model import Lif, Neuron, Readout, SynapticReadout
 from delrec_compile.ops.cuba_lif import CubaLif
 
 Shape = tuple[int, ...]
@@ -74,10 +74,28 @@ class NeuronWriter:
             return None
         if readout.bias_on_output and readout.bias.any():
             raise UnsupportedError(f"{name}: counts with a bias have no node in NIR")
+        if isinstance(readout, SynapticReadout):
+            return self._with_two(name, readout, shape)
         if readout.beta == 1:
             return self.nir.I(r=_full(1 / self.dt, shape))
         tau, r = self.dt / (1 - readout.beta), 1 / (1 - readout.beta)
         return self.nir.LI(tau=_full(tau, shape), r=_full(r, shape), v_leak=np.zeros(shape))
+
+    def _with_two(self, name: str, readout: SynapticReadout, shape: Shape) -> Any:
+        if readout.enters != "new" or 1 in (readout.alpha, readout.beta):
+            raise UnsupportedError(
+                f"{name}: a readout that takes its old synaptic current, or without a leak; CubaLI "
+                "of NIR takes the new one, and has two leaks"
+            )
+        fall, leak = 1 - readout.alpha, 1 - readout.beta
+        own = {
+            "tau_syn": self.dt / fall,
+            "w_in": 1 / fall,
+            "tau_mem": self.dt / leak,
+            "r": 1 / leak,
+        }
+        full = {key: _full(value, shape) for key, value in own.items()}
+        return self.nir.CubaLI(**full, v_leak=np.zeros(shape))
 
 
 def _full(value: Any, shape: Shape) -> F64:

@@ -75,7 +75,7 @@ def _population(p: IntegerPopulation, arrays: dict[str, Any]) -> dict[str, Any]:
         entry["neuron"] = {"kind": p.model.kind, OWN: sorted(own), **p.model.attributes()}
         arrays |= {f"{p.name}.{name}": array for name, array in own.items()}
     else:
-        entry["readout"] = vars(p.readout)
+        entry["readout"] = p.readout.attributes()
     for k, each in enumerate(p.projections):
         own = each.synapses.arrays()
         facts = {"source": each.source, "prefix": each.prefix, "kind": each.synapses.kind}

@@ -13,8 +13,9 @@ scale. The readout has neither threshold nor reset:
 
     v' = clamp(leak(v) + I),   y = float32(v') * unit                 kind "leaky"
 
-one float32 product. A linear readout has no membrane, and y = float32(I) * unit; one that counts adds
-its bias to y, not to v: y = float32(v' + bias) * unit.
+one float32 product. A synaptic readout has i' = clamp(leak(i) + I) in place of I, or i where the
+"old" one enters. A linear readout has no membrane, and y = float32(I) * unit; one that counts adds its
+bias to y, not to v: y = float32(v' + bias) * unit.
 
 The sum that a step adds, in any order, is below 2^30 in size (checked when a network is made), and so is
 each state variable: sums fit in int32. How targets compute it best: docs/integer.md.

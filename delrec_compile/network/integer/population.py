@@ -17,6 +17,7 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.network.integer.checks import WEIGHTS, require_array, require_int
 from delrec_compile.network.integer.linear import IntegerDense, IntegerSynaptic
 from delrec_compile.network.integer.synapses import IntegerSynapses
+from delrec_compile.ops.cuba_lif_onnx import ENTERS
 from delrec_compile.ops.feed import Convolution
 from delrec_compile.ops.integer_leak import LIMIT, ONE, leak
 from delrec_compile.ops.integer_lif import settles
@@ -45,19 +46,29 @@ class IntegerProjection:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """beta: as a share of 2^15. decision, kind: as in Readout. Raises NetworkError."""
+    """beta, alpha: as shares of 2^15. decision, kind: as in Readout. Raises NetworkError.
+
+    alpha, enters: of a synaptic current, in a kind that has one.
+    """
 
     beta: int
     decision: str = "softmax_sum"
     kind: str = "leaky"
+    alpha: int = 0
+    enters: str = "new"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("decision", DECISIONS), ("kind", tuple(READOUTS))):
+        for name, allowed in (
+            ("decision", DECISIONS),
+            ("kind", tuple(READOUTS)),
+            ("enters", ENTERS),
+        ):
             if getattr(self, name) not in allowed:
                 raise NetworkError(
                     f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
         require_int("beta", self.beta, 0, ONE)
+        require_int("alpha", self.alpha, 0, ONE if "i" in self.states else 0)
         beta = self.form.fixed_beta
         if beta is not None and self.beta != beta * ONE:
             raise NetworkError(f"readout: a {self.kind} readout has beta {int(beta * ONE)}")
@@ -72,6 +83,17 @@ class IntegerReadout:
         """Meaning of each state variable, by name."""
         return self.form.states
 
+    @property
+    def filters(self) -> dict[str, int]:
+        """Share that is left of each state variable, in the order in which the current passes them."""
+        shares = {"i": self.alpha, "v": self.beta}
+        return {name: shares[name] for name in self.states}
+
+    def attributes(self) -> dict[str, Any]:
+        """The fields, as JSON holds them."""
+        own = {"beta": self.beta, "decision": self.decision, "kind": self.kind}
+        return own | ({"alpha": self.alpha, "enters": self.enters} if "i" in self.states else {})
+
     def integrate(
         self, current: I64, bias: I32, state: Mapping[str, Any]
     ) -> tuple[I32, dict[str, I32]]:
@@ -79,14 +101,16 @@ class IntegerReadout:
         late = self.form.bias_on_output
         m = current if late else current + bias
         new = {}
-        if self.states:
-            m = np.clip(leak(state["v"].astype(np.int64), self.beta) + m, -LIMIT, LIMIT - 1)
-            new["v"] = m.astype(np.int32)
+        for name, share in self.filters.items():
+            m = np.clip(leak(state[name].astype(np.int64), share) + m, -LIMIT, LIMIT - 1)
+            new[name] = m.astype(np.int32)
+            if name == "i" and self.enters == "old":
+                m = state[name].astype(np.int64)
         return (m + bias if late else m).astype(np.int32), new
 
     def clamps(self, bound: int) -> bool:
         """Whether an end of the membrane's range is within reach; if not, targets skip it."""
-        return not settles(bound, self.beta)
+        return len(self.filters) > 1 or not settles(bound, self.beta)
 
 
 @dataclass(frozen=True, eq=False)

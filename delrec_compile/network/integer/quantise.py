@@ -55,6 +55,7 @@ from delrec_compile.network.model import (
     Readout,
     Synapses,
     SynapticDelay,
+    SynapticReadout,
 )
 from delrec_compile.ops.integer_constants import share, steps_of
 from delrec_compile.ops.registry import INTEGER_NEURONS
@@ -152,7 +153,7 @@ def _population(
             shares.append(_channels(p.size, len(by_receiver(s.kind, *s.weights.values()))))
     blocks = _blocks(p, largest)
     if isinstance(p.neuron, Readout):
-        lasting = steps_of(share(p.neuron.beta))
+        lasting = steps_of(share(p.neuron.beta), share(_alpha(p.neuron)))
     else:
         form = INTEGER_NEURONS[p.neuron.kind]
         other, lasting = np.maximum(other, form.ends(p.neuron)), form.lasting(p.neuron)
@@ -161,7 +162,8 @@ def _population(
     neuron: Any
     if isinstance(p.neuron, Readout):
         r = p.neuron
-        neuron = IntegerReadout(share(r.beta), decision=r.decision, kind=r.kind)
+        own = {"enters": r.enters} if isinstance(r, SynapticReadout) else {}
+        neuron = IntegerReadout(share(r.beta), r.decision, r.kind, share(_alpha(r)), **own)
         drift = np.zeros_like(drift) if r.bias_on_output else drift  # it arises at each step
     else:
         neuron = form.of(p.neuron, unit)
@@ -173,6 +175,11 @@ def _population(
         rounded.fraction,
         rounded.scale,
     )
+
+
+def _alpha(readout: Readout) -> float:
+    """Share of its synaptic current that a readout keeps; 0 for one without."""
+    return readout.alpha if isinstance(readout, SynapticReadout) else 0.0
 
 
 def _blocks(p: Population, largest: Callable[[Projection], int]) -> list[Block]:

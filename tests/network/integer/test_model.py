@@ -122,6 +122,14 @@ class Scalar:
         out = p.readout
         if out.kind == "linear":
             return added
+        if out.kind == "synaptic":
+            new = []
+            for s, a in zip(self.state[p.name], added, strict=True):
+                i = clamp(leak(s["i"], out.alpha) + a)
+                enters = i if out.enters == "new" else s["i"]
+                new.append({"i": i, "v": clamp(leak(s["v"], out.beta) + enters)})
+            self.state[p.name] = new
+            return [s["v"] for s in new]
         after = [int(b) if out.kind == "count" else 0 for b in p.bias]
         self.state[p.name] = [
             {"v": clamp(leak(s["v"], out.beta) + i32(a - b))}

@@ -53,24 +53,34 @@ def test_a_unit_is_what_a_membrane_unit_is_worth() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "beta", "y", "v"),
-    [("leaky", ONE // 2, 20, 20), ("count", ONE, 25, 22), ("linear", 0, 15, None)],
+    ("kind", "beta", "y", "after"),
+    [
+        ("leaky", ONE // 2, 20, [20]),
+        ("count", ONE, 25, [22]),
+        ("linear", 0, 15, []),
+        ("synaptic", ONE // 2, 25, [20, 25]),
+        ("synaptic old", ONE // 2, 15, [20, 15]),
+    ],
 )
 def test_readouts_add_their_bias_where_their_kind_does(
-    kind: str, beta: int, y: int, v: int | None
+    kind: str, beta: int, y: int, after: list[int]
 ) -> None:
-    readout = IntegerReadout(beta, kind=kind)
+    kind, _, enters = kind.partition(" ")
+    alpha = ONE // 2 if kind == "synaptic" else 0
+    readout = IntegerReadout(beta, kind=kind, alpha=alpha, enters=enters or "new")
     current, bias = np.array([[12]]), np.array([3], np.int32)
     state = {name: np.array([[10]], np.int32) for name in readout.states}
     got, new = readout.integrate(current, bias, state)
     assert got.tolist() == [[y]]
-    assert [value.tolist() for value in new.values()] == ([] if v is None else [[[v]]])
+    assert [value.tolist() for value in new.values()] == [[[value]] for value in after]
 
 
 def test_what_cannot_be_is_refused() -> None:
     own = population()
     with refusal(NetworkError, "readout: a count readout has beta 32768", 3):
         IntegerReadout(5, kind="count")
+    with refusal(NetworkError, "alpha is 5; allowed: 0 to 0", 3):
+        IntegerReadout(5, alpha=5)
     with refusal(NetworkError, "some: the synapses from x reach 2 neurons, there are 3", 3):
         replace(own, bias=np.zeros(3, np.int32), scale=np.ones(3))
     wide = in_units(Dense(np.zeros((2, 1))), np.zeros((2, 1), np.int32), 1)

@@ -42,7 +42,14 @@ class Path:
     @property
     def key(self) -> tuple[int, ...]:
         """Equal for paths with the same parts."""
-        return (self.size, self.step_inside, *(id(part) for _, part in self.parts))
+        return (self.size, self.step_inside, *(id(_weights(part)) for _, part in self.parts))
+
+
+def _weights(part: OnPath) -> object:
+    """What a part and the same one without its bias share."""
+    if isinstance(part, Scale):
+        return part.factor
+    return part.kernel if isinstance(part, Convolution) else getattr(part, "weight", part)
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,7 +78,8 @@ class Imported:
     """network: frozen, its weights on the grid of exact sums. unfrozen: the network before that.
 
     source: name of the framework. remarks: decisions and roundings of the import. model: the model
-    itself, if it can run. names: of the spiking layers in the model.
+    itself, if it can run. names: of the spiking layers in the model. still: steps that the model
+    makes of one input by itself; 1: none.
     """
 
     network: Network
@@ -87,6 +88,22 @@ class Imported:
     remarks: tuple[str, ...] = ()
     model: Model | None = None
     names: tuple[str, ...] = ()
+    still: int = 1
+
+    def drawn(
+        self,
+        steps: int = STEPS,
+        batch: int = BATCH,
+        seed: int = 0,
+        density: float | None = None,
+    ) -> F32:
+        """Random counts (T, batch, inputs) of a check: of a model that makes its steps of one input, as
+        many of them as make up the steps."""
+        if self.still == 1:
+            return random_counts(self.network, steps, batch, seed, density)
+        pictures = -(-steps // self.still) * batch
+        x = random_counts(self.network, self.still, pictures, seed, density)
+        return np.repeat(x[-1:], self.still, axis=0)
 
     def named_after(self, path: Path) -> Imported:
         """The same, named after its file where it has no name of its own."""
@@ -110,7 +127,7 @@ class Imported:
         if grid_choice.checked(grid) != AUTO:
             return replace(self, network=snap(self.unfrozen, grid))
         if x is None:
-            x = random_counts(self.network, STEPS, BATCH, 0)
+            x = self.drawn()
 
         def differing(network: Network) -> int:
             return replace(self, network=network).check(x=x).differing
@@ -135,7 +152,7 @@ class Imported:
         model, the frozen network is compared with the network before that.
         """
         if x is None:
-            x = random_counts(self.network, steps, batch, seed, density)
+            x = self.drawn(steps, batch, seed, density)
         network = self.network if frozen else self.unfrozen
         runner = TorchRunner(network)
         spikes = runner.trace(x).spikes

@@ -22,7 +22,7 @@ class TorchModel:
 
     shape: of one input of one step. reset: gives the model a fresh state. takes_sequences: it takes
     all steps at once, (T, batch, ...). stateful: it takes a state beside its input and returns the
-    next one. dtype: of its weights.
+    next one. dtype: of its weights. still: steps that it makes of one input by itself; 1: it takes each.
     """
 
     name: str
@@ -32,12 +32,15 @@ class TorchModel:
     takes_sequences: bool = False
     stateful: bool = False
     dtype: torch.dtype = torch.float32
+    still: int = 1
 
     def run(self, x: Tensor) -> list[Any]:
         """Outputs of each call of the model on x (T, batch, inputs)."""
         x = x.reshape(*x.shape[:2], *self.shape).to(self.dtype)
         self.reset()
         with evaluated(self.module):
+            if self.still > 1:
+                return [self.module(x[0])]
             if self.takes_sequences:
                 return [self.module(x)]
             if not self.stateful:
@@ -62,6 +65,12 @@ class WatchedModel:
 
     def spikes(self, x: F32) -> list[F32]:
         """Spikes (T, batch, N) of each layer on x (T, batch, inputs). Raises UnsupportedError."""
+        still = self.model.still
+        if still > 1 and (len(x) != still or (x != x[:1]).any()):
+            raise UnsupportedError(
+                f"the model makes {still} steps of one input by itself; samples of {still} equal steps "
+                "are required to compare with it"
+            )
         recorded: list[list[Tensor]] = [[] for _ in self.neurons]
         handles = [
             module.register_forward_hook(lambda _m, _x, y, calls=calls: calls.append(first(y)))

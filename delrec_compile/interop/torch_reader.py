@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,14 @@ def _assembled(reader: TorchReader, traced: Trace) -> _Assembly:
     chain = Chain(int(np.prod(reader.model.shape)), remarks=list(reader.remarks))
     out = _Assembly(chain, [], {})
     for call in traced.calls:
+        chain.enter(call.source.names)
         try:
             fires = reader.add(call, chain, call is traced.calls[-1])
         except UnsupportedError as error:
             out.refusals[call.name] = error
             continue
+        finally:
+            chain.leave(call.name)
         if fires is not None:
             out.neurons.append(fires)
     return out
@@ -80,8 +83,8 @@ def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Im
         raise UnsupportedError(why if why.startswith("the model") else f"{name}: {why}")
     if errors:
         raise errors[0]
-    own.chain.remarks += output_remarks(reader.model)
-    model, chain = reader.model, own.chain
+    model, chain = replace(traced.model, still=traced.steps), own.chain
+    chain.remarks += _of_steps(traced) if traced.steps > 1 else output_remarks(model)
     network = chain.network(**options, notes={"imported_from": model.name})
     return Imported(
         grid.snap(network),
@@ -90,6 +93,7 @@ def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Im
         tuple(chain.remarks),
         WatchedModel(model, tuple(own.neurons)),
         chain.spiking,
+        traced.steps,
     )
 
 
@@ -104,6 +108,15 @@ def plan(reader: TorchReader, source: str, inputs: Mapping[str, Any] | None = No
         refusals.setdefault(name, UnsupportedError(why))
     names = [(call.name, kind_of(call.module)) for call in traced.calls]
     return planned(source, reader.model.name, names, own.chain, refusals, inputs)
+
+
+def _of_steps(traced: Trace) -> list[str]:
+    """Remarks on a model that makes its steps of one input."""
+    told = (
+        f"the model makes {traced.steps} steps of one input by itself; the network makes one: give it "
+        f"the input {traced.steps} times"
+    )
+    return [f"{told}, and its decision combines the outputs" if traced.summed else told]
 
 
 def output_remarks(model: TorchModel) -> list[str]:

@@ -1,17 +1,20 @@
 """Torch models: which module feeds which, traced by running one step.
 
-A model may be any module, as long as each of its parts takes exactly the output of the part before
-it, perhaps in another shape; a computation between modules is refused, as networks have none. In
-that step, random numbers replace the output of each module, so that no operation on it goes
-unnoticed, as it could on spikes that are all zero; and the output itself must be what the network
-computes from the same input.
+A model may be any module, as long as each of its parts takes exactly the output of a part before it, or
+a sum of such outputs, perhaps in another shape; other computations between modules are refused, as
+networks have none. In that step, random numbers replace the output of each module, so that no operation
+on it goes unnoticed, as it could on spikes that are all zero; and the output itself must be what the
+network computes from the same input.
+
+A model may make its steps itself, of one input: in a loop that runs each of its neurons once a step, or
+by repeating the input along an axis of steps.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +24,18 @@ from torch import Tensor, nn
 from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.interop.torch_model import TorchModel, first
 from delrec_compile.interop.torch_units import Predicate, holds_values, units
+from delrec_compile.interop.torch_wiring import Source, Wiring
+from delrec_compile.network.model import INPUT
+
+FROM_INPUT = Source((INPUT,), (0,))
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A call of a module. shape: of its input, of one step and sequence. x, y: input, output, flat."""
+    """A call of a module. shape: of its input, of one step and sequence. x, y: input, output, flat.
+
+    source: where its input comes from.
+    """
 
     name: str
     module: nn.Module
@@ -33,65 +43,72 @@ class Call:
     size: int
     x: Tensor
     y: Tensor
+    source: Source = FROM_INPUT
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The calls of one step in order, the first of each module; faults: name of a module, and why."""
+    """The calls of one step in order, the first of each module; faults: name of a module, and why.
 
+    model: as it ran. steps: that it makes of one input by itself; 1: none. summed: whether it then
+    returns one output for all of them.
+    """
+
+    model: TorchModel
     calls: tuple[Call, ...]
     faults: tuple[tuple[str, str], ...]
+    steps: int = 1
+    summed: bool = False
 
 
 @dataclass(eq=False)
 class _Recorder:
     """The hooks of a trace, and what they record.
 
-    sent: output of the last module, which the next must take, and a copy of its values. ends: the
-    tensors of the last module that the model may return.
+    ends: for each unit and run, the tensors that the model may return. steps_of: steps that stand in
+    the output of a unit, one after another.
     """
 
     names: dict[nn.Module, str]
+    opaque: Predicate
     never_fires: Predicate
-    sent: tuple[Tensor, Tensor]
+    wiring: Wiring
     generator: torch.Generator
-    calls: list[Call]
-    faults: list[tuple[str, str]]
-    ends: list[Tensor]
+    calls: list[Call] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    ends: dict[str, list[list[Tensor]]] = field(default_factory=dict)
+    steps_of: dict[str, int] = field(default_factory=dict)
 
     def before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         x, name = inputs[0], self.names[module]
-        if not _same(x, *self.sent):
-            self.faults.append((name, self._other_input(x)))
-        flat = x.detach().clone().reshape(-1)
-        self.calls.append(Call(name, module, tuple(x.shape), x.numel(), flat, flat))
+        source = self.wiring.of(x)
+        if source is None:
+            self.faults.append((name, self._other_input()))
+            source = Source((self.calls[-1].name if self.calls else INPUT,), (0,))
+        steps = self.steps_of[name] = source.times * self.steps_of.get(source.names[0], 1)
+        shape, size = tuple(x.shape), x.numel() // steps
+        if steps > 1 and shape[0] == steps:
+            shape = (1, *shape[1:])
+        flat = x.detach().clone().reshape(-1)[:size]
+        self.calls.append(Call(name, module, shape, size, flat, flat, source))
 
-    def _other_input(self, x: Any) -> str:
-        size = self.sent[1].numel()
-        times = x.numel() // size if isinstance(x, Tensor) and size else 0
-        if (
-            not self.calls
-            and times > 1
-            and torch.equal(x.reshape(-1), _repeated(self.sent[1], times))
-        ):
-            return (
-                f"takes the model's input {times} times over; let forward take one step, and leave "
-                "the steps to the network"
-            )
+    def _other_input(self) -> str:
         behind = f"'{self.calls[-1].name}'" if self.calls else "the input"
         return (
-            f"its input is not the output of {behind}; a network's layers are in one row, with "
+            f"its input is not the output of {behind}, nor a sum of outputs; a network has "
             "nothing computed between them"
         )
 
     def after(self, module: nn.Module, _inputs: Any, outputs: Any) -> Any:
-        y = first(outputs)
-        self.calls[-1] = replace(self.calls[-1], y=y.detach().clone().reshape(-1))
+        y, name = first(outputs), self.calls[-1].name
+        size = y.numel() // self.steps_of[name]
+        self.calls[-1] = replace(self.calls[-1], y=y.detach().clone().reshape(-1)[:size])
         instead = torch.randn(y.shape, generator=self.generator).to(y)
-        self.sent = instead, instead.clone()
-        self.ends = [self.sent[1]]
+        self.wiring.send(name, instead)
+        ends, others = [instead.clone()], list(tensors(outputs))[1:]
         if self.never_fires(module):
-            self.ends += [v.detach().clone() for v in tensors(outputs)]
+            ends += [v.detach().clone() for v in others[-1:]]
+        self.ends.setdefault(name, []).append(ends)
         return _with_first(outputs, instead)
 
 
@@ -123,13 +140,16 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
     generator = torch.Generator().manual_seed(0)
     sample = torch.poisson(torch.ones(1, 1, int(np.prod(model.shape))), generator=generator)
     sample = sample.to(model.dtype)
-    recorder = _Recorder(names, never_fires, (sample, sample.clone()), generator, [], [], [])
-    handles = [m.register_forward_pre_hook(recorder.before) for m in names]
-    handles += [m.register_forward_hook(recorder.after) for m in names]
+    recorder = _Recorder(names, opaque, never_fires, Wiring(), generator)
+    recorder.wiring.send(INPUT, sample)
     try:
-        out = model.run(sample)
+        out = _run(model, sample, recorder)
     except Exception as error:
-        if model.takes_sequences and _takes_a_step(model, sample):
+        by_itself = model.takes_sequences and _takes_a_step(model, sample)
+        if by_itself:
+            own = _trace(replace(model, takes_sequences=False), opaque, never_fires)
+            if own.steps > 1:
+                return own
             raise UnsupportedError(
                 "the model takes one input and makes its steps itself; let forward take one step, or "
                 "all steps as (steps, batch, inputs)"
@@ -138,15 +158,23 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
             f"the model does not run on one step of shape {[1, *model.shape]} ({error}); pass the "
             "right input shape, and a model that takes its input only"
         ) from error
+    if not recorder.calls:
+        raise UnsupportedError("the model ran none of its modules")
+    found = _found(model, recorder, out)
+    if found.steps > 1 and model.takes_sequences:
+        return _trace(replace(model, takes_sequences=False), opaque, never_fires)
+    return found
+
+
+def _run(model: TorchModel, sample: Tensor, recorder: _Recorder) -> list[Any]:
+    handles = [m.register_forward_pre_hook(recorder.before) for m in recorder.names]
+    handles += [m.register_forward_hook(recorder.after) for m in recorder.names]
+    try:
+        return model.run(sample)
     finally:
         for handle in handles:
             handle.remove()
         model.reset()
-    if not recorder.calls:
-        raise UnsupportedError("the model ran none of its modules")
-    return Trace(
-        tuple({c.name: c for c in reversed(recorder.calls)}.values())[::-1], _faults(recorder, out)
-    )
 
 
 def _takes_a_step(model: TorchModel, sample: Tensor) -> bool:
@@ -167,23 +195,15 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(part)
 
 
-def _faults(recorder: _Recorder, out: list[Any]) -> tuple[tuple[str, str], ...]:
-    """What is wrong with the calls; a loop over time explains all else."""
-    runs = Counter(call.name for call in recorder.calls)
-    name, times = runs.most_common(1)[0]
-    if times > 1:
-        name = next(call.name for call in recorder.calls if runs[call.name] > 1)
-        if 2 * sum(n == times for n in runs.values()) >= len(runs):
-            return (
-                (
-                    name,
-                    f"runs {times} times in one call of the model; let forward take one step, "
-                    "and leave the loop over time to the network",
-                ),
-            )
-        return ((name, f"is run more than once in a step ({runs[name]} times)"),)
-    faults = list(recorder.faults)
-    if not any(same_values(y, end) for y in tensors(out) for end in recorder.ends):
+def _found(model: TorchModel, recorder: _Recorder, out: list[Any]) -> Trace:
+    """The trace of what was recorded."""
+    calls = tuple({c.name: c for c in reversed(recorder.calls)}.values())[::-1]
+    steps = _steps(recorder)
+    if not steps:
+        return Trace(model, calls, (_rerun(recorder),))
+    faults = [*recorder.faults, *_not_in_sequence(recorder)]
+    ending = _ending(recorder, out)
+    if ending is None:
         name = recorder.calls[-1].name
         faults.append(
             (
@@ -192,19 +212,74 @@ def _faults(recorder: _Recorder, out: list[Any]) -> tuple[tuple[str, str], ...]:
                 "nothing after it",
             )
         )
-    return tuple(faults)
+    return Trace(model, calls, tuple(faults), steps, ending == "summed")
 
 
-def _same(x: Any, y: Tensor, values: Tensor) -> bool:
-    """Whether x is `y`, in the same memory with the same values, in any shape."""
-    if not isinstance(x, Tensor) or x.numel() != y.numel():
-        return False
-    here, there = (t.untyped_storage().data_ptr() for t in (x, y))
-    return here == there and torch.equal(x.reshape(-1), values.reshape(-1))
+def _steps(recorder: _Recorder) -> int:
+    """The steps that the model makes of its input by itself; 0 if modules run again for other ends."""
+    runs = Counter(call.name for call in recorder.calls)
+    most = max(runs.values())
+    stacked = max(recorder.steps_of.values())
+    if most == 1:
+        return stacked
+    first_of: dict[str, Call] = {}
+    turns: Counter[str] = Counter()
+    for call in recorder.calls:
+        name, own = call.name, call.source
+        wanted = tuple(turns[name] if runs[n] == most else 0 for n in own.names)
+        same = own.names == first_of.setdefault(name, call).source.names and own.turns == wanted
+        looped = runs[name] == most or (runs[name] == 1 and not recorder.opaque(call.module))
+        if not (same and looped) or stacked > 1:
+            return 0
+        turns[name] += 1
+    return 0 if recorder.faults else most
 
 
-def _repeated(values: Tensor, times: int) -> Tensor:
-    return values.reshape(-1).repeat(times)
+def _not_in_sequence(recorder: _Recorder) -> Iterator[tuple[str, str]]:
+    """The fault of an input that is repeated before neurons that take one step at a call."""
+    for call in recorder.calls:
+        single = getattr(call.module, "step_mode", "s") != "m"
+        if recorder.steps_of[call.name] > 1 and recorder.opaque(call.module) and single:
+            name, times = next(
+                (c.name, c.source.times) for c in recorder.calls if c.source.times > 1
+            )
+            yield (
+                name,
+                f"takes the model's input {times} times over; let forward take one step, and leave "
+                "the steps to the network",
+            )
+            return
+
+
+def _rerun(recorder: _Recorder) -> tuple[str, str]:
+    """The fault of modules that run more than once; a loop over time explains all else."""
+    runs = Counter(call.name for call in recorder.calls)
+    _, times = runs.most_common(1)[0]
+    name = next(call.name for call in recorder.calls if runs[call.name] > 1)
+    if 2 * sum(n == times for n in runs.values()) >= len(runs):
+        return (
+            name,
+            f"runs {times} times in one call of the model; let forward take one step, "
+            "and leave the loop over time to the network",
+        )
+    return name, f"is run more than once in a step ({runs[name]} times)"
+
+
+def _ending(recorder: _Recorder, out: list[Any]) -> str | None:
+    """How the model returns what its last module sends: "whole", "summed" over its steps, or None."""
+    name = recorder.calls[-1].name
+    for ends in zip(*recorder.ends[name], strict=True):
+        rows = torch.stack([end.reshape(-1) for end in ends]).reshape(
+            len(ends) * recorder.steps_of[name], -1
+        )
+        summed = (rows.sum(0), rows.mean(0), rows[-1]) if len(rows) > 1 else ()
+        for y in tensors(out):
+            if same_values(y, rows):
+                return "whole"
+            flat = y.reshape(-1)
+            if any(flat.shape == s.shape and torch.allclose(flat, s, atol=1e-5) for s in summed):
+                return "summed"
+    return None
 
 
 def same_values(y: Tensor, last: Tensor) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ParityError
-from delrec_compile.interop.result import BATCH, Imported, Model, SpikeCheck, random_counts
+from delrec_compile.interop.result import BATCH, Imported, Model, SpikeCheck
 from delrec_compile.network.grid import AUTO
 
 
@@ -58,7 +58,7 @@ def verify(
     """
     given = x is not None
     if x is None:
-        x = random_counts(imported.network, steps, batch, 0, density)
+        x = imported.drawn(steps, batch, density=density)
     once = imported
     if imported.model is not None:
         once = replace(imported, model=_Heard(imported.model, imported.model.spikes(x)))

@@ -160,11 +160,74 @@ class Repeats(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fc = layer.Linear(4, 2, step_mode="m")
+        self.fc = layer.Linear(4, 12, step_mode="m")
         self.fires = neuron.IFNode(step_mode="m")
 
     def forward(self, x: Any) -> Any:
         return self.fires(self.fc(x.unsqueeze(0).repeat(4, 1, 1))).mean(0)
+
+
+def test_a_still_input_that_is_repeated_along_the_steps() -> None:
+    made = delrec_compile.from_spikingjelly(on_grid(Repeats()), max_input=2)
+    (remark,) = made.remarks
+    assert "makes 4 steps of one input by itself" in remark
+    same_spikes(made)
+
+
+class Encoder(nn.Module):
+    """As published for still pictures: weights that run once, then a loop over their values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.static = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1))
+        self.rest = nn.Sequential(neuron.IFNode(), nn.Flatten(), nn.Linear(75, 6), neuron.IFNode())
+
+    def forward(self, x: Any) -> Any:
+        x = self.static(x)
+        out = self.rest(x)
+        for _ in range(1, 8):
+            out += self.rest(x)
+        return out / 8
+
+
+def test_weights_before_the_loop_run_at_each_step() -> None:
+    made = delrec_compile.from_spikingjelly(on_grid(Encoder()), input_shape=(1, 5, 5), max_input=2)
+    same_spikes(made)
+
+
+class SewBlock(nn.Module):
+    """A residual block whose spikes are added to what it takes."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.fires1 = layer.Conv2d(channels, channels, 3, padding=1), neuron.IFNode()
+        self.conv2, self.fires2 = layer.Conv2d(channels, channels, 3, padding=1), neuron.IFNode()
+
+    def forward(self, x: Any) -> Any:
+        return self.fires2(self.conv2(self.fires1(self.conv1(x)))) + x
+
+
+class SewNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.fires = layer.Conv2d(1, 3, 3, padding=1), neuron.IFNode()
+        self.a, self.b = SewBlock(3), SewBlock(3)
+        self.flat, self.fc, self.out = layer.Flatten(), layer.Linear(75, 6), neuron.IFNode()
+
+    def forward(self, x: Any) -> Any:
+        return self.out(self.fc(self.flat(self.b(self.a(self.fires(self.stem(x)))))))
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_spikes_that_are_added_to_those_before(mode: str) -> None:
+    model = on_grid(SewNet())
+    functional.set_step_mode(model, mode)
+    made = delrec_compile.from_spikingjelly(model, input_shape=(1, 5, 5), max_input=1)
+    same_spikes(made)
+    populations = {p.name: p for p in made.network.populations}
+    assert [p.source for p in populations["b_fires1"].projections] == ["fires", "a_fires2"]
+    one, two, three = populations["out"].projections  # the same weights, stored once
+    assert one.synapses is two.synapses is three.synapses
 
 
 class Loop(nn.Module):
@@ -216,7 +279,6 @@ REFUSED = {
         nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), layer.SynapseFilter()),
         "2: networks have no SynapseFilter, whose decay pauses at a spike",
     ),
-    "repeats": (Repeats(), "takes one input and makes its steps itself"),
     "twice": (nn.Sequential(*[nn.Linear(4, 4), neuron.IFNode()] * 2), "run more than once|0:"),
     "product": (
         nn.Sequential(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from grids import on_grid, same_spikes
 from helpers import refusal
 from torch import nn
 
@@ -60,6 +61,10 @@ class Loops(nn.Module):
     def forward(self, x: torch.Tensor) -> Any:
         if self.how == "still":
             return torch.stack([self.step(x) for _ in range(25)])
+        if self.how == "rows":
+            return torch.stack([self.step(x + k) for k in range(25)])
+        if self.how == "sum":
+            return sum(self.step(x) for _ in range(7))
         if self.how == "repeated":
             return self.step(x.unsqueeze(0).repeat(25, 1, 1))
         return self.l2(self.fc2(self.l1(self.l1(self.fc1(x)))))
@@ -68,7 +73,7 @@ class Loops(nn.Module):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("still", "fc1: runs 25 times in one call of the model; let forward take one step"),
+        ("rows", "fc1: runs 25 times in one call of the model; let forward take one step"),
         ("repeated", "fc1: takes the model's input 25 times over; let forward take one step"),
         ("shared", "l1: is run more than once in a step"),
     ],
@@ -78,6 +83,28 @@ def test_loops_over_time_are_told(how: str, message: str) -> None:
         delrec_compile.from_snntorch(Loops(how))
     made = torch_reader.plan(reader_of(Loops(how)), "a model")
     assert [part.name for part in made.refused] == [message.partition(":")[0]]
+
+
+@pytest.mark.parametrize(("how", "steps"), [("still", 25), ("sum", 7)])
+def test_a_loop_over_a_still_input_is_one_step_of_it(how: str, steps: int) -> None:
+    given = on_grid(Loops(how))
+    made = delrec_compile.from_snntorch(given, max_input=4)
+    (remark,) = made.remarks
+    assert remark.startswith(f"the model makes {steps} steps of one input by itself")
+    assert ("its decision combines" in remark) == (how == "sum")
+    same_spikes(made)
+    x = made.drawn()
+    assert x.shape == (steps, 4 * -(-200 // steps), 8)
+    with refusal(UnsupportedError, f"samples of {steps} equal steps", 4):
+        made.check(x=x[:-1])
+    x[0, 0, 0] += 1
+    with refusal(UnsupportedError, f"samples of {steps} equal steps", 4):
+        made.check(x=x)
+
+
+def test_the_same_of_sequences_that_the_user_promised() -> None:
+    made = delrec_compile.from_snntorch(on_grid(Loops("still")), max_input=4, takes_sequences=True)
+    same_spikes(made)
 
 
 def test_a_plan_lists_every_refusal() -> None:

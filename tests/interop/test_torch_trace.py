@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from fixtures.snntorch import leaky
+from grids import on_grid, same_spikes
 from helpers import refusal
 from torch import nn
 
@@ -29,19 +30,14 @@ class Own(nn.Module):
         return self.own(self, x)
 
 
-def skipping(model: Own, x: torch.Tensor) -> Any:
-    a = model.a(x)
-    b = model.b(model.l(a))
-    b += a
-    return model.m(b)[0]
-
-
 ELSEWHERE = {
     "scaled_end": lambda m, x: m.b(m.l(m.a(x))) * 100,
     "added_end": lambda m, x: m.b(m.l(m.a(x))) + m.a.weight.sum(),
     "part_of_the_end": lambda m, x: m.b(m.l(m.a(x)))[:, :4],
     "membrane_of_spikes": lambda m, x: m.m(m.b(m.l(m.a(x))))[1],
-    "skip": skipping,
+    "product": lambda m, x: (lambda s: m.m(m.b(s) * s))(m.l(m.a(x))),
+    "difference": lambda m, x: (lambda s: m.m(m.b(s) - s))(m.l(m.a(x))),
+    "twice": lambda m, x: (lambda s: m.m(m.b(s + s)))(m.l(m.a(x))),
     "scaled": lambda m, x: m.b(m.l(m.a(x)).mul_(3)),
     "turned": lambda m, x: m.b(m.l(m.a(x)).flip(1)),
 }
@@ -51,6 +47,20 @@ ELSEWHERE = {
 def test_what_is_computed_elsewhere_is_seen_though_nothing_fires(what: str) -> None:
     with refusal(UnsupportedError, "nothing computed between them|output is not that of", 4):
         delrec_compile.from_snntorch(Own(ELSEWHERE[what]))
+
+
+def skipping(model: Own, x: torch.Tensor) -> Any:
+    a = model.a(x)
+    b = model.b(model.l(a))
+    b += a
+    return model.m(b)[0]
+
+
+def test_a_sum_is_read_as_two_projections() -> None:
+    made = delrec_compile.from_snntorch(on_grid(Own(skipping, threshold=1.0)), max_input=4)
+    same_spikes(made)
+    last = made.network.populations[1]
+    assert [p.source for p in last.projections] == ["x", "l"]
 
 
 class Binary(nn.Linear):

@@ -73,7 +73,9 @@ class WatchedModel:
             )
         recorded: list[list[Tensor]] = [[] for _ in self.neurons]
         handles = [
-            module.register_forward_hook(lambda _m, _x, y, calls=calls: calls.append(first(y)))
+            module.register_forward_hook(
+                lambda _m, _x, y, calls=calls: calls.append(first(y).detach().clone())
+            )
             for module, calls in zip(self.neurons, recorded, strict=True)
         ]
         try:

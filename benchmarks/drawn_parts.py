@@ -21,6 +21,7 @@ from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.feed import Convolution, Dense, Feed
 from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.synapses import Synapses
@@ -49,7 +50,7 @@ def feed(r: Generator, sources: int, size: int) -> Feed:
 
 def neuron(r: Generator, n: int) -> Neuron:
     """A neuron model; each constant for the population, or for each neuron."""
-    return NEURONS[r.choice(list(NEURONS), p=[0.4, 0.2, 0.1, 0.15, 0.15])](r, n)
+    return NEURONS[r.choice(list(NEURONS), p=[0.4, 0.2, 0.1, 0.15, 0.1, 0.05])](r, n)
 
 
 def normal(r: Generator, shape: int | tuple[int, ...]) -> F32:
@@ -203,10 +204,17 @@ def _adlif(r: Generator, n: int) -> Neuron:
     return Adlif(*own, *jumps, **_adaptive(r, n, adlif.RESETS), order=order)
 
 
+def _loihi(r: Generator, n: int) -> Neuron:
+    decays: list[Any] = [r.integers(0, 2000, n if r.random() < 0.5 else ()) for _ in range(2)]
+    threshold = _number(r, n, 0.5, 1.5, 1)
+    return Loihi(decays[0], decays[1], threshold, _number(r, n, -0.1, 0.1, 0))
+
+
 NEURONS: dict[str, Callable[[Generator, int], Neuron]] = {
     "lif": _lif,
     "cuba_lif": _cuba_lif,
     "alpha": _alpha,
     "alif": _alif,
     "adlif": _adlif,
+    "loihi": _loihi,
 }

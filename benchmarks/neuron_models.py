@@ -30,6 +30,7 @@ from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.cuba_lif import CubaLif
+from delrec_compile.ops.loihi import Loihi
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.session import Session
 
@@ -44,6 +45,7 @@ MODELS: dict[str, Neuron] = {
     "alif": Alif(BETA, 0.9, 0.1),
     "alif, refractory": Alif(BETA, 0.9, 0.1, refractory=1),
     "adlif": Adlif(BETA, 0.9, 0.1, 0.1),
+    "loihi": Loihi(2048, round(4096 * (1 - BETA))),
     "lif, refractory": Lif(BETA, refractory=1),
 }
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.proof import prove as prove
     from delrec_compile.evaluation.proven import build_proven as build_proven
     from delrec_compile.interop.delrec.checkpoint import from_checkpoint as from_checkpoint
+    from delrec_compile.interop.lava.reader import from_lava as from_lava
     from delrec_compile.interop.nir.reader import from_nir as from_nir
     from delrec_compile.interop.nir.writer import export_nir as export_nir
     from delrec_compile.interop.nir.writer import to_nir as to_nir
@@ -88,6 +89,7 @@ API = {
     "export_nir": "interop.nir.writer",
     "footprint": "evaluation.footprint.measure",
     "from_checkpoint": "interop.delrec.checkpoint",
+    "from_lava": "interop.lava.reader",
     "from_nir": "interop.nir.reader",
     "from_norse": "interop.norse",
     "from_snntorch": "interop.snntorch",

@@ -27,6 +27,7 @@ from delrec_compile.ops.integer_neuron import IntegerNeuron
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.linear_readout import LinearReadout
+from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.synapses import Synapses
@@ -34,7 +35,7 @@ from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
-NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alpha, Alif, Adlif)}
+NEURONS: dict[str, type[Neuron]] = {n.kind: n for n in (Lif, CubaLif, Alpha, Alif, Adlif, Loihi)}
 INTEGER_NEURONS: dict[str, type[IntegerNeuron]] = {
     n.kind: n for n in (IntegerLif, IntegerCubaLif, IntegerAlpha, IntegerAlif, IntegerAdlif)
 }

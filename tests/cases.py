@@ -35,6 +35,7 @@ from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.cuba_lif import CubaLif
+from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.torch_runner import TorchRunner
 
@@ -174,6 +175,7 @@ CASES = {
             recurrence=("conv3", "dense"),
             own=True,
         ),
+        Case("loihi", neuron=Loihi(700, 300, 0.75, 0.0625), recurrence=("dense", "conv3")),
         Case("linear_readout", recurrence=("dense", "conv3"), readout="linear"),
         Case("count_readout", recurrence=("conv3", "dense"), readout="count", outputs=9),
         Case("counts", counts=31, recurrence=("conv3", "dense")),
@@ -203,9 +205,9 @@ CASES = {
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
-ON_CHIPS += ("alpha", "real", *GRAPHS)
+ON_CHIPS += ("alpha", "loihi", "real", *GRAPHS)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
-FLOAT_ONLY = ("real", "real_maps")
+FLOAT_ONLY = ("real", "real_maps", "loihi")
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 

@@ -28,8 +28,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A .nir file, a .pth checkpoint of the DelRec or conv_delays code, or "
-        "module:function that returns a model of SpikingJelly, snnTorch or Norse, or a NIR "
+        help="A .nir file, a .net file of lava-dl, a .pth checkpoint of the DelRec or conv_delays "
+        "code, or module:function that returns a model of SpikingJelly, snnTorch or Norse, or a NIR "
         "graph: its code is run, so name only code that you trust.",
     ),
 ]

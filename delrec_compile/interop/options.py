@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NIR, CHECKPOINT = "nir", "checkpoint"
+NIR, CHECKPOINT, LAVA = "nir", "checkpoint", "lava"
 SPIKINGJELLY, SNNTORCH, NORSE = "spikingjelly", "snntorch", "norse"
 MODULES = (SPIKINGJELLY, SNNTORCH, NORSE)
-EVERY = (NIR, CHECKPOINT, *MODULES)
+EVERY = (NIR, CHECKPOINT, LAVA, *MODULES)
 
 
 @dataclass(frozen=True)

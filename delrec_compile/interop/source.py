@@ -1,4 +1,4 @@
-"""Sources of an import: a NIR file, a checkpoint of the authors' code, or a `module:function`."""
+"""Sources of an import: a NIR graph, a network of lava-dl, a checkpoint, or a `module:function`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
-from delrec_compile.interop.options import CHECKPOINT, MODULES, NIR, names_for
+from delrec_compile.interop.options import CHECKPOINT, LAVA, MODULES, NIR, names_for
 from delrec_compile.interop.result import Imported
 from delrec_compile.network.plan import Plan
 from delrec_compile.system.recognise import Kind, recognise, wrong_file
@@ -21,7 +21,11 @@ NIR_SUFFIXES = (".nir", ".h5", ".hdf5")
 CHECKPOINT_SUFFIXES = (".pth", ".pt")
 # kinds of files that may be damaged: their readers say how
 UNCLEAR = (Kind.HDF5, Kind.PICKLE, Kind.ZIP, Kind.OTHER, Kind.TEXT, Kind.EMPTY)
-NEEDED = "a .nir graph, a .pth checkpoint of the authors' code, or 'module:function'"
+LAVA_SUFFIXES = (".net",)
+NEEDED = (
+    "a .nir graph, a .net network of lava-dl, a .pth checkpoint of the authors' code, or "
+    "'module:function'"
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class Reader:
             from delrec_compile.interop.nir.plan import plan_nir
 
             return plan_nir(model, source, **options)
+        if self.name == LAVA:
+            from delrec_compile.interop.lava.reader import plan_lava
+
+            return plan_lava(model, source, **options)
         if self.name == CHECKPOINT:
             from delrec_compile.interop.delrec.plan import plan_checkpoint
 
@@ -76,6 +84,7 @@ class Reader:
 READERS = {
     NIR: Reader(NIR, "a NIR graph", "nir.reader", "from_nir"),
     CHECKPOINT: Reader(CHECKPOINT, "a checkpoint", "delrec.checkpoint", "from_checkpoint"),
+    LAVA: Reader(LAVA, "a network of lava-dl", "lava.reader", "from_lava"),
     **{name: Reader(name, f"a module of {name}", name, f"from_{name}") for name in MODULES},
 }
 
@@ -84,11 +93,11 @@ READERS = {
 def import_model(source: Any, **options: Any) -> Imported:
     """A foreign model as a frozen network.
 
-    source: a .nir file, a .pth or .pt checkpoint of the authors' code, the text `module:function`
-    of a function that returns a model (its code is run), a live module of SpikingJelly, snnTorch or
-    Norse, or a NIR graph. options: those of `from_nir`, `from_checkpoint`, `from_spikingjelly`,
-    `from_snntorch` or `from_norse`, whichever reads it, and `grid`: see `Imported.on_grid`; None means
-    the default.
+    source: a .nir file, a .net file of lava-dl, a .pth or .pt checkpoint of published code, the text
+    `module:function` of a function that returns a model (its code is run), a live module of
+    SpikingJelly, snnTorch or Norse, or a NIR graph. options: those of `from_nir`, `from_lava`,
+    `from_checkpoint`, `from_spikingjelly`, `from_snntorch` or `from_norse`, whichever reads it, and
+    `grid`: see `Imported.on_grid`; None means the default.
 
     Raises CheckpointError for an unreadable file, UnsupportedError for what networks do not have, by
     its name in the model, and UsageError for options that this source does not take.
@@ -131,6 +140,8 @@ def _opened(source: Any) -> tuple[Reader, Any]:
 
 def _of_file(path: Path) -> Reader:
     kind = recognise(path).kind
+    if kind is Kind.LAVA or (kind in UNCLEAR and path.suffix in LAVA_SUFFIXES):
+        return READERS[LAVA]
     if kind is Kind.NIR or (kind in UNCLEAR and path.suffix in NIR_SUFFIXES):
         return READERS[NIR]
     if kind is Kind.CHECKPOINT or (kind in UNCLEAR and path.suffix in CHECKPOINT_SUFFIXES):

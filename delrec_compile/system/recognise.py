@@ -39,6 +39,7 @@ class Kind(StrEnum):
     PLAIN_ARTIFACT = "an artifact of a plain ONNX step"
     ARCHIVE = "a packed artifact"
     NIR = "a NIR graph"
+    LAVA = "a network of lava-dl"
     CHECKPOINT = "a checkpoint of PyTorch"
     PICKLE = "a pickle, which can run code when opened"
     EVENTS = "an HDF5 file of spike events"
@@ -102,12 +103,13 @@ USES = {
     Kind.PLAIN_ARTIFACT: "check it: delrec-compile check {path}",
     Kind.ARCHIVE: "unpack it: tar xf {path}",
     Kind.NIR: "convert it: delrec-compile import {path} -o {name}",
+    Kind.LAVA: "convert it: delrec-compile import {path} -o {name}",
     Kind.CHECKPOINT: "convert it: delrec-compile import {path} -o {name}",
     Kind.PICKLE: "it is not opened: save the tensors with safetensors, or a state dict with torch.save",
     Kind.EVENTS: "it holds samples, which --input takes: delrec-compile data info {path}",
     Kind.SAMPLES: "it holds samples, which --input takes: delrec-compile data info {path}",
     Kind.ARRAYS: "samples are an array 'counts' (samples, steps, inputs)",
-    Kind.HDF5: "NIR graphs and spike events are read",
+    Kind.HDF5: "NIR graphs, networks of lava-dl and spike events are read",
     Kind.PROFILE: "--target takes a device's profile, 'train --config' a recipe",
     Kind.PYTHON: "import takes '{stem}:function', a function that returns a model",
     Kind.FOLDER: "make an artifact with 'delrec-compile build'",
@@ -190,6 +192,8 @@ def _hdf5(path: Path, head: bytes) -> Kind:
     """By the names of its groups as they stand in the file: the HDF5 library is not called."""
     if b"spikes" in head and (b"units" in head or b"times" in head):
         return Kind.EVENTS
+    if b"layer" in head and b"vThMant" in head:
+        return Kind.LAVA
     nodes = b"edges" in head or b"nodes" in head
     return Kind.NIR if path.suffix == ".nir" or (b"version" in head and nodes) else Kind.HDF5
 

@@ -23,7 +23,7 @@ from delrec_compile.system import toolchain
 
 FAULTS = (np.inf, -np.inf, np.nan, 1e31, -1e31)
 RESETS = ("odd_lif", "own_soft", "own_soft_later", "count_readout", "cuba_lif", "own_cuba_lif")
-RESETS += ("own_alif", "own_adlif", "alpha", "own_alpha")
+RESETS += ("own_alif", "own_adlif", "alpha", "own_alpha", "loihi")
 STEPS = 400
 
 Membranes = dict[str, F32]

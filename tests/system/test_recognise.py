@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from fixtures.lava import cuba, dense, written
 from onnx import TensorProto, helper
 from safetensors.numpy import save_file
 
@@ -79,6 +80,7 @@ def hdf5(root):
     nir.write(root / "graph.any", nir.NIRGraph.from_list(nir.Linear(np.ones((2, 3))), unit))
     with h5py.File(root / "events.any", "w") as file:
         file["spikes/times"], file["spikes/units"], file["labels"] = [[0.0]], [[1]], [0]
+    written(root / "lava.any", [dense(np.ones((2, 3)), cuba(1, 1, 1))])
     with h5py.File(root / "other.h5", "w") as file:
         file["something"] = [1]
 
@@ -96,6 +98,7 @@ KINDS = {
     "inner/cell": Kind.PLAIN_ARTIFACT,
     "packed.tar.gz": Kind.ARCHIVE,
     "graph.any": Kind.NIR,
+    "lava.any": Kind.LAVA,
     "checkpoint.any": Kind.CHECKPOINT,
     "old.pth": Kind.CHECKPOINT,
     "pickled.any": Kind.PICKLE,

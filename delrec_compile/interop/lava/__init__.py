@@ -1,0 +1,1 @@
+"""Lava: networks of lava-dl in their HDF5 description."""

@@ -1,0 +1,45 @@
+"""Layers of a Lava description: the order of files, and what is damaged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fixtures.lava import conv, cuba, dense
+from helpers import refusal
+
+from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.interop.lava.layers import LayerReader
+
+DENSE = dense(np.full((2, 3), 4), cuba(1, 1, 9))
+CONV = conv(np.full((2, 1, 3, 3), 4), (2, 4, 4), cuba(1, 1, 9), padding=(1, 1))
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "none": ({}, "has no layers"),
+    "gap": ({"0": DENSE, "2": DENSE}, "no layer '1' .but 0, 2"),
+    "no type": ({"0": {}}, "layer.0 has no 'type'"),
+    "no input": ({"0": CONV}, "the shape of the network's input is not in the file"),
+    "no neuron": ({"0": {k: v for k, v in DENSE.items() if k != "neuron"}}, "no group 'neuron'"),
+    "flat maps": ({"0": {"type": "input", "shape": [5]}, "1": CONV}, "a convolution of values"),
+    "text": ({"0": DENSE | {"weight": "none"}}, "layer.0/weight is no array of numbers"),
+    "nan": ({"0": DENSE | {"weight": [[np.nan]]}}, "layer.0/weight holds no finite numbers"),
+    "shape": ({"0": DENSE | {"shape": [0]}}, "layer.0/shape: up to three positive sizes"),
+    "decays": ({"0": DENSE | {"neuron": cuba(1, 1, 9) | {"vDecay": [1, 2, 3]}}}, "3 numbers for 2"),
+    "delay": ({"0": DENSE | {"delay": [-1, 0]}}, "-1 steps; 0 or more"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_damage_is_named(name: str) -> None:
+    layers, message = FAULTS[name]
+    with refusal(CheckpointError, message, 3):
+        LayerReader(layers).read()
+
+
+def test_dilation_and_layers_behind_an_average_are_refused() -> None:
+    shape = {"type": "input", "shape": [1, 6, 6]}
+    with refusal(UnsupportedError, "layer.1: a convolution with dilation", 4):
+        LayerReader({"0": shape, "1": CONV | {"dilation": (2, 2)}}).read()
+    average = {"type": "average", "shape": [2]}
+    with refusal(UnsupportedError, "layer.2: a layer behind an average", 4):
+        LayerReader({"0": DENSE, "1": average, "2": DENSE}).read()

@@ -1,0 +1,54 @@
+"""HDF5 files of others: read with limits, and nothing outside of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import refusal
+
+from delrec_compile.errors import CheckpointError, CompilerCrash
+from delrec_compile.interop import hdf5_entries
+
+h5py: Any = pytest.importorskip("h5py")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "a.h5", "w") as held:
+        held["node/a/values"] = np.arange(3)
+        held["node/text"] = "word"
+    return tmp_path / "a.h5"
+
+
+def test_groups_are_dicts(path: Path) -> None:
+    held = hdf5_entries.checked_entries(path, "node", "a graph")
+    assert held["text"] == "word"
+    assert held["a"]["values"].tolist() == [0, 1, 2]
+    assert hdf5_entries.probe(str(path), "node", "a graph") == 2
+
+
+def test_a_file_that_the_library_never_finishes(path: Path, monkeypatch: Any) -> None:
+    def hangs(*_: Any, **__: Any) -> Any:
+        raise CompilerCrash("took more than 60 s and was stopped")
+
+    monkeypatch.setattr(hdf5_entries.limited.child, "call", hangs)
+    with refusal(CheckpointError, "does not come to its end", 3):
+        hdf5_entries.checked_entries(path, "node", "a graph")
+
+
+def test_other_files(path: Path, tmp_path: Path) -> None:
+    with refusal(CheckpointError, "is not a graph: it has no 'layer', but node", 3):
+        hdf5_entries.entries(path, "layer", "a graph")
+    with refusal(CheckpointError, "no such file", 3):
+        hdf5_entries.entries(tmp_path / "b.h5", "layer", "a graph")
+    (tmp_path / "c.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    with refusal(CheckpointError, "a damaged HDF5 file of 98 bytes", 3):
+        hdf5_entries.entries(tmp_path / "c.h5", "layer", "a graph")
+    with h5py.File(path, "a") as held:
+        for k in range(20):
+            held["node" + "/deep" * (k + 1) + "/x"] = 1
+    with refusal(CheckpointError, "nested more than 16 deep", 3):
+        hdf5_entries.entries(path, "node", "a graph")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from delrec_compile.interop.result import Imported
     from delrec_compile.network.model import Network, Population
 
+PLAIN_FILES = (".npz", ".npy", ".csv")  # of samples, which may be real values
 CHECKED = 32  # samples that the model itself runs on
 
 Source = Annotated[
@@ -122,6 +123,8 @@ def _convert(
         imported = import_model(source, **options | ({"input_bits": None} if chosen_bits else {}))
         if chosen_bits:
             imported = imported.with_real_input(read_samples(inputs.samples, real=True).counts)
+        elif options["input_bits"] is None and str(inputs.samples).endswith(PLAIN_FILES):
+            imported = imported.for_samples(read_samples(inputs.samples, real=True).counts)
         network = with_reading(imported.network, inputs.reading)
         events = None if inputs.samples == AUTO else chosen(network, inputs)
         verdict = None

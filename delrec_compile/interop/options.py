@@ -45,6 +45,7 @@ OPTIONS = (
         "Grid of the weights: int16, fine (up to 24 bits), or auto: fine for the layers with which the "
         "check finds fewer spikes lost [auto].",
     ),
+    ImportOption("samples", object, ()),
     ImportOption(
         "input_shape", tuple, MODULES, "Input shape of a convolutional model, such as 2x34x34."
     ),

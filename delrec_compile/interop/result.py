@@ -118,6 +118,14 @@ class Imported:
         unfrozen = with_real_input(self.unfrozen, samples)
         return replace(self, network=snap(unfrozen), unfrozen=unfrozen)
 
+    def for_samples(self, samples: NDArray[Any]) -> Imported:
+        """The same, of real inputs if the samples (..., inputs) hold a value that is no count."""
+        values = np.asarray(samples)
+        if self.network.real_input is not None or not values.size:
+            return self
+        counts = (values >= 0) & (values == np.rint(values))
+        return self if bool(counts.all()) else self.with_real_input(values)
+
     def on_grid(self, grid: str, x: F32 | None = None) -> Imported:
         """The same with its weights on another grid: `int16`, `fine`, or `auto`.
 

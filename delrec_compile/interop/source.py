@@ -96,16 +96,18 @@ def import_model(source: Any, **options: Any) -> Imported:
     source: a .nir file, a .net file of lava-dl, a .pth or .pt checkpoint of published code, the text
     `module:function` of a function that returns a model (its code is run), a live module of
     SpikingJelly, snnTorch or Norse, or a NIR graph. options: those of `from_nir`, `from_lava`,
-    `from_checkpoint`, `from_spikingjelly`, `from_snntorch` or `from_norse`, whichever reads it, and
-    `grid`: see `Imported.on_grid`; None means the default.
+    `from_checkpoint`, `from_spikingjelly`, `from_snntorch` or `from_norse`, whichever reads it; `grid`:
+    see `Imported.on_grid`; and `samples` (..., inputs): with real values among them, the network takes
+    real inputs, rounded as `Imported.with_real_input` chooses. None means the default.
 
     Raises CheckpointError for an unreadable file, UnsupportedError for what networks do not have, by
     its name in the model, and UsageError for options that this source does not take.
     """
     reader, model = _opened(source)
     chosen = _chosen(options)
-    grid = chosen.pop("grid", None)
+    grid, samples = chosen.pop("grid", None), chosen.pop("samples", None)
     made = reader.read(model, chosen)
+    made = made if samples is None else made.for_samples(samples)
     made = made if grid is None else made.on_grid(grid)
     return made.named_after(model) if isinstance(model, Path) else made
 
@@ -119,7 +121,8 @@ def plan_import(source: Any, **options: Any) -> Plan:
     reader, model = _opened(source)
     named = source if isinstance(source, str | os.PathLike) else type(source).__name__
     chosen = _chosen(options)
-    chosen.pop("grid", None)
+    for name in ("grid", "samples"):
+        chosen.pop(name, None)
     return reader.plan(model, str(named), chosen)
 
 

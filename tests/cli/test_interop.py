@@ -138,6 +138,11 @@ def test_real_inputs_are_rounded_as_samples_ask(here: Path) -> None:
     )
     network = delrec_compile.load(here / "a.safetensors")
     assert network.max_input == 2
+    ok(
+        "import", "my:build", "--input", "x.npz", "-o", "b.safetensors", cwd=here
+    )  # it finds out itself
+    again = delrec_compile.load(here / "b.safetensors")
+    assert (again.input_bits, again.max_input) == (network.input_bits, 2)
 
 
 def test_a_checkpoint(tmp_path: Path) -> None:

@@ -18,6 +18,19 @@ from delrec_compile.runners.reference import ReferenceRunner
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+def test_samples_say_whether_inputs_are_counts_or_real() -> None:
+    model = nn.Sequential(nn.Linear(10, 8), leaky())
+    r = np.random.default_rng(0)
+    counts = delrec_compile.import_model(model, samples=r.integers(0, 4, (5, 7, 10)), max_input=4)
+    assert (counts.network.input_bits, counts.network.max_input) == (None, 4)
+    pictures = r.random((5, 10)).astype(np.float32)
+    real = delrec_compile.import_model(model, samples=pictures)
+    assert real.network.input_bits is not None
+    assert real.network.max_input == 1
+    chosen = delrec_compile.from_snntorch(model, input_bits=3, max_input=2)
+    assert chosen.for_samples(pictures).network.input_bits == 3
+
+
 def test_spikes_that_are_no_steps_are_told_from_rounding() -> None:
     model = nn.Sequential(
         nn.Linear(10, 8), leaky(spike_grad=lambda v: torch.sigmoid(5 * v)), nn.Linear(8, 4)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.parity import check as check
     from delrec_compile.evaluation.proof import prove as prove
     from delrec_compile.evaluation.proven import build_proven as build_proven
-    from delrec_compile.interop.delrec.checkpoint import from_checkpoint as from_checkpoint
+    from delrec_compile.interop.checkpoints.reader import from_checkpoint as from_checkpoint
     from delrec_compile.interop.lava.reader import from_lava as from_lava
     from delrec_compile.interop.nir.reader import from_nir as from_nir
     from delrec_compile.interop.nir.writer import export_nir as export_nir
@@ -88,7 +88,7 @@ API = {
     "export": "network.onnx_step.export",
     "export_nir": "interop.nir.writer",
     "footprint": "evaluation.footprint.measure",
-    "from_checkpoint": "interop.delrec.checkpoint",
+    "from_checkpoint": "interop.checkpoints.reader",
     "from_lava": "interop.lava.reader",
     "from_nir": "interop.nir.reader",
     "from_norse": "interop.norse",

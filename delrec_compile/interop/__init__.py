@@ -3,6 +3,6 @@
 May import: compiler, runners, training and below.
 Start reading at: `source.py`.
 Public: `source.import_model`, `result.Imported`, `nir.reader.from_nir`, `nir.writer.to_nir`,
-    `delrec.checkpoint.from_checkpoint`, `lava.reader.from_lava`, `snntorch.from_snntorch`,
+    `checkpoints.reader.from_checkpoint`, `lava.reader.from_lava`, `snntorch.from_snntorch`,
     `spikingjelly.from_spikingjelly`, `norse.from_norse`.
 """

@@ -72,6 +72,7 @@ OPTIONS = (
         "Checkpoints: constants of a layer, as 0:gain=1,fires=at or readout:tau=2. Repeatable.",
         ("--layer",),
     ),
+    ImportOption("q", float, (CHECKPOINT,), "Checkpoints of SE-adLIF: factor of a and b."),
     ImportOption("tau", float, (CHECKPOINT,), "Checkpoints: time constant of neurons, in steps."),
     ImportOption("gain", str, (CHECKPOINT,), "Checkpoints: factor of the current; leak: 1 - beta."),
     ImportOption("fires", str, (CHECKPOINT,), "Checkpoints: at the threshold, or above it."),

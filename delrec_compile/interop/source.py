@@ -64,7 +64,7 @@ class Reader:
 
             return plan_lava(model, source, **options)
         if self.name == CHECKPOINT:
-            from delrec_compile.interop.delrec.plan import plan_checkpoint
+            from delrec_compile.interop.checkpoints.reader import plan_checkpoint
 
             return plan_checkpoint(model, **options)
         from delrec_compile.interop import torch_reader
@@ -83,7 +83,7 @@ class Reader:
 
 READERS = {
     NIR: Reader(NIR, "a NIR graph", "nir.reader", "from_nir"),
-    CHECKPOINT: Reader(CHECKPOINT, "a checkpoint", "delrec.checkpoint", "from_checkpoint"),
+    CHECKPOINT: Reader(CHECKPOINT, "a checkpoint", "checkpoints.reader", "from_checkpoint"),
     LAVA: Reader(LAVA, "a network of lava-dl", "lava.reader", "from_lava"),
     **{name: Reader(name, f"a module of {name}", name, f"from_{name}") for name in MODULES},
 }

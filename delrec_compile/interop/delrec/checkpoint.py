@@ -73,20 +73,38 @@ def from_checkpoint(
     taken = chosen_recipe(str(path), content, blocks, recipe, remarks)
     every = {"tau": tau, "gain": gain, "fires": fires, "threshold": threshold, "reset": reset}
     changes = {key: value for key, value in every.items() if value is not None}
-    hidden, readout = _constants(blocks, taken, changes, layer_changes(layers or {}))
-    remarks += _constants_remarks(taken, hidden, readout)
-    length = _kernel_length(blocks, kernel_length, taken, remarks)
+    own: dict[str, Any] = {"name": name, "max_input": max_input, "input_bits": input_bits}
+    own["dt_ms"] = taken.dt_ms if dt_ms is None else dt_ms
+    try:
+        return imported(blocks, taken, remarks, changes, layers, sigma, kernel_length, own)
+    except NetworkError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def imported(
+    blocks: list[Block],
+    recipe: Recipe,
+    remarks: list[str],
+    changes: Changes,
+    layers: Any,
+    sigma: float,
+    kernel_length: int | None,
+    options: dict[str, Any],
+) -> Imported:
+    """The network of these blocks with the neurons of a recipe.
+
+    changes: of the constants of all layers. layers, sigma, kernel_length: as in `from_checkpoint`.
+    options: of `Chain.network`. Raises NetworkError too.
+    """
+    hidden, readout = _constants(blocks, recipe, changes, layer_changes(layers or {}))
+    remarks += _constants_remarks(recipe, hidden, readout)
+    length = _kernel_length(blocks, kernel_length, recipe, remarks)
     chain = _chain(blocks, hidden, sigma, length, remarks)
     if readout is not None:
         chain.add(f"layers.{blocks[-1].at}", Integrator(readout.beta, readout.factor))
-    remarks += spread_remark(blocks, sigma, taken.sigma)
-    notes = {"imported_from": "checkpoint", "recipe": taken.name, "sigma": sigma}
-    own: dict[str, Any] = {"name": name, "notes": notes, "decision": taken.decision}
-    own |= {"max_input": max_input, "input_bits": input_bits}
-    try:
-        network = chain.network(dt_ms=taken.dt_ms if dt_ms is None else dt_ms, **own)
-    except NetworkError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+    remarks += spread_remark(blocks, sigma, recipe.sigma)
+    notes = {"imported_from": "checkpoint", "recipe": recipe.name, "sigma": sigma}
+    network = chain.network(notes=notes, decision=recipe.decision, **options)
     return Imported(grid.snap(network), network, "a checkpoint", tuple(remarks))
 
 

@@ -59,25 +59,23 @@ def from_checkpoint(
     Raises CheckpointError for an invalid file, UnsupportedError for what networks do not have and for
     a file that could be of several recipes, UsageError for options that it does not have.
     """
-    own = {
-        "recipe": recipe,
-        "layers": layers,
-        "q": q,
-        "tau": tau,
-        "gain": gain,
-        "fires": fires,
-        "reset": reset,
-    }
-    own |= {"threshold": threshold, "sigma": sigma, "kernel_length": kernel_length, "dt_ms": dt_ms}
-    own |= {"max_input": max_input, "input_bits": input_bits, "name": name}
-    options: dict[str, Any] = {key: value for key, value in own.items() if value is not None}
+    own: dict[str, Any] = {"recipe": recipe, "layers": layers, "q": q, "tau": tau, "gain": gain}
+    own |= {"fires": fires, "reset": reset, "threshold": threshold, "sigma": sigma}
+    own |= {"kernel_length": kernel_length}
+    own |= {"dt_ms": dt_ms, "max_input": max_input, "input_bits": input_bits, "name": name}
+    options = {key: value for key, value in own.items() if value is not None}
     content = read_content(path)
     layout = layout_of(content.tensors)
-    if layout is None:
-        if q is not None:
-            raise UsageError("q: a factor of SE-adLIF's neurons, which this file does not have")
-        return delrec.from_checkpoint(path, **options)
-    code, reader = layout
+    if layout is not None:
+        return _read(path, content, *layout, options)
+    if q is not None:
+        raise UsageError("q: a factor of SE-adLIF's neurons, which this file does not have")
+    return delrec.from_checkpoint(path, **options)
+
+
+def _read(
+    path: Path | str, content: Content, code: str, reader: Reader, options: dict[str, Any]
+) -> Imported:
     plain = Content({PREFIX.sub("", k, count=1): v for k, v in content.tensors.items()})
     known = [n for n, p in inspect.signature(reader).parameters.items() if p.kind is p.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(known)):

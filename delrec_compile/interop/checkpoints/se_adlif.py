@@ -68,27 +68,11 @@ def read(
     Raises CheckpointError, UnsupportedError, UsageError, NetworkError.
     """
     layers = _layers(where, content.tensors)
-    *hidden, last = layers
-    if not hidden:
+    if len(layers) < 2:
         raise CheckpointError(f"{where}: one layer; neurons and a readout are required")
     taken = _chosen(where, any("a" in own for own in layers.values()), recipe, q)
-    chain = Chain(int(_of(where, hidden[0], layers[hidden[0]], "weight", 2).shape[1]))
-    for layer in layers:
-        own = layers[layer]
-        weight = _of(where, layer, own, "weight", 2)
-        bias = _of(where, layer, own, "bias", 1)
-        chain.add(layer, linear_parts.affine(weight, bias))
-        if layer == last:
-            beta, gain = _readout(where, layer, own)
-            chain.add(f"{layer}.readout", Integrator(beta, gain))
-            continue
-        chain.add(f"{layer}.neurons", _neurons(where, layer, own, taken))
-    if taken is not None:
-        chain.remarks.append(
-            f"neurons of {taken.script}: {taken.order} adaptation, q {taken.q:g}, threshold 1; --recipe "
-            "and --q change them"
-        )
-    classes = len(layers[last]["weight"])
+    chain = _chain(where, layers, taken)
+    classes = len(layers[[*layers][-1]]["weight"])
     options: dict[str, Any] = {"max_input": max_input, "input_bits": input_bits, "name": name}
     network = chain.network(
         dt_ms=STEP_MS if dt_ms is None else dt_ms,
@@ -98,6 +82,24 @@ def read(
     )
     remarks = tuple(chain.remarks)
     return Imported(grid.snap(network), network, "a checkpoint", remarks, names=chain.spiking)
+
+
+def _chain(where: str, layers: dict[str, dict[str, F64]], recipe: Recipe | None) -> Chain:
+    first, *_, last = layers
+    chain = Chain(int(_of(where, first, layers[first], "weight", 2).shape[1]))
+    for layer, own in layers.items():
+        weight, bias = _of(where, layer, own, "weight", 2), _of(where, layer, own, "bias", 1)
+        chain.add(layer, linear_parts.affine(weight, bias))
+        if layer == last:
+            chain.add(f"{layer}.readout", Integrator(*_readout(where, layer, own)))
+        else:
+            chain.add(f"{layer}.neurons", _neurons(where, layer, own, recipe))
+    if recipe is not None:
+        chain.remarks.append(
+            f"neurons of {recipe.script}: {recipe.order} adaptation, q {recipe.q:g}, threshold 1; "
+            "--recipe and --q change them"
+        )
+    return chain
 
 
 def _layers(where: str, tensors: dict[str, F64]) -> dict[str, dict[str, F64]]:

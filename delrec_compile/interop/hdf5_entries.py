@@ -38,11 +38,11 @@ def entries(path: Path | str, root: str, kind: str) -> dict[str, Any]:
         with h5py.File(path, "r") as file:
             if root not in file:
                 held = ", ".join(list(file)[:5]) or "nothing"
-                raise CheckpointError(f"{path} is not {kind}: it has no '{root}', but {held}")
+                raise CheckpointError(f"{path} is not a {kind}: it has no '{root}', but {held}")
             return _Entries(str(path)).group(file[root], root, 0)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(
-            f"{path} is not {kind} that can be read: a damaged HDF5 file of "
+            f"{path} is not a readable {kind}: a damaged HDF5 file of "
             f"{Path(path).stat().st_size:,} bytes; copy it again, or write it again"
         ) from error
 

@@ -24,10 +24,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_groups_are_dicts(path: Path) -> None:
-    held = hdf5_entries.checked_entries(path, "node", "a graph")
+    held = hdf5_entries.checked_entries(path, "node", "graph")
     assert held["text"] == "word"
     assert held["a"]["values"].tolist() == [0, 1, 2]
-    assert hdf5_entries.probe(str(path), "node", "a graph") == 2
+    assert hdf5_entries.probe(str(path), "node", "graph") == 2
 
 
 def test_a_file_that_the_library_never_finishes(path: Path, monkeypatch: Any) -> None:
@@ -36,19 +36,19 @@ def test_a_file_that_the_library_never_finishes(path: Path, monkeypatch: Any) ->
 
     monkeypatch.setattr(hdf5_entries.limited.child, "call", hangs)
     with refusal(CheckpointError, "does not come to its end", 3):
-        hdf5_entries.checked_entries(path, "node", "a graph")
+        hdf5_entries.checked_entries(path, "node", "graph")
 
 
 def test_other_files(path: Path, tmp_path: Path) -> None:
     with refusal(CheckpointError, "is not a graph: it has no 'layer', but node", 3):
-        hdf5_entries.entries(path, "layer", "a graph")
+        hdf5_entries.entries(path, "layer", "graph")
     with refusal(CheckpointError, "no such file", 3):
-        hdf5_entries.entries(tmp_path / "b.h5", "layer", "a graph")
+        hdf5_entries.entries(tmp_path / "b.h5", "layer", "graph")
     (tmp_path / "c.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
     with refusal(CheckpointError, "a damaged HDF5 file of 98 bytes", 3):
-        hdf5_entries.entries(tmp_path / "c.h5", "layer", "a graph")
+        hdf5_entries.entries(tmp_path / "c.h5", "layer", "graph")
     with h5py.File(path, "a") as held:
         for k in range(20):
             held["node" + "/deep" * (k + 1) + "/x"] = 1
     with refusal(CheckpointError, "nested more than 16 deep", 3):
-        hdf5_entries.entries(path, "node", "a graph")
+        hdf5_entries.entries(path, "node", "graph")

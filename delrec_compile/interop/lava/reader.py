@@ -19,7 +19,7 @@ from delrec_compile.network import grid
 from delrec_compile.network.plan import Plan
 
 FORM = "Lava"
-ROOT, KIND = "layer", "a network of lava-dl"
+ROOT, KIND = "layer", "network of lava-dl"
 LATE = (
     "Lava sends the spikes of each layer a step later; here a step goes through all layers, so the same "
     "spikes come earlier, by a step for each layer before"

@@ -18,7 +18,7 @@ SHAPE = "input_shape"  # of convolutions: not needed, shapes are followed from t
 def read(path: Path | str) -> Any:
     """The graph of a .nir file. Raises CheckpointError."""
     package("nir")
-    return _graph(str(path), checked_entries(path, "node", "a NIR graph"), "")
+    return _graph(str(path), checked_entries(path, "node", "NIR graph"), "")
 
 
 def _graph(path: str, held: Mapping[str, Any], where: str) -> Any:

@@ -71,6 +71,15 @@ def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
     return linear_parts.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
 
 
+def flattened(node: Any, shape: Shape) -> Shape:
+    """The shape behind a Flatten of these values: all of its axes from the first to the last one."""
+    axes = len(shape)
+    first, last = (int(k) + axes * (int(k) < 0) for k in (node.start_dim, node.end_dim))
+    if not 0 <= first <= last < axes:  # told with an axis for the batch
+        return (int(np.prod(shape)),)
+    return (*shape[:first], int(np.prod(shape[first : last + 1])), *shape[last + 1 :])
+
+
 def node_constant(name: str, node: Any, key: str, shape: Shape) -> F64:
     """A constant of a node: (1,), or one for each value of this shape. Raises UnsupportedError."""
     values = array(getattr(node, key))

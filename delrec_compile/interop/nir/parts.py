@@ -19,6 +19,7 @@ from delrec_compile.interop.nir.neurons import NeuronReader
 from delrec_compile.interop.nir.nodes import (
     Shape,
     check_size,
+    flattened,
     input_shape,
     linear_part,
     node_constant,
@@ -156,7 +157,7 @@ class NodeReader:
         if what in PASS_THROUGH:
             return (), shape
         if what == "Flatten":
-            return (), (int(np.prod(shape)),)
+            return (), flattened(node, shape)
         if what == "Delay":
             return ((name, Delays(self.steps(name, node, shape))),), shape
         part, after = linear_part(name, node, shape)

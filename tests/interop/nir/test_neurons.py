@@ -36,10 +36,11 @@ def test_a_neuron_that_fired_at_its_threshold_does_so_again() -> None:
     assert (made.threshold, made.fires) == (1.0, "at")
 
 
-def test_a_readout_with_a_synaptic_current_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="c: networks have no readout with a synaptic"):
-        NeuronReader(DT, "euler").integrator("c", _integrator(2 * DT), (3,))
-    assert NeuronReader(DT, "euler").integrator("c", _integrator(DT), (3,)).gain == 2.0
+def test_a_readout_with_a_synaptic_current() -> None:
+    made = NeuronReader(DT, "euler").integrator("c", _integrator(2 * DT), (3,))
+    assert (made.beta, made.gain, made.alpha) == (0.75, 1.0, 0.5)
+    made = NeuronReader(DT, "euler").integrator("c", _integrator(DT), (3,))
+    assert (made.gain, made.alpha) == (2.0, None)
 
 
 def _integrator(tau_syn: float) -> object:

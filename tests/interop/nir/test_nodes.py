@@ -12,7 +12,7 @@ from helpers import refusal
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.nir.nodes import check_size, linear_part
+from delrec_compile.interop.nir.nodes import check_size, flattened, linear_part
 
 
 @pytest.mark.parametrize("shape", [(4, 2, 3), (1, 4, 2, 3), (24,)])
@@ -47,6 +47,15 @@ def test_each_kind_of_node_is_the_part_that_it_computes() -> None:
     assert (pooled.linear(x).ravel().tolist(), shape) == (pytest.approx(x.sum(1)), (1, 1, 1))
     with refusal(UnsupportedError, "n: networks have no Threshold node", 4):
         linear_part("n", nir.Threshold(np.ones(4)), (4,))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shape"),
+    [(0, -1, (24,)), (1, -1, (2, 12)), (0, 1, (6, 4)), (1, 1, (2, 3, 4)), (1, 3, (24,))],
+)
+def test_axes_that_are_flattened(first: int, last: int, shape: tuple[int, ...]) -> None:
+    node = nir.Flatten({"input": None}, first, last)
+    assert flattened(node, (2, 3, 4)) == shape
 
 
 def test_weights_that_do_not_fit_are_named_and_a_turned_matrix_is_told() -> None:

@@ -13,6 +13,28 @@ from delrec_compile.interop.nir.graph import kind
 
 Shape = tuple[int, ...]
 WEIGHTS = ("Affine", "Linear", "Conv1d", "Conv2d", "Scale", "SumPool2d", "AvgPool2d")
+# each node of the package `nir`, and what it becomes
+READS = {
+    "Input": "the input; one in a graph",
+    "Output": "outputs, one after another",
+    "Affine": "weights and biases",
+    "Linear": "weights",
+    "Conv1d": "a convolution",
+    "Conv2d": "a convolution",
+    "Scale": "a factor, folded into weights",
+    "SumPool2d": "a convolution of each channel with itself",
+    "AvgPool2d": "a convolution of each channel with itself",
+    "Flatten": "nothing",
+    "Delay": "delays of a projection, in whole steps",
+    "LIF": "`lif`",
+    "IF": "`lif`, without a leak",
+    "CubaLIF": "`cuba_lif`",
+    "Threshold": "`lif`, without a memory",
+    "LI": "a `leaky` readout, with one tau and one r; as the last",
+    "I": "a readout without a leak; as the last",
+    "CubaLI": "a `synaptic` readout, with constants for all; as the last",
+    "NIRGraph": "its nodes, one by one",
+}
 
 
 def linear_part(name: str, node: Any, shape: Shape) -> tuple[linear_parts.LinearPart, Shape]:

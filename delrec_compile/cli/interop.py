@@ -29,9 +29,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A .nir file, a .net file of lava-dl, a .pth checkpoint of the DelRec or conv_delays "
-        "code, or module:function that returns a model of SpikingJelly, snnTorch or Norse, or a NIR "
-        "graph: its code is run, so name only code that you trust.",
+        help="A .nir file, a .net file of lava-dl, a .pth checkpoint, or module:function that returns "
+        "a torch model or a NIR graph: its code is run, so name only code that you trust.",
     ),
 ]
 
@@ -281,10 +280,9 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 def _grid(name: str | None) -> str | None:
     """The name of a grid; None for the one that the check chooses. Raises UsageError."""
-    from delrec_compile.network import grid
     from delrec_compile.network.grid_choice import checked
 
-    return None if name is None or checked(name) == grid.AUTO else name
+    return None if name is None or checked(name) == AUTO else name
 
 
 def export_nir(network: Network, out: Path, force: bool, as_json: bool) -> None:
@@ -296,8 +294,7 @@ def export_nir(network: Network, out: Path, force: bool, as_json: bool) -> None:
         graph = write(network, out, force=force)
     nodes, edges, size = len(graph.nodes), len(graph.edges), out.stat().st_size
     if as_json:
-        result = {"path": str(out), "form": "nir", "nodes": nodes, "edges": edges}
-        print_json("export", **result, bytes=size)
+        print_json("export", path=str(out), form="nir", nodes=nodes, edges=edges, bytes=size)
         return
     show(f"{out}: {nodes} nodes, {edges} edges, {size:,} bytes, NIR")
     show_next("import", out, "-o", unused("again.safetensors"))

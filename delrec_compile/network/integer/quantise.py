@@ -160,8 +160,7 @@ def _population(
     rounded = Rounding(blocks, joined(shares), other, lasting).round(numeric, statistics)
     unit, drift = np.ldexp(rounded.scale, -rounded.fraction), rounded.drift
     neuron: Any
-    if isinstance(p.neuron, Readout):
-        r = p.neuron
+    if isinstance(r := p.neuron, Readout):
         own = {"enters": r.enters} if isinstance(r, SynapticReadout) else {}
         neuron = IntegerReadout(share(r.beta), r.decision, r.kind, share(_alpha(r)), **own)
         drift = np.zeros_like(drift) if r.bias_on_output else drift  # it arises at each step

@@ -174,6 +174,48 @@ def test_words_hold_every_byte() -> None:
     assert (back[:, 7] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("target", "numeric", "most"),
+    [
+        ("cortex_m4", "int8", 28_000),
+        ("cortex_m0plus", "int8", 84_000),
+        ("cortex_m55", "int8", 19_000),
+    ],
+)
+def test_instructions_of_the_bundled_network(
+    target: str, numeric: str, most: int, tmp_path: Path
+) -> None:
+    """Counted exactly, on the first five bundled samples: no worse than hand-written kernels."""
+    if target == "cortex_m55" and not qemu.available():
+        pytest.skip("qemu-system-arm is not installed")
+    artifact = build(checkpoint.load("conv_delay_256"), target, tmp_path / "a", numeric=numeric)
+    proof = prove(artifact)
+    assert proof.check is not None
+    assert proof.emulated is not None
+    assert proof.check["reference"] == "integer"
+    assert proof.check["spikes"]["differing"] == 0
+    assert proof.check["membrane"]["max_abs_error"] == 0.0
+    assert proof.emulated["instructions_per_step"] <= most
+
+
+def test_int8_fits_128_kb_of_flash_and_8_kb_of_ram(tmp_path: Path) -> None:
+    """The STM32F100 of docs/targets.md: 128 KB and 8 KB; its image runs from reset in QEMU."""
+    text = (Path(__file__).parents[2] / "docs" / "targets.md").read_text()
+    profile = tmp_path / "stm32f100.toml"
+    profile.write_text(text.split("```toml\n")[1].split("```")[0])
+    artifact = build(
+        checkpoint.load("conv_delay_256"), str(profile), tmp_path / "a", numeric="int8"
+    )
+    assert artifact.manifest.flash_bytes <= 116 << 10
+    assert artifact.manifest.ram_bytes <= 7_168, "and 1 KB of stack"
+    proof = prove(artifact, limit=2)
+    assert proof.check is not None
+    assert proof.check["passed"]
+    if qemu.available():
+        image = artifact.path / artifact.manifest.image
+        assert qemu.run_image(image, artifact.manifest.board).status == 0
+
+
 def test_accuracy_is_that_of_float(tmp_path: Path) -> None:
     """On the 100 bundled samples, where a sample is a whole point."""
     artifact = build(checkpoint.load("conv_delay_256"), "x86_64", tmp_path / "a", numeric="int8")

@@ -24,6 +24,11 @@ class Graph:
     spike_dtype: ClassVar[str]
 
     @property
+    def input_dtype(self) -> str:
+        """dtype of the history of the input in the reference."""
+        return self.spike_dtype
+
+    @property
     def _all(self) -> tuple[Any, ...]:
         populations: tuple[Any, ...] = self.populations  # type: ignore[attr-defined]
         return populations
@@ -74,19 +79,19 @@ class Graph:
 
     def state(self) -> tuple[StateVar, ...]:
         """The state in its canonical order."""
-        out = self._history(INPUT, self.inputs, "inputs")
+        out = self._history(INPUT, self.inputs, "inputs", self.input_dtype)
         for p in self._all:
             out += [
                 StateVar(p.prefix + name, (p.size,), meaning, self.membrane_dtype)
                 for name, meaning in p.states.items()
             ]
-            out += self._history(p.name, p.size, "spikes")
+            out += self._history(p.name, p.size, "spikes", self.spike_dtype)
         return tuple(out)
 
-    def _history(self, source: str, size: int, what: str) -> list[StateVar]:
+    def _history(self, source: str, size: int, what: str, dtype: str) -> list[StateVar]:
         depth = self.histories.get(source, 0)
         name, meaning = f"{source}_{HISTORY}", f"{what}, newest first"
-        return [StateVar(name, (depth, size), meaning, self.spike_dtype)] if depth else []
+        return [StateVar(name, (depth, size), meaning, dtype)] if depth else []
 
     def lines(
         self, target: Any, now: Mapping[str, NDArray[Any]], state: State
@@ -114,7 +119,8 @@ class Graph:
         out: State = {}
         for source in self.histories:
             name = f"{source}_{HISTORY}"
-            out[name] = pushed(now[source], state[name]).astype(self.spike_dtype)
+            kind = self.input_dtype if source == INPUT else self.spike_dtype
+            out[name] = pushed(now[source], state[name]).astype(kind)
         return out
 
 

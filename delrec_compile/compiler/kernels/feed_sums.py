@@ -35,8 +35,12 @@ class FeedSums(InputLists):
         """Whether sums of node i that were hoisted are made anew only where the inputs changed."""
         return self.real is not None and self.hoists(i) and is_kept(self.nodes[i])
 
+    def keeps_sums(self, i: int) -> bool:
+        """Whether sums of the undelayed maps of the input into node i are made before the rest."""
+        return is_kept(self.nodes[i])
+
     def sum_inputs(self, i: int, incoming: Incoming | None, to: Any) -> None:
-        """Sums of all undelayed maps of node i, which are of the input, stored."""
+        """Sums of the undelayed maps of the input into node i, stored."""
         node = self.nodes[i]
         now = StepInputs([incoming if takes_input(edge) else None for edge in node.edges])
         start, rows = self.mapped_feeds(i, now), self.feed_rows(i, now)

@@ -16,6 +16,7 @@ from delrec_compile.compiler.kernels.integer_finish import FireNeurons, WriteOut
 from delrec_compile.compiler.kernels.integer_sums import scaled
 from delrec_compile.compiler.kernels.integer_tables import tables_of
 from delrec_compile.compiler.kernels.nodes import Edge, Node, nodes_of
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import INPUT
@@ -27,7 +28,7 @@ from delrec_compile.targets.schedule import Schedule
 
 
 def compose_integer_gpu(network: IntegerNetwork, schedule: Schedule, *, trace: bool) -> GpuKernel:
-    """Raises UnsupportedError when the populations are too wide for a block's shared memory."""
+    """Raises UnsupportedError for real inputs, and for populations too wide for a block's memory."""
     return IntegerGpuComposer(network, schedule, trace=trace).kernel()
 
 
@@ -37,6 +38,11 @@ class IntegerGpuComposer(GpuComposer):
     dtype: ClassVar[str] = "int32"
 
     def __init__(self, network: IntegerNetwork, schedule: Schedule, *, trace: bool) -> None:
+        if network.real_input is not None:
+            raise UnsupportedError(
+                f"the network has a real-valued input, which {network.numeric} does not have on a GPU; "
+                "build it with --numeric float32"
+            )
         super().__init__(
             nodes_of(network), schedule, tables_of(network, schedule, gpu=True), trace=trace
         )

@@ -7,17 +7,32 @@ schedule's choice (`integer_sums`); the sums are integers, so it changes no bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
+from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.kernels.integer_currents import Current, Currents, with_currents
 from delrec_compile.compiler.kernels.integer_finish import FireNeurons, StoreCurrents, WriteOutputs
-from delrec_compile.compiler.kernels.integer_sums import FinishTile, RowSum, scaled, sums_for
-from delrec_compile.compiler.kernels.integer_tables import group_of, tables_of
+from delrec_compile.compiler.kernels.integer_sums import (
+    FinishTile,
+    RegisterSums,
+    RowSum,
+    WordSums,
+    scaled,
+    sums_for,
+)
+from delrec_compile.compiler.kernels.integer_tables import group_of, largest_count, tables_of
 from delrec_compile.compiler.kernels.nodes import Edge, nodes_of
+from delrec_compile.compiler.kernels.real_inputs import (
+    RealForm,
+    integer_form,
+    is_kept,
+    takes_input,
+)
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.emitter import Emitter
@@ -28,6 +43,7 @@ from delrec_compile.network.model import INPUT
 from delrec_compile.ops import conv_delay, linear
 from delrec_compile.ops.arrivals import Arrivals
 from delrec_compile.ops.synapses import of_head
+from delrec_compile.ops.value_line import DTYPE
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -44,10 +60,11 @@ def compose_integer(
     inputs, float32 or uint8. workspace: elements of each dtype that lie in the state, in place of the
     stack.
     """
-    emitter = Emitter(schedule.of(kernel), generator)
-    tables = tables_of(network, schedule)
+    emitter, real = Emitter(schedule.of(kernel), generator), integer_form(network, schedule)
+    products = {} if real is None else real.tables(schedule)
+    tables = tables_of(network, schedule, products=products)
     options: dict[str, Any] = {"trace": kernel == "trace", "counts": counts}
-    composer = IntegerComposer(network, emitter, tables, workspace=workspace, **options)
+    composer = IntegerComposer(network, emitter, tables, workspace=workspace, real=real, **options)
     return composer.kernel(body_of(kernel, schedule))
 
 
@@ -63,6 +80,7 @@ class IntegerComposer(Composer):
         trace: bool,
         counts: str,
         workspace: Mapping[str, int],
+        real: RealForm | None = None,
     ) -> None:
         nodes = nodes_of(network)
         super().__init__(
@@ -71,18 +89,25 @@ class IntegerComposer(Composer):
             trace=trace,
             counts=counts,
             tables=tables,
-            state=state_of(nodes, "int32"),
+            state=state_of(nodes, "int32", values=DTYPE if real is None else real.DTYPE),
             workspace=workspace,
             group=group_of(network, emitter.schedule),
+            real=real,
         )
         self.network = network
         self.row_sums = sums_for(emitter, network.numeric.dtype)
+        words = isinstance(self.row_sums, WordSums)
+        self.real_sums = RegisterSums(emitter) if words else self.row_sums
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
+        if self.real is not None:
+            return self.real.value(self.e, x, lanes)
         largest = self.e.splat(tir.int32(self.network.largest_of(INPUT)), lanes)
         return tir.min(self.e.cast(x, "int32", lanes), largest)
 
     def input_value(self, x: Any, lanes: int) -> Any:
+        if self.real is not None:
+            return super().input_value(x, lanes)
         largest = tir.cast(self.network.largest_of(INPUT), self.counts)
         return tir.min(x, self.e.splat(largest, lanes))
 
@@ -94,31 +119,84 @@ class IntegerComposer(Composer):
 
     def _row_sum(self, i: int, edge: Edge, incoming: Incoming, table: str) -> RowSum:
         """Rows of dense synapses of one head."""
-        buffer, largest = self.edge_buffers(i, edge)(table), self.network.largest_of(edge.source)
+        buffer = self.edge_buffers(i, edge)(table)
+        largest = largest_count(self.network, edge.source)
         return RowSum(incoming, edge.synapses.matrices[0], buffer, largest)
 
+    def _is_real(self, edge: Edge) -> bool:
+        """Whether real inputs come through it: its weights have a unit of their own."""
+        return self.real is not None and edge.of_input
+
+    def keeps_sums(self, i: int) -> bool:
+        return any(takes_input(edge) for edge in self.nodes[i].edges)
+
+    def hoists(self, i: int) -> bool:
+        alone = is_kept(self.nodes[i]) or not any(self._is_real(e) for e in self.nodes[i].feeds)
+        return super().hoists(i) and alone
+
+    def sum_inputs(self, i: int, incoming: Incoming | None, to: Any) -> None:
+        node, rows, mapped = self.nodes[i], [], []
+        makers = Currents(self.e, self.real_sums, self.network)
+        for edge in filter(takes_input, node.edges):
+            assert incoming is not None
+            if edge.in_rows:
+                rows.append(self._row_sum(i, edge, incoming, "weight"))
+            else:
+                mapped.append(
+                    replace(makers.of(edge, incoming, self.edge_buffers(i, edge)), unit=1)
+                )
+        finish = with_currents(self.e, StoreSums(self.e, to, 0), mapped)
+        if rows:
+            self.real_sums.emit(node.size, rows, finish, 0)
+        else:
+            linear.emit(self.e, node.size, always(linear.Sums("int32", finish)))
+
     def _fed(self, i: int, now: StepInputs) -> list[RowSum]:
-        """Rows of the undelayed projections."""
+        """Rows of the undelayed projections that are not of real inputs."""
         pairs = zip(self.nodes[i].edges, now.of_edges, strict=True)
-        return [self._row_sum(i, edge, own, "weight") for edge, own in pairs if edge.in_rows]
+        return [
+            self._row_sum(i, edge, own, "weight")
+            for edge, own in pairs
+            if edge.in_rows and not self._is_real(edge)
+        ]
 
     def _arrived(self, i: int, now: StepInputs) -> list[RowSum]:
         """Rows of the dense projections with a delay and one head."""
         out = []
         for edge, arrivals in zip(self.nodes[i].edges, now.of_edges, strict=True):
-            if arrivals is not None and _is_one_head(edge):
+            if arrivals is not None and self._is_one_head(edge):
                 incoming = Incoming(arrivals.read(0), of_head(arrivals.count, 0))
                 out.append(self._row_sum(i, edge, incoming, "recurrent"))
         return out
 
     def _currents(self, i: int, now: StepInputs, without: Edge | None = None) -> list[Current]:
-        """What comes through all other projections."""
-        makers = Currents(self.e, self.row_sums, self.network)
-        return [
-            makers.of(edge, own, self.edge_buffers(i, edge))
-            for edge, own in zip(self.nodes[i].edges, now.of_edges, strict=True)
-            if own is not None and not (edge.in_rows or _is_one_head(edge) or edge is without)
-        ]
+        """What comes through all other projections, those of real inputs among them."""
+        out = []
+        if now.feed is not None and self._feeds_real(i):
+            out.append(Current(now.feed, self._real_unit(i)))
+        for edge, own in zip(self.nodes[i].edges, now.of_edges, strict=True):
+            real = self._is_real(edge)
+            in_rows = edge.in_rows and not real
+            made = real and edge.line is None and now.feed is not None
+            if own is None or made or in_rows or self._is_one_head(edge) or edge is without:
+                continue
+            sums = self.real_sums if real else self.row_sums
+            makers = Currents(self.e, sums, self.network)
+            out.append(makers.of(edge, own, self.edge_buffers(i, edge)))
+        return out
+
+    def _feeds_real(self, i: int) -> bool:
+        """Whether sums of node i that were made before are those of real inputs."""
+        return any(self._is_real(edge) for edge in self.nodes[i].feeds)
+
+    def _real_unit(self, i: int) -> int:
+        """Membrane units of a unit of what node i gets from real inputs without a delay."""
+        return 1 << int(self.nodes[i].part.fraction) - self.network.bits_of(INPUT)
+
+    def _is_one_head(self, edge: Edge) -> bool:
+        s = edge.synapses
+        rows = edge.line is not None and isinstance(s, IntegerDense) and len(s.matrices) == 1
+        return rows and not self._is_real(edge)
 
     def bound(self, i: int) -> int:
         """Of what a step adds to node i."""
@@ -139,14 +217,15 @@ class IntegerComposer(Composer):
         def sums(step: Any) -> linear.Sums:
             now = one or step_inputs(step)
             finish = FireNeurons(self.e, part.model, buffers, now.spikes, self.bound(i))
-            feeds = [] if now.feed is not None else self.feed_rows(i, now)
+            hoisted = now.feed is not None and not self._feeds_real(i)
+            feeds = [] if hoisted else [own.rows(self.e.schedule) for own in self._fed(i, now)]
             before = [own.rows(self.e.schedule) for own in self._arrived(i, now)]
             return linear.Sums(
                 "int32",
                 scaled(self.e, with_currents(self.e, finish, currents), part.fraction),
                 feeds[0] if feeds else None,
                 [*before, *feeds[1:]],
-                start=[] if now.feed is None else [now.feed],
+                start=[now.feed] if hoisted else [],
             )
 
         linear.emit(self.e, self.nodes[i].size, sums, steps)
@@ -195,11 +274,6 @@ class IntegerComposer(Composer):
             self.row_sums.emit(n, parts, finish, self.nodes[i].part.fraction)
         else:
             linear.emit(self.e, n, always(linear.Sums("int32", finish)))
-
-
-def _is_one_head(edge: Edge) -> bool:
-    s = edge.synapses
-    return edge.line is not None and isinstance(s, IntegerDense) and len(s.matrices) == 1
 
 
 def _scatters(edge: Edge, arrivals: Any) -> bool:

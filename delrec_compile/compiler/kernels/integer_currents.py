@@ -9,6 +9,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.integer_sums import FinishTile, IntegerSums, RowSum
+from delrec_compile.compiler.kernels.integer_tables import largest_count
 from delrec_compile.compiler.kernels.nodes import Edge
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
@@ -58,7 +59,7 @@ def with_currents(e: Emitter, finish: FinishTile, currents: Sequence[Current]) -
 
 @dataclass(frozen=True)
 class Currents:
-    """Emits the current of a projection. rows: how rows are summed."""
+    """Emits the current of a projection. rows: how its rows are summed."""
 
     e: Emitter
     rows: IntegerSums
@@ -71,25 +72,33 @@ class Currents:
             return Current(self._conv(s, incoming, buffers("kernel")), 1)
         assert isinstance(s, IntegerLinear)
         if edge.line is None:
-            current = self._mapped(s, incoming, buffers("weight"))
+            current = self._undelayed(edge, s, incoming, buffers("weight"))
         elif isinstance(s, IntegerDense):
             current = self._heads(edge, s, incoming, buffers("recurrent"))
         else:
             _, current = s.form.emit(self.e, incoming, buffers, "int32")  # type: ignore[union-attr]
         return Current(current, 1 << s.shift)
 
-    def _mapped(self, s: IntegerLinear, incoming: Incoming, kernel: Any) -> Any:
-        """Of a convolution, summed event by event."""
+    def _undelayed(self, edge: Edge, s: IntegerLinear, incoming: Incoming, table: Any) -> Any:
+        """Of rows; or of a convolution, summed event by event."""
+        if isinstance(s, IntegerDense):
+            current = self.e.buffer("current", s.size, "int32")
+            rows = RowSum(incoming, s.matrices[0], table, self._largest(edge))
+            self.rows.emit(s.size, [rows], _Add(self.e, current, False), 0)
+            return self.e.view(current, 0, s.size)
         maps = s.form.maps  # type: ignore[union-attr]
         sums = maps_op.sums(self.e, maps, "int32")
-        maps_op.scatter(self.e, maps, incoming.events, kernel, sums, count=incoming.count)
+        maps_op.scatter(self.e, maps, incoming.events, table, sums, count=incoming.count)
         return maps_op.without_margins(self.e, maps, sums)
+
+    def _largest(self, edge: Edge) -> int:
+        return largest_count(self.network, edge.source)
 
     def _heads(self, edge: Edge, s: IntegerDense, arrivals: Arrivals, table: Any) -> Any:
         """Of dense synapses of several heads, whose events are listed one head after another."""
         e, n = self.e, s.size
         current, each = e.buffer("current", n, "int32"), table.shape[0] // len(s.matrices)
-        largest = self.network.largest_of(edge.source)
+        largest = self._largest(edge)
         for head, weight in enumerate(s.matrices):
             incoming = Incoming(arrivals.read(head), of_head(arrivals.count, head))
             own = e.view(table, head * int(each), int(each))

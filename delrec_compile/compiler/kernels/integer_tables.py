@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,10 +20,21 @@ from delrec_compile.ops import byte_rows, linear
 from delrec_compile.targets.schedule import Schedule
 
 TYPES = {2: np.int16, 4: np.int8}  # of interleaved rows, by their number
+BEYOND_BYTES = 1 << 8
 
 
-def tables_of(network: IntegerNetwork, schedule: Schedule, *, gpu: bool = False) -> Tables:
-    """The constants as the kernel reads them: weight rows by sending neuron. gpu: that of a GPU."""
+def tables_of(
+    network: IntegerNetwork,
+    schedule: Schedule,
+    *,
+    gpu: bool = False,
+    products: Mapping[tuple[str, str], Any] = MappingProxyType({}),
+) -> Tables:
+    """The constants as the kernel reads them: weight rows by sending neuron. gpu: that of a GPU.
+
+    products: tables of projections of real inputs that are multiplied as `dense_product` does, by
+    population and prefix.
+    """
     out: dict[str, Any] = {}
     group = group_of(network, schedule)
     for p in network.populations:
@@ -29,10 +43,17 @@ def tables_of(network: IntegerNetwork, schedule: Schedule, *, gpu: bool = False)
         for k, each in enumerate(p.projections):
             if k == 1:
                 out |= {p.prefix + name: table for name, table in neurons.items()}
-            s, largest = each.synapses, network.largest_of(each.source)
-            rows = group if each.source == INPUT else 1
-            gathers = gpu and not isinstance(s, IntegerDense)
-            own = s.gpu_tables() if gathers else _of_synapses(s, schedule, largest, rows)
+            s, largest = each.synapses, largest_count(network, each.source)
+            if each.source == INPUT and (p.name, each.prefix) in products:
+                own = {"weight": products[p.name, each.prefix]}
+            elif gpu and not isinstance(s, IntegerDense):
+                own = s.gpu_tables()
+            else:
+                rows = group if each.source == INPUT else 1
+                adds = schedule if largest < BEYOND_BYTES else without_words(schedule)
+                if each.source == INPUT:  # its values are no bits of planes
+                    adds = replace(adds, taps="scatter")
+                own = _of_synapses(s, adds, largest, rows)
             out |= {p.prefix + each.prefix + name: table for name, table in own.items()}
         out |= {p.prefix + name: table for name, table in neurons.items()}
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}
@@ -57,6 +78,20 @@ def _of_synapses(
     return {"recurrent": np.concatenate(heads), **s.line.tables()}
 
 
+def largest_count(network: IntegerNetwork, source: str) -> int:
+    """Largest count with which rows meet what a source sends. Real inputs, which have signs, are no
+    bytes, however small.
+    """
+    largest = network.largest_of(source)
+    signed = source == INPUT and network.real_input is not None
+    return max(largest, BEYOND_BYTES) if signed else largest
+
+
+def without_words(schedule: Schedule) -> Schedule:
+    """The schedule for rows whose counts have signs, which `byte_rows` does not hold."""
+    return replace(schedule, bytes="wide") if schedule.bytes == "words" else schedule
+
+
 def in_words(dtype: Any, schedule: Schedule) -> bool:
     return schedule.bytes == "words" and dtype == np.int8
 
@@ -67,7 +102,7 @@ def group_of(network: IntegerNetwork, schedule: Schedule) -> int:
     for p in network.populations:
         for each in p.projections:
             if each.source == INPUT and each.synapses.line is None:
-                groups.add(_group(p, each.synapses, schedule, network.largest_of(INPUT)))
+                groups.add(_group(p, each.synapses, schedule, largest_count(network, INPUT)))
     return groups.pop() if len(groups) == 1 else 1
 
 

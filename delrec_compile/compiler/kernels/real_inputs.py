@@ -1,9 +1,9 @@
 """Real inputs in a kernel: rounded once, and multiplied only in steps in which they changed.
 
 The sums of a population's undelayed maps of the input are made first, into memory that lasts from step
-to step: a row of x that equals the one before it ("direct encoding", a picture at every step) costs a
-comparison. Cores without vectors multiply by `dense_product` where they can; else the values that
-are not zero are events with a count.
+to step; in float32 only where it has no other undelayed maps. A row of x that equals the one before it
+("direct encoding", a picture at every step) costs a comparison. Cores without vectors multiply by
+`dense_product` where they can; else the values that are not zero are events with a count.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.compiler.kernels.nodes import Edge, Node
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.network.grid import row_bits
+from delrec_compile.network.integer.linear import IntegerDense
+from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import INPUT, Dense, Network
 from delrec_compile.ops.dense_product import DenseProduct
 from delrec_compile.ops.feed import Feed
@@ -95,6 +97,24 @@ def _products(
     return out
 
 
+def integer_form(network: IntegerNetwork, schedule: Schedule) -> RealForm | None:
+    """That of an integer network; None where it takes counts."""
+    real = network.real_input
+    if real is None:
+        return None
+    undelayed = {
+        (p.name, each.prefix): each.synapses
+        for p, each in network.projections()
+        if each.source == INPUT and each.synapses.line is None
+    }
+    if schedule.lanes > 1 or not all(isinstance(s, IntegerDense) for s in undelayed.values()):
+        return RealForm(real, "int32", {})
+    products = {
+        key: Product(DenseProduct(s.weights, real.largest), 1.0) for key, s in undelayed.items()
+    }
+    return RealForm(real, "int32", products)
+
+
 def takes_input(edge: Edge) -> bool:
     """Whether it is an undelayed projection from the input."""
     return edge.of_input and edge.line is None
@@ -125,6 +145,7 @@ class Host(Reader, Protocol):
     @property
     def lists_inputs(self) -> bool: ...
     def sum_type(self, i: int) -> str: ...
+    def keeps_sums(self, i: int) -> bool: ...
     def edge_buffers(self, i: int, edge: Edge) -> Callable[[str], Any]: ...
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]: ...
     def list_inputs(self, incoming: Incoming, t: Any) -> None: ...
@@ -142,7 +163,7 @@ class KeptSums:
         self.sums = {
             i: c.e.buffer("fed", node.size, c.sum_type(i))
             for i, node in enumerate(c.nodes)
-            if is_kept(node)
+            if c.keeps_sums(i)
         }
         self.changed = IRBuilder.name("changed", tir.alloc_buffer((1,), "int32", scope=c.e.near))
 
@@ -172,7 +193,7 @@ class KeptSums:
         def unit(j: Any) -> Any:
             return real.emit(c.e, c.x[base + j], 1)
 
-        for k, edge in enumerate(node.feeds):
+        for k, edge in enumerate(filter(takes_input, node.feeds)):
             product = self.form.products[node.name, edge.prefix]
             dense = product.dense
             layout = (dense.inputs, str(dense.weight.dtype))
@@ -238,7 +259,7 @@ def differs(e: Emitter, x: Any, base: Any, n: int) -> Any:
     """Whether the n values from `base` on differ from the n before them: int32, 0 if not."""
     wide = e.schedule.lanes
     seen = e.register(wide, e.zero("int32", wide), "int32")
-    rest = e.register(1, tir.int32(0), "int32")
+    rest = e.register(1, tir.int32(0), "int32") if n % wide else None
 
     def unlike(at: Any, lanes: int) -> Any:
         other = e.load(x, base + at, lanes) != e.load(x, base - n + at, lanes)
@@ -248,13 +269,14 @@ def differs(e: Emitter, x: Any, base: Any, n: int) -> Any:
         if lanes == wide:
             e.store(seen, 0, wide, tir.bitwise_or(e.load(seen, 0, wide), unlike(at, wide)))
             continue
+        assert rest is not None
         for q in range(lanes):
             e.store(rest, 0, 1, tir.bitwise_or(rest[0], unlike(at + q, 1)))
     if wide == 1:
         return seen[0]
     name = f"llvm.vector.reduce.or.v{wide}i32"
     any_lane = tir.call_llvm_pure_intrin("int32", name, e.load(seen, 0, wide))
-    return tir.bitwise_or(any_lane, rest[0])
+    return any_lane if rest is None else tir.bitwise_or(any_lane, rest[0])
 
 
 def mark_unchanged(c: Reader, marks: Any, s: Any, t: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def collect_statistics(
     """
     used = min(len(samples), MAX_SAMPLES)
     counts = samples.counts[np.arange(used) * len(samples) // used]
-    sums = {p.name: _PartSums(p) for p in running.populations}
+    sums = {p.name: _PartSums(p, running.bits_of) for p in running.populations}
     names = [p.name for p in running.spiking]
     for start in range(0, used, BATCH):
         batch = counts[start : start + BATCH]
@@ -52,10 +53,14 @@ def collect_statistics(
 
 
 class _PartSums:
-    """Running sums over the steps of one population: rows first, then convolutions."""
+    """Running sums over the steps of one population: rows first, then convolutions.
 
-    def __init__(self, p: IntegerPopulation) -> None:
+    bits_of: bits of the fraction of what a source sends; the sums are of values, not of their units.
+    """
+
+    def __init__(self, p: IntegerPopulation, bits_of: Callable[[str], int]) -> None:
         self.p = p
+        self.worth = [2.0 ** -bits_of(each.source) for each in p.projections]
         self.shared = [k for k, s in self._synapses if isinstance(s, IntegerDense)]
         self.own = [
             (k, s, _OwnSums(s.sources, p.size))
@@ -83,13 +88,16 @@ class _PartSums:
             weights = np.exp(-0.5 * off**2) + FLOOR
         if self.rows is not None:
             arriving = [
-                s.arriving(lines[k]) for k, s in self._synapses if isinstance(s, IntegerDense)
+                s.arriving(lines[k]) * self.worth[k]
+                for k, s in self._synapses
+                if isinstance(s, IntegerDense)
             ]
             self.rows.add(np.concatenate(arriving, axis=1), weights)
         for k, s, own in self.own:
-            own.add(lines[k][:, 0], s.arriving(lines[k]), weights)
+            worth = self.worth[k]
+            own.add(lines[k][:, 0] * worth, s.arriving(lines[k]) * worth, weights)
         for k, patches in self.patches:
-            patches.add(np.asarray(lines[k][:, 0], np.float64), weights)
+            patches.add(lines[k][:, 0] * self.worth[k], weights)
 
     def statistics(self) -> list[InputStatistics]:
         """Of the columns of the rows in the order of the projections, then of each convolution."""

@@ -1,7 +1,8 @@
 """The integer form of a network, and its step: the same bits on every target.
 
 All of it is integer arithmetic, so no sum depends on its order. Per population, with the line of each
-projection (counts c of the input are taken as min(c, max_input)):
+projection (counts c of the input are taken as min(c, max_input), real values as whole units u of
+2^-input_bits, see `ops.real_input`):
 
     I    = bias + sum over the projections of 2^shift * map(line)      `integer.synapses`
     s, state' from I and state as in `ops.integer_<model>`
@@ -9,7 +10,8 @@ projection (counts c of the input are taken as min(c, max_input)):
 A weight unit of neuron i is worth `scale[i]` in the float network; with F = `fraction`, a unit of I is
 worth `scale[i] / 2^F`, and units of state variables and constants follow from it: neuron models
 are homogeneous, so a scale per neuron costs no multiplication. Neurons that share weights share a
-scale. The readout has neither threshold nor reset:
+scale. `shift` of weights is F; of those from a real input it is F - input_bits, so F is that at
+least. The readout has neither threshold nor reset:
 
     v' = clamp(leak(v) + I),   y = float32(v') * unit                 kind "leaky"
 
@@ -51,7 +53,7 @@ def weight_type(numeric: str) -> np.dtype[Any]:
 class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
     """The integer form, made by `quantise`. layers: the populations that fire. readout: the first one.
 
-    numeric: 'int16' or 'int8'. max_input: larger input counts are clipped to it.
+    numeric: 'int16' or 'int8'. max_input: larger input counts are clipped to it, real values in size.
     """
 
     populations: tuple[IntegerPopulation, ...] = field(kw_only=True)
@@ -81,19 +83,39 @@ class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_int("max_input", self.max_input, 1, MAX_INPUT)
-        kind = weight_type(self.numeric)
+        if self.real_input is None:
+            require_int("max_input", self.max_input, 1, MAX_INPUT)
         for p in self.populations:
-            for each in p.projections:
-                own = each.synapses.weights.dtype
-                if each.in_weight_units and own != kind:
-                    raise NetworkError(f"{p.name}: weight is {own}; {kind} is required")
+            self._check_units(p)
             bound = p.bound(self.largest_of)
             if bound >= LIMIT:
                 raise NetworkError(
                     f"{p.name}: a step can add {bound} to a membrane; below 2**30 is needed: "
                     f"lower max_input (now {self.max_input}), fraction or the weights"
                 )
+
+    def _check_units(self, p: IntegerPopulation) -> None:
+        kind = weight_type(self.numeric)
+        for each in p.projections:
+            s = each.synapses
+            if each.in_weight_units and s.weights.dtype != kind:
+                raise NetworkError(f"{p.name}: weight is {s.weights.dtype}; {kind} is required")
+            bits = self.bits_of(each.source)
+            if each.in_weight_units and s.shift != p.fraction - bits:
+                less = f" less the {bits} input_bits" if bits else ""
+                raise NetworkError(
+                    f"{p.name}: the weights from {each.source} have the shift {s.shift}; the "
+                    f"fraction {p.fraction}{less} is required"
+                )
+
+    @property
+    def input_dtype(self) -> str:
+        """dtype of the history of the input in the reference."""
+        return self.spike_dtype if self.real_input is None else "int16"
+
+    def bits_of(self, source: str) -> int:
+        """Bits of the fraction of the whole numbers that a source sends: of real inputs, else 0."""
+        return (self.input_bits or 0) if source == INPUT else 0
 
     def largest_of(self, source: str) -> int:
         """Largest value that a source sends."""
@@ -102,7 +124,7 @@ class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
     def step(
         self, x: NDArray[Any], state: State, spikes: Sequence[Callable[[F32], None]] = ()
     ) -> tuple[F32, State]:
-        """See `BaseNetwork.step`: this is the definition. x: counts."""
+        """See `BaseNetwork.step`: this is the definition. x: counts, or real values."""
         new: State = {}
         now: State = {INPUT: self.counts(x)}
         outputs: list[F32] = []
@@ -122,9 +144,16 @@ class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
         return np.concatenate(outputs, axis=1), new | self.after(now, state)
 
     def counts(self, x: NDArray[Any]) -> F64:
-        """x (batch, inputs), clipped to max_input. Raises DataError for a value that is not a count."""
+        """x (batch, inputs) as whole numbers: counts up to max_input, or units of real values.
+
+        Raises DataError for a value that is neither.
+        """
         if x.ndim != 2 or x.shape[1] != self.inputs:
             raise DataError(f"x has shape {list(x.shape)}; [batch, {self.inputs}] is required")
+        if self.real_input is not None:
+            if np.isnan(x).any():
+                raise DataError("x contains NaN; numbers are required")
+            return self.real_input.units(x.astype(np.float32)).astype(np.float64)
         counts = x.astype(np.float64)
         if not (np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts))).all():
             raise DataError(
@@ -135,7 +164,7 @@ class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
     def sizes(self) -> dict[str, int]:
         """Bytes in an artifact: `weights`, `tables` (all other constants) and `state`.
 
-        The state holds rings of bit planes, or of bytes for inputs, and the clock.
+        The state holds rings of bit planes, of bytes or int16 for inputs, and the clock.
         """
         weights = tables = 0
         state = 4
@@ -151,9 +180,8 @@ class IntegerNetwork(BaseNetwork[IntegerPopulation, IntegerPopulation]):
                 weights += own
                 tables += sum(table.nbytes for table in s.tables().values()) - own
                 if s.line is not None:
-                    state += (
-                        s.line.size * s.line.depth if each.source == INPUT else 4 * s.line.words()
-                    )
+                    values = s.line.size * s.line.depth * np.dtype(self.input_dtype).itemsize
+                    state += values if each.source == INPUT else 4 * s.line.words()
         return {"weights": weights, "tables": tables, "state": state}
 
 

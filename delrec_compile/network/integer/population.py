@@ -140,11 +140,6 @@ class IntegerPopulation:
                     f"{self.name}: the synapses from {p.source} reach {p.synapses.size} neurons, "
                     f"there are {self.size}"
                 )
-            if p.in_weight_units and p.synapses.shift != self.fraction:
-                raise NetworkError(
-                    f"{self.name}: the weights from {p.source} have the shift {p.synapses.shift}; "
-                    f"the fraction {self.fraction} is required"
-                )
             if p.in_weight_units and p.synapses.weights.dtype not in WEIGHTS:
                 raise NetworkError(
                     f"weight is {p.synapses.weights.dtype}; int8 or int16 is required"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,6 @@ def quantise(network: Network, numeric: str, samples: Events | None = None) -> I
 
 def convertible(network: Network, numeric: Numeric) -> None:
     """Raises UnsupportedError, by name, for a part that has no integer form."""
-    if network.real_input is not None:
-        raise UnsupportedError(_no_integer_form("the network", "real-valued input", numeric))
     for p in network.populations:
         part = ""
         kinds = [each.synapses.kind for each in p.projections]
@@ -110,11 +109,10 @@ def convertible(network: Network, numeric: Numeric) -> None:
         elif p.neuron.kind not in INTEGER_NEURONS:
             part = f"'{p.neuron.kind}' neuron model"
         if part:
-            raise UnsupportedError(_no_integer_form(f"population '{p.name}'", part, numeric))
-
-
-def _no_integer_form(owner: str, part: str, numeric: str) -> str:
-    return f"{owner} has a {part}, which {numeric} does not have; build it with --numeric float32"
+            raise UnsupportedError(
+                f"population '{p.name}' has a {part}, which {numeric} does not have; build it with "
+                "--numeric float32"
+            )
 
 
 def _quantise_parts(
@@ -128,6 +126,7 @@ def _quantise_parts(
         numeric=numeric,
         dt_ms=network.dt_ms,
         max_input=network.max_input,
+        input_bits=network.input_bits,
         labels=network.labels,
         name=network.name,
         notes={**network.notes, "calibrated": statistics is not None},
@@ -140,9 +139,7 @@ def _population(
     numeric: Numeric,
     statistics: Sequence[InputStatistics] | None,
 ) -> IntegerPopulation:
-    def largest(each: Projection) -> int:
-        return network.largest_units if each.source == INPUT else 1
-
+    largest = partial(_largest, network)
     biases = p.neuron.bias if isinstance(p.neuron, Readout) else p.biases
     other, shares = np.abs(biases.astype(np.float64)), [np.arange(p.size)]
     for each in p.projections:
@@ -157,7 +154,8 @@ def _population(
     else:
         form = INTEGER_NEURONS[p.neuron.kind]
         other, lasting = np.maximum(other, form.ends(p.neuron)), form.lasting(p.neuron)
-    rounded = Rounding(blocks, joined(shares), other, lasting).round(numeric, statistics)
+    bits = _input_bits(network, p)
+    rounded = Rounding(blocks, joined(shares), other, lasting, bits).round(numeric, statistics)
     unit, drift = np.ldexp(rounded.scale, -rounded.fraction), rounded.drift
     neuron: Any
     if isinstance(r := p.neuron, Readout):
@@ -169,7 +167,7 @@ def _population(
     return IntegerPopulation(
         p.name,
         neuron,
-        _projections(p, rounded, unit, numeric),
+        _projections(p, rounded, unit, numeric, bits),
         np.rint((biases + drift) / unit).astype(np.int32),
         rounded.fraction,
         rounded.scale,
@@ -181,7 +179,17 @@ def _alpha(readout: Readout) -> float:
     return readout.alpha if isinstance(readout, SynapticReadout) else 0.0
 
 
-def _blocks(p: Population, largest: Callable[[Projection], int]) -> list[Block]:
+def _largest(network: Network, each: Projection) -> float:
+    """Largest size of a value that comes through a projection."""
+    return network.max_input if each.source == INPUT else 1
+
+
+def _input_bits(network: Network, p: Population) -> int:
+    """Bits of the fraction of real inputs that a population takes."""
+    return (network.input_bits or 0) if any(e.source == INPUT for e in p.projections) else 0
+
+
+def _blocks(p: Population, largest: Callable[[Projection], float]) -> list[Block]:
     """The weights in units of the scale: rows of the neurons first, then kernels."""
     rows: list[F64] = []
     counts, kernels = [], []
@@ -210,24 +218,26 @@ def _channels(size: int, channels: int) -> I64:
 
 
 def _projections(
-    p: Population, rounded: Rounded, unit: F64, numeric: Numeric
+    p: Population, rounded: Rounded, unit: F64, numeric: Numeric, bits: int
 ) -> tuple[IntegerProjection, ...]:
-    """unit: worth of a membrane unit of each neuron."""
+    """unit: worth of a membrane unit of each neuron. bits: of the fraction of the input."""
     units, at, out = list(rounded.units), 0, []
     rows = units.pop(0) if any(isinstance(e.synapses, IN_ROWS) for e in p.projections) else None
     for each in p.projections:
         s = each.synapses
         synapses: IntegerSynapses
+        own_bits = bits if each.source == INPUT else 0
+        shift = rounded.fraction - own_bits
         if isinstance(s, Convolution):
-            synapses = in_units(s, units.pop(0).reshape(s.kernel.shape), rounded.fraction)
+            synapses = in_units(s, units.pop(0).reshape(s.kernel.shape), shift)
         elif isinstance(s, IN_ROWS):
             assert rows is not None
             to = at + s.weight.size // s.size
             weight = as_weights(s.kind, rows[:, at:to], s.weight.shape)
-            synapses, at = in_units(s, weight, rounded.fraction), to
+            synapses, at = in_units(s, weight, shift), to
         else:
             assert isinstance(s, Synapses)
-            synapses = _kernel(s, unit, numeric)
+            synapses = _kernel(s, np.ldexp(unit, own_bits), numeric)
         out.append(IntegerProjection(each.source, synapses, each.prefix))
     return tuple(out)
 

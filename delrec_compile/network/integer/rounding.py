@@ -19,6 +19,7 @@ from delrec_compile.ops.integer_leak import LIMIT
 
 CLIPS = tuple(c / 20 for c in range(20, 9, -1))  # of the largest weight: 1 down to 0.5
 DAMPING = 0.01  # of the mean variance, added to every variance
+MORE = 1.25  # by which a scale grows where its sums have too little room
 ROOM = 1 << 26  # weight units of a neuron's worst sum: some fractional bits are left above it
 
 
@@ -36,7 +37,7 @@ class InputStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """weight: (rows, in). counts: (in,), the largest value of each input. row_of: (N,), of a neuron."""
+    """weight: (rows, in). counts: (in,), the largest size of each input. row_of: (N,), of a neuron."""
 
     weight: F64
     counts: Any
@@ -66,21 +67,31 @@ class Rounding:
 
     shares: (N,) labels; neurons of one label share a scale. other: (N,), the size of all else that a
     step adds, at least that of the threshold. lasting: largest state of a neuron, as a multiple of what
-    one step can add.
+    one step can add. bits: of the fraction of real inputs, which as many fractional bits must hold.
     """
 
     blocks: Sequence[Block]
     shares: I64
     other: F64
     lasting: float
+    bits: int = 0
 
     def round(
         self, numeric: Numeric, statistics: Sequence[InputStatistics | None] | None
     ) -> Rounded:
         """Integers, the scale of each neuron, and the most fractional bits that have room."""
-        top, kind = numeric.max_weight, numeric.dtype
         known = [s for s in statistics or () if s is not None]
-        largest, smallest = self._largest(), self._smallest_scale()
+        smallest = self._smallest_scale()
+        while True:
+            rounded = self._rounded(numeric, known, smallest)
+            if rounded.fraction >= self.bits:
+                return rounded
+            # weights that were rounded away from 0, or a drift, took the room
+            smallest = smallest * MORE
+
+    def _rounded(self, numeric: Numeric, known: list[InputStatistics], smallest: F64) -> Rounded:
+        """smallest: scale of each label."""
+        top, kind, largest = numeric.max_weight, numeric.dtype, self._largest()
         scale = np.maximum(largest / top, smallest)
         if len(known) < len(self.blocks):
             units = [
@@ -124,7 +135,8 @@ class Rounding:
         sums = [block.worst(block.weight) for block in self.blocks]
         worst = (sum(sums[1:], sums[0]) if sums else 0) + self.other
         out = np.zeros(self._classes)
-        np.maximum.at(out, self.shares, worst * self.lasting / ROOM)
+        room = min(ROOM, LIMIT // 2 >> self.bits)
+        np.maximum.at(out, self.shares, worst * self.lasting / room)
         return np.maximum(out, float(np.finfo(np.float32).tiny))
 
     def _fraction(self, units: list[F64], scale: F64, drift: F64) -> int:

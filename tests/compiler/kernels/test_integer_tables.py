@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cases
 import numpy as np
 
 from delrec_compile.compiler.kernels.integer_tables import (
+    BEYOND_BYTES,
     group_of,
     is_narrow,
+    largest_count,
     rows_of,
     scattered,
     tables_of,
+    without_words,
 )
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.synapses import IntegerConv
+from delrec_compile.network.model import (
+    INPUT,
+    ConvDelay,
+    Dense,
+    Lif,
+    Network,
+    Population,
+    Projection,
+)
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.targets.schedule import Schedule
 
 PLAIN = Schedule(1, 4, "scan")
@@ -54,3 +69,38 @@ def test_one_reset_for_all_needs_no_table() -> None:
     soft = tables_of(quantise(cases.network("own_soft"), "int8"), PLAIN)
     assert "l0_drop" in soft
     assert "l0_v_reset" not in soft
+
+
+def test_a_kernel_of_the_input_lies_by_sender_where_those_of_spikes_are_planes() -> None:
+    """Values are scattered whatever the schedule: they have no bits to read as planes."""
+    r = np.random.default_rng(0)
+    conv = ConvDelay(r.normal(size=3), r.integers(0, 4, 8))
+    out = LeakyReadout.in_graph(np.zeros(2, np.float32), beta=0.5)
+    network = Network.of(
+        [
+            Population("a", Lif(0.5), (Projection(INPUT, conv), Projection("a", conv, "back_"))),
+            Population("out", out, (Projection("a", Dense(np.ones((2, 8)))),)),
+        ]
+    )
+    whole = quantise(network, "int16")
+    edges = whole.populations[0].projections
+    first, back = (e.synapses for e in edges)
+    tables = tables_of(whole, replace(VNNI, taps="planes", registers=8))
+    assert isinstance(first, IntegerConv)
+    assert isinstance(back, IntegerConv)
+    np.testing.assert_array_equal(
+        tables[f"a_{edges[0].prefix}kernel"], scattered(first).reshape(-1)
+    )
+    np.testing.assert_array_equal(
+        tables[f"a_{edges[1].prefix}kernel"], back.kernel.reshape(-1) << back.shift
+    )
+
+
+def test_real_inputs_are_no_bytes_however_small() -> None:
+    """They have signs, which words of bytes, narrow sums and unsigned products do not hold."""
+    network = replace(cases.network("real"), input_bits=0, max_input=1)
+    whole = quantise(network, "int8")
+    assert largest_count(whole, INPUT) == BEYOND_BYTES
+    assert largest_count(whole, "l0") == 1
+    assert without_words(Schedule(1, bytes="words")).bytes == "wide"
+    assert without_words(Schedule(1, bytes="memory")).bytes == "memory"

@@ -12,8 +12,14 @@ import pytest
 from delrec_compile.compiler.codegen.c_text import c_text
 from delrec_compile.compiler.kernels.float32 import compose
 from delrec_compile.compiler.kernels.nodes import nodes_of
-from delrec_compile.compiler.kernels.real_inputs import is_kept, real_form, takes_input
+from delrec_compile.compiler.kernels.real_inputs import (
+    integer_form,
+    is_kept,
+    real_form,
+    takes_input,
+)
 from delrec_compile.network.grid import grids
+from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Lif, Network, Population, Projection
 from delrec_compile.ops.feed import Dense
 from delrec_compile.ops.leaky_readout import LeakyReadout
@@ -99,3 +105,20 @@ def test_a_row_that_repeats_costs_a_comparison(tmp_path: Path) -> None:
     (changing, _), (repeated, out) = run(x), run(same)
     np.testing.assert_array_equal(np.frombuffer(out, np.float32).reshape(STEPS, -1), ys)
     assert repeated < 0.6 * changing
+
+
+def test_integer_networks_are_multiplied_as_the_schedule_can() -> None:
+    whole = quantise(cases.network("real"), "int8")
+    form = integer_form(whole, CHIP)
+    assert form is not None
+    assert [*form.products] == [("l0", "")]
+    np.testing.assert_array_equal(
+        form.products["l0", ""].dense.weight, whole.populations[0].projections[0].synapses.weights
+    )
+    vectors = integer_form(whole, replace(CHIP, lanes=8))
+    maps = integer_form(quantise(cases.network("real_maps"), "int8"), CHIP)
+    assert vectors is not None
+    assert maps is not None
+    assert not vectors.products
+    assert not maps.products
+    assert integer_form(quantise(cases.network("mixed"), "int8"), CHIP) is None

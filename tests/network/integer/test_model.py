@@ -90,9 +90,12 @@ class Scalar:
         self.due: dict[Any, list[tuple[int, int, int]]] = {}
         self.sent: dict[str, list[tuple[int, int]]] = {}
 
-    def step(self, counts: list[int]) -> list[int]:
-        most = self.network.max_input
-        self.sent = {INPUT: [(j, int(min(c, most))) for j, c in enumerate(counts) if c > 0]}
+    def step(self, x: list[float]) -> list[int]:
+        most, bits = self.network.max_input, self.network.input_bits
+        low = 0 if bits is None else -most
+        # Python's round is half to even
+        whole = [round(max(min(v, most), low) * 2 ** (bits or 0)) for v in x]
+        self.sent = {INPUT: [(j, u) for j, u in enumerate(whole) if u]}
         y: list[int] = []
         for p in self.network.populations:
             added = self._sums(p)
@@ -249,7 +252,7 @@ def agree(network: IntegerNetwork, x: Array, order: np.random.Generator | None =
     scalar, spikes = Scalar(network, order), 0
     units = np.concatenate([p.unit for p in network.readouts])
     for row, (state, fired, y) in zip(x, walk(network, x[:, None]), strict=True):
-        want_y = np.float32(scalar.step([int(c) for c in row])) * units
+        want_y = np.float32(scalar.step([float(v) for v in row])) * units
         np.testing.assert_array_equal(y[0], want_y)
         for p, f in zip(network.spiking, fired, strict=True):
             assert np.flatnonzero(f[0]).tolist() == [j for j, _ in scalar.sent[p.name]]
@@ -359,6 +362,12 @@ def test_inputs_that_are_not_counts_are_refused(x: Array, message: str) -> None:
         network.step(x, network.reset())
 
 
+def test_a_real_input_that_is_no_number_is_refused() -> None:
+    network = quantise(cases.network("real"), "int16")
+    with refusal(DataError, "x contains NaN; numbers are required", 3):
+        network.step(np.full((1, 14), np.nan, np.float32), network.reset())
+
+
 def test_what_cannot_be_is_refused() -> None:
     network = quantise(cases.network("mixed"), "int8")
     first, second, readout = network.populations
@@ -370,7 +379,6 @@ def test_what_cannot_be_is_refused() -> None:
         (first, {"bias": first.bias.astype(float)}, "bias is float64; int32 is required"),
         (first, {"scale": -first.scale}, "scale holds a value that is not a positive number"),
         (first, {"fraction": 16}, "fraction is 16; allowed: 0 to 15"),
-        (first, {"fraction": 1}, "have the shift 15; the fraction 1 is required"),
         (first, {"projections": second.projections}, "reach 32 neurons, there are 16"),
         (first, {"neuron": second.neuron}, r"threshold is int32\[32\]; int32 \[16\] is required"),
         (conv, {"kernel": conv.kernel[:2]}, "kernel has 2 taps; an odd number"),
@@ -389,6 +397,12 @@ def test_what_cannot_be_is_refused() -> None:
         IntegerNetwork.of([first], **options)
     with refusal(NetworkError, "the synapses from l0 take 16 values, it sends 0", 3):
         IntegerNetwork.of([second, readout], **options)
+    with refusal(
+        NetworkError, "l0: the weights from x have the shift 15; the fraction 1 is req", 3
+    ):
+        IntegerNetwork.of([replace(first, fraction=1), second, readout], **options)
+    with refusal(NetworkError, "the fraction 15 less the 4 input_bits is required", 3):
+        replace(network, input_bits=4, max_input=1)
     heavy = replace(first, bias=np.full(16, LIMIT - 1, np.int32))
     with refusal(NetworkError, r"l0: a step can add \d+ to a membrane; below 2\*\*30", 3):
         IntegerNetwork.of([heavy, second, readout], **options)

@@ -16,14 +16,14 @@ from delrec_compile.evaluation.parity import Parity, compare
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.checkpoint import describe
 from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Layer, Lif, Network
+from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.runners.reference import ReferenceRunner
 
 
 @pytest.mark.parametrize("name", cases.FLOAT_ONLY)
 def test_what_has_no_integer_form_is_refused_by_name(name: str) -> None:
-    message = "the network has a real-valued input, which int8 does not have; .*--numeric float32"
-    if name == "loihi":
-        message = "population 'l0' has a 'loihi' neuron model"
+    message = f"population 'l0' has a '{name}' neuron model, which int8 .*--numeric float32"
     with refusal(UnsupportedError, message, 4):
         quantise(cases.network(name), "int8")
 
@@ -70,6 +70,37 @@ def test_calibrating_twice_gives_the_same_network() -> None:
     assert one[1] == two[1]
     for key, value in one[0].items():
         np.testing.assert_array_equal(value, two[0][key])
+
+
+@pytest.mark.parametrize("bits", [0, 7, 15])
+def test_real_inputs_leave_weights_their_bits(bits: int) -> None:
+    """A unit of a membrane is one of an input times a weight, or less, at any number of bits."""
+    r = np.random.default_rng(bits)
+    layer = Layer(r.normal(size=(9, 40)), r.normal(size=9), Lif(0.9))
+    readout = LeakyReadout(r.normal(size=(3, 9)), r.normal(size=3), 0.9)
+    most = 1 if bits < 15 else 0.5
+    network = Network((layer,), readout, max_input=most, input_bits=bits)
+    x = r.uniform(-1, 1, (40, 4, 40)).astype(np.float32) * most
+    samples = Events(x.transpose(1, 0, 2), np.zeros(4, np.int64), None, None, 10.0)
+    for known in (None, samples):
+        first = quantise(network, "int8", known).populations[0]
+        synapses = first.projections[0].synapses
+        assert synapses.shift == first.fraction - bits >= 0
+        error = synapses.weights * first.scale[:, None] - layer.weight
+        assert np.abs(error).max() < (0.1 if bits == 15 else 0.05), "of weights of about 1"
+
+
+def test_the_mean_of_real_inputs_goes_into_the_bias_by_their_values() -> None:
+    network = cases.network("real")
+    steady = np.full((2, 20, network.inputs), 0.75, np.float32)
+    samples = Events(steady, np.zeros(2, np.int64), None, None, 10.0)
+    layer, want = quantise(network, "int8", samples).layers[0], network.layers[0]
+    synapses = layer.projections[0].synapses
+    whole = (synapses.weights.sum(axis=1, dtype=np.int64) * 96 << synapses.shift) + layer.bias
+    unit = np.ldexp(layer.scale, -layer.fraction)
+    error = whole * unit - 0.75 * want.weight.astype(float).sum(axis=1) - want.bias
+    back = layer.projections[1].synapses.weights * layer.scale[:, None]
+    assert (np.abs(error) <= 0.51 * unit + np.abs(back - want.recurrence.weight).sum(axis=1)).all()
 
 
 def test_calibration_brings_graphs_nearer() -> None:

@@ -50,6 +50,9 @@ State = Annotated[
     list[str] | None,
     typer.Option(help="A pair INPUT=OUTPUT of an .onnx step that is state. Repeatable."),
 ]
+StepBatch = Annotated[
+    int | None, typer.Option(help="1: the open extents of an .onnx step, such as its batch, are 1.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what each node of an .onnx step becomes.")
 ]
@@ -86,6 +89,7 @@ def build(
     dump: Dump = None,
     allow_silent: AllowSilent = False,
     state: State = None,
+    batch: StepBatch = None,
     dry_run: DryRun = False,
     force: Force = False,
     allow_unproven: AllowUnproven = False,
@@ -94,15 +98,15 @@ def build(
     """Compile a network, prove it against PyTorch, time it."""
     if plain.is_graph(model):
         plain.refuse_unsupported(context, plain.BUILD_OPTIONS)
-        if dry_run:
-            plain.plan(model, target, state or [], as_json)
-            return
-        plain.build(model, target, out, name, state or [], cpu, force, allow_unproven, as_json)
+        options: dict[str, Any] = {"name": name, "cpu": cpu, "force": force}
+        options |= {"allow_unproven": allow_unproven, "as_json": as_json}
+        plain.build_or_plan(model, target, out, state or [], batch, dry_run, options)
         return
-    plain.refuse_for_networks({"--state": bool(state), "--dry-run": dry_run})
+    given = {"--state": bool(state), "--batch": batch is not None, "--dry-run": dry_run}
+    plain.refuse_for_networks(given)
     refuse_calibration(calibrate, numeric)
     check_store(db)
-    options: dict[str, Any] = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
+    options = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump, "limit": inputs.limit}
     options |= {"allow_unproven": allow_unproven, "allow_silent": allow_silent}
     built = _build(model, target, out, calibrate, device or [], inputs, options)

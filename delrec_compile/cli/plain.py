@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 LANE = "a plain ONNX step"
 BUILD_OPTIONS = (
-    *("model", "target", "out", "name", "state", "dry_run", "cpu", "force", "allow_unproven"),
+    *(
+        "model",
+        "target",
+        "out",
+        "name",
+        "state",
+        "batch",
+        "dry_run",
+        "cpu",
+        "force",
+        "allow_unproven",
+    ),
     "as_json",
 )
 CHECK_OPTIONS = ("path", "as_json")
@@ -59,12 +70,30 @@ def refuse_unsupported(context: typer.Context, supported: Collection[str]) -> No
         raise UsageError(f"{max(flags, key=len)} is not supported for {LANE}; omit it")
 
 
+def build_or_plan(
+    model: str,
+    target: str,
+    out: Path | None,
+    state: list[str],
+    batch: int | None,
+    dry_run: bool,
+    options: Mapping[str, Any],
+) -> None:
+    """Builds the step, or shows what would become of it. options: the others of `build`."""
+    if dry_run:
+        plan(model, target, state, batch, bool(options["as_json"]))
+    else:
+        build(model, target, out, state=state, batch=batch, **options)
+
+
 def build(
     model: str,
     target: str,
     out: Path | None,
+    *,
     name: str | None,
     state: list[str],
+    batch: int | None,
     cpu: str | None,
     force: bool,
     allow_unproven: bool,
@@ -90,13 +119,14 @@ def build(
             done["bench"] = child.call(f"{task}bench_plain", path=path)
             return True
 
-        options: dict[str, Any] = {"name": name, "state": pairs, "cpu": cpu, "force": force}
-        artifact = build_plain(model, target, out, prove=prove, progress=say, **options)
+        options: dict[str, Any] = {"name": name, "state": pairs, "batch": batch, "cpu": cpu}
+        options |= {"force": force, "prove": prove, "progress": say}
+        artifact = build_plain(model, target, out, **options)
     _print_build(artifact, done, as_json)
     judge_unproven(artifact.manifest.proven, artifact.path, allow_unproven)
 
 
-def plan(model: str, target: str, state: list[str], as_json: bool) -> None:
+def plan(model: str, target: str, state: list[str], batch: int | None, as_json: bool) -> None:
     """Prints what each node becomes; exit 4 if one is refused."""
     from delrec_compile.cli.plan import show_plan
     from delrec_compile.plain_onnx.plan import plan_build
@@ -104,7 +134,7 @@ def plan(model: str, target: str, state: list[str], as_json: bool) -> None:
 
     with saying() as say:
         say("reading the graph")
-        made = plan_build(model, target, state=pairs_of(state))
+        made = plan_build(model, target, state=pairs_of(state), batch=batch)
     show_plan("build", made, as_json)
 
 

@@ -31,6 +31,7 @@ def build_plain(
     *,
     name: str | None = None,
     state: Mapping[str, str] | None = None,
+    batch: int | None = None,
     cpu: str | None = None,
     force: bool = False,
     prove: Callable[[PlainArtifact], bool] | None = None,
@@ -39,11 +40,14 @@ def build_plain(
     """Compiles the step of an .onnx file with TVM's own fused kernels.
 
     out: folder, by default `<file>-<target>`. name: prefix of files and C symbols, by default the file's
-    name. state: names of inputs that are state, each with its output. prove: as in `build` of a
-    network. Raises ModelError, UnsupportedError, InputError, ToolchainError, UsageError, CompilerCrash.
+    name. state: names of inputs that are state, each with its output, beside those of usual names.
+    batch: 1 sets every open extent. prove: as in `build` of a network. Raises ModelError,
+    UnsupportedError, InputError, ToolchainError, UsageError, CompilerCrash.
     """
     profile = library_profile(target)
-    graph = read(path, state=state)
+    graph = read(path, state=state, batch=batch)
+    for past, present in graph.found:
+        progress(f"state by its name: {past} -> {present}")
     name = artifact_name(Path(path).stem, name)
     out = named(Path(out or "-".join(filter(None, (name, profile.name, cpu)))))
     toolchain.cc(profile.triple)
@@ -58,14 +62,9 @@ def build_plain(
             name=name,
             cpu=cpu,
         )
-        entries: dict[str, Any] = {
-            "name": name,
-            "target": profile.name,
-            "machine": profile.machine,
-            "steps_per_call": 1,
-            "inputs": graph.x.elements,
-            "outputs": graph.y.elements,
-        }
+        entries: dict[str, Any] = {"name": name, "target": profile.name}
+        entries |= {"machine": profile.machine, "steps_per_call": 1}
+        entries |= {"inputs": graph.x.elements, "outputs": graph.y.elements}
         entries |= {**built, "tools": tools(), "files": checksums(folder)}
         manifest = PlainManifest.from_json(entries)
         return stage.complete(manifest, PlainArtifact, prove, progress)

@@ -14,6 +14,8 @@ from tvm.relax.frontend.onnx import from_onnx
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.c_text import TYPES, members
 from delrec_compile.plain_onnx.operators import refuse_unknown, supported
+from delrec_compile.plain_onnx.rewrites.folding import folded
+from delrec_compile.plain_onnx.rewrites.rewrite import rewritten
 from delrec_compile.plain_onnx.step_graph import StepGraph
 
 
@@ -63,11 +65,12 @@ def lower(graph: StepGraph) -> Program:
 
 def fused(graph: StepGraph) -> tvm.IRModule:
     """The step in Relax: each call is one fused kernel, constants are folded."""
-    refuse_unknown(graph.proto.graph, supported())
+    proto = folded(graph.proto)
+    refuse_unknown(proto, supported())
     t = relax.transform
     shapes = {p.name: list(p.shape) for p in graph.inputs}
     try:
-        module = from_onnx(graph.proto, shape_dict=shapes, keep_params_in_input=False)
+        module = from_onnx(rewritten(proto), shape_dict=shapes, keep_params_in_input=False)
     except Exception as error:  # the importer raises whatever its operators do
         why = " ".join(str(error).split())[-300:]
         raise UnsupportedError(f"TVM does not import this graph: {why}") from error

@@ -7,24 +7,17 @@ from collections.abc import Iterable
 import onnx
 
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.plain_onnx.rewrites.nodes import Known, RefusedError
+from delrec_compile.plain_onnx.rewrites.rewrite import taken_apart
 from delrec_compile.system import tvm_loader
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")
-CELLS = (
-    "of one time step it is products, sigmoids and a tanh: export a cell of MatMul, Add, Sigmoid and "
-    "Tanh, such as torch.nn.{cell} with its state as past_<name> and present_<name>"
-)
 UNROLL = "export the graph of one time step, without a loop around it"
 INSTEAD = {
-    "LSTM": CELLS.format(cell="LSTMCell"),
-    "GRU": CELLS.format(cell="GRUCell"),
-    "RNN": CELLS.format(cell="RNNCell"),
     "Loop": UNROLL,
     "Scan": UNROLL,
     "If": "export the branch that runs: its condition is known when a step is exported",
     "NonZero": "its size is known only when it runs: use Where",
-    "QuantizeLinear": "build the network that was quantised, in float32",
-    "DequantizeLinear": "build the network that was quantised, in float32",
 }
 OTHERWISE = "compute it from other operators, or leave it out of the step"
 
@@ -37,13 +30,21 @@ def supported() -> list[str]:
     return sorted(onnx_frontend._get_convert_map())
 
 
-def why_refused(node: onnx.NodeProto, known: Iterable[str]) -> tuple[str, str] | None:
-    """Why a node cannot be compiled, and what would do; None for one that can."""
+def why_refused(
+    node: onnx.NodeProto, supported: Iterable[str], known: Known
+) -> tuple[str, str] | None:
+    """Why a node cannot be compiled, and what would do; None for one that can.
+
+    supported: operators that the compiler imports. known: what is known of the graph.
+    """
     if node.domain not in DOMAINS:
         return f"an operator of domain '{node.domain}'", "export the step in standard operators"
-    if node.op_type in known:
-        return None
-    return f"no kernel for {node.op_type}", INSTEAD.get(node.op_type, OTHERWISE)
+    taken = taken_apart(node, known)
+    if isinstance(taken, RefusedError):
+        return taken.reason, taken.instead
+    kinds = [n.op_type for n in taken.nodes] if taken else [node.op_type]
+    lacking = next((kind for kind in kinds if kind not in supported), None)
+    return (f"no kernel for {lacking}", INSTEAD.get(lacking, OTHERWISE)) if lacking else None
 
 
 def name_of(node: onnx.NodeProto) -> str:
@@ -51,10 +52,11 @@ def name_of(node: onnx.NodeProto) -> str:
     return str(node.name or next(iter(node.output), node.op_type))
 
 
-def refuse_unknown(graph: onnx.GraphProto, known: Iterable[str]) -> None:
+def refuse_unknown(proto: onnx.ModelProto, supported: Iterable[str]) -> None:
     """Raises UnsupportedError, which names the first node that cannot be compiled."""
-    known = set(known)
-    refused = [(n, why) for n in graph.node if (why := why_refused(n, known)) is not None]
+    supported, known = set(supported), Known.of(proto)
+    whys = ((n, why_refused(n, supported, known)) for n in proto.graph.node)
+    refused = [(n, why) for n, why in whys if why is not None]
     if not refused:
         return
     node, (reason, instead) = refused[0]

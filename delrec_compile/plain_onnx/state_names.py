@@ -9,6 +9,7 @@ import onnx
 
 from delrec_compile.errors import ModelError, UsageError
 from delrec_compile.network.state import PAST, PRESENT
+from delrec_compile.plain_onnx.state_pairs import kind_of
 
 ALIKE = 0.4  # share of two names that is equal in what is called alike
 
@@ -72,8 +73,8 @@ def suggested(proto: onnx.ModelProto) -> dict[str, str]:
 
     One input and one output are always left: those of the step itself.
     """
-    ins = {v.name: _kind(v) for v in proto.graph.input if not v.name.startswith(PAST)}
-    outs = {v.name: _kind(v) for v in proto.graph.output if not v.name.startswith(PRESENT)}
+    ins = {v.name: kind_of(v) for v in proto.graph.input if not v.name.startswith(PAST)}
+    outs = {v.name: kind_of(v) for v in proto.graph.output if not v.name.startswith(PRESENT)}
     pairs: dict[str, str] = {}
     alike = [(_likeness(a, b), a, b) for a in ins for b in outs if ins[a] == outs[b]]
     for likeness, a, b in sorted(alike, key=lambda found: -found[0]):
@@ -87,8 +88,3 @@ def suggested(proto: onnx.ModelProto) -> dict[str, str]:
 
 def _likeness(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
-
-
-def _kind(value: onnx.ValueInfoProto) -> str:
-    kind = value.type.tensor_type
-    return f"{kind.elem_type} {[d.dim_value or d.dim_param for d in kind.shape.dim]}"

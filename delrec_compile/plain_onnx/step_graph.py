@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -13,7 +13,10 @@ import onnx.inliner
 from delrec_compile.errors import ModelError, UnsupportedError
 from delrec_compile.network.onnx_step import file
 from delrec_compile.network.state import PAST, PRESENT
+from delrec_compile.plain_onnx.extents import check_batch, fixed
+from delrec_compile.plain_onnx.rewrites.rewrite import by_batch_apart
 from delrec_compile.plain_onnx.state_names import renamed, suggested
+from delrec_compile.plain_onnx.state_pairs import found
 
 NEEDED = "an ONNX step with its state as past_<name> and present_<name>"
 OWN, PORTABLE = "delrec.", "portable"  # prefix of the metadata of exports, and their plain form
@@ -37,7 +40,8 @@ class Port:
 class StepGraph:
     """A step. x, y: input and output. past, present: the state, in the same order.
 
-    outputs: names of all outputs, in the order of the graph.
+    outputs: names of all outputs, in the order of the graph. found: inputs that usual names say are
+    state, each with its output.
     """
 
     proto: onnx.ModelProto
@@ -46,6 +50,7 @@ class StepGraph:
     past: tuple[Port, ...]
     present: tuple[Port, ...]
     outputs: tuple[str, ...]
+    found: tuple[tuple[str, str], ...] = ()
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -54,12 +59,16 @@ class StepGraph:
         return tuple(own[v.name] for v in self.proto.graph.input if v.name in own)
 
 
-def read(path: Path | str, *, state: Mapping[str, str] | None = None) -> StepGraph:
+def read(
+    path: Path | str, *, state: Mapping[str, str] | None = None, batch: int | None = None
+) -> StepGraph:
     """Reads a step graph, its batch axis as 1, and the data files beside it.
 
-    state: names of inputs that are state, each with its output, where they have other names.
-    Raises ModelError: missing, not ONNX, an extent that is not known, or state that is not paired.
+    state: names of inputs that are state, each with its output, where they have other names than the
+    usual ones. batch: 1 sets every open extent. Raises ModelError: missing, not ONNX, an extent that
+    is not known, or state that is not paired; UsageError for another batch.
     """
+    check_batch(batch)
     path = Path(path)
     fix = "export it again"
     proto = file.read(path, NEEDED, fix)
@@ -77,7 +86,15 @@ def read(path: Path | str, *, state: Mapping[str, str] | None = None) -> StepGra
         why = file.one_line(error)
         raise ModelError(f"{path} is not a valid ONNX file ({why}); {fix}") from error
     file.refuse_huge(inferred, str(path))
-    return graph_of(renamed(proto, state, str(path)) if state else proto, str(path))
+    return _paired(fixed(proto, batch), state or {}, str(path))
+
+
+def _paired(proto: onnx.ModelProto, said: Mapping[str, str], where: str) -> StepGraph:
+    """The step with its state, as it is said and as usual names tell."""
+    pairs = found(proto, said, where)
+    both = {**said, **pairs}
+    made = graph_of(by_batch_apart(renamed(proto, both, where) if both else proto), where)
+    return replace(made, found=tuple(pairs.items()))
 
 
 def _refuse_other_forms(proto: onnx.ModelProto, where: str) -> None:
@@ -96,6 +113,7 @@ def _refuse_other_forms(proto: onnx.ModelProto, where: str) -> None:
 
 def graph_of(proto: onnx.ModelProto, where: str = "the model") -> StepGraph:
     """The step in a loaded model; `where` names it in errors. Raises ModelError."""
+    proto = fixed(proto)
     constants = {t.name for t in proto.graph.initializer}
     ins = [_port(v, where) for v in proto.graph.input if v.name not in constants]
     outs = [_port(v, where) for v in proto.graph.output]
@@ -138,17 +156,15 @@ def _only(ports: list[Port], side: str, hint: str, where: str) -> Port:
 
 
 def _port(value: onnx.ValueInfoProto, where: str) -> Port:
-    """A tensor of known extents; an unknown first one is the batch, 1."""
+    """A tensor of known extents."""
     kind = value.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "none"
     if dtype not in DTYPES:
         raise ModelError(f"{where}: '{value.name}' is {dtype}; allowed: {', '.join(DTYPES)}")
     shape = [d.dim_value for d in kind.shape.dim]
-    if shape and shape[0] == 0:
-        shape[0] = 1
     if 0 in shape:
         raise ModelError(
-            f"{where}: '{value.name}' has an unknown extent at axis {shape.index(0)}; only the first "
-            "axis, the batch, may be unknown"
+            f"{where}: '{value.name}' has an unknown extent at axis {shape.index(0)}; only that of the "
+            "batch, the first axis of an input, may be unknown; --batch 1 makes all of them 1"
         )
     return Port(value.name, tuple(shape), dtype)

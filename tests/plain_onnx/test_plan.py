@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import onnx
 import pytest
-from fixtures.plain_steps import CELL, INFINITE, written
+from fixtures.plain_steps import CELL, GRU, INFINITE, written
 from helpers import refusal
 
 from delrec_compile.errors import ModelError, UnsupportedError
@@ -14,14 +15,6 @@ from delrec_compile.plain_onnx.build import build_plain
 from delrec_compile.plain_onnx.plan import plan_build
 
 pytestmark = pytest.mark.usefixtures("in_process")
-
-GRU = """
-gated (float[1,1,3] x, float[1,1,2] past_h) => (float[1,1,1,2] y, float[1,1,2] present_h)
-<float[1,6,3] w = {1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, float[1,6,2] r = {1,1,1,1,1,1,1,1,1,1,1,1}>
-{
-    y, present_h = GRU <hidden_size = 2> (x, w, r, , , past_h)
-}
-"""
 
 
 def test_a_step_that_builds(tmp_path: Path) -> None:
@@ -39,15 +32,23 @@ def test_a_step_that_builds(tmp_path: Path) -> None:
 
 
 def test_what_is_refused_is_named_with_what_would_do(tmp_path: Path) -> None:
-    path = written(GRU, tmp_path / "gru.onnx")
+    path = written(
+        GRU.replace("hidden_size = 2", "hidden_size = 2, clip = 1.0"), tmp_path / "g.onnx"
+    )
     plan = plan_build(path)
     assert (plan.ok, plan.exit_code) == (False, 4)
     (part,) = plan.refused
-    assert (part.kind, part.refused) == ("GRU", "no kernel for GRU")
-    assert "torch.nn.GRUCell" in part.instead
-    message = r"node 'y' \(GRU\): no kernel for GRU; of one time step"
+    assert (part.kind, part.refused) == ("GRU", "a clip of what enters the gates")
+    message = r"node 'y' \(GRU\): a clip of what enters the gates; train without it"
     with refusal(UnsupportedError, message, 4, tmp_path):
         build_plain(path, out=tmp_path / "out")
+
+
+def test_what_is_taken_apart_says_its_parts(tmp_path: Path) -> None:
+    plan = plan_build(written(GRU, tmp_path / "gru.onnx"))
+    assert plan.ok
+    assert [p.kind for p in plan.parts] == ["input", "state", "output", "GRU"]
+    assert re.match(r"\d+ nodes \(Add, .*MatMul, .*Sigmoid, .*Tanh\), parts", plan.parts[3].becomes)
 
 
 def test_numbers_that_are_none_are_remarked(tmp_path: Path) -> None:

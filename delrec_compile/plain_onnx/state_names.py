@@ -71,13 +71,14 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 def suggested(proto: onnx.ModelProto) -> dict[str, str]:
     """Inputs and outputs that look like state: of equal shape and type, and named alike or left over.
 
-    One input and one output are always left: those of the step itself.
+    One input and one output are always left: those of the step itself, which mostly come first.
     """
     ins = {v.name: kind_of(v) for v in proto.graph.input if not v.name.startswith(PAST)}
     outs = {v.name: kind_of(v) for v in proto.graph.output if not v.name.startswith(PRESENT)}
     pairs: dict[str, str] = {}
     alike = [(_likeness(a, b), a, b) for a in ins for b in outs if ins[a] == outs[b]]
-    for likeness, a, b in sorted(alike, key=lambda found: -found[0]):
+    first = {*list(ins)[:1], *list(outs)[:1]}
+    for likeness, a, b in sorted(alike, key=lambda f: (bool(first & {f[1], f[2]}), -f[0])):
         single = [ins[a], outs[b]] == [k for k in (*ins.values(), *outs.values()) if k == ins[a]]
         free = a not in pairs and b not in pairs.values()
         room = len(pairs) < min(len(ins), len(outs)) - 1

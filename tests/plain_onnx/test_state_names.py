@@ -53,6 +53,16 @@ def test_pairs_are_suggested_where_each_has_one_counterpart(tmp_path: Path) -> N
         read(path)
 
 
+def test_what_comes_first_is_the_step_itself() -> None:
+    """Names that a converter made up say nothing."""
+    text = (
+        "m (float[1,7] input_4, float[1,2] input_5) "
+        "=> (float[1,7] activation_2, float[1,2] tf_op_layer_stack_5) "
+        "{ activation_2 = Abs (input_4) tf_op_layer_stack_5 = Abs (input_5) }"
+    )
+    assert suggested(onnx.parser.parse_model(HEAD + text)) == {"input_5": "tf_op_layer_stack_5"}
+
+
 def test_nothing_is_suggested_where_nothing_fits() -> None:
     text = "m (float[N,3] x, float[N,3] z) => (float[N,2] y) { y = Identity (x) }"
     assert suggested(onnx.parser.parse_model(HEAD + text)) == {}

@@ -9,7 +9,8 @@ from delrec_compile.ops.registry import INTEGER_NEURONS, NEURONS
 
 
 def test_every_neuron_model_has_an_integer_form() -> None:
-    assert INTEGER_NEURONS.keys() == NEURONS.keys()
+    whole_already = {"loihi"}
+    assert INTEGER_NEURONS.keys() == NEURONS.keys() - whole_already
 
 
 def test_a_refractory_period_is_one_more_state() -> None:

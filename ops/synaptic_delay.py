@@ -6,7 +6,8 @@
 a recurrent edge S[j](t - 1 - l). Rows are receiving neurons, columns sending ones: 2 * N_out * N_in
 parameters. A delay of each receiver, d[i, j] = d[i], is `SynapticDelay.of_receivers`.
 
-Compiled code holds the spikes of the last steps as bit planes. A neuron's synapses lie sorted by
+Compiled code pushes spikes to a ring of the currents to come (`current_ring`), or, where memory is
+scarce, pulls them: it holds the spikes of the last steps as bit planes. A neuron's synapses lie sorted by
 their delay: a spike that is `lag` steps old adds those of that delay, so each synapse is added once
 per spike, as without delays.
 
@@ -26,6 +27,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
+from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.delay_line import words
 from delrec_compile.ops.maps import spike_in
 from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
@@ -163,6 +165,13 @@ class SynapticDelay(Synapses):
             "to": order.astype(small),
             "begins": begins.astype(np.uint8 if n < 1 << 8 else np.uint16),
         }
+
+    def current_ring(self, lanes: int, dtype: str) -> CurrentRing:
+        return CurrentRing(self.size, self.sources, self.depth, lanes, dtype)
+
+    def ring_tables(self, weights: WeightFormat, ring: CurrentRing) -> Arrays:
+        places = ring.places(self.delay)
+        return {"recurrent": weights.as_weights(self.weight.T), "place": places}
 
     def gpu_tables(self, weights: WeightFormat) -> Arrays:
         small = np.uint8 if self.depth <= 1 << 8 else np.uint16

@@ -10,6 +10,7 @@ LISTS = ("compress", "movemask", "table", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
 BYTES = ("wide", "words", "memory")
 TAPS = ("scatter", "planes")
+SYNAPSES = ("pull", "push")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # minimum lanes of a device with vectors
 PAIRED_LANES = (4, 8, VNNI)
@@ -37,6 +38,9 @@ class Schedule:
     in memory, row after row: loops that a C compiler turns into vector instructions.
     taps: method of adding a conv recurrence. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
+    synapses: method of adding synapses that have a delay each. `pull`: a step looks at the spikes of
+    every step that a delay reaches back to, and its memory is their bits. `push`: a spike adds its
+    weights to a ring of the currents to come, some 32 times that memory and many times as fast.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
     words, neurons: number of words of a row of bytes, and of neurons after it, unrolled in one
@@ -49,6 +53,7 @@ class Schedule:
     rows: str = "float32"
     bytes: str = "wide"
     taps: str = "scatter"
+    synapses: str = "pull"
     words: int = 2
     neurons: int = 2
     chunk: int = 0
@@ -69,6 +74,7 @@ class Schedule:
             ("rows", ROWS),
             ("bytes", BYTES),
             ("taps", TAPS),
+            ("synapses", SYNAPSES),
         ):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(

@@ -32,7 +32,8 @@ from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import value_line
-from delrec_compile.ops.arrivals import Arrivals, Line
+from delrec_compile.ops.arrivals import Line
+from delrec_compile.ops.current_ring import CurrentRing
 
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
@@ -72,9 +73,12 @@ def state_of(
     for node in nodes:
         out |= {node.prefix + name: (node.size, membrane) for name in node.states}
         for edge in node.delayed:
-            memory = (words(edge.line), "uint32")
-            if edge.of_input:
+            if edge.ring is not None:
+                memory = (edge.ring.elements, edge.ring.dtype)
+            elif edge.of_input:
                 memory = (value_line.elements(edge.line), values)
+            else:
+                memory = (words(edge.line), "uint32")
             out[node.prefix + edge.prefix + RING] = memory
     out["clock"] = (1, "int32")
     return out
@@ -199,21 +203,40 @@ class Composer(FeedSums):
                 out.append(self._delayed_inputs(i, edge, now, t))
             else:
                 buffers = self.edge_buffers(i, edge)
-                ring = buffers(RING)
+                ring, memory = buffers(RING), edge.ring or edge.line
                 if not edge.first:
                     events = sent(edge.source).events
-                    edge.line.push(self.e, events, ring, now, buffers, edge.first)
-                out.append(edge.line.arrivals(self.e, ring, now, edge.first))
+                    memory.push(self.e, events, ring, now, buffers, edge.first)
+                out.append(memory.arrivals(self.e, ring, now, edge.first))
         return out
 
-    def _delayed_inputs(self, i: int, edge: Edge, now: Any, t: Any) -> Arrivals:
+    def _delayed_inputs(self, i: int, edge: Edge, now: Any, t: Any) -> Any:
         """The inputs that arrive through a delay, after this step's are in its memory."""
         assert edge.line is not None
         e, base = self.e, t * self.inputs
+        if edge.ring is not None:
+            return self._pushed_inputs(edge.ring, self.edge_buffers(i, edge), now, base)
         ring = value_line.ValueRing.of(edge.line, now, self.edge_buffers(i, edge))
         ring.write(e, lambda at, lanes: self.input_value(e.load(self.x, base + at, lanes), lanes))
         worth = 1.0 if self.real is None else self.real.worth(self.sum_type(i))
         return ring.arrivals(e, lambda value: scaled(e, value, self.sum_type(i), worth))
+
+    def _pushed_inputs(self, line: CurrentRing, buffers: Any, now: Any, base: Any) -> Any:
+        """The current that arrives, after this step's counts are on their way."""
+        e, zero = self.e, self.e.zero(self.counts, 1)
+        events = e.events(self.inputs)
+
+        def count(j: Any) -> Any:
+            value = e.cast(self.input_value(self.x[base + j], 1), value_line.DTYPE, 1)
+            return e.cast(value, line.dtype, 1)
+
+        e.list_active(
+            events,
+            self.inputs,
+            lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
+        )
+        line.push(e, events, buffers(RING), now, buffers, 0, count)
+        return line.arrivals(e, buffers(RING), now)
 
     def push_spikes(self, source: str, spikes: Events, now: Any) -> None:
         """Sends spikes on their delayed way back: through projections that close a cycle."""
@@ -221,7 +244,8 @@ class Composer(FeedSums):
             for edge in node.delayed:
                 if edge.source == source and edge.first:
                     buffers = self.edge_buffers(i, edge)
-                    edge.line.push(self.e, spikes, buffers(RING), now, buffers)
+                    memory = edge.ring or edge.line
+                    memory.push(self.e, spikes, buffers(RING), now, buffers)
 
     def clock(self) -> Any:
         """The time of this step, which any state holds: far from the ends of int32."""

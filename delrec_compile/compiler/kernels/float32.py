@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
+from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.float32_tables import (
     GridFormat,
@@ -18,7 +19,7 @@ from delrec_compile.compiler.kernels.float32_tables import (
     tables_of,
     weight_formats,
 )
-from delrec_compile.compiler.kernels.nodes import Edge, nodes_of
+from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import RealForm, real_form
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
@@ -47,6 +48,10 @@ def compose(
     of each dtype that lie in the state, in place of the stack.
     """
     formats = weight_formats(network, schedule, () if schedule.rows == "float32" else grids)
+    exact = [
+        form.sum_dtype if q is not None else None
+        for form, q in zip(formats, grids or [None] * len(formats), strict=True)
+    ]
     return Float32Composer(
         network,
         Emitter(schedule.of(kernel), generator),
@@ -56,6 +61,7 @@ def compose(
         exact=bool(grids) and all(grids[i] is not None for i in of_input(network)),
         workspace=workspace,
         real=real_form(network, schedule, grids, formats[of_input(network)[0]].sum_dtype),
+        rings=rings_of(network, schedule, exact),
     ).kernel(body_of(kernel, schedule))
 
 
@@ -76,9 +82,11 @@ class Float32Composer(Composer):
         exact: bool,
         workspace: Mapping[str, int],
         real: RealForm | None = None,
+        rings: Rings = MappingProxyType({}),
     ) -> None:
         products = {} if real is None else real.tables(emitter.schedule)
-        nodes, (tables, shared) = nodes_of(network), tables_of(network, formats, products=products)
+        nodes = nodes_of(network, rings)
+        tables, shared = tables_of(network, formats, products=products, rings=rings)
         super().__init__(
             nodes,
             emitter,
@@ -156,7 +164,9 @@ class Float32Composer(Composer):
         before: list[linear.Rows] = []
         start: list[Any] = []
         for edge, arrivals in zip(self.nodes[i].edges, now.of_edges, strict=True):
-            if edge.line is not None:
+            if edge.ring is not None:
+                start.append(arrivals)
+            elif edge.line is not None:
                 buffers = self.edge_buffers(i, edge)
                 rows, current = edge.synapses.emit(self.e, arrivals, buffers, self.sum_type(i))
                 before += rows

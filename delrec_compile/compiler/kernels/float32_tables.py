@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import INT16_MAX
+from delrec_compile.compiler.kernels.nodes import Rings
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import fraction_bits, row_bits
 from delrec_compile.network.model import INPUT, Convolution, Dense, Network, Projection, Synapses
 from delrec_compile.ops import linear
+from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.feed import Feed
+from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -34,19 +37,20 @@ def tables_of(
     *,
     gpu: bool = False,
     products: Mapping[tuple[str, str], NDArray[Any]] = MappingProxyType({}),
+    rings: Rings = MappingProxyType({}),
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """The constants as the kernel reads them, weight rows by sending neuron; and names that stand for
     a table that another projection has.
 
     products: tables of projections of real inputs that are multiplied as `dense_product` does, by
-    population and prefix.
+    population and prefix. rings: of projections whose spikes are pushed.
     """
     out: dict[str, NDArray[Any]] = {}
     same: dict[str, str] = {}
-    stored: list[tuple[Any, GridFormat, bool, str, list[str]]] = []
+    stored: list[tuple[tuple[Any, ...], str, list[str]]] = []
     for p, form in zip(network.populations, formats, strict=True):
         neurons = {"bias": form.as_accumulators(p.biases), **p.neuron.tables(form.unit)}
-        for each in p.projections:
+        for k, each in enumerate(p.projections):
             if each is not p.feed:
                 out |= _new(out, p.prefix, neurons)
                 neurons = {}
@@ -55,16 +59,15 @@ def tables_of(
                 out |= _new(out, prefix, {"weight": products[p.name, each.prefix]})
                 continue
             own_form = form.coarser(fraction_bits(network, each))
-            of_input = each.source == INPUT  # its rows may be interleaved
-            known = next(
-                (k for k in stored if k[0] is each.synapses and k[1:3] == (own_form, of_input)),
-                None,
-            )
+            ring = rings.get((p.name, k))
+            # rows of the input may be interleaved
+            what = (id(each.synapses), own_form, each.source == INPUT, ring)
+            known = next((old for old in stored if old[0] == what), None)
             if known is not None:
-                same |= {prefix + name: known[3] + name for name in known[4]}
+                same |= {prefix + name: known[1] + name for name in known[2]}
                 continue
-            own = synapse_tables(each, own_form, gpu)
-            stored.append((each.synapses, own_form, of_input, prefix, list(own)))
+            own = synapse_tables(each, own_form, gpu, ring)
+            stored.append((what, prefix, list(own)))
             out |= _new(out, prefix, own)
         out |= _new(out, p.prefix, neurons)
     return {k: np.ascontiguousarray(v).reshape(-1) for k, v in out.items()}, same
@@ -81,9 +84,14 @@ def _new(
     return out
 
 
-def synapse_tables(each: Projection, form: GridFormat, gpu: bool) -> dict[str, NDArray[Any]]:
-    """The constants of a projection."""
+def synapse_tables(
+    each: Projection, form: GridFormat, gpu: bool, ring: CurrentRing | None = None
+) -> dict[str, NDArray[Any]]:
+    """The constants of a projection. ring: that its spikes are pushed to."""
     s = each.synapses
+    if ring is not None:
+        assert isinstance(s, SynapticDelay)
+        return s.ring_tables(form, ring)
     if isinstance(s, Dense):
         return {"weight": form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)}
     if isinstance(s, Convolution):

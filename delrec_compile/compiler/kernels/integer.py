@@ -14,6 +14,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
+from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.kernels.integer_currents import Current, Currents, with_currents
 from delrec_compile.compiler.kernels.integer_finish import FireNeurons, StoreCurrents, WriteOutputs
@@ -26,7 +27,7 @@ from delrec_compile.compiler.kernels.integer_sums import (
     sums_for,
 )
 from delrec_compile.compiler.kernels.integer_tables import group_of, largest_count, tables_of
-from delrec_compile.compiler.kernels.nodes import Edge, nodes_of
+from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import (
     RealForm,
     integer_form,
@@ -62,9 +63,11 @@ def compose_integer(
     """
     emitter, real = Emitter(schedule.of(kernel), generator), integer_form(network, schedule)
     products = {} if real is None else real.tables(schedule)
-    tables = tables_of(network, schedule, products=products)
+    rings = rings_of(network, schedule, ["int32"] * len(network.populations))
+    tables = tables_of(network, schedule, products=products, rings=rings)
     options: dict[str, Any] = {"trace": kernel == "trace", "counts": counts}
-    composer = IntegerComposer(network, emitter, tables, workspace=workspace, real=real, **options)
+    options |= {"workspace": workspace, "real": real, "rings": rings}
+    composer = IntegerComposer(network, emitter, tables, **options)
     return composer.kernel(body_of(kernel, schedule))
 
 
@@ -81,8 +84,9 @@ class IntegerComposer(Composer):
         counts: str,
         workspace: Mapping[str, int],
         real: RealForm | None = None,
+        rings: Rings,
     ) -> None:
-        nodes = nodes_of(network)
+        nodes = nodes_of(network, rings)
         super().__init__(
             nodes,
             emitter,

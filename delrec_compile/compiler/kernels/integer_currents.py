@@ -66,13 +66,15 @@ class Currents:
     network: IntegerNetwork
 
     def of(self, edge: Edge, incoming: Any, buffers: Buffers) -> Current:
-        """incoming: Incoming of an undelayed projection, else Arrivals, or ShiftedPlanes."""
+        """incoming: Incoming of an undelayed projection, else Arrivals, ShiftedPlanes or a current."""
         s = edge.synapses
         if isinstance(s, IntegerConv):
             return Current(self._conv(s, incoming, buffers("kernel")), 1)
         assert isinstance(s, IntegerLinear)
         if edge.line is None:
             current = self._undelayed(edge, s, incoming, buffers("weight"))
+        elif edge.ring is not None:
+            current = incoming
         elif isinstance(s, IntegerDense):
             current = self._heads(edge, s, incoming, buffers("recurrent"))
         else:

@@ -11,7 +11,8 @@ import numpy as np
 
 from delrec_compile.aliases import INT16_MAX, Ints
 from delrec_compile.compiler.kernels.base import Tables
-from delrec_compile.network.integer.linear import IntegerDense
+from delrec_compile.compiler.kernels.nodes import Rings
+from delrec_compile.network.integer.linear import IntegerDense, IntegerSynaptic
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
@@ -29,11 +30,12 @@ def tables_of(
     *,
     gpu: bool = False,
     products: Mapping[tuple[str, str], Any] = MappingProxyType({}),
+    rings: Rings = MappingProxyType({}),
 ) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron. gpu: that of a GPU.
 
     products: tables of projections of real inputs that are multiplied as `dense_product` does, by
-    population and prefix.
+    population and prefix. rings: of projections whose spikes are pushed.
     """
     out: dict[str, Any] = {}
     group = group_of(network, schedule)
@@ -44,8 +46,12 @@ def tables_of(
             if k == 1:
                 out |= {p.prefix + name: table for name, table in neurons.items()}
             s, largest = each.synapses, largest_count(network, each.source)
+            ring = rings.get((p.name, k))
             if each.source == INPUT and (p.name, each.prefix) in products:
                 own = {"weight": products[p.name, each.prefix]}
+            elif ring is not None:
+                assert isinstance(s, IntegerSynaptic)
+                own = s.ring_tables(ring)
             elif gpu and not isinstance(s, IntegerDense):
                 own = s.gpu_tables()
             else:

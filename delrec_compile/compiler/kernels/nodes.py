@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import INPUT, Network
 from delrec_compile.ops.arrivals import Line
+from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.feed import Dense, Feed
 from delrec_compile.targets.schedule import Schedule
 
@@ -19,7 +21,8 @@ RING = "ring"  # memory of a delay line
 @dataclass(frozen=True, eq=False)
 class Edge:
     """A projection. line: its delay line; None without a delay. first: steps until a spike of delay 0
-    arrives. in_rows: whether it is a sum of weight rows. synapses: of the network.
+    arrives. in_rows: whether it is a sum of weight rows. synapses: of the network. ring: memory that its
+    spikes are pushed to, in place of the line's.
     """
 
     source: str
@@ -29,6 +32,7 @@ class Edge:
     line: Line | None = None
     first: int = 0
     in_rows: bool = False
+    ring: CurrentRing | None = None
 
     @property
     def of_input(self) -> bool:
@@ -63,14 +67,22 @@ class Node:
         return tuple(edge for edge in self.edges if edge.line is not None)
 
 
-def nodes_of(network: Network | IntegerNetwork) -> tuple[Node, ...]:
-    """The populations of a network."""
-    return tuple(_node(network, p) for p in network.populations)
+Rings = Mapping[tuple[str, int], CurrentRing]  # by population and number of the projection
 
 
-def _node(network: Network | IntegerNetwork, p: Any) -> Node:
-    edges = tuple(_edge(network, p, each) for each in p.projections)
-    return Node(p.name, p.size, p.states, edges, p, p.fires)
+def nodes_of(
+    network: Network | IntegerNetwork, rings: Rings = MappingProxyType({})
+) -> tuple[Node, ...]:
+    """The populations of a network. rings: of projections whose spikes are pushed."""
+    return tuple(_node(network, p, rings) for p in network.populations)
+
+
+def _node(network: Network | IntegerNetwork, p: Any, rings: Rings) -> Node:
+    edges = []
+    for k, each in enumerate(p.projections):
+        edge, ring = _edge(network, p, each), rings.get((p.name, k))
+        edges.append(edge if ring is None else replace(edge, ring=ring))
+    return Node(p.name, p.size, p.states, tuple(edges), p, p.fires)
 
 
 def _edge(network: Network | IntegerNetwork, p: Any, each: Any) -> Edge:

@@ -28,7 +28,8 @@ class Incoming:
 class StepInputs:
     """Inputs of a population at one time step, and the list that its spikes are appended to.
 
-    of_edges: for each projection Incoming where it has no delay, else Arrivals, or ShiftedPlanes.
+    of_edges: for each projection Incoming where it has no delay, else Arrivals, ShiftedPlanes or,
+    of a ring of currents, what arrives.
     spikes: None of a readout. feed: sums of the rows of undelayed projections, where they were made
     before; None: they are made from `of_edges`. whole: whether it has their convolutions too.
     """

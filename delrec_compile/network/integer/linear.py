@@ -17,8 +17,10 @@ from delrec_compile.network.integer.checks import product, require_int
 from delrec_compile.network.integer.synapses import LARGEST_SHIFT, IntegerSynapses
 from delrec_compile.ops import delay_line
 from delrec_compile.ops.arrivals import Line
+from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.feed import Convolution, Dense, Feed
 from delrec_compile.ops.synapses import Synapses
+from delrec_compile.ops.synaptic_delay import SynapticDelay
 
 EXACT = 1 << 24  # whole numbers up to it are float32 numbers
 # axis of the weights, by kind: the neurons that receive, or their channels
@@ -142,6 +144,11 @@ class IntegerSynaptic(IntegerLinear):
     def arriving(self, line: NDArray[Any]) -> F64:
         """(batch, size, sources): what arrives at each synapse."""
         return delay_line.reference(line, self.form.arrays()["delay"]).astype(np.float64)
+
+    def ring_tables(self, ring: CurrentRing) -> dict[str, NDArray[Any]]:
+        """See `SynapticDelay.ring_tables`."""
+        assert isinstance(self.form, SynapticDelay)
+        return self.form.ring_tables(WholeWeights(self.dtype), ring)
 
     def current(self, line: NDArray[Any]) -> I64:
         sums = np.einsum("bij,ij->bi", self.arriving(line), self.weights.astype(np.float64))

@@ -40,7 +40,7 @@ class Schedule:
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
     synapses: method of adding synapses that have a delay each. `pull`: a step looks at the spikes of
     every step that a delay reaches back to, and its memory is their bits. `push`: a spike adds its
-    weights to a ring of the currents to come, some 32 times that memory and many times as fast.
+    weights to a ring of the currents to come, some 32 times that memory, and faster.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
     words, neurons: number of words of a row of bytes, and of neurons after it, unrolled in one

@@ -8,8 +8,8 @@ parameters. A delay of each receiver, d[i, j] = d[i], is `SynapticDelay.of_recei
 
 Compiled code pushes spikes to a ring of the currents to come (`current_ring`), or, where memory is
 scarce, pulls them: it holds the spikes of the last steps as bit planes. A neuron's synapses lie
-sorted by their delay: a spike that is `lag` steps old adds those of that delay, so each synapse is added once
-per spike, as without delays.
+sorted by their delay: a spike that is `lag` steps old adds those of that delay, so each synapse is
+added once per spike, as without delays.
 
 Sources: DelRec, arXiv 2509.24852, synaptic delays; forwards DCLS, arXiv 2306.17670.
 """

@@ -20,6 +20,7 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.artifact.abi import WORK
+from delrec_compile.compiler.kernels import map_rows
 from delrec_compile.compiler.kernels.feed_sums import FeedSums
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.kernels.real_inputs import (
@@ -29,7 +30,7 @@ from delrec_compile.compiler.kernels.real_inputs import (
 )
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
 from delrec_compile.compiler.tir.emitter import Emitter
-from delrec_compile.compiler.tir.event_lists import BY_TABLE, Events, places
+from delrec_compile.compiler.tir.event_lists import BY_TABLE, places
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import value_line
 from delrec_compile.ops.arrivals import Line
@@ -177,21 +178,30 @@ class Composer(FeedSums):
             self.list_inputs(sent[INPUT], t)
         first = 0
         for i, node in enumerate(self.nodes):
-            events = e.events(node.size) if node.fires else None
+            events = self.spike_lists(i)(None) if node.fires else None
             fed = None if self.kept is None else self.kept.sums.get(i)
             of_edges = self.of_edges(i, sent.__getitem__, now, t)
             inputs = StepInputs(of_edges, events, fed, fed is not None)
             if events is None:
                 self.read_out(i, t, inputs)
                 continue
-            e.clear(events)
+            map_rows.clear(e, events)
             self.fire(i, always(inputs))
             self.push_spikes(node.name, events, now)
-            sent[node.name] = Incoming(events)
+            sent[node.name] = map_rows.incoming(events)
             if self.trace:
-                self._record(events, t * self.neurons + first, node.size)
+                self._record(map_rows.flat(events), t * self.neurons + first, node.size)
                 first += node.size
         e.store(clock, 0, 1, tir.bitwise_and(now + 1, CLOCK_MASK))
+
+    def spike_lists(self, i: int, many: int | None = None) -> Callable[[Any], Any]:
+        """Lists of the spikes of node i of `many` steps, or of one, by their number."""
+        node, e = self.nodes[i], self.e
+        if node.places is None:
+            return e.lists(node.size, many) if many else always(e.events(node.size))
+        edges = [edge for other in self.nodes for edge in other.edges if edge.source == node.name]
+        flat = self.trace or any(edge.taps is None for edge in edges)
+        return map_rows.lists(e, node.places, many, flat)
 
     def of_edges(self, i: int, sent: Callable[[str], Incoming], now: Any, t: Any) -> list[Any]:
         """What comes in through each projection of node i. sent: by source. now: the clock."""
@@ -238,14 +248,15 @@ class Composer(FeedSums):
         line.push(e, events, buffers(RING), now, buffers, 0, count)
         return line.arrivals(e, buffers(RING), now)
 
-    def push_spikes(self, source: str, spikes: Events, now: Any) -> None:
+    def push_spikes(self, source: str, spikes: Any, now: Any) -> None:
         """Sends spikes on their delayed way back: through projections that close a cycle."""
+        flat = map_rows.flat(spikes)
         for i, node in enumerate(self.nodes):
             for edge in node.delayed:
                 if edge.source == source and edge.first:
                     buffers = self.edge_buffers(i, edge)
                     memory = edge.ring or edge.line
-                    memory.push(self.e, spikes, buffers(RING), now, buffers)
+                    memory.push(self.e, flat, buffers(RING), now, buffers)
 
     def clock(self) -> Any:
         """The time of this step, which any state holds: far from the ends of int32."""
@@ -267,7 +278,7 @@ class Composer(FeedSums):
         """Place of the first output of readout i in y."""
         return sum(node.size for node in self.nodes[:i] if not node.fires)
 
-    def _record(self, spikes: Events, base: Any, n: int) -> None:
+    def _record(self, spikes: Any, base: Any, n: int) -> None:
         with self.e.loop("i", n) as i:
             self.e.store(self.spikes, base + i, 1, tir.uint8(0))
         with self.e.each(spikes) as j:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from delrec_compile.compiler.kernels import map_rows
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
@@ -19,6 +20,7 @@ from delrec_compile.compiler.kernels.float32_tables import (
     tables_of,
     weight_formats,
 )
+from delrec_compile.compiler.kernels.map_places import by_place, taps_of, with_places
 from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import RealForm, real_form
 from delrec_compile.compiler.kernels.sequence import body_of
@@ -86,13 +88,17 @@ class Float32Composer(Composer):
     ) -> None:
         products = {} if real is None else real.tables(emitter.schedule)
         nodes = nodes_of(network, rings)
-        tables, shared = tables_of(network, formats, products=products, rings=rings)
+        if real is None:
+            nodes = with_places(nodes, emitter.schedule)
+        tables, shared = tables_of(
+            network, formats, products=products, rings=rings, taps=taps_of(nodes)
+        )
         super().__init__(
             nodes,
             emitter,
             trace=trace,
             counts=counts,
-            tables=tables,
+            tables=by_place(tables, nodes, emitter.schedule),
             state=state_of(nodes, values=DTYPE if real is None else real.DTYPE),
             workspace=workspace,
             group=max(form.group for form in formats),
@@ -117,11 +123,28 @@ class Float32Composer(Composer):
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
         node, buffers = self.nodes[i], self.buffers_of(i)
+        if node.places is not None:
+            self._fire_rows(i, step_inputs(None))
+            return
 
         def finish(now: StepInputs) -> FireNeurons:
             return FireNeurons(self.e, node.part.model, buffers, now.spikes)
 
         self._sum(i, step_inputs, finish, steps)
+
+    def _fire_rows(self, i: int, now: StepInputs) -> None:
+        """Of a node with places."""
+        e, node, dtype = self.e, self.nodes[i], self.sum_type(i)
+        edges = list(zip(node.edges, now.of_edges, strict=True))
+        reach = max(edge.taps.reach for edge in node.edges)
+        rows = map_rows.rows_of(e, edges, dtype, reach, exact=self.exact)
+
+        def take(sums: Any, local: Any, spikes: Any, size: int) -> None:
+            finish = FireNeurons(e, node.part.model, local, spikes)
+            terms = linear.Sums(dtype, finish, None, [], local("bias"), [v for v, _ in sums])
+            linear.emit(e, size, always(terms))
+
+        map_rows.fire(self, i, now, [rows], take)
 
     def read_out(self, i: int, t: Any, now: StepInputs) -> None:
         node, buffers = self.nodes[i], self.buffers_of(i)

@@ -18,6 +18,7 @@ from delrec_compile.network.model import INPUT, Convolution, Dense, Network, Pro
 from delrec_compile.ops import linear
 from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.feed import Feed
+from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.targets.schedule import Schedule
 
@@ -38,12 +39,14 @@ def tables_of(
     gpu: bool = False,
     products: Mapping[tuple[str, str], NDArray[Any]] = MappingProxyType({}),
     rings: Rings = MappingProxyType({}),
+    taps: Mapping[tuple[str, str], MapTaps] = MappingProxyType({}),
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """The constants as the kernel reads them, weight rows by sending neuron; and names that stand for
     a table that another projection has.
 
     products: tables of projections of real inputs that are multiplied as `dense_product` does, by
-    population and prefix. rings: of projections whose spikes are pushed.
+    population and prefix. rings: of projections whose spikes are pushed. taps: of convolutions between
+    populations with places, as products.
     """
     out: dict[str, NDArray[Any]] = {}
     same: dict[str, str] = {}
@@ -59,14 +62,14 @@ def tables_of(
                 out |= _new(out, prefix, {"weight": products[p.name, each.prefix]})
                 continue
             own_form = form.coarser(fraction_bits(network, each))
-            ring = rings.get((p.name, k))
+            ring, own_taps = rings.get((p.name, k)), taps.get((p.name, each.prefix))
             # rows of the input may be interleaved
-            what = (id(each.synapses), own_form, each.source == INPUT, ring)
+            what = (id(each.synapses), own_form, each.source == INPUT, ring, own_taps is None)
             known = next((old for old in stored if old[0] == what), None)
             if known is not None:
                 same |= {prefix + name: known[1] + name for name in known[2]}
                 continue
-            own = synapse_tables(each, own_form, gpu, ring)
+            own = synapse_tables(each, own_form, gpu, ring, own_taps)
             stored.append((what, prefix, list(own)))
             out |= _new(out, prefix, own)
         out |= _new(out, p.prefix, neurons)
@@ -85,9 +88,13 @@ def _new(
 
 
 def synapse_tables(
-    each: Projection, form: GridFormat, gpu: bool, ring: CurrentRing | None = None
+    each: Projection,
+    form: GridFormat,
+    gpu: bool,
+    ring: CurrentRing | None = None,
+    taps: MapTaps | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """The constants of a projection. ring: that its spikes are pushed to."""
+    """The constants of a projection. ring: that its spikes are pushed to. taps: of its convolution."""
     s = each.synapses
     if ring is not None:
         assert isinstance(s, SynapticDelay)
@@ -95,7 +102,7 @@ def synapse_tables(
     if isinstance(s, Dense):
         return {"weight": form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)}
     if isinstance(s, Convolution):
-        return {"weight": form.as_weights(s.maps.table(s.kernel))}
+        return {"weight": form.as_weights((taps or s.maps).table(s.kernel))}
     assert isinstance(s, Synapses)
     return s.gpu_tables(form) if gpu else s.tables(form)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.nodes import Node
+from delrec_compile.compiler.kernels import map_places, map_rows
+from delrec_compile.compiler.kernels.nodes import Node, Places
 from delrec_compile.compiler.kernels.real_inputs import (
     RealForm,
     list_values,
@@ -56,6 +57,8 @@ class InputLists(ABC):
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
         """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""
         e, n, group = self.e, self.inputs, self.group
+        if self.input_places is not None:
+            return self._row_lists(self.input_places, many)
         words, room = -(-n // group), self._packed // group
         lists = e.lists(words, many) if many else always(e.events(words))
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
@@ -72,6 +75,21 @@ class InputLists(ABC):
         return at
 
     @property
+    def input_places(self) -> Places | None:
+        """Places of the inputs, where they are listed row after row."""
+        taps = [e.taps for node in self.nodes for e in node.edges if takes_input(e)]
+        return map_places.sent(taps[0].maps) if taps and taps[0] is not None else None
+
+    def _row_lists(self, places: Places, many: int | None) -> Callable[[Any, Any], Incoming]:
+        lists = map_rows.lists(self.e, places, many, flat=False)
+
+        def at(k: Any, t: Any) -> Incoming:
+            base = t * self.inputs
+            return Incoming(None, lambda j: self.count_of(self.x[base + j]), rows=lists(k))
+
+        return at
+
+    @property
     def _packed(self) -> int:
         """Inputs, rounded up to full vectors of packed counts."""
         n = self.inputs
@@ -81,16 +99,18 @@ class InputLists(ABC):
     def list_inputs(self, incoming: Incoming, t: Any) -> None:
         """Lists the inputs of step t."""
         e, n, base = self.e, self.inputs, t * self.inputs
+
+        def active(at: Any, lanes: int) -> Any:
+            return e.load(self.x, base + at, lanes) > e.splat(e.zero(self.counts, 1), lanes)
+
+        if incoming.rows is not None:
+            map_rows.list_rows(e, incoming.rows, active)
+            return
         if incoming.group == 1 and self.real is not None:
             list_values(self, incoming, base)
             return
         if incoming.group == 1:
-            zero = e.zero(self.counts, 1)
-            e.list_active(
-                incoming.events,
-                n,
-                lambda at, lanes: e.load(self.x, base + at, lanes) > e.splat(zero, lanes),
-            )
+            e.list_active(incoming.events, n, active)
             return
         self._pack(incoming.packed, base)
         e.list_active(

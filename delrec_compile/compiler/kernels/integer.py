@@ -13,6 +13,7 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.compiler.kernels import integer_map_rows
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import StoreSums
@@ -27,6 +28,7 @@ from delrec_compile.compiler.kernels.integer_sums import (
     sums_for,
 )
 from delrec_compile.compiler.kernels.integer_tables import group_of, largest_count, tables_of
+from delrec_compile.compiler.kernels.map_places import by_place, taps_of, with_places
 from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import (
     RealForm,
@@ -62,12 +64,10 @@ def compose_integer(
     stack.
     """
     emitter, real = Emitter(schedule.of(kernel), generator), integer_form(network, schedule)
-    products = {} if real is None else real.tables(schedule)
     rings = rings_of(network, schedule, ["int32"] * len(network.populations))
-    tables = tables_of(network, schedule, products=products, rings=rings)
     options: dict[str, Any] = {"trace": kernel == "trace", "counts": counts}
     options |= {"workspace": workspace, "real": real, "rings": rings}
-    composer = IntegerComposer(network, emitter, tables, **options)
+    composer = IntegerComposer(network, emitter, **options)
     return composer.kernel(body_of(kernel, schedule))
 
 
@@ -78,7 +78,6 @@ class IntegerComposer(Composer):
         self,
         network: IntegerNetwork,
         emitter: Emitter,
-        tables: dict[str, Any],
         *,
         trace: bool,
         counts: str,
@@ -86,16 +85,21 @@ class IntegerComposer(Composer):
         real: RealForm | None = None,
         rings: Rings,
     ) -> None:
+        schedule = emitter.schedule
         nodes = nodes_of(network, rings)
+        if real is None:
+            nodes = with_places(nodes, schedule)
+        products = {} if real is None else real.tables(schedule)
+        tables = tables_of(network, schedule, products=products, rings=rings, taps=taps_of(nodes))
         super().__init__(
             nodes,
             emitter,
             trace=trace,
             counts=counts,
-            tables=tables,
+            tables=by_place(tables, nodes, schedule),
             state=state_of(nodes, "int32", values=DTYPE if real is None else real.DTYPE),
             workspace=workspace,
-            group=group_of(network, emitter.schedule),
+            group=group_of(network, schedule),
             real=real,
         )
         self.network = network
@@ -207,7 +211,9 @@ class IntegerComposer(Composer):
         return int(self.nodes[i].part.bound(self.network.largest_of))
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
-        if self.row_sums.fuses_neurons:
+        if self.nodes[i].places is not None:
+            integer_map_rows.fire(self, i, step_inputs(None))
+        elif self.row_sums.fuses_neurons:
             self._fire_fused(i, step_inputs, steps)
         else:
             self._fire_apart(i, step_inputs(None))

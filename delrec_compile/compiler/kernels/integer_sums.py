@@ -110,9 +110,14 @@ def fit_in_16_bits(parts: list[RowSum]) -> bool:
 
 def scaled(e: Emitter, finish: FinishTile, fraction: int) -> FinishTile:
     """`finish`, from sums of weight units."""
+    return scaled_by(e, finish, 1 << fraction)
+
+
+def scaled_by(e: Emitter, finish: FinishTile, unit: int) -> FinishTile:
+    """`finish`, from sums of so many membrane units."""
 
     def finish_units(base: Any, size: int) -> linear.Finish:
-        take, unit = finish(base, size), tir.int32(1 << fraction)
-        return lambda value, at, lanes: take(value * e.splat(unit, lanes), at, lanes)
+        take, worth = finish(base, size), tir.int32(unit)
+        return lambda value, at, lanes: take(value * e.splat(worth, lanes), at, lanes)
 
     return finish_units

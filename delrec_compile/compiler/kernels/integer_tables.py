@@ -18,6 +18,7 @@ from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import byte_rows, linear
+from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.targets.schedule import Schedule
 
 TYPES = {2: np.int16, 4: np.int8}  # of interleaved rows, by their number
@@ -31,11 +32,13 @@ def tables_of(
     gpu: bool = False,
     products: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     rings: Rings = MappingProxyType({}),
+    taps: Mapping[tuple[str, str], MapTaps] = MappingProxyType({}),
 ) -> Tables:
     """The constants as the kernel reads them: weight rows by sending neuron. gpu: that of a GPU.
 
     products: tables of projections of real inputs that are multiplied as `dense_product` does, by
-    population and prefix. rings: of projections whose spikes are pushed.
+    population and prefix. rings: of projections whose spikes are pushed. taps: of convolutions
+    between populations with places, as products.
     """
     out: dict[str, Any] = {}
     group = group_of(network, schedule)
@@ -46,9 +49,11 @@ def tables_of(
             if k == 1:
                 out |= {p.prefix + name: table for name, table in neurons.items()}
             s, largest = each.synapses, largest_count(network, each.source)
-            ring = rings.get((p.name, k))
+            ring, own_taps = rings.get((p.name, k)), taps.get((p.name, each.prefix))
             if each.source == INPUT and (p.name, each.prefix) in products:
                 own = {"weight": products[p.name, each.prefix]}
+            elif own_taps is not None:
+                own = {"weight": own_taps.table(s.weights)}
             elif ring is not None:
                 assert isinstance(s, IntegerSynaptic)
                 own = s.ring_tables(ring)

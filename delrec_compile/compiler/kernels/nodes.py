@@ -18,11 +18,31 @@ from delrec_compile.targets.schedule import Schedule
 RING = "ring"  # memory of a delay line
 
 
+@dataclass(frozen=True)
+class Places:
+    """Neurons that lie as (row, column, channel)."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def row(self) -> int:
+        """Neurons of a row."""
+        return self.width * self.channels
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return self.height * self.row
+
+
 @dataclass(frozen=True, eq=False)
 class Edge:
     """A projection. line: its delay line; None without a delay. first: steps until a spike of delay 0
     arrives. in_rows: whether it is a sum of weight rows. synapses: of the network. ring: memory that its
-    spikes are pushed to, in place of the line's.
+    spikes are pushed to, in place of the line's. taps: how its events are added, of a convolution
+    between nodes with `places`.
     """
 
     source: str
@@ -33,6 +53,7 @@ class Edge:
     first: int = 0
     in_rows: bool = False
     ring: CurrentRing | None = None
+    taps: Any = None
 
     @property
     def of_input(self) -> bool:
@@ -42,7 +63,10 @@ class Edge:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A population. edges: its projections. part: of the network. fires: whether it is no readout."""
+    """A population. edges: its projections. part: of the network. fires: whether it is no readout.
+
+    places: of its neurons; None where they lie as in the network. See `map_places`.
+    """
 
     name: str
     size: int
@@ -50,6 +74,7 @@ class Node:
     edges: tuple[Edge, ...]
     part: Any
     fires: bool = True
+    places: Places | None = None
 
     @property
     def prefix(self) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.compiler.kernels import map_rows
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer
 from delrec_compile.compiler.kernels.nodes import is_layered
 from delrec_compile.compiler.kernels.real_inputs import mark_unchanged
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
-from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.model import INPUT
 from delrec_compile.targets.schedule import Schedule
 
@@ -33,7 +33,7 @@ def emit_chunks(c: Composer, chunk: int) -> None:
     assert is_layered(c.nodes)
     inputs = c.input_lists(chunk) if c.lists_inputs else None
     unchanged = None if c.real is None else c.e.buffer("unchanged", chunk, "int32")
-    spikes = {node.name: c.e.lists(node.size, chunk) for node in c.nodes if node.fires}
+    spikes = {node.name: c.spike_lists(i, chunk) for i, node in enumerate(c.nodes) if node.fires}
     feeds: dict[str, Any] = {}
     for dtype in sorted({c.sum_type(i) for i in _hoisted(c)}):
         sizes = [c.nodes[i].size for i in _hoisted(c) if c.sum_type(i) == dtype]
@@ -65,7 +65,7 @@ class _Chunk:
     first: Any
     steps: Any
     inputs: Callable[[Any, Any], Incoming] | None
-    spikes: dict[str, Callable[[Any], Events]]
+    spikes: dict[str, Callable[[Any], Any]]
     feeds: dict[str, Any]
     unchanged: Any = None
 
@@ -77,7 +77,7 @@ class _Chunk:
             if self.inputs is not None:
                 c.list_inputs(self.inputs(s, self.first + s), self.first + s)
             for lists in self.spikes.values():
-                c.e.clear(lists(s))
+                map_rows.clear(c.e, lists(s))
         for i, node in enumerate(c.nodes):
             if not node.fires:
                 self._read_out(i)
@@ -91,7 +91,7 @@ class _Chunk:
 
         def sent(source: str) -> Incoming:
             if source != INPUT:
-                return Incoming(self.spikes[source](s))
+                return map_rows.incoming(self.spikes[source](s))
             assert self.inputs is not None
             return self.inputs(s, self.first + s)
 

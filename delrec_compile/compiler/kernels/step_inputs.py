@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from delrec_compile.compiler.tir.event_lists import Events
-
 T = TypeVar("T")
 
 
@@ -15,13 +13,15 @@ T = TypeVar("T")
 class Incoming:
     """Input of a layer or of the readout. count: int32 count of an event; None: each counts 1.
 
-    group: inputs per event, their counts packed into one int32. packed: buffer of packed counts.
+    group: inputs per event, their counts packed into one int32. packed: buffer of packed counts. rows:
+    the events row after row, see `map_rows`; events is then None where nothing reads them as neurons.
     """
 
-    events: Events
+    events: Any
     count: Callable[[Any], Any] | None = None
     group: int = 1
     packed: Any = None
+    rows: Any = None
 
 
 @dataclass(frozen=True)

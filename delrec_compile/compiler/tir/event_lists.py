@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,14 @@ MASKED = (4, 8)
 
 @dataclass(frozen=True)
 class Events:
-    """Ascending indices of the active elements: index[0 : count[0]]."""
+    """Ascending indices of the active elements: index[0 : count[0]].
+
+    first: added to what is appended.
+    """
 
     index: Any
     count: Any
+    first: Any = field(default=0, kw_only=True)
 
 
 def places() -> NDArray[np.uint8]:
@@ -41,6 +45,10 @@ def places() -> NDArray[np.uint8]:
 def _index_type(n: int) -> str:
     """Smallest type of the indices below n."""
     return "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
+
+
+def _number(i: Any) -> Any:
+    return tir.int32(i) if isinstance(i, int) else i
 
 
 class EventLists(ABC):
@@ -76,14 +84,15 @@ class EventLists(ABC):
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
 
-    def events(self, n: int) -> Events:
-        """An event list with room for n events."""
-        return Events(self.buffer("events", self._room(n), _index_type(n)), self.counter("count"))
+    def events(self, n: int, below: int | None = None) -> Events:
+        """An event list with room for n events. below: their limit, by default n."""
+        index = self.buffer("events", self._room(n), _index_type(below or n))
+        return Events(index, self.counter("count"))
 
-    def lists(self, n: int, many: int) -> Callable[[Any], Events]:
-        """`many` event lists with room for n events each, by their number."""
+    def lists(self, n: int, many: int, below: int | None = None) -> Callable[[Any], Events]:
+        """`many` event lists with room for n events each, by their number. below: as in `events`."""
         room = self._room(n)
-        index = self.buffer("events", many * room, _index_type(n))
+        index = self.buffer("events", many * room, _index_type(below or n))
         count = self.buffer("counts", many, "int32")
         return lambda k: Events(self.view(index, k * room, room), self.view(count, k, 1))
 
@@ -105,6 +114,10 @@ class EventLists(ABC):
     def list_active(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
         """Lists, ascending, every i below n for which active(i, 1) holds."""
         self.clear(events)
+        self.list_more(events, n, active)
+
+    def list_more(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
+        """Appends, ascending, every i below n for which active(i, 1) holds."""
         if self.schedule.events not in ("compress", *BY_TABLE):
             with self.loop("i", n) as i:
                 self._append_one(events, active(i, 1), i)
@@ -142,8 +155,7 @@ class EventLists(ABC):
         self.store(events.count, 0, 1, events.count[0] + 1)
 
     def _put(self, events: Events, i: Any) -> None:
-        number = tir.int32(i) if isinstance(i, int) else i
-        value = tir.cast(number, str(events.index.dtype))
+        value = tir.cast(_number(events.first + i), str(events.index.dtype))
         self.store(events.index, events.count[0], 1, value)
 
     def _append_placed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
@@ -151,7 +163,7 @@ class EventLists(ABC):
         bits = self.bind("bits", self._mask_bits(active, lanes))
         element = str(events.index.dtype)
         places = self.cast(self.load(self.places, bits * PLACES, PLACES), element, PLACES)
-        first = self.splat(tir.cast(tir.int32(at) if isinstance(at, int) else at, element), PLACES)
+        first = self.splat(tir.cast(_number(events.first + at), element), PLACES)
         self.store(events.index, events.count[0], PLACES, places + first)
         self.store(events.count, 0, 1, events.count[0] + tir.popcount(bits))
 
@@ -172,7 +184,7 @@ class EventLists(ABC):
     def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
         element = str(events.index.dtype)
         kind, wide = f"v{lanes}i{element[4:]}", f"{element}x{lanes}"
-        first = tir.int32(at) if isinstance(at, int) else at
+        first = _number(events.first + at)
         packed = tir.call_llvm_pure_intrin(
             wide,
             f"llvm.experimental.vector.compress.{kind}",

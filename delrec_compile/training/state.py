@@ -55,10 +55,10 @@ DAMAGE = (
 
 
 def forget(path: Path) -> None:
-    """Removes the state, and the remains of a write that was killed."""
+    """Removes the state, and the remains of writes that were killed: of it, and of a log of epochs."""
     path.unlink(missing_ok=True)
     for file in path.parent.iterdir():
-        if file.name.startswith(f".{path.name}."):
+        if file.name.startswith((f".{path.name}.", f".{path.stem}.epochs.")):
             file.unlink(missing_ok=True)
 
 

@@ -40,7 +40,7 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.session import Session
 from delrec_compile.tuning.remote import Remote
-from delrec_compile.tuning.space import has_kernels
+from delrec_compile.tuning.space import has_kernels, has_synaptic_delays
 
 SAMPLES = {"native": 9, "emulated": 1, "device": 9}
 FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
@@ -87,6 +87,7 @@ class Evaluator:
                 "features": _features(m.llvm) if self.profile.generator == "llvm" else [],
                 "shipped": m.schedule,
                 "conv": has_kernels(self.floats),
+                "synaptic": has_synaptic_delays(self.floats),
                 "sequences": self.how != "emulated",
             },
             "seeds": [vars(e.winner.schedule) for e in choice.exported() if e.fits(key)],

@@ -13,7 +13,7 @@ from typing import Any
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.network.model import Network, Synapses
+from delrec_compile.network.model import Network, Synapses, SynapticDelay
 from delrec_compile.targets.schedule import Schedule
 
 Candidate = dict[str, Any]
@@ -115,11 +115,12 @@ def space_of(
     numeric: Numeric = Numeric.FLOAT32,
     conv: bool = True,
     sequences: bool = True,
+    synaptic: bool = True,
 ) -> Space:
     """The space of a target.
 
     conv: whether the network has a convolutional recurrence. sequences: whether calls of many steps
-    are measured. Raises UnsupportedError.
+    are measured. synaptic: whether the network has a delay per synapse. Raises UnsupportedError.
     """
     if generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
@@ -129,9 +130,8 @@ def space_of(
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
     if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
-    for name, used in (("taps", conv), ("chunk", sequences), ("tile", sequences)):
-        if not used:
-            knobs.pop(name, None)
+    used = {"taps": conv, "chunk": sequences, "tile": sequences, "synapses": synaptic}
+    knobs = {name: values for name, values in knobs.items() if used.get(name, True)}
     own = {name: tuple(dict.fromkeys((shipped[name], *values))) for name, values in knobs.items()}
     free = {name: values for name, values in own.items() if len(values) > 1}
     return Space(free, dict(shipped), numeric, tuple(features))
@@ -145,6 +145,7 @@ def _vectors() -> dict[str, tuple[Any, ...]]:
         "events": ("scan", "branch", "table", "movemask", "compress"),
         "rows": ("float32", "units", "pairs"),
         "taps": ("scatter", "planes"),
+        "synapses": ("pull", "push"),
         "chunk": (0, 16, 32, 64),
         "tile": (4, 8, 16),
     }
@@ -169,3 +170,8 @@ def has_kernels(network: Network) -> bool:
     """Whether any projection with delays is a convolution."""
     delayed = (p.synapses for _, p in network.projections() if isinstance(p.synapses, Synapses))
     return any(hasattr(synapses, "kernel") for synapses in delayed)
+
+
+def has_synaptic_delays(network: Network) -> bool:
+    """Whether any projection has a delay per synapse."""
+    return any(isinstance(p.synapses, SynapticDelay) for _, p in network.projections())

@@ -134,7 +134,8 @@ def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
     assert kept.exists()
     assert not out.exists()
-    (tmp_path / ".net.unfinished.a1b2c3d4").write_text("half of it: killed while it was written")
+    for name in (".net.unfinished.a1b2c3d4", ".net.epochs.csv.a1b2c3d4"):
+        (tmp_path / name).write_text("half of it: killed while it was written")
 
     def call(*arguments: str, code: int = 0) -> str:
         done = subprocess.run([*base, *arguments], capture_output=True, text=True, check=False)

@@ -21,7 +21,9 @@ def test_the_best_of_the_whole_space_is_found(fake: None, tmp_path: Path) -> Non
     assert vars(found.best.schedule) == {**SHIPPED, "lanes": 16, "registers": 4, "rows": "units"}
     assert found.speedup == pytest.approx(2.5)
     space = Space(
-        space_of("llvm", [], SHIPPED, conv=False, sequences=False).knobs, SHIPPED, Numeric.FLOAT32
+        space_of("llvm", [], SHIPPED, conv=False, sequences=False, synaptic=False).knobs,
+        SHIPPED,
+        Numeric.FLOAT32,
     )
     assert found.size == len(list(space.candidates())) == 100
     tried = schedules(only(tmp_path))

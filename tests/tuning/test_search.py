@@ -14,7 +14,7 @@ from delrec_compile.tuning.space import space_of
 
 @pytest.fixture
 def search() -> Search:
-    space = space_of("llvm", [], SHIPPED, conv=False, sequences=False)
+    space = space_of("llvm", [], SHIPPED, conv=False, sequences=False, synaptic=False)
     return Search(space.knobs, SHIPPED, "float32", [], "workload")
 
 

@@ -57,3 +57,8 @@ def test_choices_without_effect_stay_as_shipped() -> None:
     assert space_of("c", [], own, numeric=Numeric.INT16).knobs["bytes"] == ("words", "memory")
     with refusal(UnsupportedError, "GPUs have one schedule", 4):
         space_of("cuda", [], own)
+
+
+def test_delays_of_synapses_are_searched_where_there_are_some() -> None:
+    assert space_of("llvm", [], SHIPPED).knobs["synapses"] == ("pull", "push")
+    assert "synapses" not in space_of("llvm", [], SHIPPED, synaptic=False).knobs

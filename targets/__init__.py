@@ -1,11 +1,13 @@
-"""Device profiles: one TOML file per device, found by listing this folder.
+"""Device profiles: one TOML file per core in this folder, and per board in `board/`, found by listing.
 
 May import: system and below.
 Start reading at: `x86_64.toml`.
-Public: `Target`, `load`, `names`.
+Public: `Target`, `load`, `names`, `board_names`.
 
 A profile holds
 
+- `over`: in the profile of a board, the profile of its core, which says what this one does not;
+  what describes the core's own chip (`OWN`) is not taken over;
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: its kind and its needs;
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
 - `features`: what LLVM must say that a CPU has, whichever `--cpu` names;
@@ -36,11 +38,20 @@ from delrec_compile.targets import boards
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
 from delrec_compile.targets.schedule import Schedule
 
-__all__ = ["Choice", "Flashing", "Memory", "Schedule", "Target", "load", "names"]
+__all__ = ["Choice", "Flashing", "Memory", "Schedule", "Target", "board_names", "load", "names"]
+
+# keys of a profile that describe one chip, not its core
+OWN = ("memory", "flash", "board", "clock_mhz")
 
 
 def names() -> tuple[str, ...]:
+    """The profiles of cores."""
     return tuple(sorted(path.name.removesuffix(".toml") for path in _files()))
+
+
+def board_names() -> tuple[str, ...]:
+    """The profiles of boards, each over that of a core."""
+    return tuple(sorted(path.name.removesuffix(".toml") for path in _files("board")))
 
 
 def load(name: str) -> Target:
@@ -58,32 +69,52 @@ def load(name: str) -> Target:
     files = {path.name.removesuffix(".toml"): path for path in _files()}
     if name in files:
         return _read(name, files[name])
+    board = {path.name.removesuffix(".toml"): path for path in _files("board")}
+    if (word := boards.plain(name)) in board:
+        return _read(word, board[word])
     every = {known: _read(known, path) for known, path in files.items()}
     chips = {known: t.memory.chip if t.memory else "" for known, t in every.items()}
     exact = boards.alias(name, {chip or known: known for known, chip in chips.items()})
     if exact is not None:
         return every[exact]
     hint = boards.meant(name, chips)
-    hint = f"; {hint}" if hint else did_you_mean(name, names())
+    every_name = (*names(), *board_names())
+    hint = f"; {hint}" if hint else did_you_mean(name, every_name)
     raise UnsupportedError(
-        f"unknown target '{name}'{hint}; allowed: {', '.join(names())}, or your own .toml profile"
+        f"unknown target '{name}'{hint}; allowed: {', '.join(every_name)}, or your own .toml profile"
     )
 
 
-def _files() -> Iterator[Any]:
-    for path in resources.files(__name__).iterdir():
+def _files(folder: str = "") -> Iterator[Any]:
+    for path in resources.files(__name__).joinpath(folder).iterdir():
         if path.name.endswith(".toml"):
             yield path
 
 
 def _read(name: str, path: Any) -> Target:
     where = f"target profile '{name}' ({path.name})"
+    table = _table(path, where)
+    if "over" in table:
+        table = _over(table.pop("over"), where) | table
+    return Target.from_table(name, table, where)
+
+
+def _over(core: Any, where: str) -> dict[str, Any]:
+    """What a profile takes over from that of its core."""
+    files = {path.name.removesuffix(".toml"): path for path in _files()}
+    if core not in files:
+        hint = did_you_mean(str(core), names())
+        raise UnsupportedError(f"{where}: over = {core!r}{hint}; allowed: {', '.join(names())}")
+    table = _table(files[core], f"target profile '{core}'")
+    return {key: value for key, value in table.items() if key not in OWN}
+
+
+def _table(path: Any, where: str) -> dict[str, Any]:
     try:
-        table = parse_toml(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UnsupportedError(
             f"{where} is damaged ({type(error).__name__}: {why}); "
             f"compare it with targets/{names()[-1]}.toml"
         ) from error
-    return Target.from_table(name, table, where)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,19 +60,30 @@ def targets(as_json: Json = False) -> None:
     from delrec_compile.system.doctor import target_status
 
     rows = [target_status(profiles.load(name)) for name in profiles.names()]
+    boards = [target_status(profiles.load(name)) for name in profiles.board_names()]
     if as_json:
-        print_json("targets", targets=rows)
+        print_json("targets", targets=rows, boards=boards)
         return
     cells = [
         (r["name"], r["summary"], "yes" if r["ready"] else "no", ", ".join(r["numeric"]), r["fix"])
         for r in rows
     ]
     show(tables.table("targets", ("target", "summary", "ready", "numeric modes", "fix"), cells))
+    show(
+        tables.table(
+            "boards", ("target", "summary", "flash KB", "RAM KB", "MHz"), [*map(_board, boards)]
+        )
+    )
     ready = [r["name"] for r in rows if r["ready"]]
     if ready:
         show_next_build(target="x86_64" if "x86_64" in ready else ready[0])
     else:
         show_next("doctor")
+
+
+def _board(row: Mapping[str, Any]) -> tuple[str, ...]:
+    figures = (row[key] for key in ("flash_kb", "ram_kb", "clock_mhz"))
+    return (row["name"], row["summary"], *("" if f is None else f"{f:g}" for f in figures))
 
 
 def doctor(as_json: Json = False) -> None:

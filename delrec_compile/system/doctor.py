@@ -68,8 +68,12 @@ def missing(target: Target) -> list[str]:
 
 
 def target_status(target: Target) -> dict[str, Any]:
-    """A target as `targets --json` lists it. fix: installs each tool that is missing."""
+    """A target as `targets --json` lists it. fix: installs each tool that is missing.
+
+    flash_kb, ram_kb, clock_mhz: of the chip, None where it has an operating system or no figure.
+    """
     lacking = missing(target)
+    memory = target.memory
     return {
         "name": target.name,
         "summary": target.summary,
@@ -78,6 +82,9 @@ def target_status(target: Target) -> dict[str, Any]:
         "fix": "; ".join(dict.fromkeys(PROBES[tool]().fix for tool in lacking)),
         "numeric": [str(mode) for mode in target.numeric],
         "how": target.how,
+        "flash_kb": memory.flash[1] if memory else None,
+        "ram_kb": memory.ram[1] if memory else None,
+        "clock_mhz": target.clock_mhz,
     }
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,7 @@ def test_the_templates_are_listed() -> None:
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     files = {f for f in files if Path(f).suffix not in {".py", ".pyc", ".md"}}
     profiles = {f"{t}.toml" for t in targets.names()}
+    profiles |= {f"board/{t}.toml" for t in targets.board_names()}
     listed = {f for p in column("targets/README.md", "template") for f in folder.glob(p)}
     assert {f.relative_to(folder).as_posix() for f in listed} == files - profiles
 
@@ -284,6 +286,18 @@ def test_the_profiles_are_listed() -> None:
         stem = listed[-1].rpartition("_")[0] if item.startswith("_") else ""
         listed.append(stem + item)
     assert sorted(listed) == sorted(targets.names())
+
+
+def test_the_boards_are_listed_with_their_memory_and_clock() -> None:
+    expected = []
+    for each in targets.board_names():
+        board = targets.load(each)
+        core = tomllib.loads((ROOT / "targets" / "board" / f"{each}.toml").read_text())["over"]
+        memory = board.memory
+        flash = f"{memory.flash[1]} KB at {memory.flash[0]:#010x}" if memory else "Linux"
+        ram = f"{memory.ram[1]} KB at {memory.ram[0]:#010x}" if memory else "Linux"
+        expected.append([f"`{each}`", f"`{core}`", flash, ram, f"{board.clock_mhz:g} MHz"])
+    assert table("docs/targets.md", "board") == expected
 
 
 def test_the_fields_of_a_schedule_are_listed() -> None:

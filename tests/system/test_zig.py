@@ -48,7 +48,7 @@ def test_an_object_is_for_its_core(core: str, tmp_path: Path) -> None:
         wanted = {s.name for s in table.iter_symbols() if s["st_shndx"] == "SHN_UNDEF"} - {""}
         assert not [s.name for s in elf.iter_sections() if "exidx" in s.name and s["sh_size"] > 8]
     soft = {"__aeabi_fadd", "__addsf3"} & wanted
-    assert bool(soft) == (core in {"cortex_m0plus", "cortex_m3", "rv32imac"})
+    assert bool(soft) == (core in {"cortex_m0plus", "cortex_m3", "rv32imac", "rv32imc"})
     if core in {"cortex_m4", "cortex_m7", "cortex_m33", "cortex_m55", "armv7"}:
         assert flags & 0x400  # hard-float ABI
 

@@ -1,5 +1,9 @@
 """Chips and boards by their names."""
 
+import dataclasses
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from delrec_compile import targets
@@ -16,6 +20,8 @@ from delrec_compile.targets import boards
         ("esp32-c3", "riscv32"),
         ("Cortex-M4", "cortex_m4"),
         ("x86-64", "x86_64"),
+        ("nRF52840", "nrf52840"),
+        ("pi-zero", "pi_zero"),
     ],
 )
 def test_a_chip_whose_profile_this_is_names_it(name, profile):
@@ -27,9 +33,9 @@ def test_a_chip_whose_profile_this_is_names_it(name, profile):
     [
         ("stm32", "an STM32 has one of many cores: .*stm32f4 cortex_m4"),
         ("stm32f407vg", "has a Cortex-M4: take cortex_m4, with the memory of STM32F405"),
-        ("nrf52840", "a Cortex-M4: take cortex_m4"),
-        ("teensy41", "a Cortex-M7: take cortex_m7"),
-        ("rp2350", "a Cortex-M33: take cortex_m33"),
+        ("nrf52832", "a Cortex-M4: take cortex_m4"),
+        ("teensy40", "a Cortex-M7: take cortex_m7"),
+        ("nrf5340", "a Cortex-M33: take cortex_m33"),
         ("raspberry pi 4", "a 64-bit ARM: take arm_cpu;"),
         ("raspberry-pi-zero", "an ARMv6: take arm_cpu_v6"),
         ("esp32s3", "no code of its own here, but a C compiler: take portable_c"),
@@ -52,3 +58,29 @@ def test_every_chip_of_a_profile_means_it():
         memory = targets.load(name).memory
         if memory is not None:
             assert targets.load(memory.chip).name == name
+
+
+@pytest.mark.parametrize("name", targets.board_names())
+def test_a_board_is_its_core_with_a_memory_and_a_clock_of_its_own(name):
+    text = (Path(targets.__file__).parent / "board" / f"{name}.toml").read_text()
+    table = tomllib.loads(text)
+    board, core = targets.load(name), targets.load(table["over"])
+    own = {"name", "summary", "core", *targets.OWN}
+    for field in dataclasses.fields(targets.Target):
+        if field.name not in own:
+            assert getattr(board, field.name) == getattr(core, field.name), field.name
+    assert board.clock_mhz == table["clock_mhz"]
+    assert (board.memory is None) == (core.memory is None)
+    assert board.flash is None or board.flash.device == table["flash"]["device"]
+
+
+def test_a_board_takes_over_nothing_of_the_chip_of_its_core(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('summary = "mine"\nover = "cortex_m4"\n')
+    mine, core = targets.load(str(path)), targets.load("cortex_m4")
+    assert all((core.memory, core.flash, core.board, core.clock_mhz))
+    assert (mine.memory, mine.flash, mine.board, mine.clock_mhz) == (None, None, "", None)
+    assert mine.schedules == core.schedules
+    path.write_text('summary = "mine"\nover = "cortex_m5"\n')
+    with pytest.raises(UnsupportedError, match="over = 'cortex_m5'; did you mean"):
+        targets.load(str(path))

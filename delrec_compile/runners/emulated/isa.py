@@ -131,6 +131,7 @@ ISAS = {
     "armv6": _arm(UC_MODE_ARM, arm_const.UC_CPU_ARM_1176, fpu=True),
     "armv7": _arm(UC_MODE_ARM, arm_const.UC_CPU_ARM_CORTEX_A7, fpu=True),
     "aarch64": _arm64(),
+    "rv32imc": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "rv32imac": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "rv32imafc": _riscv(UC_MODE_RISCV32, riscv_const.UC_CPU_RISCV32_ANY, 4),
     "riscv64": _riscv(UC_MODE_RISCV64, riscv_const.UC_CPU_RISCV64_ANY, 8),

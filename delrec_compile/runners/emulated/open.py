@@ -20,6 +20,7 @@ HOW = {
     "aarch64": "emulated (unicorn, Cortex-A72)",
     "armv6": "emulated (unicorn, ARM1176)",
     "armv7": "emulated (unicorn, Cortex-A7)",
+    "rv32imc": "emulated (unicorn, RV32)",
     "rv32imac": "emulated (unicorn, RV32)",
     "rv32imafc": "emulated (unicorn, RV32)",
     "riscv64": "emulated (unicorn, RV64)",

@@ -210,8 +210,6 @@ EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = ("loihi",)
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
-# integer forms of real inputs are not for GPUs
-INTEGER_ON_GPUS = tuple(name for name in INTEGER if CASES[name].input_bits is None)
 
 
 @functools.cache

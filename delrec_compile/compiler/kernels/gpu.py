@@ -213,6 +213,10 @@ class GpuComposer(GpuLines):
     def count_of(self, x: Any) -> Any:
         """An input, in the type of the sums."""
 
+    def rows(self, edge: Edge, rows: linear.Rows) -> linear.Rows:
+        """The rows of an edge, in the unit of the sums that they enter."""
+        return rows
+
     @abstractmethod
     def delayed(self, edge: Edge, arrivals: GpuArrivals, buffers: Buffers) -> SynapseSums:
         """Rows and current of a delayed projection."""
@@ -229,13 +233,14 @@ class GpuComposer(GpuLines):
         for k, edge in enumerate(node.edges):
             buffers = self.edge_buffers(node, edge)
             if edge.line is not None:
-                rows, current = self.delayed(edge, self.arrivals[i, k], buffers)
-                out.arriving.extend(rows)
+                arriving, current = self.delayed(edge, self.arrivals[i, k], buffers)
+                out.arriving.extend(arriving)
                 out.currents.extend([] if current is None else [(edge, current)])
             elif edge.in_rows:
                 active = self.active if edge.of_input else self.fired[edge.source]
                 counts: Any = self.counts.__getitem__ if edge.of_input else None
-                out.feeds.append(linear.Rows(active, buffers("weight"), counts))
+                rows = linear.Rows(active, buffers("weight"), counts)
+                out.feeds.append(self.rows(edge, rows))
             else:
                 out.currents.append((edge, self._mapped(edge, buffers("weight"))))
         return out

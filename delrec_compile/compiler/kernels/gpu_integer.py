@@ -5,6 +5,7 @@ The order of a sum changes no bit, so the kernel gives those of the integer refe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from tvm.tirx.script import builder as tir
@@ -16,7 +17,6 @@ from delrec_compile.compiler.kernels.integer_finish import FireNeurons, WriteOut
 from delrec_compile.compiler.kernels.integer_sums import scaled
 from delrec_compile.compiler.kernels.integer_tables import tables_of
 from delrec_compile.compiler.kernels.nodes import Edge, Node, nodes_of
-from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import INPUT
@@ -28,7 +28,7 @@ from delrec_compile.targets.schedule import Schedule
 
 
 def compose_integer_gpu(network: IntegerNetwork, schedule: Schedule, *, trace: bool) -> GpuKernel:
-    """Raises UnsupportedError for real inputs, and for populations too wide for a block's memory."""
+    """Raises UnsupportedError when the populations are too wide for a block's shared memory."""
     return IntegerGpuComposer(network, schedule, trace=trace).kernel()
 
 
@@ -38,14 +38,8 @@ class IntegerGpuComposer(GpuComposer):
     dtype: ClassVar[str] = "int32"
 
     def __init__(self, network: IntegerNetwork, schedule: Schedule, *, trace: bool) -> None:
-        if network.real_input is not None:
-            raise UnsupportedError(
-                f"the network has a real-valued input, which {network.numeric} does not have on a GPU; "
-                "build it with --numeric float32"
-            )
-        super().__init__(
-            nodes_of(network), schedule, tables_of(network, schedule, gpu=True), trace=trace
-        )
+        parts = (nodes_of(network), schedule, tables_of(network, schedule, gpu=True))
+        super().__init__(*parts, trace=trace, real=network.real_input)
         self.network = network
 
     def maps_of(self, edge: Edge) -> Maps:
@@ -53,13 +47,22 @@ class IntegerGpuComposer(GpuComposer):
         return maps
 
     def count_of(self, x: Any) -> Any:
+        if self.real is not None:
+            return self.real.emit(self.e, x, 1)
         return tir.min(tir.cast(x, "int32"), tir.int32(self.network.largest_of(INPUT)))
+
+    def rows(self, edge: Edge, rows: linear.Rows) -> linear.Rows:
+        """All in units of the weights of real inputs: a spike is as many as an input of 1."""
+        if self.real is None or edge.of_input:
+            return rows
+        one = tir.int32(1 << self.real.bits)
+        return replace(rows, counts=lambda j: one)
 
     def delayed(self, edge: Edge, arrivals: GpuArrivals, buffers: Buffers) -> Sums:
         e, s = self.e, edge.synapses
         if not isinstance(s, IntegerConv):
-            sums: Sums = s.form.emit_gpu(e, arrivals, buffers, self.dtype)
-            return sums
+            rows, current = s.form.emit_gpu(e, arrivals, buffers, self.dtype)
+            return [self.rows(edge, own) for own in rows], current
 
         def read(start: Any, at: Any, lanes: int) -> Any:
             kernel, values = buffers("kernel"), arrivals.values
@@ -78,6 +81,7 @@ class IntegerGpuComposer(GpuComposer):
             finish = WriteOutputs(e, part.readout, buffers, self.y, output, bound)
         currents = [Current(value, 1 << edge.synapses.shift) for edge, value in sums.currents]
         rows = [*sums.feeds, *sums.arriving]
-        take = scaled(e, with_currents(e, finish, currents), part.fraction)
+        bits = 0 if self.real is None else self.real.bits
+        take = scaled(e, with_currents(e, finish, currents), part.fraction - bits)
         terms = linear.Sums(self.dtype, take, rows[0] if rows else None, rows[1:])
         linear.emit(e, node.size, lambda _: terms)

@@ -7,11 +7,9 @@ import re
 import cases
 import numpy as np
 import pytest
-from helpers import refusal
 
 from delrec_compile.compiler.codegen.cuda import cuda_text
 from delrec_compile.compiler.kernels.gpu_integer import compose_integer_gpu
-from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.targets.schedule import Schedule
 
@@ -28,10 +26,13 @@ def test_rows_have_the_type_of_the_mode_and_states_are_int32(numeric: str) -> No
     assert kernel.state["l0_v"][1] == kernel.state["out_v"][1] == "int32"
 
 
-def test_real_inputs_are_refused_by_name() -> None:
-    network = quantise(cases.network("real"), "int8")
-    with refusal(UnsupportedError, "a real-valued input, which int8 does not have on a GPU", 4):
-        compose_integer_gpu(network, BLOCK, trace=False)
+def test_spikes_count_as_an_input_of_1_beside_real_inputs() -> None:
+    """Rows of both enter one sum, in units of the weights of the inputs."""
+    network = quantise(cases.network("real_maps"), "int8")
+    assert network.real_input is not None
+    kernel = compose_integer_gpu(network, BLOCK, trace=False)
+    text = cuda_text({"kernel": kernel.function}, "sm_80")
+    assert f"* {1 << network.real_input.bits})" in text
 
 
 def test_a_kernel_of_a_neuron_lies_by_tap_and_neuron() -> None:

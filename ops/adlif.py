@@ -30,11 +30,11 @@ from delrec_compile.ops.adaptive import Adaptive, Where
 from delrec_compile.ops.adaptive_onnx import Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
 from delrec_compile.ops.constants import Number
-from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
 from delrec_compile.ops.refractory import WAITS
+from delrec_compile.ops.threshold_onnx import FIRES
 
 NUMBERS = ("beta", "rho", "a", "b", "threshold", "v_reset", "gain")
 RESETS = ("hard", "soft")
@@ -44,7 +44,7 @@ RESET = {
     "soft": """lowered = Sub (v, threshold)
     r = Where (rested, v, lowered)""",
 }
-BODY = """rested = {below} (v, threshold)
+BODY = """{rested}
     RESET
     faded = Mul (w, rho)
     coupled = Mul (DRIVER, a)
@@ -52,7 +52,7 @@ BODY = """rested = {below} (v, threshold)
     kick = Where (rested, zero, b)
     adapted = Add (driven, kick)
     adapted_size = Abs (adapted)
-    adapted_sound = Less (adapted_size, broken)
+    adapted_sound = Less (adapted_size, upper)
     w_next = Where (adapted_sound, adapted, zero)
     drive = Sub (current, TAKEN)
     scaled = Mul (drive, gain)

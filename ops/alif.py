@@ -27,21 +27,21 @@ from delrec_compile.ops.adaptive import Adaptive, Where
 from delrec_compile.ops.adaptive_onnx import Form
 from delrec_compile.ops.adaptive_tir import AdaptiveTile
 from delrec_compile.ops.constants import Number
-from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.lif_tir import heal
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.ops.nodes import Nodes
 from delrec_compile.ops.refractory import WAITS
+from delrec_compile.ops.threshold_onnx import FIRES
 
 NUMBERS = ("beta", "rho", "jump", "threshold", "v_reset", "gain")
 RESETS = ("hard", "adapted", "base")
 ADAPT = """level = Add (threshold, a)
-    rested = {below} (v, level)
+    {rested}
     kick = Where (rested, zero, jump)
     fallen = Mul (a, rho)
     risen = Add (fallen, kick)
     risen_size = Abs (risen)
-    risen_sound = Less (risen_size, broken)
+    risen_sound = Less (risen_size, upper)
     a_next = Where (risen_sound, risen, zero)
     level_next = Add (threshold, a_next)
     scaled = Mul (current, gain)"""
@@ -67,7 +67,7 @@ def _name(fires: str, reset: str) -> str:
 
 
 FORMS = [
-    Form(_name(fires, reset), NUMBERS, "a", BODIES[reset], "level_next", fires)
+    Form(_name(fires, reset), NUMBERS, "a", BODIES[reset], "level_next", fires, "level")
     for fires in FIRES
     for reset in RESETS
 ]

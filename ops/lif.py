@@ -40,10 +40,10 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import lif_onnx, lif_tir, refractory
 from delrec_compile.ops.constants import Number, as_tensor, number, value_at, wrong
 from delrec_compile.ops.lif_onnx import ALL_RESETS as ALL_RESETS
-from delrec_compile.ops.lif_onnx import FIRES as FIRES
 from delrec_compile.ops.lif_onnx import RESETS as RESETS
 from delrec_compile.ops.neuron import BROKEN, Neuron
 from delrec_compile.ops.refractory import REFRACTORY, WAITS
+from delrec_compile.ops.threshold_onnx import FIRES as FIRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

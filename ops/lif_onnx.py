@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from delrec_compile.ops import threshold_onnx
 from delrec_compile.ops.nodes import Nodes
 from delrec_compile.ops.refractory import COUNT, HELD, WAITS
+from delrec_compile.ops.threshold_onnx import FIRES, NUMBERS, chosen, compared
 
-FIRES = ("at", "above")
 RESETS = ("hard", "soft", "soft_later")
 ALL_RESETS = (*RESETS, "hard_later")
 
-# Attributes of the function: beta, threshold, v_reset. No cast of a truth value and no comparison but
-# Less, which every engine has; 1.0000001e30 is the number next to 1e30.
+# attributes of the function: beta, threshold, v_reset
 SHARED_CONSTANTS = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
 Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
@@ -36,51 +36,46 @@ OWN_CONSTANTS = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
 {name} (current, v, beta, threshold, v_reset) => (spikes, v_next)
 {{
+    {numbers}
     leaked = Mul (v, beta)
     {sum} = Add (leaked, current)
-    {body}
-    fires = {fires} (m, threshold)
-    spikes = Cast <to = 1> (fires)
+    {late}{spikes}
+    {after}
 }}
 """
-BODIES = {
-    "hard": """below = {stays} (m, threshold)
-    lowest = Constant <value_float: float = -1e30> ()
-    sound = GreaterOrEqual (m, lowest)
-    stays = And (below, sound)
-    v_next = Where (stays, m, v_reset)""",
-    "soft": """less = Sub (m, threshold)
-    stays = {stays} (m, threshold)
-    after = Where (stays, m, less)
-    size = Abs (m)
-    broken = Constant <value_float: float = 1.0000001e30> ()
-    sound = Less (size, broken)
-    v_next = Where (sound, after, v_reset)""",
-    "soft_later": """fired = {fires} (v, threshold)
-    less = Sub (sum, threshold)
-    m = Where (fired, less, sum)
-    size = Abs (m)
-    broken = Constant <value_float: float = 1.0000001e30> ()
-    sound = Less (size, broken)
-    v_next = Where (sound, m, v_reset)""",
-    "hard_later": """fired = {fires} (v, threshold)
-    m = Where (fired, v_reset, sum)
-    size = Abs (m)
-    broken = Constant <value_float: float = 1.0000001e30> ()
-    sound = Less (size, broken)
-    v_next = Where (sound, m, v_reset)""",
+# nodes from `sum` to `m`
+LATE = {
+    "soft_later": """{compared}
+    lowered = Sub (sum, threshold)
+    m = {lowered}
+    """,
+    "hard_later": """{compared}
+    m = {reset}
+    """,
 }
+# nodes from `m` to `v_next`
+AFTER = {
+    "hard": """kept = Where (high, m, v_reset)
+    v_next = {reset}""",
+    "soft": """lowered = Sub (m, threshold)
+    after = {lowered}
+    low = Less (m, upper)
+    below = Where (low, after, v_reset)
+    v_next = Where (high, below, v_reset)""",
+}
+HEALED = """low = Less (m, upper)
+    below = Where (low, m, v_reset)
+    v_next = Where (high, below, v_reset)"""
 # the reset "hard", with a refractory period
 REFRACTORY_TEXT = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
 {name} (current, v, refractory, beta, threshold, v_reset, steps) => (spikes, v_next, refractory_next)
 {{
-    zero = Constant <value_float: float = 0.0> ()
+    {numbers}
     leaked = Mul (v, beta)
     m_free = Add (leaked, current){held}
-    {body}
-    fires = {fires} (m, threshold)
-    spikes = Cast <to = 1> (fires)
+    {spikes}
+    {after}
     {count}
 }}
 """
@@ -101,20 +96,43 @@ def node(fires: str, reset: str) -> str:
     return DEFAULT + f"{reset}_{fires}".title().replace("_", "")
 
 
-OPERATORS = {"at": ("GreaterOrEqual", "Less"), "above": ("Greater", "LessOrEqual")}
+def _late(fires: str, reset: str) -> str:
+    """Nodes of a reset in the step after the spike."""
+    return LATE.get(reset, "").format(
+        compared=compared(fires, "v", "threshold", "fired"),
+        lowered=chosen(fires, "fired", "lowered", "sum"),
+        reset=chosen(fires, "fired", "v_reset", "sum"),
+    )
+
+
+def _after(fires: str, reset: str) -> str:
+    """Nodes of a reset in the step of the spike, and of what heals a membrane."""
+    return AFTER.get(reset, HEALED).format(
+        lowered=chosen(fires, "over", "lowered", "m"),
+        reset=chosen(fires, "over", "v_reset", "kept"),
+    )
 
 
 def _general(fires: str, reset: str) -> str:
-    names = dict(zip(("fires", "stays"), OPERATORS[fires], strict=True))
-    body = BODIES[reset].format(**names)
-    total = "sum" if reset.endswith("later") else "m"
-    return OWN_CONSTANTS.format(name=node(fires, reset), sum=total, body=body, fires=names["fires"])
+    return OWN_CONSTANTS.format(
+        name=node(fires, reset),
+        numbers=NUMBERS,
+        sum="sum" if reset in LATE else "m",
+        late=_late(fires, reset),
+        spikes=threshold_onnx.spikes(fires, "threshold"),
+        after=_after(fires, reset),
+    )
 
 
 def _refractory(fires: str) -> str:
-    over, stays = OPERATORS[fires]
-    body, name = BODIES["hard"].format(stays=stays), node(fires, "hard") + WAITS
-    return REFRACTORY_TEXT.format(name=name, held=HELD, body=body, fires=over, count=COUNT)
+    return REFRACTORY_TEXT.format(
+        name=node(fires, "hard") + WAITS,
+        numbers=NUMBERS,
+        held=HELD,
+        spikes=threshold_onnx.spikes(fires, "threshold"),
+        after=_after(fires, "hard"),
+        count=COUNT,
+    )
 
 
 FORMS = {node(fires, reset): (fires, reset) for fires in FIRES for reset in ALL_RESETS}

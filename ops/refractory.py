@@ -27,16 +27,16 @@ MEANING = "steps until the neuron can fire again"
 MAX_STEPS = 4094
 ALLOWED = f"a whole number of steps, 0 to {MAX_STEPS}"
 WAITS = "Refractory"  # end of the name of an ONNX function with a refractory period
-# nodes from `m_free`, `refractory` and `steps` to `m`, and behind `fires`
+# nodes from `m_free`, `refractory` and `steps` to `m`, and behind `spikes`; `zero` and `one` are there
 HELD = """
     waits = Less (zero, refractory)
-    counted = LessOrEqual (refractory, steps)
-    busy = And (waits, counted)
-    m = Where (busy, v_reset, m_free)"""
-COUNT = """one = Constant <value_float: float = 1.0> ()
-    fewer = Sub (refractory, one)
-    begun = Where (fires, steps, zero)
-    refractory_next = Where (busy, fewer, begun)"""
+    beyond = Less (steps, refractory)
+    held = Where (beyond, m_free, v_reset)
+    m = Where (waits, held, m_free)"""
+COUNT = """fewer = Sub (refractory, one)
+    begun = Mul (spikes, steps)
+    counted = Where (beyond, begun, fewer)
+    refractory_next = Where (waits, counted, begun)"""
 
 
 def is_period(steps: float | F32) -> Any:

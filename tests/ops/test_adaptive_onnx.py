@@ -14,8 +14,8 @@ from delrec_compile.ops import adlif, alif
 from delrec_compile.ops.adaptive import Adaptive
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
-from delrec_compile.ops.lif_onnx import FIRES
 from delrec_compile.ops.refractory import WAITS
+from delrec_compile.ops.threshold_onnx import FIRES
 
 RNG = np.random.default_rng(11)
 STEPS = (0, 2)

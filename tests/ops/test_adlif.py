@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from delrec_compile.ops.adlif import NUMBERS, ORDERS, RESETS, Adlif
-from delrec_compile.ops.lif_onnx import FIRES
+from delrec_compile.ops.threshold_onnx import FIRES
 
 RNG = np.random.default_rng(11)
 ALPHA, RHO, A, B = 0.9, 0.97, 0.5, 1.2

@@ -10,7 +10,7 @@ import torch
 
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops.alif import NUMBERS, RESETS, Alif
-from delrec_compile.ops.lif_onnx import FIRES
+from delrec_compile.ops.threshold_onnx import FIRES
 
 RNG = np.random.default_rng(11)
 

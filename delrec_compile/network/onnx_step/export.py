@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.inliner
-import onnx.parser
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from delrec_compile.errors import ModelError, ParityError, UsageError
 from delrec_compile.network import checkpoint
@@ -23,7 +21,8 @@ from delrec_compile.network.golden import CHECK_STEPS, golden_hash, golden_input
 from delrec_compile.network.grid import exact
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.graph import semantic_graph
-from delrec_compile.network.onnx_step.schema import DOMAIN, FORMAT_VERSION, schema_of, state_abi
+from delrec_compile.network.onnx_step.portable import to_portable
+from delrec_compile.network.onnx_step.schema import FORMAT_VERSION, schema_of, state_abi
 from delrec_compile.network.state import past, present
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.system.files import check_suffix, write_atomic
@@ -75,33 +74,6 @@ def model_of(
     return model
 
 
-def to_portable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Functions inlined, constants as initializers: standard ONNX operators only."""
-    flat = onnx.inliner.inline_local_functions(model)
-    known: dict[bytes, str] = {}
-    rename: dict[str, str] = {}
-    nodes = []
-    for node in flat.graph.node:
-        if node.op_type == "Constant":
-            value = _constant(node)
-            tensor = numpy_helper.from_array(value)
-            key = tensor.SerializeToString(deterministic=True)
-            if key not in known:
-                known[key] = f"c{len(known)}"
-                flat.graph.initializer.append(numpy_helper.from_array(value, known[key]))
-            rename[node.output[0]] = known[key]
-        else:
-            nodes.append(node)
-    for node in nodes:
-        for i, name in enumerate(node.input):
-            node.input[i] = rename.get(name, name)
-    del flat.graph.node[:]
-    flat.graph.node.extend(nodes)
-    for opset in [o for o in flat.opset_import if o.domain == DOMAIN]:
-        flat.opset_import.remove(opset)
-    return flat
-
-
 def verify_graph(model: onnx.ModelProto, network: Network) -> None:
     """Runs the model in ONNX Runtime beside PyTorch over many steps, each on its own state.
 
@@ -149,17 +121,6 @@ def _agree(pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]], limit: float, st
                 f"the ONNX graph diverged from PyTorch at step {step}: '{name}' is off by {worst:.3g}, "
                 f"allowed: {limit:g}; no file was written"
             )
-
-
-def _constant(node: onnx.NodeProto) -> NDArray[Any]:
-    attribute = node.attribute[0]
-    if attribute.name == "value":
-        return np.asarray(numpy_helper.to_array(attribute.t))
-    if attribute.name == "value_float":
-        return np.array(attribute.f, np.float32)
-    if attribute.name == "value_ints":
-        return np.array(attribute.ints, np.int64)
-    raise ModelError(f"constant '{node.output[0]}' has the unknown form '{attribute.name}'")
 
 
 def _prop(model: onnx.ModelProto, key: str) -> str:

@@ -160,6 +160,9 @@ def _reader_of(model: Any) -> Reader:
             f"a {type(model).__name__} is not a model; allowed: a torch module of "
             f"{', '.join(MODULES)}, or a NIR graph"
         )
+    from delrec_compile.interop.torch_units import require_open
+
+    require_open(model)
     roots = {type(m).__module__.split(".")[0] for _, m in model.named_modules()}
     present = [name for name in MODULES if name in roots]
     if len(present) != 1:

@@ -38,7 +38,7 @@ class TorchModel:
         """Outputs of each call of the model on x (T, batch, inputs)."""
         x = x.reshape(*x.shape[:2], *self.shape).to(self.dtype)
         self.reset()
-        with evaluated(self.module):
+        with evaluated(self.module), torch.compiler.set_stance("force_eager"):
             if self.still > 1:
                 return [self.module(x[0])]
             if self.takes_sequences:
@@ -96,24 +96,39 @@ def in_a_usable_type(
 ) -> tuple[nn.Module, torch.dtype, tuple[str, ...]]:
     """The module or a copy that runs here, the type of its weights, and remarks.
 
-    float64 stays if the model runs in it; other types become float32 in a copy. shape, how: of
-    `TorchModel`. Raises UnsupportedError.
+    float64 stays if the model runs in it; other types become float32 in a copy, on the CPU. shape, how:
+    of `TorchModel`. Raises UnsupportedError.
     """
+    held = [*module.parameters(), *module.buffers()]
+    here = all(p.device.type == "cpu" for p in held)
     types = {p.dtype for p in module.parameters() if p.is_floating_point()}
-    if types <= {torch.float32}:
+    if here and types <= {torch.float32}:
         return module, torch.float32, ()
-    if types == {torch.float64} and _runs_in_float64(module, shape, how):
+    if here and types == {torch.float64} and _runs_in_float64(module, shape, how):
         text = "the model is in float64 and is compared in it; the network is in float32"
         return module, torch.float64, (text,)
     named = ", ".join(sorted(str(t).removeprefix("torch.") for t in types))
+    if not here:
+        named += f" on {', '.join(sorted({str(p.device) for p in held}))}"
     try:
-        copied = copy.deepcopy(module).float()
+        copied = _copy(module).float().cpu()
     except Exception as error:
         raise UnsupportedError(
-            f"the model is in {named} and cannot be copied ({error}); give model.float()"
+            f"the model is in {named} and cannot be copied ({error}); give model.float().cpu()"
         ) from error
     text = f"the model is in {named}; it was copied to float32, in which it is compared"
     return copied, torch.float32, (text,)
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    """A copy; what was computed from parameters, as by hooks that norm or prune, is copied without its
+    gradient, which copies have not."""
+    memo = {}
+    for m in module.modules():
+        for value in (*vars(m).values(), *m.buffers(recurse=False)):
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(module, memo)
 
 
 def _runs_in_float64(module: nn.Module, shape: tuple[int, ...], how: dict[str, bool]) -> bool:

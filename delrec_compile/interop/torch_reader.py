@@ -15,9 +15,9 @@ from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.planned import Refusals, planned
 from delrec_compile.interop.refusals import UnknownPartError
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel
+from delrec_compile.interop.torch_model import TorchModel, WatchedModel, evaluated
 from delrec_compile.interop.torch_trace import Call, Trace, tensors, trace
-from delrec_compile.interop.torch_units import Predicate, kind_of
+from delrec_compile.interop.torch_units import Predicate, kind_of, require_open
 from delrec_compile.network import grid
 from delrec_compile.network.plan import Plan
 
@@ -53,17 +53,18 @@ class _Assembly:
 def _assembled(reader: TorchReader, traced: Trace) -> _Assembly:
     chain = Chain(int(np.prod(reader.model.shape)), remarks=list(reader.remarks))
     out = _Assembly(chain, [], {})
-    for call in traced.calls:
-        chain.enter(call.source.names)
-        try:
-            fires = reader.add(call, chain, call is traced.calls[-1])
-        except UnsupportedError as error:
-            out.refusals[call.name] = error
-            continue
-        finally:
-            chain.leave(call.name)
-        if fires is not None:
-            out.neurons.append(fires)
+    with evaluated(reader.model.module):  # in training, some weights change where they are read
+        for call in traced.calls:
+            chain.enter(call.source.names)
+            try:
+                fires = reader.add(call, chain, call is traced.calls[-1])
+            except UnsupportedError as error:
+                out.refusals[call.name] = error
+                continue
+            finally:
+                chain.leave(call.name)
+            if fires is not None:
+                out.neurons.append(fires)
     return out
 
 
@@ -141,13 +142,15 @@ def input_shape(
 ) -> tuple[int, ...]:
     """Shape of one input of one step: `shape`, or the size of the first layer's weights.
 
-    inputs_of: number of inputs of a module of the framework, or 0. Raises UsageError.
+    inputs_of: number of inputs of a module of the framework, or 0. Raises UsageError, and
+    UnsupportedError for what is no model that can be read.
     """
     if not isinstance(module, nn.Module):
         raise UnsupportedError(
             f"a {type(module).__name__} is not a model; a torch module is required (import_model also "
             "takes 'module:function' and files)"
         )
+    require_open(module)
     if shape is not None:
         return tuple(int(n) for n in shape)
     for m in module.modules():

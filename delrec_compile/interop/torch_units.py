@@ -8,11 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import nn
+
+from delrec_compile.interop.refusals import unknown_part
 
 Predicate = Callable[[nn.Module], bool]
 
-LIBRARIES = ("torch", "snntorch", "spikingjelly", "norse", "DCLS", "sinabs", "lava", "braincog")
+LIBRARIES = (
+    "torch",
+    "snntorch",
+    "spikingjelly",
+    "norse",
+    "DCLS",
+    "sinabs",
+    "lava",
+    "braincog",
+    "brevitas",
+)
 CONTAINERS = (
     "Sequential",
     "ModuleList",
@@ -26,10 +39,32 @@ CONTAINERS = (
     "MultiStepContainer",
     "SeqToANNContainer",
     "StepModeContainer",
-    "RecursiveScriptModule",
+    "AveragedModel",
     "GraphModule",
 )
 PARAMETRISED = "Parametrized"  # prefix of torch's classes, such as ParametrizedLinear
+
+
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+
+
+def require_open(module: nn.Module) -> None:
+    """Raises UnsupportedError, with its name, for a part whose weights or calls cannot be seen."""
+    for name, m in module.named_modules():
+        kind = kind_of(m)
+        if isinstance(m, torch.jit.ScriptModule):
+            original = getattr(m, "original_name", kind)
+            raise unknown_part(
+                name or original,
+                f"{original} that TorchScript compiled",
+                "give the model as it was before torch.jit",
+            )
+        if type(m).__module__.startswith(QUANTISED):
+            raise unknown_part(
+                name or kind,
+                f"quantised {kind}",
+                "give the model as it was before, and build it with --numeric int8",
+            )
 
 
 def kind_of(module: nn.Module) -> str:

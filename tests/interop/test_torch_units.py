@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from helpers import refusal
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch._dynamo.utils import counters
+from torch.ao.quantization import quantize_dynamic
+from torch.nn.utils import parametrizations, prune
+from torch.optim.swa_utils import AveragedModel
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
@@ -85,11 +89,66 @@ def test_an_unknown_module_is_named_itself(kind: str) -> None:
         delrec_compile.from_snntorch(Applied(UNKNOWN[kind]()))
 
 
-@pytest.mark.parametrize(
-    "normed", [parametrizations.weight_norm, parametrizations.spectral_norm, nn.utils.weight_norm]
-)
-def test_a_normed_linear_is_a_linear(normed: Any) -> None:
+COMPUTED: dict[str, Callable[[nn.Module], nn.Module]] = {
+    "weight_norm": parametrizations.weight_norm,
+    "spectral_norm": parametrizations.spectral_norm,
+    "old_weight_norm": nn.utils.weight_norm,
+    "pruned": lambda m: prune.random_unstructured(m, "weight", 0.5),
+}
+
+
+@pytest.mark.parametrize("how", COMPUTED)
+def test_a_weight_that_is_computed_is_the_one_of_evaluation(how: str) -> None:
+    given, made = computed(how).train(), delrec_compile.from_snntorch(computed(how), max_input=1)
+    before = {name: value.clone() for name, value in given.state_dict().items()}
+    trained = delrec_compile.from_snntorch(given, max_input=1)
+    check = trained.check(60, frozen=False)
+    assert (check.differing, check.firing.silent) == (0, False)
+    assert all(torch.equal(before[name], value) for name, value in given.state_dict().items())
+    assert all(m.training for m in given.modules())
+    for a, b in zip(trained.unfrozen.layers, made.unfrozen.layers, strict=True):
+        assert (a.weight == b.weight).all()
+    half = delrec_compile.from_snntorch(computed(how).half(), max_input=1)
+    assert "float16" in half.remarks[0]
+    assert half.check(60, frozen=False).differing == 0
+
+
+def computed(how: str) -> nn.Sequential:
     torch.manual_seed(0)
-    model = nn.Sequential(normed(nn.Linear(8, 8)), leaky(), nn.Linear(8, 4), leaky()).eval()
-    made = delrec_compile.from_snntorch(model, max_input=1)
-    assert made.check(60, frozen=False).differing == 0
+    own = COMPUTED[how]
+    return nn.Sequential(own(nn.Linear(8, 16)), leaky(), own(nn.Linear(16, 4)), leaky()).eval()
+
+
+WRAPPERS = {
+    "DataParallel": nn.DataParallel,
+    "AveragedModel": AveragedModel,
+    "compiled": torch.compile,
+    "compiled in place": lambda m: (m.compile(), m)[1],
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_what_is_wrapped_is_read(wrapper: str) -> None:
+    inner = computed("weight_norm")
+    check = delrec_compile.from_snntorch(WRAPPERS[wrapper](inner), max_input=1).check(60)
+    assert check.spikes > 20
+    assert check.differing == 0
+    assert not counters["frames"]  # nothing was compiled
+
+
+CLOSED = {
+    "Linear that TorchScript compiled": lambda: torch.jit.script(nn.Linear(8, 8)),
+    "quantised Linear": lambda: quantize_dynamic(nn.Sequential(nn.Linear(8, 8)))[0],
+}
+
+
+@pytest.mark.parametrize("what", CLOSED)
+def test_what_cannot_be_seen_into_is_named(what: str) -> None:
+    model = nn.Sequential(CLOSED[what](), leaky())
+    with refusal(UnsupportedError, f"0: networks have no {what}; give the model as it was", 4):
+        delrec_compile.import_model(model)
+
+
+def test_a_model_that_is_on_no_device() -> None:
+    with refusal(UnsupportedError, r"float32 on meta .* give model.float\(\).cpu\(\)", 4):
+        delrec_compile.from_snntorch(nn.Sequential(nn.Linear(8, 8), leaky()).to("meta"))

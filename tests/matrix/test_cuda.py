@@ -312,6 +312,32 @@ def _differs(session: GpuSession, seed: int, x: np.ndarray, want: object) -> boo
     return False
 
 
+def test_real_inputs_that_stay_are_not_multiplied_again(made: Made, tmp_path: Path) -> None:
+    """Reads of the weights of the inputs are counted; where the threads do not ask each other whether
+    an input changed, the outputs are wrong."""
+    network = cases.network("real")
+    session = GpuSession(made(network), emulated=True)
+    source = (session.artifact.path / "lib" / "real.cu").read_text()
+    counted = re.sub(r"(?<=\W)l0_weight\[", "(reads++, l0_weight)[", source)
+    (tmp_path / "k.cu").write_text(f'extern "C" {{ long reads; }}\n{counted}')
+    session.emulate(tmp_path / "k.cu")
+    assert session.driver is not None
+    reads = ctypes.c_long.in_dll(session.driver, "reads")
+    x = np.random.default_rng(3).uniform(0.1, 1, (12, 2, network.inputs)).astype(np.float32)
+    x[2:5], x[8:] = x[1], x[7]
+    same(session.trace(x), TorchRunner(network).trace(x))
+    different, kernels, streams = 5, 2, 2
+    assert reads.value == different * kernels * streams * network.inputs * 17
+
+    x[:, :, 1:] = x[:1, :, 1:]
+    x[6:, :, 0] = 0.5  # seen by the first thread alone
+    want = TorchRunner(network).trace(x)
+    same(session.trace(x), want)
+    (tmp_path / "k.cu").write_text(source.replace("__syncthreads_or(", "(__syncthreads(), 0) | ("))
+    session.emulate(tmp_path / "k.cu")
+    assert _differs(session, 0, x, want)
+
+
 # The host library --------------------------------------------------------------------------------
 
 

@@ -7,7 +7,8 @@ x: (steps, streams, inputs) counts. y: (steps, streams, outputs). spikes, in the
 
 A step has two syncs for the inputs and the spikes that arrive through cycles, and two per population:
 one between the vote on the spikes and their list, one before the list is read. Delays along the order
-of the populations take two more.
+of the populations take two more. Real inputs that stay are not listed and not summed again: see
+`gpu_kept`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, Tables, state_of
 from delrec_compile.compiler.kernels.finish import Buffers
+from delrec_compile.compiler.kernels.gpu_kept import GpuSums, KeptGpuSums
 from delrec_compile.compiler.kernels.gpu_lines import GpuLines
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
@@ -46,15 +48,6 @@ class GpuKernel(Kernel):
 
     threads: int
     shared_bytes: int
-
-
-@dataclass(frozen=True)
-class GpuSums:
-    """What comes into a node: rows that arrive late and now, and currents with their edges."""
-
-    arriving: list[linear.Rows]
-    feeds: list[linear.Rows]
-    currents: list[tuple[Edge, LazyBuffer]]
 
 
 class GpuComposer(GpuLines):
@@ -146,10 +139,13 @@ class GpuComposer(GpuLines):
             if edge.line is not None
         }
         self.fired = {n.name: e.shared_events(n.name, n.size) for n in self.nodes if n.fires}
+        self.kept = None if self.real is None else KeptGpuSums(e, self.nodes, self.dtype)
         clock = self.buffers["clock"]
         start = e.bind("start", tir.bitwise_and(e.load(clock, 0, 1), CLOCK_MASK))
         with e.loop("t", self.steps) as t:
             self.now = e.bind("now", tir.bitwise_and(start + t, CLOCK_MASK))
+            if self.kept is not None:
+                self.kept.begin(t)
             self._step(e.bind("row", t * self.streams + self.stream))
         # no thread still reads the clock: a run has at least one step, and a step has syncs
         with e.when(e.thread == 0):
@@ -161,7 +157,8 @@ class GpuComposer(GpuLines):
         output = row * self.outputs
         for i, node in enumerate(self.nodes):
             self.take_forward(i, node)
-            self.emit_sums(node, self._sums(i, node), output)
+            sums = self._sums(i, node)
+            self.emit_sums(node, sums if self.kept is None else self.kept.take(node, sums), output)
             if not node.fires:
                 output += node.size
                 continue
@@ -185,10 +182,14 @@ class GpuComposer(GpuLines):
         e, inputs = self.e, self.inputs
         for at, _ in e.blocks(inputs):
             count = e.bind("count", self.x[row * inputs + at])
-            e.store(self.counts, at, 1, self.count_of(count))
             active = count > tir.float32(0)
-            if self.real is not None:
-                active = e.load(self.counts, at, 1) != e.zero(self.dtype, 1)
+            if self.kept is None:
+                e.store(self.counts, at, 1, self.count_of(count))
+            else:
+                value = e.bind("value", self.count_of(count))
+                self.kept.compare(e.load(self.counts, at, 1), value)
+                e.store(self.counts, at, 1, value)
+                active = value != e.zero(self.dtype, 1)
             e.store(self.active.flag, at, 1, tir.cast(active, "uint8"))
         self.write_inputs(self._line_value)
         read = [self.active]
@@ -198,7 +199,7 @@ class GpuComposer(GpuLines):
                     ring = self.edge_buffers(node, edge)(RING)
                     gpu_read(e, edge.line, self.arrivals[i, k], ring, self.now)
                     read += self.arrivals[i, k].heads
-        self.publish(read)
+        self.publish(read, self.kept)
 
     def _line_value(self, j: Any) -> Any:
         """An input that this thread has taken, as the memory of a delay holds it."""
@@ -229,7 +230,7 @@ class GpuComposer(GpuLines):
         """
 
     def _sums(self, i: int, node: Node) -> GpuSums:
-        out = GpuSums([], [], [])
+        out = GpuSums([], [], [], [])
         for k, edge in enumerate(node.edges):
             buffers = self.edge_buffers(node, edge)
             if edge.line is not None:

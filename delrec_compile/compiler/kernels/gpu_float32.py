@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from delrec_compile.compiler.kernels.finish import Buffers, FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.float32_tables import tables_of, weight_formats
-from delrec_compile.compiler.kernels.gpu import GpuComposer, GpuKernel, GpuSums
+from delrec_compile.compiler.kernels.gpu import GpuComposer, GpuKernel
+from delrec_compile.compiler.kernels.gpu_kept import GpuSums
 from delrec_compile.compiler.kernels.nodes import Edge, Node, nodes_of
 from delrec_compile.network.model import Network
 from delrec_compile.ops import linear
@@ -47,6 +48,6 @@ class Float32GpuComposer(GpuComposer):
             finish = WriteOutputs(e, node.part.readout, buffers, self.y, output)
         after = sums.feeds[0] if sums.feeds else None
         before = [*sums.arriving, *sums.feeds[1:]]
-        start = [current for _, current in sums.currents]
+        start = [*(current for _, current in sums.currents), *sums.kept]
         terms = linear.Sums(self.dtype, finish, after, before, buffers("bias"), start)
         linear.emit(e, node.size, lambda _: terms)

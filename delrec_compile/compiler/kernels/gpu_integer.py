@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.finish import Buffers
-from delrec_compile.compiler.kernels.gpu import GpuComposer, GpuKernel, GpuSums
+from delrec_compile.compiler.kernels.gpu import GpuComposer, GpuKernel
+from delrec_compile.compiler.kernels.gpu_kept import GpuSums
 from delrec_compile.compiler.kernels.integer_currents import Current, with_currents
 from delrec_compile.compiler.kernels.integer_finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.integer_sums import scaled
@@ -83,5 +84,6 @@ class IntegerGpuComposer(GpuComposer):
         rows = [*sums.feeds, *sums.arriving]
         bits = 0 if self.real is None else self.real.bits
         take = scaled(e, with_currents(e, finish, currents), part.fraction - bits)
-        terms = linear.Sums(self.dtype, take, rows[0] if rows else None, rows[1:])
+        after, before = (rows[0], rows[1:]) if rows else (None, [])
+        terms = linear.Sums(self.dtype, take, after, before, start=sums.kept)
         linear.emit(e, node.size, lambda _: terms)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from delrec_compile.compiler.kernels.finish import Buffers
+from delrec_compile.compiler.kernels.gpu_kept import KeptGpuSums
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.tir.gpu import GpuEmitter, SharedEvents
 from delrec_compile.ops.arrivals import GpuArrivals, gpu_arrivals, gpu_push, gpu_read
@@ -63,12 +64,20 @@ class GpuLines:
         elif masks:
             e.sync()
 
-    def publish(self, marked: list[SharedEvents]) -> None:
-        """Masks from flags; then the lists of those that have one."""
+    def publish(self, marked: list[SharedEvents], kept: KeptGpuSums | None = None) -> None:
+        """Masks from flags; then the lists of those that have one.
+
+        kept: the first ones are real inputs, whose list stays where they do.
+        """
         for each in marked:
             self.e.vote(each)
-        self.e.sync()
-        for each in marked:
+        if kept is None:
+            self.e.sync()
+        else:
+            kept.meet()
+            with self.e.when(kept.changed[0] != 0):
+                self.e.gather(marked[0])
+        for each in marked[0 if kept is None else 1 :]:
             if each.index is not None:
                 self.e.gather(each)
         self.e.sync()

@@ -194,7 +194,8 @@ class _Assembler:
         gain = unit.part.gain if isinstance(unit.part, Integrator) else 1.0
         size = term.weights.outputs
         scaled = linear_parts.fold(
-            [linear_parts.dense(term.weights), Scale(np.full(size, gain), np.zeros(size))], size
+            [linear_parts.dense(term.weights), Scale(np.broadcast_to(gain, size), np.zeros(size))],
+            size,
         )
         assert isinstance(scaled, Affine)
         return replace(term, weights=scaled)

@@ -8,7 +8,7 @@ are not on a route from the input to an output are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from delrec_compile.errors import UnsupportedError
@@ -53,11 +53,17 @@ class Stop:
 
 @dataclass(frozen=True)
 class Walk:
-    """nodes: by name. source: the input. stops: in order, outputs last."""
+    """nodes: by name. source: the input. stops: in order, outputs last.
+
+    filters: integrators on the routes, by name, each with neurons behind it. currents: neurons by name,
+    each with the integrator that is its synaptic current. See `filters`.
+    """
 
     nodes: dict[str, Any]
     source: str
     stops: tuple[Stop, ...]
+    filters: Mapping[str, str] = field(default_factory=dict)
+    currents: Mapping[str, str] = field(default_factory=dict)
 
 
 def walk(graph: Any, order: Sequence[str] = ()) -> Walk:

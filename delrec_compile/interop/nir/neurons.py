@@ -10,12 +10,13 @@ import numpy as np
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.nir.graph import kind
-from delrec_compile.interop.nir.nodes import Shape, node_constant
+from delrec_compile.interop.nir.nodes import Shape, array, node_constant
 from delrec_compile.interop.parts import Integrator, lif_of, neuron_of
 from delrec_compile.network.model import Neuron
 from delrec_compile.ops.cuba_lif import CubaLif
 
 Constants = Callable[[str], F64]  # constants of a node by name
+Filter = tuple[F64, F64]  # alpha, gain
 
 
 class NeuronReader:
@@ -24,36 +25,62 @@ class NeuronReader:
     def __init__(self, dt: float, method: str) -> None:
         self.dt, self.method = dt, method
 
-    def neuron(self, name: str, node: Any, shape: Shape, fires: str | None = None) -> Neuron:
+    def neuron(
+        self,
+        name: str,
+        node: Any,
+        shape: Shape,
+        fires: str | None = None,
+        current: Filter | None = None,
+    ) -> Neuron:
         """The neurons: they fire above the threshold, and reset to a value.
 
-        fires: `at` for those that fired at the next larger number before they were written.
+        fires: `at` for those that fired at the next larger number before they were written. current:
+        alpha and gain of an integrator before them.
         """
         what, of = kind(node), _constants(name, node, shape)
         size = int(np.prod(shape))
+        threshold: F64
         if what == "Threshold":
-            return lif_of(
-                size,
-                name,
-                beta=0.0,
-                fires=fires or "above",
-                threshold=_level(of("threshold"), fires),
-            )
-        threshold, reset = of("v_threshold"), of("v_reset")
-        if what == "IF":
-            beta, gain = np.ones(1), of("r") * self.dt
+            threshold, beta, gain = of("threshold"), np.zeros(1), np.ones(1)
+            reset = np.minimum(threshold - 1, 0)  # of no membrane
         else:
-            beta, gain = self.leak(name, of("tau" if what == "LIF" else "tau_mem"), of("r"))
-            rest = of("v_leak")  # membranes are counted from it
-            threshold, reset = threshold - rest, reset - rest
-        own = {"beta": beta, "threshold": _level(threshold, fires), "v_reset": reset}
-        if what != "CubaLIF":
-            return lif_of(size, name, gain=gain, fires=fires or "above", **own)
-        if self.method == "euler" and np.allclose(of("tau_syn"), self.dt, rtol=1e-6):
-            return lif_of(size, name, gain=gain * of("w_in"), fires=fires or "above", **own)
-        alpha, gain_i = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
-        own |= {"alpha": alpha, "gain_i": gain_i, "gain": gain}
-        return neuron_of(CubaLif, size, name, fires=fires or "above", **own)
+            threshold, reset = of("v_threshold"), of("v_reset")
+            beta, gain, rest = self._membrane(name, what, of)
+            threshold, reset = threshold - rest, reset - rest  # membranes are counted from it
+        own: dict[str, Any] = {"beta": beta, "threshold": _level(threshold, fires)}
+        own |= {"v_reset": reset, "gain": gain, "fires": fires or "above"}
+        if what == "CubaLIF" and self._without_memory(of):
+            own["gain"] = gain * of("w_in")
+        elif what == "CubaLIF":
+            current = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
+        if current is None:
+            return lif_of(size, name, **own)
+        alpha, gain_i = current
+        return neuron_of(CubaLif, size, name, alpha=alpha, gain_i=gain_i, **own)
+
+    def _membrane(self, name: str, what: str, of: Constants) -> tuple[F64, F64, F64]:
+        """beta, gain and rest of a neuron with a membrane."""
+        if what in ("IF", "I"):
+            return np.ones(1), of("r") * self.dt, np.zeros(1)
+        return *self.leak(name, of("tau_mem" if what.startswith("Cuba") else "tau"), of("r")), of(
+            "v_leak"
+        )
+
+    def _without_memory(self, of: Constants) -> bool:
+        """Whether a synaptic current is gone after a step."""
+        return self.method == "euler" and np.allclose(of("tau_syn"), self.dt, rtol=1e-6)
+
+    def filter(self, name: str, node: Any, shape: Shape) -> Filter:
+        """alpha and gain of an integrator before neurons of this shape. Raises UnsupportedError."""
+
+        def of(key: str) -> F64:
+            own = array(getattr(node, key)).ravel()
+            return own[:1] if (own == own[0]).all() else node_constant(name, node, key, shape)
+
+        if kind(node) == "I":
+            return np.ones(1), of("r") * self.dt
+        return self.leak(name, of("tau"), of("r"))
 
     def leak(self, name: str, tau: F64, r: F64, what: str = "tau") -> tuple[F64, F64]:
         """beta and gain of a step of tau dv/dt = -v + R I. Raises UnsupportedError."""
@@ -70,26 +97,27 @@ class NeuronReader:
         beta = np.maximum(1 - ratio, 0) if self.method == "euler" else np.exp(-ratio)
         return beta, (ratio if self.method == "euler" else -np.expm1(-ratio)) * r
 
-    def integrator(self, name: str, node: Any, shape: Shape) -> Integrator:
-        """Neurons that never fire, which are a readout. Raises UnsupportedError."""
+    def integrator(
+        self, name: str, node: Any, shape: Shape, current: Filter | None = None
+    ) -> Integrator:
+        """Neurons that never fire, which are a readout. Raises UnsupportedError.
+
+        current: alpha and gain of an integrator before them.
+        """
         what, of = kind(node), _constants(name, node, shape)
-        alpha: Any = None
-        if what == "I":
-            beta, gain = np.ones(1), of("r") * self.dt
-        else:
-            beta, gain = self.leak(name, of("tau" if what == "LI" else "tau_mem"), of("r"))
-            if what == "CubaLI":
-                alpha, gain_i = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
-                gain = gain * gain_i
-            if np.any(of("v_leak")):
-                raise UnsupportedError(f"{name}: v_leak of an output must be 0")
-        constants = (beta, gain, np.zeros(1) if alpha is None else alpha)
-        if any((own != own.flat[0]).any() for own in constants):
-            raise UnsupportedError(
-                f"{name}: outputs with different constants; one tau and one r are required"
-            )
-        share, factor, left = (float(own.flat[0]) for own in constants)
-        return Integrator(share, factor, left or None)
+        beta, gain, rest = self._membrane(name, what, of)
+        if np.any(rest):
+            raise UnsupportedError(f"{name}: v_leak of an output must be 0")
+        if what == "CubaLI":
+            current = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
+        alpha, gain_i = (None, np.ones(1)) if current is None else current
+        leaks = (beta,) if alpha is None else (beta, alpha)
+        if any((own != own.flat[0]).any() for own in leaks):
+            raise UnsupportedError(f"{name}: outputs with different taus; one for all is required")
+        share, left = float(beta.flat[0]), None if alpha is None else float(alpha.flat[0])
+        total: Any = gain * gain_i
+        total = float(total.flat[0]) if (total == total.flat[0]).all() else total
+        return Integrator(share, total, left or None)
 
 
 def _constants(name: str, node: Any, shape: Shape) -> Constants:

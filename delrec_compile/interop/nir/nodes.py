@@ -30,9 +30,9 @@ READS = {
     "IF": "`lif`, without a leak",
     "CubaLIF": "`cuba_lif`",
     "Threshold": "`lif`, without a memory",
-    "LI": "a `leaky` readout, with one tau and one r; as the last",
-    "I": "a readout without a leak; as the last",
-    "CubaLI": "a `synaptic` readout, with constants for all; as the last",
+    "LI": "as the last a `leaky` readout; before neurons their synaptic current: `cuba_lif`",
+    "I": "as the last a readout without a leak; before neurons their synaptic current",
+    "CubaLI": "a `synaptic` readout; as the last",
     "NIRGraph": "its nodes, one by one",
 }
 
@@ -70,11 +70,13 @@ def check_size(name: str, part: linear_parts.LinearPart, shape: Shape) -> None:
     if part.inputs == size:
         return
     turned = isinstance(part, linear_parts.Affine) and part.outputs == size
-    hint = (
-        f"; its weight of shape {list(part.weight.shape)} is (in, out): write it as (out, in)"
-        if turned and isinstance(part, linear_parts.Affine)
-        else ""
-    )
+    hint = ""
+    if turned and isinstance(part, linear_parts.Affine):
+        hint = (
+            f"; its weight of shape {list(part.weight.shape)} is (in, out): write it as (out, in)"
+        )
+    elif len(shape) > 1 and part.inputs == int(np.prod(shape[1:])):
+        hint = f"; the first axis of {list(shape)} may be one of steps: write shapes without it"
     raise UnsupportedError(
         f"{name}: takes {part.inputs} values, what comes before sends {size}{hint}"
     )
@@ -132,5 +134,6 @@ def _full(shape: Shape) -> Shape:
 
 
 def array(value: Any) -> F64:
-    """float64 array of one axis or more."""
+    """float64 array of one axis or more; of tensors, some of which are trained, too."""
+    value = value.detach() if hasattr(value, "detach") else value
     return np.atleast_1d(np.asarray(value, np.float64))

@@ -15,7 +15,7 @@ from delrec_compile.interop import linear_parts
 from delrec_compile.interop.assembly import Unit, Units
 from delrec_compile.interop.nir import cycles
 from delrec_compile.interop.nir.graph import PASS_THROUGH, Route, Stop, Walk, kind
-from delrec_compile.interop.nir.neurons import NeuronReader
+from delrec_compile.interop.nir.neurons import Filter, NeuronReader
 from delrec_compile.interop.nir.nodes import (
     Shape,
     check_size,
@@ -98,9 +98,11 @@ class NodeReader:
             raise UnsupportedError(
                 f"{first}: comes after neurons that never fire, which must be the last layer"
             )
+        current = self._current(stop.name, shape)
         if self._never_fires(stop.name):
-            return Unit(stop.name, self.neurons.integrator(stop.name, node, shape), tuple(paths))
-        neuron = self.neurons.neuron(stop.name, node, shape, hint.get("fires"))
+            readout = self.neurons.integrator(stop.name, node, shape, current)
+            return Unit(stop.name, readout, tuple(paths))
+        neuron = self.neurons.neuron(stop.name, node, shape, hint.get("fires"), current)
         loops = [r for r in stop.closing if r.source == stop.name]
         own: tuple[Synapses, ...] = ()
         constant = None
@@ -110,6 +112,13 @@ class NodeReader:
             own = (made_of,)
         others = [self._closing(r) for r in stop.closing if r.source != stop.name]
         return Unit(stop.name, Neurons(neuron, own, constant), (*paths, *others))
+
+    def _current(self, name: str, shape: Shape) -> Filter | None:
+        """alpha and gain of the integrator before neurons, or None."""
+        before = self.walk.currents.get(name)
+        if before is None:
+            return None
+        return self.neurons.filter(before, self.walk.nodes[before], shape)
 
     def _never_fires(self, name: str) -> bool:
         return kind(self.walk.nodes[name]) in ("LI", "I", "CubaLI")
@@ -154,7 +163,7 @@ class NodeReader:
     def _read(self, name: str, shape: Shape, biased: bool) -> tuple[tuple[Named, ...], Shape]:
         node = self.walk.nodes[name]
         what = kind(node)
-        if what in PASS_THROUGH:
+        if what in PASS_THROUGH or name in self.walk.filters:
             return (), shape
         if what == "Flatten":
             return (), flattened(node, shape)

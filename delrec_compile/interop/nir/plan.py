@@ -61,11 +61,13 @@ def plan_nir(
 
 
 def _looped(rows: Iterable[PlannedPart], walk: Walk) -> Iterator[PlannedPart]:
-    """The rows, with nodes of cycles as parts of a recurrence."""
+    """The rows, with nodes of cycles as parts of a recurrence, and integrators on the way."""
     inside = {n: stop.name for stop in walk.stops for r in stop.closing for n in r.nodes}
     for row in rows:
-        own = row.name in inside and not row.refused
-        yield replace(row, becomes=f"recurrence of {inside[row.name]}") if own else row
+        becomes = f"recurrence of {inside[row.name]}" if row.name in inside else row.becomes
+        if row.name in walk.filters:
+            becomes = f"the synaptic current of {walk.filters[row.name]}"
+        yield row if row.refused else replace(row, becomes=becomes)
 
 
 def _suggest_step(graph: Any, nodes: dict[str, Any], options: dict[str, Any]) -> list[str]:

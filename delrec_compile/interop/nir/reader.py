@@ -14,6 +14,7 @@ import numpy as np
 
 from delrec_compile.errors import NetworkError, UnsupportedError, UsageError
 from delrec_compile.interop.nir import file, metadata
+from delrec_compile.interop.nir.filters import without_filters
 from delrec_compile.interop.nir.graph import walk
 from delrec_compile.interop.nir.parts import NodeReader
 from delrec_compile.interop.nir.units import STEPS, UNITS, check_seconds, in_seconds, unknown_step
@@ -100,7 +101,7 @@ def reader_of(
         if value is not None and value not in allowed:
             raise UsageError(f"unknown {what} '{value}'; allowed: {', '.join(allowed)}")
     own = metadata.read_metadata(graph)
-    walked = walk(graph, own.get("populations", ()))
+    walked = without_filters(walk(graph, own.get("populations", ())))
     if dt_ms is None:
         dt_ms = own.get("dt_ms", metadata.step_ms(graph))
     if dt_ms is None:
@@ -131,6 +132,8 @@ def _as_written(network: Network, own: Mapping[str, Any]) -> Network:
 
 def _with_kind(readout: Readout, kind_of: str) -> Readout:
     """The readout as the kind that the metadata name, if its numbers allow that."""
+    if kind_of == readout.kind:
+        return readout
     try:
         return make_readout(kind_of, readout.weight, readout.bias, readout.beta, readout.decision)
     except NetworkError:

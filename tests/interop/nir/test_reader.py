@@ -105,6 +105,31 @@ GRAPHS = {
     "synapse_loop": lambda: chain(
         affine(N, 5), cuba(N, 4 * DT), loops=((nir.Linear(weights(N, N)),),), of="cubalif"
     ),
+    "integrator": lambda: chain(affine(N, 5), li(N), lif(N), affine(3, N)),
+    "integrator_before_weights": lambda: chain(
+        li(5), delay(0, 3, 1, 7, 2), nir.Linear(weights(N, 5) * 2), lif(N, v_threshold=0.5)
+    ),
+    "integrator_in_a_loop": lambda: chain(
+        affine(N, 5), li(N), lif(N), affine(3, N), loops=((nir.Linear(weights(N, N)), li(N)),)
+    ),
+    "no_reset": lambda: chain(
+        affine(N, 5),
+        nir.LI(*(np.linspace(2, k, N) * DT for k in (4, 9)), np.zeros(N)),
+        nir.Threshold(np.full(N, 0.005)),
+        affine(3, N),
+    ),
+    "integrators": lambda: chain(affine(N, 5), lif(N), nir.Linear(weights(3, N)), li(3), li(3)),
+    "synapse_of_outputs": lambda: chain(
+        affine(N, 5),
+        lif(N),
+        nir.CubaLI(*(np.full(N, v * DT) for v in (2, 4)), np.ones(N), np.zeros(N), np.full(N, 2.0)),
+    ),
+    "outputs": lambda: chain(
+        affine(N, 5),
+        lif(N),
+        nir.LI(tau=np.full(N, 4 * DT), r=np.arange(1.0, N + 1), v_leak=np.zeros(N)),
+    ),
+    "cuba_leak": lambda: chain(affine(N, 5), cuba(N, 2 * DT, v_leak=0.25), affine(3, N)),
     "feedback": lambda: edge(
         chain(affine(N, 5), lif(N), affine(N, N), lif(N)), ("lif_1", "affine_1")
     ),

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, delay_line
-from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
 from delrec_compile.ops.map_delay import placed, unusual
-from delrec_compile.ops.maps import Maps, Size
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
+from delrec_compile.ops.window import Size
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,26 @@ class ChannelConvDelay(Synapses):
                 "of each row is required"
             )
         assert self.maps.size  # its sizes are checked
+
+    @classmethod
+    def of_maps(cls, kernel: F32, maps: Maps, delay: NDArray[np.int32]) -> ChannelConvDelay:
+        """A convolution behind the delays: taps that are spread become a kernel with zeros between.
+
+        Raises NetworkError for maps that are cropped, or of which the largest sums are taken.
+        """
+        window = maps.window
+        if maps.peak is not None or any(window.cropped):
+            raise NetworkError(
+                "a convolution with delays takes whole maps, and has no max pooling of its sums"
+            )
+        (rows, columns), (along, across) = window.extent, window.dilation
+        spread = np.zeros((*kernel.shape[:2], rows, columns), np.float32)
+        spread[:, :, ::along, ::across] = kernel
+        # zeros before the taps let the window begin further outside, and end as far
+        more = [end - pad for pad, end in zip(window.pad, window.ends, strict=True)]
+        spread = np.pad(spread, ((0, 0), (0, 0), *((max(k, 0), max(-k, 0)) for k in more)))
+        pad = [max(own) for own in zip(window.pad, window.ends, strict=True)]
+        return cls(spread, delay, maps.height, maps.stride, (pad[0], pad[1]), maps.groups)
 
     @property
     def _full(self) -> F32:

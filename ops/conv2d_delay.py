@@ -24,8 +24,9 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
 from delrec_compile.ops.map_delay import MapDelay, placed, unusual
-from delrec_compile.ops.maps import Maps, Size
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.synapses import Arrays
+from delrec_compile.ops.window import Size
 
 if TYPE_CHECKING:
     import torch

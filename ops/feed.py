@@ -18,6 +18,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.ops import checks, linear
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.synapses import Arrays
+from delrec_compile.ops.window import Window
 
 if TYPE_CHECKING:
     import torch
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Feed(ABC):
-    """A map without a delay. kind: name in files. node: its ONNX function (values, weight, bias)."""
+    """A map without a delay. kind: name in files."""
 
     kind: ClassVar[str]
-    node: ClassVar[str]
     depth: ClassVar[int] = 1
 
     @property
@@ -50,6 +50,11 @@ class Feed(ABC):
     @abstractmethod
     def weights(self) -> dict[str, F32]:
         """Arrays that freezing rounds to a grid, by field."""
+
+    @property
+    @abstractmethod
+    def node(self) -> str:
+        """Its ONNX function (values, weight, bias)."""
 
     @property
     def name(self) -> str:
@@ -108,10 +113,13 @@ class Dense(Feed):
 
     weight: F32
     kind: ClassVar[str] = "dense"
-    node: ClassVar[str] = "Linear"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", checks.matrix("weight", self.weight))
+
+    @property
+    def node(self) -> str:
+        return "Linear"
 
     @property
     def matrix(self) -> F32:
@@ -145,10 +153,42 @@ class Convolution(Feed):
     kernel: F32
     maps: Maps
     kind: ClassVar[str] = "convolution"
-    node: ClassVar[str] = "Maps"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", self.maps.checked(self.kernel))
+
+    @classmethod
+    def pooling(
+        cls, shape: tuple[int, int, int], window: Window, weight: float = 1.0
+    ) -> Convolution:
+        """The sum of each window of each channel, times a weight. shape: channels, height, width."""
+        channels, height, width = shape
+        size = (channels, 1, *window.size)
+        maps = Maps(
+            channels,
+            height,
+            width,
+            size,
+            window.stride,
+            window.pad,
+            channels,
+            window.end,
+            window.dilation,
+        )
+        return cls(np.full(size, weight, np.float32), maps)
+
+    @property
+    def node(self) -> str:
+        return self.maps.node
+
+    @property
+    def name(self) -> str:
+        return "pooling" if self.is_pool else self.kind
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it sums each channel by itself, all taps of a channel having one weight."""
+        return self.maps.is_pool and bool((self.kernel == self.kernel[..., :1, :1]).all())
 
     @property
     def matrix(self) -> F32:

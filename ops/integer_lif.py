@@ -185,8 +185,10 @@ class IntegerLifTile:
     def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
         """One block: leaks, adds the current (int32), appends the spikes to the list, resets."""
         e = self.e
-        old = e.register(lanes, e.load(self.v, at, lanes), "int32")
-        total = e.wrapping(self._leaked(e.load(old, 0, lanes), at, lanes), current, lanes)
+        total = current
+        if not self._forgets:
+            old = e.register(lanes, e.load(self.v, at, lanes), "int32")
+            total = e.wrapping(self._leaked(e.load(old, 0, lanes), at, lanes), current, lanes)
         if self.bias is not None:
             total = e.wrapping(total, e.load(self.bias, at, lanes), lanes)
         m = e.register(lanes, total, "int32")
@@ -232,6 +234,11 @@ class IntegerLifTile:
         with e.otherwise(m < e.load(self.threshold, at, 1), stay_silent):
             e.store(self.v, at, 1, self._after(m, at, 1))
             e.append_always(spikes, self.base + at)
+
+    @property
+    def _forgets(self) -> bool:
+        """Whether nothing is left of the membrane of the step before, so that it is not read."""
+        return isinstance(self.beta, int) and self.beta == 0 and self.reset != "soft_later"
 
     def _leaked(self, old: Any, at: Any, lanes: int) -> Any:
         """The leaked membrane; a late reset subtracts its drop first, which cannot wrap."""

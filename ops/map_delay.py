@@ -16,11 +16,12 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.delay_line import words
-from delrec_compile.ops.maps import Maps, Size
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
+from delrec_compile.ops.window import Size
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter

@@ -1,19 +1,18 @@
 """Convolution over maps: of conv layers, and of conv recurrences with several channels.
 
-    out[o, y, x] = sum_c sum_a sum_b kernel[o, c, a, b] * in[c, y * s + a - pad, x * s + b - pad]
+    out[o, y, x] = sum_c sum_a sum_b kernel[o, c, a, b] * in[c, y * s + a * d - pad, x * s + b * d - pad]
 
-s is the stride; c runs over the channels of o's group; outside the maps `in` is zero. Neurons lie as
-(channel, row, column), flattened; maps of one row are convolutions over one axis.
+s is the stride, d the dilation; c runs over the channels of o's group; outside the maps `in` is zero.
+Neurons lie as (channel, row, column), flattened; maps of one row are convolutions over one axis. With
+a `peak`, the current is the largest `out` in each of its windows: max pooling of sums.
 
-In TIR it is event-driven: a spike adds the kernel of its channel around its place, into sums with
-a margin, so that no edge is tested. The sums of a group's outputs lie side by side, and with them
-the taps along a row: an event adds a few runs, each in one piece.
+`maps_tir` is its form in compiled code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,22 +21,17 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks
-from delrec_compile.ops.delay_line import WORD
+from delrec_compile.ops.window import EACH, NONE, Size, Window, pair
 
 if TYPE_CHECKING:
     import torch
-
-    from delrec_compile.compiler.tir.emitter import Emitter
-    from delrec_compile.compiler.tir.event_lists import Events
-    from delrec_compile.compiler.tir.gpu import GpuEmitter
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Maps:
     """channels, height, width: size of the input. kernel: its shape (O, C / groups, rows, columns).
 
+    stride, pad, end, dilation: as of a `Window`. peak: None, or windows over the sums.
     Raises NetworkError.
     """
 
@@ -45,13 +39,16 @@ class Maps:
     height: int
     width: int
     kernel: tuple[int, int, int, int]
-    stride: Size = (1, 1)
-    pad: Size = (0, 0)
+    stride: Size = EACH
+    pad: Size = NONE
     groups: int = 1
+    end: Size | None = None
+    dilation: Size = EACH
+    peak: Window | None = None
 
     def __post_init__(self) -> None:
-        numbers = (self.channels, self.height, self.width, *self.kernel, *self.stride, self.groups)
-        if len(self.kernel) != 4 or min(numbers) < 1 or min(self.pad) < 0:
+        numbers = (self.channels, self.height, self.width, *self.kernel, self.groups)
+        if len(self.kernel) != 4 or min(numbers) < 1:
             raise NetworkError(f"maps of {self}: every size must be 1 or more")
         outputs, channels = self.kernel[:2]
         if channels * self.groups != self.channels or outputs % self.groups:
@@ -59,40 +56,58 @@ class Maps:
                 f"the kernel has shape {list(self.kernel)}; with {self.channels} channels in "
                 f"{self.groups} groups, [O, {self.channels / self.groups:g}, rows, columns] is required"
             )
-        if any(p >= k for p, k in zip(self.pad, self.kernel[2:], strict=True)):
-            raise NetworkError(f"pad is {list(self.pad)}; below the kernel's size is required")
-        if min(self.out[1:]) < 1:
-            raise NetworkError(
-                f"a kernel of {list(self.kernel[2:])} does not fit maps of "
-                f"{[self.height, self.width]} with pad {list(self.pad)}"
-            )
+        object.__setattr__(self, "end", self.window.end)
+        self._check_peak(self.window.places(self.height, self.width))
+
+    def _check_peak(self, summed: Size) -> None:
+        if self.peak is None:
+            return
+        self.peak.places(*summed)
+        outside = [*self.peak.pad, *self.peak.ends]
+        if any(2 * p > k for p, k in zip(outside, self.peak.size * 2, strict=True)):
+            raise NetworkError(f"max pooling with a pad above half its windows: {self.peak}")
+        if any(outside) and self.peak.dilation != EACH:
+            raise NetworkError("max pooling of sums with a pad and with a dilation; one is allowed")
 
     @staticmethod
-    def of(kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], **rest: int) -> Maps:
+    def of(kernel: Sequence[int], stride: Sequence[int], pad: Sequence[int], **rest: Any) -> Maps:
         """From `attributes`, and the shape of the kernel."""
         shape: Any = tuple(kernel)
-        return Maps(kernel=shape, stride=_pair(stride), pad=_pair(pad), **rest)
+        for name in ("end", "dilation"):
+            if rest.get(name) is not None:
+                rest[name] = pair(rest[name])
+        if isinstance(peak := rest.get("peak"), dict):
+            rest["peak"] = Window.of(**peak)
+        return Maps(kernel=shape, stride=pair(stride), pad=pair(pad), **rest)
 
     def attributes(self) -> dict[str, Any]:
-        """All but the kernel's shape, as JSON holds it."""
-        rest = asdict(self)
-        del rest["kernel"]
-        return rest | {"stride": list(self.stride), "pad": list(self.pad)}
+        """All but the kernel's shape, as JSON holds it; what is not as usual is left out."""
+        names = ("channels", "height", "width", "groups")
+        own = self.window.attributes()
+        del own["size"]
+        peak = {} if self.peak is None else {"peak": self.peak.attributes()}
+        return {name: getattr(self, name) for name in names} | own | peak
+
+    @property
+    def window(self) -> Window:
+        """What an output sees of the input."""
+        rows, columns = self.kernel[2:]
+        return Window((rows, columns), self.stride, self.pad, self.end, self.dilation)
 
     @property
     def inputs(self) -> int:
         return self.channels * self.height * self.width
 
     @property
+    def sums(self) -> tuple[int, int, int]:
+        """Channels, height and width of the sums."""
+        return self.kernel[0], *self.window.places(self.height, self.width)
+
+    @property
     def out(self) -> tuple[int, int, int]:
         """Channels, height and width of the output."""
-        high, wide = (
-            (n + 2 * p - k) // s + 1
-            for n, p, k, s in zip(
-                (self.height, self.width), self.pad, self.kernel[2:], self.stride, strict=True
-            )
-        )
-        return self.kernel[0], high, wide
+        outputs, *size = self.sums
+        return self.sums if self.peak is None else (outputs, *self.peak.places(*size))
 
     @property
     def size(self) -> int:
@@ -100,10 +115,15 @@ class Maps:
         return int(np.prod(self.out))
 
     @property
+    def is_pool(self) -> bool:
+        """Whether each channel is mapped to itself alone: with equal weights, a pooling of sums."""
+        return self.kernel[:2] == (self.channels, 1) and self.groups == self.channels
+
+    @property
     def steps(self) -> Size:
-        """Rows and columns of outputs that one input reaches."""
-        rows, columns = self.kernel[2:]
-        return -(-rows // self.stride[0]), -(-columns // self.stride[1])
+        """Rows and columns of sums that one input reaches."""
+        (rows, columns), (down, right) = self.window.extent, self.stride
+        return -(-rows // down), -(-columns // right)
 
     @property
     def summed(self) -> tuple[int, int, int, int]:
@@ -125,173 +145,119 @@ class Maps:
             )
         return array
 
+    def taken(self, x: NDArray[Any]) -> NDArray[Any]:
+        """x: (batch, inputs). Returns it as maps (batch, C, rows, columns), padded and cropped."""
+        left, right, above, below = self.window.filled
+        maps = x.reshape(-1, self.channels, self.height, self.width)
+        maps = maps[:, :, : self.height + min(below, 0), : self.width + min(right, 0)]
+        around = ((above, max(below, 0)), (left, max(right, 0)))
+        return np.pad(maps, ((0, 0), (0, 0), *around))
+
     def reference(self, x: F32, kernel: F32) -> F32:
         """x: (batch, inputs). Returns (batch, size)."""
-        (rows, columns), (down, right) = self.pad, self.stride
-        outputs, high, wide = self.out
-        maps = x.reshape(-1, self.groups, self.channels // self.groups, self.height, self.width)
-        maps = np.pad(maps, ((0, 0), (0, 0), (0, 0), (rows, rows), (columns, columns)))
+        outputs, high, wide = self.sums
+        maps = self.taken(x)
+        maps = maps.reshape(len(x), self.groups, -1, *maps.shape[2:])
         taps = kernel.reshape(self.groups, -1, *kernel.shape[1:])
         shape = (len(x), self.groups, outputs // self.groups, high, wide)
         total = np.zeros(shape, np.result_type(x, kernel))
-        for a in range(kernel.shape[2]):
-            for b in range(kernel.shape[3]):
-                seen = maps[:, :, :, a::down, b::right][:, :, :, :high, :wide]
-                total += np.einsum("bgcyx,goc->bgoyx", seen, taps[..., a, b])
+        for a, b, seen in _seen(maps, self.window, (high, wide)):
+            total += np.einsum("bgcyx,goc->bgoyx", seen, taps[..., a, b])
+        if self.peak is not None:
+            total = _largest(total.reshape(len(x), outputs, high, wide), self.peak)
         return np.asarray(total.reshape(len(x), -1))
 
     def torch_form(self, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """The same in eager torch, with a bias (O,)."""
         import torch
 
+        own, pad = torch.nn.functional, self.pad
         maps = x.view(-1, self.channels, self.height, self.width)
-        mixed = torch.nn.functional.conv2d(
-            maps, kernel, bias, stride=self.stride, padding=self.pad, groups=self.groups
-        )
+        if self.end is not None:
+            maps, pad = own.pad(maps, self.window.filled), NONE
+        mixed = own.conv2d(maps, kernel, bias, self.stride, pad, self.dilation, self.groups)
+        if (peak := self.peak) is not None:
+            wide = own.pad(mixed, peak.filled, value=-torch.inf)
+            mixed = own.max_pool2d(wide, peak.size, peak.stride, dilation=peak.dilation)
         return mixed.flatten(1)
+
+    @property
+    def node(self) -> str:
+        """Name of its ONNX function."""
+        cropped, peak = any(self.window.cropped), self.peak is not None
+        if cropped or peak:
+            return f"{'Cropped' if cropped else ''}{'Peak' if peak else ''}Maps"
+        return "Maps" if self.dilation == EACH else "DilatedMaps"
 
     def node_attributes(self) -> dict[str, Any]:
         """Attributes of an ONNX node whose function is a Conv."""
-        return {
+        m, peak = self.window, self.peak
+        out = {
             "map_shape": [0, self.channels, self.height, self.width],
-            "pads": [*self.pad, *self.pad],
-            "strides": list(self.stride),
+            "pads": [*m.pad, *(max(0, end) for end in m.ends)],
+            "strides": list(m.stride),
             "group": self.groups,
         }
+        if self.node != "Maps":
+            out["dilations"] = list(m.dilation)
+        if any(m.cropped):
+            out["used"] = [n - k for n, k in zip((self.height, self.width), m.cropped, strict=True)]
+        if peak is not None:
+            out["peak"] = list(peak.size)
+            out["peak_pads"] = [*peak.pad, *peak.ends]
+            out["peak_strides"], out["peak_dilations"] = list(peak.stride), list(peak.dilation)
+        return out
 
     @staticmethod
     def from_node_attributes(kernel: Sequence[int], attributes: dict[str, Any]) -> Maps:
         """The way back from an ONNX node, and the shape of its kernel."""
         _, channels, height, width = attributes["map_shape"]
+        pads, used = attributes["pads"], attributes.get("used", (height, width))
+        cropped = [own - n for own, n in zip(used, (height, width), strict=True)]
+        end = [crop or pad for crop, pad in zip(cropped, pads[2:], strict=True)]
+        rest: dict[str, Any] = {"end": end, "dilation": attributes.get("dilations", EACH)}
+        if "peak" in attributes:
+            own = [attributes[f"peak{name}"] for name in ("", "_strides", "_pads", "_dilations")]
+            rest["peak"] = Window(pair(own[0]), pair(own[1]), *_halves(own[2]), pair(own[3]))
         sizes = {"channels": channels, "height": height, "width": width}
-        strides, pads = attributes["strides"], attributes["pads"][:2]
-        return Maps.of(kernel, strides, pads, groups=attributes["group"], **sizes)
+        strides, groups = attributes["strides"], attributes["group"]
+        return Maps.of(kernel, strides, pads[:2], groups=groups, **sizes, **rest)
 
     def table(self, kernel: NDArray[Any]) -> NDArray[Any]:
         """The kernel as events add it: (channel, row phase, column phase, runs ...), flattened.
 
         A phase is where an input lies within a stride. Taps run downwards, so that outputs ascend.
         """
-        outputs, channels, rows, columns = kernel.shape
+        outputs, channels = kernel.shape[:2]
+        (rows, columns), (along, across) = self.window.extent, self.dilation
         (down, right), (high, wide) = self.stride, self.steps
         padded = np.zeros((outputs, channels, high * down, wide * right), kernel.dtype)
-        padded[:, :, :rows, :columns] = kernel
+        padded[:, :, :rows:along, :columns:across] = kernel
         taps = padded.reshape(self.groups, -1, channels, high, down, wide, right)
         # group, channel, row phase, column phase, rows, columns, outputs of the group
         ordered = taps.transpose(0, 2, 4, 6, 3, 5, 1)[:, :, :, :, ::-1, ::-1]
         return np.ascontiguousarray(ordered).reshape(-1)
 
 
-def _pair(values: Sequence[int]) -> Size:
-    first, second = values
-    return first, second
+def _halves(pads: Sequence[int]) -> tuple[Size, Size]:
+    return pair(pads[:2]), pair(pads[2:])
 
 
-# x (batch, C * height * width), kernel (O, C / group, rows, columns), bias (O,);
-# map_shape: 0, C, height, width
-ONNX = """
-<domain: "ai.delrec", opset_import: ["" : 18]>
-Maps <pads, strides, map_shape, group> (x, kernel, bias) => (current)
-{
-    shape = Constant <value_ints: ints = @map_shape> ()
-    flat_shape = Constant <value: tensor = int64[2] {0, -1}> ()
-    map = Reshape (x, shape)
-    mixed = Conv <pads: ints = @pads, strides: ints = @strides, group: int = @group> (map, kernel, bias)
-    current = Reshape (mixed, flat_shape)
-}
-"""
+def _seen(
+    maps: NDArray[Any], window: Window, places: Size
+) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """For each place of a window, what all windows see there of padded maps (..., rows, columns)."""
+    (high, wide), (down, right), (along, across) = places, window.stride, window.dilation
+    for a in range(window.size[0]):
+        for b in range(window.size[1]):
+            seen = maps[..., a * along :: down, b * across :: right]
+            yield a, b, seen[..., :high, :wide]
 
 
-def sums(e: Emitter, maps: Maps, dtype: str) -> Any:
-    """Sums with their margins, all zero."""
-    size = int(np.prod(maps.summed))
-    buffer = e.buffer("sums", size, dtype)
-    for at, lanes in e.blocks(size):
-        e.store(buffer, at, lanes, e.zero(dtype, lanes))
-    return buffer
-
-
-def scatter(
-    e: Emitter,
-    maps: Maps,
-    events: Events,
-    table: Any,
-    sums: Any,
-    first: int = 0,
-    count: Callable[[Any], Any] | None = None,
-    exact: bool = True,
-) -> None:
-    """Adds the kernel of each event to the sums. table: see `Maps.table`, from `first` on.
-
-    count: count of an event; None: each counts 1. exact: see `linear.Rows`.
-    """
-    (down, right), (high, wide) = maps.stride, maps.steps
-    _, _, columns, outputs = maps.summed
-    run, channels = wide * outputs, maps.channels // maps.groups
-    with e.each(events) as j:
-        own = None if count is None else e.bind("own", count(j))
-        c = e.bind("c", j // (maps.height * maps.width))
-        y = e.bind("y", j // maps.width % maps.height + maps.pad[0])
-        x = e.bind("x", j % maps.width + maps.pad[1])
-        phase = (c * down + y % down) * right + x % right
-        taps = e.bind("taps", phase * (high * run) + first)
-        row = (c // channels * maps.summed[1] + y // down) * columns + x // right
-        at = e.bind("at", row * outputs)
-        for a in range(high):
-            for k, lanes in e.blocks(run):
-                value = e.cast(e.load(table, taps + a * run + k, lanes), str(sums.dtype), lanes)
-                if own is not None:
-                    value = value * e.splat(own, lanes)
-                    value = value if exact else e.rounded(value, lanes)
-                place = at + a * columns * outputs + k
-                e.store(sums, place, lanes, e.load(sums, place, lanes) + value)
-
-
-def without_margins(e: Emitter, maps: Maps, sums: Any) -> Any:
-    """The sums of the outputs, neuron after neuron."""
-    _, high, wide = maps.out
-    _, rows, columns, outputs = maps.summed
-    above, left = (s - 1 for s in maps.steps)
-    current = e.buffer("current", maps.size, str(sums.dtype))
-    with e.loop("o", maps.kernel[0]) as o, e.loop("y", high) as y:
-        line = (o // outputs * rows + y + above) * columns + left
-        with e.loop("x", wide) as x:
-            value = e.load(sums, (line + x) * outputs + o % outputs, 1)
-            e.store(current, (o * high + y) * wide + x, 1, value)
-    return e.view(current, 0, maps.size)
-
-
-def emit_gpu(
-    e: GpuEmitter,
-    maps: Maps,
-    i: Any,
-    table: Any,
-    total: Any,
-    value_of: Callable[[Any], Any],
-    first: int = 0,
-) -> None:
-    """Adds the current of neuron i to `total`, in its type. value_of(j): value of input j."""
-    T, dtype = e.T, str(total.dtype)
-    _, high, wide = maps.out
-    outputs, channels, rows, columns = maps.kernel
-    (down, right), (tall, broad) = maps.stride, maps.steps
-    each = outputs // maps.groups
-    o, top, left = i // (high * wide), i // wide % high * down, i % wide * right
-    with e.loop("c", channels) as k, e.loop("a", rows) as a, e.loop("b", columns) as b:
-        c = o // each * channels + k
-        y, x = top + a - maps.pad[0], left + b - maps.pad[1]
-        inside = T.And(T.And(y >= 0, y < maps.height), T.And(x >= 0, x < maps.width))
-        with e.when(inside):
-            phase = (c * down + a % down) * right + b % right
-            run = (phase * tall + tall - 1 - a // down) * broad + broad - 1 - b // right
-            tap = T.cast(table[first + run * each + o % each], dtype)
-            value = T.cast(value_of((c * maps.height + y) * maps.width + x), dtype)
-            e.store(total, 0, 1, total[0] + tap * value)
-
-
-def spike_in(e: GpuEmitter, mask: Any, j: Any, lead: Any, dtype: str = "float32") -> Any:
-    """1 where bit j of a mask that begins at word `lead` is set, else 0."""
-    T = e.T
-    shift = T.cast(T.bitwise_and(j, WORD - 1), "uint32")
-    bit = T.bitwise_and(T.shift_right(mask[lead + T.shift_right(j, 5)], shift), T.uint32(1))
-    return T.cast(bit, dtype)
+def _largest(sums: NDArray[Any], peak: Window) -> NDArray[Any]:
+    """The largest in each window of sums (batch, O, rows, columns)."""
+    left, right, above, below = peak.filled
+    around = ((0, 0), (0, 0), (above, below), (left, right))
+    padded = np.pad(sums, around, constant_values=-np.inf)
+    places = peak.places(*sums.shape[2:])
+    return np.asarray(np.max([seen for _, _, seen in _seen(padded, peak, places)], axis=0))

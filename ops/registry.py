@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import delay_line, linear, maps, real_input
+from delrec_compile.ops import delay_line, linear, maps_onnx, real_input
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
@@ -58,7 +58,7 @@ READOUTS: dict[str, type[Readout]] = {
 FUNCTIONS: tuple[str, ...] = (
     real_input.ONNX,
     linear.ONNX,
-    maps.ONNX,
+    *maps_onnx.ONNX,
     *(text for n in NEURONS.values() for text in n.onnx),
     *delay_line.ONNX,
     *(r.onnx for r in SYNAPSES.values()),

@@ -29,7 +29,7 @@ from delrec_compile.ops import checks, delay_line
 from delrec_compile.ops.arrivals import Arrivals, GpuArrivals, History
 from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.delay_line import words
-from delrec_compile.ops.maps import spike_in
+from delrec_compile.ops.maps_tir import spike_in
 from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
 
 if TYPE_CHECKING:

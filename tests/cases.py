@@ -200,6 +200,7 @@ CASES = {
         Case("off_grid", recurrence=("dense", "conv3"), exact=False),
         Case("graph_maps", sizes=(), recurrence=(), inputs=12, counts=31),
         Case("graph_shared", sizes=(), recurrence=(), inputs=20, outputs=6),
+        Case("graph_pools", sizes=(), recurrence=(), inputs=72),
     )
 }
 # one of each kind, for machines that are slow to emulate

@@ -17,6 +17,8 @@ from delrec_compile.network.model import (
     Network,
     Population,
     Projection,
+    Window,
+    max_pool,
 )
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
@@ -112,4 +114,50 @@ def shared(r: Generator) -> Network:
     )
 
 
-GRAPHS: dict[str, Callable[[Generator], Network]] = {"graph_maps": maps, "graph_shared": shared}
+def pools(r: Generator) -> Network:
+    """Convolutions of every shape, back too; max pooling of spikes and of sums, average pooling."""
+
+    def w(*shape: int) -> np.ndarray:
+        return r.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+
+    spread = Maps(1, 8, 9, (4, 1, 3, 2), pad=(2, 1), dilation=(2, 2))  # 4 x 8 x 9
+    grouped = Maps(4, 4, 5, (6, 2, 2, 3), (2, 1), (0, 1), 2, end=(-1, 2))  # 6 x 1 x 6
+    back = Maps(6, 1, 6, (4, 3, 1, 2), (1, 1), (0, 1), 2, end=(0, 0))  # 4 x 1 x 6
+    own = Maps(4, 1, 6, (4, 1, 1, 3), pad=(0, 1), groups=4)
+    peaks = Maps(4, 4, 5, (3, 4, 3, 2), pad=(1, 0), peak=Window((2, 3), (2, 1), (1, 0)))
+    mean = Convolution.pooling((4, 8, 9), Window((4, 3), (4, 3)), 1 / 16)  # 4 x 2 x 3
+    return Network.of(
+        [
+            Population("seen", Lif(0.6), (Projection("x", Convolution(w(4, 1, 3, 2), spread)),)),
+            max_pool("top", "seen", (4, 8, 9), Window((2, 2), (2, 2), end=(0, 1))),
+            Population(
+                "grouped", Lif(0.7), (Projection("top", Convolution(w(6, 2, 2, 3), grouped)),)
+            ),
+            Population(
+                "late",
+                Lif(0.5, reset="soft"),
+                (
+                    Projection("grouped", Convolution(w(4, 3, 1, 2), back)),
+                    Projection("seen", mean),
+                    Projection("late", Convolution(w(4, 1, 1, 3), own)),
+                ),
+            ),
+            Population("peaks", Lif(0.8), (Projection("top", Convolution(w(3, 4, 3, 2), peaks)),)),
+            Population(
+                "out",
+                LeakyReadout.in_graph(np.zeros(5), beta=0.75),
+                (
+                    Projection("late", Dense(w(5, 24))),
+                    Projection("peaks", Dense(w(5, peaks.size))),
+                ),
+            ),
+        ],
+        max_input=2,
+    )
+
+
+GRAPHS: dict[str, Callable[[Generator], Network]] = {
+    "graph_maps": maps,
+    "graph_shared": shared,
+    "graph_pools": pools,
+}

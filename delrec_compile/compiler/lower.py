@@ -34,6 +34,7 @@ from delrec_compile.compiler.relax_reader import (
 )
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.network.model import Maps, Network, Synapses
+from delrec_compile.ops import maps_onnx
 from delrec_compile.ops.registry import FUNCTIONS, NEURONS, READOUTS
 from delrec_compile.targets.schedule import Schedule
 
@@ -141,7 +142,7 @@ def _like(of: tuple[int, ...]) -> Callable[[list[Any], dict[str, Any]], Any]:
 RESULTS: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
     "RealInput": lambda i, _: i[0].ty,
     "Linear": lambda i, _: _row(_dim(i[1], 0)),
-    "Maps": _mapped,
+    **dict.fromkeys(maps_onnx.KINDS, _mapped),
     **{node: _delayed(kind) for node, kind in SYNAPSES_OF.items()},
     "DelayPush": lambda i, _: i[0].ty,
     "DelayLine": lambda i, _: _line(_dim(i[0], 1) + 1, _dim(i[0], 2)),

@@ -25,13 +25,14 @@ from delrec_compile.network.model import (
 )
 from delrec_compile.network.state import HISTORY, PAST
 from delrec_compile.ops.feed import Feed
+from delrec_compile.ops.maps_onnx import KINDS
 from delrec_compile.ops.nodes import Node
 from delrec_compile.ops.readout import no_weight
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.ops.registry import NEURONS, READOUTS, SYNAPSES
 
 PREFIX = "delrec."
-FEEDS = ("Linear", "Maps")
+FEEDS = ("Linear", *KINDS)
 JOINS = {"relax.add": "Add", "relax.concat": "Concat"}  # of currents, and of several outputs
 SYNAPSES_OF = {r.node: r for r in SYNAPSES.values()}
 NEURON_OF = {node: n for n in NEURONS.values() for node in n.nodes}
@@ -205,6 +206,6 @@ def _array(value: Any) -> NDArray[Any]:
 
 
 def _feed(name: str, kernel: NDArray[Any], attributes: dict[str, Any]) -> Feed:
-    if name == "Maps":
+    if name in KINDS:
         return Convolution(kernel, Maps.from_node_attributes(kernel.shape, attributes))
     return Dense(kernel)

@@ -190,12 +190,13 @@ def synapses_of(term: Term) -> Synapses | Feed:
     if not delay.any():
         return model.Convolution(kernel, m)
     flat = m.height == 1 and kernel.shape[2] == 1 and m.stride[0] == 1 and m.pad[0] == 0
+    flat = flat and m.node == "Maps" and m.end is None
     same = m.stride == (1, 1) and m.pad[1] == kernel.shape[3] // 2 and kernel.shape[3] % 2
     if flat and same and kernel.shape[:2] == (1, 1):
         return ConvDelay(kernel[0, 0, 0], delay)
-    return ChannelConvDelay(
-        kernel[:, :, 0] if flat else kernel, delay, m.height, m.stride, m.pad, m.groups
-    )
+    if not flat:
+        return ChannelConvDelay.of_maps(kernel, m, delay)
+    return ChannelConvDelay(kernel[:, :, 0], delay, m.height, m.stride, m.pad, m.groups)
 
 
 def joined(terms: Sequence[Term]) -> list[Term]:

@@ -22,7 +22,13 @@ from delrec_compile.network.base import (
     own_state,
     prefixed,
 )
-from delrec_compile.network.population import INPUT, Population, Projection, checked_order
+from delrec_compile.network.population import (
+    INPUT,
+    Population,
+    Projection,
+    checked_order,
+    max_pool,
+)
 from delrec_compile.network.state import READOUT, StateVar, layer_prefix
 from delrec_compile.ops import checks, linear
 from delrec_compile.ops.checks import matrix, vector
@@ -41,6 +47,7 @@ from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.synaptic_readout import SynapticReadout
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
+from delrec_compile.ops.window import Window
 
 __all__ = [
     "INPUT",
@@ -68,6 +75,8 @@ __all__ = [
     "SynapticDelay",
     "SynapticReadout",
     "TapConvDelay",
+    "Window",
+    "max_pool",
 ]
 
 

@@ -18,12 +18,16 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.ops.checks import vector
 from delrec_compile.ops.feed import Convolution, Dense, Feed
+from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.synapses import Synapses
+from delrec_compile.ops.window import Window
 
 INPUT = "x"  # the source that is no population
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+OR = Lif(0.0, threshold=0.5)  # of whole numbers: fires when any is not 0
 RESERVED = (INPUT, "y", "clock", "steps", "streams", "spikes", "places", "work")
 
 
@@ -157,6 +161,15 @@ class Population:
         return [w for p in self.projections for w in p.synapses.weights.values()]
 
 
+def max_pool(name: str, source: str, shape: tuple[int, int, int], window: Window) -> Population:
+    """A population without memory that fires where a neuron of its window fires: the largest of spikes.
+
+    shape: of the source, (channels, height, width). A sum of spikes is a whole number, so any threshold
+    up to 1 has the same meaning; one half is far from 0 and from 1 in every number format.
+    """
+    return Population(name, OR, (Projection(source, Convolution.pooling(shape, window)),))
+
+
 def _keyed(name: str, projections: Sequence[Projection]) -> tuple[Projection, ...]:
     """Undelayed maps first; each with its prefix, which those of a chain's layer do without."""
     ordered = sorted(projections, key=lambda p: not isinstance(p.synapses, Feed))
@@ -212,18 +225,25 @@ def _checked(
 
 def _after_a_step(where: str, feed: Feed) -> Synapses:
     """The same map with delays of 0, for an edge that closes a cycle. Raises UnsupportedError."""
+    from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
     from delrec_compile.ops.conv2d_delay import Conv2dDelay
     from delrec_compile.ops.dense_delay import DenseDelay
 
     if isinstance(feed, Dense):
         return DenseDelay(feed.weight, np.zeros(feed.sources, np.int32))
-    if isinstance(feed, Convolution):
-        m = feed.maps
-        rows, columns = m.kernel[2:]
-        same = (m.stride, m.groups, m.pad) == ((1, 1), 1, (rows // 2, columns // 2))
-        if same and rows == columns and rows % 2:
-            return Conv2dDelay(feed.kernel[None], m.height, m.width)
-    raise UnsupportedError(
-        f"{where} closes a cycle with a convolution; allowed: stride 1, one group, odd square kernels, "
-        "maps of the same size"
-    )
+    assert isinstance(feed, Convolution)
+    m = feed.maps
+    rows, columns = m.kernel[2:]
+    if rows == columns and m.node == "Maps" and _keeps_places(m):
+        return Conv2dDelay(feed.kernel[None], m.height, m.width)
+    try:
+        return ChannelConvDelay.of_maps(feed.kernel, m, np.zeros(m.inputs, np.int32))
+    except NetworkError as error:
+        raise UnsupportedError(f"{where} closes a cycle: {error}") from error
+
+
+def _keeps_places(m: Maps) -> bool:
+    """Whether a convolution between all channels leaves every map as large as it is."""
+    same = m.kernel[2] // 2, m.kernel[3] // 2
+    odd = all(k % 2 for k in m.kernel[2:])
+    return odd and (m.stride, m.groups, m.pad, m.window.ends) == ((1, 1), 1, same, same)

@@ -11,26 +11,47 @@ from fixtures.ops import grid
 
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops.maps import Maps
+from delrec_compile.ops.window import Window
 
 RNG = np.random.default_rng(11)
 SHAPES = [
     Maps(2, 5, 4, (3, 2, 3, 3), pad=(1, 1)),
     Maps(4, 6, 7, (6, 2, 3, 2), stride=(2, 3), pad=(1, 0), groups=2),
     Maps(3, 1, 8, (3, 1, 1, 5), pad=(0, 2), groups=3),
+    Maps(1, 9, 8, (2, 1, 3, 2), pad=(1, 2), dilation=(2, 3)),
+    Maps(2, 9, 9, (2, 1, 3, 3), (2, 3), (4, 1), 2, dilation=(3, 2)),
+    Maps(1, 5, 6, (2, 1, 2, 4), pad=(0, 1), end=(1, 2)),
+    Maps(2, 7, 9, (3, 2, 4, 4), (2, 2), (2, 2), end=(1, -1)),
+    Maps(1, 6, 7, (2, 1, 3, 3), pad=(1, 1), peak=Window((2, 2), (2, 2))),
+    Maps(2, 7, 6, (2, 1, 2, 3), groups=2, peak=Window((3, 2), (2, 1), (1, 1), (0, 1))),
+    Maps(1, 8, 8, (2, 1, 1, 1), end=(-1, 0), peak=Window((2, 3), dilation=(3, 2))),
 ]
 
 
 def formula(m: Maps, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """The formula of ops/maps.py for one input, as loops."""
     maps = x.reshape(m.channels, m.height, m.width)
-    out = np.zeros(m.out, np.float32)
+    out = np.zeros(m.sums, np.float32)
     outputs, channels, rows, columns = m.kernel
-    for o, y, x_, c, a, b in product(*map(range, (*m.out, channels, rows, columns))):
-        row, column = y * m.stride[0] + a - m.pad[0], x_ * m.stride[1] + b - m.pad[1]
-        if 0 <= row < m.height and 0 <= column < m.width:
+    ends = [n + min(end, 0) for n, end in zip((m.height, m.width), m.window.ends, strict=True)]
+    for o, y, x_, c, a, b in product(*map(range, (*m.sums, channels, rows, columns))):
+        row = y * m.stride[0] + a * m.dilation[0] - m.pad[0]
+        column = x_ * m.stride[1] + b * m.dilation[1] - m.pad[1]
+        if 0 <= row < ends[0] and 0 <= column < ends[1]:
             source = o // (outputs // m.groups) * channels + c
             out[o, y, x_] += kernel[o, c, a, b] * maps[source, row, column]
-    return out.reshape(-1)
+    return (out if m.peak is None else largest(m, m.peak, out)).reshape(-1)
+
+
+def largest(m: Maps, peak: Window, sums: np.ndarray) -> np.ndarray:
+    """The largest sum of each window, as loops."""
+    out = np.full(m.out, -np.inf, np.float32)
+    for o, y, x, a, b in product(*map(range, (*m.out, *peak.size))):
+        row = y * peak.stride[0] + a * peak.dilation[0] - peak.pad[0]
+        column = x * peak.stride[1] + b * peak.dilation[1] - peak.pad[1]
+        if 0 <= row < m.sums[1] and 0 <= column < m.sums[2]:
+            out[o, y, x] = max(out[o, y, x], sums[o, row, column])
+    return out
 
 
 @pytest.mark.parametrize("maps", SHAPES, ids=str)
@@ -59,3 +80,5 @@ def test_a_kernel_that_does_not_fit_is_refused() -> None:
         Maps(1, 2, 2, (1, 1, 3, 3))
     with pytest.raises(NetworkError, match="below the kernel's size"):
         Maps(1, 5, 5, (1, 1, 3, 3), pad=(3, 0))
+    with pytest.raises(NetworkError, match="above half its windows"):
+        Maps(1, 5, 5, (1, 1, 3, 3), peak=Window((3, 3), pad=(2, 0)))

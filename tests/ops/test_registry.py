@@ -11,6 +11,7 @@ import pytest
 
 from delrec_compile import ops
 from delrec_compile.errors import NetworkError
+from delrec_compile.ops import maps_onnx
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.registry import (
@@ -52,7 +53,7 @@ def test_the_functions_are_those_of_the_kinds() -> None:
     nodes += [node for r in READOUTS.values() for node in r.nodes]
     assert len(set(nodes)) == len(nodes)
     lines = {"DelayRead", "DelayPush", "DelayLine", "DelayNow", "DelayNewest"}
-    assert names == {*nodes, *lines, "RealInput", "Linear", "Maps"}
+    assert names == {*nodes, *lines, *maps_onnx.KINDS, "RealInput", "Linear"}
 
 
 def test_nodes_give_back_as_many_values_as_their_functions() -> None:

@@ -28,7 +28,7 @@ from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, al
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.network.model import Network
 from delrec_compile.ops import linear
-from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.value_line import DTYPE
 from delrec_compile.targets.schedule import Schedule
 

@@ -32,7 +32,7 @@ from delrec_compile.compiler.tir.gpu import GpuEmitter, threads_for
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.base import MAX_INPUT
 from delrec_compile.ops import linear, value_line
-from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.arrivals import GpuArrivals, gpu_read
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.real_input import RealInput

@@ -17,7 +17,7 @@ from delrec_compile.network.integer.linear import IntegerDense, IntegerLinear
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.ops import conv_delay, linear
-from delrec_compile.ops import maps as maps_op
+from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.arrivals import Arrivals
 from delrec_compile.ops.plane_taps import ShiftedPlanes
 from delrec_compile.ops.synapses import of_head

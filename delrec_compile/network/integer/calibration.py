@@ -161,6 +161,8 @@ class _PatchSums:
 
     def add(self, inputs: F64, weights: F64) -> None:
         patches = patches_of(self.maps, inputs)
+        if self.maps.peak is not None:  # which place of a window counts differs from step to step
+            weights = np.ones((len(inputs), self.maps.kernel[0] * patches.shape[2]))
         near = weights.reshape(len(inputs), self.maps.groups, -1, patches.shape[2])
         for g, sums in enumerate(self.groups):
             # one place of one sample after another: (batch * places, ...)
@@ -174,15 +176,15 @@ class _PatchSums:
 
 
 def patches_of(maps: Maps, x: F64) -> F64:
-    """x: (batch, inputs). Returns (batch, groups, places, taps), taps in the order of a kernel's row."""
-    (above, left), (down, right) = maps.pad, maps.stride
-    _, high, wide = maps.out
-    own = x.reshape(len(x), maps.channels, maps.height, maps.width)
-    padded = np.pad(own, ((0, 0), (0, 0), (above, above), (left, left)))
-    seen = sliding_window_view(padded, maps.kernel[2:], axis=(2, 3))[:, :, ::down, ::right]
-    by_group = seen[:, :, :high, :wide].reshape(
-        len(x), maps.groups, -1, high * wide, *maps.kernel[2:]
-    )
+    """x: (batch, inputs). Returns (batch, groups, places, taps), taps in the order of a kernel's row.
+
+    places: those of the sums.
+    """
+    (down, right), (along, across) = maps.stride, maps.dilation
+    _, high, wide = maps.sums
+    seen = sliding_window_view(maps.taken(x), maps.window.extent, axis=(2, 3))
+    seen = seen[:, :, ::down, ::right, ::along, ::across][:, :, :high, :wide]
+    by_group = seen.reshape(len(x), maps.groups, -1, high * wide, *maps.kernel[2:])
     return by_group.transpose(0, 1, 3, 2, 4, 5).reshape(len(x), maps.groups, high * wide, -1)
 
 

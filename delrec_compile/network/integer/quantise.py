@@ -149,6 +149,8 @@ def _population(
         if s.kind in RECEIVERS:
             shares.append(_channels(p.size, len(by_receiver(s.kind, *s.weights.values()))))
     blocks = _blocks(p, largest)
+    if all(getattr(each.synapses, "is_pool", False) for each in p.projections):
+        statistics = None  # equal weights are exact, and stay equal
     if isinstance(p.neuron, Readout):
         lasting = steps_of(share(p.neuron.beta), share(_alpha(p.neuron)))
     else:

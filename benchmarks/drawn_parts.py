@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.synapses import Synapses
 from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
+from delrec_compile.ops.window import Window
 
 Generator = np.random.Generator
 LONGEST = (1, 4, 33, 70)  # delays are below one of them
@@ -45,6 +47,7 @@ def feed(r: Generator, sources: int, size: int) -> Feed:
     if r.random() < 0.7:
         return Dense(normal(r, (size, sources)) / np.sqrt(sources))
     maps = _maps(r, sources, size)
+    maps = _odd_maps(r, maps) if r.random() < 0.5 else maps
     return Convolution(normal(r, maps.kernel) / np.sqrt(np.prod(maps.kernel[1:])), maps)
 
 
@@ -129,6 +132,31 @@ def _maps(r: Generator, sources: int, size: int, groups: int | None = None) -> M
     (rows, top), (columns, left) = sizes
     kernel = (outputs, channels // groups, rows, columns)
     return Maps(channels, out[0] * down, out[1] * right, kernel, (down, right), (top, left), groups)
+
+
+def _odd_maps(r: Generator, m: Maps) -> Maps:
+    """Maps with as many outputs whose taps are spread, whose edges differ, or whose largest sums count."""
+    if r.random() < 0.3:
+        return replace(m, peak=Window((3, 3), pad=(1, 1)))
+    spread = (int(r.integers(1, 3)), int(r.integers(1, 3)))
+    extents = Window(m.kernel[2:], m.stride, dilation=spread).extent
+    edges = [
+        _edges(r, n, out, s, extent)
+        for n, out, s, extent in zip((m.height, m.width), m.out[1:], m.stride, extents, strict=True)
+    ]
+    (top, bottom), (left, right) = edges
+    return replace(m, pad=(top, left), end=(bottom, right), dilation=spread)
+
+
+def _edges(r: Generator, places: int, out: int, stride: int, extent: int) -> tuple[int, int]:
+    """Padding before and behind, or a place that is cropped, that makes `out` outputs."""
+    allowed = [
+        (pad, end)
+        for pad in range(extent)
+        for end in range(-1, extent)
+        if places + pad + end >= extent and (places + pad + end - extent) // stride + 1 == out
+    ]
+    return allowed[r.integers(len(allowed))]
 
 
 def _taps(r: Generator, extent: int, stride: int) -> tuple[int, int]:

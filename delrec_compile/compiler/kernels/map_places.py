@@ -64,9 +64,11 @@ def _with_taps(edge: Edge, known: Mapping[str, Places], schedule: Schedule) -> E
 
 
 def maps_of(edge: Edge) -> Maps | None:
-    """Shape of an undelayed convolution; None of another map."""
+    """Shape of an undelayed convolution with whole windows that lie close; None of another map."""
     form = getattr(edge.synapses, "form", edge.synapses)
-    return form.maps if isinstance(form, Convolution) else None
+    if not isinstance(form, Convolution) or form.maps.node != "Maps":
+        return None
+    return form.maps if form.maps.end is None else None
 
 
 def sent(maps: Maps) -> Places:

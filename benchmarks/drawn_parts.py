@@ -135,7 +135,7 @@ def _maps(r: Generator, sources: int, size: int, groups: int | None = None) -> M
 
 
 def _odd_maps(r: Generator, m: Maps) -> Maps:
-    """Maps with as many outputs whose taps are spread, whose edges differ, or whose largest sums count."""
+    """Maps with as many outputs: with spread taps, edges that differ, or largest sums."""
     if r.random() < 0.3:
         return replace(m, peak=Window((3, 3), pad=(1, 1)))
     spread = (int(r.integers(1, 3)), int(r.integers(1, 3)))

@@ -58,7 +58,7 @@ def test_without_delays_only_the_kernel_is_counted() -> None:
         "groups": ({"groups": 0}, "groups is 0; an integer from 1"),
         "pad": ({"pad": (0,)}, "two integers are required"),
         "even": ({"kernel": np.ones((2, 2, 2))}, "1 x 2 taps; odd numbers are required, or a pad"),
-        "stride": ({"stride": (0, 1)}, "every size must be 1 or more"),
+        "stride": ({"stride": (0, 1)}, "strides and dilations must be 1 or more"),
     }.values(),
 )
 def test_what_does_not_fit_is_refused(fields: dict[str, Any], message: str) -> None:

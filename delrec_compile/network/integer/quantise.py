@@ -122,7 +122,7 @@ def _quantise_parts(
 ) -> IntegerNetwork:
     known = statistics or {}
     return IntegerNetwork.of(
-        [_population(network, p, numeric, known.get(p.name)) for p in network.populations],
+        [_population(network, p, numeric, _learned(p, known)) for p in network.populations],
         numeric=numeric,
         dt_ms=network.dt_ms,
         max_input=network.max_input,
@@ -131,6 +131,14 @@ def _quantise_parts(
         name=network.name,
         notes={**network.notes, "calibrated": statistics is not None},
     )
+
+
+def _learned(
+    p: Population, known: Mapping[str, Sequence[InputStatistics]]
+) -> Sequence[InputStatistics] | None:
+    """Statistics for its rounding; none for pooling: equal weights are exact, and stay equal."""
+    pools = all(getattr(each.synapses, "is_pool", False) for each in p.projections)
+    return None if pools else known.get(p.name)
 
 
 def _population(
@@ -149,8 +157,6 @@ def _population(
         if s.kind in RECEIVERS:
             shares.append(_channels(p.size, len(by_receiver(s.kind, *s.weights.values()))))
     blocks = _blocks(p, largest)
-    if all(getattr(each.synapses, "is_pool", False) for each in p.projections):
-        statistics = None  # equal weights are exact, and stay equal
     if isinstance(p.neuron, Readout):
         lasting = steps_of(share(p.neuron.beta), share(_alpha(p.neuron)))
     else:

@@ -78,7 +78,8 @@ def _seen(e: Emitter, maps: Maps, events: Events) -> Iterator[Any]:
         if not conditions:
             yield j
             return
-        with e.when(conditions[0] if len(conditions) == 1 else e.T.And(*conditions)):
+        within = conditions[0] if len(conditions) == 1 else e.T.And(*conditions)
+        with e.T.If(within), e.T.Then():
             yield j
 
 

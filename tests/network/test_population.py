@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from helpers import refusal
 
 from delrec_compile.errors import NetworkError, UnsupportedError
@@ -21,7 +22,10 @@ from delrec_compile.network.model import (
     Network,
     Population,
     Projection,
+    Window,
+    max_pool,
 )
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.feed import Feed
 from delrec_compile.ops.synapses import Synapses
 
@@ -45,9 +49,9 @@ def out(source: str = "a", sources: int = 3) -> Population:
     return Population("out", OUT, (Projection(source, dense(2, sources)),))
 
 
-def convolution(stride: int = 1) -> Convolution:
+def convolution(stride: int = 1, peak: Window | None = None) -> Convolution:
     shape = (1, 1, 3, 3)
-    return Convolution(np.ones(shape), Maps(1, 4, 4, shape, (stride, stride), (1, 1)))
+    return Convolution(np.ones(shape), Maps(1, 4, 4, shape, (stride, stride), (1, 1), peak=peak))
 
 
 def test_an_undelayed_map_that_closes_a_cycle_takes_its_one_step() -> None:
@@ -68,10 +72,47 @@ def test_a_convolution_that_closes_a_cycle() -> None:
     same = into("a", ("x", dense(16, 4)), ("a", convolution()))
     own = Network.of([same, out(sources=16)]).populations[0].projections[1].synapses
     assert isinstance(own, Conv2dDelay)
-    narrower = into("a", ("x", dense(4, 4)), ("b", convolution(stride=2)))
     b = into("b", ("a", dense(16, 4)))
-    with refusal(UnsupportedError, "closes a cycle with a convolution; allowed: stride 1", 4):
-        Network.of([narrower, b, out(sources=4)])
+    narrower = into("a", ("x", dense(4, 4)), ("b", convolution(stride=2)))
+    back = Network.of([narrower, b, out(sources=4)]).populations[0].projections[1].synapses
+    assert isinstance(back, ChannelConvDelay)
+    sent = np.arange(16, dtype=np.float32)[None]
+    want = convolution(stride=2).apply(sent)
+    np.testing.assert_array_equal(back.reference(sent[:, None]), want)
+    assert back.kernel.size == 9
+    peaks = into("a", ("x", dense(4, 4)), ("b", convolution(peak=Window((2, 2), (2, 2)))))
+    with refusal(
+        UnsupportedError, "closes a cycle: a convolution with delays .* no max pooling", 4
+    ):
+        Network.of([peaks, b, out(sources=4)])
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        Maps(2, 6, 5, (2, 1, 2, 3), (2, 1), (1, 0), 2, end=(0, 2)),
+        Maps(1, 7, 6, (3, 1, 3, 2), pad=(0, 2), dilation=(2, 3)),
+    ],
+    ids=str,
+)
+def test_a_convolution_of_any_shape_is_the_same_a_step_later(maps: Maps) -> None:
+    r = np.random.default_rng(8)
+    feed = Convolution(r.integers(-8, 9, maps.kernel) / 8, maps)
+    b = into("b", ("a", dense(maps.inputs, maps.size)))
+    a = into("a", ("x", dense(maps.size, 4)), ("b", feed))
+    late = Network.of([a, b, out(sources=maps.size)]).populations[0].projections[1].synapses
+    sent = r.integers(0, 2, (3, maps.inputs)).astype(np.float32)
+    np.testing.assert_array_equal(late.reference(sent[:, None]), feed.apply(sent))
+
+
+def test_max_pooling_of_spikes_fires_where_any_spike_of_a_window_is() -> None:
+    window = Window((3, 2), (2, 2), (1, 0))
+    pool = max_pool("pool", "a", (2, 6, 8), window)
+    sent = (np.random.default_rng(2).random((3, 96)) < 0.2).astype(np.float32)
+    fired = pool.current([sent[:, None]]) >= pool.model.threshold
+    maps = torch.from_numpy(sent).view(3, 2, 6, 8)
+    want = torch.nn.functional.max_pool2d(maps, window.size, window.stride, window.pad)
+    np.testing.assert_array_equal(fired, want.flatten(1).bool().numpy())
 
 
 def test_undelayed_maps_come_first_and_each_has_a_prefix() -> None:

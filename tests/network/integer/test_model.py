@@ -37,18 +37,39 @@ Array = NDArray[Any]
 
 
 def reached(maps: Maps, kernel: Array, j: int) -> Iterator[tuple[int, int]]:
-    """The neurons that input j of a convolution reaches, each with its weight."""
+    """The sums that input j of a convolution reaches, each with its weight."""
     c, rest = divmod(j, maps.height * maps.width)
-    (outputs, high, wide), channels = maps.out, maps.channels // maps.groups
+    (outputs, high, wide), channels = maps.sums, maps.channels // maps.groups
+    y, x = divmod(rest, maps.width)
+    if y >= maps.height - maps.window.cropped[0] or x >= maps.width - maps.window.cropped[1]:
+        return
     for o, a, b in np.ndindex(outputs, *kernel.shape[2:]):
-        y, x = divmod(rest, maps.width)
-        (y, down), (x, right) = (
-            divmod(place + pad - tap, step)
-            for place, pad, tap, step in zip((y, x), maps.pad, (a, b), maps.stride, strict=True)
+        (row, down), (column, right) = (
+            divmod(place + pad - tap * spread, step)
+            for place, pad, tap, spread, step in zip(
+                (y, x), maps.pad, (a, b), maps.dilation, maps.stride, strict=True
+            )
         )
-        group = o // (outputs // maps.groups)
-        if not down and not right and 0 <= y < high and 0 <= x < wide and group == c // channels:
-            yield (o * high + y) * wide + x, int(kernel[o, c % channels, a, b])
+        seen = not down and not right and 0 <= row < high and 0 <= column < wide
+        if seen and o // (outputs // maps.groups) == c // channels:
+            yield (o * high + row) * wide + column, int(kernel[o, c % channels, a, b])
+
+
+def largest(maps: Maps, sums: list[int]) -> list[int]:
+    """The largest sum of each window."""
+    assert maps.peak is not None
+    _, high, wide = maps.sums
+    window, out = maps.peak, []
+    for o, y, x in np.ndindex(maps.out):
+        rows, columns = (
+            [at * step + k * spread - pad for k in range(size)]
+            for at, step, size, spread, pad in zip(
+                (y, x), window.stride, window.size, window.dilation, window.pad, strict=True
+            )
+        )
+        seen = [(r, c) for r in rows for c in columns if 0 <= r < high and 0 <= c < wide]
+        out.append(max(sums[(o * high + r) * wide + c] for r, c in seen))
+    return out
 
 
 def delays_of(r: Any, j: int) -> Iterator[tuple[int, int]]:
@@ -156,10 +177,13 @@ class Scalar:
     def _sums(self, p: Any) -> list[int]:
         total = [int(b) for b in p.bias]
         for each in p.projections:
-            own = [0] * p.size
+            maps = getattr(getattr(each.synapses, "form", None), "maps", None)
+            own = [0] * (p.size if maps is None else int(np.prod(maps.sums)))
             for head, j, count in self._arriving(p, each):
                 for i, w in met(each.synapses, head, j):
                     own[i] = i32(own[i] + i32(w * count))
+            if maps is not None and maps.peak is not None:
+                own = largest(maps, own)
             total = [
                 i32(a + i32(b << each.synapses.shift)) for a, b in zip(total, own, strict=True)
             ]

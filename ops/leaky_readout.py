@@ -1,6 +1,8 @@
 """Leaky readout: a LIF neuron without a threshold.
 
 v' = healed(beta * v + (W s + b)),   y = v'
+
+beta is one number, or one for each output.
 """
 
 from __future__ import annotations
@@ -37,6 +39,15 @@ LeakyIntegrator <beta> (current, v) => (v_next)
     {HEALED}
 }}
 """
+EACH = f"""
+<domain: "ai.delrec", opset_import: ["" : 18]>
+LeakyIntegrators (current, v, beta) => (v_next)
+{{
+    leaked = Mul (v, beta)
+    m = Add (leaked, current)
+    {HEALED}
+}}
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +55,26 @@ class LeakyReadout(Readout):
     """See `Readout`."""
 
     kind: ClassVar[str] = "leaky"
-    onnx: ClassVar[str] = ONNX
-    nodes: ClassVar[Nodes] = {"LeakyIntegrator": (1,)}
+    each_leaks: ClassVar[bool] = True
+    onnx: ClassVar[tuple[str, ...]] = (ONNX, EACH)
+    nodes: ClassVar[Nodes] = {"LeakyIntegrator": (1,), "LeakyIntegrators": (1,)}
     has_integer_form: ClassVar[bool] = True
+
+    def constants(self) -> dict[str, F32]:
+        """See `Readout.constants`: beta where outputs have one each."""
+        return {"beta": self.beta} if isinstance(self.beta, np.ndarray) else {}
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """See `Readout.integrate`."""
-        v = healed(np.float32(self.beta) * state["v"] + current)
+        v = healed(np.asarray(self.beta, np.float32) * state["v"] + current)
         return v, {"v": v}
 
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """See `Readout.torch_form`; `mul` then `add`, so that no fused multiply-add is used."""
-        v = healed_torch((state["v"] * self.beta).add(current))
+        beta = constants[0] if constants else self.beta
+        v = healed_torch((state["v"] * beta).add(current))
         return v, {"v": v}
 
     def write_nodes(
@@ -65,18 +82,22 @@ class LeakyReadout(Readout):
     ) -> tuple[str, dict[str, str]]:
         """See `Readout.write_nodes`."""
         v = nodes.value("v_next")
-        nodes.call("LeakyIntegrator", [current, past["v"]], [v], beta=self.beta)
+        if isinstance(self.beta, np.ndarray):
+            nodes.call("LeakyIntegrators", [current, past["v"], nodes.constant("beta")], [v])
+        else:
+            nodes.call("LeakyIntegrator", [current, past["v"]], [v], beta=self.beta)
         return v, {"v": v}
 
     @classmethod
     def from_node(cls, node: Node, weight: F32, bias: F32) -> LeakyReadout:
         """See `Readout.from_node`."""
-        return cls(weight, bias, node.attributes["beta"])
+        one = node.attributes.get("beta")
+        return cls(weight, bias, node.array(2) if one is None else one)
 
     def emit(self, tile: ReadoutTile, current: Any, at: int, lanes: int) -> None:
         """See `Readout.emit`."""
         e, v = tile.e, tile.views["v"]
-        old = e.rounded(e.load(v, at, lanes) * e.splat(tile.beta, lanes), lanes)
+        old = e.rounded(e.load(v, at, lanes) * tile.beta(at, lanes), lanes)
         m = e.register(lanes, old + current)
         e.store(m, 0, lanes, emit_healed(e, e.load(m, 0, lanes), lanes))
         new = e.load(m, 0, lanes)

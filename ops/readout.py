@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import checks, linear
+from delrec_compile.ops.constants import wrong
 from delrec_compile.ops.neuron import BROKEN
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ MEMBRANE = {"v": "membrane of the readout"}
 class ReadoutTile:
     """A tile of outputs in compiled code: views of y, of the state, and of constants per output.
 
-    leak: table of beta and of the worth of one unit of the sums.
+    leak: table of beta and of the worth of one unit of the sums; views has the `beta` of each output
+    where they differ.
     """
 
     e: Emitter
@@ -48,10 +50,11 @@ class ReadoutTile:
     views: Mapping[str, Any]
     leak: Any
 
-    @property
-    def beta(self) -> Any:
+    def beta(self, at: int, lanes: int) -> Any:
         """Share of the membrane that is left after a step."""
-        return self.leak[0]
+        if "beta" in self.views:
+            return self.e.load(self.views["beta"], at, lanes)
+        return self.e.splat(self.leak[0], lanes)
 
     @property
     def unit(self) -> Any:
@@ -68,11 +71,12 @@ class Readout(ABC):
     """weight: (classes, N); (classes, 0) where projections of a graph make the current, see
     `in_graph`. bias: (classes,).
 
-    beta: share of the membrane left after a step.
+    beta: share of the membrane left after a step, one number or (classes,).
 
     decision: one of DECISIONS. Raises NetworkError.
 
-    kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. states: meaning
+    kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. each_leaks: whether
+    outputs may have a beta each. states: meaning
     of each state variable (classes,), by name. bias_on_output: the bias is added to y at each step,
     not to the input of the state. onnx: text of its ONNX function, or of one for each of its
     forms. nodes: shapes of the function's outputs. has_integer_form: whether the integer rule of
@@ -81,11 +85,12 @@ class Readout(ABC):
 
     weight: F32
     bias: F32
-    beta: float
+    beta: Any
     decision: str = "softmax_sum"
 
     kind: ClassVar[str]
     fixed_beta: ClassVar[float | None] = None
+    each_leaks: ClassVar[bool] = False
     states: ClassVar[Mapping[str, str]] = MEMBRANE
     bias_on_output: ClassVar[bool] = False
     onnx: ClassVar[str | tuple[str, ...]]
@@ -97,17 +102,27 @@ class Readout(ABC):
         if np.shape(self.weight) != (len(self.bias), 0):
             object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
         checks.same_rows(self.weight, self.bias, "readout ")
-        object.__setattr__(self, "beta", float(np.float32(self.beta)))
-        if not 0.0 <= self.beta <= 1.0:
-            raise NetworkError(f"readout: beta is {self.beta}; allowed: 0 <= beta <= 1")
+        object.__setattr__(self, "beta", self._checked_beta())
         if self.decision not in DECISIONS:
             raise NetworkError(
                 f"readout: unknown decision '{self.decision}'; allowed: {', '.join(DECISIONS)}"
             )
-        if self.fixed_beta not in (None, self.beta):
+        if self.fixed_beta is not None and self.fixed_beta != self.beta:
             raise NetworkError(
                 f"readout: beta is {self.beta}; a {self.kind} readout has {self.fixed_beta:g}"
             )
+
+    def _checked_beta(self) -> float | F32:
+        """beta: one number if all outputs share it. Raises NetworkError."""
+        beta = np.asarray(self.beta, np.float32)
+        if bad := wrong(beta if beta.ndim else float(beta), ~((beta >= 0) & (beta <= 1)))[0]:
+            raise NetworkError(f"readout: beta is {bad}; allowed: 0 <= beta <= 1")
+        if not beta.ndim or (beta.size and (beta == beta.flat[0]).all()):
+            return float(beta.flat[0])
+        if beta.shape != self.bias.shape or not self.each_leaks:
+            allowed = f"1 or {len(self.bias)}" if self.each_leaks else "1"
+            raise NetworkError(f"readout: {beta.size} values of beta; {allowed} are required")
+        return beta
 
     @classmethod
     def in_graph(cls, bias: F32, **fields: Any) -> Self:
@@ -137,7 +152,7 @@ class Readout(ABC):
 
     def attributes(self) -> dict[str, Any]:
         """The fields that are not arrays, as JSON holds them."""
-        return {"beta": self.beta, "decision": self.decision}
+        return {"beta": np.asarray(self.beta).tolist(), "decision": self.decision}
 
     def reference(self, spikes: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """spikes: (batch, N), each state variable: (batch, classes). Returns y and the new state."""
@@ -170,7 +185,8 @@ class Readout(ABC):
 
     def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
         """Constants that `tile` reads. unit: worth of one unit of the sums; empty for float32."""
-        return {**self.constants(), "leak": np.append(np.array([self.beta], np.float32), unit)}
+        one = np.float32(0 if isinstance(self.beta, np.ndarray) else self.beta)
+        return {**self.constants(), "leak": np.append(np.zeros(1, np.float32) + one, unit)}
 
     def tile(
         self, e: Emitter, buffers: Callable[[str], Any], y: Any, row: Any, base: Any, size: int

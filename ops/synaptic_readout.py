@@ -139,9 +139,9 @@ class SynapticReadout(Readout):
         """See `Readout.emit`."""
         e = tile.e
         old = e.register(lanes, e.load(tile.views["i"], at, lanes))
-        new = self._filtered(tile, "i", tile.views["decay"][0], current, at, lanes)
+        new = self._filtered(tile, "i", e.splat(tile.views["decay"][0], lanes), current, at, lanes)
         enters = new if self.enters == "new" else e.load(old, 0, lanes)
-        v = self._filtered(tile, "v", tile.beta, enters, at, lanes)
+        v = self._filtered(tile, "v", tile.beta(at, lanes), enters, at, lanes)
         tile.e.store(tile.y, at, lanes, v)
 
     def _filtered(
@@ -149,7 +149,7 @@ class SynapticReadout(Readout):
     ) -> Any:
         """Updates one block of a state variable; returns it."""
         e, state = tile.e, tile.views[name]
-        old = e.rounded(e.load(state, at, lanes) * e.splat(share, lanes), lanes)
+        old = e.rounded(e.load(state, at, lanes) * share, lanes)
         m = e.register(lanes, old + added)
         e.store(m, 0, lanes, emit_healed(e, e.load(m, 0, lanes), lanes))
         new = e.load(m, 0, lanes)

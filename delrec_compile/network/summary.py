@@ -42,7 +42,7 @@ def inspect(network: Network) -> dict[str, Any]:
         "layers": _layers(network, of_parts),
         "readout": {
             "kind": network.readout.kind,
-            "beta": network.readout.beta,
+            "beta": network.readout.attributes()["beta"],
             "decision": network.readout.decision,
             **_weights(network, *first_readout),
         },

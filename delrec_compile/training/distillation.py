@@ -60,8 +60,10 @@ def _outputs(network: Network, x: Tensor) -> Tensor:
         x = _spikes(layer, x)
     readout = network.readout
     current = x @ _as_tensor(readout.weight.T, x) + _as_tensor(readout.bias, x)
+    leak = readout.beta
+    leak = _as_tensor(leak, x) if isinstance(leak, np.ndarray) else leak
     for t in range(1, len(current)):
-        current[t] += float(readout.beta) * current[t - 1]
+        current[t] += leak * current[t - 1]
     return current
 
 

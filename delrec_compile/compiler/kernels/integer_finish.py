@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.finish import Buffers
@@ -64,7 +65,9 @@ class WriteOutputs:
     def __call__(self, base: Any, size: int) -> linear.Finish:
         e, names = self.e, ["bias", "unit", *self.readout.states]
         bias, unit, *states = (e.view(self.buffers(name), base, size) for name in names)
-        shares = self.readout.filters.values()
+        each = isinstance(self.readout.beta, np.ndarray)
+        leaks = {"v": e.view(self.buffers("beta"), base, size)} if each else {}
+        shares = [leaks.get(name, share) for name, share in self.readout.filters.items()]
         y = e.view(self.y, self.row + base, size)
         bias_on_output = self.readout.form.bias_on_output
 
@@ -81,10 +84,11 @@ class WriteOutputs:
 
         return take
 
-    def _integrate(self, v: Any, share: int, added: Any, at: int, lanes: int) -> Any:
+    def _integrate(self, v: Any, share: Any, added: Any, at: int, lanes: int) -> Any:
         """Updates one block of a state variable; returns it before and after."""
         e = self.e
         old = e.register(lanes, e.load(v, at, lanes), "int32")
+        share = share if isinstance(share, int) else e.load(share, at, lanes)
         leaked = emit_leak(e, share, e.load(old, 0, lanes), lanes)
         m = e.register(lanes, e.wrapping(leaked, added, lanes), "int32")
         if self.readout.clamps(self.bound):

@@ -44,7 +44,7 @@ def tables_of(
     group = group_of(network, schedule)
     for p in network.populations:
         neurons: dict[str, Any] = {"bias": p.bias}
-        neurons |= p.model.tables() if p.fires else {"unit": p.unit}
+        neurons |= p.model.tables() if p.fires else p.readout.tables() | {"unit": p.unit}
         for k, each in enumerate(p.projections):
             if k == 1:
                 out |= {p.prefix + name: table for name, table in neurons.items()}

@@ -100,6 +100,8 @@ def require_supported(network: Network) -> None:
     """Raises UnsupportedError for what has no form written for the engines here."""
     if network.graph:
         raise UnsupportedError("no form of this engine is written for a graph of populations")
+    if isinstance(network.readout.beta, np.ndarray):
+        raise UnsupportedError("no form of this engine is written for outputs with a leak each")
     if not isinstance(network.readout, LeakyReadout):
         raise UnsupportedError(
             f"no form of this engine is written for a {network.readout.kind} readout"

@@ -46,12 +46,12 @@ class IntegerProjection:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """beta, alpha: as shares of 2^15. decision, kind: as in Readout. Raises NetworkError.
+    """beta, alpha: as shares of 2^15, beta one or (classes,). decision, kind: as in Readout. Raises NetworkError.
 
     alpha, enters: of a synaptic current, in a kind that has one.
     """
 
-    beta: int
+    beta: int | I32
     decision: str = "softmax_sum"
     kind: str = "leaky"
     alpha: int = 0
@@ -67,11 +67,23 @@ class IntegerReadout:
                 raise NetworkError(
                     f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        require_int("beta", self.beta, 0, ONE)
+        for beta in self._betas():
+            require_int("beta", beta, 0, ONE)
         require_int("alpha", self.alpha, 0, ONE if "i" in self.states else 0)
-        beta = self.form.fixed_beta
-        if beta is not None and self.beta != beta * ONE:
-            raise NetworkError(f"readout: a {self.kind} readout has beta {int(beta * ONE)}")
+        fixed = self.form.fixed_beta
+        if fixed is not None and self.beta != fixed * ONE:
+            raise NetworkError(f"readout: a {self.kind} readout has beta {int(fixed * ONE)}")
+
+    def _betas(self) -> list[Any]:
+        """Each beta; those of a list or an array become int32. Raises NetworkError."""
+        if not isinstance(self.beta, list | np.ndarray):
+            return [self.beta]
+        if not self.form.each_leaks:
+            raise NetworkError(f"readout: a {self.kind} readout has one beta")
+        own = list(self.beta)
+        if all(isinstance(value, int | np.integer) for value in own):
+            object.__setattr__(self, "beta", np.array(own, np.int32))
+        return own
 
     @property
     def form(self) -> type[Readout]:
@@ -84,14 +96,14 @@ class IntegerReadout:
         return self.form.states
 
     @property
-    def filters(self) -> dict[str, int]:
+    def filters(self) -> dict[str, Any]:
         """Share that is left of each state variable, in the order in which the current passes them."""
         shares = {"i": self.alpha, "v": self.beta}
         return {name: shares[name] for name in self.states}
 
     def attributes(self) -> dict[str, Any]:
         """The fields, as JSON holds them."""
-        own = {"beta": self.beta, "decision": self.decision, "kind": self.kind}
+        own = {"beta": np.asarray(self.beta).tolist(), "decision": self.decision, "kind": self.kind}
         return own | ({"alpha": self.alpha, "enters": self.enters} if "i" in self.states else {})
 
     def integrate(
@@ -108,9 +120,13 @@ class IntegerReadout:
                 m = state[name].astype(np.int64)
         return (m + bias if late else m).astype(np.int32), new
 
+    def tables(self) -> dict[str, I32]:
+        """Constants that targets read: beta where outputs have one each."""
+        return {"beta": self.beta} if isinstance(self.beta, np.ndarray) else {}
+
     def clamps(self, bound: int) -> bool:
         """Whether an end of the membrane's range is within reach; if not, targets skip it."""
-        return len(self.filters) > 1 or not settles(bound, self.beta)
+        return len(self.filters) > 1 or not settles(bound, int(np.max(self.beta)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ from delrec_compile.ops.synaptic_delay import SynapticDelay
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 Generator = np.random.Generator
+LEAKS = (0.75, 0.25, 0.0, 0.96875, 0.5)  # of each output
 
 
 def maps(r: Generator) -> Network:
@@ -63,7 +64,7 @@ def maps(r: Generator) -> Network:
             Population("a", Lif(0.7), a, w(24, 1)[:, 0]),
             Population("b", Lif(0.5, reset="soft"), b, w(3, 1)[:, 0]),
             Population("c", Lif(0.8, fires="above"), c),
-            Population("out", LeakyReadout.in_graph(np.zeros(5), beta=0.75), out),
+            Population("out", LeakyReadout.in_graph(np.zeros(5), beta=LEAKS), out),
         ],
         max_input=31,
     )

@@ -34,14 +34,14 @@ class Neurons:
 class Integrator:
     """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output.
 
-    gain: one number, or one for each (N,).
+    beta, gain: one number, or one for each (N,).
 
     alpha: of a synaptic current i = alpha * i + I, which then takes the place of I; or None. enters:
     whether it is the new or the old one.
     """
 
-    beta: float
-    gain: float | F64 = 1.0
+    beta: Any
+    gain: Any = 1.0
     alpha: float | None = None
     enters: str = "new"
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from delrec_compile.interop.checkpoints import se_adlif, snn_delays
+from delrec_compile.interop.checkpoints import se_adlif, snn_delays, sparch
 from delrec_compile.interop.delrec import recipes
 from delrec_compile.interop.lava import layers
 from delrec_compile.interop.nir import nodes
@@ -35,6 +35,8 @@ def rows() -> Iterator[Row]:
         yield "checkpoint", recipe.script, f"recipe `{recipe.name}`"
     for name, own in se_adlif.RECIPES.items():
         yield "checkpoint", f"SE-adLIF {own.script}", f"recipe `{name}`"
+    for kind in sparch.KINDS:
+        yield "checkpoint", f"sparch {kind}", "told by its keys"
 
 
 def table() -> str:

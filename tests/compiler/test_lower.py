@@ -50,7 +50,9 @@ def test_a_graph_without_a_readout_is_refused(exported: Exported) -> None:
     last.op_type, last.domain = "Add", ""
     del last.attribute[:]
     with refusal(
-        UnsupportedError, "no readout; allowed: LeakyIntegrator, LeakyIntegrators, LinearReadout, SpikeCount", 4
+        UnsupportedError,
+        "no readout; allowed: LeakyIntegrator, LeakyIntegrators, LinearReadout, SpikeCount",
+        4,
     ):
         lower(cut, Schedule())
 

@@ -89,7 +89,7 @@ class Authors(Baseline):
     @property
     def _beta(self) -> float:
         assert self.network is not None
-        return self.network.readout.beta
+        return float(self.network.readout.beta)
 
     def _fresh(self, i: int) -> _Running:
         assert self.network is not None

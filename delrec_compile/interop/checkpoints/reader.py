@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError, UsageError
-from delrec_compile.interop.checkpoints import se_adlif, snn_delays
+from delrec_compile.interop.checkpoints import se_adlif, snn_delays, sparch
 from delrec_compile.interop.delrec import checkpoint as delrec
 from delrec_compile.interop.delrec.content import Content, read_content
 from delrec_compile.interop.delrec.plan import plan_checkpoint as plan_delrec
@@ -23,6 +23,7 @@ Reader = Callable[..., Imported]
 LAYOUTS: tuple[tuple[re.Pattern[str], str, Reader], ...] = (
     (re.compile(r"model\.\d+\.P"), snn_delays.CODE, snn_delays.read),
     (re.compile(r".+\.tau_u_trainer\.weight"), se_adlif.CODE, se_adlif.read),
+    (re.compile(r"(?:.+\.)?snn\.\d+\.W\.weight"), sparch.CODE, sparch.read),
 )
 
 
@@ -46,11 +47,13 @@ def from_checkpoint(
 ) -> Imported:
     """A checkpoint of published code as a frozen network; it is read without running code.
 
-    By its keys it is one of DelRec and conv_delays, of SNN-delays (DCLS) or of SE-adLIF. recipe: the
-    script whose neurons the network has; by default the only one that saves such a file. q: of SE-adLIF,
-    the factor of its a and b. The others are of DelRec and, but for sigma, of SNN-delays: tau (steps;
-    beta = 1 - 1/tau), gain (`one`, `leak`: 1 - beta, or a number), fires, threshold, reset: other
-    constants, of all layers; tau and gain also of a readout that leaks. layers: constants by layer,
+    By its keys it is one of DelRec and conv_delays, of SNN-delays (DCLS), of SE-adLIF or of sparch.
+
+    recipe: the script whose neurons the network has; by default the only one that saves such a
+    file. q: of SE-adLIF, the factor of its a and b. The others are of DelRec and, but for sigma, of
+    SNN-delays: tau (steps; beta = 1 - 1/tau), gain (`one`, `leak`: 1 - beta, or a number), fires,
+    threshold, reset: other constants, of all layers; tau and gain also of a readout that leaks.
+    layers: constants by layer, such as
     `{0: {"gain": 1, "fires": "at"}, "readout": {"tau": 2}}` or texts `0:gain=1,fires=at`, on top of
     those. sigma: spread of the recurrent delays, as heads on both sides of each delay; 0 by default.
     kernel_length: steps of the kernels of forward delays. dt_ms, kernel_length: those of the recipe by

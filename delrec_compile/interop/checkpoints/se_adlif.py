@@ -170,18 +170,14 @@ def _neurons(where: str, layer: str, own: dict[str, F64], recipe: Recipe | None)
     return Neurons(neuron, (DenseDelay(weight, np.zeros(size, np.int32)),))
 
 
-def _readout(where: str, layer: str, own: dict[str, F64]) -> tuple[float, float]:
-    """beta and gain. Raises UnsupportedError."""
+def _readout(where: str, layer: str, own: dict[str, F64]) -> tuple[F32, F32]:
+    """beta and gain of each output. Raises UnsupportedError."""
     if {"a", "recurrent"} & own.keys():
         raise UnsupportedError(
             f"{where}: {layer}: the last layer fires; a leaky readout is required"
         )
     beta = _decay(where, layer, own, U)
-    if (beta != beta[0]).any():
-        raise UnsupportedError(
-            f"{where}: {layer}.{U}: outputs with different time constants; one for all is required"
-        )
-    return float(beta[0]), float(1 - beta[0])
+    return beta, 1 - beta
 
 
 def _decay(where: str, layer: str, own: dict[str, F64], trainer: str) -> F32:

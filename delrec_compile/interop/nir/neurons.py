@@ -111,13 +111,18 @@ class NeuronReader:
         if what == "CubaLI":
             current = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
         alpha, gain_i = (None, np.ones(1)) if current is None else current
-        leaks = (beta,) if alpha is None else (beta, alpha)
+        leaks = () if alpha is None else (beta, alpha)
         if any((own != own.flat[0]).any() for own in leaks):
-            raise UnsupportedError(f"{name}: outputs with different taus; one for all is required")
-        share, left = float(beta.flat[0]), None if alpha is None else float(alpha.flat[0])
-        total: Any = gain * gain_i
-        total = float(total.flat[0]) if (total == total.flat[0]).all() else total
-        return Integrator(share, total, left or None)
+            raise UnsupportedError(
+                f"{name}: outputs with a synaptic current and different taus; one for all is required"
+            )
+        left = None if alpha is None else float(alpha.flat[0])
+        return Integrator(_one_of(beta), _one_of(gain * gain_i), left or None)
+
+
+def _one_of(values: F64) -> Any:
+    """One number where all are the same."""
+    return float(values.flat[0]) if (values == values.flat[0]).all() else values
 
 
 def _constants(name: str, node: Any, shape: Shape) -> Constants:

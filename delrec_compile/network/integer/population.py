@@ -46,7 +46,8 @@ class IntegerProjection:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """beta, alpha: as shares of 2^15, beta one or (classes,). decision, kind: as in Readout. Raises NetworkError.
+    """beta, alpha: as shares of 2^15, beta one or (classes,). decision, kind: as in Readout.
+    Raises NetworkError.
 
     alpha, enters: of a synaptic current, in a kind that has one.
     """

@@ -169,8 +169,11 @@ def test_time_constants_that_may_be_two_things_or_differ(tmp_path: Path) -> None
     net = Net("lif")
     net.out_layer = Readout(9, 4, high=40.0)
     torch.save(net.state_dict(), tmp_path / "a.pt")
-    with refusal(UnsupportedError, "outputs with different time constants; one for all", 4):
-        delrec_compile.import_model(tmp_path / "a.pt")
+    made = delrec_compile.import_model(tmp_path / "a.pt")
+    x = torch.bernoulli(torch.full((STEPS, 2, INPUTS), 0.3))
+    ours = ReferenceRunner(made.unfrozen).trace(x.numpy())
+    np.testing.assert_allclose(ours.y, net.run(x)[1], atol=1e-4)
+    assert len(made.network.readout.beta) == 4
     net.l1.tau_u_trainer.tau_min.fill_(0.0)
     torch.save(net.state_dict(), tmp_path / "a.pt")
     with refusal(UnsupportedError, "l1.tau_u_trainer.weight may be a share between, or one of", 4):

@@ -127,7 +127,7 @@ GRAPHS = {
     "outputs": lambda: chain(
         affine(N, 5),
         lif(N),
-        nir.LI(tau=np.full(N, 4 * DT), r=np.arange(1.0, N + 1), v_leak=np.zeros(N)),
+        nir.LI(np.exp2([1, 2, 3, 2, 1, 3]) * DT, np.exp2([2, 2, 1, 3, 1, 2]), np.zeros(N)),
     ),
     "cuba_leak": lambda: chain(affine(N, 5), cuba(N, 2 * DT, v_leak=0.25), affine(3, N)),
     "feedback": lambda: edge(

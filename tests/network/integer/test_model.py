@@ -155,9 +155,10 @@ class Scalar:
             self.state[p.name] = new
             return [s["v"] for s in new]
         after = [int(b) if out.kind == "count" else 0 for b in p.bias]
+        betas = [int(b) for b in np.broadcast_to(out.beta, p.size)]
         self.state[p.name] = [
-            {"v": clamp(leak(s["v"], out.beta) + i32(a - b))}
-            for s, a, b in zip(self.state[p.name], added, after, strict=True)
+            {"v": clamp(leak(s["v"], beta) + i32(a - b))}
+            for s, beta, a, b in zip(self.state[p.name], betas, added, after, strict=True)
         ]
         return [i32(s["v"] + b) for s, b in zip(self.state[p.name], after, strict=True)]
 

@@ -25,7 +25,7 @@ from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
 from delrec_compile.interop.torch_reader import TorchReader
-from delrec_compile.interop.torch_trace import Call
+from delrec_compile.interop.torch_recorder import Call
 from delrec_compile.network.model import Conv2dDelay, ConvDelay, DenseDelay, Lif, Neuron, Synapses
 from delrec_compile.ops.alpha import Alpha, tau_alpha
 from delrec_compile.ops.cuba_lif import CubaLif

@@ -22,7 +22,7 @@ from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, in_a_usable_type
 from delrec_compile.interop.torch_modules import array
 from delrec_compile.interop.torch_reader import TorchReader
-from delrec_compile.interop.torch_trace import Call
+from delrec_compile.interop.torch_recorder import Call
 from delrec_compile.network.model import ConvDelay, DenseDelay, Lif
 
 NEVER_FIRES = 1e6  # a threshold that no membrane reaches

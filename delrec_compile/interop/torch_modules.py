@@ -13,7 +13,9 @@ from delrec_compile.interop import linear_parts
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.linear_parts import LinearPart
 from delrec_compile.interop.refusals import UnknownPartError, unknown_part
-from delrec_compile.interop.torch_trace import Call, same_values
+from delrec_compile.interop.torch_functions import Times
+from delrec_compile.interop.torch_recorder import Call
+from delrec_compile.interop.torch_trace import same_values
 from delrec_compile.interop.torch_units import kind_of
 from delrec_compile.network.tolerances import ONE_CALL
 
@@ -53,6 +55,8 @@ def add_torch_module(call: Call, chain: Chain) -> bool:
             mean, variance, m.eps, _optional(m.weight), _optional(m.bias)
         )
         part = linear_parts.per_channel(*scale, (len(mean), call.size // len(mean)))
+    elif isinstance(m, Times):
+        part = linear_parts.Scale(np.full(call.size, m.factor), np.zeros(call.size))
     elif isinstance(m, nn.AvgPool1d | nn.AvgPool2d):
         padded = any(np.ravel(m.padding)) and not m.count_include_pad
         if padded or m.ceil_mode or getattr(m, "divisor_override", None):

@@ -16,7 +16,8 @@ from delrec_compile.interop.planned import Refusals, planned
 from delrec_compile.interop.refusals import UnknownPartError
 from delrec_compile.interop.result import Imported
 from delrec_compile.interop.torch_model import TorchModel, WatchedModel, evaluated
-from delrec_compile.interop.torch_trace import Call, Trace, tensors, trace
+from delrec_compile.interop.torch_recorder import Call, tensors
+from delrec_compile.interop.torch_trace import Trace, trace
 from delrec_compile.interop.torch_units import Predicate, kind_of, require_open
 from delrec_compile.network import grid
 from delrec_compile.network.plan import Plan

@@ -14,36 +14,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from delrec_compile.errors import UnsupportedError, UsageError
-from delrec_compile.interop.torch_model import TorchModel, first
+from delrec_compile.interop.torch_functions import Functions
+from delrec_compile.interop.torch_model import TorchModel
+from delrec_compile.interop.torch_recorder import Call, Recorder, tensors
 from delrec_compile.interop.torch_units import Predicate, holds_values, units
-from delrec_compile.interop.torch_wiring import Source, Wiring
+from delrec_compile.interop.torch_wiring import Wiring
 from delrec_compile.network.model import INPUT
-
-FROM_INPUT = Source((INPUT,), (0,))
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """A call of a module. shape: of its input, of one step and sequence. x, y: input, output, flat.
-
-    source: where its input comes from.
-    """
-
-    name: str
-    module: nn.Module
-    shape: tuple[int, ...]
-    size: int
-    x: Tensor
-    y: Tensor
-    source: Source = FROM_INPUT
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,57 +43,6 @@ class Trace:
     faults: tuple[tuple[str, str], ...]
     steps: int = 1
     summed: bool = False
-
-
-@dataclass(eq=False)
-class _Recorder:
-    """The hooks of a trace, and what they record.
-
-    ends: for each unit and run, the tensors that the model may return. steps_of: steps that stand in
-    the output of a unit, one after another.
-    """
-
-    names: dict[nn.Module, str]
-    opaque: Predicate
-    never_fires: Predicate
-    wiring: Wiring
-    generator: torch.Generator
-    calls: list[Call] = field(default_factory=list)
-    faults: list[tuple[str, str]] = field(default_factory=list)
-    ends: dict[str, list[list[Tensor]]] = field(default_factory=dict)
-    steps_of: dict[str, int] = field(default_factory=dict)
-
-    def before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        x, name = inputs[0], self.names[module]
-        source = self.wiring.of(x)
-        if source is None:
-            self.faults.append((name, self._other_input()))
-            source = Source((self.calls[-1].name if self.calls else INPUT,), (0,))
-        steps = self.steps_of[name] = source.times * self.steps_of.get(source.names[0], 1)
-        shape, size = tuple(x.shape), x.numel() // steps
-        if steps > 1 and shape[0] == steps:
-            shape = (1, *shape[1:])
-        flat = x.detach().clone().reshape(-1)[:size]
-        self.calls.append(Call(name, module, shape, size, flat, flat, source))
-
-    def _other_input(self) -> str:
-        behind = f"'{self.calls[-1].name}'" if self.calls else "the input"
-        return (
-            f"its input is not the output of {behind}, nor a sum of outputs; a network has "
-            "nothing computed between them"
-        )
-
-    def after(self, module: nn.Module, _inputs: Any, outputs: Any) -> Any:
-        y, name = first(outputs), self.calls[-1].name
-        size = y.numel() // self.steps_of[name]
-        self.calls[-1] = replace(self.calls[-1], y=y.detach().clone().reshape(-1)[:size])
-        instead = torch.randn(y.shape, generator=self.generator).to(y)
-        self.wiring.send(name, instead)
-        ends, others = [instead.clone()], list(tensors(outputs))[1:]
-        if self.never_fires(module):
-            ends += [v.detach().clone() for v in others[-1:]]
-        self.ends.setdefault(name, []).append(ends)
-        return _with_first(outputs, instead)
 
 
 def trace(model: TorchModel, opaque: Predicate, never_fires: Predicate = lambda _: False) -> Trace:
@@ -140,7 +73,7 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
     generator = torch.Generator().manual_seed(0)
     sample = torch.poisson(torch.ones(1, 1, int(np.prod(model.shape))), generator=generator)
     sample = sample.to(model.dtype)
-    recorder = _Recorder(names, opaque, never_fires, Wiring(), generator)
+    recorder = Recorder(names, opaque, never_fires, Wiring(), generator)
     recorder.wiring.send(INPUT, sample)
     try:
         out = _run(model, sample, recorder)
@@ -166,11 +99,12 @@ def _trace(model: TorchModel, opaque: Predicate, never_fires: Predicate) -> Trac
     return found
 
 
-def _run(model: TorchModel, sample: Tensor, recorder: _Recorder) -> list[Any]:
+def _run(model: TorchModel, sample: Tensor, recorder: Recorder) -> list[Any]:
     handles = [m.register_forward_pre_hook(recorder.before) for m in recorder.names]
     handles += [m.register_forward_hook(recorder.after) for m in recorder.names]
     try:
-        return model.run(sample)
+        with Functions(recorder.function):
+            return model.run(sample)
     finally:
         for handle in handles:
             handle.remove()
@@ -186,16 +120,7 @@ def _takes_a_step(model: TorchModel, sample: Tensor) -> bool:
     return True
 
 
-def tensors(value: Any) -> Iterator[Tensor]:
-    """Yields all tensors in a value."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from tensors(part)
-
-
-def _found(model: TorchModel, recorder: _Recorder, out: list[Any]) -> Trace:
+def _found(model: TorchModel, recorder: Recorder, out: list[Any]) -> Trace:
     """The trace of what was recorded."""
     calls = tuple({c.name: c for c in reversed(recorder.calls)}.values())[::-1]
     steps = _steps(recorder)
@@ -215,7 +140,7 @@ def _found(model: TorchModel, recorder: _Recorder, out: list[Any]) -> Trace:
     return Trace(model, calls, tuple(faults), steps, ending == "summed")
 
 
-def _steps(recorder: _Recorder) -> int:
+def _steps(recorder: Recorder) -> int:
     """The steps that the model makes of its input by itself; 0 if modules run again for other ends."""
     runs = Counter(call.name for call in recorder.calls)
     most = max(runs.values())
@@ -235,7 +160,7 @@ def _steps(recorder: _Recorder) -> int:
     return 0 if recorder.faults else most
 
 
-def _not_in_sequence(recorder: _Recorder) -> Iterator[tuple[str, str]]:
+def _not_in_sequence(recorder: Recorder) -> Iterator[tuple[str, str]]:
     """The fault of an input that is repeated before neurons that take one step at a call."""
     for call in recorder.calls:
         single = getattr(call.module, "step_mode", "s") != "m"
@@ -251,7 +176,7 @@ def _not_in_sequence(recorder: _Recorder) -> Iterator[tuple[str, str]]:
             return
 
 
-def _rerun(recorder: _Recorder) -> tuple[str, str]:
+def _rerun(recorder: Recorder) -> tuple[str, str]:
     """The fault of modules that run more than once; a loop over time explains all else."""
     runs = Counter(call.name for call in recorder.calls)
     _, times = runs.most_common(1)[0]
@@ -265,7 +190,7 @@ def _rerun(recorder: _Recorder) -> tuple[str, str]:
     return name, f"is run more than once in a step ({runs[name]} times)"
 
 
-def _ending(recorder: _Recorder, out: list[Any]) -> str | None:
+def _ending(recorder: Recorder, out: list[Any]) -> str | None:
     """How the model returns what its last module sends: "whole", "summed" over its steps, or None."""
     name = recorder.calls[-1].name
     for ends in zip(*recorder.ends[name], strict=True):
@@ -284,10 +209,3 @@ def _ending(recorder: _Recorder, out: list[Any]) -> str | None:
 
 def same_values(y: Tensor, last: Tensor) -> bool:
     return y.numel() == last.numel() and torch.equal(y.reshape(-1), last.reshape(-1))
-
-
-def _with_first(value: Any, instead: Tensor) -> Any:
-    """The value with its first tensor replaced."""
-    if isinstance(value, Tensor):
-        return instead
-    return type(value)([_with_first(value[0], instead), *value[1:]])

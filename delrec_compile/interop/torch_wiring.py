@@ -93,6 +93,8 @@ def _sums(own: Sequence[Sent], flat: Tensor) -> Iterator[tuple[Sent, ...]]:
     target = float(flat[0])
     for n in range(2, TERMS + 1):
         for terms in combinations(range(len(own)), n):
+            if len({own[k].name for k in terms}) < n:
+                continue  # runs of one unit, such as a sum over time
             values = [first[k] for k in terms]
             if abs(sum(values) - target) > SAME * (abs(target) + sum(map(abs, values))):
                 continue

@@ -249,7 +249,7 @@ def test_modules_of_ones_own() -> None:
 
 
 REFUSED = {
-    "between": (Loop(lambda s: s * 2), "out: its input is not the output of 'lif'"),
+    "between": (Loop(lambda s: s * s), "out: its input is not the output of 'lif'"),
     "in_place": (Loop(lambda s: s.add_(1)), "out: its input is not the output of 'lif'"),
     "relu": (
         nn.Sequential(nn.Linear(4, 4), nn.ReLU(), neuron.IFNode()),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.torch_modules import add_torch_module, array, unsupported
-from delrec_compile.interop.torch_trace import Call
+from delrec_compile.interop.torch_recorder import Call
 
 
 def call_of(module: nn.Module, *shape: int) -> Call:

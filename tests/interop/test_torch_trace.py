@@ -31,7 +31,8 @@ class Own(nn.Module):
 
 
 ELSEWHERE = {
-    "scaled_end": lambda m, x: m.b(m.l(m.a(x))) * 100,
+    "shifted_end": lambda m, x: m.b(m.l(m.a(x))) + 1,
+    "scaled_end": lambda m, x: m.b(m.l(m.a(x))) * m.b.weight[0, 0],
     "added_end": lambda m, x: m.b(m.l(m.a(x))) + m.a.weight.sum(),
     "part_of_the_end": lambda m, x: m.b(m.l(m.a(x)))[:, :4],
     "membrane_of_spikes": lambda m, x: m.m(m.b(m.l(m.a(x))))[1],

@@ -9,6 +9,7 @@ session = delrec_compile.Session(artifact)   # call it from Python
 delrec_compile.check(artifact.path)         # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside baselines
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
+delrec_compile.fits(net)                     # which boards have the memory and the time
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
 delrec_compile.train("digits")               # a network and its accuracy; claims: of every kind
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.compare.run import compare as compare
     from delrec_compile.evaluation.devices import bench_on as bench_on
     from delrec_compile.evaluation.devices import check_on as check_on
+    from delrec_compile.evaluation.fits import fits as fits
     from delrec_compile.evaluation.footprint.measure import footprint as footprint
     from delrec_compile.evaluation.latency.bench import bench as bench
     from delrec_compile.evaluation.parity import check as check
@@ -87,6 +89,7 @@ API = {
     "compare": "evaluation.compare.run",
     "export": "network.onnx_step.export",
     "export_nir": "interop.nir.writer",
+    "fits": "evaluation.fits",
     "footprint": "evaluation.footprint.measure",
     "from_checkpoint": "interop.checkpoints.reader",
     "from_lava": "interop.lava.reader",

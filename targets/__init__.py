@@ -12,6 +12,7 @@ A profile holds
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
 - `features`: what LLVM must say that a CPU has, whichever `--cpu` names;
 - `arch`: the GPU's architecture, such as sm_80, for the form `cuda`;
+- `like`: where nothing here compiles it, the profile whose size and speed are taken for an estimate;
 - `cross`: the triple of the ziglang wheel's C compiler, for other machines than this one;
 - `core`: the processor, a key of `delrec_compile.system.chips.CORES`, where this machine is another;
 - `[memory]`: of a chip without an operating system: `chip`, `flash` and `ram` as [address, KB], and

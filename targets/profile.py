@@ -118,7 +118,8 @@ class Target:
     how: `native`, or `emulated` on a machine of another kind. machine: its kind, or `any`. tools:
     build tools, in the names of `system.doctor`. form: `library`, `sources` or `cuda`. cross: Zig's
     triple, where this machine is another. core: key of `system.chips.CORES` that emulates it there.
-    arch: GPU architecture. features: LLVM's names of what every CPU of the target has. llvm: TVM's
+    arch: GPU architecture. like: profile whose size and speed stand for this one's, which nothing here
+    compiles. features: LLVM's names of what every CPU of the target has. llvm: TVM's
     target, empty where TVM writes C or CUDA text.
     """
 
@@ -137,6 +138,7 @@ class Target:
     board: str = ""
     memory: Memory | None = None
     arch: str = ""
+    like: str = ""
     features: tuple[str, ...] = ()
     flash: Flashing | None = None
 

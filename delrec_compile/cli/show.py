@@ -53,8 +53,35 @@ def _show_network(model: str, as_json: bool) -> None:
     show_next_build(model, summary["name"])
 
 
-def targets(as_json: Json = False) -> None:
-    """List the targets and whether this machine can build for them."""
+def targets(
+    fits: Annotated[
+        str | None,
+        typer.Option("--fits", help="List the boards that this network fits, in place of all."),
+    ] = None,
+    boards: Annotated[
+        str | None,
+        typer.Option(help="With --fits: boards or other chips, separated by commas; default: all."),
+    ] = None,
+    numeric: Annotated[
+        str | None, typer.Option(help="With --fits: numeric mode [float32].")
+    ] = None,
+    samples: Annotated[
+        str | None, typer.Option("--input", "-i", help="With --fits: samples to run [auto].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the targets and the boards, or, with --fits, the boards that a network fits."""
+    from delrec_compile.cli import fits as fitting
+
+    chosen = {"boards": boards, "numeric": numeric, "samples": samples}
+    if fits is not None:
+        fitting.show_fits(fits, {k: v for k, v in chosen.items() if v is not None}, as_json)
+        return
+    fitting.refuse_without_network(chosen)
+    _show_targets(as_json)
+
+
+def _show_targets(as_json: bool) -> None:
     from delrec_compile import targets as profiles
     from delrec_compile.cli import tables
     from delrec_compile.system.doctor import target_status

@@ -25,7 +25,7 @@ from delrec_compile.network.integer.model import AnyNetwork, IntegerNetwork
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.system import tvm_loader
-from delrec_compile.targets.profile import Target
+from delrec_compile.targets.profile import Memory, Target
 from delrec_compile.targets.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -43,17 +43,19 @@ def assemble(
     dump: str | None,
     db: str | None = None,
     schedule: Mapping[str, Any] | None = None,
+    memory: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """network.safetensors of the stage -> the files of the target's form beside it.
 
     An integer network in the stage is compiled in its place. db: store of tuned schedules; None: the
-    profile's own schedule is taken. schedule: in place of both. Returns entries of the manifest.
+    profile's own. schedule: in place of both. memory: in place of the profile's. Returns entries of
+    the manifest.
     """
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
     from delrec_compile.compiler.kernels.stack import limit_of
 
-    root, profile = Path(stage), targets.load(target)
+    root, profile = Path(stage), _profile(target, memory)
     llvm, own = pick(profile, cpu)
     floats = checkpoint.load(root / "network.safetensors")
     quantised = root / integer_checkpoint.NAME
@@ -66,8 +68,7 @@ def assemble(
     if isinstance(network, IntegerNetwork):
         kernels = _integer_kernels(network, chosen, profile.generator, counts, stack)
     else:
-        phases = Path(dump) if dump else None
-        kernels = _float_kernels(network, chosen, profile.generator, counts, stack, phases)
+        kernels = _float_kernels(network, chosen, profile.generator, counts, stack, dump)
     files = _write(root, network, kernels, profile.form, name, unroll, machine)
     return {
         **_profile_entries(profile),
@@ -79,6 +80,12 @@ def assemble(
         "tuning": tuned.to_json() if tuned else None,
         **files,
     }
+
+
+def _profile(target: str, memory: Mapping[str, Any] | None) -> Target:
+    """The profile, in a memory of its own or in another."""
+    profile = targets.load(target)
+    return replace(profile, memory=Memory.from_table(memory, "memory")) if memory else profile
 
 
 def recompile_integer(root: Path, network: IntegerNetwork, manifest: Manifest) -> Manifest:
@@ -143,7 +150,7 @@ def _float_kernels(
     generator: str,
     counts: str,
     stack: int | None,
-    dump: Path | None,
+    dump: str | None,
 ) -> Kernels:
     from delrec_compile.compiler.lower import lower
 
@@ -154,7 +161,7 @@ def _float_kernels(
         counts=counts,
         grids=grids(network),
         stack=stack,
-        dump=dump,
+        dump=Path(dump) if dump else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,18 @@ class EmulatedRunner(KernelRunner):
         self.chip = Chip(str(m.core), memory_map(m.memory))
         self.program = self._open(artifact.path / str(m.image), self.chip.memory)
         self.at = self._variables() if m.is_sources else self._allocated(self.program)
-        self.tracer = self.program if m.form is Form.LIBRARY else self._tracer(artifact.path)
-        self.seen = self._allocated(self.tracer)
+        self.path, self.form = artifact.path, m.form
         self.instructions: list[int] = []
         self.stack_bytes, self.bound = 0, m.stack_bytes
+
+    @cached_property
+    def tracer(self) -> Machine:
+        """The program of `_trace`, linked at its first use."""
+        return self.program if self.form is Form.LIBRARY else self._tracer(self.path)
+
+    @cached_property
+    def seen(self) -> Buffers:
+        return self._allocated(self.tracer)
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the emulated machine."""

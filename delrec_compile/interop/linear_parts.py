@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import UnsupportedError
+from delrec_compile.interop import folded_maps
 from delrec_compile.network.model import Maps
 
 MAX_WEIGHTS = 1 << 23  # entries of the matrix that several parts are folded into
@@ -69,13 +71,8 @@ class Convolution:
         """Outputs (n, out) of x (n, in), without the bias."""
         import torch
 
-        m = self.maps
-        rows = torch.from_numpy(np.ascontiguousarray(x)).view(-1, m.channels, m.height, m.width)
-        kernel = torch.from_numpy(np.ascontiguousarray(self.kernel))
-        mixed = torch.nn.functional.conv2d(
-            rows, kernel, stride=m.stride, padding=m.pad, groups=m.groups
-        )
-        return np.asarray(mixed.flatten(1).numpy())
+        rows, kernel = (torch.from_numpy(np.ascontiguousarray(v)) for v in (x, self.kernel))
+        return np.asarray(self.maps.torch_form(rows, kernel, kernel.new_zeros(len(kernel))).numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +117,13 @@ def convolution(
     stride: Any = 1,
     pad: Any = 0,
     groups: int = 1,
+    dilation: Any = 1,
+    end: Any = None,
 ) -> Convolution:
     """A convolution over values of shape (C, W) or (C, H, W); kernels of one axis have one row.
 
-    pad: a number, one for each axis, `same` or `valid`. Raises UnsupportedError.
+    pad: a number, one for each axis, `same` or `valid`. end: how far windows may reach behind the maps,
+    as in `Window`; None: as pad. Raises UnsupportedError.
     """
     taps = np.asarray(kernel, np.float64)
     flat = taps.ndim == 3
@@ -134,20 +134,17 @@ def convolution(
     taps = taps[:, :, None] if flat else taps
     channels, *place = (int(n) for n in shape)
     height, width = (1, *place) if flat else place
+    steps, gaps = _pair(stride, flat, 1), _pair(dilation, flat, 1)
     pads = _pair(0 if isinstance(pad, str) else pad, flat, 0)
+    ends = pads if end is None else _pair(end, flat, 0)
     if isinstance(pad, str) and pad == "same":
-        if _pair(stride, flat, 1) != (1, 1) or any(k % 2 == 0 for k in taps.shape[2:]):
-            raise UnsupportedError("padding 'same' with a stride, or with an even kernel")
-        pads = taps.shape[2] // 2, taps.shape[3] // 2
-    maps = Maps.of(
-        taps.shape,
-        _pair(stride, flat, 1),
-        pads,
-        channels=channels,
-        height=height,
-        width=width,
-        groups=int(groups),
-    )
+        if steps != (1, 1):
+            raise UnsupportedError("padding 'same' with a stride")
+        total = [(k - 1) * d for k, d in zip(taps.shape[2:], gaps, strict=True)]
+        pads = total[0] // 2, total[1] // 2
+        ends = total[0] - pads[0], total[1] - pads[1]
+    sizes = {"channels": channels, "height": height, "width": width, "groups": int(groups)}
+    maps = Maps.of(taps.shape, steps, pads, end=ends, dilation=gaps, **sizes)
     offset = np.zeros(len(taps)) if bias is None else np.asarray(bias, np.float64)
     return Convolution(taps, offset, maps)
 
@@ -214,25 +211,66 @@ def dense(part: LinearPart) -> Affine:
 
 
 def _joined(first: LinearPart, then: LinearPart) -> LinearPart:
+    made: LinearPart | None = None
     if isinstance(then, Scale):
-        if isinstance(first, Scale):
-            return Scale(first.factor * then.factor, first.shift * then.factor + then.shift)
-        if isinstance(first, Affine):
-            weight = first.weight * then.factor[:, None]
-            return Affine(weight, first.bias * then.factor + then.shift)
-        own = [np.reshape(v, (len(first.bias), -1)) for v in (then.factor, then.shift)]
-        if all((v == v[:, :1]).all() for v in own):
-            factor, shift = (v[:, 0] for v in own)
-            kernel = first.kernel * factor[:, None, None, None]
-            return Convolution(kernel, first.bias * factor + shift, first.maps)
-    if isinstance(first, Scale) and isinstance(then, Affine):
-        return Affine(then.weight * first.factor, then.bias + then.weight @ first.shift)
-    if isinstance(first, Scale) and isinstance(then, Convolution):
-        one = first.factor[0]
-        if (first.factor == one).all() and not first.shift.any():
-            return Convolution(then.kernel * one, then.bias, then.maps)
+        made = _scaled(first, then)
+    elif isinstance(first, Scale) and isinstance(then, Affine):
+        made = Affine(then.weight * first.factor, then.bias + then.weight @ first.shift)
+    elif isinstance(first, Scale) and isinstance(then, Convolution):
+        made = _of_scaled(first, then)
+    elif isinstance(first, Convolution) and isinstance(then, Convolution):
+        made = _of_convolved(first, then)
+    if made is not None:
+        return made
     before, after = dense(first), dense(then)
     return Affine(after.weight @ before.weight, after.weight @ before.bias + after.bias)
+
+
+def _scaled(first: LinearPart, then: Scale) -> LinearPart | None:
+    """A part with scaled outputs, or None for a convolution whose channels are scaled differently."""
+    if isinstance(first, Scale):
+        return Scale(first.factor * then.factor, first.shift * then.factor + then.shift)
+    if isinstance(first, Affine):
+        weight = first.weight * then.factor[:, None]
+        return Affine(weight, first.bias * then.factor + then.shift)
+    factor, shift = (np.reshape(v, (len(first.bias), -1)) for v in (then.factor, then.shift))
+    if (factor != factor[:, :1]).any() or (shift != shift[:, :1]).any():
+        return None
+    kernel = first.kernel * factor[:, :1, None, None]
+    return Convolution(kernel, first.bias * factor[:, 0] + shift[:, 0], first.maps)
+
+
+def _of_convolved(first: Convolution, then: Convolution) -> Convolution | None:
+    biased = bool(first.bias.any())
+    both = folded_maps.joined(first.maps, first.kernel, then.maps, then.kernel, biased)
+    if both is None:
+        return None
+    return Convolution(both[0], then.bias + _of_constants(then, first.bias), both[1])
+
+
+def _of_scaled(first: Scale, then: Convolution) -> Convolution | None:
+    """A convolution of scaled channels, or None if values of a channel are scaled differently.
+
+    Outside the maps there is no shift: one needs a convolution without padding.
+    """
+    m = then.maps
+    factor, shift = (np.reshape(v, (m.channels, -1)) for v in (first.factor, first.shift))
+    padded = any(n > 0 for n in (*m.window.pad, *m.window.ends))
+    if (factor != factor[:, :1]).any() or (shift != shift[:, :1]).any() or (padded and shift.any()):
+        return None
+    kernel = then.kernel * factor[:, 0][_taken(m)][:, :, None, None]
+    return Convolution(kernel, then.bias + _of_constants(then, shift[:, 0]), m)
+
+
+def _of_constants(part: Convolution, values: F64) -> F64:
+    """What each output gets of constant channels (C,)."""
+    return np.asarray((part.kernel.sum(axis=(2, 3)) * values[_taken(part.maps)]).sum(axis=1))
+
+
+def _taken(m: Maps) -> NDArray[np.int64]:
+    """Channels (O, C / groups) that each output takes."""
+    each = np.arange(m.channels).reshape(m.groups, -1)
+    return np.repeat(each, m.kernel[0] // m.groups, axis=0)
 
 
 def _pair(value: Any, flat: bool, of_row: int) -> tuple[int, int]:

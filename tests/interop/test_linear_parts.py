@@ -81,6 +81,18 @@ def test_pools_are_those_of_torch(kind: str) -> None:
     np.testing.assert_allclose(pool.linear(x.flatten(1).numpy()), expected.flatten(1).numpy())
 
 
+@pytest.mark.filterwarnings("ignore:Using padding")
+@pytest.mark.parametrize("kernel", [(2, 3), (4, 1), (3, 3)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_same_padding_is_that_of_torch(kernel: tuple[int, int], dilation: int) -> None:
+    x, weight = R.normal(size=(3, *SHAPE)), R.normal(size=(3, 2, *kernel))
+    want = torch.nn.functional.conv2d(
+        torch.from_numpy(x), torch.from_numpy(weight), padding="same", dilation=dilation
+    )
+    part = linear_parts.convolution(weight, None, SHAPE, 1, "same", dilation=dilation)
+    np.testing.assert_allclose(part.linear(x.reshape(3, -1)), want.flatten(1).numpy())
+
+
 def test_a_matrix_that_would_be_too_large_is_refused() -> None:
     wide = linear_parts.convolution(np.ones((8, 1, 3, 3)), None, (1, 64, 64), 1, 1)
     with refusal(UnsupportedError, "from 4096 to 32768 values .* put spiking neurons", 4):

@@ -86,13 +86,12 @@ def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
     if what in ("SumPool2d", "AvgPool2d"):
         which = "sum" if what == "SumPool2d" else "mean"
         return linear_parts.pooling(which, node.kernel_size, node.stride, node.padding, shape)
-    if np.any(np.ravel(node.dilation) != 1):
-        raise UnsupportedError("a convolution with dilation")
     if what == "Conv1d" and len(shape) == 1:
         shape = (1, *shape)
     pad = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     groups = int(node.groups)
-    return linear_parts.convolution(node.weight, node.bias, shape, node.stride, pad, groups)
+    own = node.weight, node.bias, shape, node.stride, pad, groups
+    return linear_parts.convolution(*own, dilation=node.dilation)
 
 
 def flattened(node: Any, shape: Shape) -> Shape:

@@ -203,30 +203,69 @@ def test_the_exact_method() -> None:
     assert got.gain == np.float32(2 * (1 - np.exp(-0.5)))
 
 
-def test_convolutions_and_pools() -> None:
-    nodes = (
-        nir.Input(np.array([2, 8, 8])),
-        nir.Conv2d((8, 8), weights(3, 2, 3, 3), 1, 1, 1, 1, np.zeros(3)),
-        nir.LIF(*(np.full((3, 8, 8), v) for v in (2 * DT, 2.0, 0.0, 1.0, 0.0))),
-        nir.AvgPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
-        nir.Flatten({"input": np.array([3, 4, 4])}, 0, -1),
-        affine(4, 48),
-        lif(4),
-    )
-    made = delrec_compile.from_nir(chain(*nodes), dt_ms=DT * 1e3, max_input=3)
+def conv2d(*shape: int, **options: Any) -> Any:
+    """A Conv2d with weights of this shape."""
+    own = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | options
+    return nir.Conv2d(input_shape=None, weight=weights(*shape), bias=weights(shape[0]), **own)
+
+
+def conv1d(*shape: int, **options: Any) -> Any:
+    own = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1} | options
+    return nir.Conv1d(input_shape=None, weight=weights(*shape), bias=weights(shape[0]), **own)
+
+
+def pooled(kind: Any) -> Any:
+    return kind(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
+
+
+MAPPED: dict[str, tuple[tuple[int, ...], list[Any]]] = {
+    "dilated": ((2, 9, 8), [conv2d(4, 2, 3, 2, dilation=(2, 3), padding=(2, 1), stride=(2, 1))]),
+    "in groups": ((4, 6, 6), [conv2d(4, 2, 3, 3, groups=2, padding=1)]),
+    "of each channel": ((4, 6, 6), [conv2d(8, 1, 3, 3, groups=4, padding=(0, 1))]),
+    "same": ((2, 6, 7), [conv2d(4, 2, 4, 3, padding="same", dilation=(1, 2))]),
+    "valid": ((2, 6, 7), [conv2d(4, 2, 4, 3, padding="valid")]),
+    "over one axis": ((2, 12), [conv1d(3, 2, 4, padding="same", dilation=2)]),
+    "over one axis in groups": ((4, 12), [conv1d(4, 2, 3, padding=1, stride=2, groups=2)]),
+    "sum, then kernels": ((2, 12, 12), [pooled(nir.SumPool2d), conv2d(4, 2, 3, 3, padding=1)]),
+    "mean, then kernels": ((2, 12, 12), [pooled(nir.AvgPool2d), conv2d(4, 2, 3, 3, padding=1)]),
+    "kernels, then sum": ((2, 8, 8), [conv2d(4, 2, 3, 3, padding=1), pooled(nir.SumPool2d)]),
+    "odd": ((2, 9, 9), [pooled(nir.AvgPool2d), conv2d(4, 2, 3, 3)]),
+}
+
+
+def by_torch(node: Any, x: Any) -> Any:
+    """A node with weights on maps (T, C, ..), in float64."""
     import torch
 
-    conv = torch.nn.functional.conv2d
-    x = np.random.default_rng(0).integers(0, 3, (40, 1, 128)).astype(np.float32)
-    first = ReferenceRunner(made.network).trace(x).spikes[0]
-    rows = torch.from_numpy(x.reshape(40, 2, 8, 8)).double()
-    current = conv(rows, torch.from_numpy(nodes[1].weight), padding=1).flatten(1).numpy()
-    v = np.zeros(192)
-    for t in range(40):
-        v = v / 2 + current[t]
-        np.testing.assert_array_equal(first[t, 0], v > 1)
+    own = torch.nn.functional
+    if "Pool" in type(node).__name__:
+        return own.avg_pool2d(x, 2) * (4 if type(node).__name__ == "SumPool2d" else 1)
+    weight, bias = torch.from_numpy(node.weight), torch.from_numpy(node.bias)
+    conv = own.conv1d if weight.ndim == 3 else own.conv2d
+    return conv(x, weight, bias, node.stride, node.padding, node.dilation, node.groups)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding")
+@pytest.mark.parametrize("name", MAPPED)
+def test_maps_beside_torch(name: str) -> None:
+    import torch
+
+    shape, nodes = MAPPED[name]
+    x = np.random.default_rng(0).integers(0, 3, (40, 1, int(np.prod(shape)))).astype(np.float32)
+    value = torch.from_numpy(x.reshape(40, *shape)).double()
+    for node in nodes:
+        value = by_torch(node, value)
+    fire = nir.LIF(*(np.full(value.shape[1:], v) for v in (2 * DT, 2.0, 0.0, 1.0, 0.0)))
+    graph = chain(nir.Input(np.array(shape)), *nodes, fire)
+    made = delrec_compile.from_nir(graph, dt_ms=DT * 1e3, max_input=3)
+    ours = ReferenceRunner(made.network).trace(x).spikes[0][:, 0]
+    v = np.zeros(ours.shape[1])
+    for t, current in enumerate(value.flatten(1).numpy()):
+        v = v / 2 + current
+        np.testing.assert_array_equal(ours[t], v > 1)
         v = np.where(v > 1, 0, v)
-    assert made.network.layers[1].inputs == 192
+    assert 0.02 < ours.mean() < 0.98
+    assert made.network.layers[0].maps is not None  # a convolution, no matrix
 
 
 REFUSED = {
@@ -255,14 +294,6 @@ REFUSED = {
     "between": (
         lambda: chain(affine(N, 5), lif(N), nir.Linear(weights(N, N)), delay(*LATE), affine(2, N)),
         "delay: delays that differ between values, with weights before and behind",
-    ),
-    "dilation": (
-        lambda: chain(
-            nir.Input(np.array([1, 9])),
-            nir.Conv1d(9, weights(2, 1, 3), 1, 2, 2, 1, np.zeros(2)),
-            nir.LIF(*(np.full((2, 9), v) for v in (2 * DT, 2.0, 0.0, 1.0, 0.0))),
-        ),
-        "conv1d: a convolution with dilation",
     ),
     "wrapped": (
         lambda: chain(affine(N, 5), lif(N), loops=((delay(*[2**32 + 3] * N),),)),

@@ -1,0 +1,83 @@
+"""Convolutions in a row as one, beside torch's, one after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.linear_parts import Affine, Convolution
+
+Shape = tuple[int, int, int]
+
+
+def drawn(r: np.random.Generator, shape: Shape) -> Convolution:
+    """Any convolution or pool over these maps."""
+    groups = int(r.choice([g for g in (1, 2, 4) if shape[0] % g == 0]))
+    kernel = r.normal(size=(4, shape[0] // groups, *r.integers(1, 4, 2)))
+    dilation = [int(d) for d in r.integers(1, 3, 2)]
+    pad = [
+        int(r.integers(0, (k - 1) * d + 1)) for k, d in zip(kernel.shape[2:], dilation, strict=True)
+    ]
+    bias = r.normal(size=4) * r.integers(0, 2)
+    return linear_parts.convolution(kernel, bias, shape, r.integers(1, 4, 2), pad, groups, dilation)
+
+
+def by_torch(part: Convolution, x: torch.Tensor) -> torch.Tensor:
+    m = part.maps
+    kernel, bias = torch.from_numpy(part.kernel), torch.from_numpy(part.bias)
+    own = m.stride, m.pad, m.dilation, m.groups
+    return torch.nn.functional.conv2d(x, kernel, bias, *own)
+
+
+def test_any_two_are_what_they_are_in_a_row() -> None:
+    r = np.random.default_rng(3)
+    kinds = []
+    for _ in range(120):
+        first = drawn(r, (2, 17, 19))
+        then = drawn(r, first.maps.out)
+        x = torch.from_numpy(r.normal(size=(2, 2, 17, 19)))
+        want = by_torch(then, by_torch(first, x)).flatten(1).numpy()
+        both = linear_parts.fold([first, then], 2 * 17 * 19)
+        np.testing.assert_allclose(both.linear(x.flatten(1).numpy()) + both.biases, want, atol=1e-9)
+        kinds.append(type(both))
+    assert 20 < kinds.count(Convolution) < 100
+
+
+def conv(pad: Any, shape: Shape, groups: int = 1) -> Convolution:
+    r = np.random.default_rng(0)
+    return linear_parts.convolution(
+        r.normal(size=(6, shape[0] // groups, 3, 3)), None, shape, 1, pad, groups
+    )
+
+
+def pool(shape: Shape, kind: str = "mean") -> Convolution:
+    return linear_parts.pooling(kind, 2, 2, 0, shape)
+
+
+ROWS: dict[str, tuple[Any, Any]] = {
+    "even": (lambda: (pool((4, 8, 8)), conv(1, (4, 4, 4))), (6, 4, 6, 6)),
+    "odd, without padding": (lambda: (pool((4, 9, 9)), conv(0, (4, 4, 4))), (6, 4, 6, 6)),
+    "odd, with padding": (lambda: (pool((4, 9, 9)), conv(1, (4, 4, 4))), None),
+    "behind": (lambda: (conv(1, (4, 8, 8)), pool((6, 8, 8), "sum")), (6, 4, 4, 4)),
+    "in groups": (lambda: (pool((4, 8, 8)), conv(1, (4, 4, 4), 2)), (6, 2, 6, 6)),
+    "of each channel": (lambda: (pool((4, 8, 8)), pool((4, 4, 4))), (4, 1, 4, 4)),
+    "two kernels": (lambda: (conv(0, (4, 8, 8)), conv(0, (6, 6, 6))), (6, 4, 5, 5)),
+    "two kernels with padding": (lambda: (conv(1, (4, 8, 8)), conv(1, (6, 8, 8))), None),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_weights_that_are_held(name: str) -> None:
+    make, held = ROWS[name]
+    first, then = make()
+    both = linear_parts.fold([first, then], first.inputs)
+    if held is None:
+        assert isinstance(both, Affine)
+    else:
+        assert isinstance(both, Convolution)
+        assert both.kernel.shape == held
+        assert both.outputs == then.outputs

@@ -9,7 +9,8 @@ byte on. Two of them are added at once, in the halves of a 32-bit sum:
 After events of n counts in all, `a = even - n * 0x00800080` (mod 2^32) holds both sums:
 `o0 = int16(a)`, `o1 = int16((a - o0) >> 16)`; carries between the halves cancel, so this is exact
 when the two sums themselves fit in 16 bits. Where they might not, the events are taken in parts of
-at most `32767 / max |weight|` counts, and the parts are added in 32 bits.
+at most `32767 / max |weight|` counts, and the parts are added in 32 bits. UXTAB16 adds each half by
+itself, without a carry between them: there `o1 = int16((even >> 16) - n * 128)`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ static inline uint32_t add_odd_bytes(uint32_t sum, uint32_t word)
 {
     return __uxtab16(sum, (word >> 8) | (word << 24));
 }
+/* the upper sum of n words, less their biases, times 2^16 */
+static inline int32_t upper_sum(uint32_t sum, uint32_t n)
+{
+    return (int32_t)((sum & 0xffff0000u) - (n << 23));
+}
 #else
 static inline uint32_t add_even_bytes(uint32_t sum, uint32_t word)
 {
@@ -50,6 +56,12 @@ static inline uint32_t add_even_bytes(uint32_t sum, uint32_t word)
 static inline uint32_t add_odd_bytes(uint32_t sum, uint32_t word)
 {
     return sum + ((word >> 8) & 0x00ff00ffu);
+}
+static inline int32_t upper_sum(uint32_t sum, uint32_t n)
+{
+    const uint32_t both = sum - n * 0x00800080u;
+    const int32_t lower = (int16_t)both;
+    return (int32_t)(both - (uint32_t)lower);
 }
 #endif
 
@@ -184,7 +196,7 @@ def _sum_at_once(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
     for r in rows:
         with e.each(r.events) as j:
             _add(e, acc, e.view(r.words, j * tile.every + tile.word, tile.width), None)
-    return _outputs(e, acc, sum(counts[1:], counts[0]), tile)
+    return _outputs(e, acc, sum(counts[1:], counts[0]), tile, carries=False)
 
 
 def _sum_part(e: Emitter, r: ByteRows, parts: Parts, p: Any, tile: Tile) -> list[Any]:
@@ -197,7 +209,7 @@ def _sum_part(e: Emitter, r: ByteRows, parts: Parts, p: Any, tile: Tile) -> list
         if r.count is not None:
             count = e.bind("count", T.cast(parts.own[first + i], "uint32"))
         _add(e, acc, e.view(r.words, j * tile.every + tile.word, tile.width), count)
-    return _outputs(e, acc, parts.totals[p], tile)
+    return _outputs(e, acc, parts.totals[p], tile, carries=r.count is not None)
 
 
 def _sum_parts(e: Emitter, rows: list[ByteRows], tile: Tile) -> list[Any]:
@@ -238,14 +250,17 @@ def _add(e: Emitter, acc: list[tuple[Any, Any]], row: Any, count: Any) -> None:
             e.store(odd, 0, 1, odd[0] + high * count)
 
 
-def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile) -> list[Any]:
+def _outputs(
+    e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile, carries: bool
+) -> list[Any]:
     """The outputs of the words, in order, times 2^shift. total: the counts that were added.
 
-    The product is what is left of shifting down 16 places: `both - low` has no bit below them.
-    The biases go last: until then sums with and without carries between the halves differ.
+    The product is what is left of shifting down 16 places: an upper sum has no bit below them.
+    carries: whether a full lower half was carried to the upper one on every core.
     """
     T, down = e.T, 16 - tile.shift
-    biases = e.bind("biases", T.cast(total, "uint32") * T.uint32(BIASES))
+    n = e.bind("n", T.cast(total, "uint32"))
+    biases = e.bind("biases", n * T.uint32(BIASES))
     out: list[Any] = []
     for halves in (half for pair in acc for half in pair):
         if len(out) == tile.outputs:
@@ -255,8 +270,11 @@ def _outputs(e: Emitter, acc: list[tuple[Any, Any]], total: Any, tile: Tile) -> 
         out.append(e.register(1, T.shift_right(top, down), "int32")[0])
         if len(out) == tile.outputs:
             break
-        # a variable: gcc else warns of the sign of a cast within a cast
-        low = e.register(1, T.cast(T.cast(both, "int16"), "int32"), "int32")
-        rest = T.cast(both - T.cast(low[0], "uint32"), "int32")
-        out.append(e.register(1, T.shift_right(rest, down), "int32")[0])
+        if carries:
+            # a variable: gcc else warns of the sign of a cast within a cast
+            low = e.register(1, T.cast(T.cast(both, "int16"), "int32"), "int32")
+            upper = T.cast(both - T.cast(low[0], "uint32"), "int32")
+        else:
+            upper = T.call_extern("int32", "upper_sum", halves[0], n)
+        out.append(e.register(1, T.shift_right(upper, down), "int32")[0])
     return out

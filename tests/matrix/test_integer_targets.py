@@ -120,6 +120,17 @@ def test_the_bits_of_the_reference_on_the_chip(
         assert agree(runner, whole, cases.counts(cases.CASES[name], steps=25)) > 0
 
 
+def test_hundreds_of_spikes_at_once_keep_the_sums_of_a_word_apart(assembled: Assembled) -> None:
+    """On a core whose instruction adds each half of a word by itself."""
+    n, r = 600, np.random.default_rng(4)
+    layer = Layer(r.normal(size=(n, 3)) / 8, np.full(n, 1.5), Lif(0.5))
+    network = Network((layer,), LeakyReadout(r.normal(size=(5, n)) / 8, np.zeros(5), 0.5))
+    artifact = assembled(network, "int8", "cortex_m4")
+    whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
+    x = r.integers(0, 2, (3, 1, 3)).astype(np.float32)
+    assert agree(emulated_runner(artifact), whole, x) > 3 * 512
+
+
 @settings(max_examples=2)
 @given(seed=st.integers(0, 10**6))
 def test_random_networks(seed: int, assembled: Assembled) -> None:

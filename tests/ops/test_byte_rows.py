@@ -18,7 +18,7 @@ def test_a_word_holds_four_weights_in_order() -> None:
     assert [int(second) >> 8 * k & 255 for k in range(1, 4)] == [128, 128, 128]
 
 
-@pytest.mark.parametrize("events", [1, 7, 250])
+@pytest.mark.parametrize("events", [1, 7, 250, 900])
 def test_two_halves_hold_the_sums_of_four_outputs(events: int) -> None:
     rows = RNG.integers(-128, 128, (events, 4)).astype(np.int8)
     words = byte_rows.pack(rows).reshape(-1).astype(np.uint64)

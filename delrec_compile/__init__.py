@@ -10,6 +10,7 @@ delrec_compile.check(artifact.path)         # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside baselines
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
 delrec_compile.fits(net)                     # which boards have the memory and the time
+delrec_compile.report("out").html()          # a page to look at: graph, spikes, delays, times
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
 delrec_compile.train("digits")               # a network and its accuracy; claims: of every kind
 """
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from delrec_compile.evaluation.fits import fits as fits
     from delrec_compile.evaluation.footprint.measure import footprint as footprint
     from delrec_compile.evaluation.latency.bench import bench as bench
+    from delrec_compile.evaluation.page.make import report as report
     from delrec_compile.evaluation.parity import check as check
     from delrec_compile.evaluation.proof import prove as prove
     from delrec_compile.evaluation.proven import build_proven as build_proven
@@ -106,6 +108,7 @@ API = {
     "read_inputs": "network.inputs",
     "read_samples": "data.samples",
     "read_words": "data.samples",
+    "report": "evaluation.page.make",
     "run": "runners.predict",
     "save": "network.checkpoint",
     "save_samples": "data.events",

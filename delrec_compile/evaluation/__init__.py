@@ -4,5 +4,5 @@ May import: compiler, runners, training and below.
 Start reading at: `parity.py`.
 Public: `parity.check`, `proof.prove`, `devices.check_on`, `devices.bench_on`,
     `latency.bench.bench`, `footprint.measure.footprint`, `compare.run.compare`,
-    `claims.measure.claims`.
+    `claims.measure.claims`, `page.make.report`.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -26,7 +27,7 @@ def picture(summary: dict[str, Any]) -> list[str]:
     return out
 
 
-def delays(projection: dict[str, Any]) -> str:
+def delays(projection: Mapping[str, Any]) -> str:
     """The shortest and the longest delay; a projection that closes a cycle has a step more."""
     if projection["delays"] is None:
         return ""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.network.model import Layer, Network, Synapses
+from delrec_compile.network.model import INPUT, Feed, Layer, Network, Synapses
 from delrec_compile.network.summary import state_bytes
 
 MAC_PJ, ADD_PJ = 4.6, 0.9
@@ -77,20 +77,19 @@ def spike_rates(network: Network, counts: NDArray[Any]) -> tuple[float, ...]:
 
 
 def cost(network: Network, rates: tuple[float, ...]) -> Cost:
-    """The cost of a network at these `rates`, see `spike_rates`."""
+    """The cost of a network at these `rates`: of the input, then of each population that fires."""
     macs, additions, dense = 0.0, 0.0, 0
-    for i, layer in enumerate(network.layers):
-        fed = layer.weight[0].size * layer.size
-        events = rates[i] * fed
-        macs, additions = (macs + events, additions) if i == 0 else (macs, additions + events)
-        recurrent = synapses(layer.recurrence)
-        additions += rates[i + 1] * recurrent
-        macs += layer.size
-        dense += fed + recurrent + layer.size
-    last = network.layers[-1].size
-    additions += rates[-1] * last * network.outputs
-    leaks = network.outputs if network.readout.has_membrane else 0
-    macs, dense = macs + leaks, dense + last * network.outputs + leaks
+    sent = dict(zip((INPUT, *(p.name for p in network.spiking)), rates, strict=True))
+    for _, each in network.projections():
+        met = synapses(each.synapses)
+        if each.source == INPUT:
+            macs += sent[INPUT] * met
+        else:
+            additions += sent[each.source] * met
+        dense += met
+    for p in network.populations:
+        leaks = p.size if p.fires or p.readout.has_membrane else 0
+        macs, dense = macs + leaks, dense + leaks
     return Cost(
         macs,
         additions,
@@ -102,12 +101,14 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
     )
 
 
-def synapses(recurrence: Synapses | None) -> int:
-    """Weights that take part when every neuron spikes once."""
-    if recurrence is None:
+def synapses(s: Synapses | Feed | None) -> int:
+    """Weights that take part when every neuron, or input, that sends is active once."""
+    if s is None:
         return 0
-    weights = sum(values.size for values in recurrence.weights.values())
-    return weights * _SHARED[recurrence.kind](recurrence)
+    if isinstance(s, Feed):
+        return int(s.matrix[0].size * s.size)
+    weights = sum(values.size for values in s.weights.values())
+    return weights * _SHARED[s.kind](s)
 
 
 def _feed(layer: Layer, x: F32) -> F32:

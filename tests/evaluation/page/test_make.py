@@ -1,0 +1,51 @@
+"""The report of what a path is, and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import delrec_compile
+from delrec_compile.errors import InputError, UnsupportedError, UsageError
+from delrec_compile.evaluation.page.make import report
+
+
+def test_of_a_bundled_network_and_of_its_artifact(built: Path) -> None:
+    alone = delrec_compile.report("conv_delay_256", sample=2)
+    assert alone.as_dict()["sample"]["index"] == 2
+    assert alone.as_dict()["sample"]["spikes"]["compared"] == 0
+    whole = report(built, sample=2, command="the command")
+    told = whole.as_dict()["sample"]
+    assert told["spikes"] == {"compared": 80 * 512, "differing": 0, "first": None}
+    assert told["class"] == alone.as_dict()["sample"]["class"]
+    html = whole.html()
+    assert "the command" in html
+    assert len(html.encode()) < 1_500_000
+
+
+def test_samples_are_those_that_are_named() -> None:
+    counts = np.zeros((2, 30, 140), np.uint8)
+    counts[1, 7] = 1
+    made = report("conv_delay_256", samples=counts, sample=1)
+    assert made.recording is not None
+    assert made.recording.steps == 30
+    assert made.recording.x[7].sum() == 140
+    with pytest.raises(UsageError, match="sample 2 is none of the 2"):
+        report("conv_delay_256", samples=counts, sample=2)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("words")
+    with pytest.raises(InputError, match=r"a\.txt is text; an artifact's folder"):
+        report(file)
+    with pytest.raises(InputError, match="no such file"):
+        report(tmp_path / "nothing")
+
+
+def test_a_plain_step_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"form": "plain"}')
+    with pytest.raises(UnsupportedError, match="no populations to draw; delrec-compile inspect"):
+        report(tmp_path)

@@ -191,6 +191,13 @@ class _Assembler:
         term = term_of(path)
         if isinstance(unit.part, Neurons):
             return term
+        if (
+            isinstance(term.weights, linear_parts.Convolution)
+            and term.weights.maps.peak is not None
+        ):
+            raise UnsupportedError(
+                f"{path.parts[-1][0]}: takes the largest of sums that are outputs; put neurons behind it"
+            )
         gain = unit.part.gain if isinstance(unit.part, Integrator) else 1.0
         size = term.weights.outputs
         scaled = linear_parts.fold(

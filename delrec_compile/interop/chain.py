@@ -16,7 +16,15 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.assembly import Unit, Units
 from delrec_compile.interop.linear_parts import LinearPart
-from delrec_compile.interop.parts import Integrator, Neurons, OnPath, Part, SynapticWeights
+from delrec_compile.interop.parts import (
+    Delays,
+    Integrator,
+    Neurons,
+    OnPath,
+    Part,
+    Peak,
+    SynapticWeights,
+)
 from delrec_compile.interop.paths import Named, Path, term_of
 from delrec_compile.network.model import INPUT, Network
 
@@ -51,6 +59,25 @@ class Chain:
         self.parts.append((name, part))
         self.before.append(self._here)
         self._here = (len(self.parts) - 1,)
+
+    def takes_spikes(self) -> bool:
+        """Whether the next part takes the spikes of one population, delayed or not."""
+        here = self._here
+        while len(here) == 1 and here != (INPUT_PART,):
+            part = self.parts[here[0]][1]
+            if not isinstance(part, Delays):
+                return isinstance(part, Neurons)
+            here = self.before[here[0]]
+        return False
+
+    def taken(self) -> int | None:
+        """The place among `spiking` of the population whose spikes the next part takes; None if it
+        takes anything else."""
+        if len(self._here) != 1 or self._here == (INPUT_PART,):
+            return None
+        k = self._here[0]
+        fires = [i for i, (_, part) in enumerate(self.parts) if isinstance(part, Neurons)]
+        return fires.index(k) if k in fires else None
 
     @property
     def spiking(self) -> tuple[str, ...]:
@@ -109,6 +136,10 @@ class _Builder:
             name, part = self.chain.parts[k]
             assert not isinstance(part, Neurons | Integrator)
             before = self._to(self.chain.before[k])
+            if isinstance(part, Peak) and len(before) > 1:
+                raise UnsupportedError(
+                    f"{name}: the largest of sums with several sources; put neurons before"
+                )
             out += [
                 (source, [*parts, (name, _unbiased(part) if i else part)])
                 for i, (source, parts) in enumerate(before)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop.linear_parts import LinearPart
-from delrec_compile.network.model import Lif, Neuron, Synapses
+from delrec_compile.network.model import Lif, Maps, Neuron, Synapses, Window
 
 Model = TypeVar("Model", bound=Neuron)
 
@@ -54,6 +54,34 @@ class Delays:
 
 
 @dataclass(frozen=True, eq=False)
+class Peak:
+    """The largest value of each window of each channel. shape: of values, (channels, rows, columns)."""
+
+    shape: tuple[int, int, int]
+    window: Window
+
+    @property
+    def maps(self) -> Maps:
+        """One to one maps of which it takes the largest sums."""
+        channels = self.shape[0]
+        return Maps(*self.shape, (channels, 1, 1, 1), groups=channels, peak=self.window)
+
+    @property
+    def inputs(self) -> int:
+        return self.maps.inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.maps.size
+
+    def reference(self, x: F64) -> F64:
+        """Outputs (outputs,) of x (inputs,)."""
+        ones = np.ones(self.maps.kernel)
+        out: Any = self.maps.reference(x.reshape(1, -1), ones)  # type: ignore[arg-type]
+        return np.asarray(out[0])
+
+
+@dataclass(frozen=True, eq=False)
 class SynapticWeights:
     """Weights with a delay each. weight: (K, out, in), K for each pair. delay: the same, in steps.
 
@@ -81,7 +109,7 @@ class SynapticWeights:
         ]
 
 
-OnPath = LinearPart | Delays | SynapticWeights
+OnPath = LinearPart | Delays | SynapticWeights | Peak
 Part = OnPath | Neurons | Integrator
 
 

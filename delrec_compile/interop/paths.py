@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F64
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.linear_parts import Affine, Convolution, LinearPart, Scale
-from delrec_compile.interop.parts import Delays, OnPath, SynapticWeights
+from delrec_compile.interop.parts import Delays, OnPath, Peak, SynapticWeights
 from delrec_compile.network import model
 from delrec_compile.network.model import ConvDelay, Dense, DenseDelay, Synapses, SynapticDelay
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
@@ -98,6 +98,11 @@ def term_of(path: Path) -> Term:
         if late is not None:
             sent, late = sent + _before_weights(last, late, pending), None
         own: LinearPart
+        if isinstance(part, Peak):
+            pending, size, last = [_with_peak(name, part, pending)], part.outputs, name
+            continue
+        if any(_has_peak(p) for p in pending):
+            _only_scaled(last, part)
         if isinstance(part, SynapticWeights):
             _scaled_at_most(name, pending, "before")
             last, own, each = name, linear_parts.affine(part.weight[0], part.bias), part.delay[0]
@@ -118,6 +123,29 @@ def term_of(path: Path) -> Term:
             f"{last}: a delay of {term.longest} steps; the longest allowed is {MAX_DELAY}"
         )
     return term
+
+
+def _with_peak(name: str, part: Peak, pending: list[LinearPart]) -> Convolution:
+    """The convolution whose sums it takes the largest of. Raises UnsupportedError."""
+    own = linear_parts.fold(pending, part.inputs) if pending else None
+    if not isinstance(own, Convolution) or _has_peak(own) or own.maps.out != part.shape:
+        raise UnsupportedError(
+            f"{name}: takes the largest of what is neither spikes nor the sums of one convolution; put "
+            "it right behind a convolution or behind neurons"
+        )
+    return replace(own, maps=replace(own.maps, peak=part.window))
+
+
+def _has_peak(part: object) -> bool:
+    return isinstance(part, Convolution) and part.maps.peak is not None
+
+
+def _only_scaled(name: str, part: OnPath) -> None:
+    """Raises UnsupportedError for what does not commute with taking the largest."""
+    if not isinstance(part, Scale) or part.factor.min() < 0:
+        raise UnsupportedError(
+            f"{name}: takes the largest of sums that go on into other weights; put neurons behind it"
+        )
 
 
 def _scaled_at_most(name: str, parts: Sequence[LinearPart], where: str) -> None:
@@ -176,6 +204,8 @@ def synapses_of(term: Term) -> Synapses | Feed:
     """The synapses of a term. Raises NetworkError."""
     weights, delay = term.weights, term.sent.astype(np.int32)
     if term.received.any() or term.between is not None:
+        if _has_peak(weights):
+            raise NetworkError("the largest of sums is delayed; delay the spikes before them")
         matrix = linear_parts.dense(weights).weight.astype(np.float32)
         lags = term.received[:, None] + term.sent[None]
         lags = lags if term.between is None else lags + term.between

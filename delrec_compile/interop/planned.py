@@ -10,11 +10,12 @@ from delrec_compile.errors import DelrecError, NetworkError, UnsupportedError
 from delrec_compile.interop.assembly import Units, names_of
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.linear_parts import Convolution, Scale
-from delrec_compile.interop.parts import Delays, Integrator, Neurons, Part, SynapticWeights
+from delrec_compile.interop.parts import Delays, Integrator, Neurons, Part, Peak, SynapticWeights
 from delrec_compile.interop.refusals import reason
 from delrec_compile.network import grid
 from delrec_compile.network.model import Lif
 from delrec_compile.network.plan import Plan, PlannedPart
+from delrec_compile.network.population import OR
 
 Refusals = dict[str, UnsupportedError]
 NOTHING = "nothing"
@@ -70,6 +71,10 @@ def _blamed(error: str, spiking: Sequence[str]) -> str:
 
 
 def _described(part: Part) -> str:
+    if isinstance(part, Peak):
+        return "the largest sum of each window"
+    if isinstance(part, Neurons) and part.neuron is OR:
+        return "a population that fires where one of its window does"
     if isinstance(part, Neurons):
         own = "".join(f", {each.name} recurrence" for each in part.recurrences)
         kind = "neurons" if isinstance(part.neuron, Lif) else f"{part.neuron.kind} neurons"

@@ -53,11 +53,27 @@ class TorchModel:
 
 
 @dataclass(frozen=True, eq=False)
+class Pooled:
+    """Spikes that a function pools. behind: place of the layer that fired them. shape: of theirs."""
+
+    module: nn.Module
+    behind: int
+    shape: tuple[int, ...]
+
+    def spikes(self, fired: F32) -> F32:
+        """fired: (T, batch, N) of that layer."""
+        steps, batch = fired.shape[:2]
+        with torch.no_grad():
+            y = self.module(torch.from_numpy(fired).reshape(steps * batch, *self.shape))
+        return np.asarray(y.reshape(steps, batch, -1).numpy())
+
+
+@dataclass(frozen=True, eq=False)
 class WatchedModel:
-    """A model whose spikes are recorded. neurons: its spiking layers."""
+    """A model whose spikes are recorded. neurons: its spiking layers, in order."""
 
     model: TorchModel
-    neurons: tuple[nn.Module, ...]
+    neurons: tuple[nn.Module | Pooled, ...]
 
     @property
     def name(self) -> str:
@@ -71,12 +87,13 @@ class WatchedModel:
                 f"the model makes {still} steps of one input by itself; samples of {still} equal steps "
                 "are required to compare with it"
             )
-        recorded: list[list[Tensor]] = [[] for _ in self.neurons]
+        modules = [m for m in self.neurons if isinstance(m, nn.Module)]
+        recorded: list[list[Tensor]] = [[] for _ in modules]
         handles = [
             module.register_forward_hook(
                 lambda _m, _x, y, calls=calls: calls.append(first(y).detach().clone())
             )
-            for module, calls in zip(self.neurons, recorded, strict=True)
+            for module, calls in zip(modules, recorded, strict=True)
         ]
         try:
             self.model.run(torch.from_numpy(np.ascontiguousarray(x)))
@@ -88,7 +105,13 @@ class WatchedModel:
         finally:
             for handle in handles:
                 handle.remove()
-        return [_over_time(calls, len(x), x.shape[1]) for calls in recorded]
+        calls, out = iter(recorded), list[F32]()
+        for own in self.neurons:
+            if isinstance(own, Pooled):
+                out.append(own.spikes(out[own.behind]))
+            else:
+                out.append(_over_time(next(calls), *x.shape[:2]))
+        return out
 
 
 def in_a_usable_type(

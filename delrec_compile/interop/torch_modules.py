@@ -19,9 +19,9 @@ from delrec_compile.interop.torch_trace import same_values
 from delrec_compile.interop.torch_units import kind_of
 from delrec_compile.network.tolerances import ONE_CALL
 
-PASS_THROUGH = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
+DROPS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Unflatten, *DROPS)
 
-POOLED = "average pooling is supported"
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -57,12 +57,6 @@ def add_torch_module(call: Call, chain: Chain) -> bool:
         part = linear_parts.per_channel(*scale, (len(mean), call.size // len(mean)))
     elif isinstance(m, Times):
         part = linear_parts.Scale(np.full(call.size, m.factor), np.zeros(call.size))
-    elif isinstance(m, nn.AvgPool1d | nn.AvgPool2d):
-        padded = any(np.ravel(m.padding)) and not m.count_include_pad
-        if padded or m.ceil_mode or getattr(m, "divisor_override", None):
-            raise UnsupportedError(f"{name}: a mean whose windows differ at the edges")
-        shape = call.shape[-3:] if isinstance(m, nn.AvgPool2d) else call.shape[-2:]
-        part = linear_parts.pooling("mean", m.kernel_size, m.stride, m.padding, shape)
     else:
         return False
     add_part(call, part, chain)
@@ -103,7 +97,7 @@ def _mismatch(call: Call) -> UnsupportedError:
 def unsupported(call: Call, framework: str) -> UnknownPartError:
     """The error for a module that networks do not have."""
     kind = kind_of(call.module)
-    hint = POOLED if "MaxPool" in kind else f"docs/import.md lists what is supported of {framework}"
+    hint = f"docs/import.md lists what is supported of {framework}"
     return unknown_part(call.name, kind, hint)
 
 

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from delrec_compile.errors import UnsupportedError, UsageError
+from delrec_compile.interop import torch_pools
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.planned import Refusals, planned
 from delrec_compile.interop.refusals import UnknownPartError
 from delrec_compile.interop.result import Imported
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel, evaluated
+from delrec_compile.interop.torch_model import Pooled, TorchModel, WatchedModel, evaluated
 from delrec_compile.interop.torch_recorder import Call, tensors
 from delrec_compile.interop.torch_trace import Trace, trace
 from delrec_compile.interop.torch_units import Predicate, kind_of, require_open
@@ -47,7 +48,7 @@ class _Assembly:
     """The chain of a trace, its neurons, and the first refusal of each module."""
 
     chain: Chain
-    neurons: list[nn.Module]
+    neurons: list[nn.Module | Pooled]
     refusals: Refusals
 
 
@@ -58,7 +59,7 @@ def _assembled(reader: TorchReader, traced: Trace) -> _Assembly:
         for call in traced.calls:
             chain.enter(call.source.names)
             try:
-                fires = reader.add(call, chain, call is traced.calls[-1])
+                fires = _added(reader, call, chain, call is traced.calls[-1])
             except UnsupportedError as error:
                 out.refusals[call.name] = error
                 continue
@@ -67,6 +68,20 @@ def _assembled(reader: TorchReader, traced: Trace) -> _Assembly:
             if fires is not None:
                 out.neurons.append(fires)
     return out
+
+
+def _added(reader: TorchReader, call: Call, chain: Chain, last: bool) -> nn.Module | Pooled | None:
+    """Adds the call to the chain. Returns what fires, if it does. Raises UnsupportedError."""
+    if not isinstance(call.module, torch_pools.POOLS):
+        return reader.add(call, chain, last)
+    behind, fires = chain.taken(), torch_pools.add_pool(call, chain)
+    if fires is None or fires in reader.model.module.modules():
+        return fires
+    if behind is None:
+        raise UnsupportedError(
+            f"{call.name}: a function that pools delayed spikes; use the module {kind_of(fires)}"
+        )
+    return Pooled(fires, behind, call.shape[1:])
 
 
 def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Imported:

@@ -255,10 +255,6 @@ REFUSED = {
         nn.Sequential(nn.Linear(4, 4), nn.ReLU(), neuron.IFNode()),
         "1: networks have no ReLU",
     ),
-    "max": (
-        nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), nn.Unflatten(1, (1, 4)), nn.MaxPool1d(2)),
-        "networks have no Unflatten",
-    ),
     "qif": (nn.Sequential(nn.Linear(4, 4), neuron.QIFNode()), "1: networks have no QIFNode"),
     "dilated": (
         nn.Sequential(nn.Linear(4, 4), neuron.IFNode(), nn.Linear(4, 2), nn.Softmax(1)),

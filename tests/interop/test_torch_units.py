@@ -59,7 +59,7 @@ UNKNOWN = {
     "TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(8, 2, batch_first=True),
     "LSTM": lambda: nn.LSTM(8, 8),
     "Block": lambda: Block(scaled=True),
-    "MaxPool1d": lambda: nn.MaxPool1d(1),
+    "PReLU": lambda: nn.PReLU(),
 }
 
 

@@ -74,6 +74,17 @@ class Convolution:
         rows, kernel = (torch.from_numpy(np.ascontiguousarray(v)) for v in (x, self.kernel))
         return np.asarray(self.maps.torch_form(rows, kernel, kernel.new_zeros(len(kernel))).numpy())
 
+    def back(self, rows: F64) -> F64:
+        """rows (n, out) times the matrix of the convolution, which is not made: (n, in)."""
+        import torch
+
+        given, kernel = (torch.from_numpy(np.ascontiguousarray(v)) for v in (rows, self.kernel))
+        x = torch.zeros(len(rows), self.inputs, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            y = self.maps.torch_form(x, kernel, kernel.new_zeros(len(kernel)))
+            (out,) = torch.autograd.grad(y, x, given)
+        return np.asarray(out.numpy())
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -220,6 +231,8 @@ def _joined(first: LinearPart, then: LinearPart) -> LinearPart:
         made = _of_scaled(first, then)
     elif isinstance(first, Convolution) and isinstance(then, Convolution):
         made = _of_convolved(first, then)
+    elif isinstance(first, Convolution) and isinstance(then, Affine):
+        made = Affine(first.back(then.weight), then.bias + then.weight @ first.biases)
     if made is not None:
         return made
     before, after = dense(first), dense(then)

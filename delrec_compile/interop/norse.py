@@ -44,7 +44,7 @@ def from_norse(
 
     module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, LIFCell and
     LIFRecurrentCell; LIBoxCell or LICell as the last; and PyTorch's Linear, Conv1d, Conv2d,
-    BatchNorm, AvgPool, Flatten, Dropout.
+    BatchNorm, pools, Flatten, Dropout.
     dt_ms: length of a step of the network; by default the cells' dt. input_shape: of one step,
     without the batch; by default that of a first Linear.
 

@@ -51,7 +51,7 @@ def from_snntorch(
     module: takes one step (batch, inputs), with neurons made with `init_hidden=True`; or, with
     takes_sequences, all steps (T, batch, inputs), over which it loops. Made of Leaky, Lapicque,
     Synaptic, Alpha, RLeaky and RSynaptic (linear, conv, one to one) and PyTorch's Linear, Conv1d,
-    Conv2d, BatchNorm, AvgPool, Flatten, Dropout.
+    Conv2d, BatchNorm, pools, Flatten, Dropout.
     Last neurons with `reset_mechanism="none"` are a readout, their membrane the output.
     input_shape: of one step, without the batch; by default that of a first Linear.
 

@@ -39,7 +39,7 @@ def from_spikingjelly(
 ) -> Imported:
     """A model of SpikingJelly as a frozen network. Its state is reset.
 
-    module: of Linear, Conv1d, Conv2d, BatchNorm, AvgPool, Flatten, Dropout, IFNode, LIFNode,
+    module: of Linear, Conv1d, Conv2d, BatchNorm, pools, Flatten, Dropout, IFNode, LIFNode,
     ParametricLIFNode, Delay, VotingLayer, LinearRecurrentContainer, ElementWiseRecurrentContainer,
     in any modules that only call them one after another. Single- and multi-step.
     input_shape: of one step, without the batch; by default that of a first Linear.

@@ -42,11 +42,12 @@ def add_torch_module(call: Call, chain: Chain) -> bool:
             )
         part: LinearPart = linear_parts.affine(array(m.weight), _optional(m.bias))
     elif isinstance(m, nn.Conv1d | nn.Conv2d):
-        if any(d != 1 for d in m.dilation) or m.padding_mode != "zeros":
-            raise UnsupportedError(f"{name}: a convolution with dilation, or not padded with zeros")
+        if m.padding_mode != "zeros":
+            raise UnsupportedError(f"{name}: a convolution that is not padded with zeros")
         shape = call.shape[-3:] if isinstance(m, nn.Conv2d) else call.shape[-2:]
         kernel, bias = array(m.weight), _optional(m.bias)
-        part = linear_parts.convolution(kernel, bias, shape, m.stride, m.padding, m.groups)
+        options = m.stride, m.padding, m.groups, m.dilation
+        part = linear_parts.convolution(kernel, bias, shape, *options)
     elif isinstance(m, NORMS):
         if m.running_mean is None or m.running_var is None:
             raise UnsupportedError(f"{name}: a BatchNorm without running statistics")

@@ -40,8 +40,8 @@ def add_pool(call: Call, chain: Chain) -> nn.Module | None:
         shape = _shape(call)
         window = _window(call.name, m, shape)
         if isinstance(m, (*MEANS, *EVEN_MEANS, *SUMS)):
-            pool = Convolution.pooling(shape, window, _weight(call.name, m, window))
-            torch_modules.add_part(call, _part(pool), chain)
+            own = _part(shape, window, _weight(call.name, m, window))
+            torch_modules.add_part(call, own, chain)
             return None
         return _add_largest(call, chain, shape, window)
 
@@ -53,16 +53,17 @@ def _add_largest(call: Call, chain: Chain, shape: Shape, window: Window) -> nn.M
     ):
         raise UnsupportedError(f"{name}: its output is not the largest value of each window")
     if chain.takes_spikes():
-        chain.add(name, _part(Convolution.pooling(shape, window)))
+        chain.add(name, _part(shape, window))
         chain.add(name, Neurons(OR))
         return call.module
     chain.add(name, peak)
     return None
 
 
-def _part(pool: Convolution) -> linear_parts.Convolution:
-    kernel = pool.kernel.astype(np.float64)
-    return linear_parts.Convolution(kernel, np.zeros(len(kernel)), pool.maps)
+def _part(shape: Shape, window: Window, weight: float = 1.0) -> linear_parts.Convolution:
+    """The sum of each window of each channel, times a weight."""
+    maps = Convolution.pooling(shape, window).maps
+    return linear_parts.Convolution(np.full(maps.kernel, weight), np.zeros(shape[0]), maps)
 
 
 def _shape(call: Call) -> Shape:

@@ -109,3 +109,12 @@ def test_a_matrix_that_would_be_too_large_is_refused() -> None:
 def test_convolutions_that_do_not_fit_are_refused(arguments: tuple, message: str) -> None:
     with refusal(UnsupportedError, message, 4):
         linear_parts.convolution(np.ones((1, 2, 3, 3)), None, *arguments)
+
+
+def test_a_product_of_a_large_map_is_no_product_of_matrices() -> None:
+    pool = linear_parts.pooling("mean", 2, 2, 0, (64, 64, 64))
+    weight = np.random.default_rng(0).normal(size=(3, pool.outputs))
+    folded = linear_parts.fold([pool, linear_parts.affine(weight)], pool.inputs)
+    assert isinstance(folded, linear_parts.Affine)
+    x = np.random.default_rng(1).normal(size=(2, pool.inputs))
+    np.testing.assert_allclose(folded.linear(x), pool.linear(x) @ weight.T, rtol=1e-9, atol=1e-9)

@@ -15,6 +15,8 @@ from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.torch_modules import add_torch_module, array, unsupported
 from delrec_compile.interop.torch_recorder import Call
 
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")
+
 
 def call_of(module: nn.Module, *shape: int) -> Call:
     """The call of a module in evaluation mode on random numbers of this shape, with a batch of 1."""
@@ -36,6 +38,8 @@ MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "linear without bias": (nn.Linear(6, 4, bias=False), (6,)),
     "conv1d": (nn.Conv1d(2, 3, 3, stride=2, padding=1), (2, 8)),
     "conv2d in groups": (nn.Conv2d(4, 4, 3, padding="same", groups=2), (4, 5, 6)),
+    "dilated": (nn.Conv1d(2, 3, 3, dilation=2), (2, 8)),
+    "padded on one side": (nn.Conv2d(2, 3, (2, 4), padding="same", dilation=(1, 2)), (2, 5, 6)),
     "norm": (norm(nn.BatchNorm1d, 6), (6,)),
     "norm of maps": (norm(nn.BatchNorm2d, 2, affine=False), (2, 4, 3)),
 }
@@ -74,7 +78,6 @@ class Negated(nn.Linear):
 
 REFUSED: dict[str, tuple[nn.Module, tuple[int, ...], str]] = {
     "several axes": (nn.Linear(3, 2), (4, 3), "a Linear over the last of several axes"),
-    "dilation": (nn.Conv1d(1, 1, 3, dilation=2), (1, 8), "a convolution with dilation"),
     "circular": (
         nn.Conv1d(1, 1, 3, padding=1, padding_mode="circular"),
         (1, 8),

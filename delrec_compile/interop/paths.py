@@ -101,8 +101,7 @@ def term_of(path: Path) -> Term:
         if isinstance(part, Peak):
             pending, size, last = [_with_peak(name, part, pending)], part.outputs, name
             continue
-        if any(_has_peak(p) for p in pending):
-            _only_scaled(last, part)
+        _only_scaled(last, part, pending)
         if isinstance(part, SynapticWeights):
             _scaled_at_most(name, pending, "before")
             last, own, each = name, linear_parts.affine(part.weight[0], part.bias), part.delay[0]
@@ -140,12 +139,19 @@ def _has_peak(part: object) -> bool:
     return isinstance(part, Convolution) and part.maps.peak is not None
 
 
-def _only_scaled(name: str, part: OnPath) -> None:
-    """Raises UnsupportedError for what does not commute with taking the largest."""
-    if not isinstance(part, Scale) or part.factor.min() < 0:
-        raise UnsupportedError(
-            f"{name}: takes the largest of sums that go on into other weights; put neurons behind it"
-        )
+def _only_scaled(name: str, part: OnPath, before: Sequence[LinearPart]) -> None:
+    """Raises UnsupportedError for what does not commute with taking the largest of sums before it."""
+    if not any(_has_peak(p) for p in before):
+        return
+    assert isinstance(before[0], Convolution)
+    places = before[0].outputs // len(before[0].bias)
+    if isinstance(part, Scale) and part.factor.min() >= 0:
+        own = np.reshape([part.factor, part.shift], (2, -1, places))
+        if (own == own[:, :, :1]).all():
+            return
+    raise UnsupportedError(
+        f"{name}: takes the largest of sums that go on into other weights; put neurons behind it"
+    )
 
 
 def _scaled_at_most(name: str, parts: Sequence[LinearPart], where: str) -> None:

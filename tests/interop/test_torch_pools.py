@@ -171,3 +171,16 @@ def test_a_mean_with_a_divisor_of_its_own_and_padding() -> None:
     pool = nn.AvgPool2d(2, padding=1, divisor_override=8)
     model = on_grid(nn.Sequential(nn.Conv2d(2, 4, 3), leaky(), pool, *end(64)))
     same_spikes(delrec_compile.from_snntorch(model, input_shape=(2, 8, 8), max_input=4))
+
+
+@pytest.mark.parametrize("factor", [[1.0, -1.0], 0.5])
+def test_the_largest_of_sums_and_a_norm_commute_if_it_turns_nothing(factor: Any) -> None:
+    norm = nn.BatchNorm2d(2)
+    with torch.no_grad():
+        norm.weight[:] = torch.as_tensor(factor)
+    model = nn.Sequential(nn.Conv2d(2, 2, 3), nn.MaxPool2d(2), norm, leaky())
+    if factor == 0.5:
+        assert delrec_compile.from_snntorch(model, input_shape=(2, 6, 6)).network
+        return
+    with refusal(UnsupportedError, "1: .*other weights", 4):
+        delrec_compile.from_snntorch(model, input_shape=(2, 6, 6))

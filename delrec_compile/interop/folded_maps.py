@@ -77,8 +77,10 @@ def _is_one(axis: Axis) -> bool:
 
 
 def _end(axis: Axis, stride: int, pad: int, window: int) -> int:
-    """How far the windows of both reach behind the input."""
-    return (axis[8] - 1) * stride - pad + window - axis[0]
+    """How far the windows of both reach behind the input; the padding, if as many fit in then."""
+    size, out = axis[0], axis[8]
+    usual = (size + 2 * pad - window) // stride + 1
+    return pad if usual == out else (out - 1) * stride - pad + window - size
 
 
 def _gaps(first: Maps, then: Maps) -> tuple[int, int]:

@@ -81,3 +81,4 @@ def test_weights_that_are_held(name: str) -> None:
         assert isinstance(both, Convolution)
         assert both.kernel.shape == held
         assert both.outputs == then.outputs
+        assert both.maps.end is None  # of both as of one, no place is cropped

@@ -21,6 +21,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 
 
 def recurrence(
@@ -38,7 +39,7 @@ def recurrence(
             )
     constant = np.sum([path.weights.biases for path in paths], axis=0)
     try:
-        combined = _convolved(paths, hint) or _dense(name, paths, hint)
+        combined = _convolved(paths, hint) or _of_maps(paths) or _dense(name, paths, hint)
     except NetworkError as error:
         raise UnsupportedError(f"{name}: {error}") from error
     return combined, constant if constant.any() else None
@@ -78,6 +79,17 @@ def _convolved(paths: Sequence[Term], hint: str | None) -> Synapses | None:
         deep[lags] = kernels
         return Conv2dDelay(_f32(deep), m.height, m.width)
     return None
+
+
+def _of_maps(paths: Sequence[Term]) -> Synapses | None:
+    """A recurrence by a convolution of any shape, or None for several paths and for other weights."""
+    (path, *others), weights = paths, paths[0].weights
+    if others or not isinstance(weights, Convolution) or path.received.any():
+        return None
+    if any(weights.maps.window.cropped):
+        return None
+    delay = path.sent.astype(np.int32)
+    return ChannelConvDelay.of_maps(_f32(weights.kernel), weights.maps, delay)
 
 
 def _depthwise(kernels: Sequence[F64], channels: int, hint: str | None) -> list[F64]:

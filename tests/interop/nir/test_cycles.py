@@ -42,6 +42,19 @@ KINDS = {
         None,
         "synaptic_delay",
     ),
+    "a dilated kernel": (
+        [
+            Term(
+                np.arange(N),
+                linear_parts.convolution(
+                    R.normal(size=(2, 1, 2)), None, (2, 3), 1, "same", 2, dilation=2
+                ),
+                NONE,
+            )
+        ],
+        None,
+        "channel_conv_delay",
+    ),
     "a matrix of synapses": ([term(3, FULL)], "synaptic_delay", "synaptic_delay"),
 }
 

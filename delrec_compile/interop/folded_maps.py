@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -104,11 +105,11 @@ def _groups(first: Maps, then: Maps) -> int:
     return first.groups if then.is_pool else 1
 
 
-def _full(maps: Maps, kernel: F64) -> F64:
+def full_kernel(maps: Maps, kernel: Any) -> Any:
     """The kernel between all channels (O, C, rows, columns)."""
     if maps.groups == 1:
         return kernel
-    out = np.zeros((len(kernel), maps.channels, *kernel.shape[2:]))
+    out = np.zeros((len(kernel), maps.channels, *kernel.shape[2:]), kernel.dtype)
     rows, columns = len(kernel) // maps.groups, kernel.shape[1]
     for g in range(maps.groups):
         own = slice(g * rows, (g + 1) * rows)
@@ -118,7 +119,7 @@ def _full(maps: Maps, kernel: F64) -> F64:
 
 def _contracted(first: Maps, kernel: F64, then: Maps, behind: F64, gaps: tuple[int, int]) -> F64:
     """The kernel of both, between all channels, whose taps lie `gaps` apart."""
-    one, two = _full(first, kernel), _full(then, behind)
+    one, two = full_kernel(first, kernel), full_kernel(then, behind)
     down, right = (d // g or 1 for d, g in zip(first.dilation, gaps, strict=True))
     lower, further = (d // g for d, g in zip(_far(first, then), gaps, strict=True))
     height, width = ((k - 1) * n + 1 for k, n in zip(one.shape[2:], (down, right), strict=True))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.errors import CheckpointError, ParityError, UnsupportedError
+from delrec_compile.interop.nir import written_maps
 from delrec_compile.interop.nir.graph_writer import GraphWriter, nodes_of
 from delrec_compile.interop.nir.metadata import FORMAT, METADATA, to_json
 from delrec_compile.interop.nir.reader import from_nir
@@ -137,29 +138,15 @@ class _Writer:
     def _convolution(self, name: str, layer: Layer, shape: Shape) -> Shape:
         m = layer.maps
         assert m is not None
-        out = m.out
         wanted = _input_shape(layer, self.lead)
         if shape != wanted:
             raise UnsupportedError(
                 f"{name}: takes maps of {list(wanted)} from a layer of shape {list(shape)}; NIR has "
                 "no node that reshapes a value"
             )
-        if m.groups > 1:
-            raise UnsupportedError(f"{name}: NIR's types have no convolution in groups")
-        bias = np.asarray(layer.bias)
-        if len(shape) == 2:
-            kernel, (_, stride), (_, pad) = layer.weight[:, :, 0], m.stride, m.pad
-            node = self.nir.Conv1d(m.width, np.asarray(kernel), stride, pad, 1, 1, bias)
-            self._append(f"{name}_feed", node)
-            return (out[0], out[2])
-        if m.kernel[2] != m.kernel[3]:
-            raise UnsupportedError(
-                f"{name}: NIR's types have square kernels only; this one is {list(m.kernel[2:])}"
-            )
-        place = (m.height, m.width)
-        node = self.nir.Conv2d(place, np.asarray(layer.weight), m.stride, m.pad, 1, 1, bias)
-        self._append(f"{name}_feed", node)
-        return out
+        for last, node in written_maps.written(self.nir, name, m, layer.weight, layer.bias):
+            self._append(f"{name}_feed{last}", node)
+        return written_maps.output_shape(m)
 
     def _flat(self, name: str, shape: Shape) -> Shape:
         """Flattens the values to one axis; returns their shape."""
@@ -202,10 +189,7 @@ class _Writer:
 def _input_shape(layer: Layer, lead: Shape) -> Shape:
     """Shape of the inputs of a layer; maps of one row have two axes."""
     m = layer.maps
-    if m is None:
-        return (*lead, layer.inputs)
-    flat = m.height == 1 and m.kernel[2] == 1 and m.stride[0] == 1
-    return (m.channels, m.width) if flat else (m.channels, m.height, m.width)
+    return (*lead, layer.inputs) if m is None else written_maps.input_shape(m)
 
 
 def _metadata(network: Network) -> dict[str, Any]:

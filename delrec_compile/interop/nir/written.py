@@ -76,10 +76,12 @@ class NeuronWriter:
             raise UnsupportedError(f"{name}: counts with a bias have no node in NIR")
         if isinstance(readout, SynapticReadout):
             return self._with_two(name, readout, shape)
-        if readout.beta == 1:
+        beta = _full(readout.beta, shape)
+        if (beta == 1).all():
             return self.nir.I(r=_full(1 / self.dt, shape))
-        tau, r = self.dt / (1 - readout.beta), 1 / (1 - readout.beta)
-        return self.nir.LI(tau=_full(tau, shape), r=_full(r, shape), v_leak=np.zeros(shape))
+        if (beta == 1).any():
+            raise UnsupportedError(f"{name}: some outputs leak and some do not; NIR needs one kind")
+        return self.nir.LI(tau=self.dt / (1 - beta), r=1 / (1 - beta), v_leak=np.zeros(shape))
 
     def _with_two(self, name: str, readout: SynapticReadout, shape: Shape) -> Any:
         if readout.enters != "new" or 1 in (readout.alpha, readout.beta):

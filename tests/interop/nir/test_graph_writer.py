@@ -15,17 +15,22 @@ import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint, grid
 from delrec_compile.network.model import (
+    Conv2dDelay,
     ConvDelay,
+    Convolution,
     CountReadout,
     Dense,
     DenseDelay,
     LeakyReadout,
     Lif,
     LinearReadout,
+    Maps,
     Network,
     Population,
     Projection,
     SynapticDelay,
+    Window,
+    max_pool,
 )
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
@@ -96,6 +101,48 @@ def test_a_graph_comes_back_with_the_same_spikes(tmp_path: Path) -> None:
     assert checkpoint.digest(twice) == checkpoint.digest(again)
 
 
+def of_maps() -> Network:
+    """Convolutions of every kind that NIR's types know, or can be written in their terms."""
+    same = Maps(4, 4, 4, (4, 2, 2, 2), pad=(0, 0), end=(1, 1), groups=2)
+    wide = Maps(2, 8, 8, (4, 2, 3, 1), pad=(2, 0), dilation=(2, 1))
+    populations = (
+        Population("a", Lif(0.7), (Projection("x", Convolution(w(4, 2, 3, 1), wide)),), w(4)),
+        max_pool("pooled", "a", (4, 8, 8), Window((2, 2), (2, 2))),
+        Population(
+            "b",
+            CubaLif(0.5, 0.75, gain=0.5),
+            (
+                Projection("pooled", Convolution(w(4, 2, 2, 2), same)),
+                Projection("b", Conv2dDelay(w(2, 4, 4, 3, 3), 4, 4)),
+                Projection("pooled", ChannelConvDelay(w(4, 4, 3, 3), d(64), 4)),
+            ),
+        ),
+        Population(
+            "c", Lif(0.5, v_reset=-0.5), (Projection("b", Dense(w(6, 64))), Projection("a", mean()))
+        ),
+        Population("out", LinearReadout.in_graph(w(3)), (Projection("c", Dense(w(3, 6))),)),
+    )
+    return grid.snap(Network.of(populations, max_input=3))
+
+
+def mean() -> Any:
+    """A matrix that takes what maps send."""
+    return Dense(w(6, 256) * 4)
+
+
+def test_maps_come_back_with_the_same_spikes(tmp_path: Path) -> None:
+    delrec_compile.export_nir(of_maps(), tmp_path / "net.nir")  # compares spikes and outputs
+    graph = nir.read(tmp_path / "net.nir")  # its own types fit
+    kinds = {name: type(node).__name__ for name, node in graph.nodes.items()}
+    assert kinds["pooled_0_weight0"] == "SumPool2d"
+    assert graph.nodes["b_0_weight0"].padding in ("same", b"same")
+    assert [kinds[f"b_1_{last}"] for last in ("weight0", "delay1", "weight1")] == [
+        *("Conv2d", "Delay", "Conv2d")
+    ]
+    own = delrec_compile.from_nir(graph).network
+    assert [p.name for p in own.populations] == ["a", "pooled", "b", "c", "out"]
+
+
 def changed(network: Network, at: int, **fields: Any) -> Network:
     populations = list(network.populations)
     populations[at] = replace(populations[at], **fields)
@@ -111,7 +158,10 @@ UNWRITTEN = {
     "old": ({"at": 1, "neuron": CubaLif(0.5, 0.5, enters="old")}, "a: the old synaptic current"),
     "leak": ({"at": 1, "neuron": CubaLif(0.5, 1.0)}, "a: cuba_lif without a leak"),
     "alif": ({"at": 0, "neuron": Alif(0.5, 0.5, 0.1)}, "b: NIR has no neurons with alif"),
-    "maps": ({"at": 2, "projections": (maps(),)}, "c: a channel_conv_delay projection from 'b'"),
+    "maps": (
+        {"at": 2, "projections": (maps(),)},
+        r"b: takes values of shape \[8\] from 'x', and sends maps of \[2, 4\]",
+    ),
     "counts": ({"at": 4, "neuron": CountReadout.in_graph(w(2))}, "aux: counts with a bias"),
 }
 

@@ -46,6 +46,12 @@ def test_networks_come_back_the_same(name: str, tmp_path: Path) -> None:
     assert checkpoint.digest(again) == checkpoint.digest(network)
 
 
+def test_groups_come_back_as_one_group(tmp_path: Path) -> None:
+    delrec_compile.export_nir(cases.network("frontend_2d"), tmp_path / "net.nir")  # same spikes
+    graph = nir.read(tmp_path / "net.nir")
+    assert all(node.groups == 1 for node in graph.nodes.values() if hasattr(node, "groups"))
+
+
 def test_constants_of_each_neuron_come_back_the_same() -> None:
     """Those that all neurons share come back as one number."""
     network = cases.network("dense")
@@ -67,7 +73,6 @@ UNWRITTEN = {
     "soft": "l0: resets 'soft'",
     "tap_conv": "l0: a tap_conv_delay recurrence",
     "conv2d": "l0: a conv2d_delay recurrence",
-    "frontend_2d": "l0: NIR's types have no convolution in groups",
     "count_readout": "counts with a bias",
     "own_lif": "some neurons leak and some do not",
 }

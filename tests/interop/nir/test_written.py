@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fixtures.nir_graphs import DT, nir
+from helpers import refusal
 
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.nir.neurons import NeuronReader
 from delrec_compile.interop.nir.written import NeuronWriter
 from delrec_compile.network.model import LeakyReadout, Lif, LinearReadout, Neuron
@@ -35,4 +37,9 @@ def test_readouts() -> None:
     node = own.readout("out", LeakyReadout.in_graph(np.zeros(2, np.float32), beta=0.75), (2,))
     made = NeuronReader(DT, "euler").integrator("out", node, (2,))
     assert (made.beta, made.gain) == (0.75, 1.0)
+    each = LeakyReadout.in_graph(np.zeros(2, np.float32), beta=[0.75, 0.5])
+    made = NeuronReader(DT, "euler").integrator("out", own.readout("out", each, (2,)), (2,))
+    np.testing.assert_array_equal(made.beta, [0.75, 0.5])
+    with refusal(UnsupportedError, "out: some outputs leak and some do not", 4):
+        own.readout("out", LeakyReadout.in_graph(np.zeros(2, np.float32), beta=[0.75, 1.0]), (2,))
     assert own.readout("out", LinearReadout.in_graph(np.zeros(2, np.float32)), (2,)) is None

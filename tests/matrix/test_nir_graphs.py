@@ -106,31 +106,34 @@ def test_the_recurrent_network_of_braille(subgraph: bool) -> None:
 
 
 def test_a_cnn_that_counts_steps() -> None:
-    """Convolutions with a stride, IF neurons with r 1, a sum pool: as sinabs exports N-MNIST's."""
-    fire = [nir.IF(r=np.ones(s), v_threshold=np.ones(s)) for s in ((4, 8, 8), (6, 4, 4), (10,))]
+    """Convolutions with a stride, IF neurons with r 1, sum pools before a convolution and a product: as
+    sinabs exports N-MNIST's, tensors of torch in its nodes."""
+    fire = [
+        nir.IF(r=torch.ones(s), v_threshold=torch.ones(s)) for s in ((4, 8, 8), (6, 4, 4), (10,))
+    ]
+    kernels = [
+        torch.nn.Parameter(torch.from_numpy(normal(*s) / 2)) for s in ((4, 2, 3, 3), (6, 4, 3, 3))
+    ]
+    pool = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0)}
+    last = torch.from_numpy(normal(10, 24) / 4)
     graph = nir.NIRGraph.from_list(
         nir.Input(np.array([2, 16, 16])),
-        nir.Conv2d((16, 16), normal(4, 2, 3, 3) / 2, (2, 2), (1, 1), (1, 1), 1, np.zeros(4)),
+        nir.Conv2d(None, kernels[0], (2, 2), (1, 1), (1, 1), 1, torch.zeros(4)),
         fire[0],
-        nir.Conv2d((8, 8), normal(6, 4, 3, 3) / 2, (1, 1), (1, 1), (1, 1), 1, np.zeros(6)),
-        nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+        nir.SumPool2d(**pool),
+        nir.Conv2d(None, kernels[1], (1, 1), (1, 1), (1, 1), 1, torch.zeros(6)),
         fire[1],
-        nir.Flatten({"input": np.array([6, 4, 4])}, 0, -1),
-        nir.Affine(normal(10, 96) / 4, np.zeros(10)),
+        nir.SumPool2d(**pool),
+        nir.Flatten(None, 0, -1),
+        nir.Affine(last, torch.zeros(10)),
         fire[2],
         nir.Output(np.array([10])),
         type_check=False,
     )
     made = delrec_compile.from_nir(graph, dt_ms=1.0, time_unit="steps", max_input=1)
     x = (RNG.random((60, 1, 512)) < 0.05).astype(np.float32)
-    conv, pool = torch.nn.functional.conv2d, torch.nn.functional.avg_pool2d
-    nodes = list(graph.nodes.values())
-    one, two = (
-        torch.from_numpy(n.weight).double()
-        for n in nodes
-        if hasattr(n, "stride") and hasattr(n, "weight")
-    )
-    last = next(n.weight for n in nodes if type(n).__name__ == "Affine").astype(np.float64)
+    conv, mean = torch.nn.functional.conv2d, torch.nn.functional.avg_pool2d
+    one, two = (kernel.detach().double() for kernel in kernels)
     vs, want = [np.zeros(n) for n in (256, 96, 10)], [[], [], []]
     for row in x[:, 0]:
         value = conv(torch.from_numpy(row).double().reshape(1, 2, 16, 16), one, stride=2, padding=1)
@@ -139,11 +142,12 @@ def test_a_cnn_that_counts_steps() -> None:
             fired = v > 1
             vs[k] = np.where(fired, 0, v)
             want[k].append(fired)
+            sums = torch.from_numpy(fired.astype(np.float64))
             if k == 0:
-                maps = torch.from_numpy(fired.astype(np.float64).reshape(1, 4, 8, 8))
-                value = 4 * pool(conv(maps, two, padding=1), 2)
+                value = conv(4 * mean(sums.reshape(1, 4, 8, 8), 2), two, padding=1)
             elif k == 1:
-                value = last @ fired
+                value = last.double() @ (4 * mean(sums.reshape(1, 6, 4, 4), 2)).flatten()
     for mine, other in zip(spikes(made, x), want, strict=True):
         assert 0.005 < np.mean(other) < 0.7
         assert np.count_nonzero(mine != np.stack(other)) <= np.size(other) // 500
+    assert [n.weight.shape for n in made.network.layers] == [(4, 2, 3, 3), (6, 4, 6, 6), (10, 96)]

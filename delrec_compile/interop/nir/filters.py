@@ -108,7 +108,8 @@ def _check(walk: Walk, stop: Stop, filters: Mapping[str, str]) -> None:
 def _check_biases(walk: Walk, name: str, routes: Iterable[Route]) -> None:
     for route in routes:
         for node in route.nodes:
-            if np.any(array(getattr(walk.nodes[node], "bias", 0.0))):
+            bias = getattr(walk.nodes[node], "bias", None)
+            if bias is not None and np.any(array(bias)):
                 raise UnsupportedError(
                     f"{node}: a bias behind the integrator '{name}'; move it before"
                 )

@@ -48,7 +48,7 @@ def linear_part(name: str, node: Any, shape: Shape) -> tuple[linear_parts.Linear
             lead = weight.shape[:-2]
             if int(np.prod(lead)) != 1:
                 raise UnsupportedError(f"{name}: weights of shape {list(weight.shape)}")
-            bias = np.ravel(node.bias) if what == "Affine" else None
+            bias = array(node.bias).ravel() if what == "Affine" else None
             return linear_parts.affine(weight.reshape(weight.shape[-2:]), bias), (
                 *lead,
                 weight.shape[-2],
@@ -90,7 +90,8 @@ def _mapped(what: str, node: Any, shape: Shape) -> linear_parts.Convolution:
         shape = (1, *shape)
     pad = node.padding.decode() if isinstance(node.padding, bytes) else node.padding
     groups = int(node.groups)
-    own = node.weight, node.bias, shape, node.stride, pad, groups
+    bias = None if node.bias is None else array(node.bias)
+    own = array(node.weight), bias, shape, node.stride, pad, groups
     return linear_parts.convolution(*own, dilation=node.dilation)
 
 

@@ -406,3 +406,51 @@ def test_what_is_given_goes_before_the_metadata() -> None:
     assert (made.name, made.max_input, made.max_delay) == ("mine", 2, network.max_delay)
     assert delrec_compile.from_nir(two(), dt_ms=1.0, name="mine").network.name == "mine"
     assert delrec_compile.from_nir(two(), dt_ms=1.0).network.name == "network"
+
+
+ONES = np.ones(N)
+FEED = affine(N, 5), lif(N)
+# a graph with each node that NIR defines
+NODES = {
+    "Affine": lambda: chain(*FEED),
+    "AvgPool2d": lambda: chain(
+        nir.Input(np.array([2, 4, 4])), pooled(nir.AvgPool2d), spikes(2, 2, 2)
+    ),
+    "Conv1d": lambda: chain(nir.Input(np.array([2, 8])), conv1d(2, 2, 3), spikes(2, 6)),
+    "Conv2d": lambda: chain(nir.Input(np.array([2, 4, 4])), conv2d(2, 2, 3, 3), spikes(2, 2, 2)),
+    "CubaLI": lambda: chain(*FEED, nir.CubaLI(ONES, ONES, ONES, 0 * ONES, ONES)),
+    "CubaLIF": lambda: chain(affine(N, 5), cuba(N, 2 * DT)),
+    "Delay": lambda: chain(*FEED, delay(*LATE)),
+    "Flatten": lambda: chain(
+        nir.Input(np.array([2, 3])), nir.Flatten({"input": np.array([2, 3])}, 0, -1), lif(N)
+    ),
+    "I": lambda: chain(*FEED, nir.I(ONES)),
+    "IF": lambda: chain(affine(N, 5), nir.IF(r=ONES / DT, v_threshold=ONES)),
+    "Input": lambda: chain(nir.Input(np.array([N])), lif(N)),
+    "LI": lambda: chain(*FEED, li(N)),
+    "LIF": lambda: chain(affine(N, 5), lif(N)),
+    "Linear": lambda: chain(nir.Linear(weights(N, 5)), lif(N)),
+    "NIRGraph": lambda: chain(affine(N, 5), chain(lif(N)), affine(3, N)),
+    "Output": lambda: chain(lif(N), nir.Output(np.array([N]))),
+    "Scale": lambda: chain(nir.Scale(ONES), lif(N)),
+    "SumPool2d": lambda: chain(
+        nir.Input(np.array([2, 4, 4])), pooled(nir.SumPool2d), spikes(2, 2, 2)
+    ),
+    "Threshold": lambda: chain(affine(N, 5), nir.Threshold(0.5 * ONES)),
+}
+
+
+def spikes(*shape: int) -> Any:
+    return nir.IF(r=np.full(shape, 1 / DT), v_threshold=np.ones(shape))
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_every_node_is_read(kind: str) -> None:
+    graph = NODES[kind]()
+    assert kind in {type(node).__name__ for node in graph.nodes.values()}
+    assert delrec_compile.from_nir(graph, dt_ms=DT * 1e3).network.spiking
+
+
+def test_no_node_is_forgotten() -> None:
+    known = {n for n, k in vars(nir).items() if isinstance(k, type) and issubclass(k, nir.NIRNode)}
+    assert known - {"NIRNode"} == set(NODES)

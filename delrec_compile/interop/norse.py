@@ -28,13 +28,16 @@ from delrec_compile.interop.torch_recorder import Call
 from delrec_compile.network.model import DenseDelay, Neuron
 from delrec_compile.ops.cuba_lif import CubaLif
 
-CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", "LIBoxCell", "LICell")
+OUTPUTS = ("LIBoxCell", "LICell", "LILinearCell")
+CELLS = ("LIFBoxCell", "LIFCell", "LIFRecurrentCell", "IAFCell", *OUTPUTS)
+WEIGHTED = ("LIFRecurrentCell", "LILinearCell")  # with weights of their own for what they take
 
 
 def from_norse(
     module: nn.Module,
     *,
     input_shape: tuple[int, ...] | None = None,
+    takes_sequences: bool = False,
     dt_ms: float | None = None,
     max_input: float | None = None,
     input_bits: int | None = None,
@@ -42,15 +45,16 @@ def from_norse(
 ) -> Imported:
     """A model of Norse as a frozen network.
 
-    module: takes a step and a state, as `SequentialState` does. Made of LIFBoxCell, IAFCell, LIFCell and
-    LIFRecurrentCell; LIBoxCell or LICell as the last; and PyTorch's Linear, Conv1d, Conv2d,
-    BatchNorm, pools, Flatten, Dropout.
+    module: takes a step and a state, as `SequentialState` does; or, with takes_sequences, all steps
+    (T, batch, inputs), over which it loops. Made of LIFBoxCell, IAFCell, LIFCell and LIFRecurrentCell;
+    LIBoxCell, LICell or LILinearCell as the last; and PyTorch's Linear, Conv1d, Conv2d, BatchNorm,
+    pools, Flatten, Dropout.
     dt_ms: length of a step of the network; by default the cells' dt. input_shape: of one step,
     without the batch; by default that of a first Linear.
 
     Raises UnsupportedError, with the module's name, for what networks do not have.
     """
-    reader = reader_of(module, input_shape=input_shape)
+    reader = reader_of(module, input_shape=input_shape, takes_sequences=takes_sequences)
     traced = reader.trace()
     modules: list[Any] = [call.module for call in traced.calls]
     dts = [float(m.dt) for m in modules if hasattr(m, "dt")]
@@ -59,14 +63,21 @@ def from_norse(
     return torch_reader.read(reader, traced, dt_ms=step, name=name, **inputs)
 
 
-def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) -> TorchReader:
+def reader_of(
+    module: nn.Module,
+    *,
+    input_shape: tuple[int, ...] | None = None,
+    takes_sequences: bool = False,
+) -> TorchReader:
     """How the model is read. Options as in `from_norse`."""
     snn = package("norse.torch.module.snn")
-    base = (snn.SNNCell, snn.SNNRecurrentCell)
+    linear = package("norse.torch.module.leaky_integrator").LILinearCell
+    base = (snn.SNNCell, snn.SNNRecurrentCell, linear)
+    how = {"takes_sequences": takes_sequences, "stateful": not takes_sequences}
     shape = torch_reader.input_shape(
         module, input_shape, lambda m: int(getattr(m, "input_size", 0))
     )
-    module, dtype, remarks = in_a_usable_type(module, shape, stateful=True)
+    module, dtype, remarks = in_a_usable_type(module, shape, **how)
     steps: list[float] = []
 
     def add(call: Call, chain: Chain, _last: bool) -> nn.Module | None:
@@ -84,7 +95,7 @@ def reader_of(module: nn.Module, *, input_shape: tuple[int, ...] | None = None) 
             raise torch_modules.unsupported(call, "Norse")
         return None
 
-    model = TorchModel("Norse", module, shape, lambda: None, stateful=True, dtype=dtype)
+    model = TorchModel("Norse", module, shape, lambda: None, dtype=dtype, **how)
     return TorchReader(model, lambda m: isinstance(m, base), add, remarks=remarks)
 
 
@@ -97,18 +108,20 @@ def _cell(call: Call, chain: Chain) -> bool:
     fall = array(m.dt * p.tau_syn_inv) if hasattr(p, "tau_syn_inv") else np.ones(1)
     rate = np.ones(1) if kind == "IAFCell" else array(m.dt * p.tau_mem_inv)
     rest = array(p.v_reset if kind == "IAFCell" else getattr(p, "v_leak", 0.0))
-    if kind in ("LIBoxCell", "LICell"):
-        if rate.size > 1 or fall.size > 1 or np.any(rest):
+    if kind in WEIGHTED:
+        chain.add(name, linear_parts.affine(array(m.input_weights)))
+    if kind in OUTPUTS:
+        current = bool(np.any(fall != 1))
+        if fall.size > 1 or np.any(rest) or (current and rate.size > 1):
             raise UnsupportedError(
-                f"{name}: outputs need one tau_mem_inv, one tau_syn_inv, and a v_leak of 0"
+                f"{name}: outputs need one tau_syn_inv, one tau_mem_inv beside it, and a v_leak of 0"
             )
-        gain, left = float(rate.ravel()[0]), float(1 - fall.ravel()[0])
-        chain.add(name, Integrator(1 - gain, gain, left or None))
+        gain = float(rate.ravel()[0]) if rate.size == 1 else rate.ravel()
+        chain.add(name, Integrator(1 - gain, gain, float(1 - fall.ravel()[0]) or None))
         return False
     neuron = _neuron(call, rate, rest, fall)
     own: tuple[DenseDelay, ...] = ()
     if kind == "LIFRecurrentCell":
-        chain.add(name, linear_parts.affine(array(m.input_weights)))
         weight = array(m.recurrent_weights).astype(np.float32)
         own = (DenseDelay(weight, np.zeros(len(weight), np.int32)),)
     chain.add(name, Neurons(neuron, own))

@@ -52,8 +52,8 @@ OPTIONS = (
     ImportOption(
         "takes_sequences",
         bool,
-        (SNNTORCH,),
-        "snnTorch: the model loops over (steps, batch, inputs) itself.",
+        (SNNTORCH, NORSE),
+        "snnTorch, Norse: the model loops over (steps, batch, inputs) itself.",
         ("--takes-sequences", "--whole"),  # the second is the old name
     ),
     ImportOption("method", str, (NIR,), "NIR: how dv/dt becomes a step: euler, exact [euler]."),

@@ -130,11 +130,15 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
 def _integrator(name: str, m: Any, beta: F64, gain: F64) -> Integrator:
     """Neurons without a reset, whose membrane is the output. Raises UnsupportedError."""
     alpha = np.clip(array(m.alpha), 0.0, 1.0) if hasattr(m, "alpha") else None
-    if beta.size > 1 or (alpha is not None and alpha.size > 1):
-        raise UnsupportedError(f"{name}: outputs need one alpha and one beta")
-    fall = float(beta.ravel()[0])
     if alpha is None:
-        return Integrator(fall, float(gain.ravel()[0]))
+        if beta.size > 1:
+            return Integrator(beta.ravel(), np.broadcast_to(gain, beta.shape).ravel())
+        return Integrator(float(beta.ravel()[0]), float(gain.ravel()[0]))
+    if beta.size > 1 or alpha.size > 1:
+        raise UnsupportedError(
+            f"{name}: outputs behind a synaptic current need one alpha and one beta"
+        )
+    fall = float(beta.ravel()[0])
     rise = float(alpha.ravel()[0])
     if type(m).__name__ != "Alpha":
         return Integrator(fall, 1.0, rise)

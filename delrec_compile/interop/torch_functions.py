@@ -32,7 +32,7 @@ MODULES: dict[str, type[nn.Module]] = {
     "adaptive_avg_pool1d": nn.AdaptiveAvgPool1d,
     "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
 }
-FLAG = "return_indices"  # may be given as False
+FLAGS = ("return_indices", "inplace")  # may be given as False
 
 
 class Times(nn.Module):
@@ -50,7 +50,7 @@ def module_of(
     name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[nn.Module, Tensor] | None:
     """The module that a function of this name stands for, and its input; None if there is none."""
-    given = {k: v for k, v in kwargs.items() if not (k == FLAG and v is False)}
+    given = {k: v for k, v in kwargs.items() if not (k in FLAGS and v is False)}
     x, *others = args if args else (given.pop("input", None),)
     if not isinstance(x, Tensor):
         return None
@@ -60,6 +60,8 @@ def module_of(
         return (MODULES[name](**own), x) if own.keys() <= {*ARGUMENTS[name]} else None
     if given:
         return None
+    if name == "relu" and not others:
+        return nn.ReLU(), x
     if name in ("mul", "div") and len(others) == 1 and isinstance(others[0], int | float):
         factor = others[0] if name == "mul" else 1 / others[0] if others[0] else 0
         return (Times(factor), x) if factor else None

@@ -35,6 +35,8 @@ def add_torch_module(call: Call, chain: Chain) -> bool:
         if not same_values(call.y, call.x):
             raise _mismatch(call)
         return True
+    if isinstance(m, nn.ReLU) and chain.takes_spikes():
+        return True
     if isinstance(m, nn.Linear):
         if m.in_features != call.size:
             raise UnsupportedError(

@@ -77,7 +77,8 @@ def is_unit(module: nn.Module) -> bool:
     if hasattr(module, "parametrizations"):
         return True
     root, *rest = type(module).__module__.split(".")
-    return root in LIBRARIES and kind_of(module) not in CONTAINERS and "model" not in rest
+    whole = "model" in rest or "models" in rest
+    return root in LIBRARIES and kind_of(module) not in CONTAINERS and not whole
 
 
 def holds_values(module: nn.Module) -> bool:

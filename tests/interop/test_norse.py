@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from grids import grid, on_grid, same_spikes
@@ -14,6 +15,7 @@ from torch import nn
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.packages import package
+from delrec_compile.runners.torch_runner import TorchRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 pytest.importorskip("norse")
@@ -99,7 +101,7 @@ def test_a_recurrent_cell_and_a_readout(kind: str, tau_syn_inv: float) -> None:
 REFUSED = {
     "rest": (
         norse.LICell(norse.LIParameters(v_leak=torch.tensor(0.5))),
-        "outputs need one tau_mem_inv, one tau_syn_inv, and a v_leak of 0",
+        "outputs need one tau_syn_inv, one tau_mem_inv beside it, and a v_leak of 0",
     ),
     "current and adaptation": (norse.LSNNCell(), "no LSNNCell; allowed: LIFBoxCell"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),
@@ -129,3 +131,33 @@ def test_the_nir_graph_that_norse_writes() -> None:
     graph = norse.to_nir(model, torch.zeros(10), dt=1)  # its tau is dt / tau_mem_inv
     read = delrec_compile.from_nir(graph, dt_ms=1e3 * HALF, max_input=4)
     same_spikes(replace(read, model=made.model))
+
+
+def test_the_convolutional_network_of_norse_and_its_mnist_task() -> None:
+    """Pools and a factor in `forward`, spikes that are rectified, weights in the output cell."""
+    torch.manual_seed(0)
+    conv = package("norse.torch.models.conv")
+    model = on_grid(conv.ConvNet(num_channels=1, feature_size=16))
+    for cell in (model.lif0, model.lif1, model.lif2):
+        cell.p = lif(v_th=torch.tensor(0.5), tau_syn_inv=torch.tensor(256.0))
+        cell.dt = model.out.dt = HALF
+    options: dict[str, Any] = {"input_shape": (1, 16, 16), "takes_sequences": True}
+    made = delrec_compile.from_norse(model, max_input=1, **options)
+    check = made.check(30, batch=2, frozen=False)
+    assert (check.differing, check.firing.silent) == (0, False)
+    assert [p.size for p in made.network.populations] == [2880, 720, 200, 50, 500, 10]
+    assert [r.name for r in made.network.readouts] == ["out"]
+
+
+def test_outputs_with_a_time_constant_each() -> None:
+    rates = torch.tensor([64.0, 128.0, 256.0, 512.0])
+    own = norse.LIBoxCell(norse.LIBoxParameters(tau_mem_inv=rates), dt=HALF)
+    model = on_grid(norse.SequentialState(nn.Linear(10, 16), box(), nn.Linear(16, 4), own))
+    made = delrec_compile.from_norse(model, max_input=4)
+    same_spikes(made)
+    assert list(made.network.readout.beta) == [0.875, 0.75, 0.5, 0.0]
+    x, state, outputs = made.drawn(20, 2), None, []
+    for row in torch.from_numpy(x):
+        y, state = model(row, state)
+        outputs.append(y.detach().numpy())
+    np.testing.assert_allclose(TorchRunner(made.network).trace(x).y, outputs, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from fixtures.snntorch import imported, leaky, rleaky, snn
 from grids import grid, on_grid, same_spikes
 from helpers import refusal
 from torch import nn
+from torch.nn import functional
 
 import delrec_compile
 from delrec_compile.errors import UnsupportedError
@@ -157,8 +159,8 @@ REFUSED = {
         "subtraction without reset_delay",
     ),
     "outputs_of_their_own": (
-        lambda: leaky(beta=torch.full((4,), 0.5), reset_mechanism="none"),
-        "outputs need one alpha and one beta",
+        lambda: snn.Synaptic(0.5, torch.full((4,), 0.5), reset_mechanism="none", init_hidden=True),
+        "outputs behind a synaptic current need one alpha and one beta",
     ),
     "recurrent_readout": (
         lambda: rleaky(linear_features=4, reset_mechanism="none"),
@@ -202,10 +204,12 @@ def test_a_membrane_returned_alone() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return super().forward(x)[1]
 
-    last = leaky(reset_mechanism="none", output=True)
+    beta = torch.tensor([0.25, 0.5, 0.75, 0.875])
+    last = leaky(beta=beta, reset_mechanism="none", output=True)
     made = imported(Membrane(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last))
     same_spikes(made)
     assert made.network.readout.kind == "leaky"
+    assert np.array_equal(made.network.readout.beta, beta)
 
 
 @pytest.mark.parametrize("kind", ["Synaptic", "Alpha"])
@@ -275,3 +279,68 @@ def test_a_picture_at_every_step_is_that_of_snntorch() -> None:
     chosen = delrec_compile.from_snntorch(model).with_real_input(x)
     assert chosen.network.real_input == RealInput(9, 1.0)
     assert chosen.check(x=x).differing <= 4
+
+
+class FullyConnected(nn.Module):
+    """As in tutorial 5: a loop over one picture, states in `forward`, spikes and membranes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(49, 32), snn.Leaky(beta=0.9375)
+        self.fc2, self.lif2 = nn.Linear(32, 10), snn.Leaky(beta=0.9375)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        spikes, membranes = [], []
+        for _ in range(10):
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
+            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+            spikes.append(spk2)
+            membranes.append(mem2)
+        return torch.stack(spikes), torch.stack(membranes)
+
+
+class Convolutional(nn.Module):
+    """As in tutorial 6: functions that pool, states in `forward`, here over all steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(1, 4, 5), snn.Leaky(beta=0.5)
+        self.conv2, self.lif2 = nn.Conv2d(4, 6, 5), snn.Leaky(beta=0.5)
+        self.fc1, self.lif3 = nn.Linear(6, 10), snn.Leaky(beta=0.5)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        mem1, mem2, mem3 = (lif.init_leaky() for lif in (self.lif1, self.lif2, self.lif3))
+        spikes = []
+        for row in x:
+            spk1, mem1 = self.lif1(functional.max_pool2d(self.conv1(row), 2), mem1)
+            spk2, mem2 = self.lif2(functional.max_pool2d(self.conv2(spk1), 2), mem2)
+            spk3, mem3 = self.lif3(self.fc1(spk2.flatten(1)), mem3)
+            spikes.append(spk3)
+        return torch.stack(spikes)
+
+
+def events() -> nn.Module:
+    """As in tutorial 7, for N-MNIST: the plain row of modules."""
+    return nn.Sequential(
+        *(nn.Conv2d(2, 12, 5), nn.MaxPool2d(2), leaky()),
+        *(nn.Conv2d(12, 32, 5), nn.MaxPool2d(2), leaky()),
+        *(nn.Flatten(), nn.Linear(32 * 5 * 5, 10), leaky(output=True)),
+    )
+
+
+TUTORIALS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "5": (FullyConnected, {}),
+    "6": (Convolutional, {"input_shape": (1, 16, 16), "takes_sequences": True}),
+    "7": (events, {"input_shape": (2, 34, 34)}),
+}
+
+
+@pytest.mark.parametrize("number", TUTORIALS)
+def test_the_networks_of_the_tutorials(number: str) -> None:
+    torch.manual_seed(0)
+    model, options = TUTORIALS[number]
+    made = delrec_compile.from_snntorch(on_grid(model()), max_input=2, **options)
+    check = made.check(10, batch=2, frozen=False)
+    assert (check.differing, check.firing.silent) == (0, False)
+    assert made.network.outputs == 10

@@ -352,3 +352,58 @@ def test_a_check_can_fail() -> None:
     assert found.differing > 0
     assert found.first is not None
     assert found.first.neuron == 3
+
+
+class FashionCsnn(nn.Module):
+    """As in the tutorial: two blocks with pools and two of weights, T steps of one picture, a mean."""
+
+    def __init__(self, steps: int, channels: int, size: int) -> None:
+        super().__init__()
+        self.steps, places = steps, channels * (size // 4) ** 2
+
+        def block(inputs: int) -> list[nn.Module]:
+            conv = layer.Conv2d(inputs, channels, 3, padding=1, bias=False)
+            return [conv, norm(channels), neuron.IFNode(), layer.MaxPool2d(2, 2)]
+
+        self.conv_fc = nn.Sequential(
+            *(*block(1), *block(channels), layer.Flatten()),
+            *(layer.Linear(places, 32, bias=False), neuron.IFNode()),
+            *(layer.Linear(32, 10, bias=False), neuron.IFNode()),
+        )
+        functional.set_step_mode(self, "m")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv_fc(x.unsqueeze(0).repeat(self.steps, 1, 1, 1, 1)).mean(0)
+
+
+def norm(channels: int) -> nn.Module:
+    made: nn.Module = layer.BatchNorm2d(channels)
+    torch.nn.init.constant_(made.weight, 2.0)
+    return made
+
+
+def dvs_gesture() -> nn.Module:
+    """SpikingJelly's own class: five blocks with pools, 128 x 128 places, votes of ten outputs."""
+    own = package("spikingjelly.activation_based.model.parametric_lif_net").DVSGestureNet
+    made: nn.Module = own(channels=4, spiking_neuron=neuron.LIFNode, tau=2.0)
+    for m in made.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            torch.nn.init.constant_(m.weight, 4.0)
+        elif isinstance(m, nn.Linear):
+            m.weight.data.mul_(8)
+    functional.set_step_mode(made, "m")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "steps"),
+    [
+        (lambda: FashionCsnn(4, 6, 12), (1, 12, 12), 4),
+        (dvs_gesture, (2, 128, 128), 3),
+    ],
+)
+def test_the_published_convolutional_networks(model: Any, shape: Any, steps: int) -> None:
+    torch.manual_seed(0)
+    made = delrec_compile.from_spikingjelly(model(), input_shape=shape, max_input=1)
+    check = made.check(steps, batch=1, frozen=False, density=0.2)
+    assert (check.differing, check.firing.silent) == (0, False)

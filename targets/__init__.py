@@ -73,7 +73,7 @@ def load(name: str) -> Target:
     board = {path.name.removesuffix(".toml"): path for path in _files("board")}
     if (word := boards.plain(name)) in board:
         return _read(word, board[word])
-    every = {known: _read(known, path) for known, path in files.items()}
+    every = {known: _read(known, path) for known, path in {**board, **files}.items()}
     chips = {known: t.memory.chip if t.memory else "" for known, t in every.items()}
     exact = boards.alias(name, {chip or known: known for known, chip in chips.items()})
     if exact is not None:

@@ -31,6 +31,7 @@ CORES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("stm32u5", "stm32l5", "stm32h5", "nrf53", "nrf91", "nrf54", "rp2350", "pico2", "lpc55"),
     ),
     "a Cortex-M55": ("cortex_m55", ("stm32n6", "alif", "ensemble", "corstone", "mps3")),
+    "a Cortex-M85": ("cortex_m85", ("ra8d", "ra8e", "ra8m", "ra8p", "ra8t")),
     "a RISC-V core of 32 bits": (
         "riscv32",
         ("esp32c", "esp32_c", "esp32h2", "esp32_h2", "ch32v", "gd32v", "fe310", "rv32"),
@@ -57,18 +58,30 @@ CORES: dict[str, tuple[str, tuple[str, ...]]] = {
     "no code of its own here, but a C compiler": (
         "portable_c",
         (
-            *("esp32", "esp8266", "xtensa", "avr", "arduino", "atmega", "windows", "macos", "ios"),
-            *("c", "c99", "pic", "stm8", "cortex_m85", "ra8"),
+            *(
+                "esp32_s2",
+                "esp32s2",
+                "esp8266",
+                "xtensa",
+                "avr",
+                "arduino",
+                "atmega",
+                "windows",
+                "macos",
+                "ios",
+            ),
+            *("c", "c99", "pic", "stm8"),
         ),
     ),
 }
 FAMILIES = {
     "stm32": "an STM32 has one of many cores: stm32g0 is cortex_m0plus, stm32f1 cortex_m3, stm32f4 "
     "cortex_m4, stm32f7 and stm32h7 cortex_m7, stm32u5 cortex_m33, stm32n6 cortex_m55",
+    "esp": "esp32 and esp32s3 are C text for Xtensa, esp32c3 is a RISC-V",
     "nrf": "an nRF52 is cortex_m4, an nRF53 or nRF91 cortex_m33",
     "teensy": "a Teensy 3 is cortex_m4, a Teensy 4 cortex_m7",
-    "cortex_m": "profiles of this name: cortex_m0plus, cortex_m3, cortex_m4, cortex_m7, cortex_m33 and "
-    "cortex_m55",
+    "cortex_m": "profiles of this name: cortex_m0plus, cortex_m3, cortex_m4, cortex_m7, cortex_m33, "
+    "cortex_m55 and cortex_m85",
     "arm": "arm_cpu is a 64-bit ARM with Linux, arm_cpu_v7 and arm_cpu_v6 have 32 bits",
     "riscv": "riscv32 is a chip, riscv64 a processor of 64 bits",
 }

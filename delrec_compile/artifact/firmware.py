@@ -58,13 +58,7 @@ def program(root: Path, name: str, chip: Chip, work: Path, events: bool = True) 
         module.parent.mkdir()
         _wasm(_sources(root, name), root, module, chip, entries)
         return {**keys, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
-    image = root / "test" / f"{name}.elf"
-    objects = [_object(source, root, chip, work) for source in _sources(root, name)]
-    if chip.core.startswith("cortex_m"):
-        objects += start_up(chip.tools, f"{name}_self_test", work)
-        entries.append("Reset_Handler")
-    core = chip.tools
-    link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=entries)
+    image = self_testing(root, name, chip, work, root / "test" / f"{name}.elf", entries)
     memory = sizes(image)
     return {
         **keys,
@@ -72,6 +66,23 @@ def program(root: Path, name: str, chip: Chip, work: Path, events: bool = True) 
         "flash_bytes": memory.flash,
         "ram_bytes": memory.ram,
     }
+
+
+def self_testing(
+    root: Path, name: str, chip: Chip, work: Path, image: Path, keep: Sequence[str] = ()
+) -> Path:
+    """The sources with their self-test, linked as `image`. keep: functions beside what that needs.
+
+    On Cortex-M it starts from reset. Raises BudgetError, ToolchainError, CompilerCrash.
+    """
+    if chip.memory is None:
+        raise UnsupportedError(f"'{chip.core}' has no memory to link a program in")
+    objects = [_object(source, root, chip, work) for source in _sources(root, name)]
+    core, keep = chip.tools, [*keep, f"{name}_self_test"]
+    if chip.core.startswith("cortex_m"):
+        objects += start_up(core, f"{name}_self_test", work)
+        keep.append("Reset_Handler")
+    return link_bare(objects, image, chip.memory, core.triple, core.cpu, keep=keep)
 
 
 def trace_program(root: Path, name: str, chip: Chip, work: Path) -> Path:

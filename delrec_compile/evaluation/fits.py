@@ -116,11 +116,15 @@ def fits(
 
 @dataclass(frozen=True)
 class _Code:
-    """What is compiled for a board: a profile by its name or file. key: equal for equal code."""
+    """What is compiled for a board: a profile by its name or file. key: equal for equal code.
+
+    stands_in: whether it is a profile in place of the board's, whose schedule it has.
+    """
 
     spec: str
     profile: Target
     key: str
+    stands_in: bool = False
 
 
 def _profiles(boards: Sequence[str]) -> dict[str, Target]:
@@ -140,12 +144,14 @@ def _profiles(boards: Sequence[str]) -> dict[str, Target]:
 
 
 def _code(spec: str, profile: Target) -> _Code:
-    if profile.like:
-        spec, profile = profile.like, targets.load(profile.like)
+    stands_in = bool(profile.like)
+    if stands_in:
+        like = targets.load(profile.like)
+        spec, profile = profile.like, replace(like, schedules=profile.schedules)
     own: dict[str, Any] = {"name": "", "summary": "", "flash": None, "clock_mhz": None, "board": ""}
     if profile.memory:
         own["memory"] = replace(profile.memory, chip="", flash=(0, 1), ram=(0, 1))
-    return _Code(spec, profile, repr(replace(profile, **own)))
+    return _Code(spec, profile, repr(replace(profile, **own)), stands_in)
 
 
 def _stage(network: Network, mode: Numeric, folder: Path) -> Path:
@@ -170,6 +176,7 @@ def _measured(code: _Code, name: str, mode: Numeric, samples: str, stage: Path) 
                 numeric=mode,
                 samples=samples,
                 memory=room,
+                schedule=vars(code.profile.schedules[0].schedule) if code.stands_in else None,
             )
         except DelrecError as error:
             return {"why": " ".join(str(error).split())}
@@ -177,26 +184,32 @@ def _measured(code: _Code, name: str, mode: Numeric, samples: str, stage: Path) 
 
 
 def measure(
-    stage: str, target: str, name: str, numeric: str, samples: str, memory: dict[str, Any] | None
+    stage: str,
+    target: str,
+    name: str,
+    numeric: str,
+    samples: str,
+    memory: dict[str, Any] | None,
+    schedule: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """In the child: sizes of the program of a network, and the instructions of its steps."""
+    """In the child: sizes of the program of a network, and the instructions of its steps.
+
+    memory, schedule: in place of the profile's.
+    """
     from delrec_compile.compiler.assemble import assemble
     from delrec_compile.compiler.manifest import manifest_of
     from delrec_compile.data.samples import read_samples
     from delrec_compile.runners.emulated.core import EmulatedRunner
-    from delrec_compile.runners.open import ON_BOARD, emulated_runner
+    from delrec_compile.runners.open import emulated_runner
 
     root, mode = Path(stage), Numeric(numeric)
-    built = assemble(stage, target, name, 1, None, None, memory=memory)
+    built = assemble(stage, target, name, 1, None, None, schedule=schedule, memory=memory)
     network = checkpoint.load(root / "network.safetensors")
     manifest = manifest_of(network, built, name=name, target=target, numeric=mode)
     sizes = {"fits": True, **{key: built.get(key) for key in ("flash_bytes", "ram_bytes")}}
     if not manifest.core:
         return {**sizes, "how": "not counted: the processor is that of this machine"}
-    if manifest.core in ON_BOARD:  # that of the core's own profile, whose memory is its own
-        core = targets.load(manifest.core)
-        memory = core.memory.to_json() if core.memory else {}
-        manifest = replace(manifest, board=core.board, memory=memory)
+    manifest = replace(manifest, board="")  # whose memory is not this one
     x = np.ascontiguousarray(read_samples(samples).counts.swapaxes(0, 1), np.float32)
     try:
         runner = emulated_runner(Artifact(root, manifest))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 NETWORKS = (Kind.NETWORK, Kind.BUNDLED)
 STEPS = (Kind.STEP, Kind.PLAIN_STEP, Kind.GRAPH)
-ON_BOARD = ("cortex_m55",)  # its vector instructions (MVE) are known to QEMU's boards only
+# their vector instructions (MVE) are known to QEMU's boards only
+ON_BOARD = ("cortex_m55", "cortex_m85")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ CORES = {
     "cortex_m7": _cortex_m("cortex_m7", "+fp_armv8d16sp"),
     "cortex_m33": _cortex_m("cortex_m33", "+fp_armv8d16sp"),
     "cortex_m55": _cortex_m("cortex_m55", "+mve_fp+fp_armv8d16sp"),
+    "cortex_m85": _cortex_m("cortex_m85", "+mve_fp+fp_armv8d16sp"),
     "rv32imc": Core("riscv32-freestanding-none", "generic_rv32+m+c"),
     "rv32imac": Core("riscv32-freestanding-none", "generic_rv32+m+a+c"),
     "rv32imafc": Core("riscv32-freestanding-none", "generic_rv32+m+a+c+f"),

@@ -150,3 +150,17 @@ def test_requests_are_refused_before_anything_is_compiled(calls: list[str]) -> N
     with refusal(UsageError, "target 'x86_64' is no board: its profile has no clock_mhz", 2):
         fits(network, ("nrf52840", "x86_64"))
     assert not calls
+
+
+def test_a_chip_that_nothing_compiles_for_is_modelled_with_its_own_schedule(
+    calls: list[str],
+) -> None:
+    network = cases.network("mixed")
+    x = cases.counts(cases.CASES["mixed"], steps=3)[:, :1].swapaxes(0, 1)
+    found = fits(network, ("esp32", "esp32s3"), numeric="int8", samples=x)
+    assert calls == ["cortex_m4"]
+    for row in found.rows:
+        assert row.fits is True
+        assert row.how == "modelled on cortex_m4: counted, emulated (unicorn, Cortex-M4F)"
+        assert row.flash_bytes is not None
+        assert row.flash_bytes > 1000

@@ -22,6 +22,8 @@ from delrec_compile.targets import boards
         ("x86-64", "x86_64"),
         ("nRF52840", "nrf52840"),
         ("pi-zero", "pi_zero"),
+        ("ra8m1", "cortex_m85"),
+        ("ESP32-S3", "esp32s3"),
     ],
 )
 def test_a_chip_whose_profile_this_is_names_it(name, profile):
@@ -38,7 +40,9 @@ def test_a_chip_whose_profile_this_is_names_it(name, profile):
         ("nrf5340", "a Cortex-M33: take cortex_m33"),
         ("raspberry pi 4", "a 64-bit ARM: take arm_cpu;"),
         ("raspberry-pi-zero", "an ARMv6: take arm_cpu_v6"),
-        ("esp32s3", "no code of its own here, but a C compiler: take portable_c"),
+        ("esp32s2", "no code of its own here, but a C compiler: take portable_c"),
+        ("ra8d1", "has a Cortex-M85: take cortex_m85, with the memory of RA8M1"),
+        ("esp", "esp32c3 is a RISC-V"),
         ("gpu", "a GPU of NVIDIA: take cuda"),
         ("cortex_m", "profiles of this name: cortex_m0plus"),
         ("x86_65", "did you mean 'x86_64'"),
@@ -50,7 +54,10 @@ def test_what_no_profile_has_is_told_by_its_core(name, words):
 
 
 def test_every_profile_that_is_named_is_one():
-    assert {profile for profile, _ in boards.CORES.values()} <= {*targets.names()}
+    assert {profile for profile, _ in boards.CORES.values()} <= {
+        *targets.names(),
+        *targets.board_names(),
+    }
 
 
 def test_every_chip_of_a_profile_means_it():
@@ -65,12 +72,12 @@ def test_a_board_is_its_core_with_a_memory_and_a_clock_of_its_own(name):
     text = (Path(targets.__file__).parent / "board" / f"{name}.toml").read_text()
     table = tomllib.loads(text)
     board, core = targets.load(name), targets.load(table["over"])
-    own = {"name", "summary", "core", *targets.OWN}
+    own = {"name", "summary", "core", "like", *targets.OWN}
     for field in dataclasses.fields(targets.Target):
         if field.name not in own:
             assert getattr(board, field.name) == getattr(core, field.name), field.name
     assert board.clock_mhz == table["clock_mhz"]
-    assert (board.memory is None) == (core.memory is None)
+    assert (board.memory is None) == (core.memory is None and not board.like)
     assert board.flash is None or board.flash.device == table["flash"]["device"]
 
 

@@ -7,18 +7,21 @@ ticks come back as one, by semihosting.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.firmware import Chip, memory_map, replay_program
+from delrec_compile.artifact.firmware import Chip, memory_map, replay_program, self_testing
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.runner import Trace, require_equal_outputs, split_spikes
 
 TIMEOUT_S = 300.0
+# boards that run the code of a core whose chip none of them is
+STAND_INS = {"cortex_m55": "mps3-an547", "cortex_m85": "mps3-an547"}
 
 
 class BoardRunner:
@@ -26,6 +29,7 @@ class BoardRunner:
 
     instructions: instructions of `_run`, one figure per step so far, from the board's clock, which
     ticks for every instruction; reading it adds some 20. stack_bytes: deepest stack of a step.
+    The chip of a profile that names no board of QEMU is replaced by a board with its instructions.
     Raises ToolchainError without QEMU.
     """
 
@@ -34,18 +38,25 @@ class BoardRunner:
     def __init__(self, artifact: Artifact) -> None:
         m = artifact.manifest
         self.artifact, self.prefix = artifact, m.name
-        self.board = qemu.load_board(m.board)
+        self.board = qemu.load_board(m.board or STAND_INS.get(str(m.core), ""))
         self.how = self.board.how
         self.neurons = m.neurons
         self.inputs, self.outputs = m.inputs, m.outputs
-        self.chip = Chip(str(m.core), memory_map(m.memory))
+        own = memory_map(m.memory)
+        self.foreign = not m.board  # linked again, in the memory of the board
+        memory = replace(self.board.memory, stack=own.stack) if own and self.foreign else own
+        self.chip = Chip(str(m.core), memory)
         self.instructions: list[int] = []
         self.stack_bytes = 0
 
     def self_test(self) -> bool:
         """Runs the program in the artifact, which holds the golden vectors, from reset."""
-        image = self.artifact.path / str(self.artifact.manifest.image)
-        return qemu.run_image(image, self.board.name).status == 0
+        root = self.artifact.path
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            image, work = root / str(self.artifact.manifest.image), Path(folder)
+            if self.foreign:
+                image = self_testing(root, self.prefix, self.chip, work, work / "test.elf")
+            return qemu.run_image(image, self.board.name).status == 0
 
     def trace(self, x: F32) -> Trace:
         """x: (T, samples, inputs), each sample from a fresh start. Raises ParityError."""

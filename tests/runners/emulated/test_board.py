@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cases
 import numpy as np
 import pytest
 from fixtures.manifests import typed
+from fixtures.staged import artifact_here
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DeviceError, ParityError
+from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.runners.emulated import board, qemu
 from delrec_compile.runners.emulated.board import BoardRunner
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.system import elf
 
 MEMORY = {"chip": "SSE-300", "flash": [0, 512], "ram": [0x21000000, 512]}
 X = np.ones((4, 2, 3), np.float32)  # steps, samples, inputs
@@ -82,3 +87,20 @@ def test_a_board_that_stops_early_is_an_error(
     play(monkeypatch, b"", status=3)
     with refusal(DeviceError, "mps3-an547 ended with 3 after 0 bytes", 8):
         runner.trace(X)
+
+
+def test_a_chip_without_a_board_runs_on_one_with_its_instructions(tmp_path: Path) -> None:
+    """Code for a Cortex-M85, linked for the RA8M1, on the board of a Cortex-M55."""
+    artifact = artifact_here(cases.network("mixed"), "cortex_m85", tmp_path, numeric="int8")
+    assert artifact.manifest.board == ""
+    sections = elf.sections(tmp_path / str(artifact.manifest.image))
+    assert min(s.start for s in sections) == 0x02000000
+    runner = BoardRunner(artifact)
+    assert runner.how == "emulated (qemu-system-arm, mps3-an547)"
+    assert runner.self_test()
+    whole = integer_checkpoint.load(tmp_path / integer_checkpoint.NAME)
+    x = cases.counts(cases.CASES["mixed"], steps=9)
+    want, got = ReferenceRunner(whole).trace(x), runner.trace(x)
+    np.testing.assert_array_equal(got.y, want.y)
+    for have, wanted in zip(got.spikes, want.spikes, strict=True):
+        np.testing.assert_array_equal(have, wanted)

@@ -141,13 +141,10 @@ class LayerReader:
     ) -> None:
         if len(self.shape) != 3 or kernel.ndim != 4:
             raise CheckpointError(f"{layer.name}: a convolution of values of shape {self.shape}")
-        if layer.pair("dilation", 1) != (1, 1):
-            raise UnsupportedError(f"{layer.name}: a convolution with dilation")
         stride = layer.pair("stride", 1) if window is None or "stride" in layer else window
         with named(layer.name):
-            part = linear_parts.convolution(
-                kernel, None, self.shape, stride, layer.pair("padding", 0), groups
-            )
+            own = kernel, None, self.shape, stride, layer.pair("padding", 0), groups
+            part = linear_parts.convolution(*own, dilation=layer.pair("dilation", 1))
         self._layer(layer, part, part.maps.out)
 
     def average(self, layer: Entries) -> None:

@@ -36,10 +36,7 @@ def test_damage_is_named(name: str) -> None:
         LayerReader(layers).read()
 
 
-def test_dilation_and_layers_behind_an_average_are_refused() -> None:
-    shape = {"type": "input", "shape": [1, 6, 6]}
-    with refusal(UnsupportedError, "layer.1: a convolution with dilation", 4):
-        LayerReader({"0": shape, "1": CONV | {"dilation": (2, 2)}}).read()
+def test_layers_behind_an_average_are_refused() -> None:
     average = {"type": "average", "shape": [2]}
     with refusal(UnsupportedError, "layer.2: a layer behind an average", 4):
         LayerReader({"0": DENSE, "1": average, "2": DENSE}).read()

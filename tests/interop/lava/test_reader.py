@@ -86,7 +86,13 @@ def test_maps_pools_and_an_average(tmp_path: Path) -> None:
         tmp_path / "maps.net",
         [
             {"type": "input", "shape": np.array([2, 8, 8])},
-            conv(kernel[..., None], (3, 8, 8), cuba(2048, 256, 350), padding=(1, 1)),
+            conv(
+                kernel[..., None],
+                (3, 8, 8),
+                cuba(2048, 256, 350),
+                padding=(2, 1),
+                dilation=(2, 1),
+            ),
             {
                 "type": "pool",
                 "shape": (3, 4, 4),
@@ -109,7 +115,9 @@ def test_maps_pools_and_an_average(tmp_path: Path) -> None:
         found = torch.nn.functional.conv2d(rows, torch.from_numpy(weight).double(), **own)
         return found.flatten(1).numpy().astype(int)
 
-    one, _ = fixed_point(convolved(x.reshape(STEPS, 2, 8, 8), kernel, padding=1), 2048, 256, 350, 0)
+    spread = {"padding": (2, 1), "dilation": (2, 1)}
+    currents = convolved(x.reshape(STEPS, 2, 8, 8), kernel, **spread)
+    one, _ = fixed_point(currents, 2048, 256, 350, 0)
     pooled = convolved(one.reshape(STEPS * 3, 1, 8, 8), window, stride=2).reshape(STEPS, 48)
     two, _ = fixed_point(pooled, 4096, 4096, 79, 0)
     three, _ = fixed_point(two @ last.T, 1024, 64, 200, 0)

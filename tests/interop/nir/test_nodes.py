@@ -67,3 +67,7 @@ def test_weights_that_do_not_fit_are_named_and_a_turned_matrix_is_told() -> None
         check_size("fc", part, (4,))
     with refusal(UnsupportedError, "fc: takes 8 values, what comes before sends 5$", 4):
         check_size("fc", part, (5,))
+    with refusal(
+        UnsupportedError, r"sends 1600; the first axis of \[200, 8\] may be one of steps", 4
+    ):
+        check_size("fc", part, (200, 8))

@@ -97,13 +97,17 @@ def trace_program(root: Path, name: str, chip: Chip, work: Path) -> Path:
 
 
 def replay_program(root: Path, name: str, chip: Chip, sizes: Mapping[str, int], work: Path) -> Path:
-    """A board's program that replays recorded input: see targets/cortex_m/replay.c."""
+    """A board's program that replays recorded input: see targets/cortex_m/replay.c.
+
+    sizes: INPUTS, OUTPUTS and, where there is a tracing kernel, NEURONS.
+    """
     if chip.memory is None:
         raise UnsupportedError(f"'{chip.core}' has no board with memory to replay on")
     core, here = chip.tools, _start_up_folder()
     defines = [f"-DNAME={name}", f'-DHEADER="{name}_test.h"']
     defines += [f"-D{macro}={size}" for macro, size in sizes.items()]
-    sources = [*_sources(root, name), root / "test" / f"{name}_trace.c"]
+    traced = [root / "test" / f"{name}_trace.c"] if "NEURONS" in sizes else []
+    sources = [*_sources(root, name), *traced]
     objects = [_object(source, root, chip, work) for source in sources]
     for part in ("startup", "replay"):
         flags = [*defines, *_includes(root)]

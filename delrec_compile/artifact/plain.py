@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from delrec_compile.artifact.abi import OPTIONAL
 from delrec_compile.artifact.manifest import CommonManifest, Form, checked, is_plain, read_folder
 from delrec_compile.errors import InputError
 from delrec_compile.system.host import is_here
@@ -12,11 +14,33 @@ from delrec_compile.system.host import is_here
 
 @dataclass(frozen=True, kw_only=True)
 class PlainManifest(CommonManifest):
-    """The manifest of a plain ONNX step. kernels, calls: functions, and their calls per step."""
+    """The manifest of a plain ONNX step. kernels, calls: functions, and their calls per step.
+
+    The others are those of a program for a chip, as in the manifest of a network.
+    """
 
     form: Form = Form.PLAIN
     kernels: int
     calls: int
+    clock_mhz: float | None = None
+    board: str = ""
+    memory: dict[str, Any] = field(default_factory=dict)
+    flash: dict[str, Any] = field(default_factory=dict)
+    board_image: str | None = None
+    core: str | None = None
+    image: str | None = None
+    flash_bytes: int | None = None
+    ram_bytes: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that manifest.json holds: no keys of a chip where there is none."""
+        own = {"clock_mhz", "board", "memory", "flash"} | {"board_image", *OPTIONAL["chip"]}
+        absent = set() if self.core else {*own, "core", "image"}
+        return {k: v for k, v in super().to_json().items() if k not in absent}
+
+    @property
+    def is_sources(self) -> bool:
+        return self.library is None
 
     @property
     def runs_here(self) -> bool:
@@ -32,9 +56,9 @@ class PlainArtifact:
     manifest: PlainManifest
 
     @property
-    def library(self) -> Path:
-        """The shared library."""
-        return self.path / self.manifest.main_file
+    def library(self) -> Path | None:
+        """The shared library; None where the artifact is C sources."""
+        return self.path / self.manifest.library if self.manifest.library else None
 
 
 def load_plain_artifact(path: Path | str) -> PlainArtifact:

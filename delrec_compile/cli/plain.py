@@ -108,15 +108,18 @@ def build(
     pairs = pairs_of(state)
     done: dict[str, Any] = {"check": None, "bench": None}
     with saying() as say:
+        emulates = _emulates(target, allow_unproven)
 
         def prove(artifact: PlainArtifact) -> bool:
-            if not artifact.manifest.runs_here:
+            m = artifact.manifest
+            if not m.runs_here and not (m.core and emulates):
                 return False
             say("comparing with ONNX Runtime")
             task, path = "delrec_compile.plain_onnx.check:", str(artifact.path)
             done["check"] = child.call(f"{task}check_plain", path=path)
             judge(done["check"])
-            done["bench"] = child.call(f"{task}bench_plain", path=path)
+            if m.runs_here:
+                done["bench"] = child.call(f"{task}bench_plain", path=path)
             return True
 
         options: dict[str, Any] = {"name": name, "state": pairs, "batch": batch, "cpu": cpu}
@@ -124,6 +127,18 @@ def build(
         artifact = build_plain(model, target, out, **options)
     _print_build(artifact, done, as_json)
     judge_unproven(artifact.manifest.proven, artifact.path, allow_unproven)
+
+
+def _emulates(target: str, allow_unproven: bool) -> bool:
+    """Whether there is an emulator for a chip's code. Raises ToolchainError where it is missing."""
+    from delrec_compile import targets
+    from delrec_compile.evaluation.proven import check_provable
+    from delrec_compile.system import doctor
+
+    profile = targets.load(target)
+    if profile.core and not allow_unproven:
+        check_provable(profile)
+    return not {*doctor.missing(profile)} & {*doctor.PROOF}
 
 
 def plan(model: str, target: str, state: list[str], batch: int | None, as_json: bool) -> None:
@@ -151,11 +166,16 @@ def _print_build(artifact: PlainArtifact, done: Mapping[str, Any], as_json: bool
         result = {"path": str(artifact.path), "lane": "plain", **done}
         print_json("build", **result, manifest=m.to_json())
         return
-    show(f"artifact {artifact.path}: {m.kernels} kernels, {m.library_bytes:,} bytes", SLOWER)
+    from delrec_compile.evaluation.report import size_line
+
+    size = f"{m.library_bytes:,} bytes" if m.library_bytes else f"{m.calls} calls per step in C99"
+    show(f"artifact {artifact.path}: {m.kernels} kernels, {size}", SLOWER)
+    if line := size_line(m):
+        show(line)
     if not m.proven:
         show(f"built for {m.machine}: not proven here")
         return
-    show(*_parity(done["check"]), *_speed(done["bench"]))
+    show(*_parity(done["check"]), *(_speed(done["bench"]) if done["bench"] else ()))
     show_next("check", artifact.path)
 
 
@@ -193,11 +213,26 @@ def _parity(result: Mapping[str, Any]) -> list[str]:
         f"{result['sequences']} streams of {result['steps']} steps against ONNX Runtime: "
         f"{result['differing']} of {result['values']:,} outputs differ by more than "
         f"{result['tolerance']:g}; largest difference {result['max_abs_error']:.2g}, "
-        f"{result['same_bits'] / result['values']:.1%} equal bits"
+        f"{result['same_bits'] / result['values']:.1%} equal bits",
+        *(_cost(result["emulated"]) if result["emulated"] else ()),
     ]
 
 
+def _cost(cost: Mapping[str, Any]) -> list[str]:
+    """What a step takes in an emulator."""
+    text = (
+        f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
+        f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
+    )
+    if cost["estimated_us"] is None:
+        return [text]
+    estimate = f"~{cost['estimated_us']:,.0f} us"
+    return [f"{text}; estimate at {cost['clock_mhz']:g} MHz and one cycle each: {estimate}"]
+
+
 def _speed(result: Mapping[str, Any]) -> list[str]:
+    if "medians" not in result:
+        return _cost(result)
     ours, theirs = (result["medians"][name] for name in ("plain", "onnxruntime"))
     return [
         f"{ours:.2f} us per step, ONNX Runtime {theirs:.2f}: {result['ratio']:.1f}x "

@@ -259,4 +259,5 @@ def _golden(network: AnyNetwork) -> dict[str, Any]:
         "limits": [f"{limit}u" for limit in GOLDEN_LIMITS],
         "most": int(network.max_input),
         "tolerance": "0.0f" if same_bits(network) else f"{LOOSE}f",
+        "relative": False,
     }

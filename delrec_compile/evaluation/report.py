@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from delrec_compile.artifact.manifest import Artifact, Manifest
+from delrec_compile.artifact.plain import PlainManifest
 from delrec_compile.compiler.schedules.choice import PROFILE, STORE
 from delrec_compile.evaluation import markdown
 from delrec_compile.evaluation.baselines import registry
@@ -241,7 +242,7 @@ def emulated_line(cost: dict[str, Any]) -> str:
     )
 
 
-def size_line(manifest: Manifest) -> str | None:
+def size_line(manifest: Manifest | PlainManifest) -> str | None:
     """Flash and RAM that a program for a chip takes; None for other artifacts."""
     if manifest.ram_bytes is None:
         return None

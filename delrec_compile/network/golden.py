@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.network.grid import exact
@@ -35,16 +36,27 @@ def golden_input(network: Network | IntegerNetwork, steps: int = CHECK_STEPS) ->
     Counts about Poisson of mean 0.25, from a generator that a chip's self-test repeats. Real inputs are
     uniform, in multiples of 2^-`golden_scale`: some are beyond max_input.
     """
-    words = np.empty(steps * network.inputs, np.uint32)
-    x = GOLDEN_SEED
-    for i in range(len(words)):
-        words[i] = x = (x * GOLDEN_FACTOR + GOLDEN_TERM) & 0xFFFFFFFF
     shape = (steps, 1, network.inputs)
     if network.real_input is not None:
-        whole = (words >> 16).astype(np.uint16).view(np.int16)
+        whole = (_words(steps * network.inputs) >> 16).astype(np.uint16).view(np.int16)
         return np.ldexp(whole.astype(np.float32), -golden_scale(network)).reshape(shape)
-    counts = sum((words >> 24 >= limit).astype(np.float32) for limit in GOLDEN_LIMITS)
-    return np.minimum(counts, np.float32(network.max_input)).reshape(shape)
+    counts = golden_counts(steps * network.inputs).reshape(shape)
+    return np.asarray(np.minimum(counts, np.float32(network.max_input)))
+
+
+def golden_counts(values: int) -> F32:
+    """The first counts of the generator, (values,)."""
+    words = _words(values)
+    counts = np.sum([words >> 24 >= limit for limit in GOLDEN_LIMITS], axis=0)
+    return np.asarray(counts, np.float32)
+
+
+def _words(values: int) -> NDArray[np.uint32]:
+    words = np.empty(values, np.uint32)
+    x = GOLDEN_SEED
+    for i in range(values):
+        words[i] = x = (x * GOLDEN_FACTOR + GOLDEN_TERM) & 0xFFFFFFFF
+    return words
 
 
 def golden_scale(network: Network | IntegerNetwork) -> int:

@@ -19,6 +19,8 @@ TYPES = {
     "uint64": "uint64_t",
     "bool": "uint8_t",
 }
+# C99's types, which TVM's C text has: bool is one of its own
+SOURCE_TYPES = {**TYPES, "bool": "bool"}
 # Python's literal, with the suffix that `c_array` adds, and C's; these need no header
 LITERALS = {r"\binff?\b": "__builtin_inff()", r"\bnanf?\b": '__builtin_nanf("")'}
 
@@ -29,6 +31,11 @@ def initialiser(values: NDArray[Any]) -> str:
     for literal, builtin in LITERALS.items():
         text = re.sub(literal, builtin, text)
     return text
+
+
+def number(value: Any) -> str:
+    """C literal of a NumPy scalar, exact."""
+    return initialiser(np.array([value])).rstrip(",")
 
 
 def members(names: Sequence[str]) -> dict[str, str]:

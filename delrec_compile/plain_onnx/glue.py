@@ -1,12 +1,14 @@
-"""The C around the kernels of a plain step: header, constants, entry points, self-test."""
+"""The C around the kernels of a plain step's library: header, constants, entry points, self-test."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from delrec_compile.aliases import F32
 from delrec_compile.compiler.glue import crc, identity, render_files
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL
@@ -30,7 +32,7 @@ def render(graph: StepGraph, program: Program, name: str) -> dict[str, str]:
 
 def _variables(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
     inputs, outputs = graph.x.elements, graph.y.elements
-    copies, states, saved = _moves(graph, program)
+    copies, states, saved = moves(graph, program, _expression)
     return {
         "name": name,
         "macro": name.upper(),
@@ -56,12 +58,12 @@ def _variables(graph: StepGraph, program: Program, name: str) -> dict[str, Any]:
     }
 
 
-def _moves(
-    graph: StepGraph, program: Program
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[Slot]]:
-    """Copies (to, from) before the outputs, copies after them, and the slots that the first need.
+def moves(
+    graph: StepGraph, program: Program, expression: Callable[[Slot], str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Slot]]:
+    """Copies before the outputs, copies after them, and the slots that the first need.
 
-    State that becomes other state is saved before anything is overwritten.
+    State that becomes other state is saved before anything is overwritten. expression: C of a slot.
     """
     first, then, saved = [], [], []
     for i, (p, q) in enumerate(zip(graph.past, graph.present, strict=True)):
@@ -70,11 +72,17 @@ def _moves(
             continue
         if source.kind == "state":
             copy = replace(source, name=f"set_aside_{i}", kind="work")
-            first.append((_expression(copy), _expression(source)))
+            first.append((copy, source))
             saved.append(copy)
             source = copy
-        then.append((_expression(to), _expression(source)))
-    return first, then, saved
+        then.append((to, source))
+
+    def texts(pairs: list[tuple[Slot, Slot]]) -> list[dict[str, Any]]:
+        return [
+            {"to": expression(a), "source": expression(b), "elements": a.elements} for a, b in pairs
+        ]
+
+    return texts(first), texts(then), saved
 
 
 def _member(slot: Slot) -> dict[str, Any]:
@@ -98,20 +106,27 @@ def _prototypes(program: Program) -> list[dict[str, Any]]:
 
 
 def _golden(graph: StepGraph) -> dict[str, Any]:
-    """Steps up to the first whose outputs are not all finite: no tolerance judges those."""
-    x = inputs_of(graph, GOLDEN_STEPS, 1)[:, 0]
+    x, y = recorded(graph, inputs_of(graph, GOLDEN_STEPS, 1)[:, 0])
+    return {
+        "steps": len(x),
+        "input": initialiser(x.reshape(-1)),
+        "output": initialiser(y.reshape(-1)),
+        "tolerance": f"{ONE_CALL}f",
+    }
+
+
+def recorded(graph: StepGraph, x: F32) -> tuple[F32, F32]:
+    """x and ONNX Runtime's outputs, up to the first that are not all finite: no tolerance judges those.
+
+    x: (steps, inputs). Raises UnsupportedError where the first are not finite.
+    """
     y = outputs_of(graph, x)
     finite = np.isfinite(y).all(axis=1)
-    steps = GOLDEN_STEPS if finite.all() else int(finite.argmin())
+    steps = len(x) if finite.all() else int(finite.argmin())
     if steps == 0:
         value = y[0][~np.isfinite(y[0])][0]
         raise UnsupportedError(
             f"output '{graph.y.name}' is {value} at the first step; the self-test of a library needs "
             "a finite one: keep it finite, for example with a Clip"
         )
-    return {
-        "steps": steps,
-        "input": initialiser(x[:steps].reshape(-1)),
-        "output": initialiser(np.ascontiguousarray(y[:steps]).reshape(-1)),
-        "tolerance": f"{ONE_CALL}f",
-    }
+    return x[:steps], np.ascontiguousarray(y[:steps])

@@ -57,10 +57,13 @@ class Program:
         return [s for s in self.slots.values() if s.kind == kind]
 
 
-def lower(graph: StepGraph) -> Program:
-    """The program of a step. Raises UnsupportedError for an operator that TVM has no kernel for."""
+def lower(graph: StepGraph, tile: int = 0) -> Program:
+    """The program of a step. tile: neighbours whose sums a processor without vectors holds in registers.
+
+    Raises UnsupportedError for an operator that TVM has no kernel for.
+    """
     module = fused(graph)
-    return _Walk(graph, module).program
+    return _Walk(graph, module, tile).program
 
 
 def fused(graph: StepGraph) -> tvm.IRModule:
@@ -83,8 +86,8 @@ def fused(graph: StepGraph) -> tvm.IRModule:
 class _Walk:
     """Follows the bindings of the step, a straight line."""
 
-    def __init__(self, graph: StepGraph, module: tvm.IRModule) -> None:
-        self.module, self.program = module, Program()
+    def __init__(self, graph: StepGraph, module: tvm.IRModule, tile: int) -> None:
+        self.module, self.program, self.tile = module, Program(), tile
         self.at: dict[Any, Any] = {}  # variable -> slot name, or a list of them
         main = module["main"]
         names = members([p.name for p in graph.past])
@@ -132,7 +135,7 @@ class _Walk:
         kernel, arguments = call.args[0], call.args[1]
         name = str(kernel.name_hint)
         if name not in self.program.functions:
-            self.program.functions[name] = _reductions_outside(self.module[kernel])
+            self.program.functions[name] = _reductions_outside(self.module[kernel], self.tile)
         results = list(call.ty_args[0].fields) if _is_tuple(call.ty_args[0]) else [call.ty_args[0]]
         writes: list[str] = []
         for type_ in results:
@@ -158,10 +161,11 @@ def _called(value: Any) -> str:
     return str(getattr(op, "name", None) or getattr(op, "global_symbol", None) or type(op).__name__)
 
 
-def _reductions_outside(function: Any) -> Any:
+def _reductions_outside(function: Any, tile: int) -> Any:
     """Moves the loop of each reduction outside, so that neighbours are added at once.
 
-    Each element is still summed in the order of the reduction: the bits stay the same.
+    Outside of all neighbours, or of `tile` of them where that divides their number. Each element is
+    still summed in the order of the reduction: the bits stay the same.
     """
     schedule = s_tir.Schedule(tvm.IRModule({"main": function}))
     for block in schedule.get_child_blocks(schedule.get_sblock("root")):
@@ -173,6 +177,12 @@ def _reductions_outside(function: Any) -> Any:
         outer = [loop for loop, k in zip(loops, kinds, strict=True) if k != tirx.IterVar.CommReduce]
         if not outer:
             continue
-        schedule.reorder(*inner, *outer)
+        if tile and int(schedule.get(outer[-1]).extent) % tile == 0:
+            *others, neighbours = outer
+            group, each = schedule.split(neighbours, [None, tile])
+            schedule.reorder(*others, group, *inner, each)
+            schedule.unroll(each)
+        else:
+            schedule.reorder(*inner, *outer)
         schedule.decompose_reduction(block, inner[0])
     return schedule.mod["main"]

@@ -9,7 +9,7 @@ import onnx
 
 from delrec_compile.network.onnx_step.file import unsound
 from delrec_compile.network.plan import Plan, PlannedPart
-from delrec_compile.plain_onnx.build import library_profile
+from delrec_compile.plain_onnx.build import plain_profile
 from delrec_compile.plain_onnx.operators import name_of, why_refused
 from delrec_compile.plain_onnx.rewrites.folding import folded
 from delrec_compile.plain_onnx.rewrites.nodes import Known, Nodes
@@ -33,7 +33,7 @@ def plan_build(
     state: names of inputs that are state, each with its output. batch: 1 sets every open extent.
     Raises ModelError for a file that is no step, UnsupportedError for a target that takes none.
     """
-    library_profile(target)
+    plain_profile(target)
     graph = read(path, state=state, batch=batch)
     known = child.call("delrec_compile.plain_onnx.operators:supported")
     parts = [*_tensors(graph), *_nodes(graph, known)]

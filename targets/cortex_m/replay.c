@@ -2,7 +2,7 @@
  *
  * input.bin: per step a byte, 1 where a stream starts afresh, and x. output.bin: the bytes
  * of stack that a step takes; then per step the ticks of SysTick that it took, its output, the
- * output of the tracing kernel, and the spikes.
+ * output of the tracing kernel, and the spikes; without NEURONS, the first two of these alone.
  */
 #include "semihost.h"
 #include "timer.h"
@@ -14,11 +14,15 @@
 
 extern uint8_t __bss_end__[], __stack_top__[];
 
-static ENTRY(NAME, state) state, traced_state;
+static ENTRY(NAME, state) state;
 static uint8_t begins;
 static ENTRY(NAME, input_t) x[INPUTS];
-static float y[OUTPUTS], traced_y[OUTPUTS];
+static float y[OUTPUTS];
+#ifdef NEURONS
+static ENTRY(NAME, state) traced_state;
+static float traced_y[OUTPUTS];
 static uint8_t spikes[NEURONS];
+#endif
 
 static uint8_t *sp(void)
 {
@@ -49,7 +53,9 @@ int main(void)
     while (semihost_read(from, &begins, 1) == 0 && semihost_read(from, x, sizeof x) == 0) {
         if (begins != 0u) {
             ENTRY(NAME, reset)(&state);
+#ifdef NEURONS
             ENTRY(NAME, reset)(&traced_state);
+#endif
         }
         if (stack == 0u) {
             for (volatile uint8_t *at = low; at < top; at++) {
@@ -63,11 +69,13 @@ int main(void)
             stack = (uint32_t)(top + 64 - low) - painted_bytes(low);
             semihost_write(to, &stack, sizeof stack);
         }
-        (void)ENTRY(NAME, trace)(&traced_state, x, 1, traced_y, spikes);
         semihost_write(to, &ticks, sizeof ticks);
         semihost_write(to, y, sizeof y);
+#ifdef NEURONS
+        (void)ENTRY(NAME, trace)(&traced_state, x, 1, traced_y, spikes);
         semihost_write(to, traced_y, sizeof traced_y);
         semihost_write(to, spikes, sizeof spikes);
+#endif
     }
     return 0;
 }

@@ -28,3 +28,11 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> PlainArtifact:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "call", called_here)
         return build_plain(written(CELL, folder / "cell.onnx"), out=folder / "out")
+
+
+@pytest.fixture(scope="session")
+def cell_sources(tmp_path_factory: pytest.TempPathFactory) -> PlainArtifact:
+    folder = tmp_path_factory.mktemp("sources")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "call", called_here)
+        return build_plain(written(CELL, folder / "cell.onnx"), "portable_c", out=folder / "out")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tvm
@@ -15,13 +15,17 @@ from delrec_compile.compiler.codegen.native import c_abi_pipeline
 from delrec_compile.ops import byte_rows, dense_product, real_input
 
 
-def c_text(functions: Mapping[str, Any]) -> str:
-    """The functions as freestanding C99: it includes headers of the compiler only."""
+def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
+    """The functions as freestanding C99: it includes headers of the compiler only.
+
+    includes: further headers, of the same folder.
+    """
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target("c"), pipeline=c_abi_pipeline(shared=False))
     text = _without_unused(_without_runtime(str(built.inspect_source())))
     text = signatures.rewrite(text, KERNEL, _qualify)
-    return _C_HEAD + "".join(of for call, of in HELPERS.items() if call in text) + text
+    own = "".join(f'#include "{header}"\n' for header in includes) + ("\n" if includes else "")
+    return _C_HEAD + own + "".join(of for call, of in HELPERS.items() if call in text) + text
 
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"

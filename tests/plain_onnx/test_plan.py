@@ -58,8 +58,8 @@ def test_numbers_that_are_none_are_remarked(tmp_path: Path) -> None:
 
 def test_other_targets_and_files_are_refused_first(tmp_path: Path) -> None:
     path = written(CELL, tmp_path / "cell.onnx")
-    with refusal(UnsupportedError, "does not build for 'cortex_m4'; allowed: arm_cpu", 4, tmp_path):
-        plan_build(path, "cortex_m4")
+    with refusal(UnsupportedError, "does not build for 'cuda'; allowed: arm_cpu", 4, tmp_path):
+        plan_build(path, "cuda")
     with refusal(ModelError, "none.onnx: no such file", 3):
         plan_build(tmp_path / "none.onnx")
 

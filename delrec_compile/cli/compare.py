@@ -11,6 +11,7 @@ import typer
 from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
 from delrec_compile.cli.options import DEFAULT, AllowSilent, Json, Model, Target
 from delrec_compile.cli.terminal import (
+    command_line,
     counting,
     print_json,
     printable,
@@ -48,7 +49,7 @@ def compare(
     ] = None,
     max_ram: Annotated[Size, typer.Option(help="Maximum RAM, excluding stack.")] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write the table to this HTML file.")
+        Path | None, typer.Option(help="Also write a page to this HTML file; see 'report'.")
     ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild every artifact.")] = False,
     allow_silent: AllowSilent = False,
@@ -66,7 +67,10 @@ def compare(
     _check_page(html, force)
     options |= {"samples": chosen(network, inputs)}
     comparison = _compare(network, targets.split(","), options)
-    _print_comparison(comparison, inputs, html, as_json)
+    if html is not None:
+        line = command_line("compare", model, "--targets", targets, "--numeric", numeric)
+        _write_page(html, comparison, network, options["samples"], line)
+    _print_comparison(comparison, inputs, as_json)
 
 
 def _check_page(html: Path | None, force: bool) -> None:
@@ -96,20 +100,24 @@ def _compare(network: Any, targets: list[str], options: dict[str, Any]) -> Compa
         raise
 
 
-def _print_comparison(
-    comparison: Comparison, inputs: InputOptions, html: Path | None, as_json: bool
-) -> None:
-    """Raises the error that sums up the rows, after they are printed."""
-    from delrec_compile.cli import comparison_page
+def _write_page(html: Path, comparison: Comparison, network: Any, samples: Any, line: str) -> None:
+    from delrec_compile.evaluation.page.make import of_comparison
     from delrec_compile.system.files import write_atomic
 
-    if html is not None:
-        write_atomic(html, comparison_page.page(comparison).encode())
+    made = of_comparison(comparison, network, samples, line)
+    write_atomic(html, made.html().encode())
+
+
+def _print_comparison(comparison: Comparison, inputs: InputOptions, as_json: bool) -> None:
+    """Raises the error that sums up the rows, after they are printed."""
+    from delrec_compile.cli import tables
+    from delrec_compile.evaluation.compare.table import lines
+
     if as_json:
         print_json("compare", **comparison.as_dict())
     else:
-        show(comparison_page.table(comparison))
-        for line in comparison_page.lines(comparison):
+        show(tables.comparison_table(comparison))
+        for line in lines(comparison):
             show_line(line)
     if error := comparison.error():
         raise error

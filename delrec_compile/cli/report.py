@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Reported = Annotated[
     str,
     typer.Argument(
-        help="An artifact's folder, a .safetensors network, or a bundled one: "
-        f"{', '.join(NETWORKS)}."
+        help="An artifact's folder, a .safetensors network, a bundled one "
+        f"({', '.join(NETWORKS)}), or a file that 'compare --json' or 'claims --json' printed."
     ),
 ]
 
@@ -46,7 +46,7 @@ def report(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write one page on an artifact or a network: graph, spikes, delays, parity, times, memory."""
+    """Write one page to look at: graph, spikes, delays, parity, times, memory."""
     from delrec_compile.evaluation.page.make import report as make
     from delrec_compile.system.files import write_atomic
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from delrec_compile.cli.terminal import printable
 from delrec_compile.evaluation import report
+from delrec_compile.evaluation.compare import table as comparisons
+from delrec_compile.evaluation.compare.result import Comparison
 from delrec_compile.system.doctor import Finding
 
 
@@ -50,3 +53,12 @@ def finding_rows(findings: Iterable[Finding]) -> report.Rows:
     """A row for each tool that `doctor` probed."""
     for f in findings:
         yield (f.name, f.state, f.detail, f.needed_for, f.fix)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Baselines first, then a row for each target and numeric mode."""
+    rows = (cells for _, cells in comparisons.rows(comparison))
+    out = table(comparisons.title(comparison), comparisons.COLUMNS, rows)
+    out.box, out.pad_edge = box.SIMPLE_HEAD, False
+    out.columns[0].no_wrap = True
+    return out

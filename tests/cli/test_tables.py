@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cases
 import pytest
+from fixtures.comparison import comparison
 from rich.console import Console
 
 from delrec_compile.cli import tables
@@ -69,3 +70,10 @@ def test_cells_and_titles_are_shown_as_they_stand(value: str, shown: str) -> Non
     assert f"{shown}?" in text
     assert f"={shown}=" in text
     assert "\x1b" not in text
+
+
+def test_a_comparison_fits_a_terminal() -> None:
+    text = rendered(tables.comparison_table(comparison()))
+    for part in ("PyTorch eager", "ONNX Runtime", "cortex_m4", "27.0x", "failed", "195.3"):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 120

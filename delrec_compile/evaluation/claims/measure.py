@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ class Claims:
     seconds: float  # of this call
     trained: int  # trainings of this call; the others were there
     taken: str  # where times that were not taken here are from
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Claims:
+        """The inverse of `as_dict`. Raises KeyError and TypeError for other keys."""
+        rows, grid = (
+            tuple(Claim(**{**row, "rates": tuple(row["rates"])}) for row in raw[key])
+            for key in ("rows", "grid")
+        )
+        rest = (raw[k] for k in ("data", "samples", "seconds", "trained", "taken"))
+        return cls(rows, grid, *rest)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "words": self.samples}  # the old name too, for one version

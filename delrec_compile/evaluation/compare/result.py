@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,6 +73,15 @@ class Comparison:
     unanswered: tuple[str, ...]
     workload: dict[str, Any] | None
     machine: dict[str, str]
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Comparison:
+        """The inverse of `as_dict`. Raises KeyError and TypeError for other keys."""
+        rows = tuple(TargetRow(**row) for row in raw["rows"])
+        misses = tuple(Miss(**miss) for miss in raw["misses"])
+        lines = (tuple(raw["unjudged"]), tuple(raw["unanswered"]))
+        peers, about = tuple(raw["peers"]), (raw["workload"], raw["machine"])
+        return cls(raw["network"], raw["dt_ms"], rows, peers, misses, *lines, *about)
 
     def as_dict(self) -> dict[str, Any]:
         fields = asdict(self)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 
-from delrec_compile.evaluation.compare.budgets import Budgets
+from fixtures.comparison import comparison
+
+from delrec_compile.evaluation.compare.budgets import Budgets, Miss
 from delrec_compile.evaluation.compare.result import Comparison, TargetRow
 
 
@@ -36,3 +39,9 @@ def test_exit_codes_in_order():
     assert code(fine, unanswered=("--max-ram",)) == 2
     assert code(fine, tool, unanswered=("--max-ram",)) == 5
     assert "\n" not in str(made(fine, wrong, big).error())
+
+
+def test_it_is_read_back_from_what_was_printed() -> None:
+    miss = Miss("cortex_m4", "int8", "--max-flash", 2.0, 1.0, "too large")
+    whole = replace(comparison(), misses=(miss,))
+    assert Comparison.from_dict(json.loads(json.dumps(whole.as_dict()))) == whole

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.comparison import ROWS, comparison
 
 import delrec_compile
 from delrec_compile.errors import InputError, UnsupportedError, UsageError
@@ -49,3 +53,37 @@ def test_a_plain_step_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"form": "plain"}')
     with pytest.raises(UnsupportedError, match="no populations to draw; delrec-compile inspect"):
         report(tmp_path)
+
+
+def test_of_what_other_commands_printed(tmp_path: Path, built: Path) -> None:
+    file = tmp_path / "told.json"
+    row = replace(ROWS[0], artifact=str(built))
+    told = {"schema": "delrec.compare/1", **comparison((row,)).as_dict()}
+    file.write_text(json.dumps(told))
+    made = report(file, sample=1)
+    assert made.recording is not None  # the network of the artifact that is still there
+    assert [s.name for s in made.page.sections][:2] == ["targets", "latency"]
+    told["rows"][0]["artifact"] = "gone"
+    file.write_text(json.dumps(told))
+    assert report(file).recording is None
+    claims: dict[str, Any] = {"rows": [], "grid": [], "data": "d", "samples": {}, "seconds": 0}
+    file.write_text(json.dumps({"schema": "delrec.claims/1", **claims, "trained": 0, "taken": ""}))
+    assert report(file).page.title == "Claims"
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"schema": "delrec.compare/1"}, "of another version of this package, or damaged"),
+        ({"schema": "delrec.claims/1", "rows": [{}], "grid": []}, "print it again with --json"),
+        ({"schema": "delrec.bench/1"}, "is a delrec.bench/1; an artifact's folder, a network"),
+        ({"schema": 3}, "is text"),
+    ],
+)
+def test_what_was_printed_otherwise_is_refused(
+    tmp_path: Path, told: dict[str, Any], why: str
+) -> None:
+    file = tmp_path / "told.json"
+    file.write_text(json.dumps(told))
+    with pytest.raises(InputError, match=why):
+        report(file)

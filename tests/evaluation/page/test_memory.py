@@ -14,7 +14,8 @@ from delrec_compile.evaluation.page.memory import (
 
 def test_a_program_is_compared_with_the_chips_of_its_core() -> None:
     names = {t.name for t in of_core("cortex_m4")}
-    assert names == {"nrf52840", "cortex_m4"}
+    assert {"nrf52840", "cortex_m4"} <= names
+    assert not {"stm32h7", "cortex_m3"} & names
     bars = of_programs([("cortex_m4", "cortex_m4", 512 * 1024, 192 * 1024)])
     assert bars is not None
     rows = {bar.detail.partition(";")[0]: bar for bar in bars.rows}

@@ -1,16 +1,10 @@
-"""A comparison as a table of the terminal, and as a page of HTML that needs no other file."""
+"""A comparison as cells of a table and the lines under it, for the terminal and for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
-import jinja2
-from rich import box
-from rich.table import Table
-
-from delrec_compile.cli import tables
 from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.compare.budgets import KB
 from delrec_compile.evaluation.compare.result import CYCLES_PER_INSTRUCTION, Comparison, TargetRow
@@ -29,29 +23,18 @@ COLUMNS = (
     "accuracy",
 )
 NONE = "-"
-TEMPLATE = "comparison.html.j2"
 
 
-def table(comparison: Comparison) -> Table:
-    """Baselines first, then a row for each target and numeric mode."""
-    rows = (cells for _, cells in _rows(comparison))
-    out = tables.table(_title(comparison), COLUMNS, rows)
-    out.box, out.pad_edge = box.SIMPLE_HEAD, False
-    out.columns[0].no_wrap = True
-    return out
+def title(comparison: Comparison) -> str:
+    return f"{comparison.network} on {len(comparison.rows)} targets"
 
 
-def page(comparison: Comparison) -> str:
-    """The table and its lines as one HTML file."""
-    text = (resources.files("delrec_compile.cli") / TEMPLATE).read_text()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True)
-    return environment.from_string(text).render(
-        title=_title(comparison),
-        columns=COLUMNS,
-        rows=list(_rows(comparison)),
-        lines=list(lines(comparison)),
-        machine=", ".join(f"{k} {v}" for k, v in comparison.machine.items()),
-    )
+def rows(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Baselines first, then a row for each target and numeric mode: the kind of each, and its cells."""
+    for baseline in comparison.baselines:
+        yield "baseline", _baseline(baseline)
+    for row in comparison.rows:
+        yield "failed" if row.failed else "skipped" if row.skipped else "ok", _row(row)
 
 
 def lines(comparison: Comparison) -> Iterator[str]:
@@ -78,18 +61,6 @@ def lines(comparison: Comparison) -> Iterator[str]:
             yield f"failed {row.name}: {row.failed}"
     yield from (f"over budget: {miss.text}" for miss in comparison.misses)
     yield from comparison.unjudged
-
-
-def _title(comparison: Comparison) -> str:
-    return f"{comparison.network} on {len(comparison.rows)} targets"
-
-
-def _rows(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The kind of each row, which is its style in the page, and its cells."""
-    for baseline in comparison.baselines:
-        yield "baseline", _baseline(baseline)
-    for row in comparison.rows:
-        yield "failed" if row.failed else "skipped" if row.skipped else "ok", _row(row)
 
 
 def _baseline(baseline: dict[str, Any]) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class TorchModel:
         """Outputs of each call of the model on x (T, batch, inputs)."""
         x = x.reshape(*x.shape[:2], *self.shape).to(self.dtype)
         self.reset()
-        with evaluated(self.module), torch.compiler.set_stance("force_eager"):
+        with evaluated(self.module), uncompiled():
             if self.still > 1:
                 return [self.module(x[0])]
             if self.takes_sequences:
@@ -162,6 +163,15 @@ def _runs_in_float64(module: nn.Module, shape: tuple[int, ...], how: dict[str, b
     except (RuntimeError, ValueError, TypeError):
         return False
     return True
+
+
+def uncompiled() -> AbstractContextManager[None]:
+    """Runs what `torch.compile` made without compiling. Its package takes seconds to import: if nobody
+    did, nothing is compiled."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return stance
 
 
 def first(value: Any) -> Tensor:

@@ -159,12 +159,16 @@ class Maps:
         maps = self.taken(x)
         maps = maps.reshape(len(x), self.groups, -1, *maps.shape[2:])
         taps = kernel.reshape(self.groups, -1, *kernel.shape[1:])
-        shape = (len(x), self.groups, outputs // self.groups, high, wide)
-        total = np.zeros(shape, np.result_type(x, kernel))
+        dtype = np.result_type(x, kernel)
+        # whole sums are below 2^53; NumPy multiplies matrices of floats many times faster
+        fast = np.float64 if np.issubdtype(dtype, np.integer) else dtype
+        total = np.zeros((len(x), self.groups, outputs // self.groups, high * wide), fast)
         for a, b, seen in _seen(maps, self.window, (high, wide)):
-            total += np.einsum("bgcyx,goc->bgoyx", seen, taps[..., a, b])
+            flat = seen.reshape(*seen.shape[:3], -1).astype(fast, copy=False)
+            total += taps[..., a, b].astype(fast, copy=False) @ flat
+        total = total.reshape(len(x), outputs, high, wide).astype(dtype, copy=False)
         if self.peak is not None:
-            total = _largest(total.reshape(len(x), outputs, high, wide), self.peak)
+            total = _largest(total, self.peak)
         return np.asarray(total.reshape(len(x), -1))
 
     def torch_form(self, x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,24 @@ from dataclasses import replace
 import cases
 import numpy as np
 
+from delrec_compile.compiler.kernels import integer_tables
 from delrec_compile.compiler.kernels.float32_tables import GridFormat, tables_of, weight_formats
 from delrec_compile.network.grid import grids, snap
-from delrec_compile.network.model import DenseDelay
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import (
+    Conv2dDelay,
+    Convolution,
+    Dense,
+    DenseDelay,
+    LeakyReadout,
+    Lif,
+    Maps,
+    Network,
+    Population,
+    Projection,
+    Window,
+    max_pool,
+)
 from delrec_compile.targets.schedule import Schedule
 
 VNNI = Schedule(16, 4, "compress", rows="pairs")
@@ -82,3 +97,60 @@ def test_weights_of_real_inputs_are_coarser_than_their_sums() -> None:
     units = np.ldexp(first.weight.T, qs[0] - network.input_bits).reshape(-1)
     np.testing.assert_array_equal(tables["l0_weight"], units)
     np.testing.assert_array_equal(tables["l0_bias"], np.ldexp(first.bias, qs[0]))
+
+
+def pooled(side: int) -> Network:
+    """Convolutions forwards and back, delayed ones, and pools of every kind, on maps of a size."""
+    r, halves = np.random.default_rng(0), Window((2, 2), (2, 2))
+
+    def convolution(*sizes: int, **more: object) -> Convolution:
+        outputs, channels, rows, columns, high = sizes
+        groups = 4 if channels == 1 else 1
+        kernel = (outputs, channels, rows, columns)
+        m = Maps.of(
+            kernel, channels=channels * groups, height=high, width=high, groups=groups, **more
+        )
+        return Convolution(r.normal(size=kernel), m)
+
+    whole = {"stride": (1, 1), "pad": (1, 1)}
+    even = {"stride": (1, 1), "pad": (0, 1), "end": (1, 1)}
+    a = (
+        Projection("x", convolution(4, 2, 3, 3, side, **whole)),
+        Projection("a", Conv2dDelay(r.normal(size=(2, 4, 4, 3, 3)), side, side)),
+        Projection("a", convolution(4, 1, 2, 3, side, **even)),
+    )
+    c = (
+        Projection("a", Convolution.pooling((4, side, side), halves, 1 / 4)),
+        Projection("x", convolution(4, 2, 3, 3, side, **whole, peak=halves)),
+        Projection("top", convolution(4, 4, 3, 3, side // 2, **whole)),
+    )
+    readout = LeakyReadout.in_graph(np.zeros(2), beta=0.9)
+    out = Projection("c", Dense(r.normal(size=(2, side * side))))
+    return snap(
+        Network.of(
+            [
+                Population("a", Lif(0.9), a),
+                max_pool("top", "a", (4, side, side), halves),
+                Population("c", Lif(0.9), c),
+                Population("out", readout, (out,)),
+            ],
+            max_input=1,
+        )
+    )
+
+
+def test_maps_of_any_size_have_the_weights_of_their_kernels() -> None:
+    sizes = []
+    for network in (pooled(8), pooled(16)):
+        exact, _ = tables_of(network, weight_formats(network, VNNI, grids(network)))
+        whole = integer_tables.tables_of(quantise(network, "int8"), VNNI)
+        kernels = [
+            {k: v.size for k, v in tables.items() if k.endswith(("weight", "kernel"))}
+            for tables in (exact, whole)
+        ]
+        for own in kernels:
+            assert own.pop("out_weight") == 2 * network.populations[2].size
+        sizes.append(kernels)
+    assert sizes[0] == sizes[1]
+    weights = {"a_weight": 72, "a_p2_kernel": 288, "top_weight": 16, "c_weight": 16}
+    assert weights.items() <= sizes[0][0].items()

@@ -6,8 +6,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.artifact.manifest import FILE, is_plain, load_artifact, read_folder
-from delrec_compile.artifact.plain import load_plain_artifact
+from delrec_compile.artifact.manifest import FILE, read_folder
+from delrec_compile.artifact.plain import load_any
 from delrec_compile.errors import InputError
 from delrec_compile.system.fields import is_intact, parse_json
 
@@ -25,7 +25,7 @@ def describe(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     data = read_folder(path) if path.is_dir() else _in_archive(path)
     if path.is_dir():
-        (load_plain_artifact if is_plain(data) else load_artifact)(path)
+        load_any(path)
     facts = {key: data[key] for key in SHOWN if data.get(key) is not None}
     return {
         "path": str(path),

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile import targets
-from delrec_compile.artifact.manifest import Artifact, load_artifact
+from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.artifact.plain import PlainArtifact, load_any
 from delrec_compile.errors import (
     DeviceError,
     InputError,
@@ -92,12 +93,14 @@ class Flash:
         }
 
 
-def flash_command(artifact: Artifact | Path | str, probe: str | None = None) -> Flash:
+def flash_command(
+    artifact: Artifact | PlainArtifact | Path | str, probe: str | None = None
+) -> Flash:
     """The command for an artifact's board. probe: one of several, as its tool lists them.
 
     Raises UnsupportedError where there is no program for a board, or no tool for its chip.
     """
-    built = artifact if isinstance(artifact, Artifact) else load_artifact(artifact)
+    built = load_any(artifact) if isinstance(artifact, Path | str) else artifact
     m = built.manifest
     image = m.board_image
     if image is None:

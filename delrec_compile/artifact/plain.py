@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact.abi import OPTIONAL
-from delrec_compile.artifact.manifest import CommonManifest, Form, checked, is_plain, read_folder
+from delrec_compile.artifact.manifest import (
+    Artifact,
+    CommonManifest,
+    Form,
+    checked,
+    is_plain,
+    load_artifact,
+    read_folder,
+)
 from delrec_compile.errors import InputError
 from delrec_compile.system.host import is_here
 
@@ -68,3 +76,9 @@ def load_plain_artifact(path: Path | str) -> PlainArtifact:
     if not is_plain(data):
         raise InputError(f"{path} is not a plain ONNX step; use Session")
     return PlainArtifact(path, checked(path, PlainManifest, data))
+
+
+def load_any(path: Path | str) -> Artifact | PlainArtifact:
+    """Reads a folder of either kind and checks every file's checksum. Raises InputError."""
+    path = Path(path)
+    return load_plain_artifact(path) if is_plain(read_folder(path)) else load_artifact(path)

@@ -101,7 +101,7 @@ def assemble_plain(stage: str, target: str, name: str, cpu: str | None) -> dict[
     profile = targets.load(target)
     llvm, _ = pick(profile, cpu)
     sources = profile.form == "sources"
-    program = lower(graph, TILE if sources else 0)
+    program = lower(graph, tile=TILE if sources else 0, library=not sources)
     if sources:
         files = write_sources(root, graph, program, name, profile)
     else:

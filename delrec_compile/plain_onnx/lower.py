@@ -57,19 +57,21 @@ class Program:
         return [s for s in self.slots.values() if s.kind == kind]
 
 
-def lower(graph: StepGraph, tile: int = 0) -> Program:
-    """The program of a step. tile: neighbours whose sums a processor without vectors holds in registers.
+def lower(graph: StepGraph, *, tile: int = 0, library: bool = True) -> Program:
+    """The program of a step.
 
+    tile: neighbours whose sums a core without vectors holds in registers; 0: all at once. library:
+    whether the target has a C library.
     Raises UnsupportedError for an operator that TVM has no kernel for.
     """
-    module = fused(graph)
+    module = fused(graph, library)
     return _Walk(graph, module, tile).program
 
 
-def fused(graph: StepGraph) -> tvm.IRModule:
+def fused(graph: StepGraph, library: bool = True) -> tvm.IRModule:
     """The step in Relax: each call is one fused kernel, constants are folded."""
     proto = folded(graph.proto)
-    refuse_unknown(proto, supported())
+    refuse_unknown(proto, supported(), library)
     t = relax.transform
     shapes = {p.name: list(p.shape) for p in graph.inputs}
     try:

@@ -19,6 +19,59 @@ INSTEAD = {
     "If": "export the branch that runs: its condition is known when a step is exported",
     "NonZero": "its size is known only when it runs: use Where",
 }
+# operators that call functions of a C library; sources for chips bring those of float32
+FUNCTIONS = frozenset(
+    {
+        *(
+            "Abs",
+            "Acos",
+            "Acosh",
+            "Asin",
+            "Asinh",
+            "Atan",
+            "Atanh",
+            "Ceil",
+            "Celu",
+            "Cos",
+            "Cosh",
+            "Elu",
+        ),
+        *(
+            "Erf",
+            "Exp",
+            "Floor",
+            "GRU",
+            "Gelu",
+            "GroupNormalization",
+            "InstanceNormalization",
+            "IsInf",
+        ),
+        *(
+            "LSTM",
+            "LayerNormalization",
+            "Log",
+            "LogSoftmax",
+            "LpNormalization",
+            "Mish",
+            "Mod",
+            "Pow",
+        ),
+        *("BatchNormalization", "RNN", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+        *(
+            "Round",
+            "Selu",
+            "Sigmoid",
+            "Sin",
+            "Sinh",
+            "Softmax",
+            "Softplus",
+            "Softsign",
+            "Sqrt",
+            "Swish",
+        ),
+        *("Tan", "Tanh", "RMSNormalization"),
+    }
+)
 OTHERWISE = "compute it from other operators, or leave it out of the step"
 
 
@@ -31,14 +84,21 @@ def supported() -> list[str]:
 
 
 def why_refused(
-    node: onnx.NodeProto, supported: Iterable[str], known: Known
+    node: onnx.NodeProto, supported: Iterable[str], known: Known, library: bool = True
 ) -> tuple[str, str] | None:
     """Why a node cannot be compiled, and what would do; None for one that can.
 
-    supported: operators that the compiler imports. known: what is known of the graph.
+    supported: operators that the compiler imports. known: what is known of the graph. library:
+    whether the target has a C library.
     """
     if node.domain not in DOMAINS:
         return f"an operator of domain '{node.domain}'", "export the step in standard operators"
+    doubles = any(
+        known.dtypes.get(n) == onnx.TensorProto.DOUBLE for n in (*node.input, *node.output)
+    )
+    if not library and doubles and node.op_type in FUNCTIONS:
+        reason = "in float64 it needs a C library, which this target does without"
+        return reason, "cast to float32 before it"
     taken = taken_apart(node, known)
     if isinstance(taken, RefusedError):
         return taken.reason, taken.instead
@@ -52,10 +112,13 @@ def name_of(node: onnx.NodeProto) -> str:
     return str(node.name or next(iter(node.output), node.op_type))
 
 
-def refuse_unknown(proto: onnx.ModelProto, supported: Iterable[str]) -> None:
-    """Raises UnsupportedError, which names the first node that cannot be compiled."""
+def refuse_unknown(proto: onnx.ModelProto, supported: Iterable[str], library: bool = True) -> None:
+    """Raises UnsupportedError, which names the first node that cannot be compiled.
+
+    library: whether the target has a C library.
+    """
     supported, known = set(supported), Known.of(proto)
-    whys = ((n, why_refused(n, supported, known)) for n in proto.graph.node)
+    whys = ((n, why_refused(n, supported, known, library)) for n in proto.graph.node)
     refused = [(n, why) for n, why in whys if why is not None]
     if not refused:
         return

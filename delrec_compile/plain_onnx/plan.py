@@ -33,10 +33,10 @@ def plan_build(
     state: names of inputs that are state, each with its output. batch: 1 sets every open extent.
     Raises ModelError for a file that is no step, UnsupportedError for a target that takes none.
     """
-    plain_profile(target)
+    library = plain_profile(target).form == "library"
     graph = read(path, state=state, batch=batch)
     known = child.call("delrec_compile.plain_onnx.operators:supported")
-    parts = [*_tensors(graph), *_nodes(graph, known)]
+    parts = [*_tensors(graph), *_nodes(graph, known, library)]
     return Plan(str(path), FORM, tuple(parts), _remarks(graph))
 
 
@@ -51,11 +51,11 @@ def _member(port: Port) -> str:
     return f"{port.elements} {port.dtype} of the state"
 
 
-def _nodes(graph: StepGraph, supported: list[str]) -> Iterable[PlannedPart]:
+def _nodes(graph: StepGraph, supported: list[str], library: bool) -> Iterable[PlannedPart]:
     proto = folded(graph.proto)
     known = Known.of(proto)
     for node in proto.graph.node:
-        refused, instead = why_refused(node, supported, known) or ("", "")
+        refused, instead = why_refused(node, supported, known, library) or ("", "")
         becomes = "" if refused else _becomes(node, known)
         yield PlannedPart(name_of(node), node.op_type, becomes, refused, instead)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from fixtures.plain_steps import CELL, GRU, INFINITE, written
+from fixtures.plain_steps import CELL, DOUBLE, GRU, INFINITE, written
 from helpers import refusal
 
 from delrec_compile.errors import ModelError, UnsupportedError
@@ -42,6 +42,17 @@ def test_what_is_refused_is_named_with_what_would_do(tmp_path: Path) -> None:
     message = r"node 'y' \(GRU\): a clip of what enters the gates; train without it"
     with refusal(UnsupportedError, message, 4, tmp_path):
         build_plain(path, out=tmp_path / "out")
+
+
+def test_functions_of_float64_are_refused_where_there_is_no_c_library(tmp_path: Path) -> None:
+    text = DOUBLE.replace("present_a = Max (s, low)", "e = Exp (s)\n present_a = Max (e, low)")
+    path = written(text, tmp_path / "d.onnx")
+    assert plan_build(path, "x86_64").ok
+    (part,) = plan_build(path, "stm32h7").refused
+    assert (part.kind, part.instead) == ("Exp", "cast to float32 before it")
+    message = r"node 'e' \(Exp\): in float64 it needs a C library"
+    with refusal(UnsupportedError, message, 4, tmp_path):
+        build_plain(path, "portable_c", out=tmp_path / "out")
 
 
 def test_what_is_taken_apart_says_its_parts(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fixtures.plain_steps import ALIKE, DOUBLE, HEAD, INFINITE, LINE, SWAP, written
 from helpers import refusal
 
+from delrec_compile.artifact.flash import flash_command
 from delrec_compile.artifact.plain import PlainArtifact
 from delrec_compile.errors import BudgetError, UnsupportedError
 from delrec_compile.plain_onnx import check, reference
@@ -130,6 +131,7 @@ def test_a_speech_mask_of_two_lstms_on_a_cortex_m7(tmp_path: Path) -> None:
     assert weights < m.flash_bytes < weights + 20_000
     state = 4 * 2 * 16 * 2
     assert state < m.ram_bytes < state + 4 * (3 * 33 + 12 * 64)
+    assert flash_command(built).command[-1] == str(built.path / "test" / "mask.elf")
 
 
 def test_a_step_that_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ from delrec_compile.errors import NetworkError
 from delrec_compile.ops import alpha_onnx, alpha_tir
 from delrec_compile.ops.alpha_onnx import RESETS as RESETS
 from delrec_compile.ops.constants import Number, as_tensor, number, wrong
-from delrec_compile.ops.cuba_lif_onnx import threshold, under
 from delrec_compile.ops.lif import FIRES
 from delrec_compile.ops.neuron import BROKEN, Neuron
+from delrec_compile.ops.threshold_onnx import threshold, under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

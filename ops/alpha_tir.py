@@ -9,7 +9,7 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.ops import lif_tir
-from delrec_compile.ops.cuba_lif_onnx import under
+from delrec_compile.ops.threshold_onnx import under
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,6 +32,7 @@ from delrec_compile.ops.constants import Number, as_tensor, number, wrong
 from delrec_compile.ops.cuba_lif_onnx import ENTERS as ENTERS
 from delrec_compile.ops.lif import NUMBERS, STATES, Lif
 from delrec_compile.ops.neuron import BROKEN, Neuron
+from delrec_compile.ops.threshold_onnx import threshold, under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,7 +152,7 @@ class CubaLif(Neuron):
     def constants(self) -> dict[str, NDArray[Any]]:
         """See `Neuron.constants`."""
         names = cuba_lif_onnx.constants(self.reset)
-        values = vars(self) | {"under": cuba_lif_onnx.under(self.threshold, self.fires)}
+        values = vars(self) | {"under": under(self.threshold, self.fires)}
         return {name: np.asarray(values[name], np.float32) for name in names}
 
     def write_nodes(
@@ -176,7 +177,7 @@ class CubaLif(Neuron):
         fires = "above" if node.attributes["above"] else "at"
         names = cuba_lif_onnx.constants(reset)
         values: dict[str, Any] = {name: node.array(k) for k, name in enumerate(names, start=3)}
-        values["threshold"] = cuba_lif_onnx.threshold(values.pop("under"), fires)
+        values["threshold"] = threshold(values.pop("under"), fires)
         return cls(**values, fires=fires, reset=reset, enters=enters), node.inputs[0]
 
     def tables(self, unit: F32) -> dict[str, NDArray[Any]]:

@@ -7,10 +7,6 @@ The attribute `above` keeps which it is; no function reads it.
 
 from __future__ import annotations
 
-import numpy as np
-
-from delrec_compile.aliases import F32
-from delrec_compile.ops.constants import Number
 from delrec_compile.ops.lif import ALL_RESETS
 from delrec_compile.ops.nodes import Nodes
 
@@ -24,14 +20,12 @@ FUNCTION = """
     zero = Constant <value_float: float = 0.0> ()
     one = Constant <value_float: float = 1.0> ()
     upper = Constant <value_float: float = 1.0000001e30> ()
-    lower = Constant <value_float: float = -1.0000001e30> ()
     decayed = Mul (i, alpha)
     scaled = Mul (current, gain_i)
     summed = Add (decayed, scaled)
-    i_low = Less (summed, upper)
-    i_high = Less (lower, summed)
-    i_below = Where (i_low, summed, zero)
-    i_next = Where (i_high, i_below, zero)
+    i_size = Abs (summed)
+    i_sound = Less (i_size, upper)
+    i_next = Where (i_sound, summed, zero)
     leaked = Mul (v, beta)
     driven = Mul ({enters}, gain)
     {sum} = Add (leaked, driven)
@@ -39,10 +33,9 @@ FUNCTION = """
     fires = Less (under, m)
     spikes = Where (fires, one, zero)
     {after}
-    low = Less (m, upper)
-    high = Less (lower, m)
-    below = Where (low, after, v_reset)
-    v_next = Where (high, below, v_reset)
+    size = Abs (m)
+    sound = Less (size, upper)
+    v_next = Where (sound, after, v_reset)
 }}
 """
 LATE = {
@@ -81,17 +74,6 @@ def _function(enters: str, reset: str) -> str:
         late=LATE.get(reset, ""),
         after=AFTER[reset],
     )
-
-
-def under(threshold: Number, fires: str) -> F32:
-    """Largest membrane that does not fire."""
-    value = np.asarray(threshold, np.float32)
-    return value if fires == "above" else np.nextafter(value, np.float32(-np.inf))
-
-
-def threshold(under: F32, fires: str) -> F32:
-    """The threshold, from the largest membrane that does not fire."""
-    return under if fires == "above" else np.nextafter(under, np.float32(np.inf))
 
 
 FORMS = {node(enters, reset): (enters, reset) for enters in ENTERS for reset in ALL_RESETS}

@@ -44,6 +44,7 @@ from delrec_compile.ops.lif_onnx import RESETS as RESETS
 from delrec_compile.ops.neuron import BROKEN, Neuron
 from delrec_compile.ops.refractory import REFRACTORY, WAITS
 from delrec_compile.ops.threshold_onnx import FIRES as FIRES
+from delrec_compile.ops.threshold_onnx import under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -142,7 +143,15 @@ class Lif(Neuron):
         """Whether neurons have one beta, threshold and v_reset, a hard reset and `>=`; with any gain."""
         own = (getattr(self, name) for name in CONSTANTS)
         shared = not any(isinstance(value, np.ndarray) for value in own)
-        return shared and self.fires == "at" and self.reset == "hard" and not self.is_refractory
+        # engines that take subnormal numbers for 0 cannot tell a smaller one from the number below it
+        large = bool(np.all(np.abs(self.threshold) > np.finfo(np.float32).tiny))
+        return (
+            shared
+            and large
+            and self.fires == "at"
+            and self.reset == "hard"
+            and not self.is_refractory
+        )
 
     @property
     def has_gain(self) -> bool:
@@ -246,6 +255,7 @@ class Lif(Neuron):
             nodes.call(lif_onnx.node(self.fires, self.reset) + WAITS, inputs, outputs)
         elif self.is_default:
             attributes = {name: getattr(self, name) for name in CONSTANTS}
+            attributes["under"] = float(under(self.threshold, self.fires))
             nodes.call(lif_onnx.DEFAULT, inputs, outputs, **attributes)
         else:
             inputs += [nodes.constant(name) for name in CONSTANTS]
@@ -260,7 +270,8 @@ class Lif(Neuron):
         if scaling.op in lif_onnx.HELPER_NODES:
             current, gain = scaling.inputs[0], scaling.array(1)
         if node.op == lif_onnx.DEFAULT:
-            return cls(**node.attributes, gain=gain), current
+            attributes = {name: node.attributes[name] for name in CONSTANTS}
+            return cls(**attributes, gain=gain), current
         first = 3 if node.op.endswith(WAITS) else 2
         beta, threshold, v_reset = (node.array(k) for k in range(first, first + 3))
         steps: Any = node.array(6) if node.op.endswith(WAITS) else 0.0

@@ -10,25 +10,25 @@ from delrec_compile.ops.threshold_onnx import FIRES, NUMBERS, chosen, compared
 RESETS = ("hard", "soft", "soft_later")
 ALL_RESETS = (*RESETS, "hard_later")
 
-# attributes of the function: beta, threshold, v_reset
+# under: the number below the threshold, so that what is above it fires, and no NaN
 SHARED_CONSTANTS = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
-Lif <beta, threshold, v_reset> (current, v) => (spikes, v_next)
+Lif <beta, threshold, under, v_reset> (current, v) => (spikes, v_next)
 {
     beta_value = Constant <value_float: float = @beta> ()
-    threshold_value = Constant <value_float: float = @threshold> ()
+    under_value = Constant <value_float: float = @under> ()
     reset_value = Constant <value_float: float = @v_reset> ()
     leaked = Mul (v, beta_value)
     m = Add (leaked, current)
-    below = Less (m, threshold_value)
-    lower = Constant <value_float: float = -1.0000001e30> ()
-    sound = Less (lower, m)
     zero = Constant <value_float: float = 0.0> ()
     one = Constant <value_float: float = 1.0> ()
-    above = Where (sound, one, zero)
-    spikes = Where (below, zero, above)
+    fires = Less (under_value, m)
+    spikes = Where (fires, one, zero)
+    upper = Constant <value_float: float = 1.0000001e30> ()
+    size = Abs (m)
+    sound = Less (size, upper)
     kept = Where (sound, m, reset_value)
-    v_next = Where (below, kept, reset_value)
+    v_next = Where (fires, reset_value, kept)
 }
 """
 # beta, threshold, v_reset: () or (N,)

@@ -1,11 +1,17 @@
 """ONNX nodes that compare a membrane with its threshold.
 
 No comparison but Less, and no truth value as a number or in a truth table: every engine has Less
-and Where. `Less(m, level)` is what does not fire `at` a threshold, and `Less(level, m)` what fires
-`above` it; a NaN takes the other branch of each, which is why `high` and `whole` are asked too.
+and Where. What heals compares no two negative numbers, which MNN 3.6 takes for integers.
+`Less(m, level)` is what does not fire `at` a threshold, and `Less(level, m)` what fires `above` it; a
+NaN takes the other branch of each, which is why `high` and `whole` are asked too.
 """
 
 from __future__ import annotations
+
+import numpy as np
+
+from delrec_compile.aliases import F32
+from delrec_compile.ops.constants import Number
 
 FIRES = ("at", "above")
 # names of every body; 1.0000001e30 is the number next to 1e30
@@ -32,7 +38,8 @@ def chosen(fires: str, name: str, fired: str, stayed: str) -> str:
 def spikes(fires: str, level: str) -> str:
     """Nodes from `m` to `over`, `high` and `spikes`; a NaN does not fire."""
     return f"""{compared(fires, "m", level, "over")}
-    high = Less (lower, m)
+    mirrored = Neg (m)
+    high = Less (mirrored, upper)
     raised = Where (high, one, zero)
     spikes = {chosen(fires, "over", "raised", "zero")}"""
 
@@ -53,3 +60,14 @@ def rested(fires: str, level: str) -> str:
     quiet = Where (over_before, zero, calm)
     still = Where (under_before, one, quiet)
     rested = Less (zero, still)"""
+
+
+def under(threshold: Number, fires: str) -> F32:
+    """Largest membrane that does not fire."""
+    value = np.asarray(threshold, np.float32)
+    return value if fires == "above" else np.nextafter(value, np.float32(-np.inf))
+
+
+def threshold(under: F32, fires: str) -> F32:
+    """The threshold, from the largest membrane that does not fire."""
+    return under if fires == "above" else np.nextafter(under, np.float32(np.inf))

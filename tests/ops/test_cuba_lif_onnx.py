@@ -9,7 +9,7 @@ import pytest
 from fixtures.onnx_nodes import EVERYWHERE, computed
 
 from delrec_compile.ops.cuba_lif import CubaLif
-from delrec_compile.ops.cuba_lif_onnx import ENTERS, ONNX, threshold, under
+from delrec_compile.ops.cuba_lif_onnx import ENTERS, ONNX
 from delrec_compile.ops.lif import ALL_RESETS, FIRES
 
 RNG = np.random.default_rng(11)
@@ -35,10 +35,3 @@ def test_the_nodes_compute_the_reference(fires: str, reset: str, enters: str) ->
 def test_the_operators_are_those_that_every_engine_has() -> None:
     functions = [onnx.parser.parse_function(text) for text in ONNX]
     assert {node.op_type for function in functions for node in function.node} <= EVERYWHERE
-
-
-@pytest.mark.parametrize("fires", FIRES)
-def test_the_threshold_comes_back(fires: str) -> None:
-    want = np.float32([1.0, 0.1, 3e-5, 0.0, -2.0])
-    np.testing.assert_array_equal(threshold(under(want, fires), fires), want)
-    assert (under(want, fires) <= want).all()

@@ -8,7 +8,14 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops.threshold_onnx import FIRES, NUMBERS, rested, spikes
+from delrec_compile.ops.threshold_onnx import (
+    FIRES,
+    NUMBERS,
+    rested,
+    spikes,
+    threshold,
+    under,
+)
 
 UPPER = np.nextafter(np.float32(1e30), np.float32(np.inf))
 NEAR = [np.nextafter(np.float32(1), np.float32(to)) for to in (0, 2)]
@@ -46,3 +53,10 @@ def test_spikes_are_at_or_above_a_threshold_and_no_nan(fires: str, level: int) -
     m, levels = VALUES, np.full_like(VALUES, level)
     got = run(spikes(fires, "level"), "Identity (spikes)", first="m", values=m, level=levels)
     np.testing.assert_array_equal(got, m >= levels if fires == "at" else m > levels)
+
+
+@pytest.mark.parametrize("fires", FIRES)
+def test_the_threshold_comes_back(fires: str) -> None:
+    want = np.float32([1.0, 0.1, 3e-5, 0.0, -2.0])
+    np.testing.assert_array_equal(threshold(under(want, fires), fires), want)
+    assert (under(want, fires) <= want).all()

@@ -105,11 +105,9 @@ class _Builder:
             return ["x"]
         self._constant("axis_0", np.array([0], np.int64))
         xs = [f"t{k}_x" for k in range(self.unroll)]
-        parts = [f"{x}_slice" for x in xs]
-        self._constant("step_sizes", np.ones(self.unroll, np.int64))
-        self._add("Split", ["x", "step_sizes"], parts, axis=0)
-        for part, x in zip(parts, xs, strict=True):
-            self._add("Squeeze", [part, "axis_0"], x)
+        for k, x in enumerate(xs):
+            self._constant(f"step_{k}", np.array(k, np.int64))
+            self._add("Gather", ["x", f"step_{k}"], x, axis=0)
         return xs
 
     def _step(self, x: str, old: dict[str, str], t: str) -> tuple[str, dict[str, str]]:

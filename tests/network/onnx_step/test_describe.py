@@ -17,7 +17,7 @@ def test_a_step_of_this_project_says_what_it_is(tmp_path: Path) -> None:
     told = describe(tmp_path / "m.onnx")
     assert told["facts"]["unroll"] == "2"
     assert told["inputs"]["x"] == "float [2, batch, 14]"
-    assert told["operators"]["Split"] == 1
+    assert told["operators"]["Less"] >= 4
     assert told["bytes"] == (tmp_path / "m.onnx").stat().st_size
 
 

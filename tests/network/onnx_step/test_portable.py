@@ -51,5 +51,16 @@ def test_an_exported_step_copies_nothing(
     assert not [n.output[0] for n in graph.node if n.op_type == "Identity"]
     read = {name for node in graph.node for name in node.input}
     assert {t.name for t in graph.initializer} <= read
-    kinds = {a.name for n in graph.node if n.op_type == "Split" for a in n.attribute}
-    assert "num_outputs" not in kinds
+
+
+@pytest.mark.parametrize("name", ["mixed", "own_alif", "cuba_lif", "loihi", "graph_shared"])
+def test_what_heals_a_membrane_compares_no_two_negative_numbers(
+    name: str, exported: Callable[..., onnx.ModelProto]
+) -> None:
+    """MNN takes two negative numbers of a Less for integers."""
+    graph = exported(name, "portable", 1).graph
+    negative = {t.name for t in graph.initializer if (onnx.numpy_helper.to_array(t) < 0).any()}
+    sizes = {n.output[0] for n in graph.node if n.op_type == "Abs"}
+    for node in graph.node:
+        if node.op_type == "Less" and negative & set(node.input):
+            assert sizes & set(node.input), node.name

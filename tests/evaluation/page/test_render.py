@@ -6,30 +6,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from fixtures.pages import EVIL, every_part, page_of
 
-from delrec_compile.evaluation.page.figures import (
-    Bar,
-    Bars,
-    Command,
-    Fact,
-    Lines,
-    Note,
-    Page,
-    Path,
-    Plot,
-    Plots,
-    Section,
-    Stage,
-    Stages,
-    Table,
-    Tick,
-)
-from delrec_compile.evaluation.page.graph import Box, Edge, Graph
+from delrec_compile.evaluation.page.figures import Page
 from delrec_compile.evaluation.page.raster import raster
 from delrec_compile.evaluation.page.recording import Recording
 from delrec_compile.evaluation.page.render import render
 
-EVIL = "</script><script>alert('1')</script><img src=x onerror=\"alert(2)\">"
 OWN_SCRIPTS = 1
 
 
@@ -56,29 +39,6 @@ def read(page: Page) -> Reader:
     reader = Reader()
     reader.feed(render(page))
     return reader
-
-
-def page_of(*parts: object, text: str = "t") -> Page:
-    return Page(text, text, (Fact(text, text, text),), (Section("s", text, parts, text),), text)
-
-
-def every_part(text: str) -> tuple[object, ...]:
-    """A part of each kind whose every text is `text`."""
-    plot = Plot(text, text, 1, 1, 10, (Path("spike", "M0 0h1"),), (Tick(0, text),), (Tick(0, text),),
-                text, text, text, "data:,", (Note(1, 1, text),), True)  # fmt: skip
-    second = Bar(text, text, 1)
-    bar = Bar(text, text, 1, 0, 2, "own", text, second)
-    return (
-        Plots((plot,), text, True, 1, (text,)),
-        Bars(text, (text, text, text), (bar,), (Tick(0, text),), text, Tick(1, text), True, text),
-        Graph(9, 9, 0, (Box(text, text, "input", 0, 0, 9),),
-              (Edge("M0 0h1", text, 0, 0, "plain", text),), text),
-        Table(text, (text, text), ((text, text),)),
-        Table(text, (text, text), ((text, text),), folded=True),
-        Lines((text,)),
-        Command(text, text),
-        Stages((Stage(text, text, text),)),
-    )  # fmt: skip
 
 
 def test_text_of_a_model_runs_nothing_and_makes_no_element() -> None:

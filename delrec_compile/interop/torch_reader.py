@@ -75,13 +75,13 @@ def _added(reader: TorchReader, call: Call, chain: Chain, last: bool) -> nn.Modu
     if not isinstance(call.module, torch_pools.POOLS):
         return reader.add(call, chain, last)
     behind, fires = chain.taken(), torch_pools.add_pool(call, chain)
+    if fires is not None and behind is not None:
+        return Pooled(fires, behind, call.shape[1:])
     if fires is None or fires in reader.model.module.modules():
         return fires
-    if behind is None:
-        raise UnsupportedError(
-            f"{call.name}: a function that pools delayed spikes; use the module {kind_of(fires)}"
-        )
-    return Pooled(fires, behind, call.shape[1:])
+    raise UnsupportedError(
+        f"{call.name}: a function that pools delayed spikes; use the module {kind_of(fires)}"
+    )
 
 
 def read(reader: TorchReader, traced: Trace | None = None, **options: Any) -> Imported:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from delrec_compile.interop.torch_model import first
-from delrec_compile.interop.torch_units import Predicate
+from delrec_compile.interop.torch_units import Predicate, is_plain
 from delrec_compile.interop.torch_wiring import Source, Wiring
 from delrec_compile.network.model import INPUT
 
@@ -38,7 +38,7 @@ class Recorder:
     """The hooks of a trace, and what they record.
 
     ends: for each unit and run, the tensors that the model may return. steps_of: steps that stand in
-    the output of a unit, one after another.
+    the output of a unit, one after another. uses: what each module without values ran on.
     """
 
     names: dict[nn.Module, str]
@@ -50,6 +50,7 @@ class Recorder:
     faults: list[tuple[str, str]] = field(default_factory=list)
     ends: dict[str, list[list[Tensor]]] = field(default_factory=dict)
     steps_of: dict[str, int] = field(default_factory=dict)
+    uses: dict[nn.Module, list[tuple[str, ...]]] = field(default_factory=dict)
     inside: bool = False
 
     def function(self, what: str, module: nn.Module, x: Any) -> Any:
@@ -67,17 +68,28 @@ class Recorder:
 
     def before(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.inside = True
-        x, name = inputs[0], self.names[module]
-        source = self.wiring.of(x)
+        x, source = inputs[0], self.wiring.of(inputs[0])
         if source is None:
-            self.faults.append((name, self._other_input()))
+            self.faults.append((self.names[module], self._other_input()))
             source = Source((self.calls[-1].name if self.calls else INPUT,), (0,))
+        name = self._name(module, source)
         steps = self.steps_of[name] = source.times * self.steps_of.get(source.names[0], 1)
         shape, size = tuple(x.shape), x.numel() // steps
         if steps > 1 and shape[0] == steps:
             shape = (1, *shape[1:])
         flat = x.detach().clone().reshape(-1)[:size]
         self.calls.append(Call(name, module, shape, size, flat, flat, source))
+
+    def _name(self, module: nn.Module, source: Source) -> str:
+        """Its name; a module without values has one for each output that it runs on."""
+        name = self.names[module]
+        if not is_plain(module):
+            return name
+        taken = self.uses.setdefault(module, [])
+        if source.names not in taken:
+            taken.append(source.names)
+        k = taken.index(source.names)
+        return f"{name} ({k + 1})" if k else name
 
     def _other_input(self) -> str:
         behind = f"'{self.calls[-1].name}'" if self.calls else "the input"

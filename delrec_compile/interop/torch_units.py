@@ -43,9 +43,10 @@ CONTAINERS = (
     "GraphModule",
 )
 PARAMETRISED = "Parametrized"  # prefix of torch's classes, such as ParametrizedLinear
-
-
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+PLAIN = tuple(
+    f"torch.nn.modules.{name}" for name in ("pooling", "flatten", "dropout", "activation")
+)
 
 
 def require_open(module: nn.Module) -> None:
@@ -85,6 +86,14 @@ def holds_values(module: nn.Module) -> bool:
     """Whether a module has parts, and parameters or buffers of its own beside them."""
     own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
     return bool(own) and bool(list(module.children()))
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether it is a module of torch without state or values, which may run on several outputs."""
+    plain = any(c.__module__ in PLAIN for c in type(module).__mro__) or isinstance(
+        module, nn.Identity
+    )
+    return plain and not [*module.parameters(), *module.buffers(), *module.children()]
 
 
 def units(module: nn.Module, opaque: Predicate, path: str = "") -> Iterator[tuple[nn.Module, str]]:

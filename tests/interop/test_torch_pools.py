@@ -35,6 +35,21 @@ class Functional(nn.Module):
         return self.l3(self.fc(x.flatten(1)))
 
 
+class Shared(nn.Module):
+    """One pool, behind neurons and before them, as many users write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.l1 = nn.Conv2d(2, 4, 3), leaky()
+        self.c2, self.l2 = nn.Conv2d(4, 6, 3, padding=1), leaky()
+        self.fc, self.l3, self.pool = nn.Linear(6, 5), leaky(), nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.pool(self.l1(self.c1(x)))
+        x = self.pool(self.l2(self.pool(self.c2(x))))
+        return self.l3(self.fc(x.flatten(1)))
+
+
 def end(size: int) -> list[nn.Module]:
     return [nn.Flatten(), nn.Linear(size, 5), leaky()]
 
@@ -75,6 +90,7 @@ MODELS: dict[str, tuple[Shape, list[nn.Module]]] = {
         ],
     ),
     "functions": ((2, 14, 14), [Functional()]),
+    "shared": ((2, 10, 10), [Shared()]),
 }
 
 

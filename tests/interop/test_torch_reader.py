@@ -108,10 +108,10 @@ def test_the_same_of_sequences_that_the_user_promised() -> None:
 
 
 def test_a_plan_lists_every_refusal() -> None:
-    given = model(nn.ReLU(), snntorch.SLSTM(16, 16, init_hidden=True))
+    given = model(nn.PReLU(), snntorch.SLSTM(16, 16, init_hidden=True))
     made = torch_reader.plan(reader_of(given), "a model")
     assert (made.form, made.exit_code) == ("snnTorch", 4)
-    assert [(p.name, p.kind) for p in made.refused] == [("2", "ReLU"), ("3", "SLSTM")]
+    assert [(p.name, p.kind) for p in made.refused] == [("2", "PReLU"), ("3", "SLSTM")]
     assert all("step.onnx" in part.instead for part in made.refused)
     assert made.parts[0].becomes == "weights 8 -> 16"
     assert torch_reader.plan(reader_of(model()), "a model").ok

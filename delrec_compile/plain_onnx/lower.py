@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import onnx
 import tvm
 from numpy.typing import NDArray
 from tvm import relax, s_tir, tirx
@@ -14,6 +16,12 @@ from tvm.relax.frontend.onnx import from_onnx
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.c_text import TYPES, members
 from delrec_compile.plain_onnx.operators import refuse_unknown, supported
+from delrec_compile.plain_onnx.quantised import (
+    halves_to_even,
+    in_product,
+    stored,
+    with_products,
+)
 from delrec_compile.plain_onnx.rewrites.folding import folded
 from delrec_compile.plain_onnx.rewrites.rewrite import rewritten
 from delrec_compile.plain_onnx.step_graph import StepGraph
@@ -64,23 +72,30 @@ def lower(graph: StepGraph, *, tile: int = 0, library: bool = True) -> Program:
     whether the target has a C library.
     Raises UnsupportedError for an operator that TVM has no kernel for.
     """
-    module = fused(graph, library)
-    return _Walk(graph, module, tile).program
-
-
-def fused(graph: StepGraph, library: bool = True) -> tvm.IRModule:
-    """The step in Relax: each call is one fused kernel, constants are folded."""
     proto = folded(graph.proto)
     refuse_unknown(proto, supported(), library)
+    proto, weights = (rewritten(proto), {}) if library else stored(rewritten(proto))
+    return _Walk(graph, fused(graph, proto, weights), weights, tile).program
+
+
+def fused(
+    graph: StepGraph, proto: onnx.ModelProto, weights: Mapping[str, NDArray[Any]]
+) -> tvm.IRModule:
+    """The step in Relax: each call is one fused kernel, constants are folded.
+
+    proto: the graph in operators that TVM imports. weights: inputs at its end that are constants.
+    """
     t = relax.transform
     shapes = {p.name: list(p.shape) for p in graph.inputs}
+    shapes |= {name: list(array.shape) for name, array in weights.items()}
     try:
-        module = from_onnx(rewritten(proto), shape_dict=shapes, keep_params_in_input=False)
+        module = from_onnx(proto, shape_dict=shapes, keep_params_in_input=False)
     except Exception as error:  # the importer raises whatever its operators do
         why = " ".join(str(error).split())[-300:]
         raise UnsupportedError(f"TVM does not import this graph: {why}") from error
-    passes = [t.DecomposeOpsForInference(), t.LegalizeOps(), t.FoldConstant()]
-    passes += [t.AnnotateTIROpPattern(), t.FuseOps(), t.FuseTIR(), t.DeadCodeElimination()]
+    passes = [t.DecomposeOpsForInference(), *([with_products()] if weights else [])]
+    passes += [t.LegalizeOps(), t.FoldConstant(), t.AnnotateTIROpPattern(), t.FuseOps()]
+    passes += [t.FuseTIR(), t.DeadCodeElimination()]
     with tvm.target.Target({"kind": "llvm"}):
         return tvm.ir.transform.Sequential(passes)(module)
 
@@ -88,12 +103,20 @@ def fused(graph: StepGraph, library: bool = True) -> tvm.IRModule:
 class _Walk:
     """Follows the bindings of the step, a straight line."""
 
-    def __init__(self, graph: StepGraph, module: tvm.IRModule, tile: int) -> None:
+    def __init__(
+        self,
+        graph: StepGraph,
+        module: tvm.IRModule,
+        weights: Mapping[str, NDArray[Any]],
+        tile: int,
+    ) -> None:
         self.module, self.program, self.tile = module, Program(), tile
         self.at: dict[Any, Any] = {}  # variable -> slot name, or a list of them
         main = module["main"]
         names = members([p.name for p in graph.past])
-        for var, port in zip(main.params, graph.inputs, strict=True):
+        for var, array in zip(main.params[len(graph.inputs) :], weights.values(), strict=True):
+            self.at[var] = self._constant(array)
+        for var, port in zip(main.params, graph.inputs, strict=False):
             kind = "x" if port is graph.x else "state"
             self.at[var] = self._slot(names.get(port.name, "x"), kind, port.elements, port.dtype)
             self.program.ports[port.name] = self.program.slots[self.at[var]]
@@ -116,7 +139,7 @@ class _Walk:
         if value in self.at:
             return self.at[value]
         if isinstance(value, tvm.ir.GenericConst):
-            return self._constant(value)
+            return self._constant(value.value.numpy())
         if isinstance(value, relax.Tuple):
             return [self._value(f) for f in value.fields]
         if isinstance(value, relax.TupleGetItem):
@@ -127,8 +150,8 @@ class _Walk:
             f"the graph needs '{_called(value)}', which is not one of TVM's own kernels"
         )
 
-    def _constant(self, value: Any) -> str:
-        array = np.ascontiguousarray(value.value.numpy()).reshape(-1)
+    def _constant(self, value: NDArray[Any]) -> str:
+        array = np.ascontiguousarray(value).reshape(-1)
         name = f"constant_{len(self.program.constants)}"
         self.program.constants[name] = array
         return self._slot(name, "constant", array.size, str(array.dtype))
@@ -137,7 +160,8 @@ class _Walk:
         kernel, arguments = call.args[0], call.args[1]
         name = str(kernel.name_hint)
         if name not in self.program.functions:
-            self.program.functions[name] = _reductions_outside(self.module[kernel], self.tile)
+            function = halves_to_even(name, in_product(name, self.module[kernel]))
+            self.program.functions[name] = _reductions_outside(function, self.tile)
         results = list(call.ty_args[0].fields) if _is_tuple(call.ty_args[0]) else [call.ty_args[0]]
         writes: list[str] = []
         for type_ in results:

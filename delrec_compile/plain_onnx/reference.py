@@ -14,6 +14,7 @@ from delrec_compile.plain_onnx.step_graph import StepGraph
 from delrec_compile.runners.onnxruntime import onnx_session, run_step
 
 SEED = 2604
+QUANTISED = ("QuantizeLinear", "DequantizeLinear")
 
 
 def inputs_of(graph: StepGraph, steps: int, streams: int) -> F32:
@@ -29,7 +30,8 @@ def outputs_of(graph: StepGraph, x: F32) -> F32:
 
 def steps_of(graph: StepGraph, x: F32) -> Iterator[tuple[F32, dict[str, NDArray[Any]]]]:
     """Yields y, (outputs,), and the state before it, of each step."""
-    session = onnx_session(graph.proto.SerializeToString())
+    quantised = any(node.op_type in QUANTISED for node in graph.proto.graph.node)
+    session = onnx_session(graph.proto.SerializeToString(), as_written=quantised)
     endless = may_not_end(graph.proto)
     state = {p.name: np.zeros(p.shape, p.dtype) for p in graph.past}
     for row in x:

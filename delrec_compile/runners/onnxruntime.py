@@ -77,11 +77,17 @@ class OnnxRunner:
         return Trace(np.stack(ys[:steps]), fired)
 
 
-def onnx_session(model: bytes) -> Any:
-    """ONNX Runtime on one thread, without spinning."""
+def onnx_session(model: bytes, *, as_written: bool = False) -> Any:
+    """ONNX Runtime on one thread, without spinning.
+
+    as_written: without the rewrites that round 8-bit graphs elsewhere than they say.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    if as_written:
+        level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.graph_optimization_level = level
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

@@ -60,10 +60,6 @@ class LeakyReadout(Readout):
     nodes: ClassVar[Nodes] = {"LeakyIntegrator": (1,), "LeakyIntegrators": (1,)}
     has_integer_form: ClassVar[bool] = True
 
-    def constants(self) -> dict[str, F32]:
-        """See `Readout.constants`: beta where outputs have one each."""
-        return {"beta": self.beta} if isinstance(self.beta, np.ndarray) else {}
-
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """See `Readout.integrate`."""
         v = healed(np.asarray(self.beta, np.float32) * state["v"] + current)
@@ -82,7 +78,7 @@ class LeakyReadout(Readout):
     ) -> tuple[str, dict[str, str]]:
         """See `Readout.write_nodes`."""
         v = nodes.value("v_next")
-        if isinstance(self.beta, np.ndarray):
+        if self.has_own:
             nodes.call("LeakyIntegrators", [current, past["v"], nodes.constant("beta")], [v])
         else:
             nodes.call("LeakyIntegrator", [current, past["v"]], [v], beta=self.beta)

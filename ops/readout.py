@@ -40,7 +40,7 @@ MEMBRANE = {"v": "membrane of the readout"}
 class ReadoutTile:
     """A tile of outputs in compiled code: views of y, of the state, and of constants per output.
 
-    leak: table of beta and of the worth of one unit of the sums; views has the `beta` of each output
+    leak: table of beta and of the worth of one unit of the sums; views has the shares of each output
     where they differ.
     """
 
@@ -50,11 +50,14 @@ class ReadoutTile:
     views: Mapping[str, Any]
     leak: Any
 
+    def share(self, name: str, one: Any, at: int, lanes: int) -> Any:
+        """A share of one block. one: that of all outputs, where they do not differ."""
+        own = self.views.get(name)
+        return self.e.splat(one, lanes) if own is None else self.e.load(own, at, lanes)
+
     def beta(self, at: int, lanes: int) -> Any:
         """Share of the membrane that is left after a step."""
-        if "beta" in self.views:
-            return self.e.load(self.views["beta"], at, lanes)
-        return self.e.splat(self.leak[0], lanes)
+        return self.share("beta", self.leak[0], at, lanes)
 
     @property
     def unit(self) -> Any:
@@ -75,8 +78,8 @@ class Readout(ABC):
 
     decision: one of DECISIONS. Raises NetworkError.
 
-    kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. each_leaks: whether
-    outputs may have a beta each. states: meaning
+    kind: name in files. fixed_beta: the one beta of the kind; None: any from 0 to 1. shares: fields that
+    are a share of a state variable. each_leaks: whether outputs may have their own. states: meaning
     of each state variable (classes,), by name. bias_on_output: the bias is added to y at each step,
     not to the input of the state. onnx: text of its ONNX function, or of one for each of its
     forms. nodes: shapes of the function's outputs. has_integer_form: whether the integer rule of
@@ -90,6 +93,7 @@ class Readout(ABC):
 
     kind: ClassVar[str]
     fixed_beta: ClassVar[float | None] = None
+    shares: ClassVar[tuple[str, ...]] = ("beta",)
     each_leaks: ClassVar[bool] = False
     states: ClassVar[Mapping[str, str]] = MEMBRANE
     bias_on_output: ClassVar[bool] = False
@@ -102,7 +106,8 @@ class Readout(ABC):
         if np.shape(self.weight) != (len(self.bias), 0):
             object.__setattr__(self, "weight", checks.matrix("readout weight", self.weight))
         checks.same_rows(self.weight, self.bias, "readout ")
-        object.__setattr__(self, "beta", self._checked_beta())
+        for name in self.shares:
+            object.__setattr__(self, name, self._checked(name))
         if self.decision not in DECISIONS:
             raise NetworkError(
                 f"readout: unknown decision '{self.decision}'; allowed: {', '.join(DECISIONS)}"
@@ -112,17 +117,22 @@ class Readout(ABC):
                 f"readout: beta is {self.beta}; a {self.kind} readout has {self.fixed_beta:g}"
             )
 
-    def _checked_beta(self) -> float | F32:
-        """beta: one number if all outputs share it. Raises NetworkError."""
-        beta = np.asarray(self.beta, np.float32)
-        if bad := wrong(beta if beta.ndim else float(beta), ~((beta >= 0) & (beta <= 1)))[0]:
-            raise NetworkError(f"readout: beta is {bad}; allowed: 0 <= beta <= 1")
-        if not beta.ndim or (beta.size and (beta == beta.flat[0]).all()):
-            return float(beta.flat[0])
-        if beta.shape != self.bias.shape or not self.each_leaks:
+    def _checked(self, name: str) -> float | F32:
+        """A share: one number if all outputs have the same. Raises NetworkError."""
+        own = np.asarray(getattr(self, name), np.float32)
+        if bad := wrong(own if own.ndim else float(own), ~((own >= 0) & (own <= 1)))[0]:
+            raise NetworkError(f"readout: {name} is {bad}; allowed: 0 <= {name} <= 1")
+        if not own.ndim or (own.size and (own == own.flat[0]).all()):
+            return float(own.flat[0])
+        if own.shape != self.bias.shape or not self.each_leaks:
             allowed = f"1 or {len(self.bias)}" if self.each_leaks else "1"
-            raise NetworkError(f"readout: {beta.size} values of beta; {allowed} are required")
-        return beta
+            raise NetworkError(f"readout: {own.size} values of {name}; {allowed} are required")
+        return own
+
+    @property
+    def has_own(self) -> bool:
+        """Whether a share differs from output to output."""
+        return any(isinstance(getattr(self, name), np.ndarray) for name in self.shares)
 
     @classmethod
     def in_graph(cls, bias: F32, **fields: Any) -> Self:
@@ -163,8 +173,11 @@ class Readout(ABC):
         """Same as `reference`, from the current (batch, classes) of weight and step bias."""
 
     def constants(self) -> dict[str, F32]:
-        """Constants of its ONNX node and of `torch_form`, by name."""
-        return {"offset": self.bias} if self.bias_on_output else {}
+        """Constants (classes,) of its ONNX node and of `torch_form`, by name; all its shares, where one
+        differs from output to output."""
+        names = self.shares if self.has_own else ()
+        own = {name: np.full(self.size, getattr(self, name), np.float32) for name in names}
+        return own | ({"offset": self.bias} if self.bias_on_output else {})
 
     @abstractmethod
     def torch_form(
@@ -185,7 +198,7 @@ class Readout(ABC):
 
     def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
         """Constants that `tile` reads. unit: worth of one unit of the sums; empty for float32."""
-        one = np.float32(0 if isinstance(self.beta, np.ndarray) else self.beta)
+        one = np.float32(0 if self.has_own else self.beta)
         return {**self.constants(), "leak": np.append(np.zeros(1, np.float32) + one, unit)}
 
     def tile(

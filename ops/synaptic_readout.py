@@ -4,7 +4,8 @@
     v' = healed(beta * v + i')               the new current enters; `i` where the "old" one does
     y  = v'
 
-Each product is rounded, then the sum. A factor of the current that enters v belongs to W and b.
+alpha and beta are one number each, or one for each output. Each product is rounded, then the sum. A
+factor of the current that enters v belongs to W and b.
 
 Sources: NIR `CubaLI`, Norse `LICell`, snnTorch `Synaptic` with the reset "none": the new current;
 SpyTorch (Neftci, Mostafa, Zenke 2019), and snnTorch `Alpha` with the reset "none": the old one.
@@ -41,50 +42,65 @@ if TYPE_CHECKING:
 
 FUNCTION = """
 <domain: "ai.delrec", opset_import: ["" : 18]>
-{name} <alpha, beta> (current, i, v) => (i_next, v_next)
+{name} {takes} => (i_next, v_next)
 {{
-    alpha_value = Constant <value_float: float = @alpha> ()
-    beta_value = Constant <value_float: float = @beta> ()
-    broken = Constant <value_float: float = 1.0000001e30> ()
+    {constants}broken = Constant <value_float: float = 1.0000001e30> ()
     zero = Constant <value_float: float = 0.0> ()
-    decayed = Mul (i, alpha_value)
+    decayed = Mul (i, {alpha})
     total = Add (decayed, current)
     total_size = Abs (total)
     total_sound = Less (total_size, broken)
     i_next = Where (total_sound, total, zero)
-    leaked = Mul (v, beta_value)
+    leaked = Mul (v, {beta})
     m = Add (leaked, {enters})
     size = Abs (m)
     sound = Less (size, broken)
     v_next = Where (sound, m, zero)
 }}
 """
+ONE = {
+    "takes": "<alpha, beta> (current, i, v)",
+    "constants": """alpha_value = Constant <value_float: float = @alpha> ()
+    beta_value = Constant <value_float: float = @beta> ()
+    """,
+    "alpha": "alpha_value",
+    "beta": "beta_value",
+}
+# alpha, beta: (classes,)
+EACH = {
+    "takes": "(current, i, v, alpha, beta)",
+    "constants": "",
+    "alpha": "alpha",
+    "beta": "beta",
+}
 NAMES = {enters: f"SynapticIntegrator{enters.title()}" for enters in ENTERS}
+EACH_NAMES = {enters: f"SynapticIntegrators{enters.title()}" for enters in ENTERS}
 ONNX = tuple(
-    FUNCTION.format(name=name, enters="i_next" if enters == "new" else "i")
-    for enters, name in NAMES.items()
+    FUNCTION.format(name=name, enters="i_next" if enters == "new" else "i", **form)
+    for names, form in ((NAMES, ONE), (EACH_NAMES, EACH))
+    for enters, name in names.items()
 )
 
 
 @dataclass(frozen=True, eq=False)
 class SynapticReadout(Readout):
-    """alpha: share of the synaptic current left after a step, 0 to 1. enters: which synaptic current
-    enters the membrane. The others: see `Readout`.
+    """alpha: share of the synaptic current left after a step, 0 to 1, one number or (classes,).
+
+    enters: which synaptic current enters the membrane. The others: see `Readout`.
     """
 
-    alpha: float = 0.0
+    alpha: Any = 0.0
     enters: str = "new"
     kind: ClassVar[str] = "synaptic"
+    shares: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    each_leaks: ClassVar[bool] = True
     states: ClassVar[Mapping[str, str]] = {"i": "synaptic current of the readout", **MEMBRANE}
     onnx: ClassVar[tuple[str, ...]] = ONNX
-    nodes: ClassVar[Nodes] = dict.fromkeys(NAMES.values(), (1, 2))
+    nodes: ClassVar[Nodes] = dict.fromkeys((*NAMES.values(), *EACH_NAMES.values()), (1, 2))
     has_integer_form: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "alpha", float(np.float32(self.alpha)))
-        if not 0.0 <= self.alpha <= 1.0:
-            raise NetworkError(f"readout: alpha is {self.alpha}; allowed: 0 <= alpha <= 1")
         if self.enters not in ENTERS:
             raise NetworkError(
                 f"readout: unknown enters '{self.enters}'; allowed: {', '.join(ENTERS)}"
@@ -92,20 +108,26 @@ class SynapticReadout(Readout):
 
     def attributes(self) -> dict[str, Any]:
         """See `Readout.attributes`."""
-        return {**super().attributes(), "alpha": self.alpha, "enters": self.enters}
+        return {
+            **super().attributes(),
+            "alpha": np.asarray(self.alpha).tolist(),
+            "enters": self.enters,
+        }
 
     def integrate(self, current: F32, state: Mapping[str, F32]) -> tuple[F32, dict[str, F32]]:
         """See `Readout.integrate`."""
-        i = healed(np.float32(self.alpha) * state["i"] + current)
-        v = healed(np.float32(self.beta) * state["v"] + (i if self.enters == "new" else state["i"]))
+        alpha, beta = (np.asarray(share, np.float32) for share in (self.alpha, self.beta))
+        i = healed(alpha * state["i"] + current)
+        v = healed(beta * state["v"] + (i if self.enters == "new" else state["i"]))
         return v, {"i": i, "v": v}
 
     def torch_form(
         self, current: torch.Tensor, state: Mapping[str, torch.Tensor], *constants: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """See `Readout.torch_form`."""
-        i = healed_torch((state["i"] * self.alpha).add(current))
-        v = healed_torch((state["v"] * self.beta).add(i if self.enters == "new" else state["i"]))
+        alpha, beta = constants or (self.alpha, self.beta)
+        i = healed_torch((state["i"] * alpha).add(current))
+        v = healed_torch((state["v"] * beta).add(i if self.enters == "new" else state["i"]))
         return v, {"i": i, "v": v}
 
     def write_nodes(
@@ -113,20 +135,27 @@ class SynapticReadout(Readout):
     ) -> tuple[str, dict[str, str]]:
         """See `Readout.write_nodes`."""
         i, v = nodes.value("i_next"), nodes.value("v_next")
-        decays = {"alpha": self.alpha, "beta": self.beta}
-        nodes.call(NAMES[self.enters], [current, past["i"], past["v"]], [i, v], **decays)
+        inputs = [current, past["i"], past["v"]]
+        if self.has_own:
+            inputs += [nodes.constant(name) for name in self.shares]
+            nodes.call(EACH_NAMES[self.enters], inputs, [i, v])
+        else:
+            nodes.call(NAMES[self.enters], inputs, [i, v], alpha=self.alpha, beta=self.beta)
         return v, {"i": i, "v": v}
 
     @classmethod
     def from_node(cls, node: Node, weight: F32, bias: F32) -> SynapticReadout:
         """See `Readout.from_node`."""
-        enters = next(enters for enters, name in NAMES.items() if name == node.op)
-        own = node.attributes
+        enters = next(e for e in ENTERS if node.op in (NAMES[e], EACH_NAMES[e]))
+        own: dict[str, Any] = node.attributes
+        if node.op == EACH_NAMES[enters]:
+            own = {"alpha": node.array(3), "beta": node.array(4)}
         return cls(weight, bias, own["beta"], alpha=own["alpha"], enters=enters)
 
     def tables(self, unit: F32) -> dict[str, NDArray[Any]]:
         """See `Readout.tables`."""
-        return {**super().tables(unit), "decay": np.array([self.alpha], np.float32)}
+        one = 0 if self.has_own else self.alpha
+        return {**super().tables(unit), "decay": np.array([one], np.float32)}
 
     def tile(
         self, e: Emitter, buffers: Callable[[str], Any], y: Any, row: Any, base: Any, size: int
@@ -139,7 +168,8 @@ class SynapticReadout(Readout):
         """See `Readout.emit`."""
         e = tile.e
         old = e.register(lanes, e.load(tile.views["i"], at, lanes))
-        new = self._filtered(tile, "i", e.splat(tile.views["decay"][0], lanes), current, at, lanes)
+        alpha = tile.share("alpha", tile.views["decay"][0], at, lanes)
+        new = self._filtered(tile, "i", alpha, current, at, lanes)
         enters = new if self.enters == "new" else e.load(old, 0, lanes)
         v = self._filtered(tile, "v", tile.beta(at, lanes), enters, at, lanes)
         tile.e.store(tile.y, at, lanes, v)

@@ -52,8 +52,8 @@ class Case:
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's. A graph is drawn by its name.
     delays: the shortest and the longest, both occur. counts: largest input count. own: each neuron
-    has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`. input_bits: of
-    real inputs, up to `counts` in size; None: counts.
+    and output has constants of its own, beside those of `neuron`. grid: see `network.grid.snap`.
+    input_bits: of real inputs, up to `counts` in size; None: counts.
     """
 
     name: str
@@ -270,8 +270,11 @@ def _draw(case: Case, rng: np.random.Generator) -> Network:
         layers.append(Layer(weight, bias, neuron, recurrence, maps))
         inputs = n
     weight = rng.normal(size=(case.outputs, inputs)) / np.sqrt(inputs)
-    beta = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
+    beta: Any = {"linear": 0.0, "count": 1.0}.get(case.readout, case.readout_beta)
     own: Any = {"alpha": 0.5, "enters": "old"} if case.readout == "synaptic" else {}
+    if case.own:
+        beta = np.linspace(beta - 0.25, beta + 0.2, case.outputs)
+        own |= {"alpha": np.linspace(0.9, 0.3, case.outputs)} if own else {}
     readout = make_readout(case.readout, weight, rng.normal(size=case.outputs) * 0.1, beta, **own)
     options: Any = {"max_input": case.counts, "input_bits": case.input_bits}
     return Network(tuple(layers), readout, name=case.name, **options)

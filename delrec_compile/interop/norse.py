@@ -111,13 +111,10 @@ def _cell(call: Call, chain: Chain) -> bool:
     if kind in WEIGHTED:
         chain.add(name, linear_parts.affine(array(m.input_weights)))
     if kind in OUTPUTS:
-        current = bool(np.any(fall != 1))
-        if fall.size > 1 or np.any(rest) or (current and rate.size > 1):
-            raise UnsupportedError(
-                f"{name}: outputs need one tau_syn_inv, one tau_mem_inv beside it, and a v_leak of 0"
-            )
-        gain = float(rate.ravel()[0]) if rate.size == 1 else rate.ravel()
-        chain.add(name, Integrator(1 - gain, gain, float(1 - fall.ravel()[0]) or None))
+        if np.any(rest):
+            raise UnsupportedError(f"{name}: outputs need a v_leak of 0")
+        gain, left = rate.ravel(), (1 - fall).ravel() if np.any(fall != 1) else None
+        chain.add(name, Integrator(1 - gain, gain, left))
         return False
     neuron = _neuron(call, rate, rest, fall)
     own: tuple[DenseDelay, ...] = ()

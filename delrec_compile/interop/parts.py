@@ -34,7 +34,7 @@ class Neurons:
 class Integrator:
     """Leaky neurons that never fire: v = beta * v + gain * I, with v as their output.
 
-    beta, gain: one number, or one for each (N,).
+    beta, gain, alpha: one number, or one for each (N,).
 
     alpha: of a synaptic current i = alpha * i + I, which then takes the place of I; or None. enters:
     whether it is the new or the old one.
@@ -42,7 +42,7 @@ class Integrator:
 
     beta: Any
     gain: Any = 1.0
-    alpha: float | None = None
+    alpha: Any = None
     enters: str = "new"
 
 

@@ -114,7 +114,7 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
             raise UnsupportedError(
                 f"{name}: neurons that are never reset can only be the last, without a recurrence"
             )
-        chain.add(name, _integrator(name, m, beta, gain))
+        chain.add(name, _integrator(m, beta, gain))
         chain.remarks.append(f"{name}: its membrane is the output, not its spikes")
         return False
     neuron = _neuron(call, m, beta, gain)
@@ -127,23 +127,17 @@ def _neurons(call: Call, chain: Chain, last: bool) -> bool:
     return True
 
 
-def _integrator(name: str, m: Any, beta: F64, gain: F64) -> Integrator:
-    """Neurons without a reset, whose membrane is the output. Raises UnsupportedError."""
-    alpha = np.clip(array(m.alpha), 0.0, 1.0) if hasattr(m, "alpha") else None
-    if alpha is None:
-        if beta.size > 1:
-            return Integrator(beta.ravel(), np.broadcast_to(gain, beta.shape).ravel())
-        return Integrator(float(beta.ravel()[0]), float(gain.ravel()[0]))
-    if beta.size > 1 or alpha.size > 1:
-        raise UnsupportedError(
-            f"{name}: outputs behind a synaptic current need one alpha and one beta"
-        )
-    fall = float(beta.ravel()[0])
-    rise = float(alpha.ravel()[0])
+def _integrator(m: Any, beta: F64, gain: F64) -> Integrator:
+    """Neurons without a reset, whose membrane is the output."""
+    alpha = np.clip(array(m.alpha), 0.0, 1.0) if hasattr(m, "alpha") else np.zeros(1)
+    fall, rise, gain = (own.ravel() for own in np.broadcast_arrays(beta, alpha, gain))
+    if not hasattr(m, "alpha"):
+        return Integrator(fall, gain)
     if type(m).__name__ != "Alpha":
         return Integrator(fall, 1.0, rise)
     # of two traces, e + h is (alpha - beta) times one filter behind another, a step late
-    return Integrator(fall, float(tau_alpha(rise, fall)) * (rise - fall), rise, "old")
+    factor = tau_alpha(rise.astype(np.float32), fall.astype(np.float32)).astype(np.float64)
+    return Integrator(fall, factor * (rise - fall), rise, "old")
 
 
 def _decay(m: Any) -> tuple[F64, F64]:

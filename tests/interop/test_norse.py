@@ -66,14 +66,17 @@ def test_cells(cell: str) -> None:
 
 
 @pytest.mark.parametrize("tau_syn_inv", [512.0, 128.0])
+@pytest.mark.parametrize(
+    "rate", [128.0, [128.0, 256.0, 64.0, 384.0]], ids=["one for all", "one each"]
+)
 @pytest.mark.parametrize("kind", ["LIBoxCell", "LICell"])
-def test_a_recurrent_cell_and_a_readout(kind: str, tau_syn_inv: float) -> None:
+def test_a_recurrent_cell_and_a_readout(kind: str, rate: Any, tau_syn_inv: float) -> None:
     torch.manual_seed(0)
     own = lif(v_th=torch.tensor(0.25), tau_syn_inv=torch.tensor(tau_syn_inv))
     cell = norse.LIFRecurrentCell(10, 16, p=own, dt=HALF)
     cell.input_weights.data = grid(cell.input_weights.data)
     cell.recurrent_weights.data = grid(cell.recurrent_weights.data)
-    rates = {"tau_mem_inv": torch.tensor(128.0)}
+    rates = {"tau_mem_inv": torch.tensor(rate)}
     if kind == "LICell":
         last = norse.LICell(
             p=norse.LIParameters(tau_syn_inv=torch.tensor(tau_syn_inv), **rates), dt=HALF
@@ -84,7 +87,7 @@ def test_a_recurrent_cell_and_a_readout(kind: str, tau_syn_inv: float) -> None:
     made = delrec_compile.from_norse(model, max_input=4)
     same_spikes(made)
     assert made.network.layers[0].recurrence.name == "dense"  # type: ignore[union-attr]
-    assert made.network.readout.beta == 0.75
+    np.testing.assert_array_equal(made.network.readout.beta, 1 - HALF * np.array(rate))
     has_current = kind == "LICell" and tau_syn_inv < 512
     assert made.network.readout.kind == ("synaptic" if has_current else "leaky")
     x = torch.randint(0, 3, (50, 2, 10)).float()
@@ -101,7 +104,7 @@ def test_a_recurrent_cell_and_a_readout(kind: str, tau_syn_inv: float) -> None:
 REFUSED = {
     "rest": (
         norse.LICell(norse.LIParameters(v_leak=torch.tensor(0.5))),
-        "outputs need one tau_syn_inv, one tau_mem_inv beside it, and a v_leak of 0",
+        "outputs need a v_leak of 0",
     ),
     "current and adaptation": (norse.LSNNCell(), "no LSNNCell; allowed: LIFBoxCell"),
     "adaptive": (norse.LIFAdExCell(), "no LIFAdExCell; allowed: LIFBoxCell"),

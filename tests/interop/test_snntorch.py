@@ -158,10 +158,6 @@ REFUSED = {
         lambda: snn.Synaptic(alpha=0.5, beta=0.5, init_hidden=True, reset_delay=False),
         "subtraction without reset_delay",
     ),
-    "outputs_of_their_own": (
-        lambda: snn.Synaptic(0.5, torch.full((4,), 0.5), reset_mechanism="none", init_hidden=True),
-        "outputs behind a synaptic current need one alpha and one beta",
-    ),
     "recurrent_readout": (
         lambda: rleaky(linear_features=4, reset_mechanism="none"),
         "neurons that are never reset can only be the last, without a recurrence",
@@ -212,14 +208,21 @@ def test_a_membrane_returned_alone() -> None:
     assert np.array_equal(made.network.readout.beta, beta)
 
 
+EACH = torch.tensor([0.875, 0.25, 0.5, 0.125])
+
+
 @pytest.mark.parametrize("kind", ["Synaptic", "Alpha"])
-def test_a_membrane_behind_a_synaptic_current(kind: str) -> None:
-    own = {"alpha": 0.75, "beta": 0.5, "reset_mechanism": "none", "output": True}
+@pytest.mark.parametrize(
+    ("alpha", "beta"), [(0.75, 0.5), (0.9 * EACH, EACH * 0.6)], ids=["one for all", "one each"]
+)
+def test_a_membrane_behind_a_synaptic_current(kind: str, alpha: Any, beta: Any) -> None:
+    own = {"alpha": alpha, "beta": beta, "reset_mechanism": "none", "output": True}
     last = getattr(snn, kind)(init_hidden=True, **own)
     model = nn.Sequential(nn.Linear(10, 16), leaky(), nn.Linear(16, 4), last)
     made = imported(model)
     same_spikes(made)
     assert made.network.readout.kind == "synaptic"
+    assert made.network.readout.has_own == isinstance(alpha, torch.Tensor)
     x = torch.randint(0, 3, (200, 1, 10)).float()
     ours = ReferenceRunner(made.network).trace(x.numpy()).y
     last.reset_mem()

@@ -11,6 +11,7 @@ from fixtures.ops import grid, history
 from helpers import refusal
 
 from delrec_compile.errors import NetworkError
+from delrec_compile.ops.count_readout import CountReadout
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.synaptic_readout import SynapticReadout
 
@@ -43,5 +44,7 @@ def test_outputs_with_one_beta_share_it_and_others_fit_their_number() -> None:
         LeakyReadout.in_graph(zeros, beta=[0.5, 0.25])
     with refusal(NetworkError, "readout: beta is 1.5; allowed: 0 <= beta <= 1", 3):
         LeakyReadout.in_graph(zeros, beta=[0.5, 0.25, 1.5])
+    with refusal(NetworkError, "readout: 2 values of alpha; 1 or 3 are required", 3):
+        SynapticReadout.in_graph(zeros, beta=0.5, alpha=[0.5, 0.25])
     with refusal(NetworkError, "readout: 3 values of beta; 1 are required", 3):
-        SynapticReadout.in_graph(zeros, beta=[0.5, 0.25, 0.5], alpha=0.5)
+        CountReadout.in_graph(zeros, beta=[0.5, 0.25, 0.5])

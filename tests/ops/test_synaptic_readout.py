@@ -34,18 +34,22 @@ def outputs(readout: SynapticReadout, spikes: F32) -> F32:
 
 
 @pytest.mark.parametrize("enters", ENTERS)
-def test_it_is_its_formula_and_equals_torch(enters: str) -> None:
-    out = SynapticReadout(grid(RNG, 3, 5), grid(RNG, 3), 0.3, alpha=0.7, enters=enters)
+@pytest.mark.parametrize(
+    ("alpha", "beta"), [(0.7, 0.3), ([0.7, 0.1, 1], 0.3), (0.7, [0.3, 0.9, 0]), ([0, 1, 0.5],) * 2]
+)
+def test_it_is_its_formula_and_equals_torch(enters: str, alpha: Any, beta: Any) -> None:
+    out = SynapticReadout(grid(RNG, 3, 5), grid(RNG, 3), beta, alpha=alpha, enters=enters)
     spikes = history(RNG, 2, 4, 5)[:, 0]
     state = {name: RNG.normal(size=(2, 3)).astype(f) for name in ("i", "v")}
     y, new = out.reference(spikes, state)
     current = spikes @ out.weight.T + out.bias
-    i = f(0.7) * state["i"] + current
+    i = f(alpha) * state["i"] + current
     np.testing.assert_array_equal(new["i"], i)
-    np.testing.assert_array_equal(y, f(0.3) * state["v"] + (i if enters == "new" else state["i"]))
+    np.testing.assert_array_equal(y, f(beta) * state["v"] + (i if enters == "new" else state["i"]))
     np.testing.assert_array_equal(new["v"], y)
     past = {k: torch.from_numpy(value) for k, value in state.items()}
-    have, after = out.torch_form(torch.from_numpy(current), past)
+    constants = [torch.from_numpy(value) for value in out.constants().values()]
+    have, after = out.torch_form(torch.from_numpy(current), past, *constants)
     np.testing.assert_array_equal(have.numpy(), y)
     assert list(after) == list(new) == list(out.states)
     np.testing.assert_array_equal(after["i"].numpy(), i)

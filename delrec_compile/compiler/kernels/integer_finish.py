@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.finish import Buffers
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
-from delrec_compile.network.integer.population import IntegerReadout
+from delrec_compile.network.integer.population import SHARES, IntegerReadout
 from delrec_compile.ops import linear
 from delrec_compile.ops.integer_leak import LIMIT, emit_leak
 from delrec_compile.ops.integer_neuron import IntegerNeuron
@@ -65,21 +64,20 @@ class WriteOutputs:
     def __call__(self, base: Any, size: int) -> linear.Finish:
         e, names = self.e, ["bias", "unit", *self.readout.states]
         bias, unit, *states = (e.view(self.buffers(name), base, size) for name in names)
-        each = isinstance(self.readout.beta, np.ndarray)
-        leaks = {"v": e.view(self.buffers("beta"), base, size)} if each else {}
-        shares = [leaks.get(name, share) for name, share in self.readout.filters.items()]
+        own = {name: e.view(self.buffers(name), base, size) for name in self.readout.tables()}
+        shares = [own.get(SHARES[name], share) for name, share in self.readout.filters.items()]
         y = e.view(self.y, self.row + base, size)
         bias_on_output = self.readout.form.bias_on_output
 
         def take(value: Any, at: int, lanes: int) -> None:
-            own = e.load(bias, at, lanes)
-            total = value if bias_on_output else value + own
+            added = e.load(bias, at, lanes)
+            total = value if bias_on_output else value + added
             for state, share in zip(states, shares, strict=True):
                 old, new = self._integrate(state, share, total, at, lanes)
                 is_old = state is not states[-1] and self.readout.enters == "old"
                 total = old if is_old else new
             if bias_on_output:
-                total = e.wrapping(total, own, lanes)
+                total = e.wrapping(total, added, lanes)
             e.store(y, at, lanes, e.cast(total, "float32", lanes) * e.load(unit, at, lanes))
 
         return take

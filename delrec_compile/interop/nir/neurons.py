@@ -111,13 +111,8 @@ class NeuronReader:
         if what == "CubaLI":
             current = self.leak(name, of("tau_syn"), of("w_in"), "tau_syn")
         alpha, gain_i = (None, np.ones(1)) if current is None else current
-        leaks = () if alpha is None else (beta, alpha)
-        if any((own != own.flat[0]).any() for own in leaks):
-            raise UnsupportedError(
-                f"{name}: outputs with a synaptic current and different taus; one for all is required"
-            )
-        left = None if alpha is None else float(alpha.flat[0])
-        return Integrator(_one_of(beta), _one_of(gain * gain_i), left or None)
+        left = None if alpha is None or not np.any(alpha) else _one_of(alpha)
+        return Integrator(_one_of(beta), _one_of(gain * gain_i), left)
 
 
 def _one_of(values: F64) -> Any:

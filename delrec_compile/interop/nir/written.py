@@ -84,7 +84,8 @@ class NeuronWriter:
         return self.nir.LI(tau=self.dt / (1 - beta), r=1 / (1 - beta), v_leak=np.zeros(shape))
 
     def _with_two(self, name: str, readout: SynapticReadout, shape: Shape) -> Any:
-        if readout.enters != "new" or 1 in (readout.alpha, readout.beta):
+        leaks = np.all(np.asarray(readout.alpha) < 1) and np.all(np.asarray(readout.beta) < 1)
+        if readout.enters != "new" or not leaks:
             raise UnsupportedError(
                 f"{name}: a readout that takes its old synaptic current, or without a leak; CubaLI "
                 "of NIR takes the new one, and has two leaks"

@@ -26,6 +26,7 @@ from delrec_compile.ops.readout import DECISIONS, Readout
 from delrec_compile.ops.registry import READOUTS
 
 MAX_FRACTION = 15
+SHARES = {"i": "alpha", "v": "beta"}  # fields of a readout, by state variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +47,15 @@ class IntegerProjection:
 
 @dataclass(frozen=True, eq=False)
 class IntegerReadout:
-    """beta, alpha: as shares of 2^15, beta one or (classes,). decision, kind: as in Readout.
-    Raises NetworkError.
+    """beta, alpha: as shares of 2^15, one or (classes,) each. decision, kind: as in Readout.
 
-    alpha, enters: of a synaptic current, in a kind that has one.
+    alpha, enters: of a synaptic current, in a kind that has one. Raises NetworkError.
     """
 
     beta: int | I32
     decision: str = "softmax_sum"
     kind: str = "leaky"
-    alpha: int = 0
+    alpha: int | I32 = 0
     enters: str = "new"
 
     def __post_init__(self) -> None:
@@ -68,22 +68,23 @@ class IntegerReadout:
                 raise NetworkError(
                     f"readout: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        for beta in self._betas():
-            require_int("beta", beta, 0, ONE)
-        require_int("alpha", self.alpha, 0, ONE if "i" in self.states else 0)
+        for name, most in (("beta", ONE), ("alpha", ONE if "i" in self.states else 0)):
+            for share in self._shares_of(name):
+                require_int(name, share, 0, most)
         fixed = self.form.fixed_beta
         if fixed is not None and self.beta != fixed * ONE:
             raise NetworkError(f"readout: a {self.kind} readout has beta {int(fixed * ONE)}")
 
-    def _betas(self) -> list[Any]:
-        """Each beta; those of a list or an array become int32. Raises NetworkError."""
-        if not isinstance(self.beta, list | np.ndarray):
-            return [self.beta]
+    def _shares_of(self, name: str) -> list[Any]:
+        """Each beta or alpha; those of a list or an array become int32. Raises NetworkError."""
+        value = getattr(self, name)
+        if not isinstance(value, list | np.ndarray):
+            return [value]
         if not self.form.each_leaks:
-            raise NetworkError(f"readout: a {self.kind} readout has one beta")
-        own = list(self.beta)
-        if all(isinstance(value, int | np.integer) for value in own):
-            object.__setattr__(self, "beta", np.array(own, np.int32))
+            raise NetworkError(f"readout: a {self.kind} readout has one {name}")
+        own = list(value)
+        if all(isinstance(each, int | np.integer) for each in own):
+            object.__setattr__(self, name, np.array(own, np.int32))
         return own
 
     @property
@@ -99,13 +100,14 @@ class IntegerReadout:
     @property
     def filters(self) -> dict[str, Any]:
         """Share that is left of each state variable, in the order in which the current passes them."""
-        shares = {"i": self.alpha, "v": self.beta}
-        return {name: shares[name] for name in self.states}
+        return {name: getattr(self, SHARES[name]) for name in self.states}
 
     def attributes(self) -> dict[str, Any]:
         """The fields, as JSON holds them."""
         own = {"beta": np.asarray(self.beta).tolist(), "decision": self.decision, "kind": self.kind}
-        return own | ({"alpha": self.alpha, "enters": self.enters} if "i" in self.states else {})
+        if "i" not in self.states:
+            return own
+        return own | {"alpha": np.asarray(self.alpha).tolist(), "enters": self.enters}
 
     def integrate(
         self, current: I64, bias: I32, state: Mapping[str, Any]
@@ -122,8 +124,9 @@ class IntegerReadout:
         return (m + bias if late else m).astype(np.int32), new
 
     def tables(self) -> dict[str, I32]:
-        """Constants that targets read: beta where outputs have one each."""
-        return {"beta": self.beta} if isinstance(self.beta, np.ndarray) else {}
+        """Constants that targets read: beta and alpha where outputs have one each."""
+        own = {name: getattr(self, name) for name in SHARES.values()}
+        return {name: value for name, value in own.items() if isinstance(value, np.ndarray)}
 
     def clamps(self, bound: int) -> bool:
         """Whether an end of the membrane's range is within reach; if not, targets skip it."""

@@ -182,7 +182,7 @@ def _population(
     )
 
 
-def _alpha(readout: Readout) -> float:
+def _alpha(readout: Readout) -> Any:
     """Share of its synaptic current that a readout keeps; 0 for one without."""
     return readout.alpha if isinstance(readout, SynapticReadout) else 0.0
 

@@ -12,6 +12,7 @@ from delrec_compile.interop.nir.neurons import NeuronReader
 from delrec_compile.interop.nir.written import NeuronWriter
 from delrec_compile.network.model import LeakyReadout, Lif, LinearReadout, Neuron
 from delrec_compile.ops.cuba_lif import CubaLif
+from delrec_compile.ops.synaptic_readout import SynapticReadout
 
 NEURONS = {
     "lif": Lif(0.9, 1.25, -0.5, 0.3, fires="above"),
@@ -42,4 +43,7 @@ def test_readouts() -> None:
     np.testing.assert_array_equal(made.beta, [0.75, 0.5])
     with refusal(UnsupportedError, "out: some outputs leak and some do not", 4):
         own.readout("out", LeakyReadout.in_graph(np.zeros(2, np.float32), beta=[0.75, 1.0]), (2,))
+    both = SynapticReadout.in_graph(np.zeros(2), beta=[0.75, 0.5], alpha=[0.5, 0.875])
+    made = NeuronReader(DT, "euler").integrator("out", own.readout("out", both, (2,)), (2,))
+    np.testing.assert_allclose([made.beta, made.alpha], [both.beta, both.alpha], rtol=1e-6)
     assert own.readout("out", LinearReadout.in_graph(np.zeros(2, np.float32)), (2,)) is None

@@ -148,10 +148,11 @@ class Scalar:
             return added
         if out.kind == "synaptic":
             new = []
-            for s, a in zip(self.state[p.name], added, strict=True):
-                i = clamp(leak(s["i"], out.alpha) + a)
+            shares = (np.broadcast_to(own, p.size).tolist() for own in (out.alpha, out.beta))
+            for s, a, alpha, beta in zip(self.state[p.name], added, *shares, strict=True):
+                i = clamp(leak(s["i"], alpha) + a)
                 enters = i if out.enters == "new" else s["i"]
-                new.append({"i": i, "v": clamp(leak(s["v"], out.beta) + enters)})
+                new.append({"i": i, "v": clamp(leak(s["v"], beta) + enters)})
             self.state[p.name] = new
             return [s["v"] for s in new]
         after = [int(b) if out.kind == "count" else 0 for b in p.bias]

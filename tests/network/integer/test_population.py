@@ -83,8 +83,8 @@ def test_what_cannot_be_is_refused() -> None:
         IntegerReadout(5, alpha=5)
     with refusal(NetworkError, "beta is 32769; allowed: 0 to 32768", 3):
         IntegerReadout([5, ONE + 1])
-    with refusal(NetworkError, "a synaptic readout has one beta", 3):
-        IntegerReadout([5, 6], kind="synaptic", alpha=5)
+    with refusal(NetworkError, "a count readout has one beta", 3):
+        IntegerReadout([ONE, ONE], kind="count")
     with refusal(NetworkError, "some: the synapses from x reach 2 neurons, there are 3", 3):
         replace(own, bias=np.zeros(3, np.int32), scale=np.ones(3))
     wide = in_units(Dense(np.zeros((2, 1))), np.zeros((2, 1), np.int32), 1)

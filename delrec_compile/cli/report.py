@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,8 +37,17 @@ Reported = Annotated[
 def report(
     source: Reported = DEFAULT,
     html: Annotated[
-        Path | None, typer.Option(help="File of the page; by default report.html.")
+        Path | None, typer.Option(help="File of the page; without any file: report.html.")
     ] = None,
+    md: Annotated[
+        Path | None, typer.Option(help="Also, or only, a model card in Markdown.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Also, or only, a picture; needs matplotlib.")
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--license", help="License of the model card, such as mit.")
+    ] = "",
     sample: Annotated[
         int | None,
         typer.Option(min=0, help="Sample to draw; default: that of the first difference, else 0."),
@@ -48,27 +58,40 @@ def report(
 ) -> None:
     """Write one page to look at: graph, spikes, delays, parity, times, memory."""
     from delrec_compile.evaluation.page.make import report as make
+    from delrec_compile.evaluation.page.picture import available
     from delrec_compile.system.files import write_atomic
 
-    html = Path(unused("report.html")) if html is None else html
-    check_files([html], force)
+    files = {"--html": html, "--md": md, "--png": png}
+    if not any(files.values()):
+        files["--html"] = Path(unused("report.html"))
+    wanted = {flag: path for flag, path in files.items() if path}
+    check_files(list(wanted.values()), force)
+    if png is not None:
+        available()
+    words = [word for pair in wanted.items() for word in pair]
     options = [] if sample is None else ["--sample", str(sample)]
-    line = command_line("report", source, "--html", html, *options, *inputs.repeated())
+    line = command_line("report", source, *words, *options, *inputs.repeated())
     with saying() as say:
         say("running the sample")
-        made = make(
-            source,
-            samples=inputs.samples,
-            reading=inputs.reading,
-            sample=sample,
-            command=line,
-        )
+        chosen: dict[str, Any] = {
+            "samples": inputs.samples,
+            "reading": inputs.reading,
+            "sample": sample,
+        }
+        made = make(source, **chosen, command=line)
     if made.remark:
         remark(made.remark)
-    files = {html: made.html().encode()}
-    for path, raw in files.items():
-        write_atomic(path, raw)
-    _print(made, files, as_json)
+    texts: dict[str, Callable[[], str | bytes]] = {
+        "--html": made.html,
+        "--md": lambda: made.markdown(licence),
+        "--png": made.png,
+    }
+    written: dict[Path, bytes] = {}
+    for flag, path in wanted.items():
+        made_of = texts[flag]()
+        written[path] = made_of if isinstance(made_of, bytes) else made_of.encode()
+        write_atomic(path, written[path])
+    _print(made, written, as_json)
 
 
 def check_files(paths: list[Path], force: bool) -> None:

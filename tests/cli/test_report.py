@@ -37,3 +37,16 @@ def test_a_folder_that_is_no_artifact(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run(str(tmp_path), "--html", str(tmp_path / "r.html")) == InputError.exit_code
     assert "a folder without an artifact" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_card_and_a_picture_alone(
+    tmp_path: Path, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("--md", "card.md", "--png", "a.png", "--license", "mit") == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "card.md"]
+    assert (tmp_path / "card.md").read_text().startswith('---\nlicense: "mit"\n')
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert run("--md", "b.md") == 0
+    assert 'license: "apache-2.0"' in (tmp_path / "b.md").read_text()  # of the bundled network
+    capsys.readouterr()

@@ -195,11 +195,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A result on samples. kind: such as accuracy. data: what it was measured on."""
+
+    kind: str
+    value: float
+    data: str
+
+
+@dataclass(frozen=True)
 class Page:
-    """All of it. about: a line under the title. data: what `--json` prints."""
+    """All of it. about: a line under the title. command: what made it. scores: of the model."""
 
     title: str
     about: str
     facts: tuple[Fact, ...]
     sections: tuple[Section, ...]
     command: str
+    scores: tuple[Score, ...] = ()

@@ -11,10 +11,12 @@ from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.evaluation.claims.measure import Claims
 from delrec_compile.evaluation.compare.result import Comparison
+from delrec_compile.evaluation.page.card import card
 from delrec_compile.evaluation.page.claimed import claims_page
 from delrec_compile.evaluation.page.compared import comparison_page
 from delrec_compile.evaluation.page.figures import Page
 from delrec_compile.evaluation.page.measured import artifact_page, network_page
+from delrec_compile.evaluation.page.picture import picture
 from delrec_compile.evaluation.page.recording import Recording
 from delrec_compile.evaluation.page.render import render
 from delrec_compile.network import checkpoint
@@ -25,6 +27,7 @@ from delrec_compile.system.fields import parse_json
 from delrec_compile.system.recognise import Kind, recognise, wrong_file
 
 NETWORKS = (Kind.NETWORK, Kind.BUNDLED)
+LICENCE = "apache-2.0"
 NETWORK = "network.safetensors"
 NEEDED = "an artifact's folder, a network, or what 'compare --json' or 'claims --json' printed"
 
@@ -32,15 +35,24 @@ NEEDED = "an artifact's folder, a network, or what 'compare --json' or 'claims -
 @dataclass(frozen=True)
 class Report:
     """A page and what it was made of. recording: of the sample shown; None without a network. remark:
-    on the samples, where that is not plain."""
+    on the samples, where that is not plain. licence: of the network, where it is known."""
 
     page: Page
     recording: Recording | None = None
     remark: str = ""
+    licence: str = ""
 
     def html(self) -> str:
         """One file that loads nothing."""
         return render(self.page)
+
+    def markdown(self, licence: str = "") -> str:
+        """A model card. licence: its identifier; by default that of a bundled network, else none."""
+        return card(self.page, licence or self.licence)
+
+    def png(self) -> bytes:
+        """A picture. Raises ToolchainError without matplotlib."""
+        return picture(self.page, self.recording)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields for JSON."""
@@ -88,7 +100,7 @@ def report(
         network = checkpoint.load(source)
         inputs = read_inputs(network, samples, reading)
         made = network_page(network, inputs.samples, sample or 0, command)
-        return Report(*made, inputs.remark)
+        return Report(*made, inputs.remark, _licence(network))
     if kind is Kind.PLAIN_ARTIFACT:
         raise UnsupportedError(
             f"{source} is {kind}, which has no populations to draw; delrec-compile inspect {source}"
@@ -101,7 +113,7 @@ def report(
     network = checkpoint.load(artifact.path / NETWORK)
     inputs = read_inputs(network, samples, reading)
     made = artifact_page(artifact, network, inputs.samples, sample, command)
-    return Report(*made, inputs.remark)
+    return Report(*made, inputs.remark, _licence(network))
 
 
 def of_comparison(
@@ -109,6 +121,14 @@ def of_comparison(
 ) -> Report:
     """The report of a comparison of this network on these samples."""
     return Report(*comparison_page(comparison, network, samples, 0, command))
+
+
+def _licence(network: Network) -> str:
+    """That of this package for the networks that ship with it; empty of others."""
+    if network.name not in checkpoint.BUNDLED:
+        return ""
+    own = checkpoint.digest(checkpoint.load(checkpoint.bundled(network.name)))
+    return LICENCE if own == checkpoint.digest(network) else ""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from delrec_compile.evaluation.page.figures import (
     Fact,
     Lines,
     Page,
+    Score,
     Section,
     Stage,
     Stages,
@@ -78,7 +79,8 @@ def artifact_page(
     )
     about = f"Compiled for {m.target} in {m.numeric}; steps of {m.dt_ms:g} ms."
     facts = tuple(_facts(m, measured, checks, summary, r))
-    return Page(m.name, about, facts, sections.present(parts), command), r
+    scores = tuple(_scores(checks))
+    return Page(m.name, about, facts, sections.present(parts), command, scores), r
 
 
 def measurements(folder: Path) -> dict[str, Any]:
@@ -101,6 +103,13 @@ def _sample(index: int | None, checks: list[dict[str, Any]], count: int) -> int:
         return index
     found = [c["spikes"]["first"]["sequence"] for c in checks if c["spikes"]["first"]]
     return found[0] if found and found[0] < count else 0
+
+
+def _scores(checks: list[dict[str, Any]]) -> Iterator[Score]:
+    """The accuracy of the first check."""
+    for c in checks[:1]:
+        if c["accuracy"] is not None:
+            yield Score("accuracy", c["accuracy"], f"{_samples(c['sequences'])} of the check")
 
 
 def _samples(count: int) -> str:

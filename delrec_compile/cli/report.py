@@ -33,25 +33,24 @@ Reported = Annotated[
 ]
 
 
+Html = Annotated[Path | None, typer.Option(help="File of the page; without any file: report.html.")]
+Md = Annotated[Path | None, typer.Option(help="File of a model card in Markdown.")]
+Png = Annotated[Path | None, typer.Option(help="File of a picture; needs matplotlib.")]
+License = Annotated[str, typer.Option(help="License of the model card, such as mit.")]
+Sample = Annotated[
+    int | None,
+    typer.Option(min=0, help="Sample to draw; default: that of the first difference, else 0."),
+]
+
+
 @partial(with_inputs, without=("limit",))
 def report(
     source: Reported = DEFAULT,
-    html: Annotated[
-        Path | None, typer.Option(help="File of the page; without any file: report.html.")
-    ] = None,
-    md: Annotated[
-        Path | None, typer.Option(help="Also, or only, a model card in Markdown.")
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option(help="Also, or only, a picture; needs matplotlib.")
-    ] = None,
-    licence: Annotated[
-        str, typer.Option("--license", help="License of the model card, such as mit.")
-    ] = "",
-    sample: Annotated[
-        int | None,
-        typer.Option(min=0, help="Sample to draw; default: that of the first difference, else 0."),
-    ] = None,
+    html: Html = None,
+    md: Md = None,
+    png: Png = None,
+    license: License = "",
+    sample: Sample = None,
     inputs: InputOptions = PLAIN,
     force: Force = False,
     as_json: Json = False,
@@ -59,39 +58,40 @@ def report(
     """Write one page to look at: graph, spikes, delays, parity, times, memory."""
     from delrec_compile.evaluation.page.make import report as make
     from delrec_compile.evaluation.page.picture import available
-    from delrec_compile.system.files import write_atomic
 
-    files = {"--html": html, "--md": md, "--png": png}
-    if not any(files.values()):
-        files["--html"] = Path(unused("report.html"))
-    wanted = {flag: path for flag, path in files.items() if path}
-    check_files(list(wanted.values()), force)
+    named = {"--html": html, "--md": md, "--png": png}
+    files = {flag: path for flag, path in named.items() if path}
+    files = files or {"--html": Path(unused("report.html"))}
+    check_files(list(files.values()), force)
     if png is not None:
         available()
-    words = [word for pair in wanted.items() for word in pair]
-    options = [] if sample is None else ["--sample", str(sample)]
-    line = command_line("report", source, *words, *options, *inputs.repeated())
+    options = [word for pair in files.items() for word in pair]
+    options += [] if sample is None else ["--sample", str(sample)]
+    line = command_line("report", source, *options, *inputs.repeated())
     with saying() as say:
         say("running the sample")
-        chosen: dict[str, Any] = {
-            "samples": inputs.samples,
-            "reading": inputs.reading,
-            "sample": sample,
-        }
-        made = make(source, **chosen, command=line)
+        chosen: dict[str, Any] = {"samples": inputs.samples, "reading": inputs.reading}
+        made = make(source, sample=sample, command=line, **chosen)
     if made.remark:
         remark(made.remark)
-    texts: dict[str, Callable[[], str | bytes]] = {
-        "--html": made.html,
-        "--md": lambda: made.markdown(licence),
+    _print(made, _written(made, files, license), as_json)
+
+
+def _written(made: Report, files: dict[str, Path], licence: str) -> dict[Path, int]:
+    """Writes the file of each flag; returns their sizes."""
+    from delrec_compile.system.files import write_atomic
+
+    texts: dict[str, Callable[[], bytes]] = {
+        "--html": lambda: made.html().encode(),
+        "--md": lambda: made.markdown(licence).encode(),
         "--png": made.png,
     }
-    written: dict[Path, bytes] = {}
-    for flag, path in wanted.items():
-        made_of = texts[flag]()
-        written[path] = made_of if isinstance(made_of, bytes) else made_of.encode()
-        write_atomic(path, written[path])
-    _print(made, written, as_json)
+    sizes = {}
+    for flag, path in files.items():
+        raw = texts[flag]()
+        write_atomic(path, raw)
+        sizes[path] = len(raw)
+    return sizes
 
 
 def check_files(paths: list[Path], force: bool) -> None:
@@ -105,8 +105,8 @@ def check_files(paths: list[Path], force: bool) -> None:
         check_writable(path)
 
 
-def _print(made: Report, files: dict[Path, bytes], as_json: bool) -> None:
-    sizes = {str(path): len(raw) for path, raw in files.items()}
+def _print(made: Report, files: dict[Path, int], as_json: bool) -> None:
+    sizes = {str(path): size for path, size in files.items()}
     if as_json:
         print_json("report", **made.as_dict(), files=sizes)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,17 @@ def golden_scale(network: Network | IntegerNetwork) -> int:
     return INT16_BITS - math.ceil(math.log2(network.max_input))
 
 
-def golden_hash(network: Network | IntegerNetwork) -> str:
-    """sha256 of the reference outputs on the golden input."""
+@lru_cache(maxsize=2)
+def golden_outputs(network: Network | IntegerNetwork) -> F32:
+    """Outputs (steps, N_out) of the reference on the golden input."""
     state: Any = network.reset()
-    h = hashlib.sha256()
+    outputs = []
     for x in golden_input(network):
         y, state = network.step(x, state)
-        h.update(y.astype("<f4").tobytes())
-    return h.hexdigest()
+        outputs.append(y[0])
+    return np.asarray(outputs)
+
+
+def golden_hash(network: Network | IntegerNetwork) -> str:
+    """sha256 of the reference outputs on the golden input."""
+    return hashlib.sha256(golden_outputs(network).astype("<f4").tobytes()).hexdigest()

@@ -127,7 +127,8 @@ def _network_facts(summary: Mapping[str, Any]) -> list[Fact]:
 
 
 def _class_fact(r: Recording) -> Fact:
-    return Fact("sample shown", r.named(r.decided), f"sample {r.index}")
+    wrong = "" if r.label in (None, r.decided) else f", label {r.named(r.label or 0)}"
+    return Fact("sample shown", r.named(r.decided), f"sample {r.index}{wrong}")
 
 
 def _facts(

@@ -1,13 +1,14 @@
-"""Device profiles: one TOML file per core in this folder, and per board in `board/`, found by listing.
+"""Device profiles: one TOML file per core in this folder, per board in `board/`, per operating system
+beside Linux in `platform/`, found by listing.
 
 May import: system and below.
 Start reading at: `x86_64.toml`.
-Public: `Target`, `load`, `names`, `board_names`.
+Public: `Target`, `load`, `names`, `board_names`, `platform_names`.
 
 A profile holds
 
-- `over`: in the profile of a board, the profile of its core, which says what this one does not;
-  what describes the core's own chip (`OWN`) is not taken over;
+- `over`: in the profile of a board or a platform, the profile of its core, which says what this
+  one does not; what describes the core's own chip (`OWN`) is not taken over;
 - `summary`, `how` ("native", "emulated"), `machine`, `numeric`, `tools`: its kind and its needs;
 - `form`: the artifact, a `library` (the default), C `sources`, or `cuda`;
 - `features`: what LLVM must say that a CPU has, whichever `--cpu` names;
@@ -39,7 +40,17 @@ from delrec_compile.targets import boards
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
 from delrec_compile.targets.schedule import Schedule
 
-__all__ = ["Choice", "Flashing", "Memory", "Schedule", "Target", "board_names", "load", "names"]
+__all__ = [
+    "Choice",
+    "Flashing",
+    "Memory",
+    "Schedule",
+    "Target",
+    "board_names",
+    "load",
+    "names",
+    "platform_names",
+]
 
 # keys of a profile that describe one chip, not its core
 OWN = ("memory", "flash", "board", "clock_mhz")
@@ -53,6 +64,11 @@ def names() -> tuple[str, ...]:
 def board_names() -> tuple[str, ...]:
     """The profiles of boards, each over that of a core."""
     return tuple(sorted(path.name.removesuffix(".toml") for path in _files("board")))
+
+
+def platform_names() -> tuple[str, ...]:
+    """The profiles of libraries for other operating systems than Linux, each over that of a core."""
+    return tuple(sorted(path.name.removesuffix(".toml") for path in _files("platform")))
 
 
 def load(name: str) -> Target:
@@ -70,16 +86,17 @@ def load(name: str) -> Target:
     files = {path.name.removesuffix(".toml"): path for path in _files()}
     if name in files:
         return _read(name, files[name])
-    board = {path.name.removesuffix(".toml"): path for path in _files("board")}
-    if (word := boards.plain(name)) in board:
-        return _read(word, board[word])
-    every = {known: _read(known, path) for known, path in {**board, **files}.items()}
+    others = (*_files("board"), *_files("platform"))
+    over = {path.name.removesuffix(".toml"): path for path in others}
+    if (word := boards.plain(name)) in over:
+        return _read(word, over[word])
+    every = {known: _read(known, path) for known, path in {**over, **files}.items()}
     chips = {known: t.memory.chip if t.memory else "" for known, t in every.items()}
     exact = boards.alias(name, {chip or known: known for known, chip in chips.items()})
     if exact is not None:
         return every[exact]
     hint = boards.meant(name, chips)
-    every_name = (*names(), *board_names())
+    every_name = (*names(), *board_names(), *platform_names())
     hint = f"; {hint}" if hint else did_you_mean(name, every_name)
     raise UnsupportedError(
         f"unknown target '{name}'{hint}; allowed: {', '.join(every_name)}, or your own .toml profile"

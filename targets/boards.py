@@ -41,7 +41,7 @@ CORES: dict[str, tuple[str, tuple[str, ...]]] = {
         "arm_cpu",
         (
             *("raspberry_pi", "raspberrypi", "rpi", "pi3", "pi4", "pi5", "jetson", "aarch64"),
-            *("arm64", "android", "graviton", "neoverse", "cortex_a5", "cortex_a7", "apple"),
+            *("arm64", "graviton", "neoverse", "cortex_a5", "cortex_a7", "apple"),
         ),
     ),
     "an ARMv6": (

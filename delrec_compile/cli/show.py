@@ -88,8 +88,9 @@ def _show_targets(as_json: bool) -> None:
 
     rows = [target_status(profiles.load(name)) for name in profiles.names()]
     boards = [target_status(profiles.load(name)) for name in profiles.board_names()]
+    platforms = [target_status(profiles.load(name)) for name in profiles.platform_names()]
     if as_json:
-        print_json("targets", targets=rows, boards=boards)
+        print_json("targets", targets=rows, boards=boards, platforms=platforms)
         return
     cells = [
         (r["name"], r["summary"], "yes" if r["ready"] else "no", ", ".join(r["numeric"]), r["fix"])
@@ -101,6 +102,8 @@ def _show_targets(as_json: bool) -> None:
             "boards", ("target", "summary", "flash KB", "RAM KB", "MHz"), [*map(_board, boards)]
         )
     )
+    named = [(r["name"], r["summary"]) for r in platforms]
+    show(tables.left_table("libraries for other systems", ("target", "summary"), named))
     ready = [r["name"] for r in rows if r["ready"]]
     if ready:
         show_next_build(target="x86_64" if "x86_64" in ready else ready[0])

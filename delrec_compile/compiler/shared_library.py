@@ -11,7 +11,7 @@ from delrec_compile.system.toolchain import FLAGS
 
 # functions that compilers call implicitly; so that the library needs no other, not even a C
 # library, and an emulator can run it alone
-ALONE = """#include <stddef.h>
+ALONE = r"""#include <stddef.h>
 #define HIDDEN __attribute__((visibility("hidden")))
 
 HIDDEN void *memset(void *to, int value, size_t size)
@@ -42,9 +42,42 @@ HIDDEN void __aeabi_unwind_cpp_pr1(void)
 {
 }
 #endif
+
+#ifdef _WIN32
+int DllMainCRTStartup(void *library, unsigned reason, void *reserved)
+{
+    (void)library, (void)reason, (void)reserved;
+    return 1;
+}
+
+/* called before a frame of rax bytes: touches each page of it, in order; changes no register */
+__asm__(".globl ___chkstk_ms\n"
+        "___chkstk_ms:\n"
+        "    pushq %rax\n"
+        "    pushq %rcx\n"
+        "    leaq 24(%rsp), %rcx\n"
+        "1:  cmpq $4096, %rax\n"
+        "    jbe 2f\n"
+        "    subq $4096, %rcx\n"
+        "    subq $4096, %rax\n"
+        "    testb $0, (%rcx)\n"
+        "    jmp 1b\n"
+        "2:  subq %rax, %rcx\n"
+        "    testb $0, (%rcx)\n"
+        "    popq %rcx\n"
+        "    popq %rax\n"
+        "    ret\n");
+#endif
 """
 
 SECTIONS = ("-ffunction-sections", "-fdata-sections")  # a linker drops what nothing calls
+
+
+def library_name(name: str, triple: str) -> str:
+    """File of a shared library on the system of a triple; empty: Linux."""
+    if "windows" in triple:
+        return f"{name}.dll"
+    return f"lib{name}.{'dylib' if 'macos' in triple else 'so'}"
 
 
 def link(
@@ -60,9 +93,6 @@ def link(
 
     entries: exported functions. libraries: linked too, such as `-lm`. cpu: Zig's name.
     """
-    exports = work / "exports.map"
-    exported = " ".join(f"{name}_{e};" for e in entries)
-    exports.write_text(f"{{ global: {exported} {name}_id_*; local: *; }};\n")
     objects = []
     for source in sorted(work.glob(f"{name}*.c")):
         objects.append(source.with_suffix(".c.o"))
@@ -70,24 +100,30 @@ def link(
         toolchain.run_cc(*options, "-c", source, "-o", objects[-1], cross=triple, cpu=cpu)
     objects.append(work / "kernels.o")
     alone: list[str | Path] = []
-    if triple:
+    if triple and "macos" not in triple:  # where every program has the C library
         (work / "alone.c").write_text(ALONE)
         flags = ("-O2", "-fno-builtin", *FLAGS, "-c", work / "alone.c", "-o", work / "alone.o")
         toolchain.run_cc(*flags, cross=triple, cpu=cpu)
         alone = ["-nostdlib", work / "alone.o"]
-    toolchain.run_cc(
-        "-shared",
-        *alone,
-        f"-Wl,--version-script={exports}",
-        "-Wl,--build-id=none",
-        "-Wl,--gc-sections",
-        f"-Wl,-soname,{library.name}",
-        "-s",
-        *objects,
-        *libraries,
-        "-o",
-        library,
-        cross=triple,
-        cpu=cpu,
-    )
+    options = _exports(work, name, library, triple, entries)
+    parts = ("-shared", *alone, *options, "-s", *objects, *libraries)
+    toolchain.run_cc(*parts, "-o", library, cross=triple, cpu=cpu)
     return objects
+
+
+def _exports(
+    work: Path, name: str, library: Path, triple: str, entries: Sequence[str]
+) -> list[str | Path]:
+    """What a linker takes, by the system: the exported functions, and the name of the library."""
+    symbols = [f"{name}_{e}" for e in entries]
+    if "windows" in triple:
+        exports = work / "exports.def"
+        exports.write_text("\n".join(["EXPORTS", *symbols, ""]))
+        return [exports, f"-Wl,--out-implib,{library.with_suffix('.lib')}"]
+    if "macos" in triple:
+        return [f"-Wl,-install_name,@rpath/{library.name}"]
+    exports = work / "exports.map"
+    exported = " ".join(f"{symbol};" for symbol in symbols)
+    exports.write_text(f"{{ global: {exported} {name}_id_*; local: *; }};\n")
+    flags = (f"--version-script={exports}", "--build-id=none", "--gc-sections")
+    return [*(f"-Wl,{flag}" for flag in flags), f"-Wl,-soname,{library.name}"]

@@ -22,6 +22,7 @@ def test_inspect_targets_doctor():
     ready = {t["name"]: t["ready"] for t in told["targets"]}
     (nrf,) = [t for t in told["boards"] if t["name"] == "nrf52840"]
     assert (nrf["flash_kb"], nrf["ram_kb"], nrf["clock_mhz"]) == (1024, 256, 64)
+    assert [t["name"] for t in told["platforms"]] == ["android", "macos", "windows"]
     assert all(ready.values())
     assert set(ready) >= {"arm_cpu", "arm_cpu_v7", "portable_c", "x86_64"}
     assert "x86_64" in ok("targets")

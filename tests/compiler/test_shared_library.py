@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from delrec_compile.compiler.shared_library import link
+from delrec_compile.compiler.shared_library import library_name, link
 from delrec_compile.system import toolchain
 from delrec_compile.system.host import is_here
 
@@ -31,3 +31,16 @@ def test_only_the_entries_are_exported(tmp_path: Path) -> None:
     assert library.net_step(4) == 5
     for symbol in ("net_hidden", "net_kernel"):
         assert not hasattr(library, symbol)
+
+
+@pytest.mark.parametrize(
+    ("triple", "file"),
+    [
+        ("", "libone.so"),
+        ("aarch64-linux-gnu.2.17", "libone.so"),
+        ("aarch64-macos.11.0", "libone.dylib"),
+        ("x86_64-windows-gnu", "one.dll"),
+    ],
+)
+def test_a_library_is_named_as_its_system_names_it(triple: str, file: str) -> None:
+    assert library_name("one", triple) == file

@@ -263,6 +263,7 @@ def test_the_templates_are_listed() -> None:
     files = {f for f in files if Path(f).suffix not in {".py", ".pyc", ".md"}}
     profiles = {f"{t}.toml" for t in targets.names()}
     profiles |= {f"board/{t}.toml" for t in targets.board_names()}
+    profiles |= {f"platform/{t}.toml" for t in targets.platform_names()}
     listed = {f for p in column("targets/README.md", "template") for f in folder.glob(p)}
     assert {f.relative_to(folder).as_posix() for f in listed} == files - profiles
 
@@ -298,6 +299,10 @@ def test_the_boards_are_listed_with_their_memory_and_clock() -> None:
         ram = f"{memory.ram[1]} KB at {memory.ram[0]:#010x}" if memory else "Linux"
         expected.append([f"`{each}`", f"`{core}`", flash, ram, f"{board.clock_mhz:g} MHz"])
     assert table("docs/targets.md", "board") == expected
+
+
+def test_the_platforms_are_listed() -> None:
+    assert column("docs/targets.md", "platform") == list(targets.platform_names())
 
 
 def test_the_fields_of_a_schedule_are_listed() -> None:

@@ -91,3 +91,12 @@ def test_a_board_takes_over_nothing_of_the_chip_of_its_core(tmp_path):
     path.write_text('summary = "mine"\nover = "cortex_m5"\n')
     with pytest.raises(UnsupportedError, match="over = 'cortex_m5'; did you mean"):
         targets.load(str(path))
+
+
+@pytest.mark.parametrize("name", targets.platform_names())
+def test_a_platform_is_a_library_that_no_machine_of_linux_takes_for_its_own(name):
+    profile = targets.load(name)
+    assert (profile.form, profile.memory, profile.clock_mhz) == ("library", None, None)
+    assert profile.triple or name == "android"
+    assert name == "android" or not profile.core
+    assert targets.load(name.title()) == profile

@@ -11,7 +11,7 @@ from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import render
-from delrec_compile.compiler.shared_library import link
+from delrec_compile.compiler.shared_library import library_name, link
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import toolchain, zig
@@ -35,7 +35,7 @@ def write_library(
 
     for folder in ("lib", "include"):
         (root / folder).mkdir()
-    library = root / "lib" / f"lib{name}.so"
+    library = root / "lib" / library_name(name, machine.triple)
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         work = Path(temporary)
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
@@ -43,14 +43,15 @@ def write_library(
         for file, text in render(network, kernels, name, unroll).items():
             (work / file).write_text(text)
         objects = link(work, name, library, machine.triple, cpu=machine.cpu)
-        check_cpu(library, machine.llvm)
-        static = library.with_suffix(".a")
+        if machine.triple.startswith("arm-"):
+            check_cpu(library, machine.llvm)
+        static = library.with_name(f"lib{name}.a")
         toolchain.archive(objects, static, cross=machine.triple)
         objects.append(work / "alone.o")
         image = _image(objects, name, root, machine) if machine.triple and machine.core else None
         shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
     return {
-        "library": f"lib/lib{name}.so",
+        "library": f"lib/{library.name}",
         "library_bytes": library.stat().st_size,
         "static_library": f"lib/lib{name}.a",
         "image": image,

@@ -108,7 +108,17 @@ def link(
     options = _exports(work, name, library, triple, entries)
     parts = ("-shared", *alone, *options, "-s", *objects, *libraries)
     toolchain.run_cc(*parts, "-o", library, cross=triple, cpu=cpu)
+    if library.suffix == ".dll":
+        _without_time(library)
     return objects
+
+
+def _without_time(library: Path) -> None:
+    """Clears the time stamp of a DLL's header, so that equal inputs give equal bytes."""
+    raw = bytearray(library.read_bytes())
+    at = int.from_bytes(raw[0x3C:0x40], "little") + 8  # TimeDateStamp behind "PE\0\0" and two words
+    raw[at : at + 4] = bytes(4)
+    library.write_bytes(raw)
 
 
 def _exports(

@@ -56,9 +56,10 @@ def test_windows_is_a_dll_that_imports_nothing(tmp_path: Path) -> None:
     assert (dll.parent / "mixed.lib").is_file()
     raw = dll.read_bytes()
     (pe,) = struct.unpack_from("<I", raw, 0x3C)
-    signature, machine, sections, _, _, _, optional, flags = struct.unpack_from(
+    signature, machine, sections, time, _, _, optional, flags = struct.unpack_from(
         "<4sHHIIIHH", raw, pe
     )
+    assert time == 0, "equal inputs give equal bytes"
     assert (signature, machine) == (b"PE\0\0", 0x8664)
     assert flags & 0x2000  # IMAGE_FILE_DLL
     directories = struct.unpack_from("<32I", raw, pe + 24 + 112)

@@ -15,6 +15,7 @@ from delrec_compile.evaluation.baselines.baseline import (
     Workload,
     basic_lif,
     delays,
+    is_supported,
     leak_over_time,
     recurrent_weight,
 )
@@ -210,7 +211,12 @@ def read_out(graph: Graph, readout: Readout, spikes: str, work: Workload) -> str
 
 
 def onnxruntime_sequence(network: Network, work: Workload) -> list[Baseline]:
-    """The forms of `onnxruntime_sequence` that this network and workload allow."""
+    """The forms of `onnxruntime_sequence` that this network and workload allow.
+
+    Raises UnsupportedError where there is none.
+    """
+    if not is_supported(network):
+        return [OnnxExported(network, work, _per_call(work.steps))]
     made: list[Baseline] = [OnnxChunks(network, work)]
     if network.max_delay < BITS:
         made.append(OnnxScan(network, work))
@@ -219,3 +225,13 @@ def onnxruntime_sequence(network: Network, work: Workload) -> list[Baseline]:
     elif work.steps % UNROLL == 0:
         made.append(OnnxExported(network, work, UNROLL))
     return made
+
+
+def _per_call(steps: int) -> int:
+    """The most steps, up to UNROLL, whose multiple `steps` is. Raises UnsupportedError where it is 1."""
+    each = max(k for k in range(1, UNROLL + 1) if steps % k == 0)
+    if each == 1:
+        raise UnsupportedError(
+            f"{steps} steps are no multiple of what one call of the exported step takes, 2 to {UNROLL}"
+        )
+    return each

@@ -54,7 +54,10 @@ ENGINES = {
     "numpy": Engine("NumPy", "arrays"),
     "onnxruntime": Engine("ONNX Runtime, one call per step", "onnx_step", generic=True),
     "onnxruntime_sequence": Engine(
-        "ONNX Runtime, its best form over time", "onnx_sequence", forms=("sequence", "batch")
+        "ONNX Runtime, its best form over time",
+        "onnx_sequence",
+        forms=("sequence", "batch"),
+        generic=True,
     ),
     "tvm_default": Engine("TVM's default build", "tvm_default", generic=True),
     "spikingjelly": Engine("SpikingJelly", "libraries"),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import cases
 import pytest
 from fixtures.baselines import assert_reference
+from helpers import refusal
 
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.evaluation.baselines import registry as baselines
 from delrec_compile.evaluation.baselines.baseline import Workload
-from delrec_compile.evaluation.baselines.onnx_sequence import onnxruntime_sequence
+from delrec_compile.evaluation.baselines.onnx_sequence import _per_call, onnxruntime_sequence
 
 WORK = [Workload("step", 1, 40), Workload("sequence", 1, 40), Workload("batch", 3, 40)]
 
@@ -18,6 +21,16 @@ def test_every_form_computes_the_reference(case: str, work: Workload) -> None:
     for baseline in onnxruntime_sequence(cases.network(case), work):
         assert baseline.name
         assert_reference(baseline, case, work)
+
+
+@pytest.mark.parametrize(("steps", "each"), [(40, 10), (21, 7)])
+def test_a_graph_of_populations_runs_as_the_exported_step_unrolled(steps: int, each: int) -> None:
+    work = Workload("batch", 2, steps)
+    (made,) = baselines.baselines("onnxruntime_sequence", cases.network("graph_shared"), work)
+    assert made.form == f"the exported step, unrolled {each}"
+    assert_reference(made, "graph_shared", work)
+    with refusal(UnsupportedError, "13 steps are no multiple of what one call", 4):
+        _per_call(13)
 
 
 def test_the_forms_follow_the_workload() -> None:

@@ -40,7 +40,9 @@ def _folder() -> Path:
 def mnn(f: StepFile) -> Step:
     target = _folder() / "m.mnn"
     files = ["--modelFile", str(f.path), "--MNNModel", str(target)]
-    run_tool("mnnconvert", "-f", "ONNX", *files, "--bizCode", "x")
+    import_module("MNN")
+    # the program of that name reports its use and installs packages on its way
+    import_module("_tools").mnnconvert(["mnnconvert", "-f", "ONNX", *files, "--bizCode", "x"])
     expr = import_module("MNN.expr")
     net = import_module("MNN.nn").load_module_from_file(str(target), list(f.ins), list(f.outs))
 

@@ -29,6 +29,7 @@ EXACT = (
     "tract",
     "onnx2torch",
     "emx_onnx_cgen",
+    "mnn",
 )
 NEAR = ("openvino",)  # rounds a product and a sum once
 

@@ -1,9 +1,10 @@
 """Random networks of the whole family in every engine of this machine: not one spike may differ.
 
-    python -m benchmarks.random_networks --count 1000 [--graphs]
+    python -m benchmarks.random_networks --count 1000 [--graphs] [--target cortex_m4]
 
-Each network runs as the NumPy reference, in PyTorch, in ONNX Runtime and as compiled x86 code. With
---numeric its integer form is compiled too, where it has one, against the integer reference.
+Each network runs as the NumPy reference, in PyTorch, in ONNX Runtime and as compiled code: x86, or each
+--target, in its emulator where it is another machine. With --numeric its integer form is compiled too,
+where it has one, against the integer reference.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,24 @@ from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.onnx_step.schema import read_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Runner, Trace
-from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child
 
 SCHEMA = "delrec.random_networks/1"
 STEPS = 200
 CHUNK = 20  # networks per child process
-TARGET = "x86_64"
+TARGETS = ("x86_64",)
 
 
 def compare(
-    seed: int, steps: int = STEPS, numeric: str | None = None, graphs: bool = False
+    seed: int,
+    steps: int = STEPS,
+    numeric: str | None = None,
+    graphs: bool = False,
+    targets: Sequence[str] = TARGETS,
 ) -> dict[str, Any]:
     """One network: spikes compared and differing, by engine, against PyTorch.
 
@@ -61,46 +66,56 @@ def compare(
         "fired": sum(int(s.sum()) for s in reference.spikes),
     }
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        for name, runner in _engines(network, Path(folder)):
+        for name, runner in _engines(network, targets, Path(folder)):
             result["differing"][name] = _differing(runner.trace(x), reference)
         if numeric is not None:
-            result["differing"] |= _integer(network, numeric, x, Path(folder))
+            result["differing"] |= _integer(network, numeric, targets, x, Path(folder))
     return result
 
 
 def compare_many(
-    first: int, count: int, steps: int, numeric: str | None, graphs: bool
+    first: int, count: int, steps: int, numeric: str | None, graphs: bool, targets: Sequence[str]
 ) -> list[dict[str, Any]]:
     """In a child: `compare` of so many seeds."""
     seeds = range(first, first + count)
-    return [{"seed": s, **compare(s, steps, numeric, graphs)} for s in seeds]
+    return [{"seed": s, **compare(s, steps, numeric, graphs, targets)} for s in seeds]
 
 
-def _engines(network: Network, folder: Path) -> Iterator[tuple[str, Runner]]:
+def _engines(
+    network: Network, targets: Sequence[str], folder: Path
+) -> Iterator[tuple[str, Runner]]:
     yield "reference", ReferenceRunner(network)
     yield "onnxruntime", OnnxRunner(read_model(export(network)))
-    yield TARGET, _compiled(network, folder / TARGET)
+    for target in targets:
+        yield target, _compiled(network, target, folder / target)
 
 
-def _compiled(network: Network, stage: Path, quantised: IntegerNetwork | None = None) -> Session:
+def _compiled(
+    network: Network, target: str, stage: Path, quantised: IntegerNetwork | None = None
+) -> Runner:
     stage.mkdir()
     checkpoint.save(network, stage / "network.safetensors")
     if quantised is not None:
         integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
-    built = assemble(str(stage), TARGET, network.name, 1, None, None)
-    manifest = manifest_of(network, built, name=network.name, target=TARGET)
-    return Session(Artifact(stage, manifest))
+    built = assemble(str(stage), target, network.name, 1, None, None)
+    manifest = manifest_of(network, built, name=network.name, target=target)
+    return artifact_runner(Artifact(stage, manifest))
 
 
-def _integer(network: Network, numeric: str, x: Any, folder: Path) -> dict[str, int]:
+def _integer(
+    network: Network, numeric: str, targets: Sequence[str], x: Any, folder: Path
+) -> dict[str, int]:
     try:
         quantised = quantise(network, numeric)
     except UnsupportedError:
         return {}
     reference = ReferenceRunner(quantised).trace(x)
-    return {
-        numeric: _differing(_compiled(network, folder / numeric, quantised).trace(x), reference)
-    }
+    differing = {}
+    for target in targets:
+        name = f"{target} {numeric}"
+        runner = _compiled(network, target, folder / name.replace(" ", "-"), quantised)
+        differing[name] = _differing(runner.trace(x), reference)
+    return differing
 
 
 def _differing(have: Trace, want: Trace) -> int:
@@ -119,6 +134,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--numeric", choices=("int8", "int16"))
     parser.add_argument("--graphs", action="store_true", help="populations and projections")
+    parser.add_argument("--target", action="append", help="x86_64; again for more")
     options = parser.parse_args(argv)
     os.environ["OMP_NUM_THREADS"] = "1"
     started, rows = time.monotonic(), []
@@ -132,6 +148,7 @@ def main(argv: list[str] | None = None) -> int:
                 steps=options.steps,
                 numeric=options.numeric,
                 graphs=options.graphs,
+                targets=options.target or TARGETS,
             )
             print(f"{len(rows)} of {options.count} networks", file=sys.stderr)
     except DelrecError as error:

@@ -24,6 +24,7 @@ CHECK = {
     "max_abs_error": 2e-6,
     "same_bits": 12000,
     "passed": True,
+    "emulated": None,
 }
 BENCH = {"medians": {"plain": 7.2, "onnxruntime": 43.2}, "ratio": 6.0, "rounds": 9}
 

@@ -60,7 +60,7 @@ def test_a_graph_without_a_readout_is_refused(exported: Exported) -> None:
 @pytest.mark.parametrize(
     ("op", "name", "message"),
     [
-        ("Lif", "treshold", "did you mean 'threshold'.; allowed: beta, threshold, v_reset"),
+        ("Lif", "treshold", "did you mean 'threshold'.; allowed: beta, threshold, under, v_reset"),
         ("Lif", "pads", "; allowed: beta"),
         ("ConvDelay", "group", "; allowed: pads"),
         ("Linear", "alpha", "; allowed: none"),

@@ -59,7 +59,7 @@ def test_the_populations_come_back_from_relax(name: str) -> None:
         assert ours.model.attributes() == theirs.model.attributes()
         for key, value in theirs.model.arrays().items():
             np.testing.assert_array_equal(ours.model.arrays()[key], value)
-    assert have.readout.beta == network.readout.beta
+    np.testing.assert_array_equal(have.readout.beta, network.readout.beta)
 
 
 def graph() -> Network:

@@ -33,4 +33,4 @@ def test_the_nodes_compute_the_reference() -> None:
 
 def test_the_operators_are_those_that_every_engine_has() -> None:
     function = onnx.parser.parse_function(ONNX)
-    assert {node.op_type for node in function.node} <= EVERYWHERE | {"Abs", "Floor"}
+    assert {node.op_type for node in function.node} <= EVERYWHERE | {"Abs", "Floor", "Neg"}

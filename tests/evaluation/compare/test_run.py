@@ -15,7 +15,7 @@ from helpers import refusal, tree
 import delrec_compile
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import load_artifact
-from delrec_compile.cli import comparison_page
+from delrec_compile.cli import tables
 from delrec_compile.cli.terminal import show
 from delrec_compile.data.events import Events, save_samples
 from delrec_compile.errors import (
@@ -31,6 +31,7 @@ from delrec_compile.evaluation.compare import cache as kept
 from delrec_compile.evaluation.compare.budgets import Budgets
 from delrec_compile.evaluation.compare.run import compare as compare_targets
 from delrec_compile.evaluation.compare.run import select_targets
+from delrec_compile.evaluation.compare.table import lines
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.latency.result import BenchRow as BenchRow
 from delrec_compile.evaluation.proof import Proof
@@ -166,7 +167,7 @@ def test_an_emulated_row_gives_instructions_and_an_estimate(chips):
     assert row.flash_bytes > row.ram_bytes > 0
     assert row.check["passed"]
     assert chips.as_dict()["cycles_per_instruction"] == 1.0
-    text = "\n".join(comparison_page.lines(chips))
+    text = "\n".join(lines(chips))
     assert "1.0 cycles each" in text
     assert "at 168 MHz" in text
 
@@ -189,7 +190,7 @@ def test_missing_tools_are_shown_with_what_mends_them(found, network, arguments,
     assert "[cross]'" in some.rows[0].skipped
     assert some.rows[1].us_per_step > 0
     assert some.error() is None
-    text = "\n".join(comparison_page.lines(some))
+    text = "\n".join(lines(some))
     assert "skipped arm_cpu float32: no compiler for aarch64" in text
     none = delrec_compile.compare(network, ("arm_cpu", "arm_cpu_v7"), **arguments)
     error = none.error()
@@ -298,7 +299,7 @@ def test_targets_are_merged(tmp_path):
 
 
 def test_the_table_shows_every_row(found, chips, capsys):
-    show(comparison_page.table(chips))
+    show(tables.comparison_table(chips))
     text = capsys.readouterr().out
     for word in ("PyTorch eager", "ONNX Runtime", "cortex_m4", "tiny_chip", "x86_64", "failed"):
         assert word in text

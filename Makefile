@@ -11,7 +11,7 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: demo test lint types check rooms bench clean
+.PHONY: demo test lint types docs check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
@@ -27,7 +27,11 @@ lint: $(BIN)/.developer
 types: $(BIN)/.developer
 	$(BIN)/mypy
 
-check: lint types test
+# the guide as a site, build/site/index.html; 0 warnings, links checked
+docs: $(BIN)/.developer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+check: lint types docs test
 
 rooms: $(BIN)/.developer
 	$(BIN)/python tests/fixtures/tree.py

@@ -138,6 +138,7 @@ def test_names_of_modules_and_classes_have_what_they_say(document: str) -> None:
                 "md",
                 "toml",
                 "yaml",
+                "yml",
                 "json",
                 "onnx",
                 "safetensors",

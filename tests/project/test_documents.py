@@ -30,12 +30,13 @@ DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
         *(ROOT / room / "README.md" for room in ("ops", "targets")),
         PACKAGE / "bundled" / "README.md",
     ]
 )
 LIVING = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # that one tells of the past
-FOLDERS = "delrec_compile|ops|targets|tests|docs|benchmarks"
+FOLDERS = "delrec_compile|ops|targets|tests|docs|benchmarks|examples"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -1,0 +1,3 @@
+"""What the tests of examples share."""
+
+from fixtures.examples import classified, follow, makers  # noqa: F401

@@ -147,7 +147,7 @@ def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:
     show(tables.network_table(summary), *report.network_lines(summary), "")
     show(f"artifact {artifact.path}", *(f"  {file}" for file in result["files"]), "")
     show(tables.parity_table(proof.checks))
-    show(*report.silence_lines(proof.checks))
+    show(*report.remark_lines(proof.checks), *report.silence_lines(proof.checks))
     show(*report.integer_lines(manifest.numeric, proof.checks))
     if proof.check is None:
         cpu = manifest.cpu

@@ -119,10 +119,10 @@ def check(
             paths=[str(path)],
             network=network,
             samples=samples,
-            limit=None,
+            limit=inputs.limit,
         )
     if allow_silent:
-        from delrec_compile.evaluation.parity import accept_silence
+        from delrec_compile.evaluation.verdict import accept_silence
 
         parity = accept_silence(parity)
     _print_parity(path, parity, inputs, as_json)
@@ -139,7 +139,8 @@ def _print_parity(path: Path, parity: dict[str, Any], inputs: InputOptions, as_j
         print_json("check", **parity)
     else:
         show(tables.parity_table([parity]))
-        show(*report.silence_lines([parity]), *report.integer_lines("integer form", [parity]))
+        show(*report.remark_lines([parity]), *report.silence_lines([parity]))
+        show(*report.integer_lines("integer form", [parity]))
     if not parity["passed"]:
         raise ParityError(describe_difference(parity))
     if not as_json:

@@ -15,7 +15,8 @@ from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.samples import first, fitting, read_samples
 from delrec_compile.errors import CompilerCrash, DeviceError, InputError, ParityError
 from delrec_compile.evaluation.latency.result import spread
-from delrec_compile.evaluation.parity import accept_silence, compare_artifact
+from delrec_compile.evaluation.parity import compare_artifact
+from delrec_compile.evaluation.verdict import accept_silence
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.model import Network

@@ -12,8 +12,9 @@ from delrec_compile.data.samples import first, read_samples
 from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
-from delrec_compile.evaluation.parity import accept_silence, compare_artifact
 from delrec_compile.evaluation.parity import check as check_parity
+from delrec_compile.evaluation.parity import compare_artifact
+from delrec_compile.evaluation.verdict import accept_silence
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.runners.emulated import cuda
@@ -81,8 +82,9 @@ def prove(
     """Checks the artifact and its ONNX file against PyTorch, times them, writes measured.json.
 
     Native code runs in a child process, code for another CPU in an emulator, if there is one and
-    `emulate` is set. samples: see `read_inputs`; limit: the first of them are checked. allow_silent:
-    a check in which no neuron fires passes. Raises ParityError, after writing.
+    `emulate` is set. samples: see `read_inputs`; limit: the first of them are checked, by default all,
+    and in an emulator what lasts a minute or so of the first EMULATED_SAMPLES, see `excerpt`.
+    allow_silent: a check in which no neuron fires passes. Raises ParityError, after writing.
     """
     network = checkpoint.load(artifact.path / "network.safetensors")
     with stored(network, samples) as spec:
@@ -152,12 +154,13 @@ def _emulated(
             timeout_s=cuda.TIMEOUT_S,
         )
     elif core:
-        progress(f"running {core} code in an emulator")
+        patience = "" if limit else f": {EMULATED_SAMPLES} samples, or a minute or so"
+        progress(f"running {core} code in an emulator{patience}")
         result = child.call(
             "delrec_compile.evaluation.proof:emulated",
             path=path,
             samples=samples,
-            limit=limit or EMULATED_SAMPLES,
+            limit=limit,
         )
     return result
 
@@ -200,15 +203,15 @@ def on_gpu(path: str, samples: str, limit: int) -> dict[str, Any]:
     return {"check": parity.as_dict(), "how": session.how, "instructions_per_step": None}
 
 
-def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
+def emulated(path: str, samples: str, limit: int | None) -> dict[str, Any]:
     """In the child: parity of an artifact for another machine, and what its steps cost there."""
     artifact = load_artifact(path)
     runner = emulated_runner(artifact)
     if not runner.self_test():
         raise ParityError(f"the self-test of {path} fails in the emulator; build it again")
     network = checkpoint.load(artifact.path / "network.safetensors")
-    chosen = first(read_samples(samples), limit)
-    parity = compare_artifact(artifact, network, runner, chosen)
+    chosen = first(read_samples(samples), limit or EMULATED_SAMPLES)
+    parity = compare_artifact(artifact, network, runner, chosen, whole=limit is not None)
     mean = sum(runner.instructions) / len(runner.instructions)
     clock, dt_us = artifact.manifest.clock_mhz, artifact.manifest.dt_ms * 1000
     return {
@@ -216,6 +219,7 @@ def emulated(path: str, samples: str, limit: int) -> dict[str, Any]:
         "how": runner.how,
         "instructions_per_step": mean,
         "worst_instructions": max(runner.instructions),
+        "counted_every": runner.every,
         "stack_bytes": runner.stack_bytes,
         "clock_mhz": clock,
         # no emulator here models cycles: one per instruction is the best case of these cores
@@ -230,7 +234,8 @@ def checked(
     """In the child: parity of artifacts or ONNX files."""
     source = checkpoint.load(network) if network else None
     events = first(read_samples(samples), limit)
-    return [check_parity(path, events, network=source).as_dict() for path in paths]
+    found = [check_parity(path, events, network=source, limit=limit) for path in paths]
+    return [parity.as_dict() for parity in found]
 
 
 def describe_difference(parity: dict[str, Any]) -> str:

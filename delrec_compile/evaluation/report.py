@@ -39,8 +39,8 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     parts += ["```", *picture(summary), "```", ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]
     parts += markdown.table(PARITY_COLUMNS, parity_rows(checks), right=False)
-    if quiet := silence_lines(checks):
-        parts += ["", *quiet]
+    for told in (*remark_lines(checks), *silence_lines(checks)):
+        parts += ["", told]
     if costs := integer_lines(str(artifact.manifest.numeric), checks):
         parts += ["", *costs]
     if proof.emulated is not None:
@@ -163,6 +163,11 @@ def parity_rows(checks: Iterable[dict[str, Any]]) -> Rows:
         )
 
 
+def remark_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
+    """What was left out of a check."""
+    return [f"{c['target']}: {c['remark']}" for c in checks if c.get("remark")]
+
+
 def silence_lines(checks: Iterable[dict[str, Any]]) -> list[str]:
     """A warning on the populations that never fired in a check whose others did."""
     for c in checks:
@@ -230,8 +235,10 @@ def emulated_line(cost: dict[str, Any]) -> str:
     """Instructions, stack and estimated time of a run in an emulator, or the GPU's name."""
     if cost["instructions_per_step"] is None:
         return f"run on {cost['how']}" if "device" in cost["how"] else str(cost["how"])
+    every = cost.get("counted_every", 1)
+    counted = f" (one step of {every} counted)" if every > 1 else ""
     text = (
-        f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step, "
+        f"{cost['how']}: {cost['instructions_per_step']:,.0f} instructions per step{counted}, "
         f"{cost['worst_instructions']:,} at most, {cost['stack_bytes']:,} bytes of stack"
     )
     if cost["estimated_us"] is None:

@@ -54,6 +54,7 @@ class EmulatedSession:
         return np.stack([self._step(row) for row in checked(x, self.inputs)])
 
     def _step(self, row: F32) -> F32:
+        self.machine.counting = True
         self.machine.write(self.x, row.astype("<f4").tobytes())
         done = self.machine.call(f"{self.name}_step", self.state, self.x, self.y)
         if done.result != 0:
@@ -64,6 +65,7 @@ class EmulatedSession:
 
     def self_test(self) -> bool:
         """Whether the recorded outputs are reproduced; it starts the stream afresh."""
+        self.machine.counting = False
         return self.machine.call(f"{self.name}_self_test").result == 0
 
 

@@ -12,7 +12,7 @@ from helpers import refusal
 from delrec_compile.cli.inputs import InputOptions
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import ParityError
-from delrec_compile.evaluation.parity import accept_silence
+from delrec_compile.evaluation.verdict import accept_silence
 
 
 def test_export_run_check(tmp_path):

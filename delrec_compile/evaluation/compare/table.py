@@ -42,6 +42,8 @@ def lines(comparison: Comparison) -> Iterator[str]:
     for row in comparison.rows:
         if row.instructions_per_step is not None:
             yield _cost(row)
+        if remark := (row.check or {}).get("remark"):
+            yield f"{row.name}: {remark}"
     if any(row.estimated_us is not None for row in comparison.rows):
         yield (
             f"~ is an estimate: instructions at that clock, {CYCLES_PER_INSTRUCTION:.1f} cycles each "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from delrec_compile.artifact.firmware import Chip, memory_map, replay_program, s
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated import qemu
+from delrec_compile.runners.emulated.pace import Pace, seconds_of, seconds_per_step
 from delrec_compile.runners.runner import Trace, require_equal_outputs, split_spikes
 
 TIMEOUT_S = 300.0
@@ -27,8 +29,9 @@ STAND_INS = {"cortex_m55": "mps3-an547", "cortex_m85": "mps3-an547"}
 class BoardRunner:
     """Runs `_run` and `_trace` of each step side by side; their outputs must be the same bits.
 
-    instructions: instructions of `_run`, one figure per step so far, from the board's clock, which
-    ticks for every instruction; reading it adds some 20. stack_bytes: deepest stack of a step.
+    instructions: instructions of `_run`, one figure for each counted step so far, from the board's
+    clock, which ticks for every instruction; reading it adds some 20. every: one step of so many is
+    counted, the first of each sample among them. stack_bytes: deepest stack of a step.
     The chip of a profile that names no board of QEMU is replaced by a board with its instructions.
     Raises ToolchainError without QEMU.
     """
@@ -47,6 +50,7 @@ class BoardRunner:
         memory = replace(self.board.memory, stack=own.stack) if own and self.foreign else own
         self.chip = Chip(str(m.core), memory)
         self.instructions: list[int] = []
+        self.every = 1
         self.stack_bytes = 0
 
     def self_test(self) -> bool:
@@ -58,14 +62,31 @@ class BoardRunner:
                 image = self_testing(root, self.prefix, self.chip, work, work / "test.elf")
             return qemu.run_image(image, self.board.name).status == 0
 
+    def pace(self, x: F32) -> Pace:
+        """Seconds of a step, measured on a few: x (T, 1, inputs); without those of the start."""
+        self.trace(x[:1])
+        short, long = (seconds_of(partial(self.trace, part)) for part in (x[:1], x))
+        self.instructions.clear()
+        return Pace(seconds_per_step(short, long, len(x) - 1))
+
+    @cached_property
+    def _linked(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder that lasts as long as the runner; what is linked lies in it."""
+        return tempfile.TemporaryDirectory(prefix="delrec-")
+
+    @cached_property
+    def _replay(self) -> Path:
+        """The program that replays samples, linked at its first use."""
+        sizes = {"INPUTS": self.inputs, "OUTPUTS": self.outputs, "NEURONS": sum(self.neurons)}
+        work = Path(self._linked.name)
+        return replay_program(self.artifact.path, self.prefix, self.chip, sizes, work)
+
     def trace(self, x: F32) -> Trace:
         """x: (T, samples, inputs), each sample from a fresh start. Raises ParityError."""
         steps, samples = x.shape[:2]
-        record = self._record
+        record, image = self._record, self._replay
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             work = Path(folder)
-            sizes = {"INPUTS": self.inputs, "OUTPUTS": self.outputs, "NEURONS": sum(self.neurons)}
-            image = replay_program(self.artifact.path, self.prefix, self.chip, sizes, work)
             (work / "input.bin").write_bytes(self._input(x))
             ran = qemu.run_image(image, self.board.name, timeout_s=TIMEOUT_S, folder=work)
             raw = (work / "output.bin").read_bytes() if ran.status == 0 else b""
@@ -76,9 +97,8 @@ class BoardRunner:
         self.stack_bytes = max(self.stack_bytes, int.from_bytes(raw[:4], "little"))
         rows = np.frombuffer(raw[4:], record).reshape(samples, steps)
         require_equal_outputs(rows["traced"], rows["y"])
-        self.instructions += [
-            round(ticks / (self.board.ticks or 1)) for ticks in rows["ticks"].ravel().tolist()
-        ]
+        ticks = rows["ticks"][:, :: self.every].ravel()
+        self.instructions += [round(n / (self.board.ticks or 1)) for n in ticks.tolist()]
         spikes = np.ascontiguousarray(rows["spikes"].transpose(1, 0, 2))
         y = np.ascontiguousarray(rows["y"].transpose(1, 0, 2))
         return Trace(y, split_spikes(spikes, self.neurons))

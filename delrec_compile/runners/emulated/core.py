@@ -21,7 +21,10 @@ from delrec_compile.artifact.manifest import Artifact, Form
 from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated.machine import Machine
 from delrec_compile.runners.emulated.open import how, open_machine
+from delrec_compile.runners.emulated.pace import Pace, seconds_of
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
+
+COUNTED = 2  # steps whose counting is timed
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class EmulatedRunner(KernelRunner):
     `_run` is called in the program that the artifact ships, in the chip's own memory; `_trace`, for
     a chip, in one that is linked now and has more room.
 
-    instructions: instructions of `_run`, one figure per step so far. stack_bytes: deepest stack so
-    far; more than the manifest says is a DeviceError.
+    instructions: instructions of `_run`, one figure for each counted step so far. every: one step of
+    so many is counted, the first of each sample among them. stack_bytes: deepest stack so far; more
+    than the manifest says is a DeviceError.
     """
 
     name = "emulated"
@@ -57,6 +61,7 @@ class EmulatedRunner(KernelRunner):
         self.at = self._variables() if m.is_sources else self._allocated(self.program)
         self.path, self.form = artifact.path, m.form
         self.instructions: list[int] = []
+        self.every = 1
         self.stack_bytes, self.bound = 0, m.stack_bytes
 
     @cached_property
@@ -70,7 +75,21 @@ class EmulatedRunner(KernelRunner):
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the emulated machine."""
+        self.program.counting = False
         return self._call(self.program, "self_test") == 0
+
+    def pace(self, x: F32) -> Pace:
+        """Seconds of a step, measured on a few: x (T, 1, inputs).
+
+        The programs are linked and their code is translated before.
+        """
+        counted = x[:COUNTED]
+        self.outputs_of(counted[:1])
+        counting = seconds_of(lambda: self.outputs_of(counted)) / len(counted)
+        self.instructions.clear()
+        self.trace_once(x[:1])
+        plain = seconds_of(lambda: self.trace_once(x)) / len(x)
+        return Pace(2 * plain, max(0.0, counting - plain))
 
     def trace_once(self, x: F32) -> Trace:
         """x: (T, samples, inputs), each sample from a fresh start."""
@@ -106,6 +125,7 @@ class EmulatedRunner(KernelRunner):
 
     def _traced(self, sample: NDArray[Any]) -> tuple[F32, NDArray[np.uint8]]:
         machine, at = self.tracer, self.seen
+        machine.counting = False
         self._call(machine, "reset", at.state)
         y = np.empty((len(sample), self.outputs), np.float32)
         spikes = np.empty((len(sample), sum(self.neurons)), np.uint8)
@@ -121,11 +141,13 @@ class EmulatedRunner(KernelRunner):
         self._call(machine, "reset", at.state)
         y = np.empty((len(sample), self.outputs), np.float32)
         for t, row in enumerate(sample):
+            machine.counting = t % self.every == 0
             machine.write(at.x, row.tobytes())
             done = machine.call(f"{self.prefix}_run", at.state, at.x, 1, at.y)
             if done.result != 0:
                 raise DeviceError(f"run returned {done.result} in the emulator")
-            self.instructions.append(done.instructions)
+            if t % self.every == 0:
+                self.instructions.append(done.instructions)
             self.stack_bytes = max(self.stack_bytes, done.stack_bytes)
             if self.bound is not None and self.stack_bytes > self.bound:
                 raise DeviceError(

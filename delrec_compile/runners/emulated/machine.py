@@ -16,7 +16,8 @@ TIMEOUT_S = 60.0
 class Call:
     """A finished call.
 
-    result: C int that it returned. instructions: instructions executed, callees included.
+    result: C int that it returned. instructions: instructions executed, callees included; 0 while
+    they are not counted.
     stack_bytes: deepest byte written below the stack pointer at the call.
     """
 
@@ -26,7 +27,13 @@ class Call:
 
 
 class Machine(Protocol):
-    """A program loaded into an emulated chip. Memory lasts from call to call."""
+    """A program loaded into an emulated chip. Memory lasts from call to call.
+
+    counting: whether instructions are counted, which takes unicorn most of a call; wasmtime always
+    counts them.
+    """
+
+    counting: bool
 
     def alloc(self, size: int, align: int = 64) -> int:
         """Address of `size` zeroed bytes of RAM. Raises BudgetError when the RAM is full."""

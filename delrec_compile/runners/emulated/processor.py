@@ -72,7 +72,10 @@ class Processor:
         self._fault = ""
         self._hits: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._lengths: dict[tuple[int, int], int] = {}
-        self._hook(per_instruction)
+        self._counter: Any = None
+        self._unit = unicorn.UC_HOOK_CODE if per_instruction else unicorn.UC_HOOK_BLOCK
+        self._watch()
+        self.counting = True
 
     def _map(self, memory: MemoryMap | None) -> list[Region]:
         """Maps the memory and loads the image; returns the mapped regions."""
@@ -100,19 +103,35 @@ class Processor:
                 self._uc.mem_write(address, raw)
         return list(spans)
 
-    def _hook(self, per_instruction: bool) -> None:
-        hits = self._hits
-
-        def visit(_uc: Any, address: int, size: int, _data: Any) -> None:
-            hits[address, size] += 1
+    def _watch(self) -> None:
+        """Keeps what a bad access was."""
 
         def invalid(_uc: Any, kind: int, address: int, size: int, _v: int, _data: Any) -> bool:
             self._fault = f"{ACCESS.get(kind, 'bad access')}: {size} bytes at {address:#x}"
             return False
 
-        kind = unicorn.UC_HOOK_CODE if per_instruction else unicorn.UC_HOOK_BLOCK
-        self._uc.hook_add(kind, visit)
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, invalid)
+
+    @property
+    def counting(self) -> bool:
+        """Whether calls count their instructions, in a Python function for each block."""
+        return self._counter is not None
+
+    @counting.setter
+    def counting(self, wanted: bool) -> None:
+        if wanted == self.counting:
+            return
+        hits = self._hits
+
+        def visit(_uc: Any, address: int, size: int, _data: Any) -> None:
+            hits[address, size] += 1
+
+        if wanted:
+            self._counter = self._uc.hook_add(self._unit, visit)
+        else:
+            self._uc.hook_del(self._counter)
+            self._counter = None
+        self._uc.ctl_flush_tb()  # a translated block has the hooks of its time
 
     def alloc(self, size: int, align: int = 64) -> int:
         address = -(-self._free // align) * align

@@ -23,6 +23,7 @@ class WasmMachine:
 
     def __init__(self, module: Path, timeout_s: float) -> None:
         self.path, self.timeout_s = module, timeout_s
+        self.counting = True
         config = wasmtime.Config()
         config.consume_fuel = True
         config.epoch_interruption = True

@@ -12,7 +12,8 @@ from helpers import refusal
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.evaluation.parity import Parity, compare
+from delrec_compile.evaluation.parity import compare
+from delrec_compile.evaluation.verdict import Parity
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.checkpoint import describe
 from delrec_compile.network.integer.quantise import quantise

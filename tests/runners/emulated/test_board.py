@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,25 @@ def test_records_become_a_trace(runner: BoardRunner, monkeypatch: pytest.MonkeyP
     assert (runner.stack_bytes, len(runner.instructions)) == (96, 8)
     # per step a byte, 1 where a sample begins, and the counts
     assert given == [bytes([1, 1, 1, 1, *[0, 1, 1, 1] * 3]) * 2]
+
+
+def test_one_step_of_many_is_counted(runner: BoardRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, bytes(4) + records(runner).tobytes())
+    runner.every = 3
+    runner.trace(X)
+    assert len(runner.instructions) == 4
+
+
+def test_the_pace_leaves_out_the_start(
+    runner: BoardRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trace(x: np.ndarray) -> None:
+        time.sleep(0.05 + 0.02 * len(x))
+        runner.instructions += [1] * len(x)
+
+    monkeypatch.setattr(runner, "trace", trace)
+    assert 0.015 < runner.pace(X[:, :1]).plain < 0.2
+    assert runner.instructions == []
 
 
 def test_kernels_that_differ_are_a_parity_error(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cases
 import numpy as np
+import pytest
 from fixtures.staged import artifact_here
 from helpers import refusal
 
@@ -32,3 +33,22 @@ def test_more_stack_than_the_manifest_says_is_an_error(tmp_path: Path) -> None:
     runner.bound = runner.stack_bytes - 1
     with refusal(DeviceError, r"a step took \d+ bytes of stack, over the \d+ that the manifest", 8):
         runner.outputs_of(x)
+
+
+@pytest.mark.parametrize("target", ["cortex_m4", "arm_cpu"])
+def test_one_step_of_many_is_counted(target: str, tmp_path: Path) -> None:
+    """A program of its own for the trace, and one library for both."""
+    artifact = artifact_here(cases.network("mixed"), target, tmp_path)
+    x = cases.counts(cases.CASES["mixed"], batch=2, steps=5)
+    runner = EmulatedRunner(artifact)
+    whole = runner.trace(x)
+    counted = list(runner.instructions)
+    assert len(counted) == 10
+    runner.instructions.clear()
+    pace = runner.pace(x[:, :1])
+    assert pace.plain > 0
+    assert runner.instructions == []
+    runner.every = 3
+    again = runner.trace(x)
+    assert runner.instructions == [counted[i] for i in (0, 3, 5, 8)]
+    np.testing.assert_array_equal(again.y, whole.y)

@@ -139,6 +139,23 @@ def test_blocks_count_what_single_instructions_do(core: str, built: Built) -> No
         assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("core", ["cortex_m4", "aarch64", "rv32imac"])
+def test_counting_stops_and_starts(core: str, built: Built) -> None:
+    """The same bits and counts, whatever was translated before."""
+    x, seen = np.ones(J, np.uint8), []
+    for counting in ((True,) * 4, (True, False, False, True), (False, True, False, True)):
+        stream = Stream(open_machine(built(core), core, None))
+        steps = []
+        for wanted in counting:
+            stream.machine.counting = wanted
+            assert stream.machine.counting is wanted
+            call, y, state = stream.step(x)
+            steps.append((call.result, call.stack_bytes, y, state))
+            assert bool(call.instructions) is wanted
+        seen.append((steps, call.instructions))
+    assert seen[0] == seen[1] == seen[2]
+
+
 def by_address(machine: Processor) -> Counter[int]:
     """How often each instruction ran in the last call."""
     times = Counter[int]()

@@ -70,23 +70,21 @@ class BoardRunner:
         return Pace(seconds_per_step(short, long, len(x) - 1))
 
     @cached_property
-    def _linked(self) -> tempfile.TemporaryDirectory[str]:
-        """A folder that lasts as long as the runner; what is linked lies in it."""
-        return tempfile.TemporaryDirectory(prefix="delrec-")
-
-    @cached_property
-    def _replay(self) -> Path:
+    def _replay(self) -> bytes:
         """The program that replays samples, linked at its first use."""
         sizes = {"INPUTS": self.inputs, "OUTPUTS": self.outputs, "NEURONS": sum(self.neurons)}
-        work = Path(self._linked.name)
-        return replay_program(self.artifact.path, self.prefix, self.chip, sizes, work)
+        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+            own = (self.artifact.path, self.prefix, self.chip, sizes, Path(folder))
+            return replay_program(*own).read_bytes()
 
     def trace(self, x: F32) -> Trace:
         """x: (T, samples, inputs), each sample from a fresh start. Raises ParityError."""
         steps, samples = x.shape[:2]
-        record, image = self._record, self._replay
+        record, program = self._record, self._replay
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             work = Path(folder)
+            image = work / f"{self.prefix}-replay.elf"
+            image.write_bytes(program)
             (work / "input.bin").write_bytes(self._input(x))
             ran = qemu.run_image(image, self.board.name, timeout_s=TIMEOUT_S, folder=work)
             raw = (work / "output.bin").read_bytes() if ran.status == 0 else b""

@@ -28,6 +28,7 @@ X = np.ones((4, 2, 3), np.float32)  # steps, samples, inputs
 @pytest.fixture
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BoardRunner:
     """A runner whose program is never linked."""
+    (tmp_path / "replay.elf").touch()
     monkeypatch.setattr(board, "replay_program", lambda *_: tmp_path / "replay.elf")
     manifest = typed(
         machine="cortex_m55", core="cortex_m55", board="mps3-an547", memory=MEMORY, image="x.elf"

@@ -19,6 +19,7 @@ from delrec_compile.evaluation import parity, proof
 from delrec_compile.evaluation.excerpt import excerpt
 from delrec_compile.network.grid import snap
 from delrec_compile.network.model import Network
+from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.emulated.pace import Pace
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
@@ -152,13 +153,13 @@ def test_a_proof_in_an_emulator_is_shortened(
     whole = proven(here, file)
     assert (whole["check"]["sequences"], whole["check"]["steps"]) == (3, STEPS)
     assert (whole["check"]["remark"], whole["counted_every"]) == ("", 1)
-    monkeypatch.setattr(module, "SECONDS", 1e-4)
+    monkeypatch.setattr(EmulatedRunner, "pace", lambda *_: Pace(10.0, 100.0))
     short = proven(here, file)
     assert (short["check"]["sequences"], short["check"]["steps"]) == (1, 20)
     assert short["check"]["passed"]
     assert any(short["check"]["firing"]["fired"])
-    assert short["check"]["remark"]
-    assert short["counted_every"] > 1
+    assert short["check"]["remark"].startswith("1 of 3 samples, the first 20 of 40 steps: ")
+    assert short["counted_every"] == 10
     assert short["instructions_per_step"] > 100
     limited = proven(here, file, limit=2)
     assert (limited["check"]["sequences"], limited["check"]["steps"]) == (2, STEPS)
@@ -175,4 +176,5 @@ def test_a_shortened_proof_without_a_spike_says_so(
     for found in (proven(here, file)["check"], parity.check(here.path, file).as_dict()):
         assert found["agrees"]
         assert not found["passed"]
+        assert found["remark"]
         assert "no neuron fired in 1 samples of 20 steps" in proof.describe_difference(found)

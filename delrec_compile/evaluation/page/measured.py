@@ -177,7 +177,11 @@ def parity_section(checks: list[dict[str, Any]], numeric: str) -> Section:
     title = report.parity_title(checks)
     table = Table(title[0].upper() + title[1:], report.PARITY_COLUMNS, rows, kinds=kinds)
     bad = [describe_difference(c) for c in checks if not c["passed"]]
-    notes = [*report.silence_lines(checks), *report.integer_lines(numeric, checks)]
+    notes = [
+        *report.remark_lines(checks),
+        *report.silence_lines(checks),
+        *report.integer_lines(numeric, checks),
+    ]
     parts: list[Any] = [table, Lines(tuple(bad), "bad")] if bad else [table]
     parts += [Lines(tuple(notes))] if notes else []
     return Section("parity", "Parity", tuple(parts))

@@ -89,6 +89,12 @@ def test_a_failed_check_tells_where_it_differs() -> None:
     assert lines.kind == "bad"
 
 
+def test_a_shortened_check_tells_what_is_left_out() -> None:
+    short = {**CHECK, "remark": "1 of 3 samples"}
+    _, lines = measured.parity_section([short], "float32").parts
+    assert lines.lines[0] == f"{CHECK['target']}: 1 of 3 samples"
+
+
 @pytest.mark.parametrize(("index", "shown"), [(None, 2), (7, 7)])
 def test_the_sample_is_that_of_the_first_difference(index: int | None, shown: int) -> None:
     first = {"sequence": 2, "step": 5, "layer": 0, "neuron": 7}

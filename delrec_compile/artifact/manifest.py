@@ -116,7 +116,7 @@ class Manifest(CommonManifest):
 
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
-    populations: neurons of each that fires, by name; of a graph, as a chain's state tells them.
+    populations: neurons of each that fires, in order; of a graph, as a chain's state tells them.
     """
 
     VARIABLE = StateVariable
@@ -148,7 +148,7 @@ class Manifest(CommonManifest):
     threads: int | None = None
     shared_bytes: int | None = None
     tables: dict[str, Any] = field(default_factory=dict)
-    populations: dict[str, int] = field(default_factory=dict)
+    populations: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that manifest.json holds: the keys of its form, no others."""
@@ -195,7 +195,7 @@ class Manifest(CommonManifest):
     @property
     def neurons(self) -> tuple[int, ...]:
         """Neurons of each population that fires."""
-        return tuple(self.populations.values()) or layer_sizes(self.state)
+        return self.populations or layer_sizes(self.state)
 
     @property
     def state_bytes(self) -> int:

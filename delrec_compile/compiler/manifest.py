@@ -38,7 +38,7 @@ def manifest_of(
             "exact_grids": list(grids(network)),
             "source_sha256": checkpoint.digest(network),
             **({} if network.input_bits is None else _real(network)),
-            "populations": {p.name: p.size for p in network.spiking} if network.graph else {},
+            "populations": tuple(p.size for p in network.spiking) if network.graph else (),
             **built,
         }
     )

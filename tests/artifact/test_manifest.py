@@ -72,6 +72,11 @@ def test_layers_are_in_order_where_their_names_are_not() -> None:
     assert typed(state=dict(sorted(state.items()))).neurons == tuple(range(1, 13))
 
 
+def test_populations_are_in_order_after_a_file() -> None:
+    data = typed(populations=(10800, 2700, 800)).to_json()
+    assert Manifest.from_json(json.loads(sealed_text(data))).neurons == (10800, 2700, 800)
+
+
 REQUIRED = ["name", "target", "steps_per_call", "inputs", "outputs", "library", "state"]
 
 
@@ -100,6 +105,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         ("state", {"l0_v": {"elements": 4}}, "variable 'l0_v': key 'dtype' is missing"),
         ("state", {"l0_v": 4}, "variable 'l0_v'"),
         ("tuning", [1], "an object or null"),
+        ("populations", {"a": 3}, "a list, each item an integer"),  # the order of keys is lost
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: Any, needed: str) -> None:

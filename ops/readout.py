@@ -258,14 +258,17 @@ def pooled(classes: int, neurons: int) -> F32:
     return np.asarray(member / member.sum(axis=1, keepdims=True), np.float32)
 
 
-def decide(decision: str, y: F32) -> NDArray[np.int64]:
-    """Classes (batch,) from the outputs over time (T, batch, classes)."""
+def scores(decision: str, y: F32) -> NDArray[Any]:
+    """Scores (batch, classes) from the outputs over time (T, batch, classes); the highest decides."""
     if decision == "softmax_sum":
         z = y.astype(np.float64)
         z = np.exp(z - z.max(axis=2, keepdims=True))
-        score = (z / z.sum(axis=2, keepdims=True)).sum(axis=0)
-    elif decision in ("mean", "sum"):
-        score = y.astype(np.float64).sum(axis=0)
-    else:
-        score = y[-1] if decision == "last" else y.max(axis=0)
-    return np.asarray(score.argmax(axis=1), dtype=np.int64)
+        return np.asarray((z / z.sum(axis=2, keepdims=True)).sum(axis=0))
+    if decision in ("mean", "sum"):
+        return np.asarray(y.astype(np.float64).sum(axis=0))
+    return np.asarray(y[-1] if decision == "last" else y.max(axis=0))
+
+
+def decide(decision: str, y: F32) -> NDArray[np.int64]:
+    """Classes (batch,) from the outputs over time (T, batch, classes)."""
+    return np.asarray(scores(decision, y).argmax(axis=1), dtype=np.int64)

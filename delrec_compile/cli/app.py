@@ -22,6 +22,7 @@ from delrec_compile.cli.data import data_app
 from delrec_compile.cli.devices import devices_app
 from delrec_compile.cli.footprint import footprint
 from delrec_compile.cli.interop import import_
+from delrec_compile.cli.listen import listen
 from delrec_compile.cli.report import report
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
@@ -91,6 +92,7 @@ app.command()(claims)
 app.command()(compare)
 app.command()(flash)
 app.command()(footprint)
+app.command()(listen)
 app.command()(report)
 app.command("import")(import_)
 app.command()(train)

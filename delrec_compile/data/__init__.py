@@ -2,5 +2,6 @@
 
 May import: ops, targets and below.
 Start reading at: `events.py`.
-Public: `events.Events`, `sets.load_sets`, `samples.read_samples`, `synth.synthesise`.
+Public: `events.Events`, `sets.load_sets`, `samples.read_samples`, `synth.synthesise`,
+    `streaming.StreamingCochlea`.
 """

@@ -86,34 +86,47 @@ class Cochlea:
         return fire(drive, np.swapaxes(noise, 0, 1) * np.float32(NOISE)).swapaxes(0, 1)
 
 
-def fire(drive: Float, noise: Float) -> npt.NDArray[np.bool_]:
-    """Adaptation, then leaky integrate-and-fire with a refractory time; all (steps, B, units).
+class Fibres:
+    """State of the fibres after the last step: store, membrane and refractory time of each.
 
     A store q scales the drive, is used up by it, and refills:
     x = drive * q, dq/dt = (1 - q - depletion * x * q) / recovery.
     """
-    dt = 1 / ENVELOPE_HZ
-    leak, step_gain = np.float32(np.exp(-dt / MEMBRANE_S)), np.float32(dt * GAIN)
-    refill, depletion = np.float32(dt / RECOVERY_S), np.float32(DEPLETION)
-    store = np.ones(drive.shape[1:], np.float32)
-    membrane = np.zeros_like(store)
-    change = np.empty_like(store)
-    ready = np.zeros(store.shape, np.int32)
-    spikes = np.empty(drive.shape, np.bool_)
-    for t in range(len(drive)):
-        used = drive[t] * store
-        np.multiply(used, store, out=change)
-        change *= depletion
-        change += store
-        np.subtract(1, change, out=change)
-        change *= refill
-        store += change
-        membrane *= leak
-        used *= step_gain
-        membrane += used
-        membrane += noise[t]
-        spike = np.greater_equal(membrane, 1, out=spikes[t])
-        spike &= ready <= t
-        np.copyto(membrane, 0, where=spike)
-        np.copyto(ready, t + REFRACTORY_STEPS + 1, where=spike)
-    return spikes
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._store = np.ones(shape, np.float32)
+        self._membrane = np.zeros(shape, np.float32)
+        self._resting = np.zeros(shape, np.uint8)  # a bit for each step until a spike is possible
+
+    def fire(self, drive: Float, noise: Float | None = None) -> npt.NDArray[np.bool_]:
+        """Adaptation, then leaky integrate-and-fire with a refractory time; all (steps, ...)."""
+        dt = 1 / ENVELOPE_HZ
+        leak, step_gain = np.float32(np.exp(-dt / MEMBRANE_S)), np.float32(dt * GAIN)
+        refill, depletion = np.float32(dt / RECOVERY_S), np.float32(DEPLETION)
+        store, membrane, resting = self._store, self._membrane, self._resting
+        used, change = np.empty_like(store), np.empty_like(store)
+        spikes = np.empty(drive.shape, np.bool_)
+        for t in range(len(drive)):
+            np.multiply(drive[t], store, out=used)
+            np.multiply(used, store, out=change)
+            change *= depletion
+            change += store
+            np.subtract(1, change, out=change)
+            change *= refill
+            store += change
+            membrane *= leak
+            used *= step_gain
+            membrane += used
+            if noise is not None:
+                membrane += noise[t]
+            spike = np.greater_equal(membrane, 1, out=spikes[t])
+            np.greater(spike.view(np.uint8), resting, out=spike)
+            resting >>= 1
+            np.copyto(membrane, 0, where=spike)
+            np.copyto(resting, 1 << (REFRACTORY_STEPS - 1), where=spike)
+        return spikes
+
+
+def fire(drive: Float, noise: Float) -> npt.NDArray[np.bool_]:
+    """Spikes of fibres at rest before the first step; all (steps, B, units)."""
+    return Fibres(drive.shape[1:]).fire(drive, noise)

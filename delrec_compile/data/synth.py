@@ -55,7 +55,9 @@ class SynthReport:
 
 
 @dataclass(frozen=True)
-class _Utterance:
+class Utterance:
+    """A word of a set and who says it. seed: of every random number of it."""
+
     label: int
     speaker: int
     voice: Voice
@@ -105,7 +107,7 @@ def synthesise(
 
 def _report(
     out: Path,
-    plans: dict[str, list[_Utterance]],
+    plans: dict[str, list[Utterance]],
     mean_spikes: dict[str, float],
     checked: int,
     espeak: str,
@@ -140,7 +142,7 @@ def speaker_split(seed: int) -> dict[str, list[int]]:
     }
 
 
-def plan(name: str, per_class: int, seed: int) -> list[_Utterance]:
+def plan(name: str, per_class: int, seed: int) -> list[Utterance]:
     """The utterances of a set in file order: `per_class` of each word, shuffled."""
     number = SETS.index(name)
     rng = np.random.default_rng([seed, number])
@@ -156,7 +158,7 @@ def plan(name: str, per_class: int, seed: int) -> list[_Utterance]:
             pitch=int(rng.integers(*PITCH)),
             speed=int(rng.integers(*SPEED)),
         )
-        utterances.append(_Utterance(label, speaker, voice, (seed, number, index)))
+        utterances.append(Utterance(label, speaker, voice, (seed, number, index)))
     return utterances
 
 
@@ -174,7 +176,8 @@ def place_in_noise(word: Audio, rng: np.random.Generator, samples: int = RATE_HZ
     return np.asarray((wave + noise) * 10 ** (rng.uniform(*GAIN_DB) / 20), np.float32)
 
 
-def _word(espeak: str, utterance: _Utterance) -> Audio:
+def spoken_word(espeak: str, utterance: Utterance) -> Audio:
+    """The word of an utterance at 16 kHz, without silence at its ends."""
     from scipy.signal import resample_poly
 
     samples, rate = voices.say(espeak, WORDS[utterance.label], utterance.voice)
@@ -182,11 +185,11 @@ def _word(espeak: str, utterance: _Utterance) -> Audio:
     return np.asarray(resample_poly(samples, RATE_HZ // common, rate // common), np.float32)
 
 
-def _render_batch(espeak: str, cochlea: Cochlea, batch: list[_Utterance]) -> list[Spikes]:
+def _render_batch(espeak: str, cochlea: Cochlea, batch: list[Utterance]) -> list[Spikes]:
     waves, noise = [], []
     for utterance in batch:
         rng = np.random.default_rng(utterance.seed)
-        waves.append(place_in_noise(_word(espeak, utterance), rng))
+        waves.append(place_in_noise(spoken_word(espeak, utterance), rng))
         noise.append(rng.standard_normal((cochlea.steps, UNITS), np.float32))
     events = []
     for spikes in cochlea.spikes(np.stack(waves), np.stack(noise)):
@@ -201,7 +204,7 @@ def _render(
     espeak: str,
     cochlea: Cochlea,
     name: str,
-    utterances: list[_Utterance],
+    utterances: list[Utterance],
     workers: int,
     progress: Progress | None,
 ) -> list[Spikes]:

@@ -1,0 +1,1 @@
+"""Live audio: samples in, words out, one step of a compiled network each 10 ms."""

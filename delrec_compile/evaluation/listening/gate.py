@@ -1,0 +1,64 @@
+"""Where words begin and end: energy against the background, step by step."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from delrec_compile.data.cochlea import Float
+
+EMPHASIS = np.float32(0.97)  # share of the sample before that is taken off: rooms hum, words hiss
+QUIET_DB = -80.0  # relative to full scale: below it nothing is sound
+START_DB = -50.0  # of the background at most, until it is known
+OPEN_DB, CLOSE_DB = 7.0, 4.0  # above the background
+SMOOTH_MS = 30
+BACKGROUND_MS = 1_500  # in which its least energy is taken
+HANG_MS = 250  # of quiet that end a word: more than the closure of a stop
+CLICK_MS = 30  # shorter sounds open nothing
+
+
+class Gate:
+    """Told the samples of each step; `open` says whether a word is being spoken.
+
+    step_ms: length of a step.
+    """
+
+    def __init__(self, step_ms: int = 10) -> None:
+        self._hang, smooth = max(1, HANG_MS // step_ms), max(1, SMOOTH_MS // step_ms)
+        # a sound is loud in `smooth - 1` more steps than it lasts
+        self._click = max(1, CLICK_MS // step_ms) + smooth - 1
+        self._recent: deque[float] = deque(maxlen=smooth)
+        self._levels: deque[float] = deque(maxlen=max(1, BACKGROUND_MS // step_ms))
+        self._loud = self._quiet = 0  # steps in a row
+        self._before = np.float32(0)  # the last sample
+        self._known = False  # whether the background was heard for HANG_MS
+        self.open = False
+        self.loudest_db = QUIET_DB
+
+    def hear(self, samples: Float) -> bool:
+        """The samples of the next step. Returns `open`."""
+        level = self._level(samples)
+        self._levels.append(level)
+        self.loudest_db = max(self.loudest_db, level)
+        above = level - self.background_db
+        self._loud = self._loud + 1 if above > OPEN_DB else 0
+        self._quiet = 0 if above > CLOSE_DB else self._quiet + 1
+        self.open = self._quiet < self._hang if self.open else self._loud >= self._click
+        return self.open
+
+    @property
+    def background_db(self) -> float:
+        """Level of what is heard between words."""
+        least = max(min(self._levels, default=QUIET_DB), QUIET_DB)
+        if not self._known:
+            near = sum(level < least + CLOSE_DB for level in self._levels)
+            self._known = near >= self._hang or len(self._levels) == self._levels.maxlen
+        return least if self._known else min(least, START_DB)
+
+    def _level(self, samples: Float) -> float:
+        """dB of full scale, after emphasis, over the last SMOOTH_MS."""
+        emphasised = samples - EMPHASIS * np.append(self._before, samples[:-1])
+        self._before = samples[-1]
+        self._recent.append(float(np.mean(np.square(emphasised, dtype=np.float64))))
+        return float(10 * np.log10(sum(self._recent) / len(self._recent) + 1e-12))

@@ -1,0 +1,116 @@
+"""Where samples come from: a file, a stream of PCM, a microphone."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from delrec_compile.data.audio import from_pcm, read_wav
+from delrec_compile.data.cochlea import RATE_HZ, Float
+from delrec_compile.errors import DataError, DeviceError, ToolchainError
+from delrec_compile.system.extras import install
+
+BLOCK = 160  # samples at once: 10 ms
+WAITING = 100  # blocks of a microphone that may wait; what comes then is dropped
+INSTEAD = "or pass a WAV file with --input"
+
+
+def _nothing() -> None:
+    """Closes what is not open."""
+
+
+@dataclass
+class Source:
+    """Blocks of samples, each with the moment when its last sample was there (time.perf_counter).
+
+    live: whether it has no end of its own. dropped: blocks that were lost. device_ms: from the sound to
+    this program, as the driver states it.
+    """
+
+    blocks: Iterator[tuple[Float, float]]
+    live: bool = False
+    dropped: int = 0
+    device_ms: float = 0.0
+    close: Callable[[], None] = _nothing
+
+
+def of_file(path: str | Path) -> Source:
+    """The samples of a WAV file, as fast as they are taken. Raises DataError."""
+    samples = read_wav(path)
+    starts = range(0, len(samples), BLOCK)
+    return Source((samples[at : at + BLOCK], time.perf_counter()) for at in starts)
+
+
+def of_stream(stream: BinaryIO, name: str = "the standard input") -> Source:
+    """16-bit little-endian PCM, one channel at 16 kHz, as it arrives.
+
+    The blocks raise DataError for a stream without a sample, and for a WAV file.
+    """
+    return Source(_pcm(stream, name))
+
+
+def _pcm(stream: BinaryIO, name: str) -> Iterator[tuple[Float, float]]:
+    held, empty = b"", True
+    read = getattr(stream, "read1", stream.read)  # what is there, without waiting for more
+    while raw := read(2 * BLOCK):
+        if empty and raw.startswith(b"RIFF"):
+            raise DataError(
+                f"{name} is a WAV file; raw PCM of 16 bits, 16 kHz, mono is taken there: pass the file "
+                "with --input"
+            )
+        raw = held + raw
+        whole = len(raw) // 2 * 2
+        held, empty = raw[whole:], empty and not whole
+        yield from_pcm(raw[:whole]), time.perf_counter()
+    if empty:
+        raise DataError(f"{name} is empty; PCM of 16 bits, 16 kHz, mono is required")
+
+
+def of_microphone(device: str | None = None) -> Source:
+    """The microphone, or the input device of that name or number, until it is closed.
+
+    Raises ToolchainError without sounddevice or PortAudio, DeviceError without a microphone.
+    """
+    sound = _sounddevice()
+    waiting: queue.Queue[tuple[Float, float]] = queue.Queue(WAITING)
+    source = Source(iter(waiting.get, None), live=True)
+
+    def heard(data: Any, _frames: int, _time: Any, status: Any) -> None:
+        source.dropped += int(bool(status.input_overflow))
+        try:
+            waiting.put_nowait((from_pcm(bytes(data)), time.perf_counter()))
+        except queue.Full:
+            source.dropped += 1
+
+    chosen = int(device) if device is not None and device.isdigit() else device
+    options = {"samplerate": RATE_HZ, "blocksize": BLOCK, "channels": 1, "dtype": "int16"}
+    try:
+        stream = sound.RawInputStream(device=chosen, callback=heard, **options)
+        stream.start()
+    except (sound.PortAudioError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise DeviceError(
+            f"no microphone that gives 16 kHz mono ({why}); connect one, {INSTEAD}"
+        ) from error
+    source.device_ms, source.close = 1e3 * float(np.max(stream.latency)), stream.close
+    return source
+
+
+def _sounddevice() -> Any:
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise ToolchainError(
+            f"a microphone needs sounddevice: {install('audio')}, {INSTEAD}"
+        ) from error
+    except OSError as error:  # it loads PortAudio at once
+        raise ToolchainError(
+            f"sounddevice finds no PortAudio: apt-get install libportaudio2, {INSTEAD}"
+        ) from error
+    return sounddevice

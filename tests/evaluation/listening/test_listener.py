@@ -1,0 +1,71 @@
+"""The loop on words of voices that no training sample has: as good as batch, whatever the pieces."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.espeak import needs_espeak
+
+from benchmarks import listening
+from delrec_compile.evaluation.listening import engine
+from delrec_compile.evaluation.listening.listener import Word, _shares
+from delrec_compile.evaluation.listening.sources import Source
+from delrec_compile.ops.readout import DECISIONS, decide, scores
+
+WORDS = 20
+
+
+def in_pieces(samples: np.ndarray, size: int) -> Source:
+    parts = np.split(samples, range(size, len(samples), size))
+    return Source((part, time.perf_counter()) for part in parts)
+
+
+@pytest.fixture(scope="module")
+def said() -> listening.Spoken:
+    return listening.spoken(WORDS)
+
+
+@needs_espeak
+def test_words_are_heard_as_in_batch(said: listening.Spoken, artifacts: dict[str, Path]) -> None:
+    listener, so_far = engine.open_listener(artifacts["conv_delay_256"]), list[Word]()
+    source = in_pieces(said.samples, 160)
+    heard = list(listener.listen(source, so_far.append))
+    live, extra = listening.matched(said, heard)
+    batch = listening.batch_classes(listener, said)
+    right = [sum(a == b for a, b in zip(c, said.labels, strict=True)) for c in (live, batch)]
+    assert extra == 0
+    assert None not in live
+    assert min(right) >= 0.75 * WORDS
+    assert abs(right[0] - right[1]) <= 2
+    assert [w for w in so_far if w.final] == heard
+    assert len(so_far) > 30 * WORDS
+    timing = listener.timing(source)
+    assert timing.words == WORDS
+    assert timing.audio_s == len(said.samples) // 160 / 100
+    assert 0 < timing.latency_ms_median <= timing.latency_ms_95 <= timing.latency_ms_most
+    for word in heard:
+        assert word.name == listener.takes.labels[word.label]
+        assert word.end_s - word.start_s <= 0.81
+        assert 0.05 < word.confidence <= 1
+
+
+@needs_espeak
+def test_pieces_change_no_word(said: listening.Spoken, artifacts: dict[str, Path]) -> None:
+    few, heard = said.samples[: said.ends[2]], []
+    for size in (7_777, 37):
+        listener = engine.open_listener(artifacts["conv_delay_256"])
+        words = listener.listen(in_pieces(few, size))
+        heard.append([(w.start_s, w.end_s, w.label, w.confidence) for w in words])
+    assert heard[0] == heard[1]
+    assert len(heard[0]) == 3  # the last one ends with the audio
+
+
+def test_scores_decide_and_shares_sum_to_one() -> None:
+    y = np.random.default_rng(0).standard_normal((30, 1, 20)).astype(np.float32)
+    for decision in DECISIONS:
+        shares = _shares(decision, scores(decision, y)[0], len(y))
+        assert shares.sum() == pytest.approx(1)
+        assert shares.argmax() == decide(decision, y)[0]

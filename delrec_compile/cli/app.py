@@ -8,13 +8,14 @@ import select
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from delrec_compile import __version__
-from delrec_compile.cli import guesses
+from delrec_compile.cli import common, defaults, guesses, start, terminal
 from delrec_compile.cli.build import build, export
 from delrec_compile.cli.claims import claims
 from delrec_compile.cli.compare import compare, flash
@@ -29,10 +30,11 @@ from delrec_compile.cli.show import doctor, inspect, targets
 from delrec_compile.cli.terminal import PROGRAM, command_words, printable
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
-from delrec_compile.errors import DelrecError, InputError
+from delrec_compile.errors import DelrecError, InputError, UsageError
 from delrec_compile.system.home import settle_home
 
-DEBUG = "DELREC_DEBUG"
+COMPLETION = "_DELREC_COMPILE_COMPLETE"  # environment variable of a shell that asks for values
+SUMMARY = "Compile trained delay-learning spiking networks for any chip, proven equal to PyTorch."
 ENDED = 128  # plus the number of the signal, as shells have it: 130 for Ctrl-C, 143 for SIGTERM
 # faults of the place where a file lies, not of the program
 DENIED = (
@@ -50,53 +52,45 @@ DENIED = (
 
 app = typer.Typer(
     name=PROGRAM,
-    help="Compile trained delay-learning spiking networks for any chip, proven equal to PyTorch.",
-    no_args_is_help=True,
-    add_completion=False,
+    help=SUMMARY,
+    cls=start.Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(data_app, name="data")
-app.add_typer(db_app, name="db")
-app.add_typer(devices_app, name="devices")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(f"{PROGRAM} {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
 def options(
-    # `main` takes both wherever they stand on the line
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    # for the help alone: `common.split` takes them wherever they stand on the line
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help=f"File of defaults [{defaults.FILE}, where it is there]."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done, on stderr.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="File to which the log is appended.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     pass
 
 
-app.command()(build)
-app.command()(export)
-app.command()(run)
-app.command()(check)
-app.command()(bench)
-app.command()(inspect)
-app.command()(targets)
-app.command()(doctor)
-app.command()(claims)
-app.command()(compare)
-app.command()(flash)
-app.command()(footprint)
-app.command()(listen)
-app.command()(report)
-app.command("import")(import_)
-app.command()(train)
-app.command()(tune)
+for panel, members in (
+    (start.MAKE, (build, import_, train, tune, export)),
+    (start.PROVE, (check, run, listen, bench, compare, footprint, claims, report)),
+    (start.PLACE, (targets, flash, doctor)),
+    (start.LOOK, (inspect,)),
+):
+    for member in members:
+        app.command(member.__name__.rstrip("_"), rich_help_panel=panel)(member)
+app.add_typer(devices_app, name="devices", rich_help_panel=start.PLACE)
+app.add_typer(data_app, name="data", rich_help_panel=start.LOOK)
+app.add_typer(db_app, name="db", rich_help_panel=start.LOOK)
 
 
 class Ended(KeyboardInterrupt):
@@ -129,8 +123,10 @@ def main() -> None:
 def _exit_code(arguments: list[str]) -> int:
     """Runs a command line; its error, if any, is printed."""
     try:
+        if COMPLETION in os.environ:
+            typer.main.get_command(app).main(prog_name=PROGRAM)
         settle_home()
-        return _run(_without_debug(arguments))
+        return _run_logged(common.split(arguments))
     except TyperException as error:
         return _fail(error, guesses.message(error), error.exit_code)
     except DelrecError as error:
@@ -147,34 +143,47 @@ def _exit_code(arguments: list[str]) -> int:
         return _internal(error)
 
 
-def _run(arguments: list[str]) -> int:
-    """Calls the command without Typer's own entry, which exits by itself on Ctrl-C and closed pipes."""
+def _run_logged(chosen: common.Common) -> int:
+    """Runs what is left of a line when its common options are applied."""
+    from delrec_compile.cli.logs import logged
+
+    if chosen.debug:
+        os.environ[common.DEBUG] = "1"
+    terminal.set_manners(quiet=chosen.quiet, verbose=chosen.verbose)
+    if chosen.version or not chosen.arguments:
+        greeting = start.first_steps(PROGRAM, f"{PROGRAM} {__version__}\n{SUMMARY}")
+        with suppress(BrokenPipeError):
+            print(f"{PROGRAM} {__version__}" if chosen.version else greeting)
+        return 0 if chosen.version else UsageError.exit_code
+    with logged(chosen):
+        file, values = defaults.read(chosen.config, typer.main.get_command(app))
+        if file is not None and (used := defaults.applied(values, chosen.arguments)):
+            terminal.remark(f"defaults of {file}: {', '.join(used)}")
+        return _run(chosen.arguments, file, values)
+
+
+def _run(arguments: list[str], file: Path | None, values: dict[str, Any]) -> int:
+    """Calls the command without Typer's own entry, which exits by itself on Ctrl-C and closed pipes.
+
+    file: of defaults, and its values.
+    """
     command = typer.main.get_command(app)
     try:
-        with command.make_context(PROGRAM, arguments) as context:
+        with command.make_context(PROGRAM, arguments, default_map=values) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     except TyperException as error:
         if (line := guesses.corrected(error, arguments)) is not None:
-            return _run(line)
+            return _run(line, file, values)
+        if file is not None and defaults.is_blamed(error):
+            raise UsageError(f"{file}: {guesses.message(error)}") from error
         if type(error).__name__ != "NoArgsIsHelpError":  # its class is not public
             raise
         with suppress(BrokenPipeError):
             print(error.format_message())
         return error.exit_code
     return 0
-
-
-def _without_debug(arguments: list[str]) -> list[str]:
-    """The line without --debug, which is applied; --version alone where it occurs. Up to `--`."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    before, after = arguments[:end], arguments[end:]
-    if "--version" in before:
-        return ["--version"]
-    if "--debug" in before:
-        os.environ[DEBUG] = "1"
-    return [a for a in before if a != "--debug"] + after
 
 
 def _os_error(error: OSError) -> int:
@@ -201,7 +210,7 @@ def _internal(error: Exception) -> int:
 
 
 def _fail(error: Exception, text: str, code: int) -> int:
-    if os.environ.get(DEBUG):
+    if os.environ.get(common.DEBUG):
         raise error
     _print_error(f"error: {command_words(' '.join(text.split()))}")
     return code

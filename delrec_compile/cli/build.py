@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from delrec_compile.cli import devices, plain
+from delrec_compile.cli import completion, devices, plain
 from delrec_compile.cli.inputs import PLAIN, InputOptions, calibration, chosen, with_inputs
 from delrec_compile.cli.interop import export_nir
 from delrec_compile.cli.options import (
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state."
+        help="A .safetensors network, a bundled one, or any .onnx step with past_ and present_ state.",
+        autocompletion=completion.sources,
     ),
 ]
 Dump = Annotated[
@@ -62,7 +63,8 @@ AllowUnproven = Annotated[
 Form = Annotated[
     str,
     typer.Option(
-        help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph."
+        help="portable: plain ONNX operators; semantic: ai.delrec functions; nir: a NIR graph.",
+        autocompletion=completion.one_of("portable", "semantic", "nir"),
     ),
 ]
 Batch = Annotated[

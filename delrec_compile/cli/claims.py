@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.options import Json, names
 from delrec_compile.cli.terminal import (
     command_line,
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 Variants = Annotated[
     str | None,
-    typer.Option(help="Networks to compare, separated by commas; default: those of the table."),
+    typer.Option(
+        help="Networks to compare, separated by commas; default: those of the table.",
+        autocompletion=completion.variants,
+    ),
 ]
 Cache = Annotated[
     Path | None,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
-from delrec_compile.cli.options import DEFAULT, AllowSilent, Json, Model, Target
+from delrec_compile.cli.options import DEFAULT, AllowSilent, Artifact, Json, Model, Target
 from delrec_compile.cli.terminal import (
     command_line,
     counting,
@@ -33,9 +34,21 @@ Size = str | None
 def compare(
     model: Model = DEFAULT,
     targets: Annotated[
-        str, typer.Option("--targets", "-t", help="Targets separated by commas, or all.")
+        str,
+        typer.Option(
+            "--targets",
+            "-t",
+            help="Targets separated by commas, or all.",
+            autocompletion=completion.target_lists,
+        ),
     ] = "all",
-    numeric: Annotated[str, typer.Option(help="Numeric modes, separated by commas.")] = "float32",
+    numeric: Annotated[
+        str,
+        typer.Option(
+            help="Numeric modes, separated by commas: float32, int16, int8.",
+            autocompletion=completion.numeric_lists,
+        ),
+    ] = "float32",
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder in which artifacts are stored and reused.")
     ] = Path(OUT),
@@ -129,10 +142,7 @@ def _print_comparison(comparison: Comparison, inputs: InputOptions, as_json: boo
 
 
 def flash(
-    artifact: Annotated[
-        Path | None,
-        typer.Argument(help="An artifact folder; by default the bundled network is built."),
-    ] = None,
+    artifact: Artifact = None,
     target: Target = BOARD,
     probe: Annotated[
         str | None, typer.Option(help="ID of the probe or board, if there are several.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
 from delrec_compile.cli.options import DEFAULT, Artifact, Json, names
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
@@ -27,7 +28,11 @@ def footprint(
     path: Artifact = None,
     inputs: InputOptions = PLAIN,
     rows: Annotated[
-        str, typer.Option(help="Programs to run, separated by commas; default: all.")
+        str,
+        typer.Option(
+            help="Programs to run, separated by commas; default: all.",
+            autocompletion=completion.programs,
+        ),
     ] = "",
     rounds: Annotated[int, typer.Option(min=1, help="Processes to start for each baseline.")] = 5,
     as_json: Json = False,

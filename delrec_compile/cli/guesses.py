@@ -40,7 +40,6 @@ OPTIONS = {
     "--int16": "the numeric mode is '--numeric int16'",
     "--dtype": "the numeric mode is '--numeric'",
     "--precision": "the numeric mode is '--numeric'",
-    "--verbose": "'--debug' shows tracebacks",
     "--batch-size": "the streams of 'bench --form batch' are '--batch'",
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.options import Limit
 from delrec_compile.cli.terminal import remark
 
@@ -25,7 +26,9 @@ SOURCE = (
     "Samples to run: .npz, .npy, .csv, .h5, 'samples' (bundled), 'random', random:SEED or "
     "random:DENSITY; auto: bundled where they fit, else random."
 )
-Source = Annotated[str, typer.Option("--input", "-i", help=SOURCE)]
+Source = Annotated[
+    str, typer.Option("--input", "-i", help=SOURCE, autocompletion=completion.samples)
+]
 Steps = Annotated[
     int | None,
     typer.Option(min=1, help="Time steps of .h5 samples; default: the network's, or the longest."),

@@ -50,9 +50,9 @@ def _show_graph(path: str, kind: Kind, as_json: bool) -> None:
     _show_facts(f"{path}: {kind}", {"bytes": told["bytes"], **told["facts"]})
     ports = [("input", *item) for item in told["inputs"].items()]
     ports += [("output", *item) for item in told["outputs"].items()]
-    from delrec_compile.cli.tables import left_table
+    from delrec_compile.cli.tables import table
 
-    show(left_table("", ("tensor", "name", "type and shape"), ports))
+    show(table("", ("tensor", "name", "type and shape"), ports))
     show(f"operators: {', '.join(f'{n} {name}' for name, n in told['operators'].items())}")
     if kind is Kind.STEP:
         show_next("run", path)
@@ -61,7 +61,7 @@ def _show_graph(path: str, kind: Kind, as_json: bool) -> None:
 
 
 def _show_facts(title: str, facts: dict[str, Any]) -> None:
-    from delrec_compile.cli.tables import left_table
+    from delrec_compile.cli.tables import table
 
     rows = [(name.replace("_", " "), str(value)) for name, value in facts.items()]
-    show(title, left_table("", ("fact", "value"), rows))
+    show(title, table("", ("fact", "value"), rows))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.imported import show_import
 from delrec_compile.cli.inputs import AUTO, PLAIN, InputOptions, chosen, with_inputs
 from delrec_compile.cli.options import AllowSilent, Force, Json
@@ -31,6 +32,7 @@ Source = Annotated[
         metavar="FILE",
         help="A .nir file, a .net file of lava-dl, a .pth checkpoint, or module:function that returns "
         "a torch model or a NIR graph: its code is run, so name only code that you trust.",
+        autocompletion=completion.importable,
     ),
 ]
 
@@ -65,7 +67,10 @@ def with_import_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(option: ImportOption) -> inspect.Parameter:
     spelled: dict[type, Any] = {tuple: str, list: list[str]}
     kind: Any = spelled.get(option.kind, option.kind)
-    annotation = Annotated[kind | None, typer.Option(*option.flags, help=option.help)]
+    values: Any = completion.one_of(*completion.IMPORTS.get(option.name, ()))
+    values = completion.recipes if option.name == "recipe" else values
+    completed = {} if kind in (bool, int, float) else {"autocompletion": values}
+    annotation = Annotated[kind | None, typer.Option(*option.flags, help=option.help, **completed)]
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(option.name, keyword, default=None, annotation=annotation)
 

@@ -9,6 +9,7 @@ import typer
 
 from delrec_compile.bundled import DEFAULT as DEFAULT
 from delrec_compile.bundled import NETWORKS
+from delrec_compile.cli import completion
 
 FLOAT32 = "float32"
 
@@ -21,16 +22,34 @@ AllowSilent = Annotated[
 ]
 Model = Annotated[
     str,
-    typer.Argument(help=f"A .safetensors network, or a bundled one: {', '.join(NETWORKS)}."),
+    typer.Argument(
+        help=f"A .safetensors network, or a bundled one: {', '.join(NETWORKS)}.",
+        autocompletion=completion.models,
+    ),
 ]
-Target = Annotated[str, typer.Option("--target", "-t", help="Target profile; see 'targets'.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        "-t",
+        help="Target profile; see 'targets'.",
+        autocompletion=completion.targets,
+    ),
+]
 NumericMode = Annotated[
-    str, typer.Option("--numeric", help="Numeric mode; 'targets' lists those of each target.")
+    str,
+    typer.Option(
+        "--numeric",
+        help="Numeric mode: float32, int16 or int8; 'targets' lists those of each target.",
+        autocompletion=completion.one_of(*completion.NUMERIC),
+    ),
 ]
 Calibration = Annotated[
     Path | None,
     typer.Option(
-        "--calibrate", help="Samples to calibrate integer modes on, of training data: as --input."
+        "--calibrate",
+        help="Samples to calibrate integer modes on, of training data: as --input.",
+        autocompletion=completion.samples,
     ),
 ]
 Name = Annotated[
@@ -56,9 +75,18 @@ Db = Annotated[
 ]
 Artifact = Annotated[
     Path | None,
-    typer.Argument(help="An artifact folder; by default the bundled network is built."),
+    typer.Argument(
+        help="An artifact folder; by default the bundled network is built.",
+        autocompletion=completion.artifacts,
+    ),
 ]
-Runnable = Annotated[Path, typer.Argument(help="An artifact folder or an .onnx file.")]
+Runnable = Annotated[
+    Path,
+    typer.Argument(
+        help="An artifact folder, an .onnx file or a .safetensors network.",
+        autocompletion=completion.runnables,
+    ),
+]
 
 
 def refuse_calibration(calibrate: Path | None, numeric: str) -> None:

@@ -63,7 +63,7 @@ def refuse_unsupported(context: typer.Context, supported: Collection[str]) -> No
     """
     for parameter in context.command.params:
         name = str(parameter.name)
-        value, default = context.params.get(name), parameter.get_default(context)
+        value, default = context.params.get(name), parameter.default  # not that of a file
         if name in supported or value == default or (not value and not default):
             continue
         flags = parameter.secondary_opts if value is False else parameter.opts

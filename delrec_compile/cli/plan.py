@@ -15,12 +15,12 @@ def show_plan(command: str, plan: Plan, as_json: bool) -> None:
     if as_json:
         print_json(f"{command}.plan", **plan.as_dict())
     else:
-        from delrec_compile.cli.tables import left_table
+        from delrec_compile.cli.tables import table
 
         rows = [(p.name, p.kind, p.becomes, p.refused, p.instead) for p in plan.parts]
         used = [i for i, _ in enumerate(COLUMNS) if i < 3 or any(row[i] for row in rows)]
         cells = [tuple(row[i] for i in used) for row in rows]
-        show(left_table(f"{plan.source} ({plan.form})", [COLUMNS[i] for i in used], cells))
+        show(table(f"{plan.source} ({plan.form})", [COLUMNS[i] for i in used], cells))
         for remark in plan.remarks:
             show(f"note: {remark}")
         refused = len(plan.refused)

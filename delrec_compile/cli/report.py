@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.bundled import NETWORKS
+from delrec_compile.cli import completion
 from delrec_compile.cli.inputs import PLAIN, InputOptions, with_inputs
 from delrec_compile.cli.options import DEFAULT, Force, Json
 from delrec_compile.cli.terminal import (
@@ -28,7 +29,8 @@ Reported = Annotated[
     str,
     typer.Argument(
         help="An artifact's folder, a .safetensors network, a bundled one "
-        f"({', '.join(NETWORKS)}), or a file that 'compare --json' or 'claims --json' printed."
+        f"({', '.join(NETWORKS)}), or a file that 'compare --json' or 'claims --json' printed.",
+        autocompletion=completion.shown,
     ),
 ]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delrec_compile.cli import devices, plain
+from delrec_compile.cli import completion, devices, plain
 from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, named, with_inputs
 from delrec_compile.cli.options import (
     DEFAULT,
@@ -95,7 +95,11 @@ def check(
     path: Runnable,
     inputs: InputOptions = PLAIN,
     network: Annotated[
-        str | None, typer.Option(help="The network of an .onnx file, if not stored beside it.")
+        str | None,
+        typer.Option(
+            help="The network of an .onnx file, if not stored beside it.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     device: Devices = None,
     allow_silent: AllowSilent = False,
@@ -155,14 +159,21 @@ def bench(
     path: Artifact = None,
     inputs: InputOptions = PLAIN,
     rows: Annotated[
-        str, typer.Option(help="Engines to time, separated by commas; default: all.")
+        str,
+        typer.Option(
+            help="Engines to time, separated by commas; default: all.",
+            autocompletion=completion.engines,
+        ),
     ] = "",
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Measurements of each engine [25; 5 for a batch].")
     ] = None,
     form: Annotated[
         str,
-        typer.Option(help="step: one call per step; sequence: whole samples; batch: many at once."),
+        typer.Option(
+            help="step: one call per step; sequence: whole samples; batch: many at once.",
+            autocompletion=completion.one_of("step", "sequence", "batch"),
+        ),
     ] = "step",
     batch: Annotated[
         int | None, typer.Option(min=1, help="Streams for --form batch [256].")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from delrec_compile.bundled import NETWORKS
+from delrec_compile.cli import completion
 from delrec_compile.cli.options import DEFAULT, Json
 from delrec_compile.cli.terminal import print_json, show, show_next, show_next_build
 
@@ -16,7 +17,8 @@ Shown = Annotated[
     str,
     typer.Argument(
         help="A .safetensors network, an artifact's folder or .tar.gz, an .onnx file, a file of "
-        f"samples, or a bundled network: {', '.join(NETWORKS)}."
+        f"samples, or a bundled network: {', '.join(NETWORKS)}.",
+        autocompletion=completion.shown,
     ),
 ]
 
@@ -56,17 +58,34 @@ def _show_network(model: str, as_json: bool) -> None:
 def targets(
     fits: Annotated[
         str | None,
-        typer.Option("--fits", help="List the boards that this network fits, in place of all."),
+        typer.Option(
+            "--fits",
+            help="List the boards that this network fits, in place of all.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     boards: Annotated[
         str | None,
-        typer.Option(help="With --fits: boards or other chips, separated by commas; default: all."),
+        typer.Option(
+            help="With --fits: boards or other chips, separated by commas; default: all.",
+            autocompletion=completion.boards,
+        ),
     ] = None,
     numeric: Annotated[
-        str | None, typer.Option(help="With --fits: numeric mode [float32].")
+        str | None,
+        typer.Option(
+            help="With --fits: numeric mode: float32, int16 or int8 [float32].",
+            autocompletion=completion.one_of(*completion.NUMERIC),
+        ),
     ] = None,
     samples: Annotated[
-        str | None, typer.Option("--input", "-i", help="With --fits: samples to run [auto].")
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="With --fits: samples to run [auto].",
+            autocompletion=completion.samples,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +122,7 @@ def _show_targets(as_json: bool) -> None:
         )
     )
     named = [(r["name"], r["summary"]) for r in platforms]
-    show(tables.left_table("libraries for other systems", ("target", "summary"), named))
+    show(tables.table("libraries for other systems", ("target", "summary"), named))
     ready = [r["name"] for r in rows if r["ready"]]
     if ready:
         show_next_build(target="x86_64" if "x86_64" in ready else ready[0])
@@ -127,7 +146,7 @@ def doctor(as_json: Json = False) -> None:
         print_json("doctor", findings=[asdict(f) for f in findings], ready=not bad)
     else:
         columns = ("tool", "state", "found", "needed for", "fix")
-        show(tables.left_table("this machine", columns, tables.finding_rows(findings)))
+        show(tables.table("this machine", columns, tables.finding_rows(findings)))
     if bad:
         raise typer.Exit(5)
     if not as_json:

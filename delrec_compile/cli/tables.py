@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -15,23 +18,52 @@ from delrec_compile.evaluation.compare import table as comparisons
 from delrec_compile.evaluation.compare.result import Comparison
 from delrec_compile.system.doctor import Finding
 
+# a number with its sign, unit or mark, or the place of one that is not there
+FIGURE = re.compile(r"|-|[~<>+-]?[\d.,]+ ?(%|x|[kKM]?B|m?s|us)?")
+LEAST_TEXT = 18  # characters of a column of text: narrower, it cannot be read
+MANY = 10_000
 
-def table(title: str, columns: Sequence[str], rows: report.Rows) -> Table:
-    """A table whose first column is aligned left, the others right; text as it stands, no markup."""
-    out = Table(title=_text(title, "bold"), title_justify="left")
+
+class Sheet(Table):
+    """A table that loses nothing where the terminal is narrow."""
+
+    def fitted(self, console: Console) -> Table:
+        """The same table where its figures have room; else a block of lines for each row."""
+        unbounded = console.options.update_width(MANY)
+        if Measurement.get(console, unbounded, self).maximum <= console.width:
+            return self
+        for column in self.columns:
+            longest = max((len(str(cell)) for cell in column.cells), default=0)
+            figures = column.justify == "right"
+            column.min_width = longest if figures else min(longest, LEAST_TEXT)
+        least = Measurement.get(console, unbounded, self).minimum
+        return self if least <= console.width else self._stacked()
+
+    def _stacked(self) -> Table:
+        """A row for each cell: the name of its column, and what it holds."""
+        out = Table(title=self.title, title_justify="left", box=None, show_header=False)
+        out.add_column(no_wrap=True)
+        out.add_column(overflow="fold")
+        first, *others = self.columns
+        rows = zip(*(column.cells for column in self.columns), strict=True)
+        for row in rows:
+            out.add_row(first.header, Text.assemble((str(row[0]), "bold")))
+            for column, cell in zip(others, row[1:], strict=True):
+                if str(cell):
+                    out.add_row(Text.assemble("  ", str(column.header)), cell)
+        return out
+
+
+def table(title: str, columns: Sequence[str], rows: report.Rows) -> Sheet:
+    """A table; numbers are aligned right, all else left; text as it stands, no markup."""
+    out = Sheet(title=_text(title, "bold"), title_justify="left")
+    cells = [tuple(row) for row in rows]
     for i, column in enumerate(columns):
-        out.add_column(_text(column), justify="left" if i == 0 else "right")
-    for row in rows:
+        figures = i > 0 and all(FIGURE.fullmatch(row[i]) for row in cells)
+        justify: Literal["left", "right"] = "right" if figures else "left"
+        out.add_column(_text(column), justify=justify, overflow="fold")
+    for row in cells:
         out.add_row(*map(_text, row))
-    return out
-
-
-def left_table(title: str, columns: Sequence[str], rows: report.Rows) -> Table:
-    """A table of text, its columns aligned left."""
-    out = table(title, columns, rows)
-    for column in out.columns:
-        column.justify = "left"
-        column.overflow = "fold"
     return out
 
 
@@ -39,12 +71,12 @@ def _text(value: str, style: str = "") -> Text:
     return Text(printable(value), style)
 
 
-def network_table(summary: dict[str, Any]) -> Table:
+def network_table(summary: dict[str, Any]) -> Sheet:
     """Layers or populations of a network. summary: see `network.summary.inspect`."""
     return table(f"network {summary['name']}", *report.network_table(summary))
 
 
-def parity_table(checks: Sequence[dict[str, Any]]) -> Table:
+def parity_table(checks: Sequence[dict[str, Any]]) -> Sheet:
     """Verdicts of parity, each as `Parity.as_dict()`."""
     return table(report.parity_title(checks), report.PARITY_COLUMNS, report.parity_rows(checks))
 
@@ -55,7 +87,7 @@ def finding_rows(findings: Iterable[Finding]) -> report.Rows:
         yield (f.name, f.state, f.detail, f.needed_for, f.fix)
 
 
-def comparison_table(comparison: Comparison) -> Table:
+def comparison_table(comparison: Comparison) -> Sheet:
     """Baselines first, then a row for each target and numeric mode."""
     rows = (cells for _, cells in comparisons.rows(comparison))
     out = table(comparisons.title(comparison), comparisons.COLUMNS, rows)

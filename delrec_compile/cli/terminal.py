@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 
 PROGRAM = "delrec-compile"
+MANNERS = {"silent": False, "verbose": False}
+WIDE = 120  # characters of a table where stdout is no terminal and COLUMNS is not set
+EVERY_S = 10.0  # between lines of progress where stderr is no terminal
 
 
 def print_json(verb: str, **result: Any) -> None:
@@ -48,9 +52,13 @@ def show(*items: Any) -> None:
     """Prints text as it stands, and tables, on stdout."""
     from rich.text import Text
 
-    console = _console(width=None if sys.stdout.isatty() else 120)
+    there = sys.stdout.isatty()
+    console = _console(width=None if there or "COLUMNS" in os.environ else WIDE)
     for item in items:
-        console.print(Text(printable(item)) if isinstance(item, str) else item)
+        if isinstance(item, str):
+            console.print(Text(printable(item)), soft_wrap=not there)
+        else:
+            console.print(item.fitted(console) if hasattr(item, "fitted") else item)
 
 
 def _console(**options: Any) -> Console:
@@ -118,6 +126,11 @@ def show_next(*arguments: object) -> None:
     show_line(f"next: {command_line(*arguments)}")
 
 
+def set_manners(*, quiet: bool, verbose: bool) -> None:
+    """What stderr holds beside errors: nothing, or the lines of the log, which hold all of it."""
+    MANNERS.update(silent=quiet or verbose, verbose=verbose)
+
+
 def remark(text: str) -> None:
     """A line on stderr, so that stdout holds the result alone."""
     _show_progress(text)
@@ -129,7 +142,15 @@ def note(text: str) -> None:
 
 
 def _show_progress(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
+    _log(text)
+    if not MANNERS["silent"]:
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def _log(text: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).info("%s", text)
 
 
 # options as the Python API has them, and as the command line does
@@ -161,23 +182,57 @@ def judge_unproven(proven: bool | None, path: object, allowed: bool) -> None:
 
 @contextmanager
 def saying(*, brief: bool = False) -> Iterator[Callable[[str], None]]:
-    """Progress on stderr: a spinner on a terminal, else a line for each part.
+    """Progress on stderr: a spinner with the time left on a terminal, else a line for each part.
 
     brief: of short work; no lines where stderr is not a terminal.
     """
+    console = _console(stderr=True)
+    if console.is_terminal and not MANNERS["silent"]:
+        with _spinner(console) as say:
+            yield say
+    else:
+        yield _log if brief else _show_progress
+
+
+@contextmanager
+def _spinner(console: Console) -> Iterator[Callable[[str], None]]:
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
     from rich.text import Text
 
-    console = _console(stderr=True)
-    if not console.is_terminal:
-        yield (lambda _: None) if brief else _show_progress
-        return
-    with console.status("starting") as status:
-        yield lambda text: status.update(Text(printable(text)))
+    from delrec_compile.cli.durations import Durations, clock
+    from delrec_compile.system.files import cache_folder
+
+    known = Durations(cache_folder("durations.json", "DELREC_DURATIONS"), " ".join(sys.argv[1:2]))
+    part, since = "", time.monotonic()
+
+    class Clock(ProgressColumn):
+        """The time of the part, and what is left of it."""
+
+        def render(self, task: Task) -> Text:
+            return Text(clock(time.monotonic() - since, task.total), "cyan")
+
+    def say(text: str) -> None:
+        nonlocal part, since
+        now = time.monotonic()
+        known.took(part, now - since)
+        part, since = text, now
+        _log(text)
+        progress.update(task, description=printable(text), total=known.expected(text))
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), Clock())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        yield say
+        known.took(part, time.monotonic() - since)
 
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr: step(done, total, text)."""
+    """Progress on stderr, step(done, total, text): a bar on a terminal, else a line now and then."""
+    console = _console(stderr=True)
+    if not console.is_terminal or MANNERS["silent"]:
+        yield _lines_now_and_then(title)
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -185,19 +240,39 @@ def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[note]}", markup=False, table_column=rest),
     )
-    with Progress(*columns, console=_console(stderr=True)) as progress:
+    with Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task(title, total=None, note="")
-        yield lambda done, total, note: progress.update(
-            task, completed=done, total=total, note=printable(note)
-        )
+
+        def step(done: int, total: int, note: str) -> None:
+            _log(f"{title} {done}/{total} {note}")
+            progress.update(task, completed=done, total=total or None, note=printable(note))
+
+        yield step
+
+
+def _lines_now_and_then(title: str) -> Callable[[int, int, str], None]:
+    from delrec_compile.cli.durations import left
+
+    start, last = time.monotonic(), -EVERY_S
+
+    def step(done: int, total: int, note: str) -> None:
+        nonlocal last
+        passed = time.monotonic() - start
+        if passed - last >= EVERY_S or done == total:
+            last = passed
+            _show_progress(f"{title} {done}/{total}{left(passed, done, total)} {note}".rstrip())
+
+    return step
 
 
 @contextmanager
@@ -207,4 +282,12 @@ def counting(title: str) -> Iterator[Callable[[int, int, str], None]]:
         with bar(title) as step:
             yield step
         return
-    yield lambda done, total, note: _show_progress(f"[{min(done + 1, total)}/{total}] {note}")
+    from delrec_compile.cli.durations import left
+
+    start = time.monotonic()
+
+    def line(done: int, total: int, note: str) -> None:
+        rest = left(time.monotonic() - start, done, total)
+        _show_progress(f"[{min(done + 1, total)}/{total}] {note}{rest}")
+
+    yield line

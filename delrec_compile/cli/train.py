@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.options import Force, Json, Name
 from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next_build
 
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
 LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
 Recurrence = Annotated[
     str | None,
-    typer.Option(help="conv (default), dense, synaptic, tap_conv, conv2d, channel_conv or none."),
+    typer.Option(
+        help="conv (default), dense, synaptic, tap_conv, conv2d, channel_conv or none.",
+        autocompletion=completion.one_of(*completion.RECURRENCES),
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of options; flags override it.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Any other option of the recipe, as name=value. Repeatable."),
+    typer.Option(
+        "--set",
+        help="Any other option of the recipe, as name=value. Repeatable.",
+        autocompletion=completion.settings,
+    ),
 ]
 Log = Annotated[
-    str, typer.Option(help="Format of the epoch log beside the network: csv, jsonl or none.")
+    str,
+    typer.Option(
+        help="Format of the epoch log beside the network: csv, jsonl or none.",
+        autocompletion=completion.one_of(*LOGS),
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")]
 Plots = Annotated[
@@ -49,9 +61,19 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
     grid: Annotated[
-        str | None, typer.Option(help="Grid of the weights: int16 (default), fine or auto.")
+        str | None,
+        typer.Option(
+            help="Grid of the weights: int16 (default), fine or auto.",
+            autocompletion=completion.one_of("int16", "fine", "auto"),
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Torch device: cpu (default) or cuda.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Torch device: cpu (default) or cuda.",
+            autocompletion=completion.one_of("cpu", "cuda"),
+        ),
+    ] = None,
     name: Name = None,
     config: Config = None,
     options: Settings = None,
@@ -102,6 +124,7 @@ def _fit(
         if file is not None:
             check_writable(file)
     with bar("training") as step:
+        step(0, config.epochs, "first epoch")
         result = fit(
             sets,
             config,

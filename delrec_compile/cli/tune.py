@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.inputs import PLAIN, InputOptions, calibration, chosen, with_inputs
 from delrec_compile.cli.options import (
     DEFAULT,
@@ -264,7 +265,10 @@ def db_export(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder, such as targets/tuned of a checkout.")
     ] = Path("targets/tuned"),
-    target: Annotated[str | None, typer.Option("--target", "-t", help="Only this target.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", help="Only this target.", autocompletion=completion.targets),
+    ] = None,
     db: Db = None,
     force: Force = False,
     as_json: Json = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from delrec_compile.system.process import (
 )
 
 TIMEOUT_S = 900.0
+LOGGER = logging.getLogger(__name__)
 # the child imports from where its parent does: a file of the working folder shadows nothing
 BOOT = """
 import json, sys
@@ -53,6 +55,7 @@ def call(
     a disk is full.
     """
     settle_home()
+    LOGGER.debug("a process of its own: %s", function)
     limit = limit_s(TIMEOUT_S) if timeout_s is None else timeout_s
     with work_folder() as folder:
         task, result, temporary = (folder / n for n in ("task.json", "result.json", "tmp"))

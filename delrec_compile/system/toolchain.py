@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.system.extras import install
 from delrec_compile.system.process import limit_s, refuse_full, timeout_message
 
+LOGGER = logging.getLogger(__name__)
 CROSS_HINT = install("cross")
 INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
 TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
@@ -96,6 +98,7 @@ def run_tool(command: Sequence[str]) -> None:
     It may take 10 minutes, or $DELREC_TIMEOUT. Raises InputError when a disk is full.
     """
     limit = limit_s(TIMEOUT_S)
+    LOGGER.debug("%s", shlex.join(command))
     zig = tuple(command[: len(ZIG)]) == ZIG
     tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops import delay_line, linear, maps_onnx, real_input
+from delrec_compile.ops import added, delay_line, linear, maps_onnx, real_input
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
@@ -53,6 +53,15 @@ SYNAPSES: dict[str, type[Synapses]] = {
 READOUTS: dict[str, type[Readout]] = {
     r.kind: r for r in (LeakyReadout, LinearReadout, CountReadout, SynapticReadout)
 }
+
+added.register(
+    {
+        IntegerNeuron: INTEGER_NEURONS,
+        Neuron: NEURONS,
+        Synapses: SYNAPSES,
+        Readout: READOUTS,
+    }
+)
 
 # texts of every ONNX function of domain `ai.delrec`
 FUNCTIONS: tuple[str, ...] = (

@@ -3,7 +3,7 @@ beside Linux in `platform/`, found by listing.
 
 May import: system and below.
 Start reading at: `x86_64.toml`.
-Public: `Target`, `load`, `names`, `board_names`, `platform_names`.
+Public: `Target`, `load`, `names`, `board_names`, `platform_names`, `added_names`.
 
 A profile holds
 
@@ -31,10 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import resources
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import InputError, UnsupportedError, did_you_mean
+from delrec_compile.system import plugins
 from delrec_compile.system.fields import parse_toml
 from delrec_compile.targets import boards
 from delrec_compile.targets.profile import Choice, Flashing, Memory, Target
@@ -46,6 +48,7 @@ __all__ = [
     "Memory",
     "Schedule",
     "Target",
+    "added_names",
     "board_names",
     "load",
     "names",
@@ -90,17 +93,35 @@ def load(name: str) -> Target:
     over = {path.name.removesuffix(".toml"): path for path in others}
     if (word := boards.plain(name)) in over:
         return _read(word, over[word])
+    if (point := plugins.found(plugins.TARGETS).get(name)) is not None:
+        return _read(name, _added(point))
     every = {known: _read(known, path) for known, path in {**over, **files}.items()}
     chips = {known: t.memory.chip if t.memory else "" for known, t in every.items()}
     exact = boards.alias(name, {chip or known: known for known, chip in chips.items()})
     if exact is not None:
         return every[exact]
     hint = boards.meant(name, chips)
-    every_name = (*names(), *board_names(), *platform_names())
+    every_name = (*names(), *board_names(), *platform_names(), *added_names())
     hint = f"; {hint}" if hint else did_you_mean(name, every_name)
     raise UnsupportedError(
         f"unknown target '{name}'{hint}; allowed: {', '.join(every_name)}, or your own .toml profile"
     )
+
+
+def added_names() -> tuple[str, ...]:
+    """The profiles of other installed packages; one that has the name of a profile here is not used."""
+    own = {*names(), *board_names(), *platform_names()}
+    return tuple(name for name in plugins.found(plugins.TARGETS) if name not in own)
+
+
+def _added(point: EntryPoint) -> Any:
+    """The profile of another package. Raises UnsupportedError where it holds none."""
+    path = resources.files(plugins.load(point)).joinpath(f"{point.name}.toml")
+    if not path.is_file():
+        raise UnsupportedError(
+            f"package {plugins.origin(point)} has no {path.name} in {point.value}"
+        )
+    return path
 
 
 def _files(folder: str = "") -> Iterator[Any]:

@@ -75,8 +75,8 @@ def targets(incomplete: str) -> list[str]:
     """Values of `--target`."""
     from delrec_compile import targets as profiles
 
-    known = (profiles.names(), profiles.board_names(), profiles.platform_names())
-    return [*(name for names in known for name in names), *_files(incomplete, ".toml")]
+    own = (*profiles.names(), *profiles.board_names(), *profiles.platform_names())
+    return [*own, *profiles.added_names(), *_files(incomplete, ".toml")]
 
 
 def boards(incomplete: str) -> list[str]:

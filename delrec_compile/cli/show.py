@@ -106,7 +106,8 @@ def _show_targets(as_json: bool) -> None:
     from delrec_compile.system.doctor import target_status
 
     rows = [target_status(profiles.load(name)) for name in profiles.names()]
-    boards = [target_status(profiles.load(name)) for name in profiles.board_names()]
+    names = (*profiles.board_names(), *profiles.added_names())
+    boards = [target_status(profiles.load(name)) for name in names]
     platforms = [target_status(profiles.load(name)) for name in profiles.platform_names()]
     if as_json:
         print_json("targets", targets=rows, boards=boards, platforms=platforms)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
+from delrec_compile.interop.added import AddedReader, reader_of
 from delrec_compile.interop.options import CHECKPOINT, LAVA, MODULES, NIR, names_for
 from delrec_compile.interop.result import Imported
 from delrec_compile.network.plan import Plan
@@ -130,15 +131,22 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _opened(source: Any) -> tuple[Reader, Any]:
+def _opened(source: Any) -> tuple[Reader | AddedReader, Any]:
     """The reader of a source, and what it reads."""
-    if not isinstance(source, str | os.PathLike):
-        return _reader_of(source), source
-    path = Path(source)
-    if not path.exists() and ":" in str(source):
-        model = _call(str(source))
-        return _reader_of(model), model
-    return _of_file(path), path
+    model = source
+    find: Callable[[Any], Reader] = _reader_of
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if not path.exists() and ":" in str(source):
+            model = _call(str(source))
+        else:
+            model, find = path, _of_file
+    try:
+        return find(model), model
+    except (CheckpointError, UnsupportedError):
+        if (other := reader_of(model)) is None:
+            raise
+        return other, model
 
 
 def _of_file(path: Path) -> Reader:

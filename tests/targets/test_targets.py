@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.installed import installed
 from helpers import refusal
 
 from delrec_compile import targets
@@ -86,3 +87,38 @@ def test_every_schedule_has_all_its_kernels(name: str) -> None:
     for choice in targets.load(name).schedules:
         schedule = choice.schedule
         assert [schedule.of(kernel).lanes for kernel in schedule.kernels]
+
+
+BOARD = """
+over = "cortex_m4"
+summary = "a board of ours"
+clock_mhz = 100
+[memory]
+chip = "OURS"
+flash = [0x08000000, 256]
+ram = [0x20000000, 64]
+"""
+
+
+def test_a_package_adds_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = "[delrec_compile.targets]\nours = boards_of_ours\nlost = boards_of_ours\n"
+    installed(tmp_path, "boards_of_ours", points, ours__toml=BOARD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert targets.added_names() == ("lost", "ours")
+    ours = targets.load("ours")
+    assert ours.core == targets.load("cortex_m4").core
+    assert ours.memory is not None
+    assert ours.memory.ram[1] == 64
+    with refusal(UnsupportedError, "package boards_of_ours has no lost.toml", 4):
+        targets.load("lost")
+    with refusal(UnsupportedError, "did you mean 'ours'", 4):
+        targets.load("oursx")
+
+
+def test_a_package_replaces_no_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = "[delrec_compile.targets]\nx86_64 = other_boards\nnrf52840 = other_boards\n"
+    before = targets.load("nrf52840")
+    installed(tmp_path, "other_boards", points, x86_64__toml=BOARD, nrf52840__toml=BOARD)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert targets.added_names() == ()
+    assert targets.load("nrf52840") == before

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from delrec_compile.bundled import NETWORKS
 
@@ -64,6 +65,14 @@ def recipes(incomplete: str) -> list[str]:
     from delrec_compile.interop.delrec.recipes import RECIPES
 
     return [*(recipe.name for recipe in RECIPES), *snn_delays.RECIPES]
+
+
+def of_import(name: str, kind: type) -> dict[str, Any]:
+    """The completion of an option of `import`, as an argument of its declaration; of texts alone."""
+    if kind in (bool, int, float):
+        return {}
+    values = recipes if name == "recipe" else one_of(*IMPORTS.get(name, ()))
+    return {"autocompletion": values}
 
 
 def samples(incomplete: str) -> list[str]:

@@ -67,9 +67,7 @@ def with_import_options(command: Callable[..., None]) -> Callable[..., None]:
 def _parameter(option: ImportOption) -> inspect.Parameter:
     spelled: dict[type, Any] = {tuple: str, list: list[str]}
     kind: Any = spelled.get(option.kind, option.kind)
-    values: Any = completion.one_of(*completion.IMPORTS.get(option.name, ()))
-    values = completion.recipes if option.name == "recipe" else values
-    completed = {} if kind in (bool, int, float) else {"autocompletion": values}
+    completed = completion.of_import(option.name, kind)
     annotation = Annotated[kind | None, typer.Option(*option.flags, help=option.help, **completed)]
     keyword = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(option.name, keyword, default=None, annotation=annotation)

@@ -26,7 +26,7 @@ def test_what_a_package_adds_is_found_and_loaded(folder: Path) -> None:
 
 def test_a_package_that_fails_is_named(folder: Path) -> None:
     installed(folder, "added_bad", "[delrec_compile.ops]\nmine = added_bad:X\n", "import nothing_x")
-    with pytest.raises(UnsupportedError, match="package added_bad, entry point 'mine'.*nothing_x"):
+    with pytest.raises(UnsupportedError, match=r"package added_bad, entry point 'mine'.*nothing_x"):
         list(plugins.loaded(plugins.OPS))
 
 

@@ -21,7 +21,7 @@ from delrec_compile.interop.options import OPTIONS, ImportOption
 if TYPE_CHECKING:
     from delrec_compile.data.events import Events
     from delrec_compile.interop.result import Imported
-    from delrec_compile.network.model import Network, Population
+    from delrec_compile.network.model import Network
 
 PLAIN_FILES = (".npz", ".npy", ".csv")  # of samples, which may be real values
 CHECKED = 32  # samples that the model itself runs on
@@ -234,7 +234,10 @@ def _result(
         "populations": [p.name for p in network.graph],
         "inputs": network.inputs,
         "outputs": network.outputs,
-        "recurrences": [_recurrence(p) for p in network.spiking],
+        "recurrences": [
+            ", ".join(q.synapses.name for q in p.projections if q.source == p.name) or None
+            for p in network.spiking
+        ],
         "dt_ms": network.dt_ms,
         "max_input": network.max_input,
         "input_bits": network.input_bits,
@@ -246,11 +249,6 @@ def _result(
         "check": verdict,
         "accuracy": accuracy,
     }
-
-
-def _recurrence(p: Population) -> str | None:
-    """Names of the recurrences of a population over its own spikes."""
-    return ", ".join(q.synapses.name for q in p.projections if q.source == p.name) or None
 
 
 def _sequences(events: Events, most: int) -> Any:

@@ -35,7 +35,6 @@ Source = Annotated[
         autocompletion=completion.importable,
     ),
 ]
-
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="The .safetensors file.")]
 DryRun = Annotated[
     bool,
@@ -266,10 +265,10 @@ def _accuracy(network: Network, events: Events) -> float | None:
 
 def _shape(text: str | None) -> tuple[int, ...] | None:
     """The sizes of `2x34x34`. Raises UsageError."""
-    from delrec_compile.errors import UsageError
-
     if text is None:
         return None
+    from delrec_compile.errors import UsageError
+
     try:
         shape = tuple(int(n) for n in text.split("x"))
     except ValueError:

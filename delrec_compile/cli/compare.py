@@ -28,27 +28,29 @@ if TYPE_CHECKING:
 BOARD = "cortex_m4"
 OUT = "delrec-compare"
 Size = str | None
+Targets = Annotated[
+    str,
+    typer.Option(
+        "--targets",
+        "-t",
+        help="Targets separated by commas, or all.",
+        autocompletion=completion.target_lists,
+    ),
+]
+Numerics = Annotated[
+    str,
+    typer.Option(
+        help="Numeric modes, separated by commas: float32, int16, int8.",
+        autocompletion=completion.numeric_lists,
+    ),
+]
 
 
 @with_inputs
 def compare(
     model: Model = DEFAULT,
-    targets: Annotated[
-        str,
-        typer.Option(
-            "--targets",
-            "-t",
-            help="Targets separated by commas, or all.",
-            autocompletion=completion.target_lists,
-        ),
-    ] = "all",
-    numeric: Annotated[
-        str,
-        typer.Option(
-            help="Numeric modes, separated by commas: float32, int16, int8.",
-            autocompletion=completion.numeric_lists,
-        ),
-    ] = "float32",
+    targets: Targets = "all",
+    numeric: Numerics = "float32",
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder in which artifacts are stored and reused.")
     ] = Path(OUT),

@@ -21,6 +21,37 @@ Shown = Annotated[
         autocompletion=completion.shown,
     ),
 ]
+Fits = Annotated[
+    str | None,
+    typer.Option(
+        "--fits",
+        help="List the boards that this network fits, in place of all.",
+        autocompletion=completion.models,
+    ),
+]
+Boards = Annotated[
+    str | None,
+    typer.Option(
+        help="With --fits: boards or other chips, separated by commas; default: all.",
+        autocompletion=completion.boards,
+    ),
+]
+Numeric = Annotated[
+    str | None,
+    typer.Option(
+        help="With --fits: numeric mode: float32, int16 or int8 [float32].",
+        autocompletion=completion.one_of(*completion.NUMERIC),
+    ),
+]
+Samples = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        "-i",
+        help="With --fits: samples to run [auto].",
+        autocompletion=completion.samples,
+    ),
+]
 
 
 def inspect(model: Shown = DEFAULT, as_json: Json = False) -> None:
@@ -56,37 +87,10 @@ def _show_network(model: str, as_json: bool) -> None:
 
 
 def targets(
-    fits: Annotated[
-        str | None,
-        typer.Option(
-            "--fits",
-            help="List the boards that this network fits, in place of all.",
-            autocompletion=completion.models,
-        ),
-    ] = None,
-    boards: Annotated[
-        str | None,
-        typer.Option(
-            help="With --fits: boards or other chips, separated by commas; default: all.",
-            autocompletion=completion.boards,
-        ),
-    ] = None,
-    numeric: Annotated[
-        str | None,
-        typer.Option(
-            help="With --fits: numeric mode: float32, int16 or int8 [float32].",
-            autocompletion=completion.one_of(*completion.NUMERIC),
-        ),
-    ] = None,
-    samples: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            help="With --fits: samples to run [auto].",
-            autocompletion=completion.samples,
-        ),
-    ] = None,
+    fits: Fits = None,
+    boards: Boards = None,
+    numeric: Numeric = None,
+    samples: Samples = None,
     as_json: Json = False,
 ) -> None:
     """List the targets and the boards, or, with --fits, the boards that a network fits."""

@@ -25,6 +25,20 @@ Recurrence = Annotated[
         autocompletion=completion.one_of(*completion.RECURRENCES),
     ),
 ]
+Grid = Annotated[
+    str | None,
+    typer.Option(
+        help="Grid of the weights: int16 (default), fine or auto.",
+        autocompletion=completion.one_of("int16", "fine", "auto"),
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Torch device: cpu (default) or cuda.",
+        autocompletion=completion.one_of("cpu", "cuda"),
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of options; flags override it.")
 ]
@@ -60,20 +74,8 @@ def train(
     max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
-    grid: Annotated[
-        str | None,
-        typer.Option(
-            help="Grid of the weights: int16 (default), fine or auto.",
-            autocompletion=completion.one_of("int16", "fine", "auto"),
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="Torch device: cpu (default) or cuda.",
-            autocompletion=completion.one_of("cpu", "cuda"),
-        ),
-    ] = None,
+    grid: Grid = None,
+    device: Device = None,
     name: Name = None,
     config: Config = None,
     options: Settings = None,

@@ -1,9 +1,9 @@
 """What other installed packages add, by entry points of their metadata.
 
 `delrec_compile.targets`: the name of a target, and a package that holds `<name>.toml`.
-`delrec_compile.ops`: the kind of an op, and its class, under one of the bases in `ops`.
-`delrec_compile.importers`: a name, and a function of a source that returns what `import_model` does,
-or None for a source that is not its own.
+`delrec_compile.ops`: a name, and the class of an op, under one of the bases in `ops`.
+`delrec_compile.importers`: a name, and a module or an object with `takes` and `read`: see
+`interop.added`.
 """
 
 from __future__ import annotations

@@ -41,6 +41,16 @@ def runnables(incomplete: str) -> list[str]:
     return [*artifacts(incomplete), *_files(incomplete, ".onnx", ".safetensors")]
 
 
+def listeners(incomplete: str) -> list[str]:
+    """What `listen` takes."""
+    return [*models(incomplete), *artifacts(incomplete)]
+
+
+def audio(incomplete: str) -> list[str]:
+    """Values of `listen --input`."""
+    return ["-", *_files(incomplete, ".wav")]
+
+
 def artifacts(incomplete: str) -> list[str]:
     """Folders of artifacts, and folders on the way to them."""
     parent = _parent(incomplete)

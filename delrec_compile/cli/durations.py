@@ -16,10 +16,11 @@ class Durations:
 
     def __init__(self, file: Path, command: str) -> None:
         self.file, self.command = file, command
+        self.known = self._read()  # not at each part: a live line is one a hundred times a second
 
     def expected(self, part: str) -> float | None:
         """Seconds that the part took the last time; None where that is not known."""
-        return self._read().get(self._key(part))
+        return self.known.get(self._key(part))
 
     def took(self, part: str, seconds: float) -> None:
         """Remembers a part that took long."""
@@ -31,10 +32,10 @@ class Durations:
         known = self._read()
         known.pop(self._key(part), None)
         known[self._key(part)] = round(seconds, 1)
-        kept = dict([*known.items()][-MOST:])
+        self.known = dict([*known.items()][-MOST:])
         with contextlib.suppress(OSError, DelrecError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.file, json.dumps(kept).encode())
+            write_atomic(self.file, json.dumps(self.known).encode())
 
     def _key(self, part: str) -> str:
         """The names of a user's files do not lie about in a cache."""

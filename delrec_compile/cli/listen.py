@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from delrec_compile.cli import completion
 from delrec_compile.cli.options import DEFAULT
 from delrec_compile.cli.terminal import saying, show_line
 
@@ -27,7 +28,11 @@ STDIN = "-"
 
 def listen(
     model: Annotated[
-        str, typer.Argument(help="An artifact folder, a .safetensors network, or a bundled one.")
+        str,
+        typer.Argument(
+            help="An artifact folder, a .safetensors network, or a bundled one.",
+            autocompletion=completion.listeners,
+        ),
     ] = DEFAULT,
     audio: Annotated[
         str | None,
@@ -35,6 +40,7 @@ def listen(
             "--input",
             "-i",
             help="A WAV file, or - for PCM (16 bits, 16 kHz, mono); default: the microphone.",
+            autocompletion=completion.audio,
         ),
     ] = None,
     device: Annotated[

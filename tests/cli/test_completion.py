@@ -59,6 +59,8 @@ def test_every_parameter_with_known_values_completes_them(
         (completion.models, "", "dense_delay_256"),
         (completion.models, "", "net.safetensors"),
         (completion.models, "sub/", "sub/net.safetensors"),
+        (completion.listeners, "", "conv_delay_256"),
+        (completion.audio, "", "-"),
         (completion.sources, "", "step.onnx"),
         (completion.runnables, "o", "out"),
         (completion.runnables, "", "sub/"),

@@ -21,6 +21,8 @@ from delrec_compile.system.doctor import Finding
 # a number with its sign, unit or mark, or the place of one that is not there
 FIGURE = re.compile(r"|-|[~<>+-]?[\d.,]+ ?(%|x|[kKM]?B|m?s|us)?")
 LEAST_TEXT = 18  # characters of a column of text: narrower, it cannot be read
+BESIDE = 3  # characters of a border and of spaces at both sides, for each column
+PAIR = 2  # columns of names and values, which fold
 MANY = 10_000
 
 
@@ -36,8 +38,8 @@ class Sheet(Table):
             longest = max((len(str(cell)) for cell in column.cells), default=0)
             figures = column.justify == "right"
             column.min_width = longest if figures else min(longest, LEAST_TEXT)
-        least = Measurement.get(console, unbounded, self).minimum
-        return self if least <= console.width else self._stacked()
+        least = sum((column.min_width or 0) + BESIDE for column in self.columns) + 1
+        return self if least <= console.width or len(self.columns) <= PAIR else self._stacked()
 
     def _stacked(self) -> Table:
         """A row for each cell: the name of its column, and what it holds."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cases
 import pytest
 from fixtures.comparison import comparison
@@ -77,3 +79,36 @@ def test_a_comparison_fits_a_terminal() -> None:
     for part in ("PyTorch eager", "ONNX Runtime", "cortex_m4", "27.0x", "failed", "195.3"):
         assert part in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+WIDE = [("name", *(f"{column} says more than fits" for column in "abcdef"), "1,234,567")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        (("fact", "value"), [("hash", "ab" * 40), ("meaning", "many words " * 12)]),
+        (("tool", "state", "found", "fix"), [("qemu", "ok", "/usr/bin/" + "q" * 40, "none " * 9)]),
+        (("name", *"abcdef", "us"), WIDE),
+    ],
+)
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_loses_nothing_at_any_width(columns: tuple, rows: list, width: int) -> None:
+    console = Console(width=width)
+    table = tables.table("title", columns, rows)
+    with console.capture() as capture:
+        console.print(table.fitted(console))
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= width
+    kept = re.sub(r"[\s\W_]", "", text)
+    for cell in (cell for row in rows for cell in row if " " not in cell and len(cell) < 18):
+        assert re.sub(r"[\s\W_]", "", cell) in kept
+    assert text.count("\u2026") == 0
+
+
+def test_names_and_values_are_never_blocks_of_lines() -> None:
+    console = Console(width=80)
+    table = tables.table("", ("fact", "value"), [("hash", "ab" * 40)])
+    assert table.fitted(console) is table
+    wide = tables.table("", ("name", *"abcdef", "us"), WIDE)
+    assert wide.fitted(console) is not wide

@@ -31,29 +31,25 @@ DECIMATION = RATE_HZ // ENVELOPE_HZ
 AHEAD = DECIMATION - 1  # samples of its own millisecond that follow the moment of an envelope
 BANDS = 14  # groups of neighbouring units, with responses of one length
 LOST = 1e-3  # share of a response's energy that its cut may leave out behind it
+LOST_IN_SUMS = 1e-5  # share of a band's energy that its shapes may leave out
+LARGEST_COUNT = np.iinfo(np.uint8).max
 DESIGN = 4 * TAIL_SAMPLES  # samples of the responses before they are cut
 
 
 @dataclass(frozen=True)
 class Band:
-    """Responses of neighbouring units. taps: (length, 2 * units), newest sample last; real parts,
-    then imaginary ones.
+    """Responses of neighbouring units, which are alike: sums of a few shapes.
+
+    shapes: (length, rank), newest sample last. shares: (rank, 2 * units), real and imaginary parts of
+    each unit side by side.
     """
 
-    taps: Float
+    shapes: Float
+    shares: Float
 
-    @property
-    def units(self) -> int:
-        return len(self.taps[0]) // 2
-
-    def envelope(self, windows: Float) -> Float:
-        """(steps, samples) that end AHEAD samples after each moment -> (steps, units)."""
-        both: Float = windows[:, -len(self.taps) :] @ self.taps
-        np.square(both, out=both)
-        power = both[:, : self.units]
-        power += both[:, self.units :]
-        np.sqrt(power, out=power)
-        return power
+    def respond(self, windows: Float) -> Float:
+        """(steps, samples) that end AHEAD samples after each moment -> (steps, 2 * units)."""
+        return np.asarray(windows[:, -len(self.shapes) :] @ self.shapes @ self.shares)
 
 
 @functools.cache
@@ -72,8 +68,14 @@ def _band(bank: Cochlea, units: npt.NDArray[np.int64]) -> Band:
     energy = np.cumsum(np.abs(after) ** 2, axis=1)
     length = int(np.argmax((energy > (1 - LOST) * energy[:, -1:]).all(axis=0))) + 1
     fade_in = np.sin(np.linspace(0, np.pi / 2, AHEAD + 2)[1:-1]) ** 2  # a hard edge would ring
-    cut = np.concatenate([before * fade_in, after[:, :length]], axis=1)[:, ::-1].T
-    return Band(np.ascontiguousarray(np.hstack([cut.real, cut.imag]), np.float32))
+    cut = np.concatenate([before * fade_in, after[:, :length]], axis=1)[:, ::-1]
+    taps = np.stack([cut.real, cut.imag], axis=1).reshape(2 * len(units), -1).T
+    shapes, size, shares = np.linalg.svd(taps, full_matrices=False)
+    rank = int(np.argmax(np.cumsum(size**2) > (1 - LOST_IN_SUMS) * np.sum(size**2))) + 1
+    return Band(
+        np.ascontiguousarray(shapes[:, :rank], np.float32),
+        np.ascontiguousarray(size[:rank, None] * shares[:rank], np.float32),
+    )
 
 
 class StreamingCochlea:
@@ -110,12 +112,14 @@ class StreamingCochlea:
         self._fibres = Fibres((self.units,))
         self._drawn = np.random.default_rng(self._seed)
         # the past that the longest response needs, and the block that is being filled
-        self._past = max(len(band.taps) for band in self._bands) - DECIMATION
+        self._past = max(len(band.shapes) for band in self._bands) - DECIMATION
         self._samples = np.zeros(self._past + self.step_samples, np.float32)
+        view = np.lib.stride_tricks.sliding_window_view(self._samples, self._past + DECIMATION)
+        self._windows = view[::DECIMATION]  # of the block: (step_ms, samples)
         self._filled = 0
 
     def push(self, samples: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """Counts (steps, channels) of the steps that these samples complete."""
+        """Counts (steps, channels) of the steps that these samples complete; LARGEST_COUNT at most."""
         blocks = [self._counts(self._spikes()) for _ in self._blocks(samples)]
         return np.array(blocks, np.uint8).reshape(-1, self.channels)
 
@@ -147,10 +151,11 @@ class StreamingCochlea:
 
     def _spikes(self) -> npt.NDArray[np.bool_]:
         """(step_ms, units) of the block."""
-        longest = self._past + DECIMATION
-        views = np.lib.stride_tricks.sliding_window_view(self._samples, longest)[::DECIMATION]
-        windows = np.ascontiguousarray(views)
-        drive = np.concatenate([band.envelope(windows) for band in self._bands], axis=1)
+        windows = np.ascontiguousarray(self._windows)
+        parts = np.concatenate([band.respond(windows) for band in self._bands], axis=1)
+        np.square(parts, out=parts)
+        drive = parts[:, 0::2] + parts[:, 1::2]
+        np.sqrt(drive, out=drive)
         drive *= np.float32(COMPRESSION)
         np.log1p(drive, out=drive)
         if not self._noise:
@@ -159,5 +164,5 @@ class StreamingCochlea:
         return self._fibres.fire(drive, noise * self._noise)
 
     def _counts(self, spikes: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-        grouped = spikes.reshape(self.step_ms, self.channels, -1)
-        return np.asarray(grouped.sum(axis=(0, 2)), np.uint8)
+        of_units = spikes.sum(axis=0, dtype=np.uint16).reshape(self.channels, -1)
+        return np.minimum(of_units.sum(axis=1), LARGEST_COUNT).astype(np.uint8)

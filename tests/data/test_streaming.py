@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from delrec_compile.data.cochlea import RATE_HZ, UNITS, Cochlea, centre_frequencies
-from delrec_compile.data.streaming import StreamingCochlea
+from delrec_compile.data.streaming import StreamingCochlea, bands
 from delrec_compile.errors import UsageError
 
 
@@ -48,6 +48,25 @@ def test_a_tone_is_loudest_at_its_own_unit() -> None:
         counts = StreamingCochlea().push(tone).sum(axis=0)
         middle = np.average(np.arange(UNITS), weights=counts.astype(float) ** 4)
         assert abs(middle - unit) < 15, unit
+
+
+def test_counts_end_at_what_a_network_takes() -> None:
+    wave = np.float32(0.5) * np.random.default_rng(0).standard_normal(RATE_HZ // 10)
+    one, all_units = StreamingCochlea().push(wave), StreamingCochlea(group=UNITS).push(wave)
+    assert all_units.ravel().tolist() == np.minimum(one.sum(axis=1, dtype=int), 255).tolist()
+    assert all_units.max() == 255
+
+
+def test_bands_are_the_filters() -> None:
+    wave = np.random.default_rng(0).standard_normal(RATE_HZ // 4).astype(np.float32)
+    expected = Cochlea.build(len(wave)).envelope(wave)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(wave, (1_009, 0)), 1_024)[::16]
+    parts = np.concatenate([band.respond(windows) for band in bands()], axis=1)
+    found = np.hypot(parts[:, 0::2], parts[:, 1::2])
+    assert found.shape == expected.shape == (250, UNITS)
+    lost = np.square(found - expected).sum(axis=0) / np.square(expected).sum(axis=0)
+    assert np.median(lost) < 0.01
+    assert lost.max() < 0.05
 
 
 def test_no_step_waits_for_the_next() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
 
 from delrec_compile.data.cochlea import Float
 
-EMPHASIS = np.float32(0.97)  # share of the sample before that is taken off: rooms hum, words hiss
+EMPHASIS = 0.97  # share of the sample before that is taken off: rooms hum, words hiss
 QUIET_DB = -80.0  # relative to full scale: below it nothing is sound
 START_DB = -50.0  # of the background at most, until it is known
 OPEN_DB, CLOSE_DB = 7.0, 4.0  # above the background
@@ -31,7 +32,7 @@ class Gate:
         self._recent: deque[float] = deque(maxlen=smooth)
         self._levels: deque[float] = deque(maxlen=max(1, BACKGROUND_MS // step_ms))
         self._loud = self._quiet = 0  # steps in a row
-        self._before = np.float32(0)  # the last sample
+        self._before = 0.0  # the last sample
         self._known = False  # whether the background was heard for HANG_MS
         self.open = False
         self.loudest_db = QUIET_DB
@@ -58,7 +59,9 @@ class Gate:
 
     def _level(self, samples: Float) -> float:
         """dB of full scale, after emphasis, over the last SMOOTH_MS."""
-        emphasised = samples - EMPHASIS * np.append(self._before, samples[:-1])
-        self._before = samples[-1]
-        self._recent.append(float(np.mean(np.square(emphasised, dtype=np.float64))))
-        return float(10 * np.log10(sum(self._recent) / len(self._recent) + 1e-12))
+        emphasised = samples.astype(np.float64)
+        emphasised[0] -= EMPHASIS * self._before
+        emphasised[1:] -= EMPHASIS * samples[:-1]
+        self._before = float(samples[-1])
+        self._recent.append(float(emphasised @ emphasised) / len(samples))
+        return 10 * math.log10(sum(self._recent) / len(self._recent) + 1e-12)

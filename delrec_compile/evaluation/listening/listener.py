@@ -96,7 +96,9 @@ class Listener:
         self.steps = takes.steps or STEPS
         self._lead: deque[F32] = deque(maxlen=max(1, LEAD_MS // self.step_ms))
         self._held = np.zeros(0, np.float32)  # samples of the step that has begun
-        self._outputs: list[F32] = []  # of the word
+        most = max(self.steps, self._lead.maxlen or 1)
+        self._outputs = np.zeros((most, 1, takes.outputs or 1), np.float32)  # of the word
+        self._made = 0  # outputs of the word
         self._speaking, self._decided = False, True
         self._time = self._start = self._words = 0  # the first two in steps
         self._worked, self._latencies = 0.0, list[float]()
@@ -148,25 +150,27 @@ class Listener:
         if opened and not self._speaking:
             self._begin()
         elif not self._decided:
-            self._outputs.append(self._output(self._lead[-1]))
+            self._output(self._lead[-1])
         word = None
         if not self._decided:
-            word = self._word(arrived, final=not opened or len(self._outputs) >= self.steps)
+            word = self._word(arrived, final=not opened or self._made >= self.steps)
         self._speaking = opened
         self._latencies.append(1e3 * (time.perf_counter() - arrived))
         return word
 
     def _begin(self) -> None:
         """The steps since LEAD_MS before now, this one included."""
-        self._decided, self._start = False, self._time - len(self._lead)
+        self._decided, self._start, self._made = False, self._time - len(self._lead), 0
         self.session.reset()
-        self._outputs = [self._output(counts) for counts in self._lead]
+        for counts in self._lead:
+            self._output(counts)
 
-    def _output(self, counts: F32) -> F32:
-        return self.session.step(counts).ravel()[: self.takes.outputs].copy()
+    def _output(self, counts: F32) -> None:
+        self._outputs[self._made] = self.session.step(counts).ravel()[: self.takes.outputs]
+        self._made += 1
 
     def _word(self, arrived: float, final: bool) -> Word:
-        y = np.stack(self._outputs)[:, None]
+        y = self._outputs[: self._made]
         shares = _shares(self.decision, scores(self.decision, y)[0], len(y))
         label = int(shares.argmax())
         if final:

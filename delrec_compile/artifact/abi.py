@@ -102,6 +102,7 @@ def artifact_name(network: str, chosen: str | None = None) -> str:
 
 
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
+CLASSES = ("decide", "label")  # entries that make a class of outputs
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.artifact.abi import ENTRIES, EVENTS
+from delrec_compile.artifact.abi import CLASSES, ENTRIES
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system.chips import CORES, Core, MemoryMap, Region
 from delrec_compile.system.elf import sizes
@@ -43,14 +43,14 @@ def memory_map(table: dict[str, Any]) -> MemoryMap | None:
     return Memory.from_table(table, "'memory' of the manifest").map if table else None
 
 
-def program(root: Path, name: str, chip: Chip, work: Path, events: bool = True) -> dict[str, Any]:
+def program(root: Path, name: str, chip: Chip, work: Path, extra: Sequence[str]) -> dict[str, Any]:
     """test/<name>.elf: the artifact's sources with their self-test, at the chip's own addresses.
 
-    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. events: whether the sources have
-    that entry. Returns its keys of the manifest. Raises BudgetError when it does not fit,
+    On Cortex-M it starts from reset. For WebAssembly: lib/<name>.wasm. extra: entries
+    beside the usual ones. Returns its keys of the manifest. Raises BudgetError when it does not fit,
     ToolchainError, CompilerCrash.
     """
-    names = [*ENTRIES, *BUFFERS, *([EVENTS] if events else [])]
+    names = [*ENTRIES, *BUFFERS, *extra]
     entries = [f"{name}_{e}" for e in names if e != "trace"]
     keys = {"core": chip.core, "flash_bytes": None, "ram_bytes": None}
     if chip.memory is None:
@@ -58,6 +58,7 @@ def program(root: Path, name: str, chip: Chip, work: Path, events: bool = True) 
         module.parent.mkdir()
         _wasm(_sources(root, name), root, module, chip, entries)
         return {**keys, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
+    entries = [entry for entry in entries if entry not in {f"{name}_{e}" for e in CLASSES}]
     image = self_testing(root, name, chip, work, root / "test" / f"{name}.elf", entries)
     memory = sizes(image)
     return {

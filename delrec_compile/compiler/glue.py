@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
+from packaging.version import Version
 
 from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
 from delrec_compile.network.golden import (
@@ -34,13 +35,20 @@ if TYPE_CHECKING:
 TABLE_ALIGN = 256
 LIBRARY = {
     "{name}.h": "glue.h.in",
+    "{name}.hpp": "cpp.hpp.in",
     "{name}.c": "glue.c.in",
     "{name}_selftest.c": "glue_selftest.c.in",
     "{name}_tables.h": "glue_tables.h.in",
 }
+LIBRARY_PACKAGE = {  # what other build systems find a library by
+    "lib/cmake/{name}/{name}-config.cmake": "library_config.cmake.in",
+    "lib/cmake/{name}/{name}-config-version.cmake": "library_version.cmake.in",
+    "lib/pkgconfig/{name}.pc": "library.pc.in",
+}
 CUDA = {"include/{name}.h": "cuda_host.h.in", "src/{name}_host.c": "cuda_host.c.in"}
 SOURCES = {
     "include/{name}.h": "c_source.h.in",
+    "include/{name}.hpp": "cpp.hpp.in",
     "src/{name}.c": "c_source.c.in",
     "src/{name}_tables.h": "c_tables.h.in",
     "src/{name}_tables.c": "c_tables.c.in",
@@ -51,6 +59,7 @@ SOURCES = {
     "test/main.c": "c_main.c.in",
     "Makefile": "c_makefile.in",
     "CMakeLists.txt": "c_cmake.in",
+    "meson.build": "c_meson.in",
     "library.json": "c_platformio.json.in",
     "library.properties": "c_arduino.in",
     "src/{name}.h": "c_arduino.h.in",
@@ -96,7 +105,7 @@ def render(
     variables |= {"stack_bytes": stack_of(network, kernels, form)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
-    variables |= _names(network)
+    variables |= _names(network) | _classes(network)
     return render_files(templates, variables)
 
 
@@ -114,6 +123,20 @@ def _names(network: AnyNetwork) -> dict[str, Any]:
     return {"fired": f"population after population: {order}", "readouts": several}
 
 
+def _classes(network: AnyNetwork) -> dict[str, Any]:
+    """What the class of a stream is made of: the first outputs, a rule, and names as C literals."""
+    size = next(p.size for p in network.populations if not p.fires)
+    labels = [c_string(label) for label in network.labels]
+    return {"classes": size, "decision": network.readout.decision, "labels": labels}
+
+
+def c_string(text: str) -> str:
+    """A C literal of UTF-8; octal escapes end after three digits, and leave no trigraph."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    body = "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode())
+    return f'"{body}"'
+
+
 def render_files(templates: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, str]:
     """Text of each file, by its path, from the templates of `targets`. variables: `name` among them."""
     folder = resources.files("delrec_compile.targets")
@@ -122,7 +145,8 @@ def render_files(templates: Mapping[str, str], variables: Mapping[str, Any]) -> 
         keep_trailing_newline=True,
         loader=jinja2.FunctionLoader(lambda file: (folder / file).read_text(encoding="utf-8")),
     )
-    variables = {"version": importlib.metadata.version("delrec-compile"), **variables}
+    version = importlib.metadata.version("delrec-compile")
+    variables = {"version": version, "number": Version(version).base_version, **variables}
     return {
         file.format(name=variables["name"]): environment.get_template(source).render(variables)
         for file, source in templates.items()

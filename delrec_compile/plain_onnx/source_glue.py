@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from delrec_compile.plain_onnx.lower import Program, Slot
 
 TEMPLATES = {
-    **SOURCES,
+    **{file: template for file, template in SOURCES.items() if not file.endswith(".hpp")},
     "include/{name}.h": "plain_source.h.in",
     "src/{name}.c": "plain_source.c.in",
     "src/{name}_math.h": "plain_math.h.in",

@@ -46,7 +46,7 @@ def _program(root: Path, program: Program, name: str, profile: Target) -> dict[s
     with tempfile.TemporaryDirectory(prefix="delrec-") as work:
         chip = firmware.Chip(profile.core, memory)
         try:
-            built = firmware.program(root, name, chip, Path(work), events=False)
+            built = firmware.program(root, name, chip, Path(work), ())
         except BudgetError as error:
             raise BudgetError(f"{error}; {_larger(program)}") from error
     return {

@@ -112,8 +112,12 @@ def test_the_manifest_says_what_was_built(twice: tuple[Artifact, Artifact]) -> N
     assert all(isinstance(q, int) for q in m.exact_grids)
     assert set(m.files) == {
         "include/mixed.h",
+        "include/mixed.hpp",
+        "lib/cmake/mixed/mixed-config-version.cmake",
+        "lib/cmake/mixed/mixed-config.cmake",
         "lib/libmixed.a",
         "lib/libmixed.so",
+        "lib/pkgconfig/mixed.pc",
         "model.onnx",
         "network.safetensors",
     }

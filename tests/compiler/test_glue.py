@@ -16,6 +16,8 @@ from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.compiler import glue
 from delrec_compile.compiler.glue import c_array
 from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.ops.readout import DECISIONS, decide
+from delrec_compile.system.toolchain import run_cc
 
 NETWORK = "conv3"
 
@@ -98,3 +100,44 @@ def test_a_header_names_the_populations_of_a_graph() -> None:
         assert glue._names(network)["fired"] == "layer after layer"
     whole = quantise(cases.network("graph_shared"), "int8")
     assert glue._names(whole) == names
+
+
+def rules(folder: Path, **variables: Any) -> ctypes.CDLL:
+    """The calls that make a class, without a network."""
+    own = {"name": "net", "macro": "NET", "outputs": 7, "classes": 5, "labels": [], "visible": ""}
+    templates = {"{name}.h": "decide.h.in", "{name}.c": "decide.c.in"}
+    files = glue.render_files(templates, {**own, **variables})
+    head = "#include <stddef.h>\n#include <stdint.h>\n"
+    (folder / "net.c").write_text(head + files["net.h"] + files["net.c"])
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-ffp-contract=off")
+    run_cc(*strict, "-shared", "-fPIC", folder / "net.c", "-o", folder / "net.so")
+    return ctypes.CDLL(str(folder / "net.so"))
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_the_class_in_c_is_that_of_the_reference_after_each_step(
+    decision: str, tmp_path: Path
+) -> None:
+    library = rules(tmp_path, decision=decision)
+    rng = np.random.default_rng(1)
+    for scale in (0.0, 1e-3, 3.0, 300.0, 1e30):
+        y = (scale * rng.normal(size=(40, 7))).astype(np.float32)
+        if decision == "max":
+            y = -np.abs(y)
+        score = (ctypes.c_double * 16)()  # more than its struct
+        for t in range(len(y)):
+            at = y[t].ctypes.data_as(ctypes.c_void_p)
+            want = decide(decision, y[: t + 1, None, :5])[0]
+            assert library.net_decide(score, at) == want, (scale, t)
+    assert library.net_decide(None, at) == library.net_decide(score, None) == -1
+
+
+def test_labels_are_those_of_the_network_in_any_letters(tmp_path: Path) -> None:
+    labels = ["null", "f\u00fcnf", 'a"b\\', "\u96f63", "what??/"]
+    library = rules(tmp_path, decision="last", labels=[glue.c_string(label) for label in labels])
+    library.net_label.restype = ctypes.c_char_p
+    assert [library.net_label(k).decode() for k in range(5)] == labels
+    assert library.net_label(-1) is library.net_label(5) is None
+    named = replace(cases.network(NETWORK), labels=())
+    assert glue._classes(named)["labels"] == []
+    assert glue._classes(cases.network("graph_shared"))["classes"] == 4

@@ -50,7 +50,9 @@ from delrec_compile.targets.schedule import Schedule
 
 ENTRIES = [
     "close",
+    "decide",
     "driver",
+    "label",
     "open",
     "reset",
     "run",

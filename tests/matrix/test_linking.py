@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,32 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.build import build
 from delrec_compile.errors import UsageError
 from delrec_compile.network.model import Network
+from delrec_compile.ops.readout import decide
 from delrec_compile.system import toolchain
 
 Build = Callable[..., Artifact]
 CALLS = '#include "{0}.h"\nint main(void) {{ return {0}_self_test(); }}\n'
 STEPS = '#include "{0}.h"\nint main(void) {{ static {0}_state s; {0}_reset(&s); return 0; }}\n'
+
+
+def labelled(case: str) -> Network:
+    network = cases.network(case)
+    return replace(network, labels=tuple(f"word{k}" for k in range(network.readout.size)))
+
+
+def outputs(network: Network, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """y (T, outputs) of the reference, from x (T, inputs)."""
+    state, out = network.reset(), []
+    for counts in x:
+        y, state = network.step(counts[None], state)
+        out.append(y[0])
+    return np.array(out, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Build:
         if key not in built:
             out = tmp_path_factory.mktemp(name) / "artifact"
             options = {"name": name, "numeric": numeric, "tuned": False}
-            built[key] = build(cases.network(case), target, out, **options)
+            built[key] = build(labelled(case), target, out, **options)
         return built[key]
 
     return make
@@ -109,23 +126,42 @@ def test_a_program_that_does_not_call_the_self_test_does_not_hold_it(
     assert not {"one_self_test", "one_test_state", "golden_output"} & {*symbols.split()}
 
 
-def test_cmake_adds_installs_and_finds(made: Build, tmp_path: Path) -> None:
-    if shutil.which("cmake") is None:
-        pytest.skip("cmake is not installed here")
-    artifact = made("conv3", "portable_c")
-    install, head = tmp_path / "installed", "cmake_minimum_required(VERSION 3.13)\nproject(app C)\n"
+FETCH = """\
+include(FetchContent)
+FetchContent_Declare(one SOURCE_DIR {})
+FetchContent_MakeAvailable(one)
+"""
+
+
+def test_cmake_fetches_installs_and_finds(made: Build, tmp_path: Path) -> None:
+    artifact, library = made("conv3", "portable_c"), made("conv3", "x86_64").path
+    install, head = tmp_path / "installed", "cmake_minimum_required(VERSION 3.14)\nproject(app C)\n"
     passes("cmake", "-S", artifact.path, "-B", tmp_path / "b", f"-DCMAKE_INSTALL_PREFIX={install}")
     passes("cmake", "--build", tmp_path / "b", "--target", "install")
-    for how, line in (
-        ("found", "find_package(one REQUIRED CONFIG)"),
-        ("added", f"add_subdirectory({artifact.path} one)"),
+    for how, prefix, line in (
+        ("found", install, "find_package(one 0.1 REQUIRED CONFIG)"),
+        ("built", library, "find_package(one 0.1 REQUIRED CONFIG)"),
+        ("fetched", "", FETCH.format(artifact.path)),
     ):
         folder = program(CALLS.format("one"), tmp_path / how).parent
-        app = "add_executable(app main.c)\ntarget_link_libraries(app PRIVATE one::one)\n"
+        app = "add_executable(app main.c)\ntarget_link_libraries(app PRIVATE delrec::one)\n"
         (folder / "CMakeLists.txt").write_text(f"{head}{line}\n{app}")
-        passes("cmake", "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={install}")
+        passes("cmake", "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={prefix}")
         passes("cmake", "--build", folder / "b")
         passes(folder / "b" / "app")
+
+
+def test_meson_builds_tests_and_describes(made: Build, tmp_path: Path) -> None:
+    folder = shutil.copytree(made("conv3", "portable_c").path, tmp_path / "one")
+    build, install = tmp_path / "b", tmp_path / "installed"
+    pytest.importorskip("mesonbuild")
+    meson = (sys.executable, "-m", "mesonbuild.mesonmain")
+    passes(*meson, "setup", build, folder, f"--prefix={install}", "--libdir=lib")
+    passes(*meson, "test", "-C", build)
+    passes(*meson, "install", "-C", build)
+    installed = {str(p.relative_to(install)) for p in install.rglob("*") if p.is_file()}
+    headers = {"include/one.h", "include/one.hpp"}
+    assert installed == {*headers, "lib/libone.a", "lib/pkgconfig/one.pc"}
 
 
 BOTH = """\
@@ -228,3 +264,64 @@ def test_arduino_finds_the_header(made: Build, tmp_path: Path) -> None:
         passes(*toolchain.cc(), f"-I{folder / 'src'}", "-c", file, "-o", made_objects[-1])
     passes(*toolchain.cc(), *made_objects, "-o", tmp_path / "p")
     passes(tmp_path / "p")
+
+
+CPP = """\
+#include "one.hpp"
+#include <cstdio>
+#include <vector>
+int main()
+{
+    using stream = delrec::one_stream;
+    static stream one, other;
+    std::vector<stream::input_t> x;
+    for (unsigned count; std::scanf("%u", &count) == 1;) {
+        x.push_back(static_cast<stream::input_t>(count));
+    }
+    std::vector<float> y(x.size() / stream::inputs * stream::outputs);
+    stream::input_t none[stream::inputs - 1] = {};
+    float first[stream::outputs];
+    if (stream::self_test() != 0 || one.step(none, first) || one.decision() != -1 || !one.run(x, y)) {
+        return 1;
+    }
+    other = one;
+    one.reset();
+    if (!one.step({x.data(), stream::inputs}, first) || first[0] != y[0]) {
+        return 2;
+    }
+    for (const float value : y) {
+        std::printf("%a ", static_cast<double>(value));
+    }
+    std::printf("%d %s", static_cast<int>(other.decision()), stream::label(0));
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["x86_64", "portable_c"])
+def test_a_stream_in_cpp(target: str, made: Build, tmp_path: Path) -> None:
+    """Strict C++17 of each compiler that is here gives the outputs and the class of the reference."""
+    pytest.importorskip("ziglang")
+    network, artifact = labelled("conv3"), made("conv3", target)
+    x = np.random.default_rng(5).poisson(0.5, (12, network.inputs)).astype(np.float32)
+    want = outputs(network, x)
+    main = tmp_path / "main.cpp"
+    main.write_text(CPP)
+    folder = artifact.path
+    parts = [folder / "lib" / "libone.a"]
+    if target == "portable_c":
+        parts = objects(artifact, tmp_path / "o", sorted((folder / "src").glob("*.c")))
+    strict = ("-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder / 'include'}")
+    compilers = [
+        [sys.executable, "-m", "ziglang", "c++"],
+        *([["g++"]] if shutil.which("g++") else []),
+    ]
+    for compiler in compilers:
+        passes(*compiler, *strict, main, *parts, "-o", tmp_path / "p")
+        typed = " ".join(str(int(count)) for count in x.ravel())
+        done = subprocess.run(
+            [tmp_path / "p"], input=typed, capture_output=True, text=True, check=True
+        )
+        *y, decided, label = done.stdout.split()
+        np.testing.assert_array_equal([float.fromhex(v) for v in y], want.ravel())
+        assert int(decided) == decide(network.readout.decision, want[:, None])[0]
+        assert label == network.labels[0]

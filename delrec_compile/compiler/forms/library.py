@@ -10,7 +10,7 @@ from typing import Any
 from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import ENTRIES
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
-from delrec_compile.compiler.glue import render
+from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render, render_files
 from delrec_compile.compiler.shared_library import library_name, link
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork
@@ -27,7 +27,8 @@ def write_library(
     unroll: int,
     machine: BuildMachine,
 ) -> dict[str, Any]:
-    """Writes lib/lib<name>.so, the same objects as lib/lib<name>.a, and include/<name>.h.
+    """Writes lib/lib<name>.so, the same objects as lib/lib<name>.a, the headers, and what CMake
+    and pkg-config find them by.
 
     Returns entries of the manifest.
     """
@@ -49,7 +50,13 @@ def write_library(
         toolchain.archive(objects, static, cross=machine.triple)
         objects.append(work / "alone.o")
         image = _image(objects, name, root, machine) if machine.triple and machine.core else None
-        shutil.copy(work / f"{name}.h", root / "include" / f"{name}.h")
+        for header in (f"{name}.h", f"{name}.hpp"):
+            shutil.copy(work / header, root / "include" / header)
+    summary = f"a spiking network, {network.inputs} inputs, {network.outputs} outputs"
+    found = {"name": name, "file": library.name, "summary": summary}
+    for file, text in render_files(LIBRARY_PACKAGE, found).items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
     return {
         "library": f"lib/{library.name}",
         "library_bytes": library.stat().st_size,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact import firmware
+from delrec_compile.artifact.abi import CLASSES, EVENTS
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import SOURCES, render
 from delrec_compile.network.integer.model import AnyNetwork
@@ -38,5 +39,5 @@ def write_sources(
         return entries
     with tempfile.TemporaryDirectory(prefix="delrec-") as work:
         chip = firmware.Chip(machine.core, machine.memory)
-        events = network.input_bits is None
-        return {**entries, **firmware.program(root, name, chip, Path(work), events)}
+        extra = (*CLASSES, EVENTS) if network.input_bits is None else CLASSES
+        return {**entries, **firmware.program(root, name, chip, Path(work), extra)}

@@ -125,9 +125,9 @@ def _names(network: AnyNetwork) -> dict[str, Any]:
 
 def _classes(network: AnyNetwork) -> dict[str, Any]:
     """What the class of a stream is made of: the first outputs, a rule, and names as C literals."""
-    size = next(p.size for p in network.populations if not p.fires)
+    first = next(p for p in network.populations if not p.fires)
     labels = [c_string(label) for label in network.labels]
-    return {"classes": size, "decision": network.readout.decision, "labels": labels}
+    return {"classes": first.size, "decision": first.readout.decision, "labels": labels}
 
 
 def c_string(text: str) -> str:

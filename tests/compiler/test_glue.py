@@ -140,4 +140,6 @@ def test_labels_are_those_of_the_network_in_any_letters(tmp_path: Path) -> None:
     assert library.net_label(-1) is library.net_label(5) is None
     named = replace(cases.network(NETWORK), labels=())
     assert glue._classes(named)["labels"] == []
-    assert glue._classes(cases.network("graph_shared"))["classes"] == 4
+    graph = cases.network("graph_shared")
+    assert glue._classes(graph)["classes"] == 4
+    assert glue._classes(quantise(graph, "int8")) == glue._classes(graph)

@@ -311,17 +311,12 @@ def test_a_stream_in_cpp(target: str, made: Build, tmp_path: Path) -> None:
     if target == "portable_c":
         parts = objects(artifact, tmp_path / "o", sorted((folder / "src").glob("*.c")))
     strict = ("-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder / 'include'}")
-    compilers = [
-        [sys.executable, "-m", "ziglang", "c++"],
-        *([["g++"]] if shutil.which("g++") else []),
-    ]
-    for compiler in compilers:
-        passes(*compiler, *strict, main, *parts, "-o", tmp_path / "p")
-        typed = " ".join(str(int(count)) for count in x.ravel())
-        done = subprocess.run(
-            [tmp_path / "p"], input=typed, capture_output=True, text=True, check=True
-        )
-        *y, decided, label = done.stdout.split()
-        np.testing.assert_array_equal([float.fromhex(v) for v in y], want.ravel())
-        assert int(decided) == decide(network.readout.decision, want[:, None])[0]
-        assert label == network.labels[0]
+    zig = (sys.executable, "-m", "ziglang", "c++")
+    passes(*zig, *strict, "-c", main, "-o", tmp_path / "main.o")
+    passes(*(("g++",) if shutil.which("g++") else zig), *strict, main, *parts, "-o", tmp_path / "p")
+    typed = " ".join(str(int(count)) for count in x.ravel())
+    done = subprocess.run([tmp_path / "p"], input=typed, capture_output=True, text=True, check=True)
+    *y, decided, label = done.stdout.split()
+    np.testing.assert_array_equal([float.fromhex(v) for v in y], want.ravel())
+    assert int(decided) == decide(network.readout.decision, want[:, None])[0]
+    assert label == network.labels[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from delrec_compile.cli import completion
 from delrec_compile.cli.options import DEFAULT
-from delrec_compile.cli.terminal import saying, show_line
+from delrec_compile.cli.terminal import MANNERS, note, printable, saying, show_line
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.listening.listener import Listener, Timing, Word
@@ -59,11 +59,14 @@ def listen(
         os.environ.setdefault(variable, "1")
     listener = _listener(model)
     with _source(audio, device) as source:
-        _listen(listener, source, as_json)
-        timing = listener.timing(source)
-    _print_end(timing, as_json)
-    if audio is not None and not timing.words:
-        _refuse_silence(audio, timing)
+        try:
+            ended = _listen(listener, source, as_json)
+        finally:
+            timing = listener.timing(source)
+            if timing.audio_s:
+                _print_end(timing, as_json)
+    if not timing.words:
+        _tell_silence(audio, timing, ended)
 
 
 def _listener(model: str) -> Listener:
@@ -96,18 +99,44 @@ def _source(audio: str | None, device: str | None) -> Iterator[Source]:
         source.close()
 
 
-def _listen(listener: Listener, source: Source, as_json: bool) -> None:
-    """Prints each word; on a terminal, a line tells the word so far. Ctrl-C ends a microphone."""
-    with saying(brief=True) as say:
+def _listen(listener: Listener, source: Source, as_json: bool) -> bool:
+    """Prints each word; on a terminal, a line tells the word so far.
+
+    Returns whether the audio ended, as Ctrl-C ends what else would go on.
+    """
+    with _live_line() as say:
         say("listening; Ctrl-C ends")
         try:
             for word in listener.listen(source, lambda so_far: say(_line(so_far))):
                 _print_word(word, as_json)
         except KeyboardInterrupt as end:
-            if (
-                not source.live or type(end) is not KeyboardInterrupt
-            ):  # a signal keeps its exit code
+            if not source.live or type(end) is not KeyboardInterrupt:  # a signal keeps its code
                 raise
+            return False
+    return True
+
+
+@contextmanager
+def _live_line() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that is written over, where that is a terminal; nothing elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or MANNERS["silent"]:
+        yield lambda _: None
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    def say(text: str) -> None:
+        live.update(Text(printable(text), no_wrap=True, overflow="ellipsis"))
+
+    # on a terminal, words go above the line; else they belong to their file or pipe
+    above = sys.stdout.isatty()
+    with Live(
+        console=console, transient=True, redirect_stdout=above, refresh_per_second=10
+    ) as live:
+        yield say
 
 
 def _line(word: Word) -> str:
@@ -137,14 +166,17 @@ def _print(as_json: bool, event: str, result: dict[str, Any], text: str) -> None
     show_line(json.dumps({"schema": SCHEMA, "event": event, **result}) if as_json else text)
 
 
-def _refuse_silence(audio: str, timing: Timing) -> None:
-    """Raises DataError where no word was heard."""
+def _tell_silence(audio: str | None, timing: Timing, ended: bool) -> None:
+    """Says why no word was heard. Raises DataError where the audio ended without one."""
     from delrec_compile.errors import DataError
     from delrec_compile.evaluation.listening.gate import OPEN_DB
 
-    name = "the standard input" if audio == STDIN else audio
-    raise DataError(
+    name = {None: "the microphone", STDIN: "the standard input"}.get(audio, audio)
+    text = (
         f"{name}: no word was heard in {timing.audio_s:.2f} s; the loudest step has "
         f"{timing.loudest_db:.0f} dB of full scale, the background {timing.background_db:.0f} dB, and a "
         f"word must rise {OPEN_DB:g} dB above that: raise the level"
     )
+    if ended:
+        raise DataError(text)
+    note(text)

@@ -220,7 +220,8 @@ def _spinner(console: Console) -> Iterator[Callable[[str], None]]:
         progress.update(task, description=printable(text), total=known.expected(text))
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), Clock())
-    with Progress(*columns, console=console, transient=True) as progress:
+    above = sys.stdout.isatty()  # else what is printed belongs to a file or a pipe
+    with Progress(*columns, console=console, transient=True, redirect_stdout=above) as progress:
         task = progress.add_task("starting", total=None)
         yield say
         known.took(part, time.monotonic() - since)
@@ -250,7 +251,8 @@ def bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False, table_column=rest),
     )
-    with Progress(*columns, console=console, expand=True) as progress:
+    above = sys.stdout.isatty()  # else what is printed belongs to a file or a pipe
+    with Progress(*columns, console=console, expand=True, redirect_stdout=above) as progress:
         task = progress.add_task(title, total=None, note="")
 
         def step(done: int, total: int, note: str) -> None:

@@ -165,4 +165,4 @@ class StreamingCochlea:
 
     def _counts(self, spikes: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
         of_units = spikes.sum(axis=0, dtype=np.uint16).reshape(self.channels, -1)
-        return np.minimum(of_units.sum(axis=1), LARGEST_COUNT).astype(np.uint8)
+        return np.asarray(np.minimum(of_units.sum(axis=1), LARGEST_COUNT), np.uint8)

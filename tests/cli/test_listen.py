@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +19,9 @@ from scipy.io import wavfile
 
 from benchmarks import listening
 from delrec_compile.cli import app
-from delrec_compile.errors import DataError, ToolchainError, UsageError
+from delrec_compile.errors import DataError, DeviceError, ToolchainError, UsageError
+from delrec_compile.evaluation.listening import sources
+from delrec_compile.evaluation.listening.sources import Source
 
 
 def run(*words: object) -> int:
@@ -46,6 +52,55 @@ def test_a_file_and_a_pipe(
     assert {t["schema"] for t in told} == {"delrec.listen/1"}
     assert [t["name"] in line for t, line in zip(told, words, strict=False)] == [True] * 3
     assert told[-1]["dropped"] == 0
+
+
+class Microphone:
+    """Loud noise for half a second at a time, and then `end`: an interrupt, or an unplugged cable."""
+
+    def __init__(self, level: float, end: BaseException) -> None:
+        self.level, self.end = level, end
+
+    def __call__(self, _device: str | None) -> Source:
+        return Source(self.blocks(), live=True, device_ms=20.0)
+
+    def blocks(self) -> Iterator[tuple[np.ndarray, float]]:
+        noise = np.random.default_rng(0).standard_normal((200, 160)).astype(np.float32)
+        for n, block in enumerate(noise):
+            yield block * np.float32(self.level if n // 50 % 2 else 1e-4), time.perf_counter()
+        raise self.end
+
+
+def test_a_microphone_ends(
+    artifacts: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = DeviceError("the microphone gives no more samples")
+    for level, end, code, told in (
+        (0.1, KeyboardInterrupt(), 0, None),
+        (0.0001, KeyboardInterrupt(), 0, "note: the microphone: no word was heard in 2.00 s"),
+        (0.1, gone, DeviceError.exit_code, "gives no more samples"),
+        (0.1, app.Ended(15), 143, "SIGTERM"),
+    ):
+        monkeypatch.setattr(sources, "of_microphone", Microphone(level, end))
+        assert run(artifacts["conv_delay_256"], "--json") == code
+        out, err = capsys.readouterr()
+        told_end = json.loads(out.splitlines()[-1])
+        assert (told_end["event"], told_end["audio_s"]) == ("end", 2.0)
+        assert told_end["words"] == (1 if level == 0.1 else 0)
+        assert (told in err) if told else not err
+
+
+def test_on_a_terminal_a_line_tells_the_word_so_far(
+    artifacts: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sources, "of_microphone", Microphone(0.1, KeyboardInterrupt()))
+    with os.fdopen(ours, "rb", 0) as screen, os.fdopen(theirs, "w") as terminal:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", terminal)
+            assert run(artifacts["conv_delay_256"]) == 0
+        assert "1.43 s" in screen.read(1 << 16).decode()
+    assert capsys.readouterr().out.count("decided at") == 1  # not above the line: it is a pipe
 
 
 def test_refusals(

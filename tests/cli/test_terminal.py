@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shlex
+import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +84,24 @@ def test_progress_on_a_terminal_reads_no_markup(
     err = capsys.readouterr().err
     assert err.count(HARMLESS) >= 2
     assert "OWNED\x07" not in err
+
+
+@pytest.mark.parametrize("progress", [terminal.saying, lambda: terminal.bar("part")])
+def test_results_go_to_their_pipe_while_a_terminal_shows_progress(
+    progress: Callable[[], AbstractContextManager[Any]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(ours, "rb", 0) as screen, os.fdopen(theirs, "w") as stderr:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", stderr)
+            with progress():
+                print("result")
+        shown = screen.read(1 << 12)
+    assert b"result" not in shown
+    assert capsys.readouterr().out == "result\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from delrec_compile.errors import DataError, DeviceError, ToolchainError
 from delrec_compile.system.extras import install
 
 BLOCK = 160  # samples at once: 10 ms
+GONE_S = 5.0  # without a block after which a microphone is taken to be gone
 WAITING = 100  # blocks of a microphone that may wait; what comes then is dropped
 INSTEAD = "or pass a WAV file with --input"
 
@@ -29,8 +31,8 @@ def _nothing() -> None:
 class Source:
     """Blocks of samples, each with the moment when its last sample was there (time.perf_counter).
 
-    live: whether it has no end of its own. dropped: blocks that were lost. device_ms: from the sound to
-    this program, as the driver states it.
+    live: whether it may go on until it is interrupted. dropped: blocks that were lost. device_ms: from
+    the sound to this program, as the driver states it.
     """
 
     blocks: Iterator[tuple[Float, float]]
@@ -50,9 +52,10 @@ def of_file(path: str | Path) -> Source:
 def of_stream(stream: BinaryIO, name: str = "the standard input") -> Source:
     """16-bit little-endian PCM, one channel at 16 kHz, as it arrives.
 
-    The blocks raise DataError for a stream without a sample, and for a WAV file.
+    Half a sample at its end is left out. The blocks raise DataError for a stream without a sample, and
+    for a WAV file.
     """
-    return Source(_pcm(stream, name))
+    return Source(_pcm(stream, name), live=True)
 
 
 def _pcm(stream: BinaryIO, name: str) -> Iterator[tuple[Float, float]]:
@@ -75,11 +78,12 @@ def _pcm(stream: BinaryIO, name: str) -> Iterator[tuple[Float, float]]:
 def of_microphone(device: str | None = None) -> Source:
     """The microphone, or the input device of that name or number, until it is closed.
 
-    Raises ToolchainError without sounddevice or PortAudio, DeviceError without a microphone.
+    Raises ToolchainError without sounddevice or PortAudio, DeviceError without a microphone; the blocks
+    raise DeviceError where it ends, as one that is unplugged.
     """
     sound = _sounddevice()
-    waiting: queue.Queue[tuple[Float, float]] = queue.Queue(WAITING)
-    source = Source(iter(waiting.get, None), live=True)
+    waiting: queue.Queue[tuple[Float, float] | None] = queue.Queue(WAITING)
+    source = Source(_arriving(waiting), live=True)
 
     def heard(data: Any, _frames: int, _time: Any, status: Any) -> None:
         source.dropped += int(bool(status.input_overflow))
@@ -88,10 +92,16 @@ def of_microphone(device: str | None = None) -> Source:
         except queue.Full:
             source.dropped += 1
 
+    def ended() -> None:
+        with contextlib.suppress(queue.Full):  # then GONE_S ends it
+            waiting.put_nowait(None)
+
     chosen = int(device) if device is not None and device.isdigit() else device
     options = {"samplerate": RATE_HZ, "blocksize": BLOCK, "channels": 1, "dtype": "int16"}
     try:
-        stream = sound.RawInputStream(device=chosen, callback=heard, **options)
+        stream = sound.RawInputStream(
+            device=chosen, callback=heard, finished_callback=ended, **options
+        )
         stream.start()
     except (sound.PortAudioError, ValueError) as error:
         why = " ".join(str(error).split())
@@ -100,6 +110,18 @@ def of_microphone(device: str | None = None) -> Source:
         ) from error
     source.device_ms, source.close = 1e3 * float(np.max(stream.latency)), stream.close
     return source
+
+
+def _arriving(
+    waiting: queue.Queue[tuple[Float, float] | None],
+) -> Iterator[tuple[Float, float]]:
+    """The blocks of a microphone, until it gives no more."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            if (block := waiting.get(timeout=GONE_S)) is not None:
+                yield block
+                continue
+        raise DeviceError(f"the microphone gives no more samples; connect it again, {INSTEAD}")
 
 
 def _sounddevice() -> Any:

@@ -36,8 +36,12 @@ def test_a_file_and_a_pipe_give_the_same_samples(tmp_path: Path) -> None:
         blocks = [samples for samples, _ in source.blocks]
         assert max(map(len, blocks)) <= sources.BLOCK
         assert np.array_equal(np.concatenate(blocks), PCM / np.float32(32768))
-        assert not source.live
         source.close()
+
+
+def test_half_a_sample_at_the_end_is_left_out() -> None:
+    blocks = [b for b, _ in sources.of_stream(io.BytesIO(PCM.tobytes() + b"\x01")).blocks]
+    assert np.array_equal(np.concatenate(blocks), PCM / np.float32(32768))
 
 
 def test_pipes_without_pcm() -> None:
@@ -59,12 +63,17 @@ class Driver:
         self.present, self.closed, self.chosen = present, False, None
 
     def RawInputStream(  # noqa: N802
-        self, *, device: Any, callback: Callable[..., None], **options: Any
+        self,
+        *,
+        device: Any,
+        callback: Callable[..., None],
+        finished_callback: Callable[[], None],
+        **options: Any,
     ) -> Any:
         assert options == {"samplerate": 16_000, "blocksize": 160, "channels": 1, "dtype": "int16"}
         if not self.present:
             raise NoDeviceError("Error querying device -1")
-        self.hear, self.chosen = callback, device
+        self.hear, self.end, self.chosen = callback, finished_callback, device
         return SimpleNamespace(start=lambda: None, close=self.close, latency=0.02)
 
     def close(self) -> None:
@@ -86,6 +95,23 @@ def test_a_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert arrived > 0
     source.close()
     assert driver.closed
+
+
+def test_a_microphone_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver, fine = Driver(), SimpleNamespace(input_overflow=False)
+    monkeypatch.setitem(sys.modules, "sounddevice", driver)
+    monkeypatch.setattr(sources, "GONE_S", 0.01)
+    for ends in (driver_ends, lambda _: None):  # it says so, or nothing comes
+        source = sources.of_microphone()
+        driver.hear(PCM[:160].tobytes(), 160, None, fine)
+        ends(driver)
+        assert len(next(source.blocks)[0]) == 160
+        with pytest.raises(DeviceError, match="no more samples"):
+            next(source.blocks)
+
+
+def driver_ends(driver: Driver) -> None:
+    driver.end()
 
 
 def test_without_microphone_or_library(monkeypatch: pytest.MonkeyPatch) -> None:

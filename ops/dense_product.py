@@ -59,11 +59,13 @@ static inline int32_t add_odd_pair(int32_t sum, uint32_t weights, uint32_t units
 #else
 static inline int32_t add_pair(int32_t sum, uint32_t weights, uint32_t units)
 {
-    return sum + (int16_t)weights * (int16_t)units + (int16_t)(weights >> 16) * (int16_t)(units >> 16);
+    return sum + (int32_t)(int16_t)weights * (int16_t)units
+        + (int32_t)(int16_t)(weights >> 16) * (int16_t)(units >> 16);
 }
 static inline int32_t add_even_pair(int32_t sum, uint32_t weights, uint32_t units)
 {
-    return sum + (int8_t)weights * (int16_t)units + (int8_t)(weights >> 16) * (int16_t)(units >> 16);
+    return sum + (int32_t)(int8_t)weights * (int16_t)units
+        + (int32_t)(int8_t)(weights >> 16) * (int16_t)(units >> 16);
 }
 static inline int32_t add_odd_pair(int32_t sum, uint32_t weights, uint32_t units)
 {

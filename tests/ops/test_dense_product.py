@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from fixtures.products import NAME, dense, product
 
 from delrec_compile.compiler.codegen.c_text import c_text
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops.dense_product import DenseProduct
+from delrec_compile.ops.dense_product import C_TEXT, DenseProduct
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.targets.schedule import Schedule
 
@@ -42,6 +43,13 @@ def test_four_bytes_of_a_word_are_two_pairs() -> None:
     assert [int(word) >> 8 * k & 255 for k in range(4)] == [1, 3, 2, 252]
     table = DenseProduct(np.array([[1, -2, 3]], np.int16), 1).table(WORDS)
     assert [hex(word) for word in table] == ["0xfffe0001", "0x3"]
+
+
+def test_c_text_multiplies_in_32_bits() -> None:
+    """Where an int has 16, the product of two overflows."""
+    factors = re.findall(r"(\(int32_t\))?\(int(?:8|16)_t\)(?:\w+|\([^)]*\)) \* \(int16_t\)", C_TEXT)
+    assert len(factors) == C_TEXT.count(" * (int16_t)") == 4
+    assert all(factors)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -110,6 +110,7 @@ def file_of(path: Path) -> Path:
 def _group(path: Path, inputs: int) -> int:
     """Units that are summed to one channel."""
     if UNITS % inputs:
+        describe_limited(path)  # what is missing or of another kind is refused as that
         raise DataError(
             f"{path} has {UNITS} units, the network takes {inputs} inputs; only a divisor of {UNITS} "
             "can be read from it: bin it yourself and pass an .npz"

@@ -207,6 +207,20 @@ def test_units_are_summed_to_the_networks_width(tmp_path: Path) -> None:
         read_inputs(taker(inputs=24), spikes(tmp_path))
 
 
+@pytest.mark.parametrize("inputs", [8, 140, 700])
+@pytest.mark.parametrize("suffix", ["h5", "hdf5", "npz", "npy", "csv"])
+def test_a_file_that_is_missing_is_told_before_its_shape(inputs: int, suffix: str) -> None:
+    with refusal(DataError, f"missing.{suffix}: no such file", 3):
+        read_inputs(taker(inputs=inputs), f"missing.{suffix}")
+
+
+def test_text_by_the_name_of_spike_data_has_no_units(tmp_path: Path) -> None:
+    (tmp_path / "x.h5").write_text("times")
+    with pytest.raises(DataError) as error:
+        read_inputs(taker(inputs=8), tmp_path / "x.h5")
+    assert "units" not in str(error.value)
+
+
 def test_options_of_h5_files_are_refused_for_counts(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", COUNTS)
     with refusal(UsageError, "--steps is of .h5 files", 2):

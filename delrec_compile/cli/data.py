@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,14 +42,13 @@ def data_synth(
     """Make spoken digits (English and German) as cochlea spikes, in the layout of SHD."""
     from delrec_compile.data.synth import synthesise
 
+    per_class = {"train": train_samples, "valid": valid_samples, "test": test_samples}
     with bar("synthesising") as step:
         made = synthesise(
             out,
-            train=train_samples,
-            valid=valid_samples,
-            test=test_samples,
+            **per_class,
             seed=seed,
-            progress=lambda stage, done, total: step(done, total, stage),
+            progress=_in_one(step, per_class),
             force=force,
         )
     if as_json:
@@ -59,6 +59,24 @@ def data_synth(
             f"{path}: {made.utterances[name]:,} samples, {made.mean_spikes[name]:,.0f} spikes each"
         )
     show_next("train", out, "-o", unused("net.safetensors"))
+
+
+def _in_one(
+    step: Callable[[int, int, str], None], per_class: dict[str, int]
+) -> Callable[[str, int, int], None]:
+    """Progress (stage, done, total) of the sets as one count of samples; of other stages as it is."""
+    whole = sum(per_class.values())
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in per_class:
+            step(done, total, stage)
+            return
+        classes = total // per_class[stage]
+        names = list(per_class)
+        before = sum(per_class[name] for name in names[: names.index(stage)])
+        step(before * classes + done, whole * classes, stage)
+
+    return progress
 
 
 @data_app.command("info")

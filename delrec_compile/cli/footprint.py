@@ -38,6 +38,7 @@ def footprint(
     as_json: Json = False,
 ) -> None:
     """Memory, cold start and size of an artifact as a bare C program, beside Python baselines."""
+    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.compiler.build import build
     from delrec_compile.evaluation.footprint.measure import footprint as measure
     from delrec_compile.evaluation.footprint.programs import NAMES, check_names
@@ -46,6 +47,8 @@ def footprint(
 
     programs = names(rows) or NAMES
     check_names(programs)
+    if path is not None:
+        load_artifact(path)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = path or Path(folder) / "artifact"
         if path is None:

@@ -201,6 +201,7 @@ def _bench_here(
     batch: int | None,
     as_json: bool,
 ) -> None:
+    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build
     from delrec_compile.evaluation import report
@@ -212,6 +213,8 @@ def _bench_here(
 
     engines = names_for(form, rows or None)
     streams(form, batch)
+    if path is not None:
+        load_artifact(path)
     samples = chosen(taker_of(path or DEFAULT), inputs)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or Path(folder) / "artifact"

@@ -9,6 +9,8 @@ import numpy as np
 from fixtures.command import cli, ok, refused
 from fixtures.shd import write
 
+from delrec_compile.cli.data import _in_one
+
 
 def test_data_info_says_what_a_training_leaves_out(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -42,3 +44,12 @@ def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
         write(tmp_path / "a.h5", [(times, [0] * len(times))], [0])
         assert "next:" not in ok("data", "info", tmp_path / "a.h5")
     assert "is Python code; a file of samples (" in refused(3, "data", "info", __file__)
+
+
+def test_the_sets_are_one_count_of_samples():
+    said = []
+    progress = _in_one(lambda *step: said.append(step), {"train": 3, "valid": 1, "test": 2})
+    progress("voices", 7, 7)
+    for stage, samples in (("train", 60), ("valid", 20), ("test", 40)):
+        progress(stage, samples, samples)
+    assert said == [(7, 7, "voices"), (60, 120, "train"), (80, 120, "valid"), (120, 120, "test")]

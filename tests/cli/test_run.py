@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cases
 import h5py
+import pytest
 from fixtures.command import ok, refused
 from helpers import refusal
 
+import delrec_compile
+from delrec_compile.cli.app import _exit_code
 from delrec_compile.cli.inputs import InputOptions
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import ParityError
@@ -129,3 +133,20 @@ def test_silence_is_refused_after_it_is_printed(capsys):
             command._print_parity(Path("out"), parity, InputOptions(), as_json)
         assert capsys.readouterr().out
     command._print_parity(Path("out"), accept_silence(parity), InputOptions(), as_json=True)
+
+
+@pytest.mark.parametrize("command", ["bench", "footprint", "bench --device", "check --device"])
+def test_what_is_no_artifact_is_told_before_anything_else(command, capsys, tmp_path, monkeypatch):
+    """No line on samples or on engines that are about to be timed."""
+    monkeypatch.chdir(tmp_path)
+    network = tmp_path / "mine.safetensors"
+    delrec_compile.save(cases.network("dense"), network)
+    verb, *device = command.split()
+    line = [verb, network.name, *device, *("ssh://pi@board" for _ in device)]
+    assert _exit_code(line) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    (error,) = err.splitlines()
+    assert error.startswith(
+        "error: mine.safetensors is a network; an artifact's folder is required"
+    )

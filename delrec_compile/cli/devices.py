@@ -121,13 +121,11 @@ def check_devices(
     allow_silent: bool = False,
 ) -> None:
     """`check --device`: exit 6 when a machine computes other bits."""
-    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.evaluation.devices import check_on
-    from delrec_compile.runners.open import taker_of
+    from delrec_compile.runners.open import artifact_taker
 
     chosen = parse_all(urls)
-    load_artifact(path)
-    samples = chosen_samples(taker_of(path), inputs)
+    samples = chosen_samples(artifact_taker(path), inputs)
     with saying() as say:
         say(f"checking spikes on {', '.join(map(str, chosen))}")
         result = check_on(path, chosen, samples, allow_silent=allow_silent)
@@ -145,18 +143,15 @@ def bench_devices(
 ) -> None:
     """`bench --device`: the native loop over time on every machine."""
     from delrec_compile import build, load
-    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.evaluation.devices import bench_on
-    from delrec_compile.runners.open import taker_of
+    from delrec_compile.runners.open import artifact_taker
 
     chosen = parse_all(urls)
     if rows.strip(" ,") not in ("", "ours"):
         raise UsageError(f"--rows {rows}: with --device there is one row per device, 'ours'")
-    if path is not None:
-        load_artifact(path)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
-        samples = chosen_samples(taker_of(artifact), inputs)
+        samples = chosen_samples(artifact_taker(artifact), inputs)
         say(f"timing on {', '.join(map(str, chosen))}")
         result = bench_on(artifact, chosen, samples, rounds)
     if as_json:

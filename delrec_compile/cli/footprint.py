@@ -38,23 +38,20 @@ def footprint(
     as_json: Json = False,
 ) -> None:
     """Memory, cold start and size of an artifact as a bare C program, beside Python baselines."""
-    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.compiler.build import build
     from delrec_compile.evaluation.footprint.measure import footprint as measure
     from delrec_compile.evaluation.footprint.programs import NAMES, check_names
     from delrec_compile.network import checkpoint
-    from delrec_compile.runners.open import taker_of
+    from delrec_compile.runners.open import artifact_taker
 
     programs = names(rows) or NAMES
     check_names(programs)
-    if path is not None:
-        load_artifact(path)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         artifact = path or Path(folder) / "artifact"
         if path is None:
             with saying() as say:
                 build(checkpoint.load(DEFAULT), out=artifact, progress=say)
-        samples = chosen(taker_of(artifact), inputs)
+        samples = chosen(artifact_taker(artifact), inputs)
         with counting("measuring") as step:
             result = measure(artifact, samples, rows=programs, rounds=rounds, progress=step)
     if as_json:

@@ -201,7 +201,6 @@ def _bench_here(
     batch: int | None,
     as_json: bool,
 ) -> None:
-    from delrec_compile.artifact.manifest import load_artifact
     from delrec_compile.cli import tables
     from delrec_compile.compiler.build import build
     from delrec_compile.evaluation import report
@@ -209,13 +208,11 @@ def _bench_here(
     from delrec_compile.evaluation.latency.bench import bench as measure
     from delrec_compile.evaluation.latency.bench import names_for, streams
     from delrec_compile.network import checkpoint
-    from delrec_compile.runners.open import taker_of
+    from delrec_compile.runners.open import artifact_taker, taker_of
 
     engines = names_for(form, rows or None)
     streams(form, batch)
-    if path is not None:
-        load_artifact(path)
-    samples = chosen(taker_of(path or DEFAULT), inputs)
+    samples = chosen(artifact_taker(path) if path else taker_of(DEFAULT), inputs)
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
         artifact = path or Path(folder) / "artifact"
         if path is None:

@@ -105,10 +105,15 @@ def taker_of(path: Path | str, network: str | None = None) -> Taker:
     if recognise(path).kind in NETWORKS:
         return Taker.of(checkpoint.load(path))
     if path.is_dir():
-        return Taker.of(checkpoint.load(load_artifact(path).path / "network.safetensors"))
+        return artifact_taker(path)
     if path.suffix != ".onnx" and recognise(path).kind not in STEPS:
         raise InputError(wrong_file(path, "an artifact, a network or a step"))
     return _taker_of_step(load_model(path), path)
+
+
+def artifact_taker(path: Path | str) -> Taker:
+    """What an artifact takes as inputs. Raises InputError for a path that is none."""
+    return Taker.of(checkpoint.load(load_artifact(path).path / "network.safetensors"))
 
 
 def _taker_of_step(model: StepModel, path: Path) -> Taker:

@@ -34,7 +34,7 @@ TIMES = {
 @pytest.fixture
 def _any_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """No artifact is opened, no samples are read."""
-    monkeypatch.setattr(opening, "taker_of", lambda _: None)
+    monkeypatch.setattr(opening, "artifact_taker", lambda _: None)
     monkeypatch.setattr(command, "chosen_samples", lambda *_: None)
 
 

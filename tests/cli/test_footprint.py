@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         return Footprint(ROWS, STATE, PARTS, {"steps": 80})
 
     monkeypatch.setattr(MEASURE, "footprint", footprint)
-    monkeypatch.setattr(OPEN, "taker_of", lambda path: path)
+    monkeypatch.setattr(OPEN, "artifact_taker", lambda path: path)
     monkeypatch.setattr(command, "chosen", lambda taker, inputs: inputs.samples)
     return options
 

@@ -84,6 +84,7 @@ def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsy
     monkeypatch.setattr(report, "bench_line", lambda _: "")
     monkeypatch.setattr(command, "chosen", lambda *_: None)
     monkeypatch.setattr(opening, "taker_of", lambda *_: None)
+    monkeypatch.setattr(opening, "artifact_taker", lambda *_: None)
     command._bench_here(Path("my out"), InputOptions(), (), None, "step", None, as_json=False)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line == "next: delrec-compile inspect 'my out/network.safetensors'"

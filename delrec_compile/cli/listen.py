@@ -85,9 +85,12 @@ def _listener(model: str) -> Listener:
 
 @contextmanager
 def _source(audio: str | None, device: str | None) -> Iterator[Source]:
+    from delrec_compile.errors import DataError
     from delrec_compile.evaluation.listening import sources
 
     if audio == STDIN:
+        if sys.stdin is None:  # the shell closed it
+            raise DataError("the standard input is closed; pipe PCM of 16 bits, 16 kHz, mono to it")
         source = sources.of_stream(sys.stdin.buffer)
     elif audio is not None:
         source = sources.of_file(audio)

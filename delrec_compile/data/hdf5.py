@@ -35,7 +35,8 @@ def existing_file(path: Path) -> None:
             "'delrec-compile data synth'"
         )
     if not path.is_file():
-        raise DataError(f"{path} is a directory; name one of the files in it")
+        kind = "a directory; name one of the files in it" if path.is_dir() else "no regular file"
+        raise DataError(f"{path} is {kind}")
 
 
 @contextlib.contextmanager

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import os
 import subprocess
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fixtures.espeak import needs_espeak
 from scipy.io import wavfile
+from scipy.signal import resample_poly
 
-from delrec_compile.data.audio import from_pcm, read_wav
+from delrec_compile.data.audio import Wav, from_pcm
 from delrec_compile.errors import DataError
+
+
+def read_wav(path: Path) -> np.ndarray:
+    return np.concatenate([*Wav.open(path).pieces()])
 
 
 def tone(rate: int, seconds: float = 0.5) -> np.ndarray:
@@ -37,6 +45,25 @@ def test_rates_and_widths(rate: int, dtype: type, tmp_path: Path) -> None:
     assert np.abs(samples[middle] - tone(16_000)[middle]).max() < 0.01
 
 
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100])
+def test_pieces_are_the_whole(rate: int, tmp_path: Path) -> None:
+    sound = np.random.default_rng(0).standard_normal((3 * rate + 17, 2)).astype(np.float32)
+    wavfile.write(tmp_path / "a.wav", rate, sound)
+    common = math.gcd(rate, 16_000)
+    whole = resample_poly(sound.mean(axis=1), 16_000 // common, rate // common)
+    pieces = [*Wav.open(tmp_path / "a.wav").pieces()]
+    assert len(pieces) > 2
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
+
+
+def test_24_bits(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-(2**23), 2**23, 999)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 3, 16_000, 0, "NONE", ""))
+        file.writeframes(b"".join(int(v).to_bytes(3, "little", signed=True) for v in values))
+    assert np.array_equal(read_wav(tmp_path / "a.wav"), (values / 2**23).astype(np.float32))
+
+
 @needs_espeak
 def test_a_stream_with_a_dummy_length(tmp_path: Path) -> None:
     stream = subprocess.run(["espeak-ng", "--stdout", "one"], capture_output=True, check=True)
@@ -49,9 +76,11 @@ def test_pcm() -> None:
 
 
 def test_what_is_no_audio(tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    with pytest.raises(DataError, match=r"a\.wav"):
-        read_wav(path)
+    path, pipe = tmp_path / "a.wav", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for named, told in ((path, "no such file"), (tmp_path, "a directory"), (pipe, "--input -")):
+        with pytest.raises(DataError, match=told):
+            read_wav(named)
     for raw, told in ((b"", "is empty"), (b"word", "no WAV file"), (b"RIFF" * 9, "no WAV file")):
         path.write_bytes(raw)
         with pytest.raises(DataError, match=told):

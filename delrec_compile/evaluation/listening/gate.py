@@ -22,7 +22,8 @@ CLICK_MS = 30  # shorter sounds open nothing
 class Gate:
     """Told the samples of each step; `open` says whether a word is being spoken.
 
-    step_ms: length of a step.
+    step_ms: length of a step. sound: whether it opened at more than the background, before that was
+    known.
     """
 
     def __init__(self, step_ms: int = 10) -> None:
@@ -33,8 +34,9 @@ class Gate:
         self._levels: deque[float] = deque(maxlen=max(1, BACKGROUND_MS // step_ms))
         self._loud = self._quiet = 0  # steps in a row
         self._before = 0.0  # the last sample
-        self._known = False  # whether the background was heard for HANG_MS
-        self.open = False
+        self._known = False  # whether the background was heard for long enough
+        self.open = self._sure = False
+        self._peak = QUIET_DB  # since it opened
         self.loudest_db = QUIET_DB
 
     def hear(self, samples: Float) -> bool:
@@ -45,8 +47,15 @@ class Gate:
         above = level - self.background_db
         self._loud = self._loud + 1 if above > OPEN_DB else 0
         self._quiet = 0 if above > CLOSE_DB else self._quiet + 1
+        if not self.open:
+            self._sure, self._peak = self._known, level
+        self._peak = max(self._peak, level)
         self.open = self._quiet < self._hang if self.open else self._loud >= self._click
         return self.open
+
+    @property
+    def sound(self) -> bool:
+        return self._sure or self._peak - self.background_db > OPEN_DB
 
     @property
     def background_db(self) -> float:

@@ -22,6 +22,7 @@ from delrec_compile.ops.readout import scores
 from delrec_compile.runners.session import Session
 
 LEAD_MS = 120  # before the gate opens, which a word begins with
+RECENT = 60_000  # steps whose latency is kept
 STEPS = 80  # of a word, where the network does not say how many it was trained on
 
 
@@ -46,7 +47,8 @@ class Word:
 @dataclass(frozen=True)
 class Timing:
     """Times of a whole run. real_time_factor: time worked for a second of audio. dropped: blocks of a
-    microphone that were lost. latency: from the last sample of a step to its output.
+    microphone that were lost. latency: from the last sample of a step to its output; median and 95 % of
+    the last RECENT steps.
     """
 
     audio_s: float
@@ -101,7 +103,8 @@ class Listener:
         self._made = 0  # outputs of the word
         self._speaking, self._decided = False, True
         self._time = self._start = self._words = 0  # the first two in steps
-        self._worked, self._latencies = 0.0, list[float]()
+        self._worked, self._slowest_ms = 0.0, 0.0
+        self._latencies: deque[float] = deque(maxlen=RECENT)
 
     def listen(
         self, source: Source, live: Callable[[Word], None] = lambda _: None
@@ -114,7 +117,7 @@ class Listener:
             for word in heard:
                 live(word)
             yield from (word for word in heard if word.final)
-        if not self._decided:  # the audio ended within a word
+        if not self._decided and self.gate.sound:  # the audio ended within a word
             yield self._word(time.perf_counter(), final=True)
 
     def timing(self, source: Source) -> Timing:
@@ -128,7 +131,7 @@ class Listener:
             dropped=source.dropped,
             latency_ms_median=float(np.median(late)),
             latency_ms_95=float(np.quantile(late, 0.95)),
-            latency_ms_most=float(late.max()),
+            latency_ms_most=self._slowest_ms,
             device_ms=source.device_ms,
             loudest_db=float(self.gate.loudest_db),
             background_db=self.gate.background_db,
@@ -153,9 +156,14 @@ class Listener:
             self._output(self._lead[-1])
         word = None
         if not self._decided:
-            word = self._word(arrived, final=not opened or self._made >= self.steps)
+            final = not opened or self._made >= self.steps
+            if final and not self.gate.sound:
+                self._decided = True
+            else:
+                word = self._word(arrived, final)
         self._speaking = opened
         self._latencies.append(1e3 * (time.perf_counter() - arrived))
+        self._slowest_ms = max(self._slowest_ms, self._latencies[-1])
         return word
 
     def _begin(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from delrec_compile.data.audio import from_pcm, read_wav
+from delrec_compile.data.audio import Wav, from_pcm
 from delrec_compile.data.cochlea import RATE_HZ, Float
 from delrec_compile.errors import DataError, DeviceError, ToolchainError
 from delrec_compile.system.extras import install
@@ -44,9 +44,13 @@ class Source:
 
 def of_file(path: str | Path) -> Source:
     """The samples of a WAV file, as fast as they are taken. Raises DataError."""
-    samples = read_wav(path)
-    starts = range(0, len(samples), BLOCK)
-    return Source((samples[at : at + BLOCK], time.perf_counter()) for at in starts)
+    return Source(_blocks(Wav.open(path)))
+
+
+def _blocks(wav: Wav) -> Iterator[tuple[Float, float]]:
+    for piece in wav.pieces():
+        for at in range(0, len(piece), BLOCK):
+            yield piece[at : at + BLOCK], time.perf_counter()
 
 
 def of_stream(stream: BinaryIO, name: str = "the standard input") -> Source:

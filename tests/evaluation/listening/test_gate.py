@@ -49,6 +49,18 @@ def test_a_click_and_a_steady_noise_are_no_words() -> None:
     assert len(noise) <= 1
 
 
+def test_a_background_that_was_not_known_is_no_sound() -> None:
+    for wave, expected in ((with_sounds(0.03), [False]), (with_sounds(0.01, 1_000), [False, True])):
+        gate, sounds = Gate(), []
+        for samples in wave.reshape(-1, 160).astype(np.float32):
+            was = gate.open
+            if was and not gate.hear(samples):
+                sounds.append(gate.sound)
+            elif not was:
+                gate.hear(samples)
+        assert sounds == expected
+
+
 def test_the_levels_are_told() -> None:
     gate = Gate()
     for samples in with_sounds(0.003, 2_000).reshape(-1, 160).astype(np.float32)[:230]:

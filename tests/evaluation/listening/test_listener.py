@@ -10,6 +10,7 @@ import pytest
 from fixtures.espeak import needs_espeak
 
 from benchmarks import listening
+from delrec_compile.data.cochlea import RATE_HZ
 from delrec_compile.evaluation.listening import engine
 from delrec_compile.evaluation.listening.listener import Word, _shares
 from delrec_compile.evaluation.listening.sources import Source
@@ -61,6 +62,15 @@ def test_pieces_change_no_word(said: listening.Spoken, artifacts: dict[str, Path
         heard.append([(w.start_s, w.end_s, w.label, w.confidence) for w in words])
     assert heard[0] == heard[1]
     assert len(heard[0]) == 3  # the last one ends with the audio
+
+
+def test_loud_background_is_no_word(artifacts: dict[str, Path]) -> None:
+    noise = 0.03 * np.random.default_rng(0).standard_normal(2 * RATE_HZ).astype(np.float32)
+    listener = engine.open_listener(artifacts["conv_delay_256"])
+    told: list[Word] = []
+    assert list(listener.listen(in_pieces(noise, 160), told.append)) == []
+    assert told  # it opened, before it knew
+    assert listener.timing(in_pieces(noise, 160)).words == 0
 
 
 def test_scores_decide_and_shares_sum_to_one() -> None:

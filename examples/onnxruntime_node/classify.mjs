@@ -1,11 +1,11 @@
 // Names the words of raw files with the exported step in ONNX Runtime:
-//   node classify.mjs step.onnx labels.txt FILE..
+//   node classify.mjs step.onnx index.json FILE..
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 
-const [model, names, ...files] = process.argv.slice(2);
-const labels = readFileSync(names, "utf8").trim().split("\n");
+const [model, index, ...files] = process.argv.slice(2);
+const { labels } = JSON.parse(readFileSync(index, "utf8"));
 const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
 const shapes = new Map(session.inputMetadata.map(({ name, shape }) => [name, shape]));
 const past = session.inputNames.filter((name) => name.startsWith("past_"));

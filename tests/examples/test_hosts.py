@@ -8,6 +8,9 @@ from fixtures.examples import Run, needs
 TOOLS = {
     "onnxruntime_python": (),
     "onnxruntime_node": ("node", "npm"),
+    "c_cmake": ("cc", "cmake"),
+    "rust": ("cc", "cargo"),
+    "go": ("cc", "make", "go"),
 }
 
 

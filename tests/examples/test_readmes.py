@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
-from fixtures.examples import EXAMPLES, commands
+from fixtures.examples import EXAMPLES, Makers, commands
 from fixtures.tree import ROOT
+
+from delrec_compile.data.samples import read_samples
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 LONGEST = 20
@@ -23,3 +28,14 @@ def test_an_example_is_short_to_read_and_has_a_test(example: str) -> None:
     assert commands(example)
     tests = (ROOT / "tests" / "examples").glob("test_*.py")
     assert any(f'"{example}"' in test.read_text() for test in tests)
+
+
+def test_the_words_are_files_of_bytes(makers: Makers, tmp_path: Path) -> None:
+    makers.words(tmp_path / "words")
+    index = json.loads((tmp_path / "words" / "index.json").read_text())
+    samples = read_samples("samples")
+    assert index["labels"] == list(samples.keys)
+    for number, name in enumerate(index["files"]):
+        data = np.fromfile(tmp_path / "words" / name, np.uint8).reshape(samples.counts.shape[1:])
+        np.testing.assert_array_equal(data, samples.counts[number])
+        assert name == f"{number:02}_{samples.keys[samples.labels[number]]}.u8"

@@ -1,0 +1,118 @@
+"""The web page in Chromium: it names the bundled words, draws their spikes, and is sound."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from fixtures.examples import EXAMPLES, WORDS, Makers, commands, needs
+from playwright.sync_api import sync_playwright
+
+from delrec_compile.data.samples import read_samples
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), NAMES[0])
+# whether each pixel of a canvas has colour, rows of a picture from above
+DRAWN = """id => { const c = document.getElementById(id), {width, height} = c;
+    const {data} = c.getContext("2d").getImageData(0, 0, width, height);
+    return [width, Array.from({length: width * height}, (_, i) => +(data[4 * i + 3] > 0))]; }"""
+Open = Callable[..., Any]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(makers: Makers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of the page, served as its README says."""
+    needs(BROWSER)
+    root = tmp_path_factory.mktemp("page")
+    folder = shutil.copytree(EXAMPLES / "web", root / "web")
+    build, words, serve = commands("web")
+    makers(build, folder)
+    assert words == WORDS
+    makers.words(folder / "words")
+    assert serve.startswith("python -m http.server")
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def opened(address: str) -> Iterator[Open]:
+    """`opened(width, scheme, **options)`: the page, ready, in a window of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+
+        def at(width: int = 1200, scheme: str = "light", **options: Any) -> Any:
+            window = {"width": width, "height": 900}
+            tab = browser.new_context(viewport=window, color_scheme=scheme, **options).new_page()
+            tab.heard, tab.asked = [], []
+            tab.on("console", lambda m: tab.heard.append(m.text))
+            tab.on("pageerror", lambda e: tab.heard.append(str(e)))
+            tab.on("request", lambda r: tab.asked.append(r.url))
+            tab.goto(address)
+            tab.wait_for_selector("#all:enabled")
+            return tab
+
+        yield at
+        browser.close()
+
+
+def test_it_names_all_words(opened: Open, classified: list[str]) -> None:
+    tab = opened()
+    tab.click("#all")
+    tab.wait_for_selector("body[data-heard]")
+    assert tab.evaluate("JSON.parse(document.body.dataset.heard)") == classified
+    assert tab.locator("#told").inner_text().startswith("85 of 100 right")
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_word_is_played_and_drawn(opened: Open, classified: list[str], motion: str) -> None:
+    tab = opened(reduced_motion=motion)
+    tab.locator("#word").select_option("01_three.u8")
+    tab.locator("#word").press("Tab")
+    tab.locator("button.first").press("Enter")
+    tab.wait_for_selector("#told:has-text('three: heard as three')")
+    width, pixels = tab.evaluate(DRAWN, "inputs")
+    picture = np.reshape(pixels, (-1, width))
+    counts = read_samples("samples").counts[1]
+    np.testing.assert_array_equal(picture[:, -len(counts) :], (counts > 0).T[::-1])
+    assert not picture[:, : -len(counts)].any()
+    width, pixels = tab.evaluate(DRAWN, "membranes")
+    assert 0.1 < np.reshape(pixels, (-1, width))[:, -len(counts) :].mean() < 0.9
+    assert tab.locator("#class").inner_text() == "three"
+    assert tab.locator("li[data-best]").inner_text() == "three"
+    shares = tab.evaluate("[...document.querySelectorAll('meter')].map(m => m.value)")
+    assert sum(shares) == pytest.approx(1)
+    assert tab.locator("#confidence").inner_text() == f"{100 * max(shares):.0f} %"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
+def test_it_is_sound(opened: Open, address: str, width: int, scheme: str) -> None:
+    tab = opened(width, scheme)
+    assert tab.heard == []
+    assert all(url.startswith((address, "data:")) for url in tab.asked)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    violations = Axe().run(opened(width, scheme, bypass_csp=True)).response["violations"]
+    assert [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in violations] == []
+
+
+def test_without_an_artifact_it_says_so(opened: Open, address: str) -> None:
+    tab = opened()
+    tab.route("**/manifest.json", lambda route: route.fulfill(status=404))
+    tab.reload()
+    tab.wait_for_selector("#told:has-text('artifact/manifest.json: 404; is the artifact built?')")
+    assert tab.locator("button:enabled").count() == 0

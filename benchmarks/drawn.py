@@ -43,6 +43,11 @@ MAX_NEURONS = 40
 @functools.cache
 def network(seed: int) -> Network:
     """The network of a seed, snapped and calibrated."""
+    return snap(calibrated(*draw(seed)))
+
+
+def draw(seed: int) -> tuple[Network, Generator]:
+    """The network of a seed before it is calibrated, and the generator that goes on."""
     r = np.random.default_rng(seed)
     inputs, layers = int(r.integers(1, 30)), []
     come_in = inputs
@@ -58,8 +63,7 @@ def network(seed: int) -> Network:
         beta = float(r.choice([0, 1, r.random()], p=[0.2, 0.1, 0.7]))
     readout = make_readout(kind, weight, _normal(r, classes) * 0.1, beta)
     most = int(r.choice([1, 2, 31, 255]))
-    drawn = Network(tuple(layers), readout, max_input=most, name=f"drawn_{seed}")
-    return snap(calibrated(drawn, r))
+    return Network(tuple(layers), readout, max_input=most, name=f"drawn_{seed}"), r
 
 
 def counts(network: Network, steps: int, batch: int, seed: int) -> F32:

@@ -37,6 +37,15 @@ Drawn = dict[tuple[int, int], list[Synapses | Feed]]
 @functools.cache
 def graph(seed: int) -> Network:
     """The network of a seed, snapped and calibrated."""
+    made, r = draw(seed)
+    x = counts(made, CALIBRATION_STEPS, 2, seed=99)
+    network = calibrated(made, x, r.uniform(0.05, 0.3, len(made.spiking)))
+    bits = network.input_bits
+    return snap(network) if bits is None else _with_fewer_bits(network, bits)
+
+
+def draw(seed: int) -> tuple[Network, Generator]:
+    """The network of a seed before it is calibrated, and the generator that goes on."""
     r = np.random.default_rng([seed, 1])
     names = [f"p{k}" for k in range(r.integers(1, 6))]
     sizes = {INPUT: int(r.integers(1, 30))} | {name: int(r.choice(SIZES)) for name in names}
@@ -51,11 +60,7 @@ def graph(seed: int) -> Network:
     if seed % REAL == REAL - 1:
         own = np.random.default_rng([seed, 2])
         inputs = {"max_input": int(own.integers(1, 5)), "input_bits": int(own.integers(2, 9))}
-    made = Network.of(populations, name=f"graph_{seed}", **inputs)
-    x = counts(made, CALIBRATION_STEPS, 2, seed=99)
-    network = calibrated(made, x, r.uniform(0.05, 0.3, len(names)))
-    bits = network.input_bits
-    return snap(network) if bits is None else _with_fewer_bits(network, bits)
+    return Network.of(populations, name=f"graph_{seed}", **inputs), r
 
 
 def _with_fewer_bits(network: Network, bits: int) -> Network:

@@ -22,15 +22,19 @@ import cases
 import onnx
 import pytest
 import torch
-from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
+from fixtures.bundled import (  # noqa: F401
+    artifacts,
+    repository,
+    samples,
+    shared_folder,
+    tiny_data,
+)
 from fixtures.espeak import fake_espeak  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
-from fixtures.staged import artifact_here
+from fixtures.staged import Staged
 from hypothesis import HealthCheck, settings
 
 from delrec_compile import targets
-from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
 from delrec_compile.network.onnx_step.export import export
 from delrec_compile.network.onnx_step.schema import read_model
@@ -63,11 +67,16 @@ def runs(cpu: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+def staged(shared_folder: Path) -> Staged:
+    """`staged(network, target, unroll=1, cpu=None, numeric="float32")`: an artifact."""
+    return Staged(shared_folder)
+
+
+@pytest.fixture(scope="session")
+def compiled(staged: Staged) -> Compile:
     """`compiled(network, unroll=1, cpu=None, target=..., numeric="float32")`: a session."""
     if not runs("x86-64"):
         pytest.skip("the compiled library does not run on this machine")
-    made: dict[tuple[str, int, str | None, str, str], Artifact] = {}
 
     def make(
         network: Network,
@@ -76,11 +85,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
         target: str = TARGET,
         numeric: str = "float32",
     ) -> Session:
-        key = (checkpoint.digest(network), unroll, cpu, target, numeric)
-        if key not in made:
-            stage = tmp_path_factory.mktemp(network.name)
-            made[key] = artifact_here(network, target, stage, unroll, cpu, numeric)
-        return Session(made[key])
+        return Session(staged(network, target, unroll, cpu, numeric))
 
     return make
 

@@ -53,11 +53,11 @@ def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path:
     assert {n for n, kind in symbols.items() if kind == "T"} == {
         f"conv_delay_256_{e}" for e in (*ENTRIES, BATCH, *CLASSES)
     }
-    proof = prove(artifact, limit=2)
+    proof = prove(artifact, limit=1)
     assert proof.check is not None
     assert proof.check["spikes"]["differing"] == 0
     assert proof.check["membrane"]["max_abs_error"] == 0.0
-    assert proof.check["spikes"]["compared"] == 2 * 80 * 512
+    assert proof.check["spikes"]["compared"] == 80 * 512
     assert proof.bench is None
     assert proof.emulated is not None
     assert 1_000 < proof.emulated["instructions_per_step"] < 60_000
@@ -65,8 +65,16 @@ def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path:
     assert "emulated" in proof.emulated["how"]
 
 
-@pytest.mark.parametrize("target", MACHINES)
-@pytest.mark.parametrize("name", cases.ON_CHIPS)
+# each network on two of the three, by turns
+MET = [
+    (name, target)
+    for i, name in enumerate(cases.ON_CHIPS)
+    for k, target in enumerate(MACHINES)
+    if (i + k) % 3
+]
+
+
+@pytest.mark.parametrize(("name", "target"), MET)
 def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path: Path) -> None:
     """Kernels and glue as they ship, in the emulator, against the reference."""
     if targets.load(target).runs_here:

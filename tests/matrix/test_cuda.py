@@ -188,8 +188,10 @@ def test_off_the_grid_the_sums_have_an_order(made: Made) -> None:
     same(session.trace(x), got)
 
 
-@pytest.mark.parametrize("block", [(32, 1), (32, 2), (64, 4)])
-@pytest.mark.parametrize("name", ["wide", "both_layers", "one_layer"])
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [("wide", (32, 1)), ("wide", (64, 4)), ("both_layers", (32, 2)), ("one_layer", (32, 1))],
+)
 def test_layers_may_be_wider_than_the_block(
     name: str, block: tuple[int, int], made: Made, narrow: Callable[[int, int], str]
 ) -> None:
@@ -228,9 +230,9 @@ def test_state_stays_between_launches(made: Made) -> None:
 
 def test_the_bundled_network_is_proven(tmp_path: Path) -> None:
     artifact = build(checkpoint.load("dense_delay_256"), "cuda", tmp_path / "a")
-    proof = prove(artifact, limit=5, timed=False)
+    proof = prove(artifact, limit=1, timed=False)
     assert proof.check is not None
-    assert proof.check["spikes"]["compared"] == 5 * 80 * 512
+    assert proof.check["spikes"]["compared"] == 80 * 512
     assert proof.check["spikes"]["differing"] == 0
     assert proof.check["membrane"]["max_abs_error"] == 0.0
     assert proof.emulated is not None
@@ -445,16 +447,16 @@ def test_the_commands(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     folder = tmp_path / "a"
-    done = cli("build", "-t", "cuda", "--cpu", "sm_90", "-o", folder, "--limit", "5", "--json")
+    done = cli("build", "-t", "cuda", "--cpu", "sm_90", "-o", folder, "--limit", "1", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["check"]["spikes"]["differing"] == 0
-    assert told["check"]["spikes"]["compared"] == 5 * 80 * 512
+    assert told["check"]["spikes"]["compared"] == 80 * 512
     names = [f"lib/conv_delay_256.{kind}" for kind in ("cu", "ptx", "cubin", "weights")]
     assert set(names) < set(told["files"])
-    checked = json.loads(cli("check", folder, "--limit", "2", "--json").stdout)
+    checked = json.loads(cli("check", folder, "--limit", "1", "--json").stdout)
     assert checked["passed"] is True
-    assert len(json.loads(cli("run", folder, "--limit", "2", "--json").stdout)["classes"]) == 2
+    assert len(json.loads(cli("run", folder, "--limit", "1", "--json").stdout)["classes"]) == 1
     flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}")
     lib = (f"-L{folder / 'lib'}", "-lconv_delay_256", f"-Wl,-rpath,{folder / 'lib'}")
     toolchain.run_cc(*flags, EXAMPLE, *lib, "-o", tmp_path / "example")

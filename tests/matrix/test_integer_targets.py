@@ -13,7 +13,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
-from fixtures.staged import artifact_here
+from fixtures.staged import Staged, artifact_here
 from helpers import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,30 +49,31 @@ FORMS = {  # every way in which a host can add integer rows
     "memory": {"bytes": "memory", "events": "branch", "neurons": 4},
 }
 WAYS = [(f, n) for f in FORMS for n in ("int16", "int8") if n == "int8" or "word" not in f]
-# each network as a build has it, and in every fifth of the other ways, each way by turns: all
+# each network in int8 as a build has it, and in an eighth of the other ways, each way by turns: all
 # pairs would compile for minutes and meet no other pair of rows and recurrence
 MET = [
     pytest.param(cases.CASES[name], *way, id=f"{name}-{way[0]}-{way[1]}")
     for i, name in enumerate(cases.INTEGER)
     for k, way in enumerate(WAYS)
-    if way[0] == "x86_64" or (i + k) % 5 == 0
+    if way == ("x86_64", "int8") or (i + k) % 8 == 0
 ]
 STRICT = ["wide", "words", "memory"]  # each network in one of them
 Assembled = Callable[..., Artifact]
 
 
 @pytest.fixture(scope="module")
-def assembled(tmp_path_factory: pytest.TempPathFactory) -> Assembled:
+def assembled(tmp_path_factory: pytest.TempPathFactory, staged: Staged) -> Assembled:
     """`assembled(network, numeric, target, **schedule)`: an artifact, made in this process."""
 
     def make(network: Network, numeric: str, target: str, **schedule: object) -> Artifact:
+        if not schedule:
+            return staged(network, target, numeric=numeric)
         stage = tmp_path_factory.mktemp("integer")
+        profile = targets.load(target)
+        values = {**vars(profile.schedules[0].schedule), **schedule}
+        changed = replace(profile, schedules=(Choice((), (), Schedule(**values)),))
         with pytest.MonkeyPatch.context() as patch:
-            if schedule:
-                profile = targets.load(target)
-                values = {**vars(profile.schedules[0].schedule), **schedule}
-                changed = replace(profile, schedules=(Choice((), (), Schedule(**values)),))
-                patch.setattr(targets, "load", lambda _: changed)
+            patch.setattr(targets, "load", lambda _: changed)
             return artifact_here(network, target, stage, numeric=numeric)
 
     return make
@@ -111,7 +112,7 @@ def test_the_bits_of_the_reference_on_the_chip(
 ) -> None:
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
-    turns = 4 if numeric == "int8" else 8  # chips that a network meets: a quarter and an eighth
+    turns = 6 if numeric == "int8" else 12  # chips that a network meets: a sixth and a twelfth
     for name in cases.INTEGER_ON_CHIPS[CHIPS.index(target) % turns :: turns]:
         artifact = assembled(cases.network(name), numeric, target)
         whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
@@ -170,9 +171,11 @@ def test_the_c_is_strict_and_stays_in_its_memory(
     strict = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
     sanitize = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     out = tmp_path / "selftest"
-    toolchain.run_cc("-std=c99", "-O2", *strict, *sanitize, *include, *files, "-o", out)
+    toolchain.run_cc("-std=c99", *strict, *sanitize, *include, *files, "-o", out)
     done = subprocess.run([out], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    if name == "all_kinds":  # what only an optimiser warns of
+        toolchain.run_cc("-std=c99", "-O2", *strict, *include, *files, "-o", out)
 
 
 def test_words_hold_every_byte() -> None:
@@ -196,11 +199,11 @@ def test_words_hold_every_byte() -> None:
 def test_instructions_of_the_bundled_network(
     target: str, numeric: str, most: int, tmp_path: Path
 ) -> None:
-    """Counted exactly, on the first five bundled samples: no worse than hand-written kernels."""
+    """Counted exactly, on the first two bundled samples: no worse than hand-written kernels."""
     if target == "cortex_m55" and not qemu.available():
         pytest.skip("qemu-system-arm is not installed")
     artifact = build(checkpoint.load("conv_delay_256"), target, tmp_path / "a", numeric=numeric)
-    proof = prove(artifact)
+    proof = prove(artifact, limit=2)
     assert proof.check is not None
     assert proof.emulated is not None
     assert proof.check["reference"] == "integer"

@@ -20,7 +20,8 @@ def test_what_torch_compiles_computes_the_reference(name, monkeypatch):
     network = cases.network("both_layers" if name == "torch_compile" else "one_layer")
     x = np.ones((12, 1, network.inputs), np.float32)
     want = TorchRunner(network).trace(x).y
-    for form in ("step", "sequence"):
+    # the modules of a sequence are the same for both
+    for form in ("step", "sequence") if name == "torch_compile" else ("step",):
         for baseline in forms_of(name, network, Workload(form, 1, 12)):
             assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form
             assert np.abs(baseline.outputs(x) - want).max() < 1e-4, baseline.form

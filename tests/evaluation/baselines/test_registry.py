@@ -32,13 +32,13 @@ def test_every_form_of_every_engine_computes_the_reference(model, name, form):
 ENGINES = ("torch_eager", "numpy", "onnxruntime", "onnxruntime_sequence")
 
 
-# each network in each engine, in two of the three forms by turns
+# each network in each engine, in one of the three forms by turns
 TURNS = [
     (case, form, name)
     for i, case in enumerate(cases.EXACT)
     for k, name in enumerate(ENGINES)
     for j, form in enumerate(FORMS)
-    if (i + k + j) % 3
+    if (i + k + j) % 3 == 0
 ]
 
 

@@ -22,13 +22,7 @@ import cases
 import onnx
 import pytest
 import torch
-from fixtures.bundled import (  # noqa: F401
-    artifacts,
-    repository,
-    samples,
-    shared_folder,
-    tiny_data,
-)
+from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
 from fixtures.espeak import fake_espeak  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
 from fixtures.staged import Staged
@@ -64,6 +58,15 @@ def runs(cpu: str) -> bool:
         return False
     flags = Path("/proc/cpuinfo").read_text().split()
     return cpu != "x86-64-v3" or {"avx2", "fma"} <= set(flags)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the workers of a run share."""
+    base = tmp_path_factory.getbasetemp()  # a worker's own lies in that of the run
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    root.mkdir(exist_ok=True)
+    return root
 
 
 @pytest.fixture(scope="session")

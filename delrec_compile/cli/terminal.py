@@ -270,9 +270,10 @@ def _lines_now_and_then(title: str) -> Callable[[int, int, str], None]:
     def step(done: int, total: int, note: str) -> None:
         nonlocal last
         passed = time.monotonic() - start
-        if passed - last >= EVERY_S or done == total:
+        if passed - last >= EVERY_S or done == total > 0:
             last = passed
-            _show_progress(f"{title} {done}/{total}{left(passed, done, total)} {note}".rstrip())
+            count = f" {done}/{total}" if total else ""
+            _show_progress(f"{title}{count}{left(passed, done, total)} {note}".rstrip())
 
     return step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from delrec_compile.data.sets import Sets
     from delrec_compile.training.config import TrainConfig
     from delrec_compile.training.loop import TrainResult
+    from delrec_compile.training.state import Epoch
 
 LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
 Recurrence = Annotated[
@@ -126,20 +128,37 @@ def _fit(
         if file is not None:
             check_writable(file)
     with bar("training") as step:
-        step(0, config.epochs, "first epoch")
+        told = _Batches(step, config.epochs)
         result = fit(
             sets,
             config,
-            lambda epoch, total: step(
-                epoch.number, total, f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
-            ),
+            told.epoch,
             state=state,
             resume=options["resume"],
             log=rows,
+            batches=told.batches,
         )
     pictured = _write(result, out, name, drawn)
     forget(state)
     return result, [*([rows] if rows else []), *pictured]
+
+
+class _Batches:
+    """Progress of a training, step(done, all, text), in batches; the text says the last epoch."""
+
+    def __init__(self, step: Callable[[int, int, str], None], epochs: int) -> None:
+        self.step, self.epochs, self.text, self.all = step, epochs, f"first of {epochs} epochs", 0
+        step(0, 0, self.text)
+
+    def batches(self, done: int, every: int) -> None:
+        self.all = every
+        self.step(done, every, self.text)
+
+    def epoch(self, epoch: Epoch, epochs: int) -> None:
+        scores = f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
+        self.text = f"epoch {epoch.number} of {epochs}, {scores}"
+        every = self.all or epochs
+        self.step(every * epoch.number // epochs, every, self.text)
 
 
 def _name(name: str | None, out: Path) -> str:

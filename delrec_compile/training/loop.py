@@ -62,12 +62,14 @@ def train(
     state: Path | None = None,
     resume: bool = False,
     log: Path | None = None,
+    batches: Callable[[int, int], None] | None = None,
 ) -> TrainResult:
     """Train on a folder of spike data (see `load_sets`) or on sets already read.
 
     progress(epoch, epochs): called after each epoch. state: a file that each epoch replaces, from
     which `resume` continues to the same bits as without a break. log: a .csv or .jsonl file with a
-    row per epoch. Leaves torch's random state and thread count as they were. Raises DataError
+    row per epoch. batches(done, all): called between batches; all: of every epoch.
+    Leaves torch's random state and thread count as they were. Raises DataError
     (data), UsageError (training diverged; a state of another training), CheckpointError (files).
     """
     config = config or TrainConfig()
@@ -75,7 +77,7 @@ def train(
     real = real_values.rounding(sets, config)
     sets = real_values.rounded(sets, real)
     with _seeded(config):
-        run = _Run(sets, config, state, log)
+        run = _Run(sets, config, state, log, batches)
         if resume and state is not None and state.exists():
             run.restore()
         run.epochs(progress)
@@ -120,9 +122,14 @@ class _Run:
     """A net and the rest of the state of its training."""
 
     def __init__(
-        self, sets: Sets, config: TrainConfig, state: Path | None, log: Path | None
+        self,
+        sets: Sets,
+        config: TrainConfig,
+        state: Path | None,
+        log: Path | None,
+        told: Callable[[int, int], None] | None,
     ) -> None:
-        self.sets, self.config, self.state, self.log = sets, config, state, log
+        self.sets, self.config, self.state, self.log, self.told = sets, config, state, log, told
         self.device, self.digest = device_of(config), data_digest(sets.train)
         channels, classes = sets.train.channels, sets.classes
         self.teacher = teachers.load(config.teacher, channels, classes) if config.teacher else None
@@ -195,7 +202,10 @@ class _Run:
         """
         self.net.train()
         total, correct, seen, skipped, labels = 0.0, 0, 0, 0, self.samples.labels
-        for index in torch.split(self.samples.order(), self.config.batch):
+        before = len(self.history) * self.batches
+        for done, index in enumerate(torch.split(self.samples.order(), self.config.batch), before):
+            if self.told is not None and done > before:
+                self.told(done, self.config.epochs * self.batches)
             x = self.samples.batch(index).to(self.device).transpose(0, 1)
             targets = labels[index].to(self.device)
             loss, scores = loss_and_scores(self.net, x, targets, self.teacher)

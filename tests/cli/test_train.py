@@ -8,6 +8,20 @@ from pathlib import Path
 import numpy as np
 from fixtures.command import cli, ok, refused
 
+from delrec_compile.cli.train import _Batches
+from delrec_compile.training.state import Epoch
+
+
+def test_progress_counts_batches_and_tells_the_last_epoch():
+    said = []
+    told = _Batches(lambda *step: said.append(step), epochs=2)
+    told.batches(1, 6)
+    told.epoch(Epoch(1, 0.5, 0.1, 0.25, 1.0, 2.0, 0), 2)
+    told.batches(4, 6)
+    assert [step[:2] for step in said] == [(0, 0), (1, 6), (3, 6), (4, 6)]
+    assert [step[2] for step in said[:2]] == ["first of 2 epochs"] * 2
+    assert [step[2] for step in said[2:]] == ["epoch 1 of 2, loss 0.500, valid 25.0%"] * 2
+
 
 def test_data_and_train(tmp_path, tiny_data):
     told = json.loads(ok("data", "info", tiny_data / "tiny_train.h5", "--json"))

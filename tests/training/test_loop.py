@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,17 @@ from delrec_compile.training.optimisers import Optimisers
 @pytest.mark.parametrize("recurrence", ["conv", "dense", "none"])
 def test_training_lowers_the_loss_and_ends_frozen(recurrence: str) -> None:
     told: list[tuple[int, int]] = []
+    batches: list[tuple[int, int]] = []
+    sets, config = toy_sets(), small(recurrence=recurrence, epochs=4, lr=1e-2, frozen_tail=0.5)
     result = train(
-        toy_sets(),
-        small(recurrence=recurrence, epochs=4, lr=1e-2, frozen_tail=0.5),
+        sets,
+        config,
         lambda epoch, epochs: told.append((epoch.number, epochs)),
+        batches=lambda *step: batches.append(step),
     )
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    each = math.ceil(len(sets.train) / config.batch)
+    assert batches == [(n, 4 * each) for n in range(4 * each) if n % each]
     losses = [epoch.loss for epoch in result.history]
     assert losses[-1] < 0.8 * losses[0]
     network = result.network

@@ -9,6 +9,7 @@ session = delrec_compile.Session(artifact)   # call it from Python
 delrec_compile.check(artifact.path)         # spikes against PyTorch, exactly
 delrec_compile.bench(artifact.path)          # latency beside baselines
 delrec_compile.compare(net, ["x86_64"])      # one row per target, held to budgets
+delrec_compile.package("out", "wheel")       # for pip, npm, Arduino or Zephyr
 delrec_compile.fits(net)                     # which boards have the memory and the time
 delrec_compile.report("out").html()          # a page to look at: graph, spikes, delays, times
 delrec_compile.tune(net, "arm_cpu")          # a faster schedule, which build takes from then on
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from delrec_compile.artifact.manifest import Artifact as Artifact
     from delrec_compile.artifact.manifest import load_artifact as load_artifact
+    from delrec_compile.artifact.packed.make import package as package
     from delrec_compile.compiler.build import build as build
     from delrec_compile.data.events import save_samples as save_samples
     from delrec_compile.data.samples import read_samples as read_samples
@@ -102,6 +104,7 @@ API = {
     "import_model": "interop.source",
     "load": "network.checkpoint",
     "load_artifact": "artifact.manifest",
+    "package": "artifact.packed.make",
     "plan_build": "plain_onnx.plan",
     "plan_import": "interop.source",
     "prove": "evaluation.proof",

@@ -24,6 +24,7 @@ from delrec_compile.cli.devices import devices_app
 from delrec_compile.cli.footprint import footprint
 from delrec_compile.cli.interop import import_
 from delrec_compile.cli.listen import listen
+from delrec_compile.cli.package import package
 from delrec_compile.cli.report import report
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
@@ -83,7 +84,7 @@ def options(
 for panel, members in (
     (start.MAKE, (build, import_, train, tune, export)),
     (start.PROVE, (check, run, listen, bench, compare, footprint, claims, report)),
-    (start.PLACE, (targets, flash, doctor)),
+    (start.PLACE, (targets, package, flash, doctor)),
     (start.LOOK, (inspect,)),
 ):
     for member in members:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import zlib
 from collections.abc import Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from packaging.version import Version
 
 from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
+from delrec_compile.artifact.templates import render_files
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -65,6 +62,7 @@ SOURCES = {
     "src/{name}.h": "c_arduino.h.in",
     "zephyr/module.yml": "c_zephyr_module.in",
     "zephyr/CMakeLists.txt": "c_zephyr_cmake.in",
+    "zephyr/Kconfig": "c_zephyr_kconfig.in",
 }
 
 FORMS: dict[str, Mapping[str, str]] = {"library": LIBRARY, "sources": SOURCES, "cuda": CUDA}
@@ -135,22 +133,6 @@ def c_string(text: str) -> str:
     plain = set(range(32, 127)) - set(b'"\\?')
     body = "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode())
     return f'"{body}"'
-
-
-def render_files(templates: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, str]:
-    """Text of each file, by its path, from the templates of `targets`. variables: `name` among them."""
-    folder = resources.files("delrec_compile.targets")
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-        loader=jinja2.FunctionLoader(lambda file: (folder / file).read_text(encoding="utf-8")),
-    )
-    version = importlib.metadata.version("delrec-compile")
-    variables = {"version": version, "number": Version(version).base_version, **variables}
-    return {
-        file.format(name=variables["name"]): environment.get_template(source).render(variables)
-        for file, source in templates.items()
-    }
 
 
 def identity(*parts: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile.compiler.glue import SOURCES, crc, identity, render_files
+from delrec_compile.artifact.templates import render_files
+from delrec_compile.compiler.glue import SOURCES, crc, identity
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,

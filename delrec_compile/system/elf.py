@@ -140,3 +140,17 @@ def arm_features(path: Path) -> set[str]:
             if isinstance(attribute.value, int)
         )
         return {feature for features in found for feature in features}
+
+
+def libraries_needed(path: Path) -> tuple[set[str], set[str]]:
+    """Names of the libraries that an ELF library loads, and versions of their symbols that it takes.
+
+    Raises InputError.
+    """
+    with open_elf(path) as elf:
+        dynamic = elf.get_section_by_name(".dynamic")
+        tags = dynamic.iter_tags("DT_NEEDED") if dynamic else ()
+        needed = {str(tag.needed) for tag in tags}
+        table = elf.get_section_by_name(".gnu.version_r")
+        versions = {str(v.name) for _, own in (table.iter_versions() if table else ()) for v in own}
+    return needed, versions

@@ -22,7 +22,7 @@ PYTHON = {
         "from_checkpoint from_lava from_nir from_norse from_snntorch from_spikingjelly"
     ),
     "Samples": "Reading read_samples read_words save_samples",
-    "Artifacts": "Artifact build build_proven load_artifact plan_build",
+    "Artifacts": "Artifact build build_proven load_artifact package plan_build",
     "Running": "Session GpuSession PlainSession run",
     "Measurements": (
         "check check_on prove bench bench_on compare Budgets fits footprint report claims tune"
@@ -64,7 +64,7 @@ def python() -> str:
 
 def header() -> str:
     """The entries of the C headers, by the templates that every artifact's header is made from."""
-    parts = ["# C", "How they are used: [From C, C++ and JavaScript](../c.md)."]
+    parts = ["# C", "How they are used: [From C and C++](../c.md)."]
     for heading, (template, text) in HEADERS.items():
         parts += [f"## {heading}", text]
         for comment, declaration in entries(rendered(template)):

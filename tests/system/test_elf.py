@@ -13,7 +13,7 @@ pytest.importorskip("ziglang")
 from fixtures.programs import BOARD, big
 
 from delrec_compile.errors import InputError
-from delrec_compile.system.elf import elf_parts, sizes
+from delrec_compile.system.elf import elf_parts, libraries_needed, sizes
 
 
 def test_sizes_are_those_of_the_sections(tmp_path: Path) -> None:
@@ -39,3 +39,9 @@ def test_the_parts_of_a_program(tmp_path: Path) -> None:
     parts = elf_parts(here)
     assert parts["file"] == here.stat().st_size
     assert 0 < parts["code"] < parts["file"]
+
+
+def test_the_libraries_that_a_program_needs() -> None:
+    names, versions = libraries_needed(Path(sys.executable).resolve())
+    assert "libc.so.6" in names
+    assert any(version.startswith("GLIBC_2.") for version in versions)

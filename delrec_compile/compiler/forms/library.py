@@ -9,8 +9,9 @@ from typing import Any
 
 from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import ENTRIES
+from delrec_compile.artifact.templates import render_files
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
-from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render, render_files
+from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render
 from delrec_compile.compiler.shared_library import library_name, link
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork

@@ -1,0 +1,1 @@
+"""Packages of an artifact for pip, npm, Arduino and Zephyr."""

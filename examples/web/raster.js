@@ -1,4 +1,4 @@
-// A picture of the last steps that moves to the left: a column per step, a row per neuron.
+// A picture of the last steps that moves to the left: a column per step, a row per neuron, the first above.
 
 export class Raster {
   // shade(value): 0 to 1, how much of the ink's colour.
@@ -25,7 +25,7 @@ export class Raster {
     context.globalCompositeOperation = "copy";
     context.drawImage(canvas, -1, 0);
     for (let row = 0; row < height; row++) {
-      const at = 4 * (height - 1 - row); // low channels below
+      const at = 4 * row;
       column.data.set(this.ink, at);
       column.data[at + 3] = 255 * Math.min(1, this.shade(values[row]));
     }

@@ -87,7 +87,7 @@ def test_a_word_is_played_and_drawn(opened: Open, classified: list[str], motion:
     width, pixels = tab.evaluate(DRAWN, "inputs")
     picture = np.reshape(pixels, (-1, width))
     counts = read_samples("samples").counts[1]
-    np.testing.assert_array_equal(picture[:, -len(counts) :], (counts > 0).T[::-1])
+    np.testing.assert_array_equal(picture[:, -len(counts) :], (counts > 0).T)
     assert not picture[:, : -len(counts)].any()
     width, pixels = tab.evaluate(DRAWN, "membranes")
     assert 0.1 < np.reshape(pixels, (-1, width))[:, -len(counts) :].mean() < 0.9

@@ -9,7 +9,7 @@ import typer
 
 from delrec_compile.cli import completion
 from delrec_compile.cli.options import Force, Json
-from delrec_compile.cli.terminal import print_json, show_line
+from delrec_compile.cli.terminal import note, print_json, show_line
 
 
 def package(
@@ -44,6 +44,8 @@ def package(
         return
     show_line(f"{path}: {path.stat().st_size:,} bytes")
     show_line(HOW[kinds[0]].format(path=path))
+    if "-linux_" in path.name:
+        note("it is for CPUs like the one that it was built for; build with --cpu x86-64 for all")
 
 
 HOW = {

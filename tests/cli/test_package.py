@@ -32,6 +32,17 @@ def test_it_says_where_the_package_is(
     assert (said["kind"], said["bytes"]) == ("npm", 5)
 
 
+def test_a_wheel_for_one_cpu_is_remarked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for tag, remarked in (("linux_x86_64", True), ("manylinux_2_17_x86_64", False)):
+        path = tmp_path / f"net-1-py3-none-{tag}.whl"
+        path.write_bytes(b"1")
+        monkeypatch.setattr(MAKE, "package", lambda *_, path=path: path)
+        package(Path("out"), wheel=True)
+        assert ("--cpu x86-64" in capsys.readouterr().err) is remarked
+
+
 def test_one_kind_is_required() -> None:
     for kinds in ({}, {"wheel": True, "npm": True}):
         with pytest.raises(

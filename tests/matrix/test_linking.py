@@ -131,25 +131,26 @@ def test_a_program_that_does_not_call_the_self_test_does_not_hold_it(
 
 FETCH = """\
 include(FetchContent)
-FetchContent_Declare(one SOURCE_DIR {})
+FetchContent_Declare(one URL https://example.invalid/one.tar.gz) # from the folder that is given
 FetchContent_MakeAvailable(one)
 """
 
 
 def test_cmake_fetches_installs_and_finds(made: Build, tmp_path: Path) -> None:
     artifact, library = made("conv3", "portable_c"), made("conv3", "x86_64").path
+    given = f"-DFETCHCONTENT_SOURCE_DIR_ONE={artifact.path}"
     install, head = tmp_path / "installed", "cmake_minimum_required(VERSION 3.14)\nproject(app C)\n"
     passes("cmake", "-S", artifact.path, "-B", tmp_path / "b", f"-DCMAKE_INSTALL_PREFIX={install}")
     passes("cmake", "--build", tmp_path / "b", "--target", "install")
     for how, prefix, line in (
         ("found", install, "find_package(one 0.1 REQUIRED CONFIG)"),
         ("built", library, "find_package(one 0.1 REQUIRED CONFIG)"),
-        ("fetched", "", FETCH.format(artifact.path)),
+        ("fetched", "", FETCH),
     ):
         folder = program(CALLS.format("one"), tmp_path / how).parent
         app = "add_executable(app main.c)\ntarget_link_libraries(app PRIVATE delrec::one)\n"
         (folder / "CMakeLists.txt").write_text(f"{head}{line}\n{app}")
-        passes("cmake", "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={prefix}")
+        passes("cmake", "-S", folder, "-B", folder / "b", f"-DCMAKE_PREFIX_PATH={prefix}", given)
         passes("cmake", "--build", folder / "b")
         passes(folder / "b" / "app")
 

@@ -126,14 +126,25 @@ def test_a_shell_asks_and_gets_values(shell: str, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_the_completion_of_bash_is_a_script_that_bash_reads(tmp_path: Path) -> None:
+def test_bash_completes_by_the_script_that_it_is_given(tmp_path: Path) -> None:
+    program = tmp_path / "delrec-compile"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m delrec_compile "$@"\n')
+    program.chmod(0o755)
     home = {
         **os.environ,
         "HOME": str(tmp_path),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1",
     }
-    line = [sys.executable, "-m", "delrec_compile", "--install-completion", "bash"]
-    subprocess.run(line, env=home, capture_output=True, check=True)
+    subprocess.run(
+        [program, "--install-completion", "bash"], env=home, capture_output=True, check=True
+    )
     (script,) = tmp_path.rglob("delrec-compile.sh")
-    subprocess.run(["bash", "-n", script], check=True)
     assert str(script) in (tmp_path / ".bashrc").read_text()
+    asked = f"""source {script}
+        COMP_WORDS=(delrec-compile flash --target cortex_m5) COMP_CWORD=3
+        _delrec_compile_completion delrec-compile
+        echo "${{COMPREPLY[@]}}" """
+    line = ["bash", "--norc", "-c", asked]
+    done = subprocess.run(line, env=home, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cortex_m55"]

@@ -148,7 +148,8 @@ class Listener:
     def _hear(self, samples: Float, arrived: float) -> Word | None:
         """One step; the word so far, if one is being spoken and was not decided before."""
         self._time += 1
-        self._lead.append(self.cochlea.push(samples)[0].astype(np.float32))
+        counts = np.minimum(self.cochlea.push(samples)[0], self.takes.max_input)
+        self._lead.append(counts.astype(np.float32))
         opened = self.gate.hear(samples)
         if opened and not self._speaking:
             self._begin()

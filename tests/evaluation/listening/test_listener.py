@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,18 @@ def test_pieces_change_no_word(said: listening.Spoken, artifacts: dict[str, Path
         heard.append([(w.start_s, w.end_s, w.label, w.confidence) for w in words])
     assert heard[0] == heard[1]
     assert len(heard[0]) == 3  # the last one ends with the audio
+
+
+def test_counts_are_no_more_than_the_network_takes(
+    artifacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = engine.open_listener(artifacts["conv_delay_256"])
+    listener.takes = replace(listener.takes, max_input=1)
+    step, given = listener.session.step, list[float]()
+    monkeypatch.setattr(listener.session, "step", lambda x: given.append(x.max()) or step(x))
+    sound = 0.1 * np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32)
+    list(listener.listen(in_pieces(sound, 160)))
+    assert max(given) == 1
 
 
 def test_loud_background_is_no_word(artifacts: dict[str, Path]) -> None:

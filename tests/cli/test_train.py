@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fixtures.command import cli, ok, refused
+from fixtures.command import cli, ok, refused, refused_here
 
 from delrec_compile.cli.train import _Batches
 from delrec_compile.training.state import Epoch
@@ -34,17 +34,17 @@ def test_data_and_train(tmp_path, tiny_data):
     assert len(told["history"]) == 2
     assert "--force" in refused(3, *arguments)
     assert "network" in ok("inspect", net)
-    assert "odd number of taps" in refused(2, *arguments, "--force", "--kernel", 4)
+    assert "odd number of taps" in refused_here(2, *arguments, "--force", "--kernel", 4)
 
 
 def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):
     arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1)
     for name in ("net.unfinished", "run.1", "net"):
-        said = refused(2, *arguments, "-o", tmp_path / name)
+        said = refused_here(2, *arguments, "-o", tmp_path / name)
         assert "a name that ends in .safetensors is required" in said
     for name in ("net.safetensors", "net.epochs.csv"):
         (tmp_path / name).mkdir()
-        said = refused(3, *arguments, "-o", tmp_path / "net.safetensors", "--force")
+        said = refused_here(3, *arguments, "-o", tmp_path / "net.safetensors", "--force")
         assert f"{name}: it is a folder; name a file" in said
         (tmp_path / name).rmdir()
     assert list(tmp_path.iterdir()) == []
@@ -76,8 +76,8 @@ def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):
     assert all(Path(f).exists() for f in told["files"])
     config.write_text("hiden = 8")
     before = sorted(tmp_path.iterdir())
-    assert "did you mean 'hidden'" in refused(2, *arguments, "--force")
-    assert "allowed: csv, jsonl, none" in refused(2, *arguments[:2], "-o", net, "--log", "txt")
+    assert "did you mean 'hidden'" in refused_here(2, *arguments, "--force")
+    assert "allowed: csv, jsonl, none" in refused_here(2, *arguments[:2], "-o", net, "--log", "txt")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -90,7 +90,7 @@ def test_richer_networks_train_by_their_options(tmp_path, tiny_data):
     told = json.loads(ok(*arguments, *settings, "--plots", "--json"))
     assert "net.delays.png" in [Path(f).name for f in told["files"]]
     assert '"model": "adlif"' in ok("inspect", net, "--json")
-    said = refused(2, *arguments, "--force", "--set", "b=2")
+    said = refused_here(2, *arguments, "--force", "--set", "b=2")
     assert "b is 2.0, which the neuron 'lif' does not have; allowed with neuron adlif" in said
     r = np.random.default_rng(0)
     folder = tmp_path / "imu"

@@ -12,7 +12,7 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
-from fixtures.command import cli
+from fixtures.command import cli, refused_here
 from helpers import refusal
 
 from delrec_compile import targets
@@ -23,8 +23,8 @@ from delrec_compile.compiler.schedules import choice as tuned
 from delrec_compile.compiler.schedules.record import Winner
 from delrec_compile.compiler.schedules.store import Key, Store
 from delrec_compile.data.events import Events, save_samples
-from delrec_compile.errors import InputError
-from delrec_compile.evaluation import report
+from delrec_compile.errors import InputError, UsageError
+from delrec_compile.evaluation import proven, report
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -91,13 +91,13 @@ def test_build_takes_the_winner_and_says_so(store: Store, tmp_path: Path) -> Non
         assert (made.path / file).read_bytes() == (again.path / file).read_bytes()
     plain = built(tmp_path / "c", db=store.folder, tuned=False).manifest
     assert (plain.schedule, plain.tuning) == (vars(own), None)
-    other = built(tmp_path / "d", db=tmp_path / "empty").manifest
-    assert other.schedule == vars(own)
-    assert other.tuning["origin"] == "profile"
+    other = replace(plain, tuning={"origin": "profile", "ratio": 1.0, "own": vars(own)})
     assert report.schedule_line(plain) is report.schedule_line(other) is None
 
 
-def test_the_command_takes_it_too(store: Store, tmp_path: Path) -> None:
+def test_the_command_takes_it_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.save(cases.network(NAME), tmp_path / "net.safetensors")
     events = np.zeros((2, 30, cases.network(NAME).inputs), np.uint8)
     events[:, ::3] = 1
@@ -107,9 +107,12 @@ def test_the_command_takes_it_too(store: Store, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "schedule from the store of tuned schedules" in " ".join(done.stdout.split())
     assert "store of tuned schedules" in (tmp_path / "a" / "report.md").read_text()
-    done = cli(*line, "-o", tmp_path / "b", "--db", store.folder, "--no-tuned")
-    assert done.returncode == 0, done.stderr
-    assert "store of tuned" not in done.stdout
+
+    def stop(*_: object, **options: object) -> None:
+        raise UsageError(f"tuned: {options['tuned']}")
+
+    monkeypatch.setattr(proven, "build_proven", stop)
+    assert "tuned: False" in refused_here(2, *line, "-o", tmp_path / "b", "--no-tuned")
 
 
 @pytest.mark.parametrize("part", ["tvm", "target", "cpu", "numeric", "code", "workload"])
@@ -191,6 +194,7 @@ def test_a_kept_artifact_is_built_again_when_a_winner_appears(tmp_path: Path) ->
     network, db = cases.network(NAME), tmp_path / "db"
     first, found = cache.cached_build(network, "portable_c", out=tmp_path, db=db)
     assert not found
+    assert first.manifest.tuning["origin"] == "profile"
     assert cache.cached_build(network, "portable_c", out=tmp_path, db=db)[1]
     profile = targets.load("portable_c")
     key = tuned.key_of(profile, first.manifest.llvm, network)

@@ -11,7 +11,7 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: demo test lint types docs check rooms bench clean
+.PHONY: demo test lint types docs docs-run check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
@@ -30,6 +30,10 @@ types: $(BIN)/.developer
 # the guide as a site, build/site/index.html; 0 warnings, links checked
 docs: $(BIN)/.developer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# every command and snippet of the guide, half an hour; `make test` runs those that take seconds
+docs-run: $(BIN)/.developer
+	$(BIN)/python tests/docs/run.py
 
 check: lint types docs test
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cases
 import pytest
 
 from delrec_compile.errors import DataError, InputError, UnsupportedError
 from delrec_compile.evaluation.listening import engine
 from delrec_compile.evaluation.listening.listener import require_listener
+from delrec_compile.network import checkpoint
 from delrec_compile.network.taker import Taker
 
 
@@ -24,9 +26,11 @@ def test_an_artifact_listens_and_a_network_is_built(artifacts: dict[str, Path]) 
 
 def test_a_built_network_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(engine.VARIABLE, str(tmp_path / "kept"))
-    made = engine.build_kept("conv_delay_256")
+    network = str(tmp_path / "single.safetensors")
+    checkpoint.save(cases.network("single"), network)
+    made = engine.build_kept(network)
     before = Path(made, "manifest.json").stat().st_mtime_ns
-    assert engine.build_kept("conv_delay_256") == made
+    assert engine.build_kept(network) == made
     assert Path(made, "manifest.json").stat().st_mtime_ns == before
 
 

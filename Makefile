@@ -11,13 +11,18 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: demo test lint types docs docs-run check rooms bench clean
+.PHONY: demo test long lint types docs docs-run check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
 
 test: $(BIN)/.developer $(CROSS)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# what makes sense in length only: random networks of every kind in every engine, some ten minutes
+long: $(BIN)/.developer
+	$(BIN)/python -m benchmarks.random_networks --count 100 --numeric int8
+	$(BIN)/python -m benchmarks.random_networks --count 100 --numeric int8 --graphs
 
 lint: $(BIN)/.developer
 	$(BIN)/ruff check .

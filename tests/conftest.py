@@ -48,6 +48,8 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+ROOT = Path(__file__).parent
+QUICK = {"data", "ops", "project", "system", "targets"}  # rooms
 TARGET = "x86_64"
 Compile = Callable[..., Session]
 
@@ -58,6 +60,11 @@ def runs(cpu: str) -> bool:
         return False
     flags = Path("/proc/cpuinfo").read_text().split()
     return cpu != "x86-64-v3" or {"avx2", "fma"} <= set(flags)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The rooms whose tests last seconds come last, that no worker is left with a long one."""
+    items.sort(key=lambda item: item.path.relative_to(ROOT).parts[0] in QUICK)
 
 
 @pytest.fixture(scope="session")

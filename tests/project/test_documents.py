@@ -194,7 +194,7 @@ def _check_options(words: list[str]) -> None:
 @pytest.mark.parametrize("path", LIVING, ids=name)
 def test_programs_in_documents_exist(path: Path) -> None:
     """`python -m benchmarks.x`, and targets of make."""
-    rules = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rules = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for module in re.findall(r"python -m ((?:benchmarks|delrec_compile)[\w.]*\w)", text_of(path)):
         parts = module.split(".")
         base = ROOT.joinpath(*parts)

@@ -31,8 +31,8 @@ FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 
-def _generated() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("pages", Path(__file__).parent / "generated.py")
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -43,7 +43,8 @@ def _generated() -> ModuleType:
 def on_files(files: Files, config: Any) -> Files:
     for page, source in ELSEWHERE.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
-    for page, content in _generated().pages().items():
+    made = {**_module("generated").pages(), "reference/formats.md": _module("formats").page()}
+    for page, content in made.items():
         files.append(File.generated(config, page, content=content))
     return files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import importlib.util
 import json
@@ -24,7 +25,10 @@ from fixtures.tree import ROOT
 
 import delrec_compile
 from delrec_compile import errors
+from delrec_compile.artifact.manifest import Manifest
 from delrec_compile.cli import app
+from delrec_compile.evaluation.compare.result import TargetRow
+from delrec_compile.training.config import TrainConfig
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
@@ -194,6 +198,15 @@ def test_every_entry_of_a_header_is_on_the_page_of_c(generated: ModuleType, temp
     page = generated.header()
     for entry in declared:
         assert f"### `<name>{entry}`" in page, entry
+
+
+def test_the_page_of_formats_has_what_the_files_have() -> None:
+    page = module("formats").page()
+    for kind in (Manifest, TargetRow, TrainConfig):
+        for field in dataclasses.fields(kind):
+            assert f"| `{field.name}` |" in page, f"{kind.__name__}.{field.name}"
+    assert "| `layers.1.delay` | I16 | [256] |" in page
+    assert "`delrec.network/2`" in page
 
 
 def test_links_to_what_is_no_page_become_text() -> None:

@@ -37,6 +37,16 @@ for (const stream of streams.slice(1, 3)) {
 }
 assert.deepEqual((await net.load()).stream().run(x), y);
 assert.deepEqual(streams[39].step(x.slice(0, net.INPUTS)), y.slice(0, net.OUTPUTS));
+const classes = new Set();
+for (let t = 0; t < 12; t++) { // a class forgets what was before its stream's start
+  for (const stream of [streams[1], streams[10 + t]]) {
+    stream.reset();
+    stream.step(x.slice(t * net.INPUTS, (t + 1) * net.INPUTS));
+  }
+  assert.equal(streams[1].decision, streams[10 + t].decision);
+  classes.add(streams[1].decision);
+}
+assert(classes.size > 1);
 const label = streams[0].classify(x);
 assert.equal(label, net.LABELS[streams[0].decision]);
 streams[5].free();

@@ -39,6 +39,9 @@ rest = stream.run(x[5:])
 y, spikes = whole.trace(x)
 assert all(np.array_equal(k.run(x[5:]), rest) and k.decision == stream.decision for k in kept)
 assert np.array_equal(y, np.concatenate([first, rest])) and spikes.any() and spikes.max() == 1
+for row in x:
+    fresh = net.Stream()
+    assert stream.classify(row[None]) == fresh.classify(row[None]), "a class forgets what was before"
 assert stream.classify(x) == net.LABELS[stream.decision] and net.self_test() == 0
 for wrong in (x[:, 1:], -1 - x, x + 0.5, x * np.nan, x + 256):
     try:

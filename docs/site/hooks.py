@@ -82,3 +82,10 @@ def place(path: str, files: Files) -> str | None:
             return page
     inside = path.removeprefix("docs/")
     return inside if inside != path and files.get_file_from_path(inside) else None
+
+
+def on_post_build(config: Any) -> None:
+    """The index of the search as a script too: pages that are opened from a folder read no JSON."""
+    folder = Path(config.site_dir, "search")
+    text = (folder / "search_index.json").read_text()
+    (folder / "search_index.js").write_text(f"var __index = {text}")

@@ -104,16 +104,18 @@ def test_the_search_index_knows_pages_of_each_part(site: Path) -> None:
         assert any(term in html.unescape(text) for text in texts), (location, term)
 
 
-def test_the_search_finds_without_another_host(site: Path) -> None:
+@pytest.mark.parametrize("opened", ["from a server", "from a folder"])
+def test_the_search_finds_without_another_host(site: Path, opened: str) -> None:
     if BROWSER is None:
         pytest.skip("no Chromium is installed")
     sync_api = pytest.importorskip("playwright.sync_api")
     asked: list[str] = []
-    with served(site) as address, sync_api.sync_playwright() as playwright:
+    with served(site) as server, sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{address}/index.html")
+        address = server if opened == "from a server" else site.as_uri()
+        page.goto(f"{address}/reference/errors.html")
         page.keyboard.press("/")
         page.keyboard.type("MetaSchedule")
         found = page.wait_for_selector(".md-search-result__link", state="attached", timeout=60_000)

@@ -7,8 +7,11 @@ They are made from a fixed seed, calibrated so that they spike, and snapped to a
 from __future__ import annotations
 
 import functools
+import os
+import pickle
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -213,10 +216,23 @@ INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 a
 INTEGER_ON_CHIPS = tuple(name for name in ON_CHIPS if name in INTEGER)
 
 
+# folder in which the workers of a run keep the calibrated networks; None: each makes its own
+shared: Path | None = None
+
+
 @functools.cache
 def network(name: str) -> Network:
     """The network of a case."""
-    return made(CASES[name])
+    if shared is None:
+        return made(CASES[name])
+    file = shared / f"{name}.pickle"
+    if not file.exists():
+        shared.mkdir(exist_ok=True)
+        own = file.with_suffix(f".{os.getpid()}")
+        own.write_bytes(pickle.dumps(made(CASES[name])))
+        own.rename(file)
+    kept: Network = pickle.loads(file.read_bytes())
+    return kept
 
 
 def made(case: Case) -> Network:

@@ -62,6 +62,12 @@ def runs(cpu: str) -> bool:
     return cpu != "x86-64-v3" or {"avx2", "fma"} <= set(flags)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers of a run share the networks of `cases`."""
+    if hasattr(config, "workerinput"):
+        cases.shared = Path(config.option.basetemp).parent / "cases"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The rooms whose tests last seconds come last, that no worker is left with a long one."""
     items.sort(key=lambda item: item.path.relative_to(ROOT).parts[0] in QUICK)

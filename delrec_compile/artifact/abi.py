@@ -14,6 +14,11 @@ from delrec_compile.errors import UsageError
 from delrec_compile.system import fields
 
 BATCH = "run_batch"  # the entry of many streams, of libraries only
+# entries of an artifact with a front end
+LISTEN = (
+    *("frontend_reset", "frontend", "frontend_self_test"),
+    *("listen_reset", "listen", "listener_bytes"),
+)
 EVENTS = "step_events"  # the entry of sources whose inputs are counts
 
 CTYPES = {

@@ -117,6 +117,7 @@ class Manifest(CommonManifest):
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
     populations: neurons of each that fires, in order; of a graph, as a chain's state tells them.
+    front_end: description of the one beside the network; empty without.
     """
 
     VARIABLE = StateVariable
@@ -149,6 +150,7 @@ class Manifest(CommonManifest):
     shared_bytes: int | None = None
     tables: dict[str, Any] = field(default_factory=dict)
     populations: tuple[int, ...] = ()
+    front_end: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The object that manifest.json holds: the keys of its form, no others."""
@@ -156,7 +158,7 @@ class Manifest(CommonManifest):
         keys |= {*OPTIONAL["chip"]} if self.is_sources and self.core else set()
         keys |= {*OPTIONAL["real"]} if self.input_bits is not None else set()
         absent = {key for names in OPTIONAL.values() for key in names} - keys
-        absent |= set() if self.populations else {"populations"}
+        absent |= {key for key in ("populations", "front_end") if not getattr(self, key)}
         return {k: v for k, v in super().to_json().items() if k not in absent}
 
     def sizes(self) -> dict[str, float]:

@@ -57,6 +57,10 @@ StepBatch = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what each node of an .onnx step becomes.")
 ]
+WithFrontEnd = Annotated[
+    bool,
+    typer.Option("--with-frontend", help="Put the network's front end beside it: 16 kHz sound in."),
+]
 AllowUnproven = Annotated[
     bool, typer.Option("--allow-unproven", help="Accept code that nothing here can run.")
 ]
@@ -88,6 +92,7 @@ def build(
     db: Db = None,
     device: Devices = None,
     inputs: InputOptions = PLAIN,
+    with_frontend: WithFrontEnd = False,
     dump: Dump = None,
     allow_silent: AllowSilent = False,
     state: State = None,
@@ -111,6 +116,7 @@ def build(
     options = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump, "limit": inputs.limit}
     options |= {"allow_unproven": allow_unproven, "allow_silent": allow_silent}
+    options |= {"with_frontend": with_frontend}
     built = _build(model, target, out, calibrate, device or [], inputs, options)
     _print_build(built, inputs, as_json)
     judge_unproven(built.artifact.manifest.proven, built.artifact.path, allow_unproven)
@@ -138,7 +144,7 @@ def _build(
 
 def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:
     from delrec_compile.cli import tables
-    from delrec_compile.evaluation import report
+    from delrec_compile.evaluation import hearing, report
 
     artifact, proof, summary, remote = built.artifact, built.proof, built.summary, built.remote
     result = report.build_result(artifact, summary, proof)
@@ -157,6 +163,8 @@ def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:
     show(*filter(None, (report.schedule_line(manifest), report.size_line(manifest))))
     if proof.emulated:
         show(report.emulated_line(proof.emulated))
+    if proof.listening:
+        show(hearing.line(proof.listening))
     if proof.bench:
         show(tables.table("latency", report.BENCH_COLUMNS, report.bench_rows(proof.bench)))
     devices.show_remote(remote)

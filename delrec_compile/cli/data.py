@@ -36,6 +36,13 @@ def data_synth(
     valid_samples: Annotated[int, typer.Option("--valid", help="Samples per class.")] = 15,
     test_samples: Annotated[int, typer.Option("--test", help="Samples per class.")] = 30,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    with_frontend: Annotated[
+        bool,
+        typer.Option(
+            "--with-frontend",
+            help="Counts of the integer front end (.npz) in place of the cochlea's.",
+        ),
+    ] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +57,7 @@ def data_synth(
             seed=seed,
             progress=_in_one(step, per_class),
             force=force,
+            with_frontend=with_frontend,
         )
     if as_json:
         print_json("data-synth", **plain(asdict(made)))

@@ -18,6 +18,7 @@ from delrec_compile.compiler.forms.machine import BuildMachine, Kernels
 from delrec_compile.compiler.forms.sources import write_sources
 from delrec_compile.compiler.glue import counts_of, stack_of, state_members
 from delrec_compile.compiler.schedules import choice
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -44,12 +45,13 @@ def assemble(
     db: str | None = None,
     schedule: Mapping[str, Any] | None = None,
     memory: Mapping[str, Any] | None = None,
+    front: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """network.safetensors of the stage -> the files of the target's form beside it.
 
     An integer network in the stage is compiled in its place. db: store of tuned schedules; None: the
-    profile's own. schedule: in place of both. memory: in place of the profile's. Returns entries of
-    the manifest.
+    profile's own. schedule: in place of both. memory: in place of the profile's. front: description
+    of the front end to put beside the network. Returns entries of the manifest.
     """
     tvm_loader.load()
     from delrec_compile.compiler.codegen.cpu import pick
@@ -69,7 +71,8 @@ def assemble(
         kernels = _integer_kernels(network, chosen, profile.generator, counts, stack)
     else:
         kernels = _float_kernels(network, chosen, profile.generator, counts, stack, dump)
-    files = _write(root, network, kernels, profile.form, name, unroll, machine)
+    beside = {"front": FrontEnd.from_json(front)} if front else {}
+    files = _write(root, network, kernels, profile.form, name, unroll, machine, **beside)
     return {
         **_profile_entries(profile),
         # start-up code is for Cortex-M; a profile with [flash] says that the chip starts from it
@@ -78,6 +81,7 @@ def assemble(
         "llvm": llvm,
         "schedule": vars(chosen),
         "tuning": tuned.to_json() if tuned else None,
+        **({"front_end": dict(front)} if front else {}),
         **files,
     }
 
@@ -125,9 +129,13 @@ def _write(
     name: str,
     unroll: int,
     machine: BuildMachine,
+    **options: FrontEnd,
 ) -> dict[str, Any]:
-    """Writes the files of a form; returns their entries of the manifest, and the state's."""
-    files = FORMS[form](root, network, kernels, name, unroll, machine)
+    """Writes the files of a form; returns their entries of the manifest, and the state's.
+
+    options: of the form.
+    """
+    files = FORMS[form](root, network, kernels, name, unroll, machine, **options)
     state = _state(state_members(network, kernels["run"], form), form)
     return {"state": state, "stack_bytes": stack_of(network, kernels, form), **files}
 

@@ -16,8 +16,10 @@ from delrec_compile.compiler.fitting import smaller
 from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
-from delrec_compile.errors import BudgetError, InputError, UsageError
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.errors import BudgetError, InputError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
+from delrec_compile.network.front_end import front_end_of
 from delrec_compile.network.golden import golden_hash
 from delrec_compile.network.inputs import Source, read_inputs
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -41,6 +43,7 @@ def build(
     cpu: str | None = None,
     tuned: bool = True,
     db: Path | str | None = None,
+    with_frontend: bool = False,
     force: bool = False,
     dump: Path | None = None,
     prove: Callable[[Artifact], bool] | None = None,
@@ -53,7 +56,8 @@ def build(
     or int8. calibrate: samples of training or validation to calibrate the integer modes on, see
     `read_inputs`. unroll: time steps per call of `step`. cpu: LLVM's name of a CPU in place of this
     machine's, such as `x86-64-v3`, or a GPU's architecture. tuned: whether to take the schedule that
-    `tune` found. db: folder of its store. dump: folder for the result of each phase of the lowering.
+    `tune` found. db: folder of its store. with_frontend: puts the front end that the network carries
+    beside it, see `network.front_end`. dump: folder for the result of each phase of the lowering.
     prove: called with the artifact before it is moved into its place, may write in it; its result is
     `proven` of the manifest. After an error, also one of `prove`, everything is as before. Raises
     UnsupportedError, UsageError, InputError, ToolchainError, CompilerCrash.
@@ -62,8 +66,9 @@ def build(
     mode = profile.numeric_mode(numeric)
     network = network if name is None else replace(network, name=checked_name(name))
     samples = _calibration(network, mode, calibrate)
+    front = _front_end(network, profile) if with_frontend else None
     name = artifact_name(network.name)
-    out = _output(out, default_folder(name, profile.name, mode, cpu, unroll))
+    out = _output(out, default_folder(name, profile.name, mode, cpu, unroll, with_frontend))
     _check_before(profile, out, cpu, dump, unroll)
     with staging(out, force) as stage:
         folder = stage.folder
@@ -76,6 +81,7 @@ def build(
         work["target"] = target if target.endswith(".toml") else profile.name
         store = str(Store(db).folder) if tuned else None
         work |= {"dump": str(dump) if dump else None, "db": store}
+        work |= {"front": front.to_json()} if front else {}
         built = _assembled(network, profile, mode, work)
         options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
         manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
@@ -86,6 +92,16 @@ def _calibration(network: Network, mode: Numeric, calibrate: Source | None) -> E
     """The samples, as the network takes them. Raises UsageError for a mode that takes none."""
     check_calibration(mode, calibrate)
     return None if calibrate is None else read_inputs(network, calibrate).samples
+
+
+def _front_end(network: Network, profile: targets.Target) -> FrontEnd:
+    """The front end of the network. Raises UnsupportedError."""
+    if profile.generator == "cuda":
+        raise UnsupportedError(
+            f"--with-frontend: {profile.name} takes spikes; a front end is C for the processor that "
+            "has the microphone: choose another target"
+        )
+    return front_end_of(network)
 
 
 def _complete(manifest: Manifest, network: AnyNetwork, stage: Path) -> Manifest:
@@ -145,7 +161,10 @@ def _compiled_network(
     return quantised
 
 
-def default_folder(name: str, target: str, mode: Numeric, cpu: str | None, unroll: int) -> str:
+def default_folder(
+    name: str, target: str, mode: Numeric, cpu: str | None, unroll: int, with_frontend: bool = False
+) -> str:
     """Name of the folder: builds of other options lie beside each other."""
     options = [cpu or "", f"unroll{unroll}" if unroll > 1 else "", mode if mode.is_integer else ""]
+    options += ["frontend"] if with_frontend else []
     return "-".join(filter(None, (name, target, *options)))

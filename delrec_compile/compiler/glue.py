@@ -96,14 +96,18 @@ def render(
     name: str,
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
+    front_end: bool = False,
 ) -> dict[str, str]:
-    """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA."""
+    """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA. front_end: whether the files
+    of one are built beside them.
+    """
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
     variables |= {"stack_bytes": stack_of(network, kernels, form)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
     variables |= _names(network) | _classes(network)
+    variables |= {"front_end": True} if front_end else {}
     return render_files(templates, variables)
 
 

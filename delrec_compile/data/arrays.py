@@ -211,12 +211,13 @@ def _samples(path: Path, arrays: dict[str, Array], dt_ms: float, real: bool) -> 
         None if speaker is None else require_ints(path, "speaker", speaker, len(counts)),
         _dt_ms(path, arrays.get("dt_ms"), dt_ms),
         unread=_unread(arrays),
+        front_end=str(arrays.get("front_end", "")),
     )
 
 
 def _unread(arrays: Mapping[str, Array]) -> tuple[str, ...]:
     """Names of the arrays that nothing here takes."""
-    taken = {"speaker", "dt_ms"}
+    taken = {"speaker", "dt_ms", "front_end"}
     for names in ((VALUES, *COUNTS), LABELS, NAMES):
         taken |= set([name for name in names if name in arrays][:1])
     return tuple(sorted(set(arrays) - taken))

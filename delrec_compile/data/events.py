@@ -31,7 +31,7 @@ class Events:
     counts: (n, steps, channels) spikes per bin; float32 for real values in their place. labels: (n,), or
     None. keys: class names, or None. speaker: (n,) or None. dt_ms: length of a step. outside: share of
     the spikes of the file that come after the last step and are therefore missing here. unread: arrays
-    of the file that are none of these.
+    of the file that are none of these. front_end: JSON of the one that counted them, or empty.
     """
 
     counts: Counts | F32
@@ -41,6 +41,7 @@ class Events:
     dt_ms: float
     outside: float = 0.0
     unread: tuple[str, ...] = ()
+    front_end: str = ""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -156,6 +157,8 @@ def save_samples(path: str | Path, events: Events, *, compressed: bool = True) -
         arrays["keys"] = np.array(events.keys)
     if events.speaker is not None:
         arrays["speaker"] = events.speaker.astype(np.uint16)
+    if events.front_end:
+        arrays["front_end"] = np.array(events.front_end)
     buffer = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
     Path(path).write_bytes(buffer.getvalue())

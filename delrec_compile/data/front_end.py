@@ -110,6 +110,11 @@ class FrontEnd:
         """Samples of a step."""
         return self.step_ms * FRAME
 
+    @property
+    def products(self) -> int:
+        """Multiply-accumulates of a step: three in each of two filters, and three per millisecond."""
+        return self.channels * self.step_ms * (6 * FRAME + 3)
+
     @cached_property
     def centres(self) -> npt.NDArray[np.float64]:
         """(channels,) Hz."""
@@ -213,6 +218,11 @@ class FrontEnd:
     def to_json(self) -> dict[str, Any]:
         """The object that a network's file holds."""
         return {"kind": KIND, **asdict(self)}
+
+
+def to_pcm(waves: npt.NDArray[np.float32]) -> I16:
+    """Samples in -1..1 as int16, clipped."""
+    return np.clip(np.rint(waves * ONE), -ONE, ONE - 1).astype(np.int16)
 
 
 def _size(response: npt.NDArray[np.float64]) -> float:

@@ -8,25 +8,32 @@ of an utterance comes from (seed, set, index), so a seed gives the same bytes ag
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import gcd
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.data import voices
 from delrec_compile.data.cochlea import ENVELOPE_HZ, RATE_HZ, UNITS, Cochlea
+from delrec_compile.data.events import Counts, Events, save_samples
+from delrec_compile.data.front_end import FrontEnd, to_pcm
+from delrec_compile.data.hdf5 import Ints
 from delrec_compile.data.voices import VARIANTS, WORDS, Audio, Voice
 from delrec_compile.data.writer import write_shd
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
 
 Progress = Callable[[str, int, int], None]
+E = TypeVar("E")  # an utterance as spikes, or as counts
 Spikes = tuple[npt.NDArray[np.float16], npt.NDArray[np.uint16]]
 
 SETS = ("train", "valid", "test")
@@ -38,6 +45,7 @@ SPEED = (120, 231)
 SNR_DB = (5.0, 25.0)
 GAIN_DB = (-6.0, 6.0)
 LATEST_START_S = 0.15
+COUNTED_STEPS = 80  # of the front end, as training takes of the cochlea
 
 
 @dataclass(frozen=True)
@@ -73,10 +81,13 @@ def synthesise(
     seed: int = 0,
     progress: Progress | None = None,
     force: bool = False,
+    with_frontend: bool = False,
 ) -> SynthReport:
     """Write synth_train.h5, synth_valid.h5 and synth_test.h5 to `out_dir`.
 
-    train, valid, test: samples per class. progress(stage, done, total): called after each part.
+    train, valid, test: samples per class. with_frontend: synth_train.npz and so on in their
+    place, of the counts of the integer front end (`front_end.FrontEnd`). progress(stage, done, total):
+    called after each part.
     The directory appears complete or not at all. Raises UsageError (counts), DataError (directory in
     use, voices that sound alike), ToolchainError (no espeak-ng).
     """
@@ -92,21 +103,63 @@ def synthesise(
     checked = voices.check_distinct(espeak, pairs, workers, progress)
     version = voices.espeak_version(espeak)
     about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
-    cochlea = Cochlea.build()
+    write = _counted if with_frontend else _fired
     mean_spikes = {}
     with _folder_when_done(out) as folder:
         for name in SETS:
-            spikes = _render(espeak, cochlea, name, plans[name], workers, progress)
-            labels = np.array([u.label for u in plans[name]], np.int64)
-            speakers = np.array([u.speaker for u in plans[name]], np.int64)
-            write_shd(folder / file_name(name), spikes, labels, speakers, WORDS, about)
-            mean_spikes[name] = float(np.mean([len(times) for times, _ in spikes]))
+            path = folder / file_name(name, with_frontend)
+            mean_spikes[name] = write(path, espeak, plans[name], about, workers, progress)
+    files = {name: out / file_name(name, with_frontend) for name in SETS}
     seconds = time.monotonic() - started
-    return _report(out, plans, mean_spikes, checked, version, seconds)
+    return _report(out, files, plans, mean_spikes, checked, version, seconds)
+
+
+def _fired(
+    path: Path,
+    espeak: str,
+    utterances: list[Utterance],
+    about: dict[str, object],
+    workers: int,
+    progress: Progress | None,
+) -> float:
+    """Writes the cochlea's spikes of a set; returns the mean of their number."""
+    cochlea = Cochlea.build()
+    encode = partial(_render_batch, espeak, cochlea)
+    spikes = _render(encode, path.stem.removeprefix("synth_"), utterances, workers, progress)
+    write_shd(path, spikes, *_labels(utterances), WORDS, about)
+    return float(np.mean([len(times) for times, _ in spikes]))
+
+
+def _counted(
+    path: Path,
+    espeak: str,
+    utterances: list[Utterance],
+    about: dict[str, object],
+    workers: int,
+    progress: Progress | None,
+) -> float:
+    """Writes the front end's counts of a set; returns the mean number of spikes."""
+    front = FrontEnd()
+    encode = partial(_count_batch, espeak, front)
+    counts = _render(encode, path.stem.removeprefix("synth_"), utterances, workers, progress)
+    labels, speakers = _labels(utterances)
+    described = json.dumps(front.to_json())
+    events = Events(
+        np.stack(counts), labels, WORDS, speakers, float(front.step_ms), front_end=described
+    )
+    save_samples(path, events)
+    return float(events.counts.sum(axis=(1, 2), dtype=np.int64).mean())
+
+
+def _labels(utterances: list[Utterance]) -> tuple[Ints, Ints]:
+    """Labels and speakers."""
+    both = np.array([(u.label, u.speaker) for u in utterances], np.int64)
+    return both[:, 0], both[:, 1]
 
 
 def _report(
     out: Path,
+    files: dict[str, Path],
     plans: dict[str, list[Utterance]],
     mean_spikes: dict[str, float],
     checked: int,
@@ -115,7 +168,7 @@ def _report(
 ) -> SynthReport:
     return SynthReport(
         folder=out,
-        files={name: out / file_name(name) for name in SETS},
+        files=files,
         utterances={name: len(plans[name]) for name in SETS},
         speakers={name: len({u.speaker for u in plans[name]}) for name in SETS},
         mean_spikes=mean_spikes,
@@ -125,9 +178,9 @@ def _report(
     )
 
 
-def file_name(name: str) -> str:
-    """File name of a set, such as `synth_train.h5`."""
-    return f"synth_{name}.h5"
+def file_name(name: str, with_frontend: bool = False) -> str:
+    """File name of a set, such as `synth_train.h5`; of counts, `synth_train.npz`."""
+    return f"synth_{name}.{'npz' if with_frontend else 'h5'}"
 
 
 def speaker_split(seed: int) -> dict[str, list[int]]:
@@ -200,19 +253,24 @@ def _render_batch(espeak: str, cochlea: Cochlea, batch: list[Utterance]) -> list
     return events
 
 
+def _count_batch(espeak: str, front: FrontEnd, batch: list[Utterance]) -> list[Counts]:
+    waves = [place_in_noise(spoken_word(espeak, u), np.random.default_rng(u.seed)) for u in batch]
+    return list(front.encode(to_pcm(np.stack(waves))[:, : COUNTED_STEPS * front.block]))
+
+
 def _render(
-    espeak: str,
-    cochlea: Cochlea,
+    encode: Callable[[list[Utterance]], list[E]],
     name: str,
     utterances: list[Utterance],
     workers: int,
     progress: Progress | None,
-) -> list[Spikes]:
+) -> list[E]:
+    """What `encode` makes of each utterance, batch by batch."""
     batches = [utterances[i : i + BATCH] for i in range(0, len(utterances), BATCH)]
-    spikes: list[Spikes] = []
+    spikes: list[E] = []
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for events in pool.map(lambda batch: _render_batch(espeak, cochlea, batch), batches):
+            for events in pool.map(encode, batches):
                 spikes += events
                 if progress:
                     progress(name, len(spikes), len(utterances))
@@ -235,7 +293,7 @@ def _check_folder(out: Path, force: bool) -> None:
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; name a directory that does not exist yet")
     names = sorted(path.name for path in out.iterdir()) if out.exists() else []
-    ours = {file_name(name) for name in SETS}
+    ours = {file_name(name, counted) for name in SETS for counted in (False, True)}
     foreign = [name for name in names if name not in ours]
     if force and foreign:
         raise DataError(

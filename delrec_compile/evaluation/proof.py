@@ -10,6 +10,7 @@ from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.samples import first, read_samples
 from delrec_compile.errors import CompilerCrash, ParityError
+from delrec_compile.evaluation.hearing import require_equal
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.parity import check as check_parity
@@ -37,7 +38,8 @@ class Proof:
     check: parity of its code, as `Parity.as_dict()`; None where it could not be run. onnxruntime:
     parity of its ONNX file. bench: times, None where it was not timed. emulated: instructions per
     step (mean, worst), stack_bytes, how, and an estimate of the time at the profile's clock with one
-    cycle per instruction; None where the code ran natively.
+    cycle per instruction; None where the code ran natively. listening: see
+    `evaluation.hearing.heard`; None without a front end.
     """
 
     check: dict[str, Any] | None
@@ -45,6 +47,7 @@ class Proof:
     bench: Bench | None
     machine: dict[str, str]
     emulated: dict[str, Any] | None = None
+    listening: dict[str, Any] | None = None
 
     @property
     def how(self) -> str:
@@ -65,6 +68,7 @@ class Proof:
             "bench": self.bench.as_dict() if self.bench else None,
             "emulated": self.emulated,
             "machine": self.machine,
+            **({"listening": self.listening} if self.listening else {}),
         }
 
 
@@ -94,6 +98,8 @@ def prove(
     for parity in proof.checks:
         if not parity["passed"]:
             raise ParityError(describe_difference(parity))
+    if proof.listening:
+        require_equal(proof.listening)
     return proof
 
 
@@ -121,7 +127,11 @@ def _measured(
     if timed and (native or (gpu and cost and cost["how"] != cuda.HOW)):
         progress("timing beside PyTorch and ONNX Runtime")
         result = bench(artifact.path, samples, rows=QUICK, rounds=9)
-    return Proof(check, onnx, result, machine(), cost)
+    listening = None
+    if artifact.manifest.front_end and (native or cost):
+        progress("listening to words")
+        listening = child.call("delrec_compile.evaluation.hearing:heard", path=str(artifact.path))
+    return Proof(check, onnx, result, machine(), cost, listening)
 
 
 def _checks(

@@ -8,7 +8,7 @@ from typing import Any
 from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.artifact.plain import PlainManifest
 from delrec_compile.compiler.schedules.choice import PROFILE, STORE
-from delrec_compile.evaluation import markdown
+from delrec_compile.evaluation import hearing, markdown
 from delrec_compile.evaluation.baselines import registry
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.picture import delays, picture
@@ -45,6 +45,8 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
         parts += ["", *costs]
     if proof.emulated is not None:
         parts += ["", emulated_line(proof.emulated)]
+    if proof.listening:
+        parts += ["", hearing.line(proof.listening)]
     if line := schedule_line(artifact.manifest):
         parts += ["", line]
     if bench is not None:
@@ -83,6 +85,7 @@ def build_result(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> d
         "schedule": manifest.schedule,
         "tuning": manifest.tuning,
         "state_bytes": summary["state_bytes"]["artifact"],
+        **({"listening": proof.listening} if proof.listening else {}),
     }
 
 

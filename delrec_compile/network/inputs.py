@@ -25,8 +25,10 @@ from delrec_compile.data.samples import (
     fitting,
     read_samples,
 )
+from delrec_compile.data.sounds import bundled_sounds
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network.drive import drive
+from delrec_compile.network.front_end import NOTE, front_end_of
 from delrec_compile.network.model import Network
 from delrec_compile.network.reading import Reading
 from delrec_compile.network.taker import Taker
@@ -84,6 +86,8 @@ def stored(network: Network | Taker, source: Source, limit: int | None = None) -
 
 
 def _automatic(taker: Taker) -> Inputs:
+    if taker.network is not None and NOTE in taker.network.notes:
+        return _heard(taker.network)
     samples = load_samples(bundled_file())
     if samples.channels != taker.inputs:
         why = (
@@ -103,6 +107,15 @@ def _automatic(taker: Taker) -> Inputs:
         unlabelled = replace(samples, labels=None)  # the classes of such a network are unknown
         return Inputs(_without_foreign_labels(taker, samples) if taker.labels else unlabelled)
     return _random(taker, None, 0, f" ({why})")
+
+
+def _heard(network: Network) -> Inputs:
+    """The bundled sounds through the network's own front end."""
+    sounds = bundled_sounds()
+    counts, labels = front_end_of(network).encode(sounds.pcm), sounds.labels
+    known = sounds.keys == network.labels
+    samples = Events(counts, labels if known else None, None, None, network.dt_ms)
+    return Inputs(samples, f"{len(counts)} bundled words through the network's front end")
 
 
 def _random_options(source: str) -> tuple[float | None, int]:

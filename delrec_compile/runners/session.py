@@ -91,6 +91,11 @@ class Session(KernelRunner):
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
             return load_library(compile_library(self.artifact.path, name, Path(folder)))
 
+    @property
+    def library(self) -> ctypes.CDLL:
+        """The library itself, whose entry points are in the C header."""
+        return self._lib
+
     def reset(self, stream: int | None = None) -> None:
         """Starts a stream afresh, or all of them."""
         for b in range(self.streams) if stream is None else [self._known(stream)]:

@@ -9,6 +9,7 @@ the result: neither the validation nor the test set chooses anything.
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from delrec_compile.data.sets import Sets, data_digest, load_sets, sets_digest
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
+from delrec_compile.network.front_end import NOTE
 from delrec_compile.network.model import Network
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.training import distillation as teachers
@@ -99,6 +101,7 @@ def _frozen(run: _Run, real: RealInput | None) -> Network:
         "command": config.command(),
         "config": asdict(config),
         "train_data_sha256": run.digest,
+        **({NOTE: json.loads(train.front_end)} if train.front_end else {}),
     }
     return frozen(
         net,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from delrec_compile.data.front_end import LARGEST, ONE, FrontEnd, loudness
+from delrec_compile.data.front_end import LARGEST, ONE, FrontEnd, loudness, to_pcm
 from delrec_compile.errors import DataError
 
 SMALL = FrontEnd(channels=5)
@@ -118,6 +118,11 @@ def test_each_filter_passes_its_own_frequency_best_and_as_it_is() -> None:
         most = np.maximum(most, np.abs(state["v1"]) / 2**14)
     assert most.argmax(axis=1).tolist() == list(range(9))
     assert most.diagonal().max() < 10_100
+
+
+def test_waves_become_pcm_clipped() -> None:
+    wave = np.array([-1.5, -1.0, 0.0, 0.5, 1.0], np.float32)
+    assert to_pcm(wave).tolist() == [-32_768, -32_768, 0, 16_384, 32_767]
 
 
 def test_loudness_is_the_logarithm_within_a_tenth_of_an_octave() -> None:

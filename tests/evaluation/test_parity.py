@@ -7,6 +7,7 @@ from dataclasses import replace
 import cases
 import numpy as np
 import pytest
+from fixtures.bundled import OF_SAMPLES
 from helpers import refusal
 
 import delrec_compile
@@ -26,7 +27,7 @@ from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.torch_runner import TorchRunner
 
 
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_bundled_networks_in_every_engine(name, artifacts, samples):
     """0 differing spikes of 4 or 5 million, bit-equal membranes, equal classes; artifact, ONNX."""
     folder, neurons = artifacts[name], sum(layer.size for layer in checkpoint.load(name).layers)

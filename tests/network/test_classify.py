@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fixtures.bundled import OF_SAMPLES
 from fixtures.training import run, toy_sets
 
 from delrec_compile.data.arrays import load_samples
@@ -78,7 +79,7 @@ def test_a_graph_at_once_equals_its_reference_step_bit_for_bit(
     assert classify(network, counts).tolist() == first.tolist()
 
 
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_bundled_networks_have_the_accuracy_that_their_readme_states(name: str) -> None:
     network, folder = checkpoint.load(name), checkpoint.bundled(name).parent
     samples = load_samples(folder / "samples.npz")

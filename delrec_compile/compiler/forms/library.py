@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact import firmware
-from delrec_compile.artifact.abi import ENTRIES
+from delrec_compile.artifact.abi import BATCH, CLASSES, ENTRIES, LISTEN
 from delrec_compile.artifact.templates import render_files
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render
 from delrec_compile.compiler.shared_library import library_name, link
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import toolchain, zig
@@ -27,13 +29,15 @@ def write_library(
     name: str,
     unroll: int,
     machine: BuildMachine,
+    front: FrontEnd | None = None,
 ) -> dict[str, Any]:
     """Writes lib/lib<name>.so, the same objects as lib/lib<name>.a, the headers, and what CMake
     and pkg-config find them by.
 
-    Returns entries of the manifest.
+    front: the front end to put beside the network. Returns entries of the manifest.
     """
     from delrec_compile.compiler.codegen.native import write_object
+    from delrec_compile.compiler.front_end import KERNEL, front_end_files, front_end_kernel
 
     for folder in ("lib", "include"):
         (root / folder).mkdir()
@@ -41,18 +45,26 @@ def write_library(
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         work = Path(temporary)
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
+        texts = render(network, kernels, name, unroll)
+        if front is not None:
+            functions[kernel_symbol(name, KERNEL)] = front_end_kernel(front, "llvm").function
+            texts |= front_end_files(front, name, network.outputs, aligned=True)
         write_object(functions, machine.llvm, work / "kernels.o")
-        for file, text in render(network, kernels, name, unroll).items():
+        for file, text in texts.items():
             (work / file).write_text(text)
-        objects = link(work, name, library, machine.triple, cpu=machine.cpu)
+        entries = (*ENTRIES, *(LISTEN if front is not None else ()))
+        objects = link(
+            work, name, library, machine.triple, (*entries, BATCH, *CLASSES), cpu=machine.cpu
+        )
         if machine.triple.startswith("arm-"):
             check_cpu(library, machine.llvm)
         static = library.with_name(f"lib{name}.a")
         toolchain.archive(objects, static, cross=machine.triple)
         objects.append(work / "alone.o")
-        image = _image(objects, name, root, machine) if machine.triple and machine.core else None
-        for header in (f"{name}.h", f"{name}.hpp"):
-            shutil.copy(work / header, root / "include" / header)
+        emulated = machine.triple and machine.core
+        image = _image(objects, name, root, machine, entries) if emulated else None
+        for header in (h for h in work.glob(f"{name}*.h*") if h.name != f"{name}_tables.h"):
+            shutil.copy(header, root / "include")
     summary = f"a spiking network, {network.inputs} inputs, {network.outputs} outputs"
     found = {"name": name, "file": library.name, "summary": summary}
     for file, text in render_files(LIBRARY_PACKAGE, found).items():
@@ -80,11 +92,13 @@ def check_cpu(library: Path, llvm: dict[str, Any]) -> None:
         )
 
 
-def _image(objects: list[Path], name: str, root: Path, machine: BuildMachine) -> str:
+def _image(
+    objects: list[Path], name: str, root: Path, machine: BuildMachine, entries: Sequence[str]
+) -> str:
     """Links the objects of the library as test/<name>.elf, a program for an emulator."""
     core = CORES[machine.core]
     (root / "test").mkdir()
     image = root / "test" / f"{name}.elf"
-    keep = [f"{name}_{entry}" for entry in ENTRIES]
+    keep = [f"{name}_{entry}" for entry in entries]
     zig.link_bare(objects, image, firmware.SPACE, core.triple, machine.cpu or core.cpu, keep=keep)
     return str(image.relative_to(root))

@@ -7,6 +7,7 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
+from fixtures.bundled import OF_SAMPLES
 from helpers import refusal
 
 from delrec_compile.data.events import Events
@@ -37,14 +38,14 @@ def against(name: str, numeric: str, calibrated: bool) -> Parity:
     return compare(network, ReferenceRunner(runner), samples.take(np.arange(0, len(samples), 2)))
 
 
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_int16_keeps_the_spikes_of_the_bundled_networks(name: str) -> None:
     seen = against(name, "int16", calibrated=False)
     assert seen.spikes_differing < 1e-3 * seen.spikes_compared
     assert seen.classes_differing == 0
 
 
-@pytest.mark.parametrize("name", checkpoint.BUNDLED)
+@pytest.mark.parametrize("name", OF_SAMPLES)
 def test_calibration_brings_int8_nearer(name: str) -> None:
     plain, calibrated = (against(name, "int8", c) for c in (False, True))
     assert calibrated.spikes_differing < 0.9 * plain.spikes_differing

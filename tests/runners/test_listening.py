@@ -1,0 +1,73 @@
+"""Artifacts that hear: the code of every form and several cores beside the definition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+from fixtures.staged import artifact_here
+
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.data.sounds import bundled_sounds
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.network.front_end import NOTE
+from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.listening import (
+    EmulatedListener,
+    NativeListener,
+    front_end_of,
+    hear,
+)
+from delrec_compile.runners.open import artifact_runner
+from delrec_compile.system.files import sha256
+
+FRONT = FrontEnd(channels=14, threshold=3_000)
+NETWORK = replace(cases.network("mixed"), max_input=31, notes={NOTE: FRONT.to_json()})
+PCM = bundled_sounds().pcm[:1, 1_600:4_800]  # the words begin
+
+
+@pytest.mark.parametrize(
+    ("target", "numeric"),
+    [
+        ("x86_64", "float32"),
+        ("portable_c", "int8"),
+        ("cortex_m4", "int8"),
+        ("cortex_m0plus", "int8"),
+        ("cortex_m7", "float32"),
+        ("wasm32", "float32"),
+    ],
+)
+def test_spikes_and_outputs_of_words_are_the_definitions(
+    target: str, numeric: str, tmp_path: Path
+) -> None:
+    artifact = artifact_here(NETWORK, target, tmp_path, numeric=numeric, front=FRONT)
+    assert front_end_of(artifact) == FRONT
+    library = artifact.library
+    files = {} if library is None else {artifact.manifest.main_file: sha256(library)}
+    artifact = replace(artifact, manifest=replace(artifact.manifest, files=files))
+    runner = artifact_runner(artifact)
+    if isinstance(runner, EmulatedRunner):
+        listener: NativeListener | EmulatedListener = EmulatedListener(artifact, runner.program)
+    else:
+        listener = NativeListener(artifact, runner.library)
+    assert listener.self_test()
+    found, want = hear(listener, FRONT, PCM), FRONT.encode(PCM)
+    assert want.sum() > 40
+    np.testing.assert_array_equal(found.counts, want)
+    y = runner.outputs_of(np.ascontiguousarray(want.swapaxes(0, 1), np.float32)).swapaxes(0, 1)
+    assert np.ptp(y) > 0
+    np.testing.assert_array_equal(found.y, y)
+    if isinstance(listener, EmulatedListener):
+        cost = listener.cost
+        assert 0 < min(cost.front_end) < min(cost.all)
+        assert cost.stack_bytes > 0
+
+
+def test_an_artifact_without_a_front_end_says_how_to_build_one(tmp_path: Path) -> None:
+    artifact = artifact_here(cases.network("mixed"), "portable_c", tmp_path)
+    assert "front_end" not in artifact.manifest.to_json()
+    with pytest.raises(UnsupportedError, match="build it with --with-frontend"):
+        front_end_of(artifact)

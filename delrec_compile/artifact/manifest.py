@@ -109,15 +109,13 @@ class Manifest(CommonManifest):
     each layer and the readout, whose sums are multiples of 2^-q; None where none makes them exact.
     source_sha256, golden_sha256: of the network and of its golden vectors. schedule: fields of
     Schedule. tuning: origin, ratio and own schedule of a tuned one; None without tuning.
-
     clock_mhz, board, memory, flash: those of the target's profile. board_image: program that starts
     from reset. core, image: emulator core and its program. flash_bytes, ram_bytes: size of the
     program for a chip. static_library: path of the .a file. stack_bytes: most that a call takes.
 
     arch, compiler, kernels, threads, shared_bytes, tables: of a GPU's device code: architecture,
     compiler, kernel names, threads per block, bytes of shared memory, and the layout of .weights.
-    populations: neurons of each that fires, in order; of a graph, as a chain's state tells them.
-    front_end: description of the one beside the network; empty without.
+    populations: neurons of each that fires in a graph, in order. front_end: its description, or empty.
     """
 
     VARIABLE = StateVariable

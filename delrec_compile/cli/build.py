@@ -112,11 +112,10 @@ def build(
     given = {"--state": bool(state), "--batch": batch is not None, "--dry-run": dry_run}
     plain.refuse_for_networks(given)
     refuse_calibration(calibrate, numeric)
-    check_store(db)
     options = {"name": name, "unroll": unroll, "cpu": cpu, "tuned": tuned, "db": db}
     options |= {"numeric": numeric, "force": force, "dump": dump, "limit": inputs.limit}
     options |= {"allow_unproven": allow_unproven, "allow_silent": allow_silent}
-    options |= {"with_frontend": with_frontend}
+    options["with_frontend"] = with_frontend
     built = _build(model, target, out, calibrate, device or [], inputs, options)
     _print_build(built, inputs, as_json)
     judge_unproven(built.artifact.manifest.proven, built.artifact.path, allow_unproven)
@@ -134,6 +133,7 @@ def _build(
     from delrec_compile.evaluation.proven import build_proven
     from delrec_compile.network import checkpoint
 
+    check_store(options["db"])
     network = checkpoint.load(model)
     options |= {"devices": parse_all(urls)}
     options |= {"calibrate": calibration(network, calibrate, inputs)}

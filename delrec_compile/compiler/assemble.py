@@ -67,10 +67,7 @@ def assemble(
     counts = counts_of(network, profile.form)
     machine = BuildMachine.of(profile, llvm)
     stack = limit_of(profile.form, machine.memory)
-    if isinstance(network, IntegerNetwork):
-        kernels = _integer_kernels(network, chosen, profile.generator, counts, stack)
-    else:
-        kernels = _float_kernels(network, chosen, profile.generator, counts, stack, dump)
+    kernels = _kernels(network, chosen, profile.generator, counts, stack, dump)
     beside = {"front": FrontEnd.from_json(front)} if front else {}
     files = _write(root, network, kernels, profile.form, name, unroll, machine, **beside)
     return {
@@ -150,6 +147,19 @@ def _state(members: Mapping[str, tuple[int, str]], form: str) -> dict[str, Any]:
         out[name] = {"elements": elements, "dtype": dtype, "offset": at}
         at += elements * size
     return out
+
+
+def _kernels(
+    network: AnyNetwork,
+    schedule: Schedule,
+    generator: str,
+    counts: str,
+    stack: int | None,
+    dump: str | None,
+) -> Kernels:
+    if isinstance(network, IntegerNetwork):
+        return _integer_kernels(network, schedule, generator, counts, stack)
+    return _float_kernels(network, schedule, generator, counts, stack, dump)
 
 
 def _float_kernels(

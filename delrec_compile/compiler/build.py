@@ -66,7 +66,7 @@ def build(
     mode = profile.numeric_mode(numeric)
     network = network if name is None else replace(network, name=checked_name(name))
     samples = _calibration(network, mode, calibrate)
-    front = _front_end(network, profile) if with_frontend else None
+    front = _front_end(network, profile).to_json() if with_frontend else None
     name = artifact_name(network.name)
     out = _output(out, default_folder(name, profile.name, mode, cpu, unroll, with_frontend))
     _check_before(profile, out, cpu, dump, unroll)
@@ -79,19 +79,22 @@ def build(
         progress(f"compiling for {profile.name} with TVM")
         work: dict[str, Any] = {"stage": str(folder), "name": name, "unroll": unroll, "cpu": cpu}
         work["target"] = target if target.endswith(".toml") else profile.name
-        store = str(Store(db).folder) if tuned else None
-        work |= {"dump": str(dump) if dump else None, "db": store}
-        work |= {"front": front.to_json()} if front else {}
+        work |= {"dump": str(dump) if dump else None, "db": _store(db, tuned), "front": front}
         built = _assembled(network, profile, mode, work)
-        options: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
-        manifest = _complete(manifest_of(network, built, name=name, **options), compiled, folder)
-        return stage.complete(manifest, Artifact, prove, progress)
+        chosen: dict[str, Any] = {"target": profile.name, "unroll": unroll, "numeric": mode}
+        manifest = manifest_of(network, built, name=name, **chosen)
+        return stage.complete(_complete(manifest, compiled, folder), Artifact, prove, progress)
 
 
 def _calibration(network: Network, mode: Numeric, calibrate: Source | None) -> Events | None:
     """The samples, as the network takes them. Raises UsageError for a mode that takes none."""
     check_calibration(mode, calibrate)
     return None if calibrate is None else read_inputs(network, calibrate).samples
+
+
+def _store(db: Path | str | None, tuned: bool) -> str | None:
+    """The folder of tuned schedules; None where none are wanted."""
+    return str(Store(db).folder) if tuned else None
 
 
 def _front_end(network: Network, profile: targets.Target) -> FrontEnd:

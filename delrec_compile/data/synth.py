@@ -7,11 +7,10 @@ of an utterance comes from (seed, set, index), so a seed gives the same bytes ag
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +26,10 @@ from delrec_compile.data.cochlea import ENVELOPE_HZ, RATE_HZ, UNITS, Cochlea
 from delrec_compile.data.events import Counts, Events, save_samples
 from delrec_compile.data.front_end import FrontEnd, to_pcm
 from delrec_compile.data.hdf5 import Ints
+from delrec_compile.data.synth_folder import check_folder, folder_when_done
 from delrec_compile.data.voices import VARIANTS, WORDS, Audio, Voice
 from delrec_compile.data.writer import write_shd
-from delrec_compile.errors import DataError, UsageError
-from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
+from delrec_compile.errors import UsageError
 
 Progress = Callable[[str, int, int], None]
 E = TypeVar("E")  # an utterance as spikes, or as counts
@@ -95,7 +94,8 @@ def synthesise(
     counts = {"train": train, "valid": valid, "test": test}
     _check_counts(counts, seed)
     out = Path(out_dir).absolute()
-    _check_folder(out, force)
+    ours = {file_name(name, counted) for name in SETS for counted in (False, True)}
+    check_folder(out, force, ours)
     espeak = voices.find_espeak()
     workers = min(4, os.cpu_count() or 1)
     plans = {name: plan(name, counts[name], seed) for name in SETS}
@@ -105,7 +105,7 @@ def synthesise(
     about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
     write = _counted if with_frontend else _fired
     mean_spikes = {}
-    with _folder_when_done(out) as folder:
+    with folder_when_done(out) as folder:
         for name in SETS:
             path = folder / file_name(name, with_frontend)
             mean_spikes[name] = write(path, espeak, plans[name], about, workers, progress)
@@ -286,39 +286,3 @@ def _check_counts(counts: dict[str, int], seed: int) -> None:
             raise UsageError(f"{name} is {count} samples per class; at least 1 is required")
     if seed < 0:
         raise UsageError(f"seed is {seed}; 0 or more is required")
-
-
-def _check_folder(out: Path, force: bool) -> None:
-    """Raises DataError for a directory in use; with `force`, only if it contains files of others."""
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; name a directory that does not exist yet")
-    names = sorted(path.name for path in out.iterdir()) if out.exists() else []
-    ours = {file_name(name, counted) for name in SETS for counted in (False, True)}
-    foreign = [name for name in names if name not in ours]
-    if force and foreign:
-        raise DataError(
-            f"{out} contains '{foreign[0]}', which is not part of this data set; "
-            "choose another directory"
-        )
-    if names and not force:
-        raise DataError(
-            f"{out} exists and is not empty; choose another directory, or use force=True"
-        )
-
-
-@contextlib.contextmanager
-def _folder_when_done(out: Path) -> Iterator[Path]:
-    """Yields a temporary directory beside `out`, which replaces `out` when the block succeeds."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with stage_folder(out, wait=False) as stage:
-            work = stage / out.name
-            work.mkdir()
-            yield work
-            if out.exists():
-                replace_folder(work, out)
-            else:
-                place_folder(work, out)
-    except OSError as error:
-        why = error.strerror or str(error).splitlines()[0]
-        raise DataError(f"{out} cannot be written: {why}; choose another directory") from error

@@ -36,7 +36,6 @@ PCM = bundled_sounds().pcm[:1, 1_600:4_800]  # the words begin
         ("portable_c", "int8"),
         ("cortex_m4", "int8"),
         ("cortex_m0plus", "int8"),
-        ("cortex_m7", "float32"),
         ("wasm32", "float32"),
     ],
 )

@@ -37,7 +37,6 @@ def write_library(
     front: the front end to put beside the network. Returns entries of the manifest.
     """
     from delrec_compile.compiler.codegen.native import write_object
-    from delrec_compile.compiler.front_end import KERNEL, front_end_files, front_end_kernel
 
     for folder in ("lib", "include"):
         (root / folder).mkdir()
@@ -47,29 +46,17 @@ def write_library(
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
         texts = render(network, kernels, name, unroll)
         if front is not None:
-            functions[kernel_symbol(name, KERNEL)] = front_end_kernel(front, "llvm").function
-            texts |= front_end_files(front, name, network.outputs, aligned=True)
+            texts |= _front_end(front, name, network.outputs, functions)
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in texts.items():
             (work / file).write_text(text)
         entries = (*ENTRIES, *(LISTEN if front is not None else ()))
-        objects = link(
-            work, name, library, machine.triple, (*entries, BATCH, *CLASSES), cpu=machine.cpu
-        )
-        if machine.triple.startswith("arm-"):
-            check_cpu(library, machine.llvm)
-        static = library.with_name(f"lib{name}.a")
-        toolchain.archive(objects, static, cross=machine.triple)
-        objects.append(work / "alone.o")
+        objects = _linked(work, name, library, machine, entries)
         emulated = machine.triple and machine.core
         image = _image(objects, name, root, machine, entries) if emulated else None
         for header in (h for h in work.glob(f"{name}*.h*") if h.name != f"{name}_tables.h"):
             shutil.copy(header, root / "include")
-    summary = f"a spiking network, {network.inputs} inputs, {network.outputs} outputs"
-    found = {"name": name, "file": library.name, "summary": summary}
-    for file, text in render_files(LIBRARY_PACKAGE, found).items():
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).write_text(text)
+    _write_package(root, network, name, library.name)
     return {
         "library": f"lib/{library.name}",
         "library_bytes": library.stat().st_size,
@@ -77,6 +64,38 @@ def write_library(
         "image": image,
         "core": machine.core if image else None,
     }
+
+
+def _linked(
+    work: Path, name: str, library: Path, machine: BuildMachine, entries: Sequence[str]
+) -> list[Path]:
+    """The objects of the library and of its static twin, with what a program alone needs."""
+    exported = (*entries, BATCH, *CLASSES)
+    objects = link(work, name, library, machine.triple, exported, cpu=machine.cpu)
+    if machine.triple.startswith("arm-"):
+        check_cpu(library, machine.llvm)
+    static = library.with_name(f"lib{name}.a")
+    toolchain.archive(objects, static, cross=machine.triple)
+    return [*objects, work / "alone.o"]
+
+
+def _front_end(
+    front: FrontEnd, name: str, outputs: int, functions: dict[str, Any]
+) -> dict[str, str]:
+    """The C of a front end by file name; its kernel is put into `functions`."""
+    from delrec_compile.compiler.front_end import KERNEL, front_end_files, front_end_kernel
+
+    functions[kernel_symbol(name, KERNEL)] = front_end_kernel(front, "llvm").function
+    return front_end_files(front, name, outputs, aligned=True)
+
+
+def _write_package(root: Path, network: AnyNetwork, name: str, library: str) -> None:
+    """Writes what CMake and pkg-config find the library by."""
+    summary = f"a spiking network, {network.inputs} inputs, {network.outputs} outputs"
+    found = {"name": name, "file": library, "summary": summary}
+    for file, text in render_files(LIBRARY_PACKAGE, found).items():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
 
 
 def check_cpu(library: Path, llvm: dict[str, Any]) -> None:

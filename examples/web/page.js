@@ -1,4 +1,6 @@
 // The page: words and their steps in, pictures and the class out.
+import { file, microphone } from "./audio.js";
+import { Listener } from "./listener.js";
 import { load, Stream } from "./network.js";
 import { Raster } from "./raster.js";
 
@@ -10,15 +12,20 @@ const later = () => new Promise((done) => requestAnimationFrame(done));
 const labelOf = (file) => file.slice(3, -3); // 17_zero.u8
 
 class Page {
-  constructor(network, index) {
+  constructor() {
+    this.run = 0; // a number per run: what runs stops when another starts
+    this.stop = () => {};
+  }
+
+  // Pictures and bars for a network.
+  use(network) {
     const { inputs, outputs, state } = network.manifest;
     this.network = network;
-    this.index = index;
-    this.stream = new Stream(network);
+    this.layer = Object.keys(state).filter((name) => /^l\d+_v$/.test(name)).pop();
     this.inputs = new Raster($("inputs"), inputs, WINDOW, (count) => count / 3);
-    this.membranes = new Raster($("membranes"), state.l1_v.elements, WINDOW, (v) => Math.max(0, v));
+    this.membranes = new Raster($("membranes"), state[this.layer].elements, WINDOW, (v) => Math.max(0, v));
+    $("shares").replaceChildren();
     this.bars = Array.from({ length: outputs }, (_, k) => this.bar(k));
-    this.run = 0; // a number per run: what runs stops when another starts
   }
 
   bar(number) {
@@ -31,22 +38,24 @@ class Page {
     return meter;
   }
 
-  reset() {
-    this.stream.reset();
-    this.inputs.clear();
-    this.membranes.clear();
+  // A number for what starts now; what ran before ends.
+  async begin() {
+    this.run += 1;
+    this.say("");
+    $("microphone").setAttribute("aria-pressed", "false");
+    const stop = this.stop;
+    this.stop = () => {};
+    await stop();
+    return this.run;
   }
 
-  // One step, drawn.
-  step(counts) {
-    const best = this.stream.step(counts);
+  draw(counts, stream) {
     this.inputs.push(counts);
-    this.membranes.push(this.stream.part("l1_v"));
-    return best;
+    this.membranes.push(stream.part(this.layer));
   }
 
-  show(best) {
-    const shares = this.stream.shares();
+  show(best, stream) {
+    const shares = stream.shares();
     this.bars.forEach((meter, k) => {
       meter.value = shares[k];
       meter.parentElement.toggleAttribute("data-best", k === best);
@@ -59,6 +68,32 @@ class Page {
     $("told").textContent = text;
   }
 
+  // Items at a pace, as many per frame as their time has come for; false where another run began.
+  async pace(items, ms, take) {
+    const { run } = this;
+    for (let t = 0, started = performance.now(); t < items.length; ) {
+      await later();
+      if (run !== this.run) {
+        return false;
+      }
+      const ready = still.matches ? Infinity : Math.ceil((performance.now() - started) / ms);
+      for (const due = Math.min(items.length, ready); t < due; t++) {
+        take(items[t]);
+      }
+    }
+    return true;
+  }
+}
+
+// Words that are bundled: their spikes are steps already.
+class Words {
+  constructor(page, network, index) {
+    this.page = page;
+    this.network = network;
+    this.index = index;
+    this.stream = new Stream(network);
+  }
+
   async counts(file) {
     const bytes = new Uint8Array(await (await fetch(`words/${file}`)).arrayBuffer());
     const { inputs } = this.network.manifest;
@@ -67,68 +102,138 @@ class Page {
     );
   }
 
-  // Steps at the network's own pace, or slower: as many per frame as its time has come for.
+  // At the network's own pace, or slower.
   async play(file) {
-    const run = ++this.run;
+    const { page, network, stream } = this;
+    await page.begin();
     const steps = await this.counts(file);
-    const ms = this.network.manifest.dt_ms / Number($("speed").value);
-    this.reset();
-    this.say("");
+    const ms = network.manifest.dt_ms / Number($("speed").value);
     let best = -1;
-    for (let t = 0, started = performance.now(); t < steps.length && run === this.run; ) {
-      await later();
-      const ready = still.matches ? Infinity : Math.ceil((performance.now() - started) / ms);
-      const due = Math.min(steps.length, ready);
-      for (; t < due; t++) {
-        best = this.step(steps[t]);
-      }
-      if (best >= 0) {
-        this.show(best);
-      }
-    }
-    if (run === this.run) {
-      this.say(`${labelOf(file)}: heard as ${this.network.label(best)}`);
+    page.use(network);
+    stream.reset();
+    const whole = await page.pace(steps, ms, (counts) => {
+      best = stream.step(counts);
+      page.draw(counts, stream);
+      page.show(best, stream);
+    });
+    if (whole) {
+      page.say(`${labelOf(file)}: heard as ${network.label(best)}`);
     }
   }
 
   // Every word without a pause; what each was heard as.
   async all() {
-    const run = ++this.run;
+    const { page, network, stream } = this;
+    const run = await page.begin();
     const heard = [];
     let right = 0;
     let ms = 0;
     for (const file of this.index.files) {
       const steps = await this.counts(file);
       const started = performance.now();
-      this.stream.reset();
-      const word = this.network.label(steps.reduce((_, x) => this.stream.step(x), -1));
+      stream.reset();
+      const word = network.label(steps.reduce((_, x) => stream.step(x), -1));
       ms += performance.now() - started;
       heard.push(`${file}: ${word}`);
       right += word === labelOf(file);
     }
-    if (run === this.run) {
+    if (run === page.run) {
       const each = (1000 * ms) / (heard.length * 80);
-      this.say(`${right} of ${heard.length} right, ${each.toFixed(0)} µs per step of 10 ms`);
+      page.say(`${right} of ${heard.length} right, ${each.toFixed(0)} µs per step of 10 ms`);
       document.body.dataset.heard = JSON.stringify(heard);
     }
   }
 }
 
-async function start() {
+// Sound: its spikes are made by the front end of the artifact.
+class Sound {
+  constructor(page, network) {
+    this.page = page;
+    this.network = network;
+    this.listener = new Listener(network);
+  }
+
+  // What hears the blocks of a run, and lists the words.
+  async ear() {
+    const { page, network, listener } = this;
+    const run = await page.begin();
+    const words = [];
+    page.use(network);
+    listener.reset();
+    delete document.body.dataset.words;
+    return (block) => {
+      if (run !== page.run) {
+        return;
+      }
+      const { counts, best, final } = listener.hear(block);
+      page.draw(counts, listener.stream);
+      if (best >= 0) {
+        page.show(best, listener.stream);
+      }
+      if (final) {
+        words.push(network.label(best));
+        page.say(`Heard: ${words.slice(-8).join(", ")}`);
+        document.body.dataset.words = JSON.stringify(words);
+      }
+    };
+  }
+
+  async microphone() {
+    const { page } = this;
+    const button = $("microphone");
+    if (button.getAttribute("aria-pressed") === "true") {
+      await page.begin();
+      return;
+    }
+    const hear = await this.ear();
+    page.stop = await microphone(hear);
+    button.setAttribute("aria-pressed", "true");
+    page.say("Say a digit, in English or in German.");
+  }
+
+  async file(sound) {
+    const { page } = this;
+    const hear = await this.ear();
+    const blocks = await file(sound);
+    page.say("Listening…");
+    if ((await page.pace(blocks, 10, hear)) && !document.body.dataset.words) {
+      page.say("No word was heard.");
+    }
+  }
+}
+
+function enable(form) {
+  form.querySelectorAll("[disabled]").forEach((element) => (element.disabled = false));
+}
+
+// A promise's error becomes the page's message.
+const told = (page, action) => () => action().catch((error) => page.say(error.message));
+
+async function start(page) {
   const network = await load("artifact");
   const index = await (await fetch("words/index.json")).json();
-  const page = new Page(network, index);
+  const words = new Words(page, network, index);
+  page.use(network);
   for (const label of index.labels) {
     const files = index.files.filter((file) => label === labelOf(file));
     files.forEach((file, i) => $("word").append(new Option(`${label} ${i + 1}`, file)));
   }
   $("controls").addEventListener("submit", (event) => {
     event.preventDefault();
-    page.play($("word").value);
+    told(page, () => words.play($("word").value))();
   });
-  $("all").addEventListener("click", () => page.all());
-  $("controls").querySelectorAll("[disabled]").forEach((element) => (element.disabled = false));
+  $("all").addEventListener("click", told(page, () => words.all()));
+  enable($("controls"));
   page.say("Ready.");
+
+  const sound = new Sound(page, await load("listening"));
+  $("microphone").addEventListener("click", told(page, () => sound.microphone()));
+  $("sound").addEventListener("change", () => {
+    const [chosen] = $("sound").files;
+    told(page, () => sound.file(chosen))();
+  });
+  enable($("listening"));
 }
 
-start().catch((error) => ($("told").textContent = error.message));
+const page = new Page();
+start(page).catch((error) => page.say(error.message));

@@ -7,15 +7,23 @@ import http.server
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.io.wavfile
+import torch
 from axe_playwright_python.sync_playwright import Axe
 from fixtures.examples import EXAMPLES, Makers, commands, needs
 from playwright.sync_api import sync_playwright
 
 from delrec_compile.data.samples import read_samples
+from delrec_compile.data.sounds import bundled_sounds
+from delrec_compile.evaluation.listening.gate import Gate
+from delrec_compile.network import checkpoint
+from delrec_compile.network.front_end import front_end_of
+from delrec_compile.network.torch_step import Step
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, NAMES)), NAMES[0])
@@ -24,6 +32,7 @@ DRAWN = """id => { const c = document.getElementById(id), {width, height} = c;
     const {data} = c.getContext("2d").getImageData(0, 0, width, height);
     return [width, Array.from({length: width * height}, (_, i) => +(data[4 * i + 3] > 0))]; }"""
 Open = Callable[..., Any]
+SOUNDS, SPOKEN = bundled_sounds(), 4
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -37,8 +46,8 @@ def address(makers: Makers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     needs(BROWSER)
     root = tmp_path_factory.mktemp("page")
     folder = shutil.copytree(EXAMPLES / "web", root / "web")
-    build, words, serve = commands("web")
-    assert not any(makers.follow(line, folder) for line in (build, words))
+    *makes, serve = commands("web")
+    assert not any(makers.follow(line, folder) for line in makes)
     assert serve.startswith("python -m http.server")
     handler = functools.partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -49,10 +58,25 @@ def address(makers: Makers, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def opened(address: str) -> Iterator[Open]:
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A WAV file of the bundled sounds, between silences."""
+    file = tmp_path_factory.mktemp("speech") / "words.wav"
+    spoken = SOUNDS.pcm[:SPOKEN]
+    quiet = np.random.default_rng(0).integers(-3, 4, (len(spoken), 6400)).astype(np.int16)
+    parts = [part for pair in zip(quiet, spoken, strict=True) for part in pair]
+    scipy.io.wavfile.write(file, 16_000, np.concatenate([*parts, quiet[0]]))
+    return file
+
+
+@pytest.fixture(scope="module")
+def opened(address: str, speech: Path) -> Iterator[Open]:
     """`opened(width, scheme, **options)`: the page, ready, in a window of its own."""
+    microphone = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    microphone += [f"--use-file-for-fake-audio-capture={speech}%noloop"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", *microphone]
+        )
 
         def at(width: int = 1200, scheme: str = "light", **options: Any) -> Any:
             window = {"width": width, "height": 900}
@@ -62,7 +86,7 @@ def opened(address: str) -> Iterator[Open]:
             tab.on("pageerror", lambda e: tab.heard.append(str(e)))
             tab.on("request", lambda r: tab.asked.append(r.url))
             tab.goto(address)
-            tab.wait_for_selector("#all:enabled")
+            tab.wait_for_selector("#microphone:enabled")
             return tab
 
         yield at
@@ -96,6 +120,55 @@ def test_a_word_is_played_and_drawn(opened: Open, classified: list[str], motion:
     shares = tab.evaluate("[...document.querySelectorAll('meter')].map(m => m.value)")
     assert sum(shares) == pytest.approx(1)
     assert tab.locator("#confidence").inner_text() == f"{100 * max(shares):.0f} %"
+
+
+def words_in(pcm: np.ndarray) -> list[str]:
+    """What is heard in a recording: front end and gate in NumPy, network in PyTorch."""
+    network = checkpoint.load("conv_delay_128_listening")
+    front, gate, step = front_end_of(network), Gate(), Step(network)
+    blocks = pcm[: len(pcm) // front.block * front.block].reshape(-1, front.block)
+    counts = torch.from_numpy(front.encode(pcm[None])[0].astype(np.float32))
+    words, state, score, first = [], None, np.zeros(0), -1
+    for t, block in enumerate(blocks):
+        was_open = gate.open
+        if gate.hear(block.astype(np.float32) / 32768) and not was_open:
+            first, state, score = max(0, t - 11), step.reset(1), np.zeros(network.outputs)
+            heard = range(first, t + 1)
+        elif first >= 0:
+            heard = range(t, t + 1)
+        else:
+            continue
+        for now in heard:
+            y, *_, state = step.inside(counts[now][None], state)
+            powers = np.exp(y[0].numpy().astype(np.float64))
+            score += powers / powers.sum()
+        if not gate.open or t + 1 - first >= 80:
+            words.append(network.labels[score.argmax()])
+            first = -1
+    return words
+
+
+def test_a_sound_file_is_heard(opened: Open, speech: Path) -> None:
+    tab = opened(reduced_motion="reduce")
+    tab.set_input_files("#sound", speech)
+    tab.wait_for_selector("body[data-words]")
+    expected = words_in(scipy.io.wavfile.read(speech)[1])
+    assert tab.evaluate("JSON.parse(document.body.dataset.words)") == expected
+    assert tab.locator("#told").inner_text() == f"Heard: {', '.join(expected[-8:])}"
+    right = [SOUNDS.keys[label] for label in SOUNDS.labels[:SPOKEN]]
+    assert sum(map(str.__eq__, expected, right)) >= 3
+
+
+def test_a_microphone_is_heard(opened: Open) -> None:
+    tab = opened(permissions=["microphone"])
+    tab.click("#microphone")
+    tab.wait_for_selector("#microphone[aria-pressed=true]")
+    tab.wait_for_selector("#told:has-text('Heard: ')", timeout=60_000)
+    said = tab.evaluate("JSON.parse(document.body.dataset.words)")[0]
+    assert said in SOUNDS.keys
+    tab.click("#microphone")
+    tab.wait_for_selector("#microphone[aria-pressed=false]")
+    assert tab.heard == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])

@@ -52,7 +52,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     here = page.file.src_uri
     source = ELSEWHERE.get(here, f"docs/{here}")
-    parts = FENCE.split(markdown)
+    parts = FENCE.split(_module("pictures").tabled(markdown))
     return "".join(
         part if part.startswith("```") else relink(part, source, here, files) for part in parts
     )

@@ -211,6 +211,35 @@ def test_the_page_of_formats_has_what_the_files_have() -> None:
     assert "`delrec.network/2`" in page
 
 
+def test_pictures_become_tables(site: Path) -> None:
+    """Each operator with its constants, its inputs and the outputs of the step; no source is shown."""
+    tabled = module("pictures").tabled
+    chart = """```mermaid
+flowchart LR
+    x(["x 140"])
+    past_v(["past_v 2x256"])
+    n0["Linear<br>weight, bias"]
+    x --> n0
+    n1["Lif"]
+    n0 --> n1
+    past_v --> n1
+    out_y(["y"])
+    n1 --> out_y
+```"""
+    assert tabled(f"before\n{chart}\nafter").splitlines() == [
+        "before",
+        "| operator | constants | reads | gives |",
+        "|---|---|---|---|",
+        "| 1 Linear | `weight`, `bias` | `x` 140 |  |",
+        "| 2 Lif |  | 1 Linear, `past_v` 2x256 | `y` |",
+        "after",
+    ]
+    for wrong in ("graph TD", "n0 -.-> n1"):
+        with pytest.raises(ValueError, match=re.escape(wrong)):
+            tabled(chart.replace("flowchart LR" if "TD" in wrong else "n0 --> n1", wrong))
+    assert not [page for page in site.rglob("*.html") if "flowchart LR" in page.read_text()]
+
+
 def test_links_to_what_is_no_page_become_text() -> None:
     hooks = module("hooks")
     files = hooks.Files([])

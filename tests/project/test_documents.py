@@ -38,7 +38,7 @@ DOCUMENTS = sorted(
 )
 LIVING = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # that one tells of the past
 FOLDERS = "delrec_compile|ops|targets|tests|docs|benchmarks|examples"
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)[^`\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def text_of(path: Path) -> str:

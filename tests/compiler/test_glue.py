@@ -15,6 +15,7 @@ from conftest import Compile
 from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.compiler import glue
 from delrec_compile.compiler.glue import c_array
+from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.ops.readout import DECISIONS, decide
 from delrec_compile.system.toolchain import run_cc
@@ -107,7 +108,7 @@ def rules(folder: Path, **variables: Any) -> ctypes.CDLL:
     own = {"name": "net", "macro": "NET", "outputs": 7, "classes": 5, "labels": [], "visible": ""}
     templates = {"{name}.h": "decide.h.in", "{name}.c": "decide.c.in"}
     files = glue.render_files(templates, {**own, **variables})
-    head = "#include <stddef.h>\n#include <stdint.h>\n"
+    head = "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n"
     (folder / "net.c").write_text(head + files["net.h"] + files["net.c"])
     strict = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-ffp-contract=off")
     run_cc(*strict, "-shared", "-fPIC", folder / "net.c", "-o", folder / "net.so")
@@ -130,6 +131,25 @@ def test_the_class_in_c_is_that_of_the_reference_after_each_step(
             want = decide(decision, y[: t + 1, None, :5])[0]
             assert library.net_decide(score, at) == want, (scale, t)
     assert library.net_decide(None, at) == library.net_decide(score, None) == -1
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_no_class_is_made_of_sums_in_a_double_of_32_bits(decision: str, tmp_path: Path) -> None:
+    """As avr-gcc's is: a softmax by the bits of a double would be 0 of 0, a sum would lose its end."""
+    rules(tmp_path, decision=decision)  # the text
+    narrow = "#include <float.h>\n#undef DBL_MANT_DIG\n#define DBL_MANT_DIG 24\n"
+    user = "int32_t use(net_score *s, const float *y);\n"
+    user += "int32_t use(net_score *s, const float *y) { return net_decide(s, y); }\n"
+    path, strict = tmp_path / "narrow.c", ("-std=c99", "-Wall", "-Wextra", "-Werror", "-c")
+    text = (tmp_path / "net.c").read_text().removeprefix("#include <float.h>\n")
+    path.write_text(narrow + text)
+    run_cc(*strict, path, "-o", tmp_path / "net.o")
+    path.write_text(narrow + text + user)
+    if decision in ("last", "max"):  # of floats alone
+        run_cc(*strict, path, "-o", tmp_path / "use.o")
+        return
+    with pytest.raises(CompilerCrash, match="net_decide_needs_a_double_of_64_bits"):
+        run_cc(*strict, path, "-o", tmp_path / "use.o")
 
 
 def test_labels_are_those_of_the_network_in_any_letters(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class Contents:
             "dt_ms": m.dt_ms,
             "labels": list(network.labels),
             "largest": None if m.input_bits is not None else int(network.max_input),
+            **({"front_end": True} if m.front_end else {}),
         }
         return cls(artifact, facts)
 
@@ -64,6 +65,14 @@ class Contents:
         root = self.artifact.path
         found = sorted(f for f in self.manifest.files if Path(f).parent.as_posix() == folder)
         return {f"{to or folder}/{Path(f).name}": (root / f).read_bytes() for f in found}
+
+    def refuse_front_end(self, kind: str) -> None:
+        """Raises UnsupportedError for an artifact that takes sound, whose entries `kind` lacks."""
+        if self.manifest.front_end:
+            raise UnsupportedError(
+                f"{self.artifact.path} has a front end, and {kind} takes spikes alone; build it "
+                "without --with-frontend"
+            )
 
     def require_sources(self, kind: str) -> None:
         """Raises UnsupportedError for an artifact that is no C sources."""

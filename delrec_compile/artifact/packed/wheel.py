@@ -26,9 +26,10 @@ TEMPLATES = {"{name}/__init__.py": "wheel.py.in"}
 
 
 def pack(contents: Contents) -> tuple[str, bytes]:
-    """Name and bytes of the wheel; its version ends in the begin of the network's checksum.
+    """Name and bytes of the wheel; its version ends in the begin of the library's checksum.
 
-    Raises UnsupportedError for an artifact without a library of Linux, or for a name that Python
+    pip leaves an installed package as it is where the version is the same. Raises UnsupportedError
+    for an artifact without a library of Linux or with a front end, and for a name that Python
     itself has.
     """
     m, library = contents.manifest, contents.artifact.library
@@ -37,12 +38,16 @@ def pack(contents: Contents) -> tuple[str, bytes]:
             f"{contents.artifact.path} ('{m.target}') has no library of Linux to make a wheel of; "
             "build it for x86_64 or arm_cpu"
         )
+    contents.refuse_front_end("a wheel")
     if keyword.iskeyword(m.name) or m.name in {*sys.stdlib_module_names, "numpy"}:
         raise UnsupportedError(
             f"name '{m.name}': Python has that name; build the artifact with another --name"
         )
     name = canonicalize_name(m.name).replace("-", "_")
-    version = f"{contents.facts['number']}+{m.source_sha256[:8]}"
+    checksum = hashlib.sha256(library.read_bytes()).hexdigest()
+    version = (
+        f"{contents.facts['number']}+b{checksum[:8]}"  # a letter: no number, which loses zeros
+    )
     tag = f"py3-none-{platform_tag(m, library)}"
     files = contents.rendered(TEMPLATES, file=library.name)
     files[f"{m.name}/{library.name}"] = library.read_bytes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import cases
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.package import checksums
+from delrec_compile.compiler.front_end import front_end_files
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.model import Network
 
 LABELS = ("null", 'f\u00fcnf "5"', "a\\b", "x", "y")
@@ -35,6 +39,25 @@ def built(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Callabl
             manifest = replace(own.manifest, files=checksums(own.path))
             made[target] = replace(own, manifest=manifest)
         return made[target]
+
+    return make
+
+
+@pytest.fixture
+def listening(built: Callable[[str], Artifact], tmp_path: Path) -> Callable[[str], Artifact]:
+    """`listening(target)`: an artifact with a front end, of sources with its header but no kernel."""
+
+    def make(target: str) -> Artifact:
+        own, root = built(target), tmp_path / "listening"
+        shutil.copytree(own.path, root)
+        front = FrontEnd()
+        if own.manifest.is_sources:
+            files = front_end_files(front, own.manifest.name, own.manifest.outputs, False)
+            for file, text in files.items():
+                (root / ("include" if file.endswith(".h") else "src") / file).write_text(text)
+            (root / "src" / f"{own.manifest.name}_frontend_kernel.c").write_text("")
+        manifest = replace(own.manifest, files=checksums(root), front_end=front.to_json())
+        return replace(own, path=root, manifest=manifest)
 
     return make
 

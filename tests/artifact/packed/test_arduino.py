@@ -13,6 +13,7 @@ from pathlib import Path
 from fixtures.unzipped import STRICT, self_test, unzipped
 from helpers import refusal
 
+from delrec_compile.artifact.abi import LISTEN
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.packed import arduino
 from delrec_compile.artifact.packed.contents import Contents
@@ -33,6 +34,7 @@ struct Console {
     void begin(unsigned long) {}
     void println(const char *) {}
     void println(int32_t) {}
+    void println(double, int) {}
 };
 extern Console Serial;
 void setup();
@@ -76,6 +78,28 @@ def test_the_keywords_are_words_of_the_header(built: Built, tmp_path: Path) -> N
             assert re.search(rf"\b{word}\b", header), word
     calls = set(re.findall(r"^\S.*?\b(conv3_\w+)\(", header, re.M))
     assert {word for word, kind in kinds.items() if kind == "KEYWORD2"} == calls
+
+
+def test_a_front_end_is_in_it_with_its_words(listening: Built, tmp_path: Path) -> None:
+    root = unzipped(arduino.pack(Contents.of(listening("portable_c")))[1], tmp_path / "unzipped")
+    assert {p.name for p in (root / "src").glob("*_frontend*")} == {
+        *("conv3_frontend.h", "conv3_frontend.c", "conv3_frontend_kernel.c"),
+    }
+    words = dict(line.split("\t") for line in (root / "keywords.txt").read_text().splitlines()[1:])
+    header = (root / "src" / "conv3_frontend.h").read_text()
+    calls = set(re.findall(r"^\S.*?\b(conv3_\w+)\(", header, re.M))
+    assert calls == {f"conv3_{entry}" for entry in LISTEN}
+    defined = set(re.findall(r"^#define (CONV3_\w+) ", header, re.M))
+    assert calls | defined | {"conv3_frontend_state", "conv3_listener"} <= {*words}
+    assert "conv3_frontend.h` takes sound" in (root / "README.md").read_text()
+
+
+def test_the_sketch_takes_one_step_however_many_a_call_takes(built: Built) -> None:
+    """Its arrays hold one step; `_step` takes as many as the artifact was built for."""
+    for template in ("arduino_sketch.ino.in", "zephyr_sample.c.in"):
+        (text,) = Contents.of(built("portable_c")).rendered({"sketch": template}).values()
+        assert b"conv3_run(&state, x, 1, y)" in text
+        assert b"conv3_step(" not in text
 
 
 def test_its_sources_and_sketch_compile_and_run(built: Built, tmp_path: Path) -> None:

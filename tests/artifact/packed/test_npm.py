@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -93,3 +94,24 @@ def test_javascript_gets_the_outputs_of_the_reference(
 def test_what_is_no_webassembly_is_refused(built: Built) -> None:
     with refusal(UnsupportedError, "holds no WebAssembly for npm; build it for wasm32", 4):
         npm.pack(Contents.of(built("portable_c")))
+
+
+def test_what_takes_sound_is_refused(listening: Built) -> None:
+    with refusal(UnsupportedError, "a front end, and an npm package takes spikes alone", 4):
+        npm.pack(Contents.of(listening("wasm32")))
+
+
+def test_names_of_node_are_refused(built: Built) -> None:
+    """`import` would give Node's own module."""
+    program = (
+        "console.log(require('module').builtinModules.filter(m => /^[a-z]\\w*$/i.test(m)).join())"
+    )
+    node = (str(shutil.which("node")), "-e", program)
+    known = (
+        subprocess.run(node, capture_output=True, text=True, check=True).stdout.strip().split(",")
+    )
+    assert {*known} <= npm.NODES_OWN
+    artifact = built("wasm32")
+    named = replace(artifact, manifest=replace(artifact.manifest, name="Net"))
+    with refusal(UnsupportedError, "'Net': Node has that name; .* another --name", 4):
+        npm.pack(Contents.of(named))

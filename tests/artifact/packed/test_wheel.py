@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,12 +81,28 @@ def test_the_name_is_one_that_pip_takes_here(built: Built) -> None:
     name, _ = wheel.pack(Contents.of(named))
     project, version, _, tags = parse_wheel_filename(name)
     assert project == "two-words"
-    assert str(version).split("+")[1] == artifact.manifest.source_sha256[:8]
+    assert re.fullmatch(r"b[0-9a-f]{8}", str(version).split("+")[1])
     assert tags & set(sys_tags())
     for taken in ("class", "numpy", "json"):
         bad = replace(artifact, manifest=replace(artifact.manifest, name=taken))
         with refusal(UnsupportedError, f"'{taken}': Python has that name; .* another --name", 4):
             wheel.pack(Contents.of(bad))
+
+
+def test_another_build_of_a_network_is_another_version(built: Built, tmp_path: Path) -> None:
+    """pip leaves what is installed where the version is the same."""
+    artifact, root = built("x86_64"), tmp_path / "int8"
+    shutil.copytree(artifact.path, root)
+    other = replace(artifact, path=root)
+    assert wheel.pack(Contents.of(other)) == wheel.pack(Contents.of(artifact))
+    assert other.library is not None
+    other.library.write_bytes(other.library.read_bytes() + b"0")
+    assert wheel.pack(Contents.of(other))[0] != wheel.pack(Contents.of(artifact))[0]
+
+
+def test_what_takes_sound_is_refused(listening: Built) -> None:
+    with refusal(UnsupportedError, "a front end, and a wheel takes spikes alone; build it", 4):
+        wheel.pack(Contents.of(listening("x86_64")))
 
 
 def test_what_has_no_library_of_linux_is_refused(built: Built) -> None:

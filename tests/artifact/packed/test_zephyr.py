@@ -75,6 +75,15 @@ def test_the_module_compiles_its_files_and_runs(built: Built, tmp_path: Path) ->
     assert asked(root, tmp_path / "off") == {}
 
 
+def test_a_front_end_is_compiled_too(listening: Built, tmp_path: Path) -> None:
+    root = unzipped(zephyr.pack(Contents.of(listening("portable_c")))[1], tmp_path / "unzipped")
+    given = asked(root, tmp_path / "on", "-DCONFIG_DELREC_CONV3=y")
+    sources = [(root / "zephyr" / s).resolve() for s in given["zephyr_library_sources"]]
+    assert sorted(sources) == sorted((root / "src").glob("*.c"))
+    assert (root / "include" / "conv3_frontend.h").is_file()
+    assert "conv3_frontend.h` takes sound" in (root / "README.md").read_text()
+
+
 def test_the_sample_compiles(built: Built, tmp_path: Path) -> None:
     root = module(built, tmp_path)
     for path, text in HEADERS.items():

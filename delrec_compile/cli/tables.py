@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from delrec_compile.cli.terminal import printable
@@ -34,12 +35,22 @@ class Sheet(Table):
         unbounded = console.options.update_width(MANY)
         if Measurement.get(console, unbounded, self).maximum <= console.width:
             return self
-        for column in self.columns:
-            longest = max((len(str(cell)) for cell in column.cells), default=0)
-            figures = column.justify == "right"
-            column.min_width = longest if figures else min(longest, LEAST_TEXT)
-        least = sum((column.min_width or 0) + BESIDE for column in self.columns) + 1
-        return self if least <= console.width or len(self.columns) <= PAIR else self._stacked()
+        room = console.width - BESIDE * len(self.columns) - 1
+        least = [_least(column) for column in self.columns]
+        if sum(least) > room:
+            return self if len(self.columns) <= PAIR else self._stacked()
+        words = [
+            max(w, _longest(str(c.header).split()))
+            for w, c in zip(least, self.columns, strict=True)
+        ]
+        floor = words if sum(words) <= room else least
+        widths = [max(_longest([c.header]), _longest(c.cells)) for c in self.columns]
+        while sum(widths) > room:
+            widest = max(range(len(widths)), key=lambda i: (widths[i] > floor[i], widths[i]))
+            widths[widest] -= 1
+        for column, width in zip(self.columns, widths, strict=True):
+            column.width = width  # given a least width alone, rich may draw beyond the console
+        return self
 
     def _stacked(self) -> Table:
         """A row for each cell: the name of its column, and what it holds."""
@@ -54,6 +65,16 @@ class Sheet(Table):
                 if str(cell):
                     out.add_row(Text.assemble("  ", str(column.header)), cell)
         return out
+
+
+def _longest(cells: Iterable[Any]) -> int:
+    return max((cell_len(str(cell)) for cell in cells), default=0)
+
+
+def _least(column: Column) -> int:
+    """The width in which figures are whole, and text can be read."""
+    longest = _longest(column.cells)
+    return longest if column.justify == "right" else min(longest, LEAST_TEXT)
 
 
 def table(title: str, columns: Sequence[str], rows: report.Rows) -> Sheet:

@@ -90,6 +90,24 @@ WIDE = [("name", *(f"{column} says more than fits" for column in "abcdef"), "1,2
         (("fact", "value"), [("hash", "ab" * 40), ("meaning", "many words " * 12)]),
         (("tool", "state", "found", "fix"), [("qemu", "ok", "/usr/bin/" + "q" * 40, "none " * 9)]),
         (("name", *"abcdef", "us"), WIDE),
+        (
+            ("engine", "spikes compared", "differing", "worst membrane error", "accuracy"),
+            [("cortex_m4, vs integer reference", "4,096,000", "0", "0", "85.0%")],
+        ),
+        (
+            (
+                "target",
+                "fits",
+                "flash KB",
+                "of",
+                "RAM KB",
+                "of",
+                "instructions",
+                "est. us",
+                "of step",
+            ),
+            [("nrf52840", "yes", "118.1", "1,024.0", "4.6", "252.0", "24,007", "375", "3.8%")],
+        ),
     ],
 )
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -104,6 +122,8 @@ def test_a_table_loses_nothing_at_any_width(columns: tuple, rows: list, width: i
     for cell in (cell for row in rows for cell in row if " " not in cell and len(cell) < 18):
         assert re.sub(r"[\s\W_]", "", cell) in kept
     assert text.count("\u2026") == 0
+    framed = [line for line in text.splitlines() if line[0] in "┃│"]
+    assert all(line[-1] == line[0] for line in framed), text
 
 
 def test_names_and_values_are_never_blocks_of_lines() -> None:

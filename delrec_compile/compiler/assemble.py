@@ -19,6 +19,7 @@ from delrec_compile.compiler.forms.sources import write_sources
 from delrec_compile.compiler.glue import counts_of, stack_of, state_members
 from delrec_compile.compiler.schedules import choice
 from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
@@ -67,8 +68,8 @@ def assemble(
     counts = counts_of(network, profile.form)
     machine = BuildMachine.of(profile, llvm)
     stack = limit_of(profile.form, machine.memory)
+    beside = front_end_beside(front, stack)
     kernels = _kernels(network, chosen, profile.generator, counts, stack, dump)
-    beside = {"front": FrontEnd.from_json(front)} if front else {}
     files = _write(root, network, kernels, profile.form, name, unroll, machine, **beside)
     return {
         **_profile_entries(profile),
@@ -81,6 +82,23 @@ def assemble(
         **({"front_end": dict(front)} if front else {}),
         **files,
     }
+
+
+def front_end_beside(front: Mapping[str, Any] | None, limit: int | None) -> dict[str, FrontEnd]:
+    """The option of a form that has the front end, if there is one.
+
+    limit: bytes of stack for the arrays of a kernel. Raises UnsupportedError where they do not fit.
+    """
+    if not front:
+        return {}
+    described = FrontEnd.from_json(front)
+    need = described.stack + described.channels
+    if limit is not None and need > limit:
+        raise UnsupportedError(
+            f"--with-frontend: a block of {described.step_ms} ms takes {need:,} bytes of stack, the "
+            f"target has {limit:,} for it; a front end of shorter steps is required"
+        )
+    return {"front": described}
 
 
 def _profile(target: str, memory: Mapping[str, Any] | None) -> Target:
@@ -134,7 +152,7 @@ def _write(
     """
     files = FORMS[form](root, network, kernels, name, unroll, machine, **options)
     state = _state(state_members(network, kernels["run"], form), form)
-    return {"state": state, "stack_bytes": stack_of(network, kernels, form), **files}
+    return {"state": state, "stack_bytes": stack_of(network, kernels, form, **options), **files}
 
 
 def _state(members: Mapping[str, tuple[int, str]], form: str) -> dict[str, Any]:

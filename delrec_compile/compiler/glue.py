@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
 from delrec_compile.artifact.templates import render_files
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,
@@ -82,12 +83,16 @@ def has_events(network: AnyNetwork, form: str) -> bool:
     return form == "sources" and network.input_bits is None
 
 
-def stack_of(network: AnyNetwork, kernels: Mapping[str, Kernel], form: str) -> int | None:
+def stack_of(
+    network: AnyNetwork, kernels: Mapping[str, Kernel], form: str, front: FrontEnd | None = None
+) -> int | None:
     """See `stack.stack_bytes`."""
     from delrec_compile.compiler.kernels.stack import stack_bytes
 
     inputs = kernels["run"].inputs
-    return stack_bytes(kernels, form, inputs if has_events(network, form) and inputs <= ROOM else 0)
+    counted = inputs if has_events(network, form) and inputs <= ROOM else 0
+    listening = (front.channels, front.stack) if front else (0, 0)
+    return stack_bytes(kernels, form, counted, listening)
 
 
 def render(
@@ -96,18 +101,18 @@ def render(
     name: str,
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
-    front_end: bool = False,
+    front: FrontEnd | None = None,
 ) -> dict[str, str]:
-    """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA. front_end: whether the files
-    of one are built beside them.
+    """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA. front: the front end whose
+    files are built beside them.
     """
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
-    variables |= {"stack_bytes": stack_of(network, kernels, form)}
+    variables |= {"stack_bytes": stack_of(network, kernels, form, front)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
     variables |= _names(network) | _classes(network)
-    variables |= {"front_end": True} if front_end else {}
+    variables |= {"front_end": True} if front else {}
     return render_files(templates, variables)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from delrec_compile.aliases import F32
 from delrec_compile.data.events import Counts, Events
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.data.hdf5 import Ints, check_labels, existing_file, require_ints
 from delrec_compile.data.limits import require_no_bomb, require_room
 from delrec_compile.errors import DataError
@@ -211,8 +213,22 @@ def _samples(path: Path, arrays: dict[str, Array], dt_ms: float, real: bool) -> 
         None if speaker is None else require_ints(path, "speaker", speaker, len(counts)),
         _dt_ms(path, arrays.get("dt_ms"), dt_ms),
         unread=_unread(arrays),
-        front_end=str(arrays.get("front_end", "")),
+        front_end=_front_end(path, arrays.get("front_end")),
     )
+
+
+def _front_end(path: Path, described: Array | None) -> str:
+    """The text that describes the front end. Raises DataError for another."""
+    if described is None:
+        return ""
+    try:
+        FrontEnd.from_json(json.loads(str(described)))
+    except (ValueError, DataError) as error:
+        raise DataError(
+            f"{path}: its 'front_end' describes none ({error}); write the file again with "
+            "'data synth --with-frontend', or leave that array out"
+        ) from error
+    return str(described)
 
 
 def _unread(arrays: Mapping[str, Array]) -> tuple[str, ...]:

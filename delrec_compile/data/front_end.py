@@ -111,6 +111,11 @@ class FrontEnd:
         return self.step_ms * FRAME
 
     @property
+    def stack(self) -> int:
+        """Bytes of the arrays of the compiled step: the changes of a block."""
+        return -(-self.block * 4 // 64) * 64
+
+    @property
     def products(self) -> int:
         """Multiply-accumulates of a step: three in each of two filters, and three per millisecond."""
         return self.channels * self.step_ms * (6 * FRAME + 3)

@@ -38,6 +38,11 @@ class Sets:
                 )
             if events.keys != self.train.keys:
                 raise DataError(f"the {name} set has different class names from the train set")
+            if events.front_end != self.train.front_end:
+                raise DataError(
+                    f"the {name} set was not counted by the front end of the train set; write the three "
+                    "anew with 'data synth --with-frontend'"
+                )
 
     @property
     def remark(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Iterator
@@ -211,6 +212,7 @@ def _fitted(taker: Taker, samples: Events, reading: Reading, name: str, remark: 
     """The samples at the network's step, checked, without labels of another set."""
     samples = replace(samples, counts=taker.values(name, samples.counts))
     fitting(samples, taker.inputs, name)
+    _require_own_front_end(taker, samples, name)
     told = []
     if reading.dt_ms is not None:
         if not _same_step(samples.dt_ms, reading.dt_ms):
@@ -228,6 +230,17 @@ def _fitted(taker: Taker, samples: Events, reading: Reading, name: str, remark: 
     if known.labels is None and samples.labels is not None:
         told.append("its labels are of another set than the network's classes: no accuracy")
     return Inputs(known, "; ".join([remark or f"inputs: {name}", *told] if told else [remark]))
+
+
+def _require_own_front_end(taker: Taker, samples: Events, name: str) -> None:
+    """Raises DataError for counts of another front end than the network's."""
+    network = taker.network
+    own = network.notes.get(NOTE) if network else None
+    if network and own and samples.front_end and json.loads(samples.front_end) != own:
+        raise DataError(
+            f"{name}: counted by another front end than the one that network '{network.name}' was "
+            "trained behind; count the sound anew with the network's own"
+        )
 
 
 def _same_step(a: float, b: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -111,13 +112,13 @@ class Cost:
 class EmulatedListener:
     """In an emulator, in the program that the artifact ships.
 
-    every: one call of so many is counted. cost: of the calls so far.
+    every: one call of an entry in so many is counted, the first among them. cost: of the calls so far.
     """
 
     def __init__(self, artifact: Artifact, machine: Machine, every: int = 7) -> None:
         m, front = artifact.manifest, front_end_of(artifact)
         self._machine, self._name, self.cost = machine, m.name, Cost()
-        self.every, self._calls = every, 0
+        self.every, self._calls = every, Counter[str]()
         self._channels, self._outputs = front.channels, m.outputs
         if m.form is Form.LIBRARY:
             size = machine.call(f"{m.name}_listener_bytes").result
@@ -146,8 +147,8 @@ class EmulatedListener:
 
     def _call(self, entry: str, block: I16, to: int, instructions: list[int]) -> None:
         self._machine.write(self._pcm, block.astype("<i2").tobytes())
-        self._machine.counting = counted = self._calls % self.every == 0
-        self._calls += 1
+        self._machine.counting = counted = self._calls[entry] % self.every == 0
+        self._calls[entry] += 1
         done = self._machine.call(f"{self._name}_{entry}", self._at, self._pcm, to)
         if done.result != 0:
             raise DeviceError(f"{entry} returned {done.result} in the emulator")

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import cases
 import numpy as np
+import pytest
 from conftest import runs
 from fixtures.staged import artifact_here
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble, recompile_integer
+from delrec_compile.compiler.assemble import assemble, front_end_beside, recompile_integer
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
@@ -27,6 +30,14 @@ def test_a_schedule_is_taken_in_place_of_the_profiles(tmp_path: Path) -> None:
     offsets = [member["offset"] for member in entries["state"].values()]
     assert offsets == sorted(offsets)
     assert not any(offset % 64 for offset in offsets), "members of a library start at cache lines"
+
+
+def test_a_front_end_whose_block_overflows_the_stack_is_refused() -> None:
+    long = FrontEnd(channels=100, step_ms=250)  # 4,000 changes of 4 bytes, and a count a channel
+    assert front_end_beside(long.to_json(), 16_100) == {"front": long}
+    assert front_end_beside(None, 0) == {}
+    with pytest.raises(UnsupportedError, match=r"250 ms takes 16,100 bytes of stack.* has 16,099"):
+        front_end_beside(long.to_json(), 16_099)
 
 
 def test_an_artifact_is_compiled_again_in_int8(tmp_path: Path) -> None:

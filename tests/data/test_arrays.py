@@ -57,6 +57,15 @@ def test_one_sample_needs_no_axis_of_samples(tmp_path: Path) -> None:
         assert np.array_equal(load_samples(tmp_path / name).counts, COUNTS[:1])
 
 
+@pytest.mark.parametrize("text", ["mel", "[]", '{"kind": "cochlea", "channels": 0}'])
+def test_what_describes_no_front_end_is_refused_before_a_training(
+    tmp_path: Path, text: str
+) -> None:
+    np.savez(tmp_path / "a.npz", counts=COUNTS, front_end=np.array(text))
+    with refusal(DataError, r"a\.npz: its 'front_end' describes none", 3):
+        load_samples(tmp_path / "a.npz")
+
+
 def test_a_csv_may_have_a_line_of_names(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "a.csv", COUNTS[0], "%d", ",", header="a,b,c,d", comments="")
     assert np.array_equal(load_samples(tmp_path / "a.csv").counts, COUNTS[:1])

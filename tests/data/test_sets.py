@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from fixtures.shd import write
 
 from delrec_compile.data.events import Events
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.data.sets import Sets, load_sets
 from delrec_compile.errors import DataError
 
@@ -75,3 +78,7 @@ def test_sets_must_be_alike() -> None:
         Sets(good, events(2, 6, ("a",)), good)
     with pytest.raises(DataError, match="different class names"):
         Sets(good, events(2, 5, ("b",)), good)
+    with pytest.raises(
+        DataError, match="test set was not counted by the front end of the train set"
+    ):
+        Sets(good, good, replace(good, front_end=json.dumps(FrontEnd().to_json())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import cases
 import numpy as np
 import pytest
 
+from delrec_compile.data.events import Events
 from delrec_compile.data.front_end import FrontEnd
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.front_end import BUNDLED, NOTE, front_end_of
@@ -53,6 +55,19 @@ def test_the_bundled_network_hears_the_bundled_words() -> None:
         assert f"{network.notes['accuracy'][name]:.1%}".replace("%", " %") in row
     assert network.notes["command"] in readme
     assert np.array_equal(found.samples.counts, front_end_of(network).encode(_pcm()))
+
+
+def test_counts_of_another_front_end_are_refused() -> None:
+    counts = np.ones((1, 5, FRONT.channels), np.uint8)
+    for front, fits in ((FRONT, True), (replace(FRONT, threshold=99), False)):
+        described = json.dumps(front.to_json())
+        samples = Events(counts, None, None, None, 10.0, front_end=described)
+        if fits:
+            assert len(read_inputs(NETWORK, samples).samples) == 1
+            assert len(read_inputs(replace(NETWORK, notes={}), samples).samples) == 1
+            continue
+        with pytest.raises(DataError, match=r"another front end than.*'mixed' was trained behind"):
+            read_inputs(NETWORK, samples)
 
 
 def _pcm() -> np.ndarray:

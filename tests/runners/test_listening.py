@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cases
 import numpy as np
 import pytest
 from fixtures.staged import artifact_here
 
+from delrec_compile.artifact.manifest import Form
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.data.sounds import bundled_sounds
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.front_end import NOTE
 from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.emulated.machine import Call
 from delrec_compile.runners.listening import (
     EmulatedListener,
     NativeListener,
@@ -62,7 +66,35 @@ def test_spikes_and_outputs_of_words_are_the_definitions(
     if isinstance(listener, EmulatedListener):
         cost = listener.cost
         assert 0 < min(cost.front_end) < min(cost.all)
-        assert cost.stack_bytes > 0
+        assert 0 < cost.stack_bytes <= artifact.manifest.stack_bytes
+
+
+class Counted:
+    """A machine that counts instructions where it is told to."""
+
+    counting = False
+
+    def call(self, entry: str, *_: object) -> Call:
+        return Call(0, 100 if self.counting else 0, 8)
+
+    def address(self, symbol: str) -> int:
+        return 0
+
+    def write(self, at: int, raw: bytes) -> None:
+        pass
+
+    def read(self, at: int, size: int) -> bytes:
+        return bytes(size)
+
+
+def test_each_entry_is_counted_however_short_the_words() -> None:
+    """Steps of 250 ms: three of a bundled word, fewer than the calls of which one is counted."""
+    manifest = SimpleNamespace(name="ear", front_end=FRONT.to_json(), outputs=2, form=Form.SOURCES)
+    artifact: Any = SimpleNamespace(path=Path("ear"), manifest=manifest)
+    machine: Any = Counted()
+    listener = EmulatedListener(artifact, machine)
+    hear(listener, FRONT, PCM[:, : 3 * FRONT.block])
+    assert listener.cost.front_end == listener.cost.all == [100]
 
 
 def test_an_artifact_without_a_front_end_says_how_to_build_one(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def write_library(
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         work = Path(temporary)
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
-        texts = render(network, kernels, name, unroll)
+        texts = render(network, kernels, name, unroll, front=front)
         if front is not None:
             texts |= _front_end(front, name, network.outputs, functions)
         write_object(functions, machine.llvm, work / "kernels.o")

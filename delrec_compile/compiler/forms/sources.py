@@ -34,7 +34,7 @@ def write_sources(
     """
     from delrec_compile.compiler.codegen.c_text import c_text
 
-    files = render(network, kernels, name, unroll, SOURCES, front is not None)
+    files = render(network, kernels, name, unroll, SOURCES, front)
     run, trace = (kernel_symbol(name, k) for k in ("run", "trace"))
     files[f"src/{name}_kernel.c"] = c_text({run: kernels["run"].function})
     files[f"test/{name}_trace.c"] = c_text({trace: kernels["trace"].function})

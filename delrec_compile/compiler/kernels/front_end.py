@@ -114,12 +114,14 @@ def _fire(e: Emitter, front: FrontEnd, k: Any, envelope: Any, own: Any, fired: A
 
 
 def _loudness(e: Emitter, envelope: Any) -> Any:
-    v = e.bind("level", envelope + tir.int32(1 << sound.FLOOR))
-    octaves = tir.int32(0)
+    # in registers: TVM writes out a scalar wherever it is used, here within itself four times over
+    level = e.register(1, envelope + tir.int32(1 << sound.FLOOR), "int32")
+    octaves = e.register(1, tir.int32(0), "int32")
     for bits in (8, 4, 2, 1):
-        above = v >= tir.int32(1 << (sound.FLOOR + bits))
-        shift = e.bind("octaves", tir.Select(above, tir.int32(bits), tir.int32(0)))
-        v = e.bind("level", tir.shift_right(v, shift))
-        octaves = octaves + shift
-    between = tir.shift_right(v - tir.int32(1 << sound.FLOOR), tir.int32(sound.FLOOR - sound.LOG))
-    return octaves * tir.int32(1 << sound.LOG) + between
+        above = level[0] >= tir.int32(1 << (sound.FLOOR + bits))
+        shift = e.bind("shift", tir.Select(above, tir.int32(bits), tir.int32(0)))
+        e.store(level, 0, 1, tir.shift_right(level[0], shift))
+        e.store(octaves, 0, 1, octaves[0] + shift)
+    between = level[0] - tir.int32(1 << sound.FLOOR)
+    fraction = tir.shift_right(between, tir.int32(sound.FLOOR - sound.LOG))
+    return octaves[0] * tir.int32(1 << sound.LOG) + fraction

@@ -73,12 +73,17 @@ def _sequence(schedule: Schedule, limit: int | None, make: Make) -> Kernel | Non
     return None
 
 
-def stack_bytes(kernels: Mapping[str, Kernel], form: str, inputs: int) -> int | None:
+def stack_bytes(
+    kernels: Mapping[str, Kernel], form: str, inputs: int, listening: tuple[int, int] = (0, 0)
+) -> int | None:
     """Most bytes of stack that an entry of an artifact takes; None where it has no kernel here.
 
-    inputs: those that `step_events` counts on the stack; 0 without it.
+    inputs: those that `step_events` counts on the stack; 0 without it. listening: bytes of the counts
+    that `listen` has on the stack, and of the front end's own arrays; 0 without one.
     """
     if form not in FRAMES:
         return None
     entries = [k.stack for name, k in kernels.items() if name != "trace" or form == "library"]
-    return -(-(max(entries) + FRAMES[form] + inputs) // 8) * 8
+    counts, own = listening
+    most = max(max(entries) + inputs, max(*entries, own) + counts)
+    return -(-(most + FRAMES[form]) // 8) * 8

@@ -35,7 +35,10 @@ def test_counts_and_state_are_those_of_the_definition() -> None:
 
 
 def test_its_c_text_multiplies_in_64_bits_and_keeps_32() -> None:
-    text = c_text({"f": compose_front_end(FRONT, SCHEDULE, "c").function})
+    kernel = compose_front_end(FRONT, SCHEDULE, "c")
+    assert kernel.stack == FRONT.stack
+    text = c_text({"f": kernel.function})
+    assert max(map(len, text.split("void f(")[1].splitlines())) < 300, "a scalar is written out"
     assert "(int64_t)" in text
     assert "const int16_t *restrict pcm" in text
     assert "float " not in text.split("void f(")[1]

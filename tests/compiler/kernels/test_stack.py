@@ -170,3 +170,12 @@ def test_a_chunk_of_steps_runs_on_a_small_stack(tmp_path: Path) -> None:
     network = cases.network("wide")
     artifact = artifact_here(network, "x86_64", tmp_path)
     check_entries(artifact, cases.counts(cases.CASES["wide"])[:, 0])
+
+
+def test_a_front_end_counts_as_an_entry_of_its_own() -> None:
+    kernels = {"run": kernel(100)}
+    bare = stack.stack_bytes(kernels, "sources", 0)
+    assert bare == 1_128
+    assert stack.stack_bytes(kernels, "sources", 0, (64, 40)) == bare + 64
+    assert stack.stack_bytes(kernels, "sources", 64, (64, 40)) == bare + 64, "one after the other"
+    assert stack.stack_bytes(kernels, "sources", 0, (64, 740)) == bare + 704

@@ -116,7 +116,8 @@ def added_names() -> tuple[str, ...]:
 
 def _added(point: EntryPoint) -> Any:
     """The profile of another package. Raises UnsupportedError where it holds none."""
-    path = resources.files(plugins.load(point)).joinpath(f"{point.name}.toml")
+    package = plugins.load(point)
+    path = plugins.guarded(point, resources.files, package).joinpath(f"{point.name}.toml")
     if not path.is_file():
         raise UnsupportedError(
             f"package {plugins.origin(point)} has no {path.name} in {point.value}"

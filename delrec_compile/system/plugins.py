@@ -4,15 +4,19 @@
 `delrec_compile.ops`: a name, and the class of an op, under one of the bases in `ops`.
 `delrec_compile.importers`: a name, and a module or an object with `takes` and `read`: see
 `interop.added`.
+
+Code of these packages runs: of `ops` wherever a network is used, of the others where they are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import DelrecError, UnsupportedError
+
+R = TypeVar("R")
 
 TARGETS, OPS, IMPORTERS = (f"delrec_compile.{kind}" for kind in ("targets", "ops", "importers"))
 
@@ -37,13 +41,25 @@ def origin(point: EntryPoint) -> str:
 
 def load(point: EntryPoint) -> Any:
     """What an entry point names: its package is imported. Raises UnsupportedError if that fails."""
+    return guarded(point, point.load)
+
+
+def guarded(point: EntryPoint, function: Callable[..., R], *args: Any) -> R:
+    """What a function of another package returns.
+
+    Its DelrecErrors are its own; any other error, and an exit, is an UnsupportedError that names it.
+    """
     try:
-        return point.load()
-    except Exception as error:
-        raise UnsupportedError(
-            f"package {origin(point)}, entry point '{point.name}' of {point.group}: {error!r}; "
-            "update or uninstall it"
-        ) from error
+        return function(*args)
+    except DelrecError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UnsupportedError(f"{where(point)}: {error!r}; update or uninstall it") from error
+
+
+def where(point: EntryPoint) -> str:
+    """An entry point, for messages."""
+    return f"package {origin(point)}, entry point '{point.name}' of {point.group}"
 
 
 def loaded(group: str) -> Iterator[tuple[EntryPoint, Any]]:

@@ -57,3 +57,29 @@ def test_what_they_cannot_do_is_said(file: Path, monkeypatch: pytest.MonkeyPatch
         import_model(file)
     with pytest.raises(UnsupportedError, match="plans nothing"):
         plan_import(file)
+
+
+@pytest.mark.parametrize("broken", [SystemExit(0), KeyError("x"), AttributeError("takes")])
+def test_one_that_fails_is_named(
+    broken: BaseException, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise broken
+
+    for takes, read in ((fail, fail), (lambda source: True, fail)):
+        importer = SimpleNamespace(takes=takes, read=read)
+        point = EntryPoint("mine", "package", plugins.IMPORTERS)
+        monkeypatch.setattr(plugins, "loaded", lambda g, pair=(point, importer): [pair])
+        with pytest.raises(UnsupportedError, match=r"package package, entry point 'mine' of .*: "):
+            import_model(file)
+
+
+def test_its_own_errors_stay_as_they_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **options: Any) -> Any:
+        raise CheckpointError("line 3: no weights")
+
+    importer = SimpleNamespace(takes=lambda source: True, read=fail)
+    point = EntryPoint("mine", "package", plugins.IMPORTERS)
+    monkeypatch.setattr(plugins, "loaded", lambda group: [(point, importer)])
+    with pytest.raises(CheckpointError, match=r"^line 3: no weights$"):
+        import_model(file)

@@ -37,3 +37,13 @@ def test_a_class_is_in_the_table_of_its_base(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_no_new_op_is_refused(op: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnsupportedError, match="package package, entry point 'mine'"):
         register(op, monkeypatch)
+
+
+def test_an_op_that_lacks_parts_is_named_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every command would end in an error that names nothing."""
+    kinds = {"kind": "half", "onnx": ()}
+    half = type("Half", (Neuron,), kinds)
+    with pytest.raises(UnsupportedError, match=r"'mine' of .*: Half lacks .*nodes, .*reference"):
+        register(half, monkeypatch)
+    with pytest.raises(UnsupportedError, match=r"the kind None is no new name"):
+        register(type("Nameless", (Readout,), {}), monkeypatch)

@@ -30,6 +30,14 @@ def test_a_package_that_fails_is_named(folder: Path) -> None:
         list(plugins.loaded(plugins.OPS))
 
 
+def test_a_package_that_exits_ends_nothing(folder: Path) -> None:
+    installed(
+        folder, "added_exit", "[delrec_compile.ops]\nmine = added_exit:X\n", "raise SystemExit"
+    )
+    with pytest.raises(UnsupportedError, match=r"package added_exit, .* SystemExit"):
+        list(plugins.loaded(plugins.OPS))
+
+
 def test_a_name_of_two_packages_is_refused(folder: Path) -> None:
     for package in ("added_a", "added_b"):
         installed(folder, package, f"[delrec_compile.targets]\nchip = {package}\n")

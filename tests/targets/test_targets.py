@@ -102,15 +102,18 @@ ram = [0x20000000, 64]
 
 def test_a_package_adds_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = "[delrec_compile.targets]\nours = boards_of_ours\nlost = boards_of_ours\n"
-    installed(tmp_path, "boards_of_ours", points, ours__toml=BOARD)
+    points += "number = boards_of_ours:VALUE\n"
+    installed(tmp_path, "boards_of_ours", points, "VALUE = 5", ours__toml=BOARD)
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert targets.added_names() == ("lost", "ours")
+    assert targets.added_names() == ("lost", "number", "ours")
     ours = targets.load("ours")
     assert ours.core == targets.load("cortex_m4").core
     assert ours.memory is not None
     assert ours.memory.ram[1] == 64
     with refusal(UnsupportedError, "package boards_of_ours has no lost.toml", 4):
         targets.load("lost")
+    with refusal(UnsupportedError, "package boards_of_ours, entry point 'number' of", 4):
+        targets.load("number")
     with refusal(UnsupportedError, "did you mean 'ours'", 4):
         targets.load("oursx")
 

@@ -102,7 +102,7 @@ def data_info(
     from delrec_compile.data.samples import describe_samples
     from delrec_compile.data.summary import Info
 
-    with saying() as say:
+    with saying(brief=True) as say:
         say(f"reading {file}")
         info = describe_samples(file)
     if isinstance(info, Info) and info.outside > REMARK_SHARE:

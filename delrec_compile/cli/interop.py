@@ -88,6 +88,7 @@ def import_(
     **options: Any,
 ) -> None:
     """Convert another framework's model to a network, and compare their spikes."""
+    from delrec_compile.interop.source import require_there
     from delrec_compile.network import checkpoint
 
     options["input_bits"] = _input_bits(options["input_bits"], inputs)
@@ -97,6 +98,8 @@ def import_(
     if dry_run:
         _plan(source, options, as_json)
         return
+    if out is None:
+        require_there(source)  # before a word on where it would go
     path = _checked_output(out, force, options["name"])
     checking = {"steps": check, "density": density, "allow_silent": allow_silent}
     checking["chooses_grid"] = options["grid"] is None
@@ -151,7 +154,7 @@ def _plan(source: str, options: dict[str, Any], as_json: bool) -> None:
 
     if options["name"] is not None:
         checked_name(options["name"])
-    with saying() as say:
+    with saying(brief=True) as say:
         say(f"reading {source}")
         bits = options["input_bits"]
         made = plan_import(source, **options | {"input_bits": None if bits == AUTO else bits})

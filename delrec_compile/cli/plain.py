@@ -147,7 +147,7 @@ def plan(model: str, target: str, state: list[str], batch: int | None, as_json: 
     from delrec_compile.plain_onnx.plan import plan_build
     from delrec_compile.plain_onnx.state_names import pairs_of
 
-    with saying() as say:
+    with saying(brief=True) as say:
         say("reading the graph")
         made = plan_build(model, target, state=pairs_of(state), batch=batch)
     show_plan("build", made, as_json)

@@ -70,7 +70,7 @@ def report(
     options = [word for pair in files.items() for word in pair]
     options += [] if sample is None else ["--sample", str(sample)]
     line = command_line("report", source, *options, *inputs.repeated())
-    with saying() as say:
+    with saying(brief=True) as say:
         say("running the sample")
         chosen: dict[str, Any] = {"samples": inputs.samples, "reading": inputs.reading}
         made = make(source, sample=sample, command=line, **chosen)

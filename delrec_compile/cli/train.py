@@ -206,7 +206,7 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
 def _sets(data: Path, config: TrainConfig) -> Sets:
     from delrec_compile.training.loop import read
 
-    with saying() as say:
+    with saying(brief=True) as say:
         say(f"reading {data}")
         sets = read(data, config)
     if sets.remark:

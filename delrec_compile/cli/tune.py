@@ -276,7 +276,7 @@ def db_export(
     """Write each winner as a TOML file, with the command that found it."""
     from delrec_compile.tuning.listing import export_winners
 
-    with saying() as say:
+    with saying(brief=True) as say:
         say(f"writing to {out}")
         written = export_winners(_store(db), out, target, force)
     if as_json:

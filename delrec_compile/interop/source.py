@@ -127,6 +127,12 @@ def plan_import(source: Any, **options: Any) -> Plan:
     return reader.plan(model, str(named), chosen)
 
 
+def require_there(source: str) -> None:
+    """Raises CheckpointError for the name of a file that is not there, and of no function."""
+    if ":" not in source and not Path(source).exists():
+        raise CheckpointError(wrong_file(source, NEEDED))
+
+
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if value is not None}
 
@@ -198,7 +204,7 @@ def _call(reference: str) -> Any:
         raise CheckpointError(
             f"{reference}: no such file, and no module '{module}' to import"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CheckpointError(f"{reference}: the module fails when imported: {error!r}") from error
     target = getattr(loaded, function, None)
     if not callable(target):

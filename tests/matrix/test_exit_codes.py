@@ -68,11 +68,17 @@ footprint nosuch
 flash nosuch
 build nosuch.safetensors
 build nosuch.onnx
+build nosuch.onnx --dry-run
 export nosuch.safetensors
+report nosuch
+package nosuch --wheel
+listen nosuch
 compare nosuch.safetensors
 tune nosuch.safetensors
 import nosuch.nir -o n.safetensors
 import nosuch.pth -o n.safetensors
+import nosuch.pth
+import nosuch.pth --dry-run
 import nosuchmodule:x -o n.safetensors
 import os:nosuch -o n.safetensors
 train nosuch -o n.safetensors
@@ -132,6 +138,7 @@ def test_a_wrong_usage_is_one_line_with_its_code(
     assert _exit_code(shlex.split(line)) == code
     out, err = capsys.readouterr()
     assert out == ""
+    assert code != 3 or err.startswith("error: "), "no progress of what is not there"
     assert len([text for text in err.splitlines() if text.startswith("error: ")]) == 1
     assert not [word for word in ("=True", "=...", "Traceback", "internal") if word in err], err
     assert "compiling" not in err

@@ -25,6 +25,7 @@ from delrec_compile.data.cochlea import (
     Fibres,
     Float,
 )
+from delrec_compile.data.front_end import FrontEnd, to_pcm
 from delrec_compile.errors import UsageError
 
 DECIMATION = RATE_HZ // ENVELOPE_HZ
@@ -166,3 +167,15 @@ class StreamingCochlea:
     def _counts(self, spikes: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
         of_units = spikes.sum(axis=0, dtype=np.uint16).reshape(self.channels, -1)
         return np.asarray(np.minimum(of_units.sum(axis=1), LARGEST_COUNT), np.uint8)
+
+
+class StreamingFrontEnd:
+    """One stream of audio through a front end of whole numbers, whole steps at a time."""
+
+    def __init__(self, front: FrontEnd) -> None:
+        self.step_samples = front.block
+        self._front, self._state = front, front.fresh()
+
+    def push(self, samples: Float) -> npt.NDArray[np.uint8]:
+        """Samples (block,) at 16 kHz in -1..1 -> counts (1, channels)."""
+        return self._front.step(self._state, to_pcm(samples[None]))

@@ -76,6 +76,6 @@ export async function file(sound) {
   for (let at = 0; at < mixed.length; at += 4096) {
     blocks.push(mixed.subarray(at, at + 4096));
   }
-  blocks.push(new Float32Array(2 * blocks.reach + BLOCK)); // silence, for what is still held
+  blocks.push(new Float32Array(blocks.reach)); // silence, for what is still held
   return found;
 }

@@ -113,6 +113,14 @@ export class Listener {
     const ended = !this.decided && (!open || this.heard >= LONGEST);
     this.decided ||= ended;
     this.speaking = open;
+    this.best = best;
     return { counts, best, final: ended && this.gate.sound };
+  }
+
+  // The class of the word that the end of the sound cuts off; -1 between words.
+  end() {
+    const best = this.decided || !this.gate.sound ? -1 : this.best;
+    this.decided = true;
+    return best;
   }
 }

@@ -153,7 +153,7 @@ class Sound {
     this.listener = new Listener(network);
   }
 
-  // What hears the blocks of a run, and lists the words.
+  // What hears the blocks of a run, and lists the words; then what hears their end.
   async ear() {
     const { page, network, listener } = this;
     const run = await page.begin();
@@ -161,7 +161,12 @@ class Sound {
     page.use(network);
     listener.reset();
     delete document.body.dataset.words;
-    return (block) => {
+    const word = (best) => {
+      words.push(network.label(best));
+      page.say(`Heard: ${words.slice(-8).join(", ")}`);
+      document.body.dataset.words = JSON.stringify(words);
+    };
+    const hear = (block) => {
       if (run !== page.run) {
         return;
       }
@@ -171,11 +176,16 @@ class Sound {
         page.show(best, listener.stream);
       }
       if (final) {
-        words.push(network.label(best));
-        page.say(`Heard: ${words.slice(-8).join(", ")}`);
-        document.body.dataset.words = JSON.stringify(words);
+        word(best);
       }
     };
+    const end = () => {
+      const best = listener.end();
+      if (best >= 0) {
+        word(best);
+      }
+    };
+    return { hear, end };
   }
 
   async microphone() {
@@ -185,7 +195,7 @@ class Sound {
       await page.begin();
       return;
     }
-    const hear = await this.ear();
+    const { hear } = await this.ear();
     page.stop = await microphone(hear);
     button.setAttribute("aria-pressed", "true");
     page.say("Say a digit, in English or in German.");
@@ -193,10 +203,14 @@ class Sound {
 
   async file(sound) {
     const { page } = this;
-    const hear = await this.ear();
+    const { hear, end } = await this.ear();
     const blocks = await file(sound);
     page.say("Listening…");
-    if ((await page.pace(blocks, 10, hear)) && !document.body.dataset.words) {
+    if (!(await page.pace(blocks, 10, hear))) {
+      return;
+    }
+    end();
+    if (!document.body.dataset.words) {
       page.say("No word was heard.");
     }
   }

@@ -1,4 +1,4 @@
-"""The loop: samples -> cochlea -> gate -> compiled step -> words, with the times that it takes."""
+"""The loop: samples -> cochlea, or front end -> gate -> compiled step -> words, with their times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.data.cochlea import UNITS, Float
-from delrec_compile.data.streaming import StreamingCochlea
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.data.streaming import StreamingCochlea, StreamingFrontEnd
 from delrec_compile.errors import DataError, UnsupportedError
 from delrec_compile.evaluation.listening.gate import Gate
 from delrec_compile.evaluation.listening.sources import Source
+from delrec_compile.network.front_end import NOTE, front_end_of
 from delrec_compile.network.taker import Taker
 from delrec_compile.ops.readout import scores
 from delrec_compile.runners.session import Session
@@ -65,7 +67,7 @@ class Timing:
 
 def require_listener(takes: Taker, steps_per_call: int = 1) -> None:
     """Raises DataError or UnsupportedError for a network that no audio can be given to."""
-    if takes.real or UNITS % takes.inputs:
+    if takes.real or (own_front_end(takes) is None and UNITS % takes.inputs):
         kind = "real values" if takes.real else f"{takes.inputs} inputs"
         raise DataError(
             f"the network takes {kind}; listening gives counts of spikes of {UNITS} units, which are "
@@ -81,6 +83,12 @@ def require_listener(takes: Taker, steps_per_call: int = 1) -> None:
         )
 
 
+def own_front_end(takes: Taker) -> FrontEnd | None:
+    """The front end that the network was trained behind. Raises UnsupportedError."""
+    network = takes.network
+    return front_end_of(network) if network and NOTE in network.notes else None
+
+
 class Listener:
     """One stream of audio and the network that hears it; `listen` takes a source and yields words.
 
@@ -93,7 +101,12 @@ class Listener:
         require_listener(takes, session.artifact.manifest.steps_per_call)
         self.session, self.takes, self.decision = session, takes, decision
         self.step_ms = int(takes.dt_ms)
-        self.cochlea = StreamingCochlea(step_ms=self.step_ms, group=UNITS // takes.inputs)
+        front = own_front_end(takes)
+        self.ear = (
+            StreamingFrontEnd(front)
+            if front
+            else StreamingCochlea(step_ms=self.step_ms, group=UNITS // takes.inputs)
+        )
         self.gate = Gate(self.step_ms)
         self.steps = takes.steps or STEPS
         self._lead: deque[F32] = deque(maxlen=max(1, LEAD_MS // self.step_ms))
@@ -139,7 +152,7 @@ class Listener:
 
     def _whole(self, samples: Float) -> Iterator[Float]:
         """Samples of each whole step."""
-        size = self.cochlea.step_samples
+        size = self.ear.step_samples
         held = np.concatenate([self._held, samples])
         whole = len(held) // size * size
         self._held = held[whole:]
@@ -148,7 +161,7 @@ class Listener:
     def _hear(self, samples: Float, arrived: float) -> Word | None:
         """One step; the word so far, if one is being spoken and was not decided before."""
         self._time += 1
-        counts = np.minimum(self.cochlea.push(samples)[0], self.takes.max_input)
+        counts = np.minimum(self.ear.push(samples)[0], self.takes.max_input)
         self._lead.append(counts.astype(np.float32))
         opened = self.gate.hear(samples)
         if opened and not self._speaking:

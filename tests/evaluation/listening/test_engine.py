@@ -21,7 +21,7 @@ def test_an_artifact_listens_and_a_network_is_built(artifacts: dict[str, Path]) 
     assert engine.artifact_of(folder) == folder
     assert engine.artifact_of("conv_delay_256") is None
     listener = engine.open_listener(folder)
-    assert (listener.step_ms, listener.cochlea.channels, listener.steps) == (10, 140, 80)
+    assert (listener.step_ms, listener.ear.channels, listener.steps) == (10, 140, 80)
 
 
 def test_a_built_network_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

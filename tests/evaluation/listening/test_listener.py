@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,10 +14,17 @@ from fixtures.espeak import needs_espeak
 
 from benchmarks import listening
 from delrec_compile.data.cochlea import RATE_HZ
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.data.sounds import bundled_sounds
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.evaluation.listening import engine
-from delrec_compile.evaluation.listening.listener import Word, _shares
+from delrec_compile.evaluation.listening.listener import Listener, Word, _shares
 from delrec_compile.evaluation.listening.sources import Source
+from delrec_compile.network.front_end import NOTE
+from delrec_compile.network.model import Network
+from delrec_compile.network.taker import Taker
 from delrec_compile.ops.readout import DECISIONS, decide, scores
+from delrec_compile.runners.session import Session
 
 WORDS = 20
 
@@ -75,6 +84,35 @@ def test_counts_are_no_more_than_the_network_takes(
     sound = 0.1 * np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32)
     list(listener.listen(in_pieces(sound, 160)))
     assert max(given) == 1
+
+
+@pytest.mark.parametrize("channels", [14, 64])
+def test_a_network_hears_by_the_front_end_it_was_trained_behind(channels: int) -> None:
+    """14 are a divisor of the cochlea's 700 units, whose spikes are others; 64 are none."""
+    front, given = FrontEnd(channels=channels, threshold=3_000), list[np.ndarray]()
+    notes = {NOTE: front.to_json()}
+    network = SimpleNamespace(name="ear", notes=notes, inputs=channels, dt_ms=10.0, max_input=31.0)
+    takes = Taker(channels, 2, 10.0, network=cast(Network, network), max_input=31)
+
+    def step(counts: np.ndarray) -> np.ndarray:
+        given.append(counts)
+        return np.zeros(2, np.float32)
+
+    artifact = SimpleNamespace(manifest=SimpleNamespace(steps_per_call=1))
+    session = SimpleNamespace(artifact=artifact, reset=given.clear, step=step)
+    pcm = np.concatenate([np.zeros(8_000, np.int16), bundled_sounds().pcm[0]])
+    listener = Listener(cast(Session, session), takes, "mean")
+    (word,) = listener.listen(in_pieces(pcm.astype(np.float32) / 32_768, 37))
+    first, last = (round(100 * at) for at in (word.start_s, word.end_s))
+    want = front.encode(pcm[None])[0, first:last]
+    assert want.sum() > 50
+    np.testing.assert_array_equal(np.stack(given), want)
+    with pytest.raises(UnsupportedError, match="inputs 7, its front end gives"):
+        Listener(cast(Session, session), replace(takes, network=other(network)), "mean")
+
+
+def other(network: SimpleNamespace) -> Network:
+    return cast(Network, SimpleNamespace(**{**vars(network), "inputs": 7}))
 
 
 def test_loud_background_is_no_word(artifacts: dict[str, Path]) -> None:

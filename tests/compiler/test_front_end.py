@@ -32,6 +32,8 @@ def test_the_header_says_what_goes_in_and_comes_out() -> None:
         assert line in header
     aligned = front_end_files(FRONT, "ear", 5, aligned=True)["ear_frontend.h"]
     assert "    EAR_H_ALIGNED int32_t u1[6];" in aligned
+    assert "or the state not 64-byte aligned" in aligned
+    assert "aligned" not in header
 
 
 def test_the_sound_of_the_self_test_grows_and_makes_spikes() -> None:

@@ -22,12 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import drawn, drawn_graphs
-from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.compiler.assemble import assemble
-from delrec_compile.compiler.manifest import manifest_of
+from benchmarks.staged import artifact_here
 from delrec_compile.errors import DelrecError, ParityError, UnsupportedError
-from delrec_compile.network import checkpoint
-from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
@@ -93,13 +89,7 @@ def _engines(
 def _compiled(
     network: Network, target: str, stage: Path, quantised: IntegerNetwork | None = None
 ) -> Runner:
-    stage.mkdir()
-    checkpoint.save(network, stage / "network.safetensors")
-    if quantised is not None:
-        integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
-    built = assemble(str(stage), target, network.name, 1, None, None)
-    manifest = manifest_of(network, built, name=network.name, target=target)
-    return artifact_runner(Artifact(stage, manifest))
+    return artifact_runner(artifact_here(network, target, stage, quantised))
 
 
 def _integer(

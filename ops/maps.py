@@ -49,11 +49,15 @@ class Maps:
     def __post_init__(self) -> None:
         numbers = (self.channels, self.height, self.width, *self.kernel, self.groups)
         if len(self.kernel) != 4 or min(numbers) < 1:
-            raise NetworkError(f"maps of {self}: every size must be 1 or more")
+            raise NetworkError(
+                f"the kernel (weight) has shape {list(self.kernel)}, for {self.channels} maps of "
+                f"{self.height} x {self.width} in {self.groups} groups; [O, C, rows, columns] is required, "
+                "and every size must be 1 or more"
+            )
         outputs, channels = self.kernel[:2]
         if channels * self.groups != self.channels or outputs % self.groups:
             raise NetworkError(
-                f"the kernel has shape {list(self.kernel)}; with {self.channels} channels in "
+                f"the kernel (weight) has shape {list(self.kernel)}; with {self.channels} channels in "
                 f"{self.groups} groups, [O, {self.channels / self.groups:g}, rows, columns] is required"
             )
         object.__setattr__(self, "end", self.window.end)

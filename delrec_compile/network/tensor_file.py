@@ -19,6 +19,7 @@ Arrays = dict[str, NDArray[Any]]
 # kinds of files that may be a damaged network
 UNCLEAR = (Kind.NETWORK, Kind.INTEGER, Kind.TENSORS, Kind.OTHER)
 CHECKSUM = "sha256"  # its key in the metadata; files of other writers have none
+OWN_FORMATS, OWN_KEYS = "delrec.", {"format", "config", CHECKSUM}  # of files that `write` made
 # what a description raises that holds other things than those expected
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, MemoryError)
 
@@ -112,6 +113,11 @@ def read(path: Path, needed: str) -> tuple[Arrays, dict[str, str]]:
             "it is another kind of file, or truncated: copy it again, "
             "or make one with 'delrec-compile train'"
         ) from error
+    if meta.get("format", "").startswith(OWN_FORMATS) and (odd := sorted(set(meta) - OWN_KEYS)):
+        raise CheckpointError(
+            f"{path}: its metadata has the unknown key '{odd[0]}'; allowed: {', '.join(sorted(OWN_KEYS))}; "
+            "it is damaged: copy it again, or make it again from its source"
+        )
     if meta.get(CHECKSUM, (own := _checksum(arrays, meta))) != own:
         raise CheckpointError(
             f"{path} differs from the checksum that it was written with: it is damaged, or was edited; "

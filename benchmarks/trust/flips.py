@@ -1,0 +1,140 @@
+"""Rows 2 and 19: files with cuts and flipped bits, and weights with one flipped bit in the library."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.staged import artifact_here
+from benchmarks.trust import made
+from benchmarks.trust.isolated import ACCEPTED, REFUSED, isolated
+from benchmarks.trust.row import Result, Scale
+from delrec_compile.artifact.host_library import compile_library
+from delrec_compile.artifact.manifest import FILE, load_artifact
+from delrec_compile.compiler import glue
+from delrec_compile.interop.source import import_model
+from delrec_compile.network import checkpoint
+from delrec_compile.network.integer.quantise import quantise
+
+DETECTED = "detected"
+
+
+def damage(raw: bytes, r: np.random.Generator) -> bytes:
+    """The bytes cut somewhere, or with one or two bits flipped; never the same bytes."""
+    if r.random() < 0.4:
+        return raw[: int(r.integers(len(raw)))]
+    data = bytearray(raw)
+    for at in r.choice(len(raw), int(r.integers(1, 3)), replace=False):
+        data[at] ^= 1 << int(r.integers(8))
+    return bytes(data)
+
+
+def files(folder: Path, scale: Scale) -> Result:
+    """Damage in every file that carries a checksum: refused, each time."""
+    result = Result()
+    for target, numeric in (("x86_64", "float32"), ("portable_c", "int8")):
+        artifact = made.artifact(folder, made.network(), target, numeric)
+        listed = sorted(artifact.manifest.files)
+        for name, count in ((None, scale.of(500, 40)), (FILE, scale.of(500, 20))):
+            paths = [artifact.path / (name or file) for file in listed]
+            _damaged(result, paths, _of_artifact, count)
+    network = made.network_file(folder)
+    _damaged(result, [network], checkpoint.load, scale.of(500, 40))
+    weights = folder / "weights.pth"
+    weights.write_bytes(_checkpoint())
+    import_model(weights, recipe="delrec-ssc")
+    _damaged(result, [weights], _imported, scale.of(200, 10))
+    return result
+
+
+def _of_artifact(path: Path) -> object:
+    root = next(p for p in path.parents if (p / FILE).exists())
+    return load_artifact(root)
+
+
+def _imported(path: Path) -> object:
+    return import_model(path, recipe="delrec-ssc")
+
+
+def _checkpoint() -> bytes:
+    state = {"layers.0.weight": torch.ones(4, 3), "layers.0.bias": torch.zeros(4)}
+    state |= {"layers.1.weight": torch.ones(2, 4), "layers.1.bias": torch.zeros(2)}
+    buffer = io.BytesIO()
+    torch.save({"net": state, "epoch": 1}, buffer)
+    return buffer.getvalue()
+
+
+def _damaged(result: Result, paths: list[Path], load: Callable[[Path], Any], count: int) -> None:
+    r = np.random.default_rng(len(paths) + count)
+    for _ in range(count):
+        path = paths[int(r.integers(len(paths)))]
+        raw = path.read_bytes()
+        if not raw:
+            continue
+        path.write_bytes(damage(raw, r))
+        outcome = isolated(load, path)
+        path.write_bytes(raw)
+        fault = None if outcome.kind == REFUSED else f"{path.name}: {outcome.said}"
+        result.count(outcome.kind, fault)
+
+
+def self_test(folder: Path, scale: Scale) -> Result:
+    """One bit of one weight flipped in a library: its self-test says so, each time."""
+    result = Result()
+    forms = (("x86_64", "float32"), ("x86_64", "int8"), ("portable_c", "float32"))
+    for target, numeric in forms:
+        name, library, tables = _with_tables(folder, target, numeric)
+        raw = library.read_bytes()
+        assert _answer(library, name) == 0
+        for start, bit in _flips(raw, tables, scale.of(100, 15)):
+            flipped = bytearray(raw)
+            flipped[start + bit // 8] ^= 1 << bit % 8
+            copy = folder / "flipped.so"
+            copy.unlink(missing_ok=True)
+            copy.write_bytes(flipped)
+            outcome = isolated(_answer, copy, name)
+            seen = outcome.kind == ACCEPTED and outcome.said != "0"
+            fault = None if seen else f"{target} {numeric}: bit {bit} at {start}: {outcome.said}"
+            result.count(DETECTED if seen else "missed", fault)
+    return result
+
+
+def _answer(library: Path, name: str) -> int:
+    return int(ctypes.CDLL(str(library))[f"{name}_self_test"]())
+
+
+def _with_tables(folder: Path, target: str, numeric: str) -> tuple[str, Path, list[bytes]]:
+    """A library and the bytes of each table whose checksum it holds."""
+    tables: list[bytes] = []
+    checksum = glue.crc
+
+    def noting(table: NDArray[Any]) -> str:
+        tables.append(table.tobytes())
+        return checksum(table)
+
+    network = made.network()
+    quantised = None if numeric == "float32" else quantise(network, numeric)
+    glue.crc = noting
+    try:
+        artifact = artifact_here(network, target, folder / f"{target}-{numeric}-here", quantised)
+    finally:
+        glue.crc = checksum
+    name = artifact.manifest.name
+    return name, artifact.library or compile_library(artifact.path, name, folder), tables
+
+
+def _flips(raw: bytes, tables: list[bytes], count: int) -> Iterator[tuple[int, int]]:
+    """Bits all over the tables, by their sizes; those that lie in the file just once."""
+    places = [(raw.find(t), 8 * len(t)) for t in tables if len(t) >= 16 and raw.count(t) == 1]
+    sizes = np.array([size for _, size in places], float)
+    r = np.random.default_rng(19)
+    for i in r.choice(len(places), count, p=sizes / sizes.sum()):
+        start, size = places[i]
+        yield start, int(r.integers(size))

@@ -1,0 +1,158 @@
+"""Rows 7, 8 and 10: faulty inputs, foreign states, and every way to cut a stream into calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import drawn
+from benchmarks.staged import artifact_here
+from benchmarks.trust.isolated import REFUSED, isolated
+from benchmarks.trust.row import Result, Scale
+from delrec_compile.aliases import F32
+from delrec_compile.network.model import Network
+from delrec_compile.network.torch_step import Step
+from delrec_compile.runners.session import Session
+
+STEPS, STREAMS, HIT = 200, 5, 20
+FAULTS = (np.nan, np.inf, -np.inf, 1e31, -1e31, 3e38, -1e30, 1e9)
+HEALED = 380  # steps after which a fault has to be forgotten
+
+
+def _networks(count: int) -> Iterator[tuple[int, Network]]:
+    """Networks of counts: real inputs are clipped before they reach a neuron."""
+    found = ((seed, drawn.network(seed)) for seed in range(10 * count))
+    whole = ((seed, n) for seed, n in found if n.real_input is None)
+    for _ in range(count):
+        yield next(whole)
+
+
+def faults(folder: Path, scale: Scale) -> Result:
+    """A faulty value in one step: membranes stay finite, and the run comes back to the clean one."""
+    result = Result()
+    with np.errstate(invalid="ignore", over="ignore"):
+        for seed, network in _networks(scale.of(40, 3)):
+            x = drawn.counts(network, HIT + HEALED + 40, 1, seed)
+            clean = {name: _run(network, name, x) for name in ("reference", "torch")}
+            for fault in FAULTS:
+                hit = x.copy()
+                hit[HIT, 0, ::2] = fault
+                for name, (want, _) in clean.items():
+                    have, finite = _run(network, name, hit)
+                    said = f"seed {seed}, {name}, {fault}: "
+                    wrong = None if finite else said + "a value of the state is not finite"
+                    if wrong is None and not np.array_equal(have[-40:], want[-40:]):
+                        wrong = said + f"the outputs still differ after {HEALED} steps"
+                    result.count("healed" if wrong is None else "not healed", wrong)
+    return result
+
+
+def _run(network: Network, form: str, x: F32) -> tuple[F32, bool]:
+    """Outputs of each step, and whether all values of the state were finite after each."""
+    step = Step(network) if form == "torch" else None
+    state, outputs, finite = network.reset(), [], True
+    for row in x:
+        if step is None:
+            y, state = network.step(row, state)
+        else:
+            past = tuple(torch.from_numpy(state[k]) for k in step.names)
+            y_torch, _, _, new = step.inside(torch.from_numpy(row), past)
+            y, state = y_torch.numpy(), {k: v.numpy() for k, v in zip(step.names, new, strict=True)}
+        finite = finite and all(np.isfinite(v).all() for v in state.values())
+        outputs.append(y.copy())
+    return np.array(outputs), finite
+
+
+def cuts(folder: Path, scale: Scale) -> Result:
+    """One stream in pieces, after a reset, from a saved state, in a batch, on threads: equal bits."""
+    result = Result()
+    for seed, network in _networks(scale.of(40, 3)):
+        session = Session(artifact_here(network, "x86_64", folder / f"cut-{seed}"))
+        x = drawn.counts(network, STEPS, STREAMS, seed)
+        one = np.ascontiguousarray(x[:, 0]).astype(session.artifact.manifest.counts_dtype)
+        whole = session.run(one).view(np.uint32).copy()
+        for name, run in (*_pieces(session, one, seed), *_batches(session, x, one.dtype)):
+            same = np.array_equal(run.view(np.uint32), whole)
+            fault = None if same else f"seed {seed}: {name} gives other bits"
+            result.count("equal" if same else "differs", fault)
+        assert whole.any(), seed
+    return result
+
+
+def _pieces(session: Session, x: NDArray[Any], seed: int) -> Iterator[tuple[str, F32]]:
+    r = np.random.default_rng(seed)
+    for longest in (1, 2, 4, 9, 70, STEPS):
+        session.reset()
+        parts, at = [], 0
+        while at < len(x):
+            end = at + int(r.integers(1, longest + 1))
+            parts.append(session.run(np.ascontiguousarray(x[at:end])).copy())
+            at = end
+        yield f"pieces of up to {longest} steps", np.concatenate(parts)
+    session.reset()
+    first = session.run(x[:77].copy()).copy()
+    saved = session.state()
+    session.run(x[::-1].copy())
+    session.load_state(saved)
+    yield "a saved state", np.concatenate([first, session.run(x[77:].copy())])
+    session.reset()
+    yield "a reset", session.run(x).copy()
+
+
+def _batches(session: Session, x: F32, kind: np.dtype[Any]) -> Iterator[tuple[str, F32]]:
+    rows = np.ascontiguousarray(x.transpose(1, 0, 2)).astype(kind)
+    for threads in (1, 2):
+        batch = Session(session.artifact, streams=STREAMS, threads=threads)
+        yield f"a batch on {threads} threads", batch.run(rows)[0].copy()
+        batch.reset()
+        other = rows.copy()
+        other[1:] = 0
+        yield f"other rows on {threads} threads", batch.run(other)[0].copy()
+
+
+def states(folder: Path, scale: Scale) -> Result:
+    """States of other networks, or with other names, shapes, types or no numbers: refused."""
+    result, sessions = Result(), []
+    for seed, network in _networks(scale.of(8, 2)):
+        readout = replace(network.readout, weight=-network.readout.weight)
+        for k, n in enumerate((network, replace(network, readout=readout))):  # of equal shapes
+            sessions.append(Session(artifact_here(n, "x86_64", folder / f"state-{seed}-{k}")))
+    for one, other in permutations(sessions, 2):
+        _refused(result, one, other.state(), "the state of another network")
+    own = sessions[0].state()
+    for name, value in own.items():
+        for what, wrong in _wrong(value):
+            _refused(result, sessions[0], {**own, name: wrong}, f"{name}: {what}")
+    _refused(result, sessions[0], {}, "nothing")
+    _refused(result, sessions[0], None, "None")
+    sessions[0].load_state(own)
+    return result
+
+
+def _wrong(value: NDArray[Any]) -> Iterator[tuple[str, Any]]:
+    yield "float64", value.astype(np.float64)
+    yield "one axis more", value[None]
+    yield "text", ["x"] * len(value)
+    yield "None", None
+    if value.size:
+        yield "shorter", value[:-1]
+    if value.size and value.dtype == np.float32:
+        yield (
+            "NaN",
+            np.where(np.arange(value.size).reshape(value.shape) == 0, np.nan, value).astype(
+                np.float32
+            ),
+        )
+
+
+def _refused(result: Result, session: Session, state: Any, what: str) -> None:
+    outcome = isolated(session.load_state, state)
+    fault = None if outcome.kind == REFUSED else f"{what}: {outcome.kind}: {outcome.said}"
+    result.count(outcome.kind, fault)

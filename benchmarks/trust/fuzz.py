@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
         try:
             reader.read(path)
         except DelrecError as error:
-            assert "\n" not in str(error), error
+            if "\n" in str(error):
+                raise RuntimeError("a message of more than one line") from error
 
     words: list[Any] = [sys.argv[0], str(corpus), f"-artifact_prefix={options.found}/"]
     words += [f"-max_total_time={round(options.minutes * 60)}", f"-timeout={SECONDS}"]

@@ -11,7 +11,7 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: demo test long lint types docs docs-run check rooms bench clean
+.PHONY: trust demo test long lint types docs docs-run check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
@@ -23,6 +23,10 @@ test: $(BIN)/.developer $(CROSS)
 long: $(BIN)/.developer
 	$(BIN)/python -m benchmarks.random_networks --count 100 --numeric int8
 	$(BIN)/python -m benchmarks.random_networks --count 100 --numeric int8 --graphs
+
+# every row of docs/reliability.md in full, some hours
+trust: $(BIN)/.developer
+	$(BIN)/python -m benchmarks.trust --full --write
 
 lint: $(BIN)/.developer
 	$(BIN)/ruff check .

@@ -51,8 +51,8 @@ class Maps:
         if len(self.kernel) != 4 or min(numbers) < 1:
             raise NetworkError(
                 f"the kernel (weight) has shape {list(self.kernel)}, for {self.channels} maps of "
-                f"{self.height} x {self.width} in {self.groups} groups; [O, C, rows, columns] is required, "
-                "and every size must be 1 or more"
+                f"{self.height} x {self.width} in {self.groups} groups; [O, C, rows, columns] is "
+                "required, and every size must be 1 or more"
             )
         outputs, channels = self.kernel[:2]
         if channels * self.groups != self.channels or outputs % self.groups:

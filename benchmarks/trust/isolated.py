@@ -54,8 +54,8 @@ def isolated(call: Callable[..., Any], *arguments: Any, seconds: int = SECONDS) 
 
 
 def _limit(seconds: int) -> None:
-    signal.alarm(4 * seconds)  # of the clock: a process that sleeps for ever
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    signal.alarm(60 + 10 * seconds)  # of the clock: a process that sleeps for ever
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     null = os.open(os.devnull, os.O_WRONLY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 import onnx
 import torch
 
+from benchmarks.staged import artifact_here
 from benchmarks.trust import made
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric
-from delrec_compile.artifact.manifest import SCHEMA, load_artifact
+from delrec_compile.artifact.manifest import FILE, load_artifact
+from delrec_compile.artifact.package import checksums
 from delrec_compile.compiler.schedules import store
 from delrec_compile.data.samples import describe_samples, read_samples
 from delrec_compile.interop.source import import_model
@@ -26,8 +28,7 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.network.onnx_step.schema import load_model
 from delrec_compile.plain_onnx import step_graph
-from delrec_compile.system import fields
-from delrec_compile.system.files import sha256
+from delrec_compile.system.fields import sealed_text
 from delrec_compile.training import config_file
 
 CELL = """<ir_version: 9, opset_import: ["" : 18]>
@@ -118,29 +119,11 @@ def _events(folder: Path) -> Path:
 
 
 def _manifest(folder: Path) -> Path:
-    artifact = folder / "artifact"
-    (artifact / "src").mkdir(parents=True, exist_ok=True)
-    source = artifact / "src/net.c"
-    source.write_text("int a;\n")
-    text = _MANIFEST | {"files": {"src/net.c": sha256(source)}}
-    path = artifact / "manifest.json"
-    path.write_text(fields.sealed_text(text))
+    made_here = artifact_here(made.network(), "portable_c", folder / "artifact")
+    path = made_here.path / FILE
+    manifest = replace(made_here.manifest, files=checksums(made_here.path))
+    path.write_text(sealed_text(manifest.to_json()))
     return path
-
-
-_MANIFEST = {
-    "schema": SCHEMA,
-    "name": "net",
-    "target": "portable_c",
-    "machine": "any",
-    "form": "sources",
-    "numeric": "float32",
-    "steps_per_call": 1,
-    "inputs": 3,
-    "outputs": 2,
-    "library": None,
-    "state": {},
-}
 
 
 def _store(folder: Path) -> Path:

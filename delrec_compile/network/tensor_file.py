@@ -114,9 +114,10 @@ def read(path: Path, needed: str) -> tuple[Arrays, dict[str, str]]:
             "or make one with 'delrec-compile train'"
         ) from error
     if meta.get("format", "").startswith(OWN_FORMATS) and (odd := sorted(set(meta) - OWN_KEYS)):
+        allowed = ", ".join(sorted(OWN_KEYS))
         raise CheckpointError(
-            f"{path}: its metadata has the unknown key '{odd[0]}'; allowed: {', '.join(sorted(OWN_KEYS))}; "
-            "it is damaged: copy it again, or make it again from its source"
+            f"{path}: its metadata has the unknown key '{odd[0]}'; allowed: {allowed}; it is damaged: "
+            "copy it again, or make it again from its source"
         )
     if meta.get(CHECKSUM, (own := _checksum(arrays, meta))) != own:
         raise CheckpointError(

@@ -353,3 +353,11 @@ def test_measured_accuracy_is_what_the_network_says_of_itself():
         network = checkpoint.load(name)
         assert network.notes["accuracy"]["test"] >= least
     assert checkpoint.load("conv_delay_256").recurrent_parameters() == 259
+
+
+def test_a_flip_in_the_name_of_the_checksum_is_noticed(file: Path) -> None:
+    """The checksum would be absent, as in files of other writers, and tell of nothing else."""
+    raw = file.read_bytes()
+    file.write_bytes(raw.replace(b'"sha256"', b'"sha2u6"', 1))
+    with refusal(CheckpointError, r"unknown key 'sha2u6'; allowed: config, format, sha256", 3):
+        checkpoint.load(file)

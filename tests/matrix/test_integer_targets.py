@@ -191,9 +191,9 @@ def test_words_hold_every_byte() -> None:
 @pytest.mark.parametrize(
     ("target", "numeric", "most"),
     [
-        ("cortex_m4", "int8", 28_000),
+        ("cortex_m4", "int8", 28_500),
         ("cortex_m0plus", "int8", 84_000),
-        ("cortex_m55", "int8", 19_000),
+        ("cortex_m55", "int8", 19_500),
     ],
 )
 def test_instructions_of_the_bundled_network(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -88,7 +89,8 @@ def test_parts_of_the_library(whole: dict[str, Any], artifacts: dict[str, Path])
 
 def test_people_read_a_table(artifacts: dict[str, Path]) -> None:
     line = [*COMMAND, artifacts["conv_delay_256"], "--rows", "static,onnxruntime", "--rounds", "1"]
-    text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    wide = {**os.environ, "COLUMNS": "120"}
+    text = subprocess.run(line, capture_output=True, text=True, check=True, env=wide).stdout
     for part in ("bare C, shared library", "bare C, static", "ONNX Runtime", "KiB", "one stream"):
         assert part in text
     assert "PyTorch" not in text

@@ -39,13 +39,13 @@ class Page {
   }
 
   // A number for what starts now; what ran before ends.
-  async begin() {
+  begin() {
     this.run += 1;
     this.say("");
     $("microphone").setAttribute("aria-pressed", "false");
     const stop = this.stop;
     this.stop = () => {};
-    await stop();
+    stop();
     return this.run;
   }
 
@@ -69,8 +69,7 @@ class Page {
   }
 
   // Items at a pace, as many per frame as their time has come for; false where another run began.
-  async pace(items, ms, take) {
-    const { run } = this;
+  async pace(run, items, ms, take) {
     for (let t = 0, started = performance.now(); t < items.length; ) {
       await later();
       if (run !== this.run) {
@@ -105,13 +104,16 @@ class Words {
   // At the network's own pace, or slower.
   async play(file) {
     const { page, network, stream } = this;
-    await page.begin();
+    const run = page.begin();
     const steps = await this.counts(file);
+    if (run !== page.run) {
+      return;
+    }
     const ms = network.manifest.dt_ms / Number($("speed").value);
     let best = -1;
     page.use(network);
     stream.reset();
-    const whole = await page.pace(steps, ms, (counts) => {
+    const whole = await page.pace(run, steps, ms, (counts) => {
       best = stream.step(counts);
       page.draw(counts, stream);
       page.show(best, stream);
@@ -124,12 +126,15 @@ class Words {
   // Every word without a pause; what each was heard as.
   async all() {
     const { page, network, stream } = this;
-    const run = await page.begin();
+    const run = page.begin();
     const heard = [];
     let right = 0;
     let ms = 0;
     for (const file of this.index.files) {
       const steps = await this.counts(file);
+      if (run !== page.run) {
+        return;
+      }
       const started = performance.now();
       stream.reset();
       const word = network.label(steps.reduce((_, x) => stream.step(x), -1));
@@ -137,11 +142,9 @@ class Words {
       heard.push(`${file}: ${word}`);
       right += word === labelOf(file);
     }
-    if (run === page.run) {
-      const each = (1000 * ms) / (heard.length * 80);
-      page.say(`${right} of ${heard.length} right, ${each.toFixed(0)} µs per step of 10 ms`);
-      document.body.dataset.heard = JSON.stringify(heard);
-    }
+    const each = (1000 * ms) / (heard.length * 80);
+    page.say(`${right} of ${heard.length} right, ${each.toFixed(0)} µs per step of 10 ms`);
+    document.body.dataset.heard = JSON.stringify(heard);
   }
 }
 
@@ -154,9 +157,9 @@ class Sound {
   }
 
   // What hears the blocks of a run, and lists the words; then what hears their end.
-  async ear() {
+  ear() {
     const { page, network, listener } = this;
-    const run = await page.begin();
+    const run = page.begin();
     const words = [];
     page.use(network);
     listener.reset();
@@ -185,28 +188,36 @@ class Sound {
         word(best);
       }
     };
-    return { hear, end };
+    return { run, hear, end };
   }
 
   async microphone() {
     const { page } = this;
     const button = $("microphone");
     if (button.getAttribute("aria-pressed") === "true") {
-      await page.begin();
+      page.begin();
       return;
     }
-    const { hear } = await this.ear();
-    page.stop = await microphone(hear);
+    const { run, hear } = this.ear();
+    const stop = await microphone(hear);
+    if (run !== page.run) {
+      stop();
+      return;
+    }
+    page.stop = stop;
     button.setAttribute("aria-pressed", "true");
     page.say("Say a digit, in English or in German.");
   }
 
   async file(sound) {
     const { page } = this;
-    const { hear, end } = await this.ear();
+    const { run, hear, end } = this.ear();
     const blocks = await file(sound);
+    if (run !== page.run) {
+      return;
+    }
     page.say("Listening…");
-    if (!(await page.pace(blocks, 10, hear))) {
+    if (!(await page.pace(run, blocks, 10, hear))) {
       return;
     }
     end();

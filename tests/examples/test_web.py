@@ -168,6 +168,22 @@ def test_a_sound_file_may_end_within_its_word(opened: Open, tmp_path: Path) -> N
     assert tab.locator("#told").inner_text() == f"Heard: {words_in(pcm)[0]}"
 
 
+def test_what_starts_later_ends_what_runs(opened: Open) -> None:
+    tab = opened(permissions=["microphone"])
+    play = "document.getElementById('controls').requestSubmit()"
+    shares = "[...document.querySelectorAll('meter')].map(m => m.value)"
+    tab.evaluate(play)
+    tab.wait_for_selector("#told:has-text('heard as')")
+    alone = tab.evaluate(shares)
+    tab.evaluate(
+        f"() => {{ ['microphone', 'all'].map(i => document.getElementById(i).click()); {play} }}"
+    )
+    tab.wait_for_selector("#told:has-text('heard as')")
+    assert tab.evaluate(shares) == alone
+    assert tab.locator("#microphone").get_attribute("aria-pressed") == "false"
+    assert tab.evaluate("document.body.dataset.heard") is None
+
+
 def test_a_microphone_is_heard(opened: Open) -> None:
     tab = opened(permissions=["microphone"])
     tab.click("#microphone")

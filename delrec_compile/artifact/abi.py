@@ -67,11 +67,18 @@ def c_name(text: str) -> str:
 
 
 NAME_LETTERS = 64  # of a prefix of C symbols: files, folders and linkers have limits too
-# names that CMake keeps for its own targets, and libraries that every linker knows
+# names that CMake keeps for its own targets, libraries that every linker knows, and headers of C and
+# of systems, in whose place a program would include the artifact's
 TAKEN = frozenset(
     {
         *("all", "clean", "help", "install", "package", "rebuild_cache", "edit_cache", "test"),
         *("run_tests", "zephyr", "app", "c", "m", "dl", "rt", "pthread", "util", "resolv", "gcc"),
+        *("assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits"),
+        *("locale", "math", "setjmp", "signal", "stdalign", "stdarg", "stdatomic", "stdbit"),
+        *("stdbool", "stdckdint", "stddef", "stdint", "stdio", "stdlib", "stdnoreturn", "string"),
+        *("tgmath", "threads", "time", "uchar", "wchar", "wctype", "alloca", "dirent", "dlfcn"),
+        *("endian", "fcntl", "features", "malloc", "memory", "poll", "sched", "semaphore"),
+        *("strings", "termios", "ucontext", "unistd", "arduino", "print", "stream", "windows"),
     }
 )
 
@@ -85,7 +92,7 @@ def checked_name(name: str) -> str:
             f"{NAME_LETTERS} in all"
         )
     if name.lower() in TAKEN:
-        raise UsageError(f"name '{name}': CMake or the linker has that name; choose another")
+        raise UsageError(f"name '{name}': C, CMake or the linker has that name; choose another")
     return name
 
 

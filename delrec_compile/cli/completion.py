@@ -5,11 +5,13 @@ Each function takes the beginning of a word. Where none of its values fits, the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.bundled import NETWORKS
+from delrec_compile.errors import DelrecError
 
 NUMERIC = ("float32", "int16", "int8")
 RECURRENCES = ("conv", "dense", "synaptic", "tap_conv", "conv2d", "channel_conv", "none")
@@ -94,8 +96,10 @@ def targets(incomplete: str) -> list[str]:
     """Values of `--target`."""
     from delrec_compile import targets as profiles
 
-    own = (*profiles.names(), *profiles.board_names(), *profiles.platform_names())
-    return [*own, *profiles.added_names(), *_files(incomplete, ".toml")]
+    own = [*profiles.names(), *profiles.board_names(), *profiles.platform_names()]
+    with contextlib.suppress(DelrecError):  # a broken package: the command says so, not the key
+        own += profiles.added_names()
+    return [*own, *_files(incomplete, ".toml")]
 
 
 def boards(incomplete: str) -> list[str]:

@@ -162,10 +162,7 @@ def _plan(source: str, options: dict[str, Any], as_json: bool) -> None:
 
 
 def _checked_output(out: Path | None, force: bool, name: str | None) -> Path:
-    """The file to write. Raises UsageError or CheckpointError if it cannot be written, or must not.
-
-    name: of the network; None: that of its file.
-    """
+    """The file to write. name: of the network, if chosen. Raises UsageError, CheckpointError."""
     from delrec_compile.artifact.abi import checked_name
     from delrec_compile.errors import CheckpointError, UsageError
     from delrec_compile.system.files import check_writable

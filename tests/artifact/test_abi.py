@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from delrec_compile import targets
 from delrec_compile.artifact.abi import (
+    TAKEN,
     Header,
     StateTensor,
     StateVariable,
@@ -81,10 +86,19 @@ def test_an_artifact_is_named_after_its_network(network: str, name: str) -> None
 def test_names_that_are_too_long_or_taken_are_refused() -> None:
     for refused, message in (
         ("a" * 300, "aaaaaaaaaaaaaaaaaaaa... of 300 letters"),
-        ("pthread", "CMake or the linker has that name"),
+        ("pthread", "C, CMake or the linker has that name"),
+        ("Signal", "C, CMake or the linker has that name"),
         ("a-b", "a letter, then letters, digits and _ are required"),
     ):
         with pytest.raises(UsageError, match=message):
             checked_name(refused)
     with pytest.raises(UsageError, match=r"has 300 letters; at most 64 are allowed: .*--name"):
         artifact_name("a" * 300)
+
+
+def test_no_artifact_is_named_as_a_header_that_its_files_include() -> None:
+    """Its folder of headers comes first: <float.h> would be its own."""
+    texts = "".join(path.read_text() for path in Path(targets.__file__).parent.glob("*.in"))
+    included = set(re.findall(r"#include <(\w+)\.h>", texts))
+    assert {"stdint", "float", "string", "stddef"} <= included <= TAKEN
+    assert artifact_name("float") == "n_float"

@@ -12,6 +12,8 @@ import pytest
 import typer
 
 from delrec_compile.cli import app, completion
+from delrec_compile.errors import UnsupportedError
+from delrec_compile.system import plugins
 from delrec_compile.training.config import RECURRENCES
 
 # parameters whose values are names or files of one kind, in whichever command they are
@@ -148,3 +150,11 @@ def test_bash_completes_by_the_script_that_it_is_given(tmp_path: Path) -> None:
     line = ["bash", "--norc", "-c", asked]
     done = subprocess.run(line, env=home, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["cortex_m55"]
+
+
+def test_a_broken_package_leaves_the_other_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(group: str) -> Any:
+        raise UnsupportedError(f"{group}: 'chip' is of two packages, a and b; uninstall one")
+
+    monkeypatch.setattr(plugins, "found", broken)
+    assert "cortex_m4" in completion.targets("")

@@ -29,9 +29,9 @@ class Done:
 
 def environment(changed: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """This process's variables, one thread, and the changes; None takes a variable away."""
-    values = {**os.environ, "OMP_NUM_THREADS": "1", **(changed or {})}
     path = os.pathsep.join(p for p in sys.path if p and Path(p).is_dir())
-    values["PYTHONPATH"] = path  # the command may run in another folder
+    # the command may run in another folder, and finds what this process does
+    values = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **(changed or {})}
     return {k: v for k, v in values.items() if v is not None}
 
 

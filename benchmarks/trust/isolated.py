@@ -9,11 +9,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import DelrecError
 
-SECONDS, ADDRESSES = 30, 6 << 30  # CPU time and address space of a case
+SECONDS, ADDRESSES = 30, 6 << 30  # CPU time of a case, and address space beyond what its parent has
 ACCEPTED, REFUSED, INTERNAL, SIGNAL = "accepted", "refused", "internal error", "signal"
 
 
@@ -56,7 +57,9 @@ def isolated(call: Callable[..., Any], *arguments: Any, seconds: int = SECONDS) 
 def _limit(seconds: int) -> None:
     signal.alarm(60 + 10 * seconds)  # of the clock: a process that sleeps for ever
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + ADDRESSES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

@@ -13,6 +13,15 @@ from delrec_compile.cli.logs import logged
 from delrec_compile.errors import InputError
 from delrec_compile.system.toolchain import run_tool
 
+
+@pytest.fixture(autouse=True)
+def _enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package that configures logging in this process has disabled the loggers it found."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("delrec_compile") and isinstance(logger, logging.Logger):
+            monkeypatch.setattr(logger, "disabled", False)
+
+
 WORDS = ("delrec-compile 0", "arguments: ['build'", "inputs", "true 'a b'")
 
 

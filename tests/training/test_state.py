@@ -129,7 +129,8 @@ def test_a_killed_command_goes_on(tmp_path: Path, tiny_data: Path) -> None:
     kept = out.with_suffix(".unfinished")
     with subprocess.Popen([*base, str(out)], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
-        while not kept.exists() and time.monotonic() < deadline:
+        log = tmp_path / "net.epochs.csv"  # written after the state
+        while not (kept.exists() and log.exists()) and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     assert kept.exists()

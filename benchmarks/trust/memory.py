@@ -8,12 +8,13 @@ from pathlib import Path
 from benchmarks import drawn, drawn_graphs
 from benchmarks.staged import artifact_here
 from benchmarks.trust.row import Result, Scale
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.network.integer.quantise import quantise
-from delrec_compile.network.model import Network
 from delrec_compile.system import toolchain
 
-FLAGS = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+FLAGS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SECONDS = 300
+TYPES = {"uint8": "uint8_t", "float32": "float", "int16": "int16_t", "int8": "int8_t"}
 ROUNDS = 40  # states per network: words that are hostile, and noise
 # Each round fills the state with one hostile word or with noise, and runs 6 steps of noise as input.
 MAIN = """
@@ -54,43 +55,35 @@ def measure(folder: Path, scale: Scale) -> Result:
     result = Result()
     for seed in range(scale.of(150, 3)):
         for network in (drawn.network(seed), drawn_graphs.graph(seed)):
-            _sanitised(result, network, "float32", folder)
-            if network.real_input is None:
-                _sanitised(result, network, "int8", folder)
+            for numeric in ("float32", "int8") if network.real_input is None else ("float32",):
+                quantised = None if numeric == "float32" else quantise(network, numeric)
+                stage = folder / f"memory-{result.tried}"
+                said = findings(artifact_here(network, "portable_c", stage, quantised))
+                fault = f"{network.name} {numeric}: {said[:300]}" if said else None
+                result.count("finding" if said else "clean", fault)
     return result
 
 
-def _sanitised(result: Result, network: Network, numeric: str, folder: Path) -> None:
-    stage = folder / f"memory-{result.tried}"
-    quantised = None if numeric == "float32" else quantise(network, numeric)
-    artifact = artifact_here(network, "portable_c", stage, quantised)
-    name = network.name
-    types = {"uint8": "uint8_t", "float32": "float", "int16": "int16_t", "int8": "int8_t"}
+def findings(artifact: Artifact, optimise: str = "-O1", rounds: int = ROUNDS) -> str:
+    """What the sanitizers, or the compiler, say of C sources with hostile states; empty where clean."""
+    stage, m = artifact.path, artifact.manifest
     words = {
-        "INPUTS": network.inputs,
-        "OUTPUTS": network.outputs,
-        "NEURONS": max(sum(artifact.manifest.neurons), 1),
-        "ROUNDS": ROUNDS,
-        "TYPE": types[str(artifact.manifest.counts_dtype)],
+        "INPUTS": m.inputs,
+        "OUTPUTS": m.outputs,
+        "NEURONS": max(sum(m.neurons), 1),
+        "ROUNDS": rounds,
+        "TYPE": TYPES[str(m.counts_dtype)],
     }
-    main = stage / "main.c"
-    main.write_text(MAIN.replace("NAME", name))
-    files = [*(stage / "src").glob("*.c"), *(stage / "test").glob(f"{name}_*.c"), main]
-    command = [*toolchain.cc(), *FLAGS, *(f"-D{k}={v}" for k, v in words.items())]
-    command += [f"-I{stage / part}" for part in ("include", "src", "test")]
-    program = stage / "checked"
-    built = subprocess.run(
-        [*command, *map(str, files), "-o", str(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = built.stderr
-    clean = built.returncode == 0
-    if clean:
-        done = subprocess.run(
-            [str(program)], capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        clean, said = done.returncode == 0, done.stderr
-    fault = None if clean else f"{name} {numeric}: {said[:300]}"
-    result.count("clean" if clean else "finding", fault)
+    main, program = stage / "main.c", stage / "checked"
+    main.write_text(MAIN.replace("NAME", m.name))
+    files = [*(stage / "src").glob("*.c"), *(stage / "test").glob(f"{m.name}_*.c"), main]
+    flags = [optimise, *FLAGS, *(f"-D{k}={v}" for k, v in words.items())]
+    flags += [f"-I{stage / part}" for part in ("include", "src", "test")]
+    for command in (
+        [*toolchain.cc(), *flags, *map(str, files), "-o", str(program)],
+        [str(program)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        if done.returncode:
+            return done.stderr or f"exit code {done.returncode}"
+    return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +12,13 @@ import torch
 from fixtures.staged import artifact_here
 from onnx.reference import ReferenceEvaluator
 
+from benchmarks.trust.memory import findings
 from delrec_compile.aliases import F32
 from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
 from delrec_compile.ops.neuron import BROKEN
 from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.session import Session
-from delrec_compile.system import toolchain
 
 FAULTS = (np.inf, -np.inf, np.nan, 1e31, -1e31)
 RESETS = ("odd_lif", "own_soft", "own_soft_later", "count_readout", "cuba_lif", "own_cuba_lif")
@@ -110,39 +109,6 @@ def test_compiled_code_comes_back_to_the_clean_run(
     assert want.spikes[-1][-40:].any()
 
 
-MAIN = """
-#include <stdlib.h>
-#include "NAME_test.h"
-static NAME_state state;
-int main(void)
-{
-    static const uint32_t words[] = {0xffffffffu, 0x7fffffffu, 0x80000000u, 0x7f800000u, 0xff800000u, 0};
-    static uint8_t x[INPUTS];
-    static float y[OUTPUTS];
-    static uint8_t spikes[NEURONS];
-    uint32_t random = 1;
-    for (int round = 0; round < 60; round++) {
-        uint8_t *bytes = (uint8_t *)&state;
-        for (size_t i = 0; i < sizeof state; i++) {
-            random = random * 1664525u + 1013904223u;
-            const uint32_t word = words[round % 6];
-            bytes[i] = round % 6 == 5 ? (uint8_t)(random >> 24) : (uint8_t)(word >> 8 * (i % 4));
-        }
-        for (int t = 0; t < 6; t++) {
-            for (int i = 0; i < INPUTS; i++) {
-                random = random * 1664525u + 1013904223u;
-                x[i] = (uint8_t)(random >> 24);
-            }
-            if (NAME_run(&state, x, 1, y) != 0 || NAME_trace(&state, x, 1, y, spikes) != 0) {
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-"""
-
-
 @pytest.mark.parametrize(
     ("name", "numeric"),
     [
@@ -157,16 +123,6 @@ int main(void)
 def test_no_state_makes_c_sources_read_or_write_out_of_place(
     name: str, numeric: str, tmp_path: Path
 ) -> None:
-    network = cases.network(name)
-    folder = artifact_here(network, "portable_c", tmp_path, numeric=numeric).path
-    sizes = {"INPUTS": network.inputs, "OUTPUTS": network.outputs}
-    sizes["NEURONS"] = sum(layer.size for layer in network.layers)
-    main = folder / "main.c"
-    main.write_text(MAIN.replace("NAME", name))
-    files = [*(folder / "src").glob("*.c"), *(folder / "test").glob(f"{name}_*.c"), main]
-    flags = ["-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    flags += [f"-D{k}={v}" for k, v in sizes.items()]
-    flags += [f"-I{folder / part}" for part in ("include", "src", "test")]
-    subprocess.run([*toolchain.cc(), *flags, *files, "-o", tmp_path / "checked"], check=True)
-    done = subprocess.run([tmp_path / "checked"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:2000]
+    artifact = artifact_here(cases.network(name), "portable_c", tmp_path, numeric=numeric)
+    said = findings(artifact, optimise="-O0", rounds=60)
+    assert not said, said[:2000]

@@ -84,6 +84,9 @@ def sizes(folder: Path, scale: Scale) -> Result:
 
 
 def _size(image: Path) -> tuple[int, int, int]:
+    """Bytes of code, of variables with a value and without; the reserve for the stack left out."""
     done = subprocess.run(["size", "-B", image], capture_output=True, text=True, check=True)
     text, data, bss = map(int, done.stdout.splitlines()[1].split()[:3])
-    return text, data, bss
+    each = subprocess.run(["size", "-A", image], capture_output=True, text=True, check=True)
+    reserve = re.search(r"^\.stack\s+(\d+)", each.stdout, re.MULTILINE)
+    return text, data, bss - (int(reserve[1]) if reserve else 0)

@@ -94,21 +94,27 @@ class Flashing:
 
 @dataclass(frozen=True)
 class Choice:
-    """A [[schedule]] table. features: CPU features that it needs. mattr: LLVM's flags for it."""
+    """A [[schedule]] table.
+
+    features: CPU features that it needs. mattr: LLVM's flags for it. tuning: those of what is fast.
+    """
 
     features: tuple[str, ...]
     mattr: tuple[str, ...]
     schedule: Schedule
+    tuning: tuple[str, ...] = ()
 
     @classmethod
     def from_table(cls, table: Any, where: str) -> Choice:
         """Raises UnsupportedError; `where` names the table in it."""
-        own = ("features", "mattr")
+        own = ("features", "mattr", "tuning")
         keys = (*own, *(f.name for f in fields(Schedule)))
         table = checked_keys(table, keys, where)
-        features, mattr = (_value(tuple[str, ...], table.get(k, []), f"{where}: {k}") for k in own)
+        features, mattr, tuning = (
+            _value(tuple[str, ...], table.get(k, []), f"{where}: {k}") for k in own
+        )
         values = {k: v for k, v in table.items() if k not in own}
-        return cls(features, mattr, read_table(Schedule, values, where))
+        return cls(features, mattr, read_table(Schedule, values, where), tuning)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 import json
 import statistics
+import subprocess
 from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+import delrec_compile
 from benchmarks import __main__ as command
-from benchmarks import cores, picture, studies, tables
+from benchmarks import cores, guard, picture, studies, tables
 from benchmarks.networks import Size, poisson_samples, random_network
+from delrec_compile.errors import InputError
 from delrec_compile.evaluation.baselines.baseline import FORMS
 from delrec_compile.evaluation.baselines.ours import OursStep
 from delrec_compile.evaluation.latency.bench import NAMES
@@ -148,3 +151,55 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path, capsys):
 
 def test_every_engine_has_its_own_colour():
     assert len({picture.colour(n) for n in NAMES}) == len(NAMES)
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory):
+    return guard.timer(tmp_path_factory.mktemp("clock"))
+
+
+def _built(session):
+    manifest = session.artifact.manifest
+    return guard.Built(session.artifact.library, manifest.name, manifest.outputs)
+
+
+def test_a_library_is_as_fast_as_itself(compiled, clock):
+    own = _built(compiled(delrec_compile.load("conv_delay_256")))
+    rows = guard.measure(own, own, guard.FORMS, 12, clock)
+    assert list(rows) == ["step", "sequence", "batch"]
+    for row in rows.values():
+        assert row["same"]
+        assert row["low"] <= row["median"] <= row["high"]
+        assert 0.8 < row["median"] < 1.25
+    assert "outputs differ" not in guard.table({"float32": rows})
+
+
+def test_outputs_that_differ_are_told(compiled, clock):
+    network = delrec_compile.load("conv_delay_256")
+    a, b = (_built(compiled(network, numeric=n)) for n in ("float32", "int8"))
+    rows = guard.measure(a, b, ["sequence"], 1, clock)
+    assert not rows["sequence"]["same"]
+    assert "outputs differ" in guard.table({"float32": rows})
+
+
+def test_the_interval_of_a_median():
+    """Of 6 values the first and last leave out 2 * 2^-6; of 20, the 6th and 15th 4.1 %."""
+    assert guard.interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
+    assert guard.interval([float(k) for k in range(1, 7)]) == (1.0, 6.0)
+    assert guard.interval([float(k) for k in range(20, 0, -1)]) == (6.0, 15.0)
+
+
+def test_the_tree_of_a_commit(tmp_path):
+    repository = tmp_path / "repository"
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "init", "-q", repository], check=True)
+    commit = ["commit", "-q", "--allow-empty", "-m", "one"]
+    subprocess.run(["git", "-C", repository, *author, *commit], check=True)
+    with guard.checkout("HEAD", tmp_path / "tree", repository) as tree:
+        assert (tree / ".git").exists()
+    assert not tree.exists()
+    with (
+        pytest.raises(InputError, match=r"git worktree add: .*no-such-commit"),
+        guard.checkout("no-such-commit", tmp_path / "tree", repository),
+    ):
+        pass

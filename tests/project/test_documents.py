@@ -311,7 +311,9 @@ def test_the_platforms_are_listed() -> None:
 
 def test_the_fields_of_a_schedule_are_listed() -> None:
     fields = [f.name for f in dataclasses.fields(schedule.Schedule)]
-    assert sorted(column("docs/targets.md", "field")) == sorted([*fields, "features", "mattr"])
+    assert sorted(column("docs/targets.md", "field")) == sorted(
+        [*fields, "features", "mattr", "tuning"]
+    )
 
 
 def test_the_values_of_a_schedule_are_listed() -> None:

@@ -19,7 +19,7 @@ from delrec_compile.targets.profile import BUILD_TOOLS, Memory
 from delrec_compile.targets.schedule import Schedule
 
 FOLDER = Path(targets.__file__).parent
-SCHEDULE_KEYS = ", ".join(["features", "mattr", *(f.name for f in fields(Schedule))])
+SCHEDULE_KEYS = ", ".join(["features", "mattr", "tuning", *(f.name for f in fields(Schedule))])
 
 
 def profile(folder: Path, name: str, *changes: tuple[str, str]) -> str:

@@ -48,7 +48,7 @@ def pick(target: Target, cpu: str | None = None) -> tuple[dict[str, Any], Schedu
     needed = [*target.features, *_forced(llvm.get("mattr", ()))]
     for choice in target.schedules:
         if {*needed, *choice.features, *_forced(choice.mattr)} <= features:
-            llvm["mattr"] = [*llvm.get("mattr", ()), *choice.mattr]
+            llvm["mattr"] = [*llvm.get("mattr", ()), *choice.mattr, *choice.tuning]
             return {k: v for k, v in llvm.items() if v != []}, choice.schedule
     least = target.schedules[-1]
     needed += [*least.features, *_forced(least.mattr)]

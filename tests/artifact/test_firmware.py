@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cases
 import numpy as np
 import pytest
+from fixtures.command import ok_here, refused_here
 from fixtures.staged import artifact_here
 from helpers import refusal
 
@@ -58,6 +57,7 @@ MET = [
     if (i + k) % 5 == 0
 ]
 Assembled = Callable[[str, str], Artifact]
+pytestmark = pytest.mark.usefixtures("children_here")
 
 
 @pytest.fixture(scope="module")
@@ -152,21 +152,15 @@ def test_a_damaged_memory_map_is_named(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_flash_ram_and_instructions(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "delrec_compile"]
-    done = subprocess.run(
-        [*command, "build", "-t", "cortex_m33", "-o", tmp_path / "a", "--limit", "1", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
+    told = json.loads(
+        ok_here("build", "-t", "cortex_m33", "-o", tmp_path / "a", "--limit", 1, "--json")
     )
-    told = json.loads(done.stdout)
     assert told["check"]["passed"] is True
     assert told["latency"]["how"] == "emulated"
     assert told["latency"]["us_per_step"] is None
     assert told["flash_bytes"] > 433_000
     assert told["ram_bytes"] > 3_000
-    refused = subprocess.run([*command, "bench", tmp_path / "a"], capture_output=True, text=True)
-    assert refused.returncode == 4
-    assert "is built for cortex_m33, and only code of this machine can be timed" in refused.stderr
+    said = refused_here(4, "bench", tmp_path / "a")
+    assert "is built for cortex_m33, and only code of this machine can be timed" in said
     report = (tmp_path / "a" / "report.md").read_text()
     assert "one cycle each: ~" in report

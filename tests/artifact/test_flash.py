@@ -13,6 +13,8 @@ from delrec_compile.artifact.flash import TOOLS, flash_command, flashable
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import InputError, UnsupportedError
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 ELF = "test/net-board.elf"
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fixtures.command import COMMAND, ok, refused
+from fixtures.command import COMMAND, ok, ok_here, refused
 from fixtures.processes import gone
 
 from delrec_compile.system.folders import stage_folder
@@ -46,8 +46,8 @@ def test_build_is_the_whole_path(tmp_path):
     assert "--force" in said
 
 
-def test_build_speaks_to_people(tmp_path):
-    text = ok("build", "-o", tmp_path / "a", "--limit", 5)
+def test_build_speaks_to_people(tmp_path, children_here):
+    text = ok_here("build", "-o", tmp_path / "a", "--limit", 5)
     for part in ("259", "99.6% fewer", "parity with PyTorch", "latency", "ONNX Runtime", "next: "):
         assert part in text
     assert text.strip().splitlines()[-1].startswith("next: delrec-compile bench")

@@ -8,7 +8,7 @@ from pathlib import Path
 import cases
 import h5py
 import pytest
-from fixtures.command import ok, refused
+from fixtures.command import ok, ok_here, refused_here
 from helpers import refusal
 
 import delrec_compile
@@ -18,23 +18,25 @@ from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import ParityError
 from delrec_compile.evaluation.verdict import accept_silence
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 
 def test_export_run_check(tmp_path):
     file = tmp_path / "step.onnx"
     told = json.loads(ok("export", "-o", file, "--unroll", 4, "--json"))
     assert told["unroll"] == 4
     assert told["inputs"][0] == "x"
-    told = json.loads(ok("run", file, "--limit", 20, "--json"))
+    told = json.loads(ok_here("run", file, "--limit", 20, "--json"))
     assert told["engine"] == "onnxruntime"
     assert len(told["classes"]) == 20
     assert told["accuracy"] > 0.5
-    told = json.loads(ok("check", file, "--limit", 5, "--json"))
+    told = json.loads(ok_here("check", file, "--limit", 5, "--json"))
     assert (told["schema"], told["passed"]) == ("delrec.check/1", True)
-    assert "accuracy" in ok("run", file, "--limit", 20)
-    shown = ok("check", file, "--limit", 5)
+    assert "accuracy" in ok_here("run", file, "--limit", 20)
+    shown = ok_here("check", file, "--limit", 5)
     assert "onnxruntime" in shown
     assert shown.splitlines()[-1] == f"next: delrec-compile run {file}"
-    assert "--force" in refused(3, "export", "-o", file)
+    assert "--force" in refused_here(3, "export", "-o", file)
     ok("export", "-o", file, "--force", "--form", "semantic")
 
 
@@ -57,7 +59,8 @@ def test_run_reads_h5_and_npz(artifacts, tmp_path):
         file["labels"] = samples.labels.astype(np.uint16)
     folder = artifacts["conv_delay_256"]
     told = [
-        json.loads(ok("run", folder, "-i", tmp_path / name, "--json")) for name in ("w.npz", "w.h5")
+        json.loads(ok_here("run", folder, "-i", tmp_path / name, "--json"))
+        for name in ("w.npz", "w.h5")
     ]
     assert told[0]["classes"] == told[1]["classes"]
     assert told[0]["spikes_per_step"] == told[1]["spikes_per_step"] > 0
@@ -70,7 +73,7 @@ def test_bench_json(artifacts):
     )
     assert [r["name"] for r in told["rows"]] == ["ours", "ours_python", "torch_eager"]
     assert told["workload"]["form"] == "step"
-    assert "did you mean 'onnxruntime'" in refused(2, "bench", folder, "--rows", "onnxruntim")
+    assert "did you mean 'onnxruntime'" in refused_here(2, "bench", folder, "--rows", "onnxruntim")
 
 
 def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsys):

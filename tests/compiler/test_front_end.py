@@ -16,6 +16,8 @@ from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.front_end import NOTE
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 FRONT = FrontEnd(channels=6, step_ms=3)
 
 

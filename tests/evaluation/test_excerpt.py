@@ -24,6 +24,8 @@ from delrec_compile.runners.emulated.pace import Pace
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 STEPS = 40
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import cases
 import numpy as np
 import pytest
+from fixtures.command import ok_here
 from fixtures.staged import artifact_here
 
 from delrec_compile import targets
@@ -32,6 +32,7 @@ MACHINES = {
     "arm_cpu_v7": (32, 0x28),
     "arm_cpu_v6": (32, 0x28),
 }  # ELF class and e_machine
+pytestmark = pytest.mark.usefixtures("children_here")
 
 
 @pytest.mark.parametrize("target", MACHINES)
@@ -90,27 +91,15 @@ def test_the_bits_of_torch_on_the_other_machine(name: str, target: str, tmp_path
 
 
 def test_the_command_runs_it_in_the_emulator(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "delrec_compile"]
     folder = tmp_path / "a"
-    done = subprocess.run(
-        [*command, "build", "-t", "arm_cpu", "-o", folder, "--limit", "1", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = json.loads(done.stdout)
+    told = json.loads(ok_here("build", "-t", "arm_cpu", "-o", folder, "--limit", 1, "--json"))
     assert told["check"]["passed"] is True
     if not targets.load("arm_cpu").runs_here:
         assert told["latency"]["how"] == "emulated"
         assert told["latency"]["us_per_step"] is None
         assert told["latency"]["instructions_per_step"] > 1_000
-    told = subprocess.run(
-        [*command, "run", folder, "--limit", "2", "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert len(json.loads(told.stdout)["classes"]) == 2
+    told = json.loads(ok_here("run", folder, "--limit", 2, "--json"))
+    assert len(told["classes"]) == 2
 
 
 def test_a_missing_cross_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

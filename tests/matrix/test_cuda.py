@@ -15,6 +15,7 @@ import cases
 import numpy as np
 import pytest
 import torch
+from fixtures.command import cli_here
 from fixtures.staged import artifact_here
 from fixtures.traces import same
 from helpers import refusal
@@ -63,6 +64,7 @@ ENTRIES = [
 ]
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example_cuda.c"
 Made = Callable[..., Artifact]
+pytestmark = pytest.mark.usefixtures("children_here")
 
 
 @pytest.fixture(scope="module")
@@ -442,21 +444,17 @@ def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_the_commands(tmp_path: Path) -> None:
-    def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "delrec_compile", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
     folder = tmp_path / "a"
-    done = cli("build", "-t", "cuda", "--cpu", "sm_90", "-o", folder, "--limit", "1", "--json")
+    done = cli_here("build", "-t", "cuda", "--cpu", "sm_90", "-o", folder, "--limit", "1", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["check"]["spikes"]["differing"] == 0
     assert told["check"]["spikes"]["compared"] == 80 * 512
     names = [f"lib/conv_delay_256.{kind}" for kind in ("cu", "ptx", "cubin", "weights")]
     assert set(names) < set(told["files"])
-    checked = json.loads(cli("check", folder, "--limit", "1", "--json").stdout)
+    checked = json.loads(cli_here("check", folder, "--limit", "1", "--json").stdout)
     assert checked["passed"] is True
-    assert len(json.loads(cli("run", folder, "--limit", "1", "--json").stdout)["classes"]) == 1
+    assert len(json.loads(cli_here("run", folder, "--limit", "1", "--json").stdout)["classes"]) == 1
     flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}")
     lib = (f"-L{folder / 'lib'}", "-lconv_delay_256", f"-Wl,-rpath,{folder / 'lib'}")
     toolchain.run_cc(*flags, EXAMPLE, *lib, "-o", tmp_path / "example")
@@ -468,7 +466,7 @@ def test_the_commands(tmp_path: Path) -> None:
             "instructions_per_step": None,
             "how": "emulated",
         }
-        done = cli("bench", folder)
+        done = cli_here("bench", folder)
         assert done.returncode == 8
         assert "no GPU here, so there is nothing to time" in done.stderr
 

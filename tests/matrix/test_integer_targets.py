@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from fixtures.command import ok_here
 from fixtures.staged import Staged, artifact_here
 from helpers import refusal
 from hypothesis import given, settings
@@ -59,6 +59,7 @@ MET = [
 ]
 STRICT = ["wide", "words", "memory"]  # each network in one of them
 Assembled = Callable[..., Artifact]
+pytestmark = pytest.mark.usefixtures("children_here")
 
 
 @pytest.fixture(scope="module")
@@ -282,9 +283,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_the_command_builds_runs_and_benches_int8(tmp_path: Path) -> None:
     def told(*arguments: object) -> dict[str, object]:
-        command = [sys.executable, "-m", "delrec_compile", *map(str, arguments), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found: dict[str, object] = json.loads(done.stdout)
+        found: dict[str, object] = json.loads(ok_here(*arguments, "--json"))
         return found
 
     folder = tmp_path / "a"

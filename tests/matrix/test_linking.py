@@ -23,6 +23,8 @@ from delrec_compile.network.model import Network
 from delrec_compile.ops.readout import decide
 from delrec_compile.system import toolchain
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 Build = Callable[..., Artifact]
 CALLS = '#include "{0}.h"\nint main(void) {{ return {0}_self_test(); }}\n'
 STEPS = '#include "{0}.h"\nint main(void) {{ static {0}_state s; {0}_reset(&s); return 0; }}\n'

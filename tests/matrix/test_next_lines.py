@@ -21,6 +21,7 @@ from delrec_compile.network.model import Layer, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.lif import Lif
 
+pytestmark = pytest.mark.usefixtures("children_here")
 # what a line leaves open, at its cheapest
 CHEAP = {
     "bench": ("--rows", "ours", "--rounds", "1"),

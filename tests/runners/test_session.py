@@ -29,6 +29,8 @@ from delrec_compile.runners.predict import run
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 
 def test_session_step_run_and_native_loop_agree(artifacts, samples):
     session = Session(artifacts["conv_delay_256"])

@@ -12,7 +12,7 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
-from fixtures.command import cli, refused_here
+from fixtures.command import ok_here, refused_here
 from helpers import refusal
 
 from delrec_compile import targets
@@ -35,6 +35,7 @@ from delrec_compile.tuning.space import space_of
 
 NAME = "conv3"
 CPU = "x86-64"
+pytestmark = pytest.mark.usefixtures("children_here")
 
 
 def key_and_own(cpu: str = CPU) -> tuple[Key, Schedule]:
@@ -103,9 +104,8 @@ def test_the_command_takes_it_too(
     events[:, ::3] = 1
     save_samples(tmp_path / "samples.npz", Events(events, np.zeros(2, np.int64), None, None, 10.0))
     line = ["build", tmp_path / "net.safetensors", "--cpu", CPU, "-i", tmp_path / "samples.npz"]
-    done = cli(*line, "-o", tmp_path / "a", "--db", store.folder)
-    assert done.returncode == 0, done.stderr
-    assert "schedule from the store of tuned schedules" in " ".join(done.stdout.split())
+    said = ok_here(*line, "-o", tmp_path / "a", "--db", store.folder)
+    assert "schedule from the store of tuned schedules" in " ".join(said.split())
     assert "store of tuned schedules" in (tmp_path / "a" / "report.md").read_text()
 
     def stop(*_: object, **options: object) -> None:
@@ -166,8 +166,7 @@ def test_winners_are_exported_and_found_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, own = key_and_own()
-    done = cli("db", "export", "--db", store.folder, "-o", tmp_path / "tuned")
-    assert done.returncode == 0, done.stderr
+    ok_here("db", "export", "--db", store.folder, "-o", tmp_path / "tuned")
     (path,) = (tmp_path / "tuned").glob("*.toml")
     text = path.read_text()
     assert "#     delrec-compile tune net.safetensors --target x86_64\n" in text

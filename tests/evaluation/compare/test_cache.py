@@ -10,6 +10,8 @@ from delrec_compile.aliases import Numeric
 from delrec_compile.evaluation.compare import cache
 from delrec_compile.network import checkpoint
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 TARGET = "x86_64"
 
 

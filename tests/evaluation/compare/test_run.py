@@ -9,7 +9,7 @@ import sys
 import cases
 import numpy as np
 import pytest
-from fixtures.command import COMMAND, cli, refused
+from fixtures.command import COMMAND, cli_here, refused_here
 from helpers import refusal, tree
 
 import delrec_compile
@@ -39,6 +39,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.system import toolchain
 
 NAME = "conv3"
+pytestmark = pytest.mark.usefixtures("children_here")
 HERE = ("x86_64", "portable_c")
 # what scripts rely on; more fields are welcome
 KEYS = {
@@ -311,7 +312,7 @@ def test_the_command(found, place, arguments, tmp_path):
     common = ("-o", arguments["out"], "-i", arguments["samples"], "--limit", 1)
     page = tmp_path / "r.html"
     start = ("compare", place / "net.safetensors", "--targets", "x86_64", *common)
-    done = cli(*start, "--json", "--html", page)
+    done = cli_here(*start, "--json", "--html", page)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["schema"] == "delrec.compare/1"
@@ -319,13 +320,13 @@ def test_the_command(found, place, arguments, tmp_path):
     assert told["rows"][0]["reused"] is True
     assert "[1/2] x86_64 float32: " in done.stderr
     assert page.read_text().startswith("<!doctype html>")
-    assert "--force" in refused(3, *start, "--html", page)
-    done = cli(*start, "--max-us", "0.0001")
+    assert "--force" in refused_here(3, *start, "--html", page)
+    done = cli_here(*start, "--max-us", "0.0001")
     assert done.returncode == 7
     assert "over budget: x86_64 float32: " in done.stdout
     errors = [s for s in done.stderr.splitlines() if s.startswith("error: ")]
     assert errors == ["error: budget missed: --max-us by x86_64 float32"]
-    done = cli(*start, "--max-us", "1e6")
+    done = cli_here(*start, "--max-us", "1e6")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1].startswith("next: delrec-compile bench ")
 

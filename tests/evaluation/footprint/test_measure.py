@@ -28,6 +28,8 @@ from delrec_compile.evaluation.footprint.measure import footprint
 from delrec_compile.evaluation.footprint.programs import NAMES, OURS
 from delrec_compile.network import checkpoint
 
+pytestmark = pytest.mark.usefixtures("children_here")
+
 COMMAND = [sys.executable, "-m", "delrec_compile", "footprint"]
 MIB = 1 << 20
 

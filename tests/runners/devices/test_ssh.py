@@ -18,6 +18,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+from fixtures.command import cli_here, ok_here
 from fixtures.remote import COMMAND, Shell
 from fixtures.staged import artifact_here
 from helpers import refusal
@@ -33,6 +34,7 @@ from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system.fields import SEAL
 
+pytestmark = pytest.mark.usefixtures("children_here")
 Compile = Callable[..., Session]
 ARM = {"arm_cpu": ("qemu-aarch64", "aarch64"), "arm_cpu_v7": ("qemu-arm", "armv7l")}
 
@@ -247,18 +249,13 @@ def test_spikes_that_differ_there_are_exit_6(
         ("check", r"ssh://MyPi\S+ x86_64 differs .* layer 0"),
         ("bench", "computes different outputs"),
     ):
-        line = [*COMMAND, verb, str(folder), "--device", shell.url()]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        done = cli_here(verb, folder, "--device", shell.url())
         assert done.returncode == 6
         assert re.search(message, done.stderr.splitlines()[-1])
 
 
 def _json(*arguments: str) -> dict[str, object]:
-    done = subprocess.run(
-        [*COMMAND, *arguments, "--json"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told: dict[str, object] = json.loads(done.stdout)
+    told: dict[str, object] = json.loads(ok_here(*arguments, "--json"))
     return told
 
 

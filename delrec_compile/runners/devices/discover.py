@@ -10,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError
+from delrec_compile.errors import DelrecError, DeviceError
+from delrec_compile.runners.devices.rpc import Key, keys
 from delrec_compile.runners.devices.ssh import hello
-from delrec_compile.runners.devices.url import LOCAL, TRACKER_PORT, Device, parse, parse_tracker
-from delrec_compile.system import child
+from delrec_compile.runners.devices.url import LOCAL, TRACKER_PORT, Device, parse_tracker
 from delrec_compile.system import host as system_host
 
 CONFIG = Path("~/.ssh/config")
-SUMMARY_S = 60.0
 KEYWORD = re.compile(r"\s*(host|match|include)(?:\s*=\s*|\s+)(.*)", re.IGNORECASE)
 
 
@@ -66,22 +65,13 @@ def default_tracker(environment: Mapping[str, str] = os.environ) -> tuple[str, i
 
 def of_tracker(host: str, port: int) -> list[Listing]:
     """One entry per key. Raises DeviceError where no tracker answers."""
-    try:
-        keys = child.call(
-            "delrec_compile.runners.devices.rpc:summary", host=host, port=port, timeout_s=SUMMARY_S
-        )
-    except CompilerCrash as error:
-        raise DeviceError(f"tracker {host}:{port} does not answer: {error}") from error
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return [
-        Listing(
-            f"rpc://{place}/{k['key']}",
-            "ready" if k["free"] else "busy",
-            None,
-            f"{k['free']} of {k['total']} free, {k['waiting']} waiting",
-        )
-        for k in keys
-    ]
+    return [_listing(f"rpc://{place}/{key.key}", key) for key in keys(host, port)]
+
+
+def _listing(url: str, key: Key) -> Listing:
+    free = f"{key.free} of {key.total} free, {key.waiting} waiting"
+    return Listing(url, "ready" if key.free > 0 else "busy", None, free)
 
 
 def ssh_hosts(config: Path = CONFIG) -> list[str]:
@@ -105,14 +95,13 @@ def _probe(device: Device) -> Listing:
     """Connects to a device."""
     try:
         if device.kind == "rpc":
-            entries = of_tracker(device.host, device.port)
-            same = [e for e in entries if parse(e.device).key == device.key]
-            if not same:
+            there = {key.key: key for key in keys(device.host, device.port)}
+            if device.key not in there:
                 raise DeviceError("no machine has this key")
-            return Listing(device.url, same[0].state, None, same[0].detail)
+            return _listing(device.url, there[device.key])
         if device.kind == "local":
             return devices(None, config=Path(os.devnull))[0]
-        there = hello(device)
-        return Listing(device.url, "ready", there["machine"], there["host"])
+        answer = hello(device)
+        return Listing(device.url, "ready", answer["machine"], answer["host"])
     except DelrecError as error:
         return Listing(device.url, "not reached", None, str(error).removeprefix(f"{device} "))

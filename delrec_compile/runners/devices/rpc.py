@@ -9,9 +9,10 @@ import secrets
 import socket
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,16 @@ from numpy.typing import NDArray
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DelrecError, DeviceError, ParityError, ToolchainError
+from delrec_compile.runners.devices.guard import Guard
 from delrec_compile.runners.devices.program import machine_for, rpc_library
+from delrec_compile.runners.devices.tracker import CONNECT_S, Tracker
 from delrec_compile.runners.devices.url import Device
-from delrec_compile.runners.devices.wire import SLICE_US, Shape, check_code
+from delrec_compile.runners.devices.wire import SLICE_US, Shape, check_code, checked_times, one_line
 from delrec_compile.runners.runner import Trace
 from delrec_compile.system import tvm_loader
 from delrec_compile.system.extras import install
 
 INSTALL_HINT = install("rpc")
-CONNECT_S = 10.0
 POLL_S = 0.5
 MAX_BYTES = 64 << 20  # size of one call's arrays
 TRIPLE = "target.llvm_get_system_triple"  # only servers that hold TVM's compiler know it
@@ -58,7 +60,10 @@ class RpcRunner:
         self.remote = remote or session(device)
         self.host = device.key
         self.machine = machine_for(artifact, device, self._architecture())
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work, _one_line_errors(device):
+        with (
+            tempfile.TemporaryDirectory(prefix="delrec-") as work,
+            _one_line_errors(device, self.remote.guard),
+        ):
             file = f"delrec-{secrets.token_hex(8)}.so"
             library = rpc_library(artifact, self.machine, Path(work) / file)
             self.remote.upload(bytearray(library.read_bytes()), target=file)
@@ -75,7 +80,7 @@ class RpcRunner:
         for part in self._parts(samples):
             y = np.empty((*part.shape[:2], shape.outputs), np.float32)
             spikes = np.empty((*part.shape[:2], shape.neurons), np.uint8)
-            with _one_line_errors(self.device):
+            with _one_line_errors(self.device, self.remote.guard):
                 sent = [self._sent(a) for a in (part, y, spikes)]
                 check_code(int(self.module["trace"](*sent)))
                 ys.append(sent[1].numpy())
@@ -90,10 +95,10 @@ class RpcRunner:
         out: list[float] = []
         for part in self._parts(self.shape.checked(x)):
             y = np.empty((part.shape[1], self.shape.outputs), np.float32)
-            with _one_line_errors(self.device):
+            with _one_line_errors(self.device, self.remote.guard):
                 sent = [self._sent(a) for a in (part, y, np.zeros(len(part)))]
                 check_code(int(self.module["times"](*sent, SLICE_US * 1000, piece)))
-                out += (sent[2].numpy() / 1e3).tolist()
+                out += [ns / 1e3 for ns in checked_times(sent[2].numpy())]
         return out
 
     def _parts(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -117,11 +122,6 @@ class RpcRunner:
         return triple.partition("-")[0]
 
 
-def summary(host: str, port: int) -> list[dict[str, Any]]:
-    """In a child: the keys of a tracker, as dictionaries."""
-    return [asdict(k) for k in keys(host, port)]
-
-
 def keys(host: str, port: int) -> list[Key]:
     """The keys of a tracker. Raises DeviceError where there is none."""
     return _keys(_summary(host, port))
@@ -134,14 +134,8 @@ def offered(host: str, port: int, key: str) -> set[int]:
 
 
 def _summary(host: str, port: int) -> dict[str, Any]:
-    tracker = _tracker(f"tracker {host}:{port}", host, port)
-    try:
-        summary: dict[str, Any] = tracker.summary()
-        return summary
-    except Exception as error:
-        raise DeviceError(f"tracker {host}:{port}: {_line(error)}") from error
-    finally:
-        tracker.close()
+    with Tracker(f"tracker {host}:{port}", host, port) as tracker:
+        return tracker.summary()
 
 
 def client() -> Any:
@@ -156,27 +150,6 @@ def client() -> Any:
             f"RPC needs a package that is missing ({error}); {INSTALL_HINT}"
         ) from error
     return rpc
-
-
-def _tracker(label: str, host: str, port: int) -> Any:
-    """A connected tracker; TVM itself would try again for a minute."""
-    rpc = client()
-    try:
-        with socket.create_connection((host, port), timeout=CONNECT_S) as probe:
-            probe.settimeout(CONNECT_S)
-    except OSError as error:
-        why = error.strerror or str(error) or "no answer"
-        raise DeviceError(
-            f"{label} cannot be reached: {why}; start one there with 'delrec-compile devices tracker'"
-        ) from error
-    before = socket.getdefaulttimeout()
-    try:
-        socket.setdefaulttimeout(CONNECT_S)
-        return rpc.connect_tracker(host, port)
-    except Exception as error:
-        raise DeviceError(f"{label} is not a TVM tracker: {_line(error)}") from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _keys(summary: dict[str, Any]) -> list[Key]:
@@ -196,51 +169,71 @@ def _waiting(queues: dict[str, Any], key: str) -> int:
 
 
 def session(device: Device) -> Any:
-    """A session on a machine of the key, once one is free."""
-    tracker = _tracker(str(device), device.host, device.port)
-    end = time.monotonic() + device.timeout_s
-    with _one_line_errors(device):
-        while True:
-            known = {k.key: k for k in _keys(tracker.summary())}
-            if device.key not in known:
-                there = ", ".join(known) or "none; 'delrec-compile devices serve' adds one"
-                raise DeviceError(f"{device}: no machine has this key; keys there: {there}")
-            if known[device.key].free:
-                break
-            if time.monotonic() > end:
-                count = known[device.key].total
-                raise DeviceError(
-                    f"{device}: all {count} machines of the key were busy for "
-                    f"{device.timeout_s:g} s; wait, or increase ?timeout="
-                )
-            time.sleep(POLL_S)
+    """A session on a machine of the key, once one is free; its `guard` stands before the server."""
+    rpc = client()
+    with Tracker(str(device), device.host, device.port) as tracker:
+        _wait(device, tracker)
         # another client may have been faster: then this waits for its turn
-        tracker._sock.settimeout(device.timeout_s)
-        return tracker.request(device.key, session_timeout=device.timeout_s, max_retry=1)
+        host, port, match = tracker.request(device.key, device.timeout_s)
+    try:
+        server = socket.create_connection((host, port), CONNECT_S)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise DeviceError(f"{device}: {UNREACHABLE} ({host}:{port}: {why})") from error
+    guard = Guard(server, device.timeout_s)
+    try:
+        with _one_line_errors(device, guard):
+            there = rpc.connect("127.0.0.1", guard.port, match, device.timeout_s)
+    except DeviceError:
+        guard.close()
+        raise
+    there.guard = guard
+    weakref.finalize(there, guard.close)
+    return there
+
+
+def _wait(device: Device, tracker: Tracker) -> None:
+    """Returns when a machine of the key is free. Raises DeviceError."""
+    end = time.monotonic() + device.timeout_s
+    while True:
+        known = {k.key: k for k in _keys(tracker.summary())}
+        if device.key not in known:
+            there = ", ".join(known) or "none; 'delrec-compile devices serve' adds one"
+            raise DeviceError(f"{device}: no machine has this key; keys there: {one_line(there)}")
+        if known[device.key].free > 0:
+            return
+        if time.monotonic() > end:
+            count = known[device.key].total
+            raise DeviceError(
+                f"{device}: all {count} machines of the key were busy for "
+                f"{device.timeout_s:g} s; wait, or increase ?timeout="
+            )
+        time.sleep(POLL_S)
 
 
 @contextmanager
-def _one_line_errors(device: Device) -> Iterator[None]:
-    """Errors of TVM as one-line DeviceErrors."""
+def _one_line_errors(device: Device, guard: Guard) -> Iterator[None]:
+    """Errors of TVM as one-line DeviceErrors; what the guard saw comes first."""
     try:
         yield
     except DelrecError:
         raise
     except Exception as error:
-        raise DeviceError(f"{device}: {_line(error)}") from error
+        raise DeviceError(f"{device}: {guard.fault() or _line(error)}") from error
 
 
 def _line(error: Exception) -> str:
     """The line of TVM's message that names the error."""
-    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in str(error).splitlines() if line.strip()]
     errors = [s for s in lines if "rror" in s and "Traceback" not in s] or lines
-    text = errors[-1] if errors else type(error).__name__
+    text = one_line(errors[-1]) if errors else type(error).__name__
     for word, meaning in MEANINGS.items():
         if word in str(error):
             return f"{meaning} ({text})"
     return text
 
 
+UNREACHABLE = "its server is dead or unreachable from here"
 # part of a message of TVM -> meaning
 MEANINGS = {
     "timed out": "no machine was free, or it did not answer in time; see ?timeout=",
@@ -248,7 +241,4 @@ MEANINGS = {
     "wrong ELF class": "the artifact is for another machine",
     "invalid ELF header": "the artifact is for another machine",
     "cannot open shared object": "the artifact does not load there; is it for another machine?",
-    "Cannot request": "its server is dead or unreachable from here",
-    "Connection refused": "its server is dead or unreachable from here",
-    "closed by": "its server died",
 }

@@ -6,12 +6,15 @@ removes it. Nothing else is needed there, and nothing stays.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import selectors
 import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from delrec_compile.artifact.manifest import Artifact
@@ -19,13 +22,16 @@ from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, Usag
 from delrec_compile.runners.devices.program import machine_for, program
 from delrec_compile.runners.devices.program_runner import ProgramRunner
 from delrec_compile.runners.devices.url import Device
-from delrec_compile.runners.devices.wire import Answer, decode
+from delrec_compile.runners.devices.wire import Answer, answer_size, decode, one_line
 
 INSTALL_HINT = "apt-get install openssh-client"
 CONNECT_S = 10
 SSH_FAILED = 255  # ssh's own exit code
 FOLDER = "/tmp"
 MARK = "delrec:"
+LARGEST = 1 << 20  # bytes that a login may print beside an answer
+MESSAGES = 1 << 16  # bytes of stderr that are kept
+PIECE = 1 << 16
 # exit code of the script -> meaning
 CODES = {
     71: "no folder could be made in {folder}; choose another folder with ?dir=",
@@ -62,7 +68,8 @@ class SshRunner(ProgramRunner):
             'cat > "$d/program" && chmod 700 "$d/program" || exit 72; '
             f'{self.prefix} "$d/program" "$d/program" {len(self.program)}'
         )
-        output = ssh(self.device, script, self.program + request, self.device.timeout_s)
+        largest = LARGEST + answer_size(request, self.shape)
+        output = ssh(self.device, script, self.program + request, self.device.timeout_s, largest)
         try:
             return decode(output, request, self.shape)
         except DelrecError as error:
@@ -75,35 +82,78 @@ def hello(device: Device) -> dict[str, str]:
     reply = re.search(rf"^{MARK} (\S+) (\S+)", output.decode("utf-8", "replace"), re.MULTILINE)
     if reply is None:
         raise DeviceError(f"{device} has no shell that answers; a POSIX 'sh' is required")
-    return {"machine": reply[1], "host": reply[2]}
+    return {"machine": one_line(reply[1]), "host": one_line(reply[2])}
 
 
-def ssh(device: Device, script: str, stdin: bytes, timeout_s: float) -> bytes:
-    """The output of a script, which has no single quotes, on a device. Raises DeviceError."""
-    try:
-        done = subprocess.run(
-            [*command(device), f"exec sh -c '{script}'"],
-            input=stdin,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"{device}: no answer within {timeout_s:g} s; allow more with ?timeout="
-        ) from error
-    if done.returncode == 0:
-        return done.stdout
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-    last = " ".join(lines[-1].split())
-    if done.returncode == SSH_FAILED:
+def ssh(
+    device: Device, script: str, stdin: bytes, timeout_s: float, largest: int = LARGEST
+) -> bytes:
+    """The output of a script, which has no single quotes, on a device. Raises DeviceError.
+
+    largest: bytes of output; a machine that sends more is refused at once.
+    """
+    code, output, errors = _called(
+        device, [*command(device), f"exec sh -c '{script}'"], stdin, timeout_s, largest
+    )
+    if code == 0:
+        return output
+    lines = errors.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+    last = one_line(lines[-1])
+    if code == SSH_FAILED:
         raise DeviceError(
             f"{device} cannot be reached: {last}; "
             f"'{shlex.join([*command(device), 'true'])}' must work without prompting"
         )
-    why = CODES.get(done.returncode, f"exit code {done.returncode}")
+    why = CODES.get(code, f"exit code {code}")
     folder = device.options.get("dir", FOLDER)
     raise DeviceError(f"{device}: {why.format(folder=folder)} ({last})")
+
+
+def _called(
+    device: Device, line: list[str], stdin: bytes, timeout_s: float, largest: int
+) -> tuple[int, bytes, bytes]:
+    """Exit code, output and the end of the messages of ssh. Raises DeviceError."""
+    with tempfile.TemporaryFile(prefix="delrec-") as sent:
+        sent.write(stdin)
+        sent.seek(0)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(line, stdin=sent, stdout=pipe, stderr=pipe)
+    end = time.monotonic() + timeout_s
+    try:
+        output, errors = _read(process, end, largest)
+        return process.wait(max(0.1, end - time.monotonic())), output, errors
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
+        raise DeviceError(
+            f"{device}: no answer within {timeout_s:g} s; allow more with ?timeout="
+        ) from error
+    except OverflowError as error:
+        raise DeviceError(f"{device}: it sends more than {largest:,} bytes: no answer") from error
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _read(process: subprocess.Popen[bytes], end: float, largest: int) -> tuple[bytes, bytes]:
+    """Standard output, and the end of standard error. Raises TimeoutError, OverflowError."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, errors = bytearray(), bytearray()
+    with process.stdout, process.stderr, selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ, output)
+        waiting.register(process.stderr, selectors.EVENT_READ, errors)
+        while waiting.get_map():
+            left = end - time.monotonic()
+            if left <= 0 or not (ready := waiting.select(left)):
+                raise TimeoutError
+            for key, _ in ready:
+                part = os.read(key.fd, PIECE)
+                key.data.extend(part)
+                if not part:
+                    waiting.unregister(key.fileobj)
+            del errors[:-MESSAGES]
+            if len(output) > largest:
+                raise OverflowError
+    return bytes(output), bytes(errors)
 
 
 def command(device: Device) -> list[str]:

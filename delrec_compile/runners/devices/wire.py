@@ -20,6 +20,7 @@ HEAD = struct.Struct("<I7i")  # magic, samples, steps, traced, timed, slice in u
 # codes of main.c and rpc.c: the kernels differ; an entry point refused its arguments
 DIFFERENT, REFUSED = 1, 2
 SLICE_US = 4000
+CLIPPED = 300  # characters of another machine's text in a message
 
 
 @dataclass(frozen=True)
@@ -101,24 +102,42 @@ def decode(output: bytes, request: bytes, shape: Shape) -> Answer:
     """
     start = output.find(request[: struct.calcsize("<I4i")])
     if start < 0 or len(output) < start + HEAD.size:
-        text = " ".join(output[:200].decode("utf-8", "replace").split()) or "nothing"
+        text = one_line(output[:CLIPPED].decode("utf-8", "replace")) or "nothing"
         raise DeviceError(f"the program there did not answer; it printed: {text}")
     _, _, steps, traced, timed, _, self_test, _ = HEAD.unpack_from(output, start)
     if self_test != 0:
         raise ParityError("the self-test fails there; build the artifact again")
-    fired = steps * shape.neurons
-    row = np.dtype(
-        [("code", "<i4"), ("y", "<f4", (steps, shape.outputs)), ("bits", "u1", ((fired + 7) // 8,))]
-    )
-    body, expected = output[start + HEAD.size :], traced * row.itemsize + timed * 8
+    row = _row(steps, shape)
+    body, expected = output[start + HEAD.size :], answer_size(request, shape) - HEAD.size
     if len(body) != expected:
         raise DeviceError(f"the answer has {len(body)} of {expected} bytes: it was cut off")
     rows = np.frombuffer(body, row, traced)
     check_code(int(rows["code"].max(initial=0)))
-    bits = np.unpackbits(rows["bits"], axis=1, count=fired)
-    ns = np.frombuffer(body, "<f8", timed, traced * row.itemsize)
+    bits = np.unpackbits(rows["bits"], axis=1, count=steps * shape.neurons)
+    ns = checked_times(np.frombuffer(body, "<f8", timed, traced * row.itemsize))
     spikes = bits.reshape(traced, steps, shape.neurons)
-    return Answer(rows["y"].astype(np.float32), spikes, ns.tolist())
+    return Answer(rows["y"].astype(np.float32), spikes, ns)
+
+
+def checked_times(ns: NDArray[Any]) -> list[float]:
+    """Nanoseconds per step, as another machine tells them. Raises DeviceError."""
+    if not (np.isfinite(ns) & (ns > 0)).all():
+        raise DeviceError("it tells times that no clock measures: not finite, or not above 0")
+    return [float(t) for t in ns]
+
+
+def answer_size(request: bytes, shape: Shape) -> int:
+    """Bytes of the answer to a request."""
+    _, _, steps, traced, timed, *_ = HEAD.unpack_from(request)
+    return int(HEAD.size + traced * _row(steps, shape).itemsize + timed * 8)
+
+
+def _row(steps: int, shape: Shape) -> np.dtype[Any]:
+    """The trace of a sample, as it is sent."""
+    width = (steps * shape.neurons + 7) // 8
+    return np.dtype(
+        [("code", "<i4"), ("y", "<f4", (steps, shape.outputs)), ("bits", "u1", (width,))]
+    )
 
 
 def check_code(code: int) -> None:
@@ -129,3 +148,8 @@ def check_code(code: int) -> None:
         raise DeviceError("an entry point rejected its arguments there: report this")
     if code != 0:
         raise DeviceError(f"code {code} there: report this")
+
+
+def one_line(text: str) -> str:
+    """Text of another machine as a message holds it: the start of it, in one line."""
+    return " ".join(text[: 2 * CLIPPED].split())[:CLIPPED]

@@ -6,11 +6,10 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,22 +136,6 @@ def test_who_is_not_there_is_one_line(tracker: Tracker, compiled: Compile) -> No
     nowhere = f"rpc://127.0.0.1:{free_port()}/box"
     with refusal(DeviceError, "cannot be reached: Connection refused; start one .* tracker'", 8):
         runner(artifact, nowhere)
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as made:
-        yield made
-
-
-def test_what_is_no_tracker_is_found_out(
-    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Something else listens there, and never answers."""
-    monkeypatch.setattr(devices_rpc, "CONNECT_S", 0.5)
-    with refusal(DeviceError, "is not a TVM tracker: no machine was free, or it did not", 8):
-        devices_rpc.keys("127.0.0.1", listener.getsockname()[1])
-    assert socket.getdefaulttimeout() is None
 
 
 def test_a_server_outlives_code_that_dies(tracker: Tracker, compiled: Compile) -> None:

@@ -11,7 +11,18 @@ from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, DeviceError, ParityError
-from delrec_compile.runners.devices.wire import HEAD, MAGIC, Shape, check_code, decode, encode
+from delrec_compile.runners.devices.wire import (
+    CLIPPED,
+    HEAD,
+    MAGIC,
+    Shape,
+    answer_size,
+    check_code,
+    checked_times,
+    decode,
+    encode,
+    one_line,
+)
 
 SHAPE = Shape(3, 2, (4, 5), "uint8")
 X = np.arange(2 * 7 * 3).reshape(2, 7, 3)
@@ -100,3 +111,21 @@ def test_real_values_travel_as_float32() -> None:
     x = np.float32([[[0.5, -1.25, 3]]])
     request = encode(real, real.checked(x), traced=1, timed=0)
     assert request[HEAD.size :] == x.tobytes()
+
+
+def test_times_that_no_clock_measures() -> None:
+    assert checked_times(np.array([1.5, 2.0])) == [1.5, 2.0]
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        with refusal(DeviceError, "times that no clock measures", 8):
+            checked_times(np.array([1.0, wrong]))
+
+
+def test_the_size_of_an_answer_is_known(traced: tuple[bytes, np.ndarray, np.ndarray]) -> None:
+    request, y, spikes = traced
+    assert answer_size(request, SHAPE) == len(answer(request, y, spikes))
+    assert answer_size(encode(SHAPE, X, traced=0, timed=2), SHAPE) == HEAD.size + 16
+
+
+def test_text_of_another_machine_is_short() -> None:
+    assert one_line("  a\n b\t\r\n") == "a b"
+    assert len(one_line("x" * 10_000_000)) == CLIPPED

@@ -27,8 +27,23 @@ def leak(v: I64, beta: Any) -> I64:
     return np.asarray((v * np.asarray(beta, np.int64) + (ONE >> 1)) >> Q)
 
 
-def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:
-    """leak(v) of one block, v an int32 value. beta: a number, or a block of them."""
+# by lanes of int32: LLVM's sum of two products, and product of shares, of 16 bits
+HALVES = {
+    8: ("llvm.x86.avx2.pmadd.wd", "llvm.x86.avx2.pmul.hr.sw"),
+    16: ("llvm.x86.avx512.pmaddw.d.512", "llvm.x86.avx512.pmul.hr.sw.512"),
+}
+
+
+def is_half(beta: Any) -> bool:
+    """Whether shares are of 15 bits, without a sign."""
+    return bool(np.min(beta) >= 0 and np.max(beta) < ONE)
+
+
+def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> Any:
+    """leak(v) of one block, v an int32 value. beta: a number, or a block of them.
+
+    half: whether `is_half` holds for beta, and v is the value of a state variable.
+    """
     T = e.T
 
     def splat(number: int) -> Any:
@@ -40,6 +55,20 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:
         if beta == 0:
             return e.zero("int32", lanes)
         beta = splat(beta)
+    if half and e.schedule.leak == "halves" and lanes == e.schedule.lanes:
+        return _by_halves(e, beta, v, lanes)
     high = T.shift_right(v, splat(Q)) * beta
     low = T.bitwise_and(v, splat(ONE - 1)) * beta + splat(ONE >> 1)
     return high + T.shift_right(low, splat(Q))
+
+
+def _by_halves(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:
+    """v >> 15 and v & 32767 have 16 bits; the upper half of a word meets a factor of 0, or is 0."""
+    T, halves = e.T, f"int16x{2 * lanes}"
+    products, shares = HALVES[lanes]
+    factor = T.reinterpret(halves, beta)
+    high = T.reinterpret(halves, T.shift_right(v, e.splat(T.int32(Q), lanes)))
+    low = T.reinterpret(halves, T.bitwise_and(v, e.splat(T.int32(ONE - 1), lanes)))
+    low = T.call_llvm_pure_intrin(halves, shares, low, factor)
+    high = T.call_llvm_pure_intrin(f"int32x{lanes}", products, high, factor)
+    return high + T.reinterpret(f"int32x{lanes}", low)

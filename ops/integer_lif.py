@@ -27,7 +27,7 @@ from delrec_compile.aliases import F64
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops.integer_arithmetic import Arithmetic
 from delrec_compile.ops.integer_constants import PERIOD, level_of, one_of, share, steps_of, whole
-from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak
+from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak, is_half
 from delrec_compile.ops.integer_neuron import Constants, IntegerNeuron, State
 from delrec_compile.ops.lif import ALL_RESETS, STATES, Lif
 
@@ -142,6 +142,7 @@ class IntegerLif(IntegerNeuron):
             self.clamps(bound),
             self.reset,
             part("drop") if "drop" in tables else None,
+            is_half(self.constants["beta"]),
         )
 
 
@@ -168,7 +169,7 @@ class IntegerLifTile:
 
     v: membranes, updated in place. beta, v_reset: a number, or (N,). bias: (N,); None where the
     current has it already. clamps: whether an end of the membrane's range is within reach. reset: as
-    in Lif. drop: (N,) that a soft reset subtracts; None with a hard one.
+    in Lif. drop: (N,) that a soft reset subtracts; None with a hard one. half: see `emit_leak`.
     """
 
     e: Emitter
@@ -181,6 +182,7 @@ class IntegerLifTile:
     clamps: bool
     reset: str = "hard"
     drop: Any = None
+    half: bool = False
 
     def update(self, current: Any, spikes: Events, at: int, lanes: int) -> None:
         """One block: leaks, adds the current (int32), appends the spikes to the list, resets."""
@@ -244,7 +246,7 @@ class IntegerLifTile:
         """The leaked membrane; a late reset subtracts its drop first, which cannot wrap."""
         e = self.e
         beta = self.beta if isinstance(self.beta, int) else e.load(self.beta, at, lanes)
-        leaked = emit_leak(e, beta, old, lanes)
+        leaked = emit_leak(e, beta, old, lanes, self.half)
         if self.reset != "soft_later":
             return leaked
         fired = old >= e.load(self.threshold, at, lanes)

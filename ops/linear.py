@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
+from delrec_compile.ops import biased_rows
 
 if TYPE_CHECKING:
     import torch
@@ -237,6 +238,9 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
 def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     """Sums of 16 bits, two blocks to a register, added to those of 32 bits in the end."""
     lanes = e.schedule.lanes
+    if e.schedule.bytes == "biased":
+        biased_rows.emit(e, rows, tile, acc, n)
+        return
     full = tile.groups(lanes, 2)
     sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, full, 2)]
     with e.each(rows.events) as j:

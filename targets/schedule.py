@@ -8,7 +8,8 @@ from delrec_compile.errors import UnsupportedError
 
 LISTS = ("compress", "movemask", "table", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
-BYTES = ("wide", "words", "memory")
+BYTES = ("wide", "biased", "words", "memory")
+LEAKS = ("wide", "halves")
 TAPS = ("scatter", "planes")
 SYNAPSES = ("pull", "push")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
@@ -34,8 +35,11 @@ class Schedule:
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
     bytes: method of adding rows in int8 mode. `wide`, in 32 bits each, or as `pairs` of four blocks;
-    `words`, four at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each
-    in memory, row after row: loops that a C compiler turns into vector instructions.
+    `biased`, where 16 bits hold the sums, as bytes without a sign, two neurons to a word; `words`, four
+    at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each in memory, row
+    after row: loops that a C compiler turns into vector instructions.
+    leak: method of multiplying an integer membrane. `wide`, in 32 bits; `halves`, by the 16-bit
+    multiplications of AVX2 (8 lanes) and AVX-512 (16 lanes).
     taps: method of adding a conv recurrence. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
     synapses: method of adding synapses that have a delay each. `pull`: a step looks at the spikes of
@@ -52,6 +56,7 @@ class Schedule:
     events: str = "scan"
     rows: str = "float32"
     bytes: str = "wide"
+    leak: str = "wide"
     taps: str = "scatter"
     synapses: str = "pull"
     words: int = 2
@@ -73,6 +78,7 @@ class Schedule:
             ("events", LISTS),
             ("rows", ROWS),
             ("bytes", BYTES),
+            ("leak", LEAKS),
             ("taps", TAPS),
             ("synapses", SYNAPSES),
         ):
@@ -84,7 +90,13 @@ class Schedule:
             raise UnsupportedError(
                 "schedule: rows = 'pairs' needs lanes of 4, 8 or 16, and registers of 4 or more"
             )
+        if self.leak == "halves" and self.lanes not in (8, 16):
+            raise UnsupportedError("schedule: leak = 'halves' needs lanes of 8 or 16")
         tiles = [self.registers, *([self.tile] if self.chunk else [])]
+        if self.bytes == "biased" and (self.lanes < VECTOR or min(tiles) < 4):
+            raise UnsupportedError(
+                "schedule: bytes = 'biased' needs lanes, registers and tile of 4 or more"
+            )
         if self.taps == "planes" and any(self.lanes * t % WORD for t in tiles):
             raise UnsupportedError(
                 f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; lanes times "

@@ -28,6 +28,8 @@ NEEDS = {
     ("events", "movemask", 8): {"avx"},
     ("events", "table", 4): set(),
     ("events", "table", 8): set(),
+    ("leak", "halves", 8): {"avx2"},
+    ("leak", "halves", 16): {"avx512bw"},
     ("rows", "pairs", 4): {"sse2"},
     ("rows", "pairs", 8): {"avx2"},
     ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
@@ -104,7 +106,9 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
         return ("registers", *blocked)
     if numeric.is_integer and candidate["bytes"] == "memory":
         return ("registers", "words", *blocked)
-    return ("words", "neurons", *blocked)
+    # sums of 32 bits are for rows of 8 bits too
+    plain = ("bytes",) if candidate["rows"] == "float32" and candidate["bytes"] != "words" else ()
+    return ("words", "neurons", *plain, *blocked)
 
 
 def space_of(
@@ -124,7 +128,7 @@ def space_of(
     """
     if generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
-    knobs = _vectors() if generator == "llvm" else _text(numeric)
+    knobs = _vectors(numeric) if generator == "llvm" else _text(numeric)
     if numeric is Numeric.INT16:  # whose rows are 16-bit integers in any case
         same = "float32" if shipped["rows"] == "units" else "units"
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
@@ -137,9 +141,15 @@ def space_of(
     return Space(free, dict(shipped), numeric, tuple(features))
 
 
-def _vectors() -> dict[str, tuple[Any, ...]]:
+def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
     """The choices of LLVM code."""
+    integers: dict[str, tuple[Any, ...]] = (
+        {"leak": ("wide", "halves")} if numeric.is_integer else {}
+    )
+    if numeric is Numeric.INT8:
+        integers["bytes"] = ("wide", "biased")
     return {
+        **integers,
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
         "events": ("scan", "branch", "table", "movemask", "compress"),

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from fixtures.tir import run
 
-from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak, leak
+from delrec_compile import targets
+from delrec_compile.compiler.codegen.cpu import features_of, pick
+from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak, is_half, leak
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -29,3 +31,40 @@ def test_the_leak_in_32_bits_is_that_of_the_formula(beta: int) -> None:
 
     _, have = run(body, v, np.zeros_like(v), schedule=Schedule(4, 2, "scan"))
     np.testing.assert_array_equal(have, leak(v.astype(np.int64), beta))
+
+
+def test_shares_that_have_half_a_word() -> None:
+    assert is_half(0)
+    assert is_half(np.array([0, ONE - 1]))
+    assert not is_half(ONE)
+    assert not is_half(np.array([5, -1]))
+
+
+def cpus() -> list[tuple[int, str]]:
+    """CPUs whose code runs here, with the lanes of their 16-bit multiplications."""
+    here = pick(targets.load("x86_64"))[0]
+    wide = [(16, str(here["mcpu"]))] if "avx512bw" in features_of(here) else []
+    return [(8, "x86-64-v3"), *wide]
+
+
+@pytest.mark.parametrize("one_for_all", [True, False])
+@pytest.mark.parametrize(("lanes", "cpu"), cpus())
+def test_the_leak_by_halves_is_that_of_the_formula(lanes: int, cpu: str, one_for_all: bool) -> None:
+    """At the ends of both ranges, and where the product is just below, at and above a half."""
+    rng = np.random.default_rng(12)
+    v = rng.integers(-LIMIT, LIMIT, 512).astype(np.int32)
+    beta = rng.integers(0, ONE, 512).astype(np.int32)
+    v[:6] = -LIMIT, LIMIT - 1, -1, 0, ONE, -ONE
+    v[6:70], beta[6:70] = np.arange(-32, 32), ONE // 2
+    beta[:6] = ONE - 1
+    if one_for_all:
+        beta[:] = 20001
+
+    def body(e: Any, old: Any, shares: Any, new: Any) -> None:
+        for at, width in e.blocks(512):
+            share = 20001 if one_for_all else e.load(shares, at, width)
+            e.store(new, at, width, emit_leak(e, share, e.load(old, at, width), width, True))
+
+    schedule = Schedule(lanes, leak="halves")
+    *_, have = run(body, v, beta, np.zeros_like(v), schedule=schedule, cpu=cpu)
+    np.testing.assert_array_equal(have, leak(v.astype(np.int64), beta.astype(np.int64)))

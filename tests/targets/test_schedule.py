@@ -19,7 +19,12 @@ from delrec_compile.targets.schedule import Schedule
         ({"words": 0}, "words = 0; 1 or more"),
         ({"events": "magic"}, "events = 'magic'; allowed: compress, movemask"),
         ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs"),
-        ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, words, memory"),
+        ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, biased, words, memory"),
+        (
+            {"bytes": "biased", "registers": 2},
+            "bytes = 'biased' needs lanes, registers and tile of 4",
+        ),
+        ({"leak": "halves", "lanes": 4}, "leak = 'halves' needs lanes of 8 or 16"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
         ({"taps": "planes", "chunk": 8, "tile": 1}, "taps = 'planes' needs .* is 64, 8"),

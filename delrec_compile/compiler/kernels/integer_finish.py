@@ -12,7 +12,7 @@ from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.network.integer.population import SHARES, IntegerReadout
 from delrec_compile.ops import linear
-from delrec_compile.ops.integer_leak import LIMIT, emit_leak
+from delrec_compile.ops.integer_leak import LIMIT, emit_leak, is_half
 from delrec_compile.ops.integer_neuron import IntegerNeuron
 
 
@@ -65,7 +65,8 @@ class WriteOutputs:
         e, names = self.e, ["bias", "unit", *self.readout.states]
         bias, unit, *states = (e.view(self.buffers(name), base, size) for name in names)
         own = {name: e.view(self.buffers(name), base, size) for name in self.readout.tables()}
-        shares = [own.get(SHARES[name], share) for name, share in self.readout.filters.items()]
+        filters = self.readout.filters
+        shares = [(own.get(SHARES[name], beta), is_half(beta)) for name, beta in filters.items()]
         y = e.view(self.y, self.row + base, size)
         bias_on_output = self.readout.form.bias_on_output
 
@@ -82,12 +83,14 @@ class WriteOutputs:
 
         return take
 
-    def _integrate(self, v: Any, share: Any, added: Any, at: int, lanes: int) -> Any:
+    def _integrate(
+        self, v: Any, filtered: tuple[Any, bool], added: Any, at: int, lanes: int
+    ) -> Any:
         """Updates one block of a state variable; returns it before and after."""
-        e = self.e
+        e, (share, half) = self.e, filtered
         old = e.register(lanes, e.load(v, at, lanes), "int32")
         share = share if isinstance(share, int) else e.load(share, at, lanes)
-        leaked = emit_leak(e, share, e.load(old, 0, lanes), lanes)
+        leaked = emit_leak(e, share, e.load(old, 0, lanes), lanes, half)
         m = e.register(lanes, e.wrapping(leaked, added, lanes), "int32")
         if self.readout.clamps(self.bound):
             low, high = (e.splat(tir.int32(end), lanes) for end in (-LIMIT, LIMIT - 1))

@@ -17,7 +17,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
 from delrec_compile.network.model import INPUT
-from delrec_compile.ops import byte_rows, linear
+from delrec_compile.ops import biased_rows, byte_rows, linear
 from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.targets.schedule import Schedule
 
@@ -136,7 +136,8 @@ def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1, group: int = 1
     if group > 1:
         return linear.interleave_rows(weight.T, group).astype(TYPES[group])
     if is_narrow(weight, schedule, max_count):
-        return weight.T
+        biased = schedule.bytes == "biased"
+        return biased_rows.pack(weight.T, schedule.lanes) if biased else weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
 
 

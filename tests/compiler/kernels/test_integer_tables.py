@@ -53,6 +53,12 @@ def test_narrow_rows_fit_16_bits_and_count_1() -> None:
     assert not is_narrow(np.full((16, 300), 127, np.int8), VNNI, 1)
 
 
+def test_narrow_rows_lose_their_sign_where_the_schedule_says_so() -> None:
+    weight, biased = np.full((64, 100), -3, np.int8), replace(VNNI, bytes="biased")
+    assert (rows_of(weight, biased) == 125).all()
+    assert (rows_of(weight, biased, max_count=2) == -3).all()
+
+
 def test_a_scattered_kernel_is_the_kernel_by_sender() -> None:
     kernel = np.arange(15, dtype=np.int16).reshape(3, 5)
     out = scattered(IntegerConv(kernel, np.zeros(5, np.int32), 0))

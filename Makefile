@@ -11,7 +11,7 @@ CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: trust demo test long lint types docs docs-run check rooms bench clean
+.PHONY: trust coverage demo test long lint types docs docs-run check rooms bench clean
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
@@ -27,6 +27,10 @@ long: $(BIN)/.developer
 # every row of docs/reliability.md in full, some hours
 trust: $(BIN)/.developer
 	$(BIN)/python -m benchmarks.trust --full --write
+
+# branches of each room that tests reach, an hour; room by room: python -m benchmarks.coverage tests/ops
+coverage: $(BIN)/.developer
+	$(BIN)/python -m benchmarks.coverage --fresh --write tests
 
 lint: $(BIN)/.developer
 	$(BIN)/ruff check .

@@ -25,3 +25,9 @@ def test_every_error_has_its_code():
 )
 def test_the_nearest_word_is_a_question(word, hint):
     assert errors.did_you_mean(word, ["x86_64", "onnxruntime", "numpy"]) == hint
+
+
+def test_a_message_is_one_line_whatever_a_file_holds():
+    error = errors.DataError("no key 'a\nb\x1b[2J\udcff'; did you mean 'ä'?")
+    assert str(error) == r"no key 'a\nb\x1b[2J\udcff'; did you mean 'ä'?"
+    assert str(errors.DataError(error)) == str(error)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact.manifest import FILE, read_folder
 from delrec_compile.artifact.plain import load_any
 from delrec_compile.errors import InputError
+from delrec_compile.system import archive
 from delrec_compile.system.fields import is_intact, parse_json
 
 SHOWN = (
@@ -16,7 +16,6 @@ SHOWN = (
     *("input_bits", "max_input"),
     *("steps_per_call", "flash_bytes", "ram_bytes", "library_bytes", "source_sha256"),
 )
-LARGEST = 1 << 24  # bytes of a manifest
 
 
 def describe(path: Path | str) -> dict[str, Any]:
@@ -30,19 +29,19 @@ def describe(path: Path | str) -> dict[str, Any]:
     return {
         "path": str(path),
         "facts": facts,
-        "files": sorted(data.get("files", {})),
+        "files": sorted(data["files"]),
         "tools": data.get("tools", {}),
     }
 
 
 def _in_archive(path: Path) -> dict[str, Any]:
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            found = next(m for m in archive if Path(m.name).name == FILE and m.size < LARGEST)
-            stream = archive.extractfile(found)
+        with archive.opened(path) as tar:
+            found = next((m for m in tar if Path(m.name).name == FILE), None)
+            stream = tar.extractfile(found) if found else None
             data = parse_json(stream.read() if stream else b"")
-    except (OSError, EOFError, ValueError, tarfile.TarError, StopIteration) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a packed artifact; build it again") from error
-    if not isinstance(data, dict) or not is_intact(data):
+    if not (isinstance(data, dict) and is_intact(data) and isinstance(data.get("files"), dict)):
         raise InputError(f"{path}: its {FILE} is damaged; build the artifact again")
     return data

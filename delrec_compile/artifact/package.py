@@ -9,7 +9,6 @@ import importlib.metadata
 import io
 import os
 import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 from delrec_compile.aliases import Progress
 from delrec_compile.artifact.manifest import FILE, SCHEMA, Artifact, CommonManifest, archive_of
 from delrec_compile.errors import DelrecError, InputError
+from delrec_compile.system import archive
 from delrec_compile.system.fields import parse_json, sealed_text
 from delrec_compile.system.files import sha256
 from delrec_compile.system.folders import place_folder, replace_folder, stage_folder
@@ -64,11 +64,9 @@ def _is_archive(path: Path) -> bool:
     """Whether the path is the archive of an artifact."""
     name = path.name.removesuffix(".tar.gz")
     try:
-        with tarfile.open(path, "r:gz") as tar:
-            first = tar.next()
-            while first is not None and not first.name.endswith(f"/{FILE}"):
-                first = tar.next()
-    except (OSError, tarfile.TarError, EOFError, zlib.error):
+        with archive.opened(path) as tar:
+            first = next((member for member in tar if member.name.endswith(f"/{FILE}")), None)
+    except (OSError, ValueError):
         return False
     return first is not None and first.name == f"{name}/{FILE}" and not path.is_symlink()
 

@@ -28,10 +28,10 @@ from delrec_compile.cli.package import package
 from delrec_compile.cli.report import report
 from delrec_compile.cli.run import bench, check, run
 from delrec_compile.cli.show import doctor, inspect, targets
-from delrec_compile.cli.terminal import PROGRAM, command_words, printable
+from delrec_compile.cli.terminal import PROGRAM, command_words
 from delrec_compile.cli.train import train
 from delrec_compile.cli.tune import db_app, tune
-from delrec_compile.errors import DelrecError, InputError, UsageError
+from delrec_compile.errors import DelrecError, InputError, UsageError, printable
 from delrec_compile.system.home import settle_home
 
 COMPLETION = "_DELREC_COMPILE_COMPLETE"  # environment variable of a shell that asks for values

@@ -15,12 +15,12 @@ from delrec_compile.cli.terminal import (
     command_line,
     counting,
     print_json,
-    printable,
     saying,
     show,
     show_line,
     show_next,
 )
+from delrec_compile.errors import printable
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.compare.result import Comparison

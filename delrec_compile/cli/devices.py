@@ -14,8 +14,8 @@ import typer
 from delrec_compile.cli.inputs import InputOptions
 from delrec_compile.cli.inputs import chosen as chosen_samples
 from delrec_compile.cli.options import Devices, Json
-from delrec_compile.cli.terminal import print_json, printable, saying, show, show_line, show_next
-from delrec_compile.errors import DeviceError, ParityError, UsageError
+from delrec_compile.cli.terminal import print_json, saying, show, show_line, show_next
+from delrec_compile.errors import DeviceError, ParityError, UsageError, printable
 from delrec_compile.runners.devices.url import TRACKER_PORT, parse_all, parse_tracker
 
 Host = Annotated[

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 LEAST_S = 2.0  # of a part that is remembered, and before its time is shown
+LONGEST_S = 1e7  # some months
 MOST = 500  # parts that are remembered
 
 
@@ -42,13 +43,20 @@ class Durations:
         return hashlib.sha256(f"{self.command}\0{part}".encode(errors="replace")).hexdigest()[:16]
 
     def _read(self) -> dict[str, float]:
+        from delrec_compile.system.fields import parse_json
+
         try:
-            known = json.loads(self.file.read_bytes())
+            known = parse_json(self.file.read_bytes())
         except (OSError, ValueError):
             return {}
         if not isinstance(known, dict):
             return {}
-        return {k: float(v) for k, v in known.items() if isinstance(v, int | float)}
+        return {k: float(v) for k, v in known.items() if is_time(v)}
+
+
+def is_time(value: object) -> bool:
+    """Whether it is a number of seconds that a part can take."""
+    return isinstance(value, int | float) and 0 <= value < LONGEST_S
 
 
 def clock(elapsed: float, expected: float | None) -> str:

@@ -14,7 +14,8 @@ import typer
 
 from delrec_compile.cli import completion
 from delrec_compile.cli.options import DEFAULT
-from delrec_compile.cli.terminal import MANNERS, note, printable, saying, show_line
+from delrec_compile.cli.terminal import MANNERS, note, saying, show_line
+from delrec_compile.errors import printable
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.listening.listener import Listener, Timing, Word

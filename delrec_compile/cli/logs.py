@@ -24,7 +24,7 @@ class Escaped(logging.Formatter):
     """Escapes control characters, which names of files that others made may hold."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from delrec_compile.cli.terminal import printable
+        from delrec_compile.errors import printable
 
         return "\n".join(printable(line) for line in super().format(record).splitlines())
 

@@ -13,7 +13,7 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
-from delrec_compile.cli.terminal import printable
+from delrec_compile.errors import printable
 from delrec_compile.evaluation import report
 from delrec_compile.evaluation.compare import table as comparisons
 from delrec_compile.evaluation.compare.result import Comparison

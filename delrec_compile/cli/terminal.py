@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.bundled import DEFAULT
+from delrec_compile.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,17 +36,6 @@ def print_json(verb: str, **result: Any) -> None:
 def plain(value: Any) -> Any:
     """Values of a dataclass as JSON takes them."""
     return json.loads(json.dumps(value, default=str))
-
-
-def printable(text: str) -> str:
-    """The text with control characters, newlines and lone surrogates as escapes such as \\x1b.
-
-    Names and class labels come from files that others made: printed raw, they would drive the
-    terminal.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def show(*items: Any) -> None:

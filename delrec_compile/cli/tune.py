@@ -29,12 +29,12 @@ from delrec_compile.cli.terminal import (
     command_line,
     counting,
     print_json,
-    printable,
     saying,
     show,
     show_next,
     show_next_build,
 )
+from delrec_compile.errors import printable
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.schedules.store import Store

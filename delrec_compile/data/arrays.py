@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,7 +114,8 @@ def _read_npz(path: Path) -> dict[str, Array]:
         require_no_bomb(path, unpacked)
         require_room(path, unpacked, "its arrays")
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            held = {name: arrays[name] for name in arrays.files}
+            return {name: values for name, values in held.items() if isinstance(values, np.ndarray)}
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own
@@ -222,8 +222,8 @@ def _front_end(path: Path, described: Array | None) -> str:
     if described is None:
         return ""
     try:
-        FrontEnd.from_json(json.loads(str(described)))
-    except (ValueError, DataError) as error:
+        FrontEnd.parse(str(described))
+    except DataError as error:
         raise DataError(
             f"{path}: its 'front_end' describes none ({error}); write the file again with "
             "'data synth --with-frontend', or leave that array out"

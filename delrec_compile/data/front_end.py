@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.errors import DataError
+from delrec_compile.system.fields import parse_json
 
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
@@ -90,6 +91,14 @@ class FrontEnd:
                 raise DataError(
                     f"front end: {name} is {getattr(self, name):g}; allowed: {low:g} to {high:g}"
                 )
+
+    @classmethod
+    def parse(cls, text: str) -> FrontEnd:
+        """The front end that a JSON text describes. Raises DataError."""
+        try:
+            return cls.from_json(parse_json(text))
+        except ValueError as error:
+            raise DataError(f"front end: its description is no JSON ({error})") from error
 
     @classmethod
     def from_json(cls, data: Any) -> FrontEnd:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -138,8 +137,8 @@ def run_step(
 
 def _populations(model: StepModel, outputs: set[str]) -> list[str]:
     """Names of the populations that fire, whose spikes are values of the graph."""
-    named = json.loads(model.metadata.get("populations", "[]"))
+    named = model.populations
     if not named:
         t = "" if model.unroll == 1 else "t0_"
         named = [f"l{i}" for i in range(len(outputs)) if f"{t}l{i}_spikes" in outputs]
-    return [str(name) for name in named]
+    return named

@@ -81,7 +81,7 @@ def emulated_runner(artifact: Artifact) -> EmulatedRunner | BoardRunner:
 
 def source_of(model: StepModel, path: Path) -> Network:
     """The network an ONNX file was made from: beside it, or bundled. Raises ModelError."""
-    digest, beside = model.metadata["source_sha256"], sorted(path.parent.glob("*.safetensors"))
+    digest, beside = model.source_sha256, sorted(path.parent.glob("*.safetensors"))
     for place in (*beside, *map(checkpoint.bundled, checkpoint.BUNDLED)):
         try:
             network = checkpoint.load(place)
@@ -120,10 +120,7 @@ def _taker_of_step(model: StepModel, path: Path) -> Taker:
     try:
         return Taker.of(source_of(model, path))
     except ModelError:
-        most, real = (
-            float(model.metadata.get("max_input", MAX_INPUT)),
-            "input_bits" in model.metadata,
-        )
+        most, real = model.max_input or MAX_INPUT, "input_bits" in model.metadata
         sizes = (model.inputs, model.classes, model.dt_ms, tuple(model.labels))
         return Taker(*sizes, most if real else MAX_INPUT, real=real)
 

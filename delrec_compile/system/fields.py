@@ -5,33 +5,50 @@ from __future__ import annotations
 import hashlib
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import EnumType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+MOST_DIGITS = 300  # a float has an exponent up to 308
+DEEP = "it is nested too deeply"
 SEAL = "sha256"  # key of the checksum that an object holds of itself
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError, also for one that is nested without end."""
-    return _parsed(json.loads, text)
+    """The value of a JSON text. Raises ValueError, also for one that is nested without end, and for
+    a whole number that no float reaches."""
+    try:
+        return json.loads(text, parse_int=_whole)
+    except RecursionError:
+        raise ValueError(DEEP) from None
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML text. Raises ValueError, also for one that is nested without end."""
+    """The tables of a TOML text. Raises ValueError, as `parse_json`."""
     import tomllib
 
-    tables: dict[str, Any] = _parsed(tomllib.loads, text)
+    try:
+        tables = tomllib.loads(text)
+        _require_reached(tables)
+    except RecursionError:
+        raise ValueError(DEEP) from None
     return tables
 
 
-def _parsed(parse: Callable[[Any], Any], text: str | bytes) -> Any:
-    try:
-        return parse(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _require_reached(value: Any) -> None:
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        raise ValueError(f"a number has over {MOST_DIGITS} digits")
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _require_reached(item)
 
 
 def sealed_text(data: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from delrec_compile.bundled import NETWORKS
 from delrec_compile.errors import did_you_mean
+from delrec_compile.system import archive
 from delrec_compile.system.fields import parse_json
 
 PROGRAM = "delrec-compile"
@@ -144,7 +144,7 @@ def recognise(path: Path | str) -> Found:
         return _of_path(Path(path))
     except OSError as error:
         return Found(text, Kind.UNREADABLE, error.strerror or "damaged")
-    except (ValueError, RuntimeError, EOFError, tarfile.TarError, zipfile.BadZipFile):
+    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile):
         return Found(text, Kind.OTHER)
 
 
@@ -209,13 +209,9 @@ def _zip(path: Path, _: bytes) -> Kind:
 
 
 def _gzip(path: Path, _: bytes) -> Kind:
-    with tarfile.open(path, "r:gz") as file:
-        for member in itertools.islice(file, MEMBERS):
-            if Path(member.name).name == MANIFEST:
-                return Kind.ARCHIVE
-            if member.size > HEAD << 8:
-                break
-    return Kind.ZIP
+    with archive.opened(path) as file:
+        names = (Path(member.name).name for member in itertools.islice(file, MEMBERS))
+        return Kind.ARCHIVE if MANIFEST in names else Kind.ZIP
 
 
 def _pickle(path: Path, head: bytes) -> Kind:

@@ -19,7 +19,7 @@ def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     name, or a value of another type.
     """
     try:
-        options: dict[str, Any] = parse_toml(Path(path).read_text())
+        options: dict[str, Any] = parse_toml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"--config {path} cannot be read: {why}") from error

@@ -26,6 +26,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
 from delrec_compile.network.front_end import NOTE
 from delrec_compile.network.model import Network
+from delrec_compile.network.tensor_file import DAMAGE
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.training import distillation as teachers
 from delrec_compile.training import real_values
@@ -160,13 +161,16 @@ class _Run:
         """Takes over the state on disk."""
         assert self.state is not None
         record = saved.read(self.state, self.config, self.sources)
-        self.net.load_state_dict(record["net"])
-        self.optimisers.restore(record["optimisers"])
-        self.generator.set_state(record["generator"])
-        torch.set_rng_state(record["random"])
-        if "random_cuda" in record:
-            torch.cuda.set_rng_state(record["random_cuda"], self.device)
-        self.history = [Epoch(**row) for row in record["history"]]
+        try:
+            self.net.load_state_dict(record["net"])
+            self.optimisers.restore(record["optimisers"])
+            self.generator.set_state(record["generator"])
+            torch.set_rng_state(record["random"])
+            if "random_cuda" in record:
+                torch.cuda.set_rng_state(record["random_cuda"], self.device)
+            self.history = [Epoch(**row) for row in record["history"]]
+        except (RuntimeError, *DAMAGE) as error:
+            raise saved.damaged_state(self.state) from error
 
     def _save(self, path: Path) -> None:
         state: dict[str, Any] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import pickle
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from delrec_compile.system.files import write_atomic
 from delrec_compile.training.config import TrainConfig
 
 FORMAT = 1
+PLAIN = (str, int, float, type(None))  # types of options
 LOGS = (".csv", ".jsonl")
 # options that may differ between the runs that share a state: a teacher may have moved
 _FREE = {"threads", "teacher"}
@@ -48,12 +48,6 @@ def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> 
     write_atomic(path, buffer.getvalue())
 
 
-DAMAGE = (
-    *(OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile),
-)
-
-
 def forget(path: Path) -> None:
     """Removes the state, and the remains of writes that were killed: of it, and of a log of epochs."""
     path.unlink(missing_ok=True)
@@ -71,10 +65,11 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
                 raise zipfile.BadZipFile(damaged)
         record = torch.load(path, weights_only=True, map_location="cpu")
         known = record["format"] == FORMAT
-    except DAMAGE as error:
-        raise CheckpointError(
-            f"{path} is not a readable unfinished training run; remove it to train again"
-        ) from error
+        before, sources = dict(record["config"]) if known else {}, record.get("data")
+        if not all(isinstance(v, PLAIN) for v in (*before.values(), sources)):
+            raise TypeError("an option is no plain value")
+    except Exception as error:  # torch has several for damaged bytes
+        raise damaged_state(path) from error
     if not known:
         raise CheckpointError(
             f"{path} has format {record['format']}; this version reads {FORMAT}; "
@@ -82,18 +77,25 @@ def read(path: Path, config: TrainConfig, data: str) -> dict[str, Any]:
         )
     defaults = asdict(TrainConfig())
     for name, value in asdict(config).items():
-        before = record["config"].get(name, defaults[name])  # an option that is newer than the file
-        if name not in _FREE and before != value:
+        own = before.get(name, defaults[name])  # an option that is newer than the file
+        if name not in _FREE and own != value:
             raise UsageError(
-                f"{path} was trained with {name} {before}, not {value}; use the same options to "
+                f"{path} was trained with {name} {own}, not {value}; use the same options to "
                 "resume it, or --force to train again"
             )
-    if record["data"] != data:
+    if sources != data:
         raise UsageError(
             f"{path} was trained on different data or with a different teacher; "
             "use the same, or --force to train again"
         )
     return dict(record)
+
+
+def damaged_state(path: Path) -> CheckpointError:
+    """The error of a file that holds no state, or not all of it."""
+    return CheckpointError(
+        f"{path} is not a readable unfinished training run; remove it to train again"
+    )
 
 
 def write_log(path: Path, history: Sequence[Epoch]) -> None:

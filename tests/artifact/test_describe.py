@@ -45,3 +45,11 @@ def test_damage_is_refused(folder: Path) -> None:
     archive.write_bytes(archive.read_bytes()[:40])
     with pytest.raises(InputError, match="is not a packed artifact"):
         describe(archive)
+
+
+@pytest.mark.parametrize("files", ["null", "5", '["a"]'])
+def test_an_archive_without_a_list_of_files_is_refused(files: str, tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "manifest.json").write_text(f'{{"files": {files}}}')
+    with pytest.raises(InputError, match=r"its manifest\.json is damaged"):
+        describe(packed(tmp_path / "net"))

@@ -15,6 +15,7 @@ from fixtures.manifests import folder_of, typed
 from helpers import refusal, tree
 
 from delrec_compile.artifact import package
+from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.artifact.package import Stage, check_output, checksums, named, staging, tar_gz
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.system import folders
@@ -205,3 +206,10 @@ def test_a_stage_is_beside_its_output(tmp_path: Path) -> None:
         assert stage.folder.parent.parent == tmp_path
         assert stage.folder.parent.name.startswith(f".net{folders.MARK}")
     assert tree(tmp_path) == {}
+
+
+def test_damaged_measurements_are_none(tmp_path: Path) -> None:
+    artifact = Artifact(tmp_path, typed())
+    for text in ("[", "[1]", "[" * 100_000, '{"a": ' + "9" * 400 + "}"):
+        (tmp_path / package.MEASURED).write_text(text)
+        assert package.measured(artifact) == {}

@@ -30,7 +30,7 @@ def test_the_oldest_parts_are_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     assert [known.expected(part) for part in "abc"] == [5, None, 5]
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"a": "b"}', "\udcff"])
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"a": "b"}', "\udcff", "[" * 100_000])
 def test_a_damaged_file_is_as_none(text: str, tmp_path: Path) -> None:
     file = tmp_path / "d.json"
     file.write_bytes(text.encode(errors="surrogateescape"))
@@ -63,3 +63,11 @@ def test_equal_parts_say_what_is_left() -> None:
     assert left(60, 1, 3) == " (about 2:00 left)"
     assert left(60, 0, 3) == left(60, 3, 3) == left(1, 1, 3) == ""
     assert minutes(59.6) == "1:00"
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-1", "1e300", "9" * 400])
+def test_what_is_no_time_is_not_known(seconds: str, tmp_path: Path) -> None:
+    known = Durations(tmp_path / "d.json", "build")
+    known.took("checking", 3)
+    known.file.write_text(known.file.read_text().replace("3", seconds))
+    assert clock(5, Durations(known.file, "build").expected("checking")) == "0:05"

@@ -198,3 +198,11 @@ def test_names_of_classes_may_be_bytes(tmp_path: Path) -> None:
     keys = np.array([b"a", "\u00e4".encode()])
     np.savez(tmp_path / "a.npz", counts=COUNTS, keys=keys)
     assert load_samples(tmp_path / "a.npz").keys == ("a", "\u00e4")
+
+
+def test_an_entry_that_is_no_array_is_not_taken(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", labels=np.arange(2))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("counts", b"no array")
+    with refusal(DataError, "labels", 3):
+        load_samples(tmp_path / "a.npz")

@@ -157,3 +157,11 @@ def test_a_description_gives_the_front_end_back_and_a_foreign_one_is_refused() -
     ):
         with pytest.raises(DataError, match=words):
             FrontEnd.from_json(data)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[" * 100_000, '{"kind": "cochlea", "width": 1' + "0" * 400 + "}"]
+)
+def test_a_text_that_describes_none_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match="is no JSON"):
+        FrontEnd.parse(text)

@@ -71,6 +71,8 @@ def test_text_is_parsed():
         (fields.parse_json, b"\xff"),
         (fields.parse_toml, "a ="),
         (fields.parse_toml, "a = " + "[" * DEEP),
+        (fields.parse_json, '{"a": [1, -' + "9" * 400 + "]}"),
+        (fields.parse_toml, "a = [{b = -" + "9" * 400 + "}]"),
     ],
 )
 def test_damaged_and_hostile_text_is_one_kind_of_error(parse, text):

@@ -26,6 +26,8 @@ def test_options_of_a_file_give_way_to_texts_and_values(tmp_path: Path) -> None:
         ("epochs = 1.5", "epochs is 1.5; an integer is required"),
         ("epochs = true", "epochs is True; an integer is required"),
         ("epochs", "is not valid TOML"),
+        ("lr = 1" + "0" * 400, "is not valid TOML"),
+        ('"lr\\n" = 1', r"no option 'lr\\n'"),
     ):
         path.write_text(text)
         with refusal(UsageError, message, 2):

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fixtures.training import run, small, toy_sets
 from helpers import refusal
 
 from delrec_compile.data.sets import Sets
 from delrec_compile.errors import CheckpointError, UsageError
 from delrec_compile.network import checkpoint
-from delrec_compile.training import state
+from delrec_compile.training import loop, state
+from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.loop import Epoch, TrainResult, train
 
 
@@ -165,3 +167,25 @@ def test_a_state_goes_on_where_its_teacher_moved_to(tmp_path: Path) -> None:
     checkpoint.save(run(recurrence="dense", epochs=1, seed=1).network, new)
     with refusal(UsageError, "with a different teacher", 2, tmp_path):
         train(toy_sets(), small(teacher=str(new)), state=kept, resume=True)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        [1],
+        {"format": state.FORMAT},
+        {"format": state.FORMAT, "config": 3, "data": "d"},
+        {"format": state.FORMAT, "config": {"lr": torch.ones(2)}, "data": "d"},
+        {"format": state.FORMAT, "config": {}, "data": "d"},
+        {"format": state.FORMAT, "config": {}, "data": "d", "net": {}, "history": [3]},
+    ],
+)
+def test_a_state_without_its_parts_is_refused(
+    held: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.unfinished"
+    torch.save(held, path)
+    monkeypatch.setattr(state, "_FREE", set(TrainConfig.__dataclass_fields__))
+    monkeypatch.setattr(loop, "_sources", lambda *_: "d")
+    with refusal(CheckpointError, "is not a readable unfinished training run; remove it", 3):
+        train(toy_sets(), small(), state=path, resume=True)

@@ -68,7 +68,8 @@ def _current(
         and m.tools == {tool: importlib.metadata.version(tool) for tool in TOOLS}
     )
     if same and profile.llvm.get("mcpu") == "host":
-        same = measured(artifact).get("machine", machine()).get("cpu") == machine()["cpu"]
+        there = measured(artifact).get("machine", machine())
+        same = isinstance(there, dict) and there.get("cpu") == machine()["cpu"]
     return same and _schedule(m, profile, artifact.integer or network, db) == m.schedule
 
 

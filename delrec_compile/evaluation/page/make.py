@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.artifact.package import MEASURED, measured
 from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
 from delrec_compile.evaluation.claims.measure import Claims
@@ -23,6 +24,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, PLAIN, Source, read_inputs
 from delrec_compile.network.model import Network
 from delrec_compile.network.reading import Reading
+from delrec_compile.network.tensor_file import DAMAGE
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.recognise import Kind, recognise, wrong_file
 
@@ -112,7 +114,15 @@ def report(
     artifact = load_artifact(source)
     network = checkpoint.load(artifact.path / NETWORK)
     inputs = read_inputs(network, samples, reading)
-    made = artifact_page(artifact, network, inputs.samples, sample, command)
+    try:
+        made = artifact_page(artifact, network, inputs.samples, sample, command)
+    except DAMAGE as error:
+        if not measured(artifact):
+            raise
+        raise InputError(
+            f"{artifact.path / MEASURED} is of another version of this package, or damaged "
+            f"({type(error).__name__}: {error}); remove it, or build the artifact again"
+        ) from error
     return Report(*made, inputs.remark, _licence(network))
 
 
@@ -162,7 +172,7 @@ def _of_printed(path: Path, told: dict[str, Any], chosen: _Chosen) -> Report:
             return Report(claims_page(Claims.from_dict(told), chosen.command))
         if schema == "delrec.compare/1":
             return _of_rows(path, Comparison.from_dict(told), chosen)
-    except (KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise InputError(
             f"{path}: a {schema} of another version of this package, or damaged "
             f"({type(error).__name__}: {error}); print it again with --json"

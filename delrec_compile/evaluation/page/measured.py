@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from delrec_compile import __version__
+from delrec_compile.artifact import package
 from delrec_compile.artifact.manifest import Artifact, Manifest
 from delrec_compile.data.events import Events
 from delrec_compile.evaluation import report
@@ -30,8 +29,6 @@ from delrec_compile.network.grid import row_bytes
 from delrec_compile.network.model import Network
 from delrec_compile.network.summary import inspect, state_bytes
 from delrec_compile.system.host import machine
-
-MEASURED = "measured.json"
 
 
 def network_page(
@@ -57,7 +54,7 @@ def artifact_page(
 ) -> tuple[Page, Recording]:
     """An artifact with what its build measured. index: of the sample; None: that of the
     first difference."""
-    m, measured = artifact.manifest, measurements(artifact.path)
+    m, measured = artifact.manifest, package.measured(artifact)
     summary, checks = inspect(network), _checks(measured)
     r = record(network, samples, _sample(index, checks, len(samples)))
     r = beside(r, artifact, network, samples)
@@ -81,15 +78,6 @@ def artifact_page(
     facts = tuple(_facts(m, measured, checks, summary, r))
     scores = tuple(_scores(checks))
     return Page(m.name, about, facts, sections.present(parts), command, scores), r
-
-
-def measurements(folder: Path) -> dict[str, Any]:
-    """What the build measured; empty where it measured nothing, or the file is damaged."""
-    try:
-        data = json.loads((folder / MEASURED).read_text())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _checks(measured: Mapping[str, Any]) -> list[dict[str, Any]]:

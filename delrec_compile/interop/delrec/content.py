@@ -19,6 +19,7 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError
+from delrec_compile.network.tensor_file import DAMAGE
 
 WRAPPERS = ("net", "model", "model_state_dict", "state_dict")
 PREFIX = re.compile(r"((?:(?!layers\.)[A-Za-z_]\w*\.)*)layers\.")
@@ -29,6 +30,7 @@ FORBIDDEN = re.compile(
 )
 # errors of zipfile on bytes that are no archive
 BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error)
+DEPTH = 4  # of dicts around a state dict; a pickle can hold one that is inside itself
 NUMBERS = "biufc"  # kinds of NumPy's types that are numbers
 
 
@@ -55,7 +57,10 @@ def read_content(path: Path | str) -> Content:
     held = _loaded(path)
     under, beside = "", frozenset[str]()
     epoch = held.get("epoch") if isinstance(held, Mapping) else None
-    while isinstance(held, Mapping) and (found := [k for k in WRAPPERS if _is_state(held.get(k))]):
+    for _ in range(DEPTH + 1):
+        found = [k for k in WRAPPERS if isinstance(held, Mapping) and _is_state(held.get(k))]
+        if not found:
+            break
         if len(found) > 1:
             raise CheckpointError(
                 f"{path}: several state dicts ({', '.join(found)}); save one as "
@@ -63,7 +68,7 @@ def read_content(path: Path | str) -> Content:
             )
         under, beside = found[0], beside | (frozenset(map(str, held)) - {found[0]})
         held = held[under]
-    if not _is_state(held):
+    if found or not _is_state(held):
         raise CheckpointError(
             f"{path}: has no state dict under {', '.join(WRAPPERS)}; save it as "
             "{'net': model.state_dict()}"
@@ -74,14 +79,14 @@ def read_content(path: Path | str) -> Content:
     return Content(tensors, under, beside, prefix, own)
 
 
-def _is_state(held: Any) -> bool:
+def _is_state(held: Any, depth: int = 0) -> bool:
     """Whether it is a dict with tensors, or one that holds such a dict."""
     import torch
 
-    if not isinstance(held, Mapping):
+    if not isinstance(held, Mapping) or depth > DEPTH:
         return False
     tensors = any(isinstance(value, torch.Tensor | Array) for value in held.values())
-    return tensors or any(_is_state(held.get(key)) for key in WRAPPERS)
+    return tensors or any(_is_state(held.get(key), depth + 1) for key in WRAPPERS)
 
 
 def _keys(path: Path, state: Mapping[Any, Any]) -> tuple[dict[str, Any], str]:
@@ -143,7 +148,7 @@ def _array(where: str, value: Any) -> F64:
     if isinstance(value, Array):
         try:
             value = torch.from_numpy(value.values())
-        except (ValueError, TypeError) as error:
+        except DAMAGE as error:
             raise CheckpointError(f"{where} is a damaged NumPy array ({error})") from error
     if not isinstance(value, torch.Tensor):
         raise CheckpointError(f"{where} is not a tensor")
@@ -159,7 +164,11 @@ def _array(where: str, value: Any) -> F64:
     for what, applies in unsupported.items():
         if applies:
             raise CheckpointError(f"{where} is a tensor {what}; dense real numbers are required")
-    array = np.asarray(value.detach().double().numpy())
+    try:
+        array = np.asarray(value.detach().double().numpy())
+    except RuntimeError as error:
+        kind = str(value.dtype).removeprefix("torch.")
+        raise CheckpointError(f"{where} is a tensor of {kind}, which has no numbers") from error
     if not np.isfinite(array).all():
         raise CheckpointError(f"{where} contains numbers that are not finite")
     return array
@@ -179,7 +188,9 @@ class Type:
         kind = np.dtype(self.code)
         if kind.kind not in NUMBERS:
             raise ValueError(f"NumPy values of type {self.code}")
-        raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
+        if not isinstance(data, bytes | str):
+            raise ValueError("NumPy values that are no bytes")
+        raw = data.encode("latin1") if isinstance(data, str) else data
         if self.order == ">":
             kind = kind.newbyteorder(">")
         return np.frombuffer(raw, kind).astype(kind.newbyteorder("="))
@@ -205,7 +216,7 @@ def _number(kind: Type, data: Any = b"") -> Any:
     """A NumPy number: the plain number, or None for what is no number."""
     try:
         return kind.numbers(data)[0].item()
-    except (ValueError, TypeError, IndexError):
+    except DAMAGE:
         return None
 
 

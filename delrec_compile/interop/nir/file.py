@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from delrec_compile.errors import CheckpointError
 from delrec_compile.interop.hdf5_entries import checked_entries
 from delrec_compile.interop.packages import package
@@ -18,19 +20,22 @@ SHAPE = "input_shape"  # of convolutions: not needed, shapes are followed from t
 def read(path: Path | str) -> Any:
     """The graph of a .nir file. Raises CheckpointError."""
     package("nir")
-    return _graph(str(path), checked_entries(path, "node", "NIR graph"), "")
+    return graph_of(str(path), checked_entries(path, "node", "NIR graph"))
 
 
-def _graph(path: str, held: Mapping[str, Any], where: str) -> Any:
-    """The graph of its entries; the types of its nodes are not compared here."""
+def graph_of(path: str, held: Mapping[str, Any], where: str = "") -> Any:
+    """The graph of its entries; the types of its nodes are not compared here.
+
+    where: of a graph in a graph, the names above it. Raises CheckpointError.
+    """
     nir, place = package("nir"), f"{path}: {where}" if where else path
     for key in ("nodes", "edges"):
         if key not in held:
             raise CheckpointError(f"{place} has no '{key}'; a NIR graph is required")
-    nodes = {
-        name: _node(path, f"{where}{name}", node) for name, node in dict(held["nodes"]).items()
-    }
-    edges = [_edge(place, edge) for edge in held["edges"]]
+    if not isinstance(held["nodes"], Mapping):
+        raise CheckpointError(f"{place}: 'nodes' is no group of nodes; write the graph again")
+    nodes = {name: _node(path, f"{where}{name}", node) for name, node in held["nodes"].items()}
+    edges = [_edge(place, edge) for edge in np.atleast_1d(held["edges"])]
     for a, b in edges:
         for name in (a, b):
             if name not in nodes:
@@ -57,7 +62,7 @@ def _node(path: str, name: str, held: Any) -> Any:
     nir = package("nir")
     kind = held.get("type") if isinstance(held, dict) else None
     if kind == "NIRGraph":
-        return _graph(path, held, f"{name}.")
+        return graph_of(path, held, f"{name}.")
     cls = getattr(nir, str(kind), None)
     if not (isinstance(cls, type) and issubclass(cls, nir.NIRNode)):
         raise CheckpointError(f"{path}: node '{name}' is of an unknown type ({kind})")

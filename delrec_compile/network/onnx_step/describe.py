@@ -49,6 +49,6 @@ def describe(path: Path | str) -> dict[str, Any]:
 
 def _shape(value: onnx.ValueInfoProto) -> str:
     kind = value.type.tensor_type
-    name = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+    name = file.type_name(kind.elem_type)
     axes = [str(d.dim_param or d.dim_value or "?") for d in kind.shape.dim]
     return f"{name} [{', '.join(axes)}]"

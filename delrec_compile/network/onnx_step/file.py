@@ -52,6 +52,12 @@ def _texts(proto: ModelProto) -> Iterator[object]:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
 
 
+def type_name(kind: int) -> str:
+    """The name of a type of tensors, such as `float`; its number where ONNX has none for it."""
+    known = onnx.TensorProto.DataType.values()
+    return onnx.TensorProto.DataType.Name(kind).lower() if kind in known else f"number {kind}"
+
+
 def one_line(error: object, limit: int = 200) -> str:
     """The text of another library's error on one line, shortened."""
     return " ".join(str(error).split())[:limit]

@@ -75,6 +75,22 @@ class StepModel:
         """Outputs of which the class is chosen: those of the first readout."""
         return int(self.metadata.get("classes", self.outputs))
 
+    @property
+    def populations(self) -> list[str]:
+        """Names of those that fire; none in a chain."""
+        return [str(name) for name in parse_json(self.metadata.get("populations", "[]"))]
+
+    @property
+    def max_input(self) -> float | None:
+        """The largest value of an input; None where the step does not say."""
+        most = self.metadata.get("max_input")
+        return None if most is None else float(most)
+
+    @property
+    def source_sha256(self) -> str:
+        """Digest of the network that the step was made from."""
+        return self.metadata["source_sha256"]
+
 
 def schema_of(network: Network) -> list[StateVarIO]:
     """The state of a network as its ONNX step shows it."""
@@ -148,6 +164,9 @@ def _check_values(model: StepModel) -> None:
     if model.unroll < 1:
         raise ValueError(f"unroll is {model.unroll}")
     int(model.metadata.get("classes", 1))
+    if model.max_input is not None and not 0 < model.max_input < math.inf:
+        raise ValueError(f"max_input is {model.max_input}")
+    _ = model.populations, model.source_sha256
     if not 0 < model.dt_ms < math.inf:
         raise ValueError(f"dt_ms is {model.dt_ms}")
     if model.decision not in DECISIONS:
@@ -193,7 +212,7 @@ def _check_state(model: StepModel, where: str) -> None:
             )
         for name, value in ports.items():
             if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
-                kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+                kind = file.type_name(value.type.tensor_type.elem_type)
                 raise ModelError(
                     f"{where}: '{name}' has type {kind}, the schema says "
                     f"{schema[name].dtype}; {AGAIN}"

@@ -112,7 +112,8 @@ def decode(output: bytes, request: bytes, shape: Shape) -> Answer:
     if len(body) != expected:
         raise DeviceError(f"the answer has {len(body)} of {expected} bytes: it was cut off")
     rows = np.frombuffer(body, row, traced)
-    check_code(int(rows["code"].max(initial=0)))
+    for code in rows["code"]:
+        check_code(int(code))
     bits = np.unpackbits(rows["bits"], axis=1, count=steps * shape.neurons)
     ns = checked_times(np.frombuffer(body, "<f8", timed, traced * row.itemsize))
     spikes = bits.reshape(traced, steps, shape.neurons)

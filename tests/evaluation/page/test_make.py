@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from fixtures.comparison import ROWS, comparison
 import delrec_compile
 from delrec_compile.errors import InputError, UnsupportedError, UsageError
 from delrec_compile.evaluation.page.make import report
+
+TOLD = {"schema": "delrec.compare/1", **comparison().as_dict()}
 
 
 def test_of_a_bundled_network_and_of_its_artifact(built: Path) -> None:
@@ -76,6 +79,8 @@ def test_of_what_other_commands_printed(tmp_path: Path, built: Path) -> None:
     [
         ({"schema": "delrec.compare/1"}, "of another version of this package, or damaged"),
         ({"schema": "delrec.claims/1", "rows": [{}], "grid": []}, "print it again with --json"),
+        ({**TOLD, "dt_ms": "ten"}, "damaged .ValueError"),
+        ({**TOLD, "rows": [{**TOLD["rows"][0], "us_per_step": "x"}]}, "or damaged"),
         ({"schema": "delrec.bench/1"}, "is a delrec.bench/1; an artifact's folder, a network"),
         ({"schema": 3}, "is text"),
     ],
@@ -87,3 +92,11 @@ def test_what_was_printed_otherwise_is_refused(
     file.write_text(json.dumps(told))
     with pytest.raises(InputError, match=why):
         report(file)
+
+
+@pytest.mark.parametrize("check", ["[3]", '{"spikes": 3}', '{"spikes": {"first": null}}'])
+def test_measurements_that_are_damaged_are_refused(built: Path, tmp_path: Path, check: str) -> None:
+    shutil.copytree(built, tmp_path / "net")
+    (tmp_path / "net" / "measured.json").write_text(f'{{"check": {check}}}')
+    with pytest.raises(InputError, match=r"measured\.json is of another version .* remove it"):
+        report(tmp_path / "net", samples=np.zeros((1, 3, 140), np.uint8))

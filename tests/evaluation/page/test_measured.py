@@ -32,7 +32,7 @@ CHECK: dict[str, Any] = {
 def page(
     folder: Path, network: Network, samples: Events, found: dict[str, Any] | None, index: int | None
 ) -> Page:
-    file = folder / measured.MEASURED
+    file = folder / "measured.json"
     file.unlink(missing_ok=True)
     if found is not None:
         file.write_text(json.dumps(found))
@@ -101,11 +101,6 @@ def test_the_sample_is_that_of_the_first_difference(index: int | None, shown: in
     bad = {**CHECK, "spikes": {"compared": 1, "differing": 1, "first": first}}
     assert measured._sample(index, [CHECK, bad], 10) == shown
     assert measured._sample(None, [bad], 1) == 0
-
-
-def test_damaged_measurements_are_none(tmp_path: Path) -> None:
-    (tmp_path / measured.MEASURED).write_text("[")
-    assert measured.measurements(tmp_path) == {}
 
 
 def test_a_network_that_was_not_compiled(network: Network, bundled_samples: Events) -> None:

@@ -13,7 +13,8 @@ import torch
 from helpers import refusal
 
 from delrec_compile.errors import CheckpointError
-from delrec_compile.interop.delrec.content import read_content
+from delrec_compile.interop.delrec import content
+from delrec_compile.interop.delrec.content import Array, Type, read_content
 
 STATE = {"layers.0.weight": torch.ones(2, 3), "layers.1.weight": torch.full((2, 2), 0.5)}
 ADAM = {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": np.float64(0.001)}]}
@@ -124,9 +125,9 @@ def test_what_has_no_weights_is_refused(what: str, tmp_path: Path) -> None:
 
 def test_nothing_is_run_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "best.pth"
-    for content in (Run(tmp_path / "ran"), {"net": STATE, "acc": Run(tmp_path / "ran")}):
+    for held in (Run(tmp_path / "ran"), {"net": STATE, "acc": Run(tmp_path / "ran")}):
         for legacy in (False, True):
-            torch.save(content, path, _use_new_zipfile_serialization=legacy)
+            torch.save(held, path, _use_new_zipfile_serialization=legacy)
             with refusal(CheckpointError, r"without running code \(it holds ", 3, tmp_path):
                 read_content(path)
     path.write_bytes(pickle.dumps(Run(tmp_path / "ran")))
@@ -156,3 +157,31 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(text)
         with refusal(CheckpointError, "no file of torch.save|damaged", 3):
             read_content(path)
+
+
+def test_a_state_dict_inside_itself_is_refused(tmp_path: Path) -> None:
+    bare: dict[str, Any] = {}
+    bare["net"] = bare["model"] = bare["state_dict"] = bare
+    full: dict[str, Any] = dict(STATE)
+    full["net"] = full
+    for held in (bare, full):
+        torch.save(held, tmp_path / "a.pth")
+        with refusal(CheckpointError, "has no state dict under", 3):
+            read_content(tmp_path / "a.pth")
+
+
+def test_arrays_that_are_none_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    kind = Type("f8")
+    for parts in ((1, (2, 3), kind, False, 1 << 50), (1, (2, 3), "f8", False, b""), (1,), ()):
+        made = Array()
+        made.__setstate__(parts)
+        with refusal(CheckpointError, "'a' is a damaged NumPy array", 3):
+            content._array("'a'", made)
+    assert content._number(kind, 1 << 50) is None
+    assert content._number("f8", b"") is None
+
+
+def test_a_tensor_of_bits_is_refused() -> None:
+    bits = torch.zeros(3, dtype=torch.uint8).view(torch.bits8)
+    with refusal(CheckpointError, "'a' is a tensor of bits8, which has no numbers", 3):
+        content._array("'a'", bits)

@@ -148,3 +148,16 @@ def test_another_file(tmp_path: Path) -> None:
         held["spikes"] = np.ones(3)
     with refusal(CheckpointError, "is not a NIR graph: it has no 'node', but spikes", 3):
         file.read(tmp_path / "b.h5")
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        ({"nodes": np.ones(3), "edges": []}, "'nodes' is no group of nodes"),
+        ({"nodes": {}, "edges": np.float64(3)}, "an edge that is not a pair of names"),
+        ({"nodes": {}, "edges": np.ones((2, 3))}, "an edge that is not a pair of names"),
+    ],
+)
+def test_entries_of_another_kind(held: dict[str, Any], why: str) -> None:
+    with refusal(CheckpointError, f"a.nir: {why}", 3):
+        file.graph_of("a.nir", held)

@@ -193,3 +193,33 @@ def test_missing_facts(model: onnx.ModelProto) -> None:
     model.metadata_props.remove(fact(model, "state_abi"))
     with refusal(ModelError, "damaged .*state_abi", 3):
         read_model(model)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("populations", "["),
+        ("populations", "5"),
+        ("max_input", "wide"),
+        ("max_input", "nan"),
+        ("max_input", "0"),
+        ("source_sha256", None),
+    ],
+)
+def test_facts_that_are_read_later_are_checked_here(
+    key: str, value: str | None, model: onnx.ModelProto
+) -> None:
+    kept = [p for p in model.metadata_props if p.key != f"delrec.{key}"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    if value is not None:
+        model.metadata_props.add(key=f"delrec.{key}", value=value)
+    with refusal(ModelError, "its description is damaged", 3):
+        read_model(model)
+
+
+def test_a_state_of_a_type_that_onnx_does_not_have(model: onnx.ModelProto) -> None:
+    state = next(v for v in model.graph.input if v.name.startswith("past_"))
+    state.type.tensor_type.elem_type = 61
+    with refusal(ModelError, "has type number 61, the schema says float32", 3):
+        read_model(model)

@@ -129,3 +129,9 @@ def test_the_size_of_an_answer_is_known(traced: tuple[bytes, np.ndarray, np.ndar
 def test_text_of_another_machine_is_short() -> None:
     assert one_line("  a\n b\t\r\n") == "a b"
     assert len(one_line("x" * 10_000_000)) == CLIPPED
+
+
+def test_a_code_below_0_is_a_failure_too(traced: tuple[bytes, np.ndarray, np.ndarray]) -> None:
+    request, y, bits = traced
+    with refusal(DeviceError, "code -4 there: report this", 8):
+        decode(answer(request, y, bits, code=-4), request, SHAPE)

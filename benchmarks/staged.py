@@ -8,6 +8,7 @@ from delrec_compile.aliases import Numeric
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.manifest import manifest_of
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.model import IntegerNetwork
@@ -15,14 +16,23 @@ from delrec_compile.network.model import Network
 
 
 def artifact_here(
-    network: Network, target: str, stage: Path, quantised: IntegerNetwork | None = None
+    network: Network,
+    target: str,
+    stage: Path,
+    quantised: IntegerNetwork | None = None,
+    unroll: int = 1,
+    front: FrontEnd | None = None,
 ) -> Artifact:
-    """The artifact of a network, or of its integer form, in the new folder `stage`."""
+    """The artifact of a network, or of its integer form, in the new folder `stage`.
+
+    front: the front end to put beside it.
+    """
     stage.mkdir()
     checkpoint.save(network, stage / "network.safetensors")
     if quantised is not None:
         integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
-    built = assemble(str(stage), target, network.name, 1, None, None)
+    beside = {"front": front.to_json()} if front else {}
+    built = assemble(str(stage), target, network.name, unroll, None, None, **beside)
     numeric = Numeric.FLOAT32 if quantised is None else quantised.numeric
-    manifest = manifest_of(network, built, name=network.name, target=target, numeric=numeric)
-    return Artifact(stage, manifest)
+    named = {"name": network.name, "target": target, "unroll": unroll, "numeric": numeric}
+    return Artifact(stage, manifest_of(network, built, **named))

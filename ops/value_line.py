@@ -27,8 +27,8 @@ DTYPE = "uint8"  # of the values of a ring: counts up to 255
 
 
 def elements(line: Line) -> int:
-    """Values of the ring of a stream."""
-    return _rows(line) * line.size
+    """Values of the ring of a stream: full words, so that a C struct of it has no padding."""
+    return -(-_rows(line) * line.size // 4) * 4
 
 
 def _rows(line: Line) -> int:

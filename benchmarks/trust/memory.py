@@ -3,81 +3,87 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import drawn, drawn_graphs
 from benchmarks.staged import artifact_here
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.artifact.manifest import Artifact
+from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
 from delrec_compile.system import toolchain
 
 FLAGS = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SECONDS = 300
-TYPES = {"uint8": "uint8_t", "float32": "float", "int16": "int16_t", "int8": "int8_t"}
 ROUNDS = 40  # states per network: words that are hostile, and noise
-# Each round fills the state with one hostile word or with noise, and runs 6 steps of noise as input.
-MAIN = """
-#include <stdlib.h>
-#include "NAME_test.h"
-static NAME_state state;
-int main(void)
-{
-    static const uint32_t words[] = {0xffffffffu, 0x7fffffffu, 0x80000000u, 0x7f800000u, 0xff800000u, 0};
-    static TYPE x[INPUTS];
-    static float y[OUTPUTS];
-    static uint8_t spikes[NEURONS];
-    uint32_t random = 1;
-    for (int round = 0; round < ROUNDS; round++) {
-        uint8_t *bytes = (uint8_t *)&state;
-        for (size_t i = 0; i < sizeof state; i++) {
-            random = random * 1664525u + 1013904223u;
-            const uint32_t word = words[round % 6];
-            bytes[i] = round % 6 == 5 ? (uint8_t)(random >> 24) : (uint8_t)(word >> 8 * (i % 4));
-        }
-        for (int t = 0; t < 6; t++) {
-            for (size_t i = 0; i < sizeof x; i++) {
-                random = random * 1664525u + 1013904223u;
-                ((uint8_t *)x)[i] = (uint8_t)(random >> 24);
-            }
-            if (NAME_run(&state, x, 1, y) != 0 || NAME_trace(&state, x, 1, y, spikes) != 0) {
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-"""
+MAIN = Path(__file__).with_name("hostile.c.in")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A form of C sources. listens: with a front end, where the network takes counts."""
+
+    target: str = "portable_c"
+    numeric: str = "float32"
+    unroll: int = 1
+    listens: bool = False
+
+    def __str__(self) -> str:
+        parts = [self.target, self.numeric, f"unroll {self.unroll}", "front end"]
+        return " ".join(parts[: 2 + (self.unroll > 1)] + parts[3:] * self.listens)
+
+    def of(self, network: Network, folder: Path) -> Artifact:
+        """The artifact, in a new folder."""
+        integer = None if self.numeric == "float32" else quantise(network, self.numeric)
+        front = FrontEnd(channels=network.inputs, step_ms=2) if self.listens else None
+        return artifact_here(network, self.target, folder, integer, self.unroll, front)
+
+
+VARIANTS = (
+    Variant(),
+    Variant(numeric="int8"),
+    Variant(numeric="int16", unroll=3),
+    Variant("cortex_m0plus", "int8", listens=True),
+    Variant("cortex_m4", unroll=4),
+    Variant(numeric="int16", listens=True),
+    Variant("cortex_m4", "int8"),
+)
+OF_VALUES = (Variant(), Variant("cortex_m4"), Variant(unroll=3))  # real inputs are float32
+
+
+def drawn_sources(count: int, folder: Path) -> Iterator[tuple[str, Artifact]]:
+    """C sources of so many networks that are drawn, chains and graphs in turn, each of one variant."""
+    for k in range(count):
+        network = (drawn.network, drawn_graphs.graph)[k % 2](k // 2)
+        allowed = VARIANTS if network.real_input is None else OF_VALUES
+        variant = allowed[k % len(allowed)]
+        yield f"{network.name} {variant}", variant.of(network, folder / f"{network.name}-{k}")
 
 
 def measure(folder: Path, scale: Scale) -> Result:
-    """Chains and graphs that are drawn, in float32 and int8, as portable C."""
+    """Chains and graphs that are drawn, of each variant in turn."""
     result = Result()
-    for seed in range(scale.of(150, 3)):
-        for network in (drawn.network(seed), drawn_graphs.graph(seed)):
-            for numeric in ("float32", "int8") if network.real_input is None else ("float32",):
-                quantised = None if numeric == "float32" else quantise(network, numeric)
-                stage = folder / f"memory-{result.tried}"
-                said = findings(artifact_here(network, "portable_c", stage, quantised))
-                fault = f"{network.name} {numeric}: {said[:300]}" if said else None
-                result.count("finding" if said else "clean", fault)
+    for name, artifact in drawn_sources(scale.of(300, 7), folder):
+        said = findings(artifact)
+        result.count("finding" if said else "clean", f"{name}: {said[:300]}" if said else None)
     return result
 
 
 def findings(artifact: Artifact, optimise: str = "-O1", rounds: int = ROUNDS) -> str:
     """What the sanitizers, or the compiler, say of C sources with hostile states; empty where clean."""
     stage, m = artifact.path, artifact.manifest
-    words = {
-        "INPUTS": m.inputs,
-        "OUTPUTS": m.outputs,
-        "NEURONS": max(sum(m.neurons), 1),
-        "ROUNDS": rounds,
-        "TYPE": TYPES[str(m.counts_dtype)],
-    }
     main, program = stage / "main.c", stage / "checked"
-    main.write_text(MAIN.replace("NAME", m.name))
+    text = MAIN.read_text().replace("NAME", m.name).replace("MACRO", m.name.upper())
+    main.write_text(text)
     files = [*(stage / "src").glob("*.c"), *(stage / "test").glob(f"{m.name}_*.c"), main]
-    flags = [optimise, *FLAGS, *(f"-D{k}={v}" for k, v in words.items())]
+    flags = [optimise, *FLAGS, f"-DROUNDS={rounds}"]
+    if m.input_bits is None:
+        flags.append(f"-DEVENTS={'uint16_t' if m.inputs <= 1 << 16 else 'uint32_t'}")
+    if (stage / "include" / f"{m.name}_frontend.h").exists():
+        flags.append("-DLISTENS")
     flags += [f"-I{stage / part}" for part in ("include", "src", "test")]
     for command in (
         [*toolchain.cc(), *flags, *map(str, files), "-o", str(program)],

@@ -150,6 +150,9 @@ def _write(
 
     options: of the form.
     """
+    from delrec_compile.compiler.kernels.used import without_unused
+
+    kernels = without_unused(kernels)
     files = FORMS[form](root, network, kernels, name, unroll, machine, **options)
     state = _state(state_members(network, kernels["run"], form), form)
     return {"state": state, "stack_bytes": stack_of(network, kernels, form, **options), **files}

@@ -22,6 +22,7 @@ from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import toolchain
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+STRICTER = [*STRICT, "-Wsign-conversion", "-Wshadow", "-Wvla", "-Wundef", "-Wstrict-prototypes"]
 NAME = "conv_delay_256"
 
 
@@ -44,6 +45,22 @@ def test_every_network_has_the_bits_of_torch(
             np.testing.assert_array_equal(have, wanted)
     else:
         np.testing.assert_allclose(got.y, want.y, atol=1e-3)
+
+
+FORMS = [*((n, "float32") for n in cases.CASES), *((n, "int8") for n in cases.INTEGER[::3])]
+
+
+@pytest.mark.parametrize(("name", "numeric"), FORMS)
+def test_nothing_that_is_generated_is_unused_or_converted_in_silence(
+    name: str, numeric: str, compiled: Callable[..., Session]
+) -> None:
+    """No parameter, variable, table or function; of library and tests alike."""
+    folder = compiled(cases.network(name), target="portable_c", numeric=numeric).artifact.path
+    files = [*(folder / "src").glob("*.c"), *(folder / "test").glob("*.c")]
+    include = [f"-I{folder / part}" for part in ("include", "src", "test")]
+    command = [*toolchain.cc(), "-std=c99", "-fsyntax-only", *STRICTER, *include, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, done.stderr[:2000]
 
 
 def copied(sources: Artifact, to: Path) -> Path:

@@ -30,6 +30,8 @@ def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 DECLARED = re.compile(r"^ *u?int\d+_t (\w+) = [^;\n]*;\n", re.M)  # scalars alone
+ARRAY = re.compile(r"^ *\w+ (\w+)\[\d+\];\n", re.M)
+STORED = re.compile(r"^ *(\w+)\[[^=;\n]*\] = [^;\n]*;\n", re.M)
 # A fused multiply-add, a sum in another order or a wider type would give other bits than PyTorch.
 # Flags that allow them are refused, or undone by a pragma; `rounded` holds whatever they are.
 EXACT = """#if defined(__clang__)
@@ -136,9 +138,15 @@ def _without_runtime(text: str) -> str:
 
 
 def _without_unused(text: str) -> str:
-    """Drops the variables that nothing reads: TVM inlines their values and leaves them."""
+    """Drops the variables that nothing reads, and what is stored in them: TVM inlines their values and
+    leaves them.
+    """
     words = Counter(re.findall(r"\w+", text))
     used = DECLARED.sub(lambda match: match[0] if words[match[1]] > 1 else "", text)
+    stored = Counter(STORED.findall(used))
+    arrays = {name for name in ARRAY.findall(used) if words[name] == 1 + stored[name]}
+    for statement in (ARRAY, STORED):
+        used = statement.sub(lambda match: "" if match[1] in arrays else match[0], used)
     return used if used == text else _without_unused(used)
 
 

@@ -3,7 +3,8 @@
     kernel(pcm, counts, filters, samples, u1, u2, v1, v2, depleted, membrane)
 
 pcm: (block,) int16. counts: (channels,) uint8. filters: b, c, a1, a2 of each channel. The others are the
-state. A channel's filters stay in registers through the block.
+state. A channel's filters stay in registers through the block. What runs make of the state is read as it
+is; of a damaged one only so many bits as no sum or product overflows with.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.targets.schedule import Schedule
 
 FILTERS = ("u1", "u2", "v1", "v2")
+DEPLETED = (1 << 16) - 1  # no run leaves more than 2^15
+MEMBRANE = (1 << 25) - 1  # nor more than the largest threshold, 2^24
 
 
 def compose_front_end(front: FrontEnd, schedule: Schedule, generator: str = "llvm") -> Kernel:
@@ -50,8 +53,8 @@ def _changes(e: Emitter, front: FrontEnd, pcm: Any, samples: Any) -> Any:
         change = tir.cast(pcm[n], "int32") - before
         e.store(out, n, 1, change * tir.int32(1 << sound.FRACTION))
 
-    store(0, samples[1])
-    store(1, samples[0])
+    for n in range(2):
+        store(n, tir.cast(tir.cast(samples[1 - n], "int16"), "int32"))
     with e.loop("n", front.block - 2) as n:
         store(n + 2, tir.cast(pcm[n], "int32"))
     for age in range(2):
@@ -101,12 +104,13 @@ def _fire(e: Emitter, front: FrontEnd, k: Any, envelope: Any, own: Any, fired: A
         return tir.shift_right(value, tir.int32(bits))
 
     depleted, membrane = own["depleted"], own["membrane"]
-    p = e.bind("p", depleted[k])
+    p = e.bind("p", tir.bitwise_and(depleted[k], tir.int32(DEPLETED)))
+    before = e.bind("before", tir.bitwise_and(membrane[k], tir.int32(MEMBRANE)))
     left = e.bind("left", tir.int32(sound.ONE) - p)
     w = e.bind("w", scaled(_loudness(e, envelope) * left))
     more = tir.int32(sound.DEPLETES) * scaled(w * left) - p
     e.store(depleted, k, 1, p + scaled(more * tir.int32(sound.RECOVERY)))
-    m = e.bind("m", membrane[k] + w - scaled(membrane[k], sound.LEAK))
+    m = e.bind("m", before + w - scaled(before, sound.LEAK))
     threshold = tir.int32(front.threshold)
     spike = m >= threshold
     e.store(membrane, k, 1, tir.Select(spike, tir.min(m - threshold, threshold), m))

@@ -31,8 +31,9 @@ def artifact_here(
     checkpoint.save(network, stage / "network.safetensors")
     if quantised is not None:
         integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
-    beside = {"front": front.to_json()} if front else {}
-    built = assemble(str(stage), target, network.name, unroll, None, None, **beside)
+    beside = front.to_json() if front else None
+    name = network.name
+    built = assemble(str(stage), target, name, unroll, None, None, front=beside)
     numeric = Numeric.FLOAT32 if quantised is None else quantised.numeric
-    named = {"name": network.name, "target": target, "unroll": unroll, "numeric": numeric}
-    return Artifact(stage, manifest_of(network, built, **named))
+    manifest = manifest_of(network, built, name=name, target=target, unroll=unroll, numeric=numeric)
+    return Artifact(stage, manifest)

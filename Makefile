@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 # PyTorch's own index holds the CPU build; the wheel on PyPI brings gigabytes of CUDA along.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_LINKS ?= $(TORCH_INDEX)/torch/
+RUNTIME := --extra cross --extra emu --extra cuda --extra nir --extra rpc --extra plots
 # A machine without a C compiler gets one from pip.
 COMPILER := $(shell command -v cc || command -v gcc || command -v clang)
 CROSS := $(if $(COMPILER),,$(BIN)/.cross)
 MODEL ?= conv_delay_256
 TARGET ?= x86_64
 
-.PHONY: trust coverage demo test long lint types docs docs-run check rooms bench clean
+.PHONY: trust coverage demo test long lint types docs docs-run check rooms bench clean lock lowest newest audit sbom
 
 demo: $(BIN)/.installed $(CROSS)
 	$(BIN)/delrec-compile build $(MODEL) --target $(TARGET) --force -o demo/$(MODEL)-$(TARGET)
@@ -58,6 +60,27 @@ bench: $(BIN)/.installed $(CROSS)
 	mkdir -p out
 	$(BIN)/delrec-compile bench --rounds 50 --json > out/bench.json
 
+# every dependency of the command and its extras, with hashes; torch is installed before, from its own index
+lock: $(BIN)/.supply
+	echo torch==2.13.0+cpu | UV_FIND_LINKS=$(TORCH_LINKS) $(BIN)/uv pip compile pyproject.toml -q --universal --upgrade \
+		--overrides - --no-emit-package torch --generate-hashes $(RUNTIME) -o requirements.lock \
+		--custom-compile-command "make lock"
+
+# the oldest and the newest packages that pyproject.toml allows, really installed, and a part of the tests
+lowest newest: $(BIN)/.supply
+	UV_FIND_LINKS=$(TORCH_LINKS) $(BIN)/python -m benchmarks.versions $@
+
+# known vulnerabilities of what the lock holds; asks pypi.org
+audit: $(BIN)/.supply
+	$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip
+	$(BIN)/zizmor --offline .github action.yml
+
+# what a release is made of, as CycloneDX: from the lock, and so the same everywhere
+sbom: $(BIN)/.supply
+	mkdir -p out
+	(cat requirements.lock; echo torch==2.13.0) | $(BIN)/cyclonedx-py requirements - --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file out/sbom.cdx.json
+
 clean:
 	rm -rf $(VENV) demo out build *.egg-info
 
@@ -75,4 +98,8 @@ $(BIN)/.developer: $(BIN)/.installed
 
 $(BIN)/.cross: $(BIN)/.installed
 	$(BIN)/python -m pip install -q -e '.[cross]'
+	touch $@
+
+$(BIN)/.supply: $(BIN)/.installed
+	$(BIN)/python -m pip install -q -e '.[supply]'
 	touch $@

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "index.md": "README.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
     "reference/ops.md": "ops/README.md",
     "reference/targets.md": "targets/README.md",
     "reference/bundled.md": "delrec_compile/bundled/README.md",

@@ -1,7 +1,7 @@
 """Row 11: a command killed at any moment leaves the old result or the new one, whole, and no remains.
 
-Some kills come at drawn times; the others right before or after each rename that the command makes,
-through a sitecustomize module that counts the renames of the process.
+Some kills come at drawn times; the others at each change of the disk that the command, or a process of
+its own, makes, and half-way through what it appends. Most runs are forks: `forked`.
 """
 
 from __future__ import annotations
@@ -10,88 +10,68 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.trust import commands, made
+from benchmarks.trust import commands, forked, made
+from benchmarks.trust.forked import Counter
+from benchmarks.trust.readers import READERS
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.compiler.schedules import store
-from delrec_compile.data.sets import load_sets
 from delrec_compile.errors import DelrecError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
 
-SETTLE_S = 0.3  # for a child to notice that its parent has died
-HOOK = """
-import ctypes, os, signal, sys
-if os.environ.get("TRUST_KILL") and "delrec_compile" in sys.orig_argv[:3]:
-    number, when = os.environ["TRUST_KILL"].split(":")
-    seen = [0]
-    def hooked(real):
-        def call(*args, **kwargs):
-            mine = seen[0] == int(number)
-            seen[0] += 1
-            if mine and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            done = real(*args, **kwargs)
-            if mine:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return done
-        return call
-    os.replace, os.rename = hooked(os.replace), hooked(os.rename)
-"""
+SECONDS = 120.0  # of a whole run
+SETTLE_S = 10.0  # for processes of a dead command to end, on a loaded machine
+SETS = (("train", 40), ("valid", 10), ("test", 10))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
-    """A command, the path of its result, and what reads the result or raises."""
+    """A command, the path of its result, and what reads the result or raises; its number of records.
+
+    records: the largest number that was ever there: a kill loses none.
+    """
 
     name: str
     words: Callable[[int], commands.Words]
     result: Path
     read: Callable[[Path], object]
-    seconds: float  # in which it is killed
+    records: int = field(default=0)
 
 
 def measure(folder: Path, scale: Scale) -> Result:
-    """The kills of each command, and one whole run at the end, after which nothing is left behind."""
+    """The kills of each command, each after a whole run; after one more nothing is left behind."""
     result = Result()
-    hook = folder / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(HOOK)
+    forked.prepare()
     for job in _jobs(folder):
-        random = np.random.default_rng(11)
-        for i in range(scale.of(200, 4)):
-            late = float(random.uniform(0.3, job.seconds))
-            _killed(result, job, folder, i, {}, late)
-        for i, point in enumerate(_points(scale.of(6, 1))):
-            python = os.pathsep.join([str(hook), commands.environment()["PYTHONPATH"]])
-            changed = {"TRUST_KILL": point, "PYTHONPATH": python}
-            _killed(result, job, folder, i, changed, 120)
-        done = commands.run(*job.words(0), cwd=folder, changed=_scratch(folder))
+        counter, started = Counter(), time.monotonic()
+        _whole(result, job, folder, counter)
+        lasts, r = time.monotonic() - started, np.random.default_rng(11)
+        for late in r.uniform(0.0, 1.0, scale.of(98, 3)):
+            _killed(result, job, folder, Counter(), float(late) * lasts)
+        for point in np.linspace(0, counter.seen - 1, scale.of(98, 3)):
+            _killed(result, job, folder, Counter(at=int(point)), SECONDS)
+        for late in r.uniform(0.3, 1.0, scale.of(4, 0)):
+            _killed(result, job, folder, None, float(late) * 3 * lasts)
+        _whole(result, job, folder, Counter())
         left = _remains(folder, job.result)
-        fault = f"{job.name}: exit {done.code}: {done.err[-200:]}" if done.code else None
-        if fault is None and left:
-            fault = f"{job.name}: after the next run there is still {left[:3]}"
-        result.count("whole run after kills", fault)
+        fault = f"{job.name}: after the next run there is still {left[:3]}" if left else None
+        result.count("nothing left behind" if fault is None else "remains", fault)
+        result.figures[f"{job.name}: changes of the disk"] = counter.seen
     return result
-
-
-def _points(renames: int) -> Iterator[str]:
-    for number in range(renames):
-        yield f"{number}:before"
-        yield f"{number}:after"
 
 
 def _jobs(folder: Path) -> list[Job]:
     one, other = made.network_file(folder, 1), made.network_file(folder, 2)
     samples = [made.samples_file(folder, made.network(seed)) for seed in (1, 2)]
-    digits = folder / "digits-of-training"
-    commands.run(*_synth(digits), cwd=folder)
+    sets, graph = _sets(folder / "sets"), READERS["NIR graph"].make(folder)
+    trained = folder / "trained.safetensors"
 
     def build(i: int) -> commands.Words:
         source, data = ((one, samples[0]), (other, samples[1]))[i % 2]
@@ -101,101 +81,119 @@ def _jobs(folder: Path) -> list[Job]:
         return ["export", (one, other)[i % 2], "-o", folder / "step.onnx", "--force"]
 
     def tune(i: int) -> commands.Words:
-        return ["tune", one, "--db", folder / "db", "-i", samples[0], "--trials", "3"]
+        return ["tune", one, "--db", folder / "db", "-i", samples[0], "--trials", "2"]
 
     def train(i: int) -> commands.Words:
-        words: commands.Words = [
-            "train",
-            digits,
-            "-o",
-            folder / "trained.safetensors",
-            "--epochs",
-            "3",
-        ]
-        unfinished = (folder / "trained.unfinished").exists()
-        return [*words, "--hidden", "16", "--resume" if unfinished else "--force"]
+        unfinished = trained.with_suffix(".unfinished").exists()
+        words: commands.Words = ["train", sets, "-o", trained, "--epochs", "3", "--hidden", "16"]
+        return [*words, "--resume" if unfinished and i % 4 else "--force"]
 
     def compare(i: int) -> commands.Words:
-        words: commands.Words = ["compare", one, "--targets", "x86_64,portable_c", "-i", samples[0]]
+        words: commands.Words = ["compare", one, "--targets", "x86_64", "-i", samples[0]]
         return [*words, "-o", folder / "compared", "--rebuild"]
 
-    def synth(i: int) -> commands.Words:
-        return _synth(folder / "digits")
+    def import_(i: int) -> commands.Words:
+        return ["import", graph, "--dt-ms", "1", "-o", folder / "imported.safetensors", "--force"]
 
     return [
-        Job("build", build, folder / "built", load_artifact, 9),
-        Job("export", export, folder / "step.onnx", load_model, 6),
-        Job("tune", tune, folder / "db", _store, 15),
-        Job("train", train, folder / "trained.safetensors", checkpoint.load, 12),
-        Job("compare", compare, folder / "compared", _compared, 20),
-        Job("data synth", synth, folder / "digits", load_sets, 5),
+        Job("build", build, folder / "built", load_artifact),
+        Job("export", export, folder / "step.onnx", load_model),
+        Job("tune", tune, folder / "db", _records),
+        Job("train", train, trained, checkpoint.load),
+        Job("compare", compare, folder / "compared", _compared),
+        Job("import", import_, folder / "imported.safetensors", checkpoint.load),
     ]
 
 
-def _synth(out: Path) -> commands.Words:
-    return ["data", "synth", out, "--train", "1", "--valid", "1", "--test", "1", "--force"]
+def _sets(folder: Path) -> Path:
+    """Spike data of two classes to train on."""
+    folder.mkdir()
+    r = np.random.default_rng(3)
+    for name, count in SETS:
+        labels = np.arange(count) % 2
+        rates = np.where(np.arange(12) // 6 == labels[:, None], 0.5, 0.05)
+        counts = (r.random((count, 20, 12)) < rates[:, None]).astype(np.uint8)
+        np.savez(folder / f"data_{name}.npz", counts=counts, labels=labels)
+    return folder
 
 
-def _store(folder: Path) -> object:
-    """The records; a damaged line is a torn one. Raises AssertionError."""
+def _records(folder: Path) -> int:
+    """The number of records; of each file one line may be torn. Raises AssertionError."""
     contents = [store.read(file) for file in store.Store(folder).files()]
     assert all(len(c.bad) <= 1 for c in contents), "more than the last line is torn"
-    return contents
+    return sum(len(c.records) for c in contents)
 
 
 def _compared(folder: Path) -> object:
     return [load_artifact(p) for p in folder.iterdir() if (p / "manifest.json").exists()]
 
 
-def _scratch(folder: Path) -> dict[str, str | None]:
+def _environment(folder: Path) -> dict[str, str]:
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
-    return {"TMPDIR": str(scratch)}
+    return commands.environment({"TMPDIR": str(scratch)})
+
+
+def _whole(result: Result, job: Job, folder: Path, counter: Counter) -> None:
+    """A run to its end."""
+    process = forked.start(job.words(0), folder, _environment(folder), counter)
+    code = forked.ended(process, SECONDS)
+    fault = f"{job.name}: exit {code} of a whole run" if code else _wrong(job)
+    result.count("whole run" if fault is None else "not run", fault)
 
 
 def _killed(
-    result: Result, job: Job, folder: Path, i: int, changed: dict[str, str], seconds: float
+    result: Result, job: Job, folder: Path, counter: Counter | None, seconds: float
 ) -> None:
-    """One kill: the processes it leaves, and what the result is then."""
-    variables = commands.environment({**_scratch(folder), **changed})
-    process = subprocess.Popen(
-        [*commands.COMMAND, *map(str, job.words(i))],
-        cwd=folder,
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        code = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
-    time.sleep(SETTLE_S)
-    alive = _with_variable(f"TMPDIR={folder / 'scratch'}")
-    fault = f"{job.name} {changed}: processes stayed alive" if alive else None
+    """One kill: the processes it leaves, and what the result is then. counter: None: no fork."""
+    words, environment = job.words(result.tried), _environment(folder)
+    if counter is None:
+        process = subprocess.Popen(
+            [*commands.COMMAND, *map(str, words)],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ).pid
+    else:
+        process = forked.start(words, folder, environment, counter)
+    code = forked.ended(process, seconds)
+    alive = forked.orphans(SETTLE_S)
+    commands_alive = [_command(pid) for pid in alive]
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
+    when = (
+        f"after {seconds:.1f} s" if counter is None or counter.at < 0 else f"at change {counter.at}"
+    )
+    why = f"{commands_alive} stayed alive" if alive else _wrong(job)
+    if code not in (0, -signal.SIGKILL):
+        why = f"exit {code}"
+    ended = "killed" if code == -signal.SIGKILL else "ended before" if code == 0 else "failed"
+    result.count(f"{job.name} {ended}", why and f"{job.name}, killed {when}: {why}")
+
+
+def _command(process: int) -> str:
+    """What a process is, for a message."""
+    words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    state = Path(f"/proc/{process}/wchan").read_text()
+    return f"{b' '.join(words).decode(errors='replace')[:80]!r} in {state}"
+
+
+def _wrong(job: Job) -> str | None:
+    """What is lost or torn of a result that was whole before."""
+    if not job.result.exists():
+        return "the result of before is lost"
     try:
-        if job.result.exists():
-            job.read(job.result)
+        found = job.read(job.result)
     except (DelrecError, AssertionError) as error:
-        fault = f"{job.name} {changed} after {seconds:.1f} s: torn: {error}"
-    ended = "killed" if code == -signal.SIGKILL else f"ended with {code}"
-    result.count(f"{job.name}: {ended}", fault)
-
-
-def _with_variable(text: str) -> list[int]:
-    """Processes that have this text in their environment, zombies not counted."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if text.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
+        return f"torn: {error}"
+    if isinstance(found, int):
+        if found < job.records:
+            return f"{job.records - found} records are lost"
+        job.records = found
+    return None
 
 
 def _remains(folder: Path, made: Path) -> list[str]:

@@ -9,12 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of a row is measured: the whole, or a part of it that takes seconds."""
+    """How much of a row is measured: the whole, a share of it, or a part of it that takes seconds."""
 
     full: bool = False
+    share: float = 1.0  # of the whole
 
     def of(self, full: int, short: int) -> int:
-        return full if self.full else short
+        return max(round(full * self.share), short) if self.full else short
 
 
 @dataclass

@@ -53,14 +53,14 @@ ROWS = (
 )
 
 
-def measure(number: int, folder: str, full: bool) -> dict[str, Any]:
+def measure(number: int, folder: str, full: bool, share: float = 1.0) -> dict[str, Any]:
     """One row, in this process; its result as JSON."""
     row = next(r for r in ROWS if r.number == number)
     module, function = row.measure.split(":")
     call = getattr(importlib.import_module(f"benchmarks.trust.{module}"), function)
     place = Path(folder) / row.name
     place.mkdir()
-    result: Result = call(place, Scale(full))
+    result: Result = call(place, Scale(full, share))
     return result.to_json()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from delrec_compile.cli.options import Devices, Json
 from delrec_compile.cli.terminal import print_json, saying, show, show_line, show_next
 from delrec_compile.errors import DeviceError, ParityError, UsageError, printable
 from delrec_compile.runners.devices.url import TRACKER_PORT, parse_all, parse_tracker
+from delrec_compile.system.folders import work_folder
 
 Host = Annotated[
     str, typer.Option(help="Address to listen on; any but loopback is open to the network.")
@@ -149,8 +149,8 @@ def bench_devices(
     chosen = parse_all(urls)
     if rows.strip(" ,") not in ("", "ours"):
         raise UsageError(f"--rows {rows}: with --device there is one row per device, 'ours'")
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
-        artifact = path or build(load(), out=Path(folder) / "artifact", progress=say).path
+    with work_folder() as folder, saying() as say:
+        artifact = path or build(load(), out=folder / "artifact", progress=say).path
         samples = chosen_samples(artifact_taker(artifact), inputs)
         say(f"timing on {', '.join(map(str, chosen))}")
         result = bench_on(artifact, chosen, samples, rounds)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +12,7 @@ from delrec_compile.cli import completion
 from delrec_compile.cli.inputs import PLAIN, InputOptions, chosen, with_inputs
 from delrec_compile.cli.options import DEFAULT, Artifact, Json, names
 from delrec_compile.cli.terminal import counting, print_json, saying, show, show_next
+from delrec_compile.system.folders import work_folder
 
 if TYPE_CHECKING:
     from delrec_compile.evaluation.footprint.measure import Footprint, FootprintRow
@@ -46,8 +45,8 @@ def footprint(
 
     programs = names(rows) or NAMES
     check_names(programs)
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        artifact = path or Path(folder) / "artifact"
+    with work_folder() as folder:
+        artifact = path or folder / "artifact"
         if path is None:
             with saying() as say:
                 build(checkpoint.load(DEFAULT), out=artifact, progress=say)

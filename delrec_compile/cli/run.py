@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from delrec_compile.cli.options import (
     names,
 )
 from delrec_compile.cli.terminal import print_json, saying, show, show_next
+from delrec_compile.system.folders import work_folder
 
 NETWORK = "network.safetensors"  # in every artifact
 FEW = 20  # samples that are listed one by one
@@ -213,8 +213,8 @@ def _bench_here(
     engines = names_for(form, rows or None)
     streams(form, batch)
     samples = chosen(artifact_taker(path) if path else taker_of(DEFAULT), inputs)
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder, saying() as say:
-        artifact = path or Path(folder) / "artifact"
+    with work_folder() as folder, saying() as say:
+        artifact = path or folder / "artifact"
         if path is None:
             build(checkpoint.load(DEFAULT), out=artifact, progress=say)
         slow = any(ENGINES[name].compiles for name in engines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,22 @@ from delrec_compile.data.hdf5 import existing_file
 from delrec_compile.data.summary import Info, describe
 from delrec_compile.errors import DataError
 from delrec_compile.system import limited
+from delrec_compile.system.folders import work_folder
 
 
 def load_events_limited(path: str | Path, **options: Any) -> Events:
     """Same as `load_events`. Raises DataError also where that takes too long or too much memory."""
     existing_file(Path(path))
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+    with work_folder() as folder:
         fields = limited.call(
             "delrec_compile.data.limited:bin_into",
             path,
             error=DataError,
-            folder=folder,
+            folder=str(folder),
             options=options,
         )
         arrays = {
-            name: np.load(file) if (file := Path(folder) / f"{name}.npy").exists() else None
+            name: np.load(file) if (file := folder / f"{name}.npy").exists() else None
             for name in ("counts", "labels", "speaker")
         }
     keys = fields.pop("keys")
@@ -40,7 +40,7 @@ def bin_into(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
     events = load_events(path, **options)
     for name in ("counts", "labels", "speaker"):
         if (values := getattr(events, name)) is not None:
-            np.save(Path(folder) / f"{name}.npy", values)
+            np.save(Path(folder, f"{name}.npy"), values)
     return {"keys": events.keys, "dt_ms": events.dt_ms, "outside": events.outside}
 
 

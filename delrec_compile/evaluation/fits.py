@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.system import child
+from delrec_compile.system.folders import work_folder
 from delrec_compile.targets import Target
 
 STEPS = 100  # of one sample, over which instructions are counted
@@ -105,8 +105,8 @@ def fits(
     codes = {spec: _code(spec, profile) for spec, profile in profiles.items()}
     once = {code.key: code for code in reversed(codes.values())}
     measured: dict[str, dict[str, Any]] = {}
-    with stored(network, found) as name, tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        stage = _stage(network, mode, Path(folder))
+    with stored(network, found) as name, work_folder() as folder:
+        stage = _stage(network, mode, folder)
         for i, (key, code) in enumerate(once.items()):
             progress(i, len(once), f"compiling for {code.spec}, and counting instructions")
             measured[key] = _measured(code, network.name, mode, name, stage)
@@ -165,8 +165,8 @@ def _measured(code: _Code, name: str, mode: Numeric, samples: str, stage: Path) 
     """The result of `measure`, or what prevents it as `why`."""
     memory = code.profile.memory
     room = {"chip": memory.chip, "stack": memory.stack, **ROOM} if memory else None
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        work = shutil.copytree(stage, Path(folder) / "stage")
+    with work_folder() as folder:
+        work = shutil.copytree(stage, folder / "stage")
         try:
             result: dict[str, Any] = child.call(
                 "delrec_compile.evaluation.fits:measure",

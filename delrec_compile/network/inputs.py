@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from delrec_compile.network.front_end import NOTE, front_end_of
 from delrec_compile.network.model import Network
 from delrec_compile.network.reading import Reading
 from delrec_compile.network.taker import Taker
+from delrec_compile.system.folders import work_folder
 
 AUTO, RANDOM = "auto", "random"
 Source = str | Path | Events | npt.NDArray[Any]
@@ -80,8 +80,8 @@ def stored(network: Network | Taker, source: Source, limit: int | None = None) -
     if bundled and not inputs.remark and inputs.samples.labels is not None:
         yield str(bundled_file())
         return
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        path = Path(folder) / "samples.npz"
+    with work_folder() as folder:
+        path = folder / "samples.npz"
         save_samples(path, first(inputs.samples, limit), compressed=False)
         yield str(path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.plain_onnx.glue import render
 from delrec_compile.plain_onnx.step_graph import StepGraph, read
 from delrec_compile.system import child, toolchain, tvm_loader
+from delrec_compile.system.folders import work_folder
 from delrec_compile.targets.profile import Target
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ def _write_library(
     for folder in ("lib", "include"):
         (root / folder).mkdir()
     library = root / "lib" / f"lib{name}.so"
-    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
-        work = Path(temporary)
+    with work_folder() as work:
         functions = {kernel_symbol(name, n): f for n, f in program.functions.items()}
         write_object(functions, machine.llvm, work / "kernels.o")
         for file, text in render(graph, program, name).items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from delrec_compile.plain_onnx.session import checked
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.emulated.open import how, open_machine
 from delrec_compile.runners.open import ON_BOARD
+from delrec_compile.system.folders import work_folder
 
 
 def emulated(artifact: PlainArtifact) -> EmulatedSession | BoardSession:
@@ -90,8 +89,7 @@ class BoardSession:
         """Outputs (steps, outputs) of x, (steps, inputs), from zero state."""
         m, x = self.artifact.manifest, checked(x, self.inputs)
         record = np.dtype([("ticks", "<u4"), ("y", "<f4", (self.outputs,))])
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            work = Path(folder)
+        with work_folder() as work:
             sizes = {"INPUTS": self.inputs, "OUTPUTS": self.outputs}
             chip = Chip(str(m.core), memory_map(m.memory))
             image = replay_program(self.artifact.path, m.name, chip, sizes, work)

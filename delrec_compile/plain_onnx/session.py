@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from delrec_compile.errors import DataError, InputError
 from delrec_compile.plain_onnx.build import ENTRIES
 from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, pointer
+from delrec_compile.system.folders import work_folder
 
 
 class PlainSession:
@@ -73,5 +73,5 @@ def _library(artifact: PlainArtifact) -> ctypes.CDLL:
         return load_library(artifact.library, m.files.get(m.main_file))
     if not m.runs_here:
         raise InputError(f"{artifact.path} is built for {m.machine}; 'check' emulates it")
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        return load_library(compile_library(artifact.path, m.name, Path(folder)))
+    with work_folder() as folder:
+        return load_library(compile_library(artifact.path, m.name, folder))

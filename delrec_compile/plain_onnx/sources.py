@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from delrec_compile.errors import BudgetError
 from delrec_compile.plain_onnx.c_kernels import c_kernels
 from delrec_compile.plain_onnx.source_glue import render
 from delrec_compile.plain_onnx.step_graph import StepGraph
+from delrec_compile.system.folders import work_folder
 from delrec_compile.targets.profile import Target
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def write_sources(
 
 def _program(root: Path, program: Program, name: str, profile: Target) -> dict[str, Any]:
     memory = profile.memory.map if profile.memory else None
-    with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+    with work_folder() as work:
         chip = firmware.Chip(profile.core, memory)
         try:
-            built = firmware.program(root, name, chip, Path(work), ())
+            built = firmware.program(root, name, chip, work, ())
         except BudgetError as error:
             raise BudgetError(f"{error}; {_larger(program)}") from error
     return {

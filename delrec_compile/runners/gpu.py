@@ -6,7 +6,6 @@ The same library runs on a GPU, or, where there is none, on the emulated driver.
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from delrec_compile.runners.emulated import cuda
 from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer, values
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
+from delrec_compile.system.folders import work_folder
 
 WHY = {-1: "invalid arguments", -2: "no CUDA driver", -3: "wrong outputs"}
 
@@ -55,8 +55,8 @@ class GpuSession(KernelRunner):
     def emulate(self, source: Path) -> None:
         """Runs these kernels on the CPU from now on."""
         self.close()
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            path = cuda.write_driver(source, self.artifact.manifest.kernels, Path(folder))
+        with work_folder() as folder:
+            path = cuda.write_driver(source, self.artifact.manifest.kernels, folder)
             self.driver = ctypes.CDLL(str(path))
             self._check("driver", str(path).encode())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import InputError
+from delrec_compile.system.folders import work_folder
 
 # the loader of the system knows a library by its path: one that was rebuilt would stay the old one
 _loaded: dict[str, ctypes.CDLL] = {}  # by the SHA-256 of its file
@@ -30,8 +30,8 @@ def load_library(path: Path, checksum: str | None = None, *, shared: bool = True
         raise InputError(f"{path} is not the file of this artifact; open the artifact again")
     if shared and digest in _loaded:
         return _loaded[digest]
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        copy = Path(folder) / path.name
+    with work_folder() as folder:
+        copy = folder / path.name
         copy.write_bytes(raw)
         try:
             library = ctypes.CDLL(str(copy))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +21,7 @@ from delrec_compile.runners.library import entry_points, load_library
 from delrec_compile.runners.memory import aligned, check_values, pointer, values
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 from delrec_compile.system.files import check_files
+from delrec_compile.system.folders import work_folder
 
 
 class SavedState(dict[str, NDArray[Any]]):
@@ -88,8 +88,8 @@ class Session(KernelRunner):
         from delrec_compile.artifact.host_library import compile_library
 
         check_files(self.artifact.path, files)
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            return load_library(compile_library(self.artifact.path, name, Path(folder)))
+        with work_folder() as folder:
+            return load_library(compile_library(self.artifact.path, name, folder))
 
     @property
     def library(self) -> ctypes.CDLL:

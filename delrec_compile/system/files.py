@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import secrets
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from delrec_compile.errors import InputError, UsageError
+from delrec_compile.system.folders import part_file
 
 
 def cache_folder(name: str, variable: str) -> Path:
@@ -49,13 +49,11 @@ def _refusal(path: Path, error: OSError) -> InputError:
 def write_atomic(path: Path, raw: bytes) -> None:
     """Writes a file so that a reader, or a crash, sees the old one or the new one.
 
-    Raises InputError.
+    What a process left that was killed while it wrote the same file is removed. Raises InputError.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # not by mkstemp: the file has the mode that the user's umask leaves
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        temporary, handle = part_file(path)
     except OSError as error:
         raise _refusal(path, error) from error
     try:
@@ -63,7 +61,7 @@ def write_atomic(path: Path, raw: bytes) -> None:
             out.write(raw)
             out.flush()
             os.fsync(out.fileno())
-        temporary.replace(path)
+            temporary.replace(path)  # while it is locked
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise _refusal(path, error) from error

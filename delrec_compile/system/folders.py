@@ -1,7 +1,7 @@
-"""Folders that a process works in: locked while it lives, removed by the next one after its death.
+"""Folders and files that a process works in: locked while it lives, then removed by the next one.
 
-The lock is `flock` on the folder itself: the kernel drops it with the process, however that ends,
-and it holds between containers, which a process's number does not. A file system without locks
+The lock is `flock` on the folder or file itself: the kernel drops it with the process, however that
+ends, and it holds between containers, which a process's number does not. A file system without locks
 only loses the cleaning.
 """
 
@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +21,10 @@ from pathlib import Path
 
 from delrec_compile.errors import InputError
 
-MARK = ".delrec-"  # between the name of an output and the random part of its stage
+TOKEN = re.compile(r"[0-9a-f]{8}")  # of secrets.token_hex
+MARK = (
+    ".delrec-"  # between the name of an output and the random part of its stage, or of a part of it
+)
 RANDOM = re.compile(r"[a-z0-9_]{8}")  # of tempfile.mkdtemp
 WORK = "delrec-work-"
 NOREPLACE, EXCHANGE = 1, 2  # of renameat2
@@ -67,6 +71,35 @@ def _made(parent: Path, prefix: str, alone: str | None = "") -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
+
+
+def part_file(path: Path) -> tuple[Path, int]:
+    """A new hidden file beside `path`, open to be written; those of dead processes are removed.
+
+    It belongs to this process while it is open. Raises OSError.
+    """
+    prefix = f".{path.name}{MARK}"
+    with _locked(path.parent):
+        _remove_dead_parts(path.parent, prefix)
+        part = path.with_name(f"{prefix}{secrets.token_hex(4)}")
+        # not by mkstemp: the file has the mode that the user's umask leaves
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        _lock(handle)
+    return part, handle
+
+
+def _remove_dead_parts(parent: Path, prefix: str) -> None:
+    with contextlib.suppress(OSError):
+        for path in parent.iterdir():
+            if not path.name.startswith(prefix) or not TOKEN.fullmatch(path.name[len(prefix) :]):
+                continue
+            with contextlib.suppress(OSError):
+                handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                finally:
+                    os.close(handle)
 
 
 def _remove_dead(parent: Path, prefix: str) -> list[Path]:

@@ -12,13 +12,13 @@ import importlib.util
 import re
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError, did_you_mean
 from delrec_compile.system.extras import install
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.process import limit_s, timeout_message
 
 INSTALL_HINT = install("cuda")
@@ -103,8 +103,8 @@ class Nvcc:
         return re.findall(r"sm_\w+", self._run("--list-gpu-code").stdout)
 
     def compile(self, source: str, name: str, arch: str) -> DeviceCode:
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            file = Path(folder) / f"{name}.cu"
+        with work_folder() as folder:
+            file = folder / f"{name}.cu"
             file.write_text(source)
             files = {}
             for kind in ("ptx", "cubin"):

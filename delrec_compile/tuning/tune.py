@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from delrec_compile.network.integer import checkpoint as integer_checkpoint
 from delrec_compile.network.integer.quantise import check_calibration, quantise
 from delrec_compile.network.model import Network
 from delrec_compile.runners.devices.url import parse
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.system.worker import Worker
 from delrec_compile.tuning.driver import Run
@@ -62,14 +62,14 @@ def tune(
     calibration = None if calibrate is None else read_inputs(network, calibrate).samples
     with (
         stored(network, samples) as spec,
-        tempfile.TemporaryDirectory(prefix="delrec-tune-") as folder,
+        work_folder() as folder,
     ):
-        checkpoint.save(network, Path(folder) / "network.safetensors")
+        checkpoint.save(network, folder / "network.safetensors")
         if mode.is_integer:
             quantised = quantise(network, mode, calibration)
-            integer_checkpoint.save(quantised, Path(folder) / integer_checkpoint.NAME)
+            integer_checkpoint.save(quantised, folder / integer_checkpoint.NAME)
         arguments = {
-            "root": folder,
+            "root": str(folder),
             "target": target,
             "cpu": cpu,
             "samples": spec,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,34 @@ def test_a_file_is_written_as_one(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o644
     assert list(file.parent.iterdir()) == [file]
     assert sha256(file) == hashlib.sha256(b"new").hexdigest()
+
+
+WRITES = """
+import os, sys, time
+from pathlib import Path
+from delrec_compile.system.files import write_atomic
+os.fsync = lambda _: (print(flush=True), time.sleep(600))
+write_atomic(Path(sys.argv[1]), b"half")
+"""
+
+
+def test_what_a_killed_process_wrote_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    write_atomic(file, b"old")
+    command = [sys.executable, "-c", WRITES, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        (part,) = tmp_path.glob(".a.*")
+        write_atomic(file, b"new")
+        assert part.exists()  # of a process that lives
+        other.kill()
+    assert part.exists()
+    write_atomic(tmp_path / "b", b"")
+    assert part.exists()  # of another file
+    write_atomic(file, b"newer")
+    assert not part.exists()
+    assert file.read_bytes() == b"newer"
 
 
 def test_a_failed_write_leaves_the_old_file(

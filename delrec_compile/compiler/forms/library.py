@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import toolchain, zig
 from delrec_compile.system.chips import CORES
 from delrec_compile.system.elf import arm_features
+from delrec_compile.system.folders import work_folder
 
 
 def write_library(
@@ -41,8 +41,7 @@ def write_library(
     for folder in ("lib", "include"):
         (root / folder).mkdir()
     library = root / "lib" / library_name(name, machine.triple)
-    with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
-        work = Path(temporary)
+    with work_folder() as work:
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
         texts = render(network, kernels, name, unroll, front=front)
         if front is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_
 from delrec_compile.compiler.glue import SOURCES, render
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.integer.model import AnyNetwork
+from delrec_compile.system.folders import work_folder
 
 # what a program with a front end keeps for those who call it, and for an emulator
 KEPT = (*LISTEN, "test_listener", "test_pcm", "test_scores")
@@ -46,11 +46,11 @@ def write_sources(
     entries: dict[str, Any] = dict.fromkeys(("library", "library_bytes", "image", "core"))
     if not machine.core:
         return entries
-    with tempfile.TemporaryDirectory(prefix="delrec-") as work:
+    with work_folder() as work:
         chip = firmware.Chip(machine.core, machine.memory)
         extra = (*CLASSES, EVENTS) if network.input_bits is None else CLASSES
         extra = (*extra, *(KEPT if front is not None else ()))
-        return {**entries, **firmware.program(root, name, chip, Path(work), extra)}
+        return {**entries, **firmware.program(root, name, chip, work, extra)}
 
 
 def _front_end(front: FrontEnd, name: str, outputs: int) -> dict[str, str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +25,7 @@ from delrec_compile.evaluation.baselines.functional import (
     rows,
 )
 from delrec_compile.network.model import Network
+from delrec_compile.system.folders import work_folder
 
 BLOCK = 20  # steps that are compiled as one: more would compile for minutes
 OPTIONS: dict[str, Any] = {"freezing": True, "max_autotune": True}
@@ -125,10 +124,10 @@ def aot_inductor(network: Network, work: Workload) -> list[Baseline]:
     def compiled(module: nn.Module, example: tuple[Tensor, ...]) -> Call:
         from torch import _inductor
 
-        with _quiet(), tempfile.TemporaryDirectory(prefix="delrec-") as folder, torch.no_grad():
+        with _quiet(), work_folder() as folder, torch.no_grad():
             program = torch.export.export(module, example)
             path = _inductor.aoti_compile_and_package(
-                program, package_path=str(Path(folder) / "m.pt2"), inductor_configs=OPTIONS
+                program, package_path=str(folder / "m.pt2"), inductor_configs=OPTIONS
             )
             run = _inductor.aoti_load_package(path, run_single_threaded=True).loader.run
         return lambda *x: run(list(x))

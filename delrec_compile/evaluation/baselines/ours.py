@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer
 from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
+from delrec_compile.system.folders import work_folder
 
 # `run` of a library may compute ahead in time, which a stream that comes step by step does not allow
 LOOP = """
@@ -70,8 +69,8 @@ class OursStep(Ours):
 
     def __init__(self, session: Session, name: str = "ours") -> None:
         super().__init__(session, name)
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            source, library = Path(folder) / "loop.c", Path(folder) / "loop.so"
+        with work_folder() as folder:
+            source, library = folder / "loop.c", folder / "loop.so"
             source.write_text(LOOP)
             toolchain.run_cc("-O2", "-fPIC", "-shared", source, "-o", library)
             self.loop = load_library(library).loop
@@ -138,8 +137,7 @@ def ours_python(artifact: Artifact, network: Network, work: Workload) -> list[Ba
 def ours_int8(artifact: Artifact, network: Network, work: Workload) -> list[Baseline]:
     """The same network in int8, compiled now as the artifact was."""
     integer = quantise(network, Numeric.INT8)
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-        root = Path(folder)
+    with work_folder() as root:
         integer_checkpoint.save(integer, root / integer_checkpoint.NAME)
         manifest = recompile_integer(root, integer, artifact.manifest)
         return ours(Artifact(root, manifest), network, work, "ours_int8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from delrec_compile.errors import CompilerCrash, DataError, ToolchainError, Unsu
 from delrec_compile.evaluation.latency.bench import bench
 from delrec_compile.network import checkpoint
 from delrec_compile.network.model import Network
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.host import machine
 
 ROUNDS = 15
@@ -28,8 +28,8 @@ def latency(path: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     theirs = _authors(network)
     empty = {"us_per_step": None, "authors_us_per_step": None, "authors_form": theirs}
     try:
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            artifact = build(network, out=Path(folder) / "artifact")
+        with work_folder() as folder:
+            artifact = build(network, out=folder / "artifact")
             result = bench(artifact.path, "samples", rows=("ours", theirs), rounds=rounds)
     except (CompilerCrash, DataError, ToolchainError, UnsupportedError) as error:
         return {**empty, "skipped": str(error)}

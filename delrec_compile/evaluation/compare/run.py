@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -31,6 +30,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
 from delrec_compile.network.model import Network
 from delrec_compile.system import child
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.host import machine
 from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.targets import Target
@@ -186,8 +186,8 @@ class _Plan:
         native = {str(i): r for i, r in enumerate(rows) if r.how == "native"}
         if all(r.skipped or r.failed for r in rows):
             return rows, [], None
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            file = checkpoint.save(self.network, Path(folder) / "network.safetensors")
+        with work_folder() as folder:
+            file = checkpoint.save(self.network, folder / "network.safetensors")
             try:
                 result = child.call(
                     side_by_side.MODULE,

@@ -8,7 +8,6 @@ is from before the process is made to its first membranes, with its files in the
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -41,6 +40,7 @@ from delrec_compile.network.model import Network
 from delrec_compile.network.tolerances import LOOSE
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system.elf import elf_parts
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.renamed import renamed_arguments
 
 STREAMS = 1000  # more than one, to see what each takes
@@ -115,11 +115,11 @@ def footprint(
     network = checkpoint.load(built.path / "network.safetensors")
     x = np.ascontiguousarray(read_inputs(network, samples).samples.counts[0], np.float32)
     report = partial(_report, progress, len(chosen) + rounds)
-    with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
+    with work_folder() as folder:
         made = {}
         for i, name in enumerate(chosen):
             report(i, f"making {name}")
-            made[name] = make_program(built, network, name, Path(folder))
+            made[name] = make_program(built, network, name, folder)
         runs = _rounds(made, x, _references(built, network, x), rounds, report)
         many = run_program(made[chosen[0]], x, STREAMS)
         report(len(chosen) + rounds, "done")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import tempfile
-from pathlib import Path
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import CompilerCrash
@@ -13,6 +11,7 @@ from delrec_compile.runners.devices.program import machine_for, program
 from delrec_compile.runners.devices.program_runner import ProgramRunner
 from delrec_compile.runners.devices.url import Device
 from delrec_compile.runners.devices.wire import Answer, decode
+from delrec_compile.system.folders import work_folder
 
 
 class LocalRunner(ProgramRunner):
@@ -22,13 +21,13 @@ class LocalRunner(ProgramRunner):
         super().__init__(artifact, device)
         self.host = platform.node()
         self.machine = machine_for(artifact, device, platform.machine())
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-            self.program = program(artifact, self.machine, Path(work) / "program").read_bytes()
+        with work_folder() as work:
+            self.program = program(artifact, self.machine, work / "program").read_bytes()
 
     def answer(self, request: bytes) -> Answer:
         """Raises CompilerCrash where the program dies, ParityError, DeviceError."""
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-            file = Path(work) / "program"
+        with work_folder() as work:
+            file = work / "program"
             file.write_bytes(self.program + request)
             file.chmod(0o700)
             done = subprocess.run(

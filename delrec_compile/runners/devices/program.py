@@ -5,7 +5,6 @@ Both hold the artifact's own objects (or its C sources, compiled now) and `targe
 
 from __future__ import annotations
 
-import tempfile
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from delrec_compile.errors import (
 )
 from delrec_compile.runners.devices.url import Device
 from delrec_compile.system import host, toolchain
+from delrec_compile.system.folders import work_folder
 
 # `uname -m` -> triple, ABI and baseline processor, as Zig names them
 PROCESSORS = {
@@ -105,8 +105,8 @@ def _compile(artifact: Artifact, source: str, out: Path, flags: list[str], tripl
     )
     folder = Path(str(resources.files("delrec_compile.targets") / FOLDER))
     includes = [f"-I{root / part}" for part in ("include", "src", "test")]
-    with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-        made = Path(work) / out.name
+    with work_folder() as work:
+        made = work / out.name
         files = [folder / source, *sorted(parts)]
         toolchain.run_cc(*FLAGS, *defines, *includes, *flags, *files, "-o", made, cross=triple)
         out.write_bytes(made.read_bytes())

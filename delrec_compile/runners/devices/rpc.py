@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import secrets
 import socket
-import tempfile
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +28,7 @@ from delrec_compile.runners.devices.wire import SLICE_US, Shape, check_code, che
 from delrec_compile.runners.runner import Trace
 from delrec_compile.system import tvm_loader
 from delrec_compile.system.extras import install
+from delrec_compile.system.folders import work_folder
 
 INSTALL_HINT = install("rpc")
 POLL_S = 0.5
@@ -60,12 +59,9 @@ class RpcRunner:
         self.remote = remote or session(device)
         self.host = device.key
         self.machine = machine_for(artifact, device, self._architecture())
-        with (
-            tempfile.TemporaryDirectory(prefix="delrec-") as work,
-            _one_line_errors(device, self.remote.guard),
-        ):
+        with work_folder() as work, _one_line_errors(device, self.remote.guard):
             file = f"delrec-{secrets.token_hex(8)}.so"
-            library = rpc_library(artifact, self.machine, Path(work) / file)
+            library = rpc_library(artifact, self.machine, work / file)
             self.remote.upload(bytearray(library.read_bytes()), target=file)
             self.module = self.remote.load_module(file)
             self.remote.remove(file)

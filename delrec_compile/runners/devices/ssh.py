@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from pathlib import Path
 
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DelrecError, DeviceError, ToolchainError, UsageError
@@ -23,6 +22,7 @@ from delrec_compile.runners.devices.program import machine_for, program
 from delrec_compile.runners.devices.program_runner import ProgramRunner
 from delrec_compile.runners.devices.url import Device
 from delrec_compile.runners.devices.wire import Answer, answer_size, decode, one_line
+from delrec_compile.system.folders import work_folder
 
 INSTALL_HINT = "apt-get install openssh-client"
 CONNECT_S = 10
@@ -56,8 +56,8 @@ class SshRunner(ProgramRunner):
         machine = machine_for(artifact, device, "" if self.prefix else there["machine"])
         self.machine = machine if self.prefix else there["machine"]
         self.host = there["host"]
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-            self.program = program(artifact, machine, Path(work) / "program").read_bytes()
+        with work_folder() as work:
+            self.program = program(artifact, machine, work / "program").read_bytes()
 
     def answer(self, request: bytes) -> Answer:
         """Sends the program and the request over one connection. Raises ParityError, DeviceError."""

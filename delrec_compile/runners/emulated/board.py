@@ -6,10 +6,8 @@ ticks come back as one, by semihosting.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from delrec_compile.errors import DeviceError
 from delrec_compile.runners.emulated import qemu
 from delrec_compile.runners.emulated.pace import Pace, seconds_of, seconds_per_step
 from delrec_compile.runners.runner import Trace, require_equal_outputs, split_spikes
+from delrec_compile.system.folders import work_folder
 
 TIMEOUT_S = 300.0
 # boards that run the code of a core whose chip none of them is
@@ -56,8 +55,8 @@ class BoardRunner:
     def self_test(self) -> bool:
         """Runs the program in the artifact, which holds the golden vectors, from reset."""
         root = self.artifact.path
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            image, work = root / str(self.artifact.manifest.image), Path(folder)
+        with work_folder() as folder:
+            image, work = root / str(self.artifact.manifest.image), folder
             if self.foreign:
                 image = self_testing(root, self.prefix, self.chip, work, work / "test.elf")
             return qemu.run_image(image, self.board.name).status == 0
@@ -73,16 +72,15 @@ class BoardRunner:
     def _replay(self) -> bytes:
         """The program that replays samples, linked at its first use."""
         sizes = {"INPUTS": self.inputs, "OUTPUTS": self.outputs, "NEURONS": sum(self.neurons)}
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            own = (self.artifact.path, self.prefix, self.chip, sizes, Path(folder))
+        with work_folder() as folder:
+            own = (self.artifact.path, self.prefix, self.chip, sizes, folder)
             return replay_program(*own).read_bytes()
 
     def trace(self, x: F32) -> Trace:
         """x: (T, samples, inputs), each sample from a fresh start. Raises ParityError."""
         steps, samples = x.shape[:2]
         record, program = self._record, self._replay
-        with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            work = Path(folder)
+        with work_folder() as work:
             image = work / f"{self.prefix}-replay.elf"
             image.write_bytes(program)
             (work / "input.bin").write_bytes(self._input(x))

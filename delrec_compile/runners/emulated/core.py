@@ -5,7 +5,6 @@ The emulator counts instructions exactly. They are not cycles.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +22,7 @@ from delrec_compile.runners.emulated.machine import Machine
 from delrec_compile.runners.emulated.open import how, open_machine
 from delrec_compile.runners.emulated.pace import Pace, seconds_of
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
+from delrec_compile.system.folders import work_folder
 
 COUNTED = 2  # steps whose counting is timed
 
@@ -111,8 +111,8 @@ class EmulatedRunner(KernelRunner):
         return open_machine(image, self.chip.core, memory or SPACE, cpu=self.cpu)
 
     def _tracer(self, root: Path) -> Machine:
-        with tempfile.TemporaryDirectory(prefix="delrec-") as work:
-            return self._open(trace_program(root, self.prefix, self.chip, Path(work)), SPACE)
+        with work_folder() as work:
+            return self._open(trace_program(root, self.prefix, self.chip, work), SPACE)
 
     def _variables(self) -> Buffers:
         """The buffers that a program for a chip has instead of a heap."""

@@ -55,7 +55,7 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
         if beta == 0:
             return e.zero("int32", lanes)
         beta = splat(beta)
-    if half and e.schedule.leak == "halves" and lanes == e.schedule.lanes:
+    if half and e.schedule.halves and lanes == e.schedule.lanes:
         return _by_halves(e, beta, v, lanes)
     high = T.shift_right(v, splat(Q)) * beta
     low = T.bitwise_and(v, splat(ONE - 1)) * beta + splat(ONE >> 1)

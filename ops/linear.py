@@ -238,7 +238,7 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
 def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     """Sums of 16 bits, two blocks to a register, added to those of 32 bits in the end."""
     lanes = e.schedule.lanes
-    if e.schedule.bytes == "biased":
+    if e.schedule.biases:
         biased_rows.emit(e, rows, tile, acc, n)
         return
     full = tile.groups(lanes, 2)

@@ -75,6 +75,14 @@ def emit_read(
     return ShiftedPlanes(bits, heads * taps, width)
 
 
+def emit_shifted(e: Emitter, plane: Any, taps: int, n: int) -> ShiftedPlanes:
+    """The planes of one head, from the plane of what arrives."""
+    width = words(n)
+    bits = e.buffer("shifted", taps * width, "uint32")
+    emit(e, plane, 0, taps, n, bits, 0)
+    return ShiftedPlanes(bits, taps, width)
+
+
 def emit(e: Emitter, ring: Any, base: Any, taps: int, n: int, bits: Any, first: int) -> None:
     """Shifts the plane of n bits that begins at word `base` of the ring, for each tap.
 

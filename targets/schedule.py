@@ -12,9 +12,12 @@ BYTES = ("wide", "biased", "words", "memory")
 LEAKS = ("wide", "halves")
 TAPS = ("scatter", "planes")
 SYNAPSES = ("pull", "push")
+LINES = ("ring", "history")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # minimum lanes of a device with vectors
 PAIRED_LANES = (4, 8, VNNI)
+HALVED_LANES = (8, 16)
+MASKS = (("compress", 16), ("movemask", 8))  # lists made from the mask of whole bytes of neurons
 WORD = 32  # neurons in a word of a bit plane
 
 
@@ -42,6 +45,10 @@ class Schedule:
     multiplications of AVX2 (8 lanes) and AVX-512 (16 lanes).
     taps: method of adding a conv recurrence. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
+    line: memory of axonal delays. `ring`: a spike sets a bit in the plane of the step at which it
+    arrives; `history`: a step's spikes are a plane, and the planes of a delay line that is not long are
+    read under masks of the neurons with each delay. For lists by `compress` with 16 lanes, or `movemask`
+    with 8.
     synapses: method of adding synapses that have a delay each. `pull`: a step looks at the spikes of
     every step that a delay reaches back to, and its memory is their bits. `push`: a spike adds its
     weights to a ring of the currents to come, some 32 times that memory, and faster.
@@ -58,6 +65,7 @@ class Schedule:
     bytes: str = "wide"
     leak: str = "wide"
     taps: str = "scatter"
+    line: str = "ring"
     synapses: str = "pull"
     words: int = 2
     neurons: int = 2
@@ -80,6 +88,7 @@ class Schedule:
             ("bytes", BYTES),
             ("leak", LEAKS),
             ("taps", TAPS),
+            ("line", LINES),
             ("synapses", SYNAPSES),
         ):
             if getattr(self, name) not in allowed:
@@ -90,17 +99,10 @@ class Schedule:
             raise UnsupportedError(
                 "schedule: rows = 'pairs' needs lanes of 4, 8 or 16, and registers of 4 or more"
             )
-        if self.leak == "halves" and self.lanes not in (8, 16):
-            raise UnsupportedError("schedule: leak = 'halves' needs lanes of 8 or 16")
-        tiles = [self.registers, *([self.tile] if self.chunk else [])]
-        if self.bytes == "biased" and (self.lanes < VECTOR or min(tiles) < 4):
-            raise UnsupportedError(
-                "schedule: bytes = 'biased' needs lanes, registers and tile of 4 or more"
-            )
-        if self.taps == "planes" and any(self.lanes * t % WORD for t in tiles):
+        if self.taps == "planes" and any(self.lanes * t % WORD for t in self.tiles):
             raise UnsupportedError(
                 f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; lanes times "
-                f"registers, and times tile, is {', '.join(str(self.lanes * t) for t in tiles)}"
+                f"registers, and times tile, is {', '.join(str(self.lanes * t) for t in self.tiles)}"
             )
 
     @property
@@ -110,7 +112,8 @@ class Schedule:
 
     def of(self, kernel: str) -> Schedule:
         """The schedule to emit a kernel with."""
-        return replace(self, registers=self.tile) if kernel == "sequence" else self
+        own = self if self.biases or self.bytes != "biased" else replace(self, bytes="wide")
+        return replace(own, registers=self.tile) if kernel == "sequence" else own
 
     def group(self, bits: int) -> int:
         """Number of interleaved blocks of weights with so many bits."""
@@ -124,6 +127,26 @@ class Schedule:
         if self.rows != "pairs" or bits == 32 or outputs % self.lanes or max_count >= 1 << 15:
             return 1
         return 4 if bits == 8 and max_count < 1 << 8 and self.lanes == VNNI else 2
+
+    @property
+    def tiles(self) -> list[int]:
+        """Accumulators of a tile, in each of its kernels."""
+        return [self.registers, *([self.tile] if self.chunk else [])]
+
+    @property
+    def halves(self) -> bool:
+        """Whether integer membranes are multiplied in 16 bits."""
+        return self.leak == "halves" and self.lanes in HALVED_LANES
+
+    @property
+    def biases(self) -> bool:
+        """Whether rows of int8 that are added in 16 bits are bytes without a sign."""
+        return self.bytes == "biased" and self.narrows and min(self.tiles) >= VECTOR
+
+    @property
+    def masks(self) -> bool:
+        """Whether an axonal delay line that is not long is history."""
+        return self.line == "history" and (self.events, self.lanes) in MASKS
 
     @property
     def narrows(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from delrec_compile.aliases import Numeric
@@ -28,8 +28,10 @@ NEEDS = {
     ("events", "movemask", 8): {"avx"},
     ("events", "table", 4): set(),
     ("events", "table", 8): set(),
+    ("leak", "halves", 4): set(),
     ("leak", "halves", 8): {"avx2"},
     ("leak", "halves", 16): {"avx512bw"},
+    ("leak", "halves", 32): set(),
     ("rows", "pairs", 4): {"sse2"},
     ("rows", "pairs", 8): {"avx2"},
     ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
@@ -101,14 +103,17 @@ class Space:
 
 def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     """Choices that the other ones leave without effect."""
-    blocked = () if candidate["chunk"] else ("tile",)
+    schedule = Schedule(**candidate)
+    blocked: tuple[str, ...] = () if candidate["chunk"] else ("tile",)
+    blocked += () if replace(schedule, line="history").masks else ("line",)
+    blocked += () if replace(schedule, leak="halves").halves else ("leak",)
     if numeric is Numeric.INT8 and candidate["bytes"] == "words":
         return ("registers", *blocked)
     if numeric.is_integer and candidate["bytes"] == "memory":
         return ("registers", "words", *blocked)
-    # sums of 32 bits are for rows of 8 bits too
-    plain = ("bytes",) if candidate["rows"] == "float32" and candidate["bytes"] != "words" else ()
-    return ("words", "neurons", *plain, *blocked)
+    if candidate["bytes"] == "biased" and not schedule.biases:
+        blocked = ("bytes", *blocked)
+    return ("words", "neurons", *blocked)
 
 
 def space_of(
@@ -134,7 +139,7 @@ def space_of(
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
     if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
-    used = {"taps": conv, "chunk": sequences, "tile": sequences, "synapses": synaptic}
+    used = {"taps": conv, "line": conv, "chunk": sequences, "tile": sequences, "synapses": synaptic}
     knobs = {name: values for name, values in knobs.items() if used.get(name, True)}
     own = {name: tuple(dict.fromkeys((shipped[name], *values))) for name, values in knobs.items()}
     free = {name: values for name, values in own.items() if len(values) > 1}
@@ -155,6 +160,7 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "events": ("scan", "branch", "table", "movemask", "compress"),
         "rows": ("float32", "units", "pairs"),
         "taps": ("scatter", "planes"),
+        "line": ("ring", "history"),
         "synapses": ("pull", "push"),
         "chunk": (0, 16, 32, 64),
         "tile": (4, 8, 16),

@@ -324,7 +324,14 @@ def test_the_values_of_a_schedule_are_listed() -> None:
 
 
 def schedule_values() -> dict[str, tuple[str, ...]]:
-    names = {"events": "LISTS", "rows": "ROWS", "bytes": "BYTES", "leak": "LEAKS", "taps": "TAPS"}
+    names = {
+        "events": "LISTS",
+        "rows": "ROWS",
+        "bytes": "BYTES",
+        "leak": "LEAKS",
+        "line": "LINES",
+        "taps": "TAPS",
+    }
     return {field: getattr(schedule, constant) for field, constant in names.items()}
 
 

@@ -20,11 +20,6 @@ from delrec_compile.targets.schedule import Schedule
         ({"events": "magic"}, "events = 'magic'; allowed: compress, movemask"),
         ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs"),
         ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, biased, words, memory"),
-        (
-            {"bytes": "biased", "registers": 2},
-            "bytes = 'biased' needs lanes, registers and tile of 4",
-        ),
-        ({"leak": "halves", "lanes": 4}, "leak = 'halves' needs lanes of 8 or 16"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
         ({"taps": "planes", "chunk": 8, "tile": 1}, "taps = 'planes' needs .* is 64, 8"),
@@ -33,6 +28,21 @@ from delrec_compile.targets.schedule import Schedule
 def test_values_that_no_device_has(values: dict[str, Any], message: str) -> None:
     with refusal(UnsupportedError, message, 4):
         Schedule(**values)
+
+
+def test_choices_have_their_effect_where_the_others_allow_it() -> None:
+    wide = {"lanes": 16, "rows": "units", "events": "compress"}
+    full = Schedule(**wide, bytes="biased", leak="halves", line="history", chunk=8)
+    assert (full.biases, full.halves, full.masks) == (True, True, True)
+    assert not Schedule(**wide).biases
+    assert not Schedule(**{**wide, "rows": "float32"}, bytes="biased").biases
+    narrow = Schedule(**wide, bytes="biased", chunk=8, tile=2)
+    assert not any(narrow.of(kernel).biases for kernel in narrow.kernels)
+    narrow = Schedule(**wide, bytes="biased", chunk=8, registers=2)
+    assert not any(narrow.of(kernel).biases for kernel in narrow.kernels)
+    assert not Schedule(4, leak="halves").halves
+    assert not Schedule(8, events="compress", line="history").masks
+    assert Schedule(8, events="movemask", line="history").masks
 
 
 def test_kernels_follow_the_chunk() -> None:

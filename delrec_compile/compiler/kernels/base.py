@@ -22,6 +22,13 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.artifact.abi import WORK
 from delrec_compile.compiler.kernels import map_rows
 from delrec_compile.compiler.kernels.feed_sums import FeedSums
+from delrec_compile.compiler.kernels.histories import (
+    history_state,
+    is_masked,
+    masked,
+    masks_of,
+    with_histories,
+)
 from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
 from delrec_compile.compiler.kernels.real_inputs import (
     KeptSums,
@@ -102,7 +109,8 @@ class Composer(FeedSums):
         shared: Mapping[str, str] = MappingProxyType({}),
         real: RealForm | None = None,
     ) -> None:
-        self.nodes, self.trace = tuple(nodes), trace
+        self.nodes, self.trace = with_histories(nodes, emitter.schedule), trace
+        tables, state = masked(tables, self.nodes), state | history_state(self.nodes)
         if emitter.schedule.events in BY_TABLE:
             tables = {**tables, "places": places()}
         self.e, self.counts, self.tables, self.workspace = emitter, counts, tables, workspace
@@ -198,7 +206,10 @@ class Composer(FeedSums):
         """Lists of the spikes of node i of `many` steps, or of one, by their number."""
         node, e = self.nodes[i], self.e
         if node.places is None:
-            return e.lists(node.size, many) if many else always(e.events(node.size))
+            planed = is_masked(self.nodes, node.name)
+            if many:
+                return e.lists(node.size, many, planed=planed)
+            return always(e.events(node.size, planed=planed))
         edges = [edge for other in self.nodes for edge in other.edges if edge.source == node.name]
         flat = self.trace or any(edge.taps is None for edge in edges)
         return map_rows.lists(e, node.places, many, flat)
@@ -217,7 +228,7 @@ class Composer(FeedSums):
                 if not edge.first:
                     events = sent(edge.source).events
                     memory.push(self.e, events, ring, now, buffers, edge.first)
-                out.append(memory.arrivals(self.e, ring, now, edge.first))
+                out.append(memory.arrivals(self.e, ring, now, edge.first, *masks_of(edge, buffers)))
         return out
 
     def _delayed_inputs(self, i: int, edge: Edge, now: Any, t: Any) -> Any:

@@ -136,7 +136,7 @@ def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1, group: int = 1
     if group > 1:
         return linear.interleave_rows(weight.T, group).astype(TYPES[group])
     if is_narrow(weight, schedule, max_count):
-        biased = schedule.bytes == "biased"
+        biased = schedule.biases
         return biased_rows.pack(weight.T, schedule.lanes) if biased else weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
 

@@ -25,12 +25,14 @@ MASKED = (4, 8)
 class Events:
     """Ascending indices of the active elements: index[0 : count[0]].
 
-    first: added to what is appended.
+    first: added to what is appended. plane: bytes with the bit of each element, written as blocks are
+    appended; None: there is none.
     """
 
     index: Any
     count: Any
     first: Any = field(default=0, kw_only=True)
+    plane: Any = field(default=None, kw_only=True)
 
 
 def places() -> NDArray[np.uint8]:
@@ -84,17 +86,29 @@ class EventLists(ABC):
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
 
-    def events(self, n: int, below: int | None = None) -> Events:
-        """An event list with room for n events. below: their limit, by default n."""
-        index = self.buffer("events", self._room(n), _index_type(below or n))
-        return Events(index, self.counter("count"))
+    def events(self, n: int, below: int | None = None, planed: bool = False) -> Events:
+        """An event list with room for n events. below: their limit, by default n.
 
-    def lists(self, n: int, many: int, below: int | None = None) -> Callable[[Any], Events]:
-        """`many` event lists with room for n events each, by their number. below: as in `events`."""
+        planed: whether it has a plane, of whole bytes.
+        """
+        index = self.buffer("events", self._room(n), _index_type(below or n))
+        plane = self.buffer("plane", n // 8, "uint8") if planed else None
+        return Events(index, self.counter("count"), plane=plane)
+
+    def lists(
+        self, n: int, many: int, below: int | None = None, planed: bool = False
+    ) -> Callable[[Any], Events]:
+        """`many` event lists with room for n events each, by their number; see `events`."""
         room = self._room(n)
         index = self.buffer("events", many * room, _index_type(below or n))
         count = self.buffer("counts", many, "int32")
-        return lambda k: Events(self.view(index, k * room, room), self.view(count, k, 1))
+        plane = self.buffer("plane", many * (n // 8), "uint8") if planed else None
+
+        def of(k: Any) -> Events:
+            own = None if plane is None else self.view(plane, k * (n // 8), n // 8)
+            return Events(self.view(index, k * room, room), self.view(count, k, 1), plane=own)
+
+        return of
 
     def _room(self, n: int) -> int:
         return n + max(self.schedule.lanes, PLACES)
@@ -166,6 +180,16 @@ class EventLists(ABC):
         first = self.splat(tir.cast(_number(events.first + at), element), PLACES)
         self.store(events.index, events.count[0], PLACES, places + first)
         self.store(events.count, 0, 1, events.count[0] + tir.popcount(bits))
+        self._mark(events, bits, at, lanes)
+
+    def _mark(self, events: Events, bits: Any, at: Any, lanes: int) -> None:
+        """Writes the mask of a block of 8 or 16 to the plane, if there is one."""
+        if events.plane is None:
+            return
+        value = tir.cast(bits, f"uint{lanes}")
+        if lanes == 16:
+            value = tir.reinterpret("uint8x2", value)
+        self.store(events.plane, tir.shift_right(_number(at), 3), lanes // 8, value)
 
     def _mask_bits(self, active: Any, lanes: int) -> Any:
         """One bit per lane."""
@@ -197,3 +221,7 @@ class EventLists(ABC):
             element, f"llvm.vector.reduce.add.{kind}", tir.cast(active, wide)
         )
         self.store(events.count, 0, 1, events.count[0] + tir.cast(added, "int32"))
+        if events.plane is not None:
+            signs = tir.Select(active, self.splat(tir.int8(-1), lanes), self.zero("int8", lanes))
+            bits = tir.call_llvm_pure_intrin("int32", "llvm.x86.sse2.pmovmskb.128", signs)
+            self._mark(events, bits, at, lanes)

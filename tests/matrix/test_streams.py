@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from cases import CASES, EXACT, INTEGER, counts, network
 
+from benchmarks.trust import endurance
 from delrec_compile.data.samples import read_samples
-from delrec_compile.errors import DataError
-from delrec_compile.runners.session import Session
+from delrec_compile.errors import DataError, ParityError
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.runners.memory import CLOCK_MASK
+from delrec_compile.runners.session import SavedState, Session
 
+TURN = 1024  # steps before the clock turns over: every ring divides it
 STEPS = 75  # two chunks of a sequence and a rest
 
 
@@ -92,3 +96,46 @@ def test_what_does_not_fit_is_refused(artifacts, x):
         Session(artifacts["conv_delay_256"], threads=0)
     with pytest.raises(DataError, match="no trace"):
         session.trace(x.transpose(1, 0, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "numeric"),
+    [
+        ("mixed", "x86_64", "float32"),
+        ("mixed", "portable_c", "int8"),
+        ("all_kinds", "x86_64", "int16"),
+        ("all_kinds", "portable_c", "float32"),
+    ],
+)
+def test_the_clock_turns_over(name, target, numeric, compiled):
+    """Every ring divides its period: a stream that is so many steps old goes on as any other."""
+    session = Session(compiled(network(name), target=target, numeric=numeric).artifact)
+    x = np.ascontiguousarray(counts(CASES[name], 1, 40 + 2 * TURN)[:, 0])
+    session.run(x[:40])
+    young = session.state()
+    wanted = session.run(x[40:])
+    assert np.abs(wanted).max() > 0
+    old = SavedState(young.source, young.items())
+    old["clock"] = young["clock"] + (CLOCK_MASK + 1 - TURN)
+    session.load_state(old)
+    for cut in (TURN - 41, TURN - 40, TURN - 39):
+        session.load_state(old)
+        parts = [session.run(x[40 : 40 + cut]), session.run(x[40 + cut :])]
+        np.testing.assert_array_equal(np.concatenate(parts), wanted)
+        assert session.state()["clock"][0] == TURN + 40
+
+
+def test_a_long_stream_is_one_in_every_engine(compiled, tmp_path, monkeypatch):
+    """The short form of `python -m benchmarks.trust.endurance`."""
+    monkeypatch.setattr(endurance, "CALL", 1_000)
+    monkeypatch.setattr(endurance, "REFERENCE", 200)
+    monkeypatch.setattr(endurance, "TURN", 4_096)
+    mixed = network("mixed")
+    built = [compiled(mixed, target=t, numeric="int8").artifact for t in ("x86_64", "portable_c")]
+    told = endurance.measure(quantise(mixed, "int8"), built, 10_000, tmp_path)
+    assert told["steps"] == 10_000
+    assert len(told["engines"]) == 4
+    assert told["outputs_not_0"] > 10_000
+    other = compiled(network("odd_lif"), target="portable_c", numeric="int8").artifact
+    with pytest.raises(ParityError, match="portable_c, session: the outputs of step"):
+        endurance.measure(quantise(mixed, "int8"), [built[0], other], 2_000, tmp_path)

@@ -100,7 +100,7 @@ def _driver(folder: Path) -> Any:
     source, library = folder / "drive.c", folder / "drive.so"
     if not library.exists():
         source.write_text(DRIVER)
-        command = [*toolchain.cc(), "-O2", "-shared", "-fPIC", source, "-o", library]
+        command = [*toolchain.cc(), "-O2", "-shared", "-fPIC", str(source), "-o", str(library)]
         subprocess.run(command, check=True)
     return load_library(library)["drive"]
 

@@ -42,7 +42,10 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Mutant:
-    """The `index`-th change of a module. function: its name and line, as of its code object."""
+    """The `index`-th change of a module.
+
+    function: its name and line, as of its code object. text: of the line that is changed.
+    """
 
     module: str
     index: int
@@ -50,20 +53,23 @@ class Mutant:
     at: int
     line: int
     change: str
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.module}:{self.line}: {self.change}"
+        return f"{self.module}:{self.line}: {self.change}, in `{self.text}`"
 
 
 def mutants(module: str, source: str) -> list[Mutant]:
     """All mutants of a module's source."""
     found = []
+    lines = source.splitlines()
     for index, (function, node) in enumerate(_sites(ast.parse(source))):
         changed = copy.deepcopy(node)
         _change(changed)
         change = f"{_words(node)} -> {_words(changed)}"
         at = min([function.lineno, *(d.lineno for d in function.decorator_list)])
-        found.append(Mutant(module, index, function.name, at, node.lineno, change))
+        text = lines[node.lineno - 1].strip()
+        found.append(Mutant(module, index, function.name, at, node.lineno, change, text))
     return found
 
 

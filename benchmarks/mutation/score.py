@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import importlib
 import math
+import os
 import random
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,9 @@ from benchmarks.trust.isolated import ACCEPTED, Outcome, isolated
 ROOT = Path(__file__).parents[2]
 SECONDS = 90  # of CPU time, for the tests of one mutant
 WHOLE_SECONDS = 1200
-OPTIONS = ("-x", "-qq", "-p", "no:cacheprovider", "-p", "no:randomly")
+SLOW = "not bundled_networks_in_every_engine"
+OPTIONS = ("-x", "-qq", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", SLOW)
+WORKER = "PYTEST_XDIST_WORKER"  # what makes runs share what they build
 PASSED = "0"
 Z = 1.96  # of a normal distribution, for 95 %
 
@@ -84,15 +89,24 @@ def source(module: str) -> str:
     return (ROOT / f"{module.replace('.', '/')}.py").read_text()
 
 
-def load(paths: Sequence[str]) -> None:
-    """Imports the tests and what they test, once for all mutants. Raises RuntimeError when one fails."""
+def load(paths: Sequence[str], folder: Path) -> None:
+    """Imports the tests and what they test, once for all mutants, and builds what the tests need.
+
+    Raises RuntimeError when one fails.
+    """
+    os.environ[WORKER] = "gw0"
     pytest.main(["--collect-only", *OPTIONS, *paths])
-    if not _passed(isolated(_failed, list(paths), seconds=WHOLE_SECONDS)):
-        raise RuntimeError(f"without a mutant, tests fail already: {' '.join(paths)}")
+    done = isolated(_failed, list(paths), folder, seconds=WHOLE_SECONDS)
+    if not _passed(done):
+        raise RuntimeError(f"without a mutant, tests fail already: {done}")
 
 
-def _failed(tests: list[str]) -> int:
-    return int(pytest.main([*OPTIONS, *tests]))
+def _failed(tests: list[str], folder: Path) -> int:
+    own = folder / str(os.getpid())
+    try:
+        return int(pytest.main([*OPTIONS, f"--basetemp={own}", *tests]))
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def own_tests(module: str) -> str | None:
@@ -102,12 +116,12 @@ def own_tests(module: str) -> str | None:
     return str(path) if path.exists() else None
 
 
-def noticed(mutant: Mutant, room: Room) -> bool | None:
+def noticed(mutant: Mutant, room: Room, folder: Path) -> bool | None:
     """Whether a test fails with the mutant in it; None where no function has this code."""
     own = own_tests(mutant.module)
     for tests in ([own] if own else [], [str(ROOT / path) for path in room.tests]):
         if tests:
-            done = isolated(_tested, mutant, tests, seconds=SECONDS)
+            done = isolated(_tested, mutant, tests, folder, seconds=SECONDS)
             if done.said == "None":
                 return None
             if not _passed(done):
@@ -119,11 +133,11 @@ def _passed(done: Outcome) -> bool:
     return done.kind == ACCEPTED and done.said == PASSED
 
 
-def _tested(mutant: Mutant, tests: list[str]) -> int | None:
+def _tested(mutant: Mutant, tests: list[str], folder: Path) -> int | None:
     module = importlib.import_module(mutant.module)
     if not _put(mutant, module):
         return None
-    return _failed(tests)
+    return _failed(tests, folder)
 
 
 def _put(mutant: Mutant, module: ModuleType) -> bool:
@@ -157,14 +171,16 @@ def interval(hits: int, count: int) -> tuple[float, float]:
 
 def measure(room: Room, count: int, seed: int) -> dict[str, Any]:
     """The score of a room on a sample."""
-    tests = dict.fromkeys(own_tests(name) for name in modules(room))
-    load([path for path in tests if path] + [str(ROOT / path) for path in room.tests])
+    chosen = drawn(room, count, seed)
+    own = dict.fromkeys(filter(None, (own_tests(mutant.module) for mutant in chosen)))
     survived: list[str] = []
     tried = 0
-    for mutant in drawn(room, count, seed):
-        found = noticed(mutant, room)
-        tried += found is not None
-        if found is False:
-            survived.append(str(mutant))
-            print(f"survived: {mutant}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix="delrec-mutation-") as name:
+        load([*own, *(str(ROOT / path) for path in room.tests)], Path(name))
+        for mutant in chosen:
+            found = noticed(mutant, room, Path(name))
+            tried += found is not None
+            if found is False:
+                survived.append(str(mutant))
+                print(f"survived: {mutant}", file=sys.stderr, flush=True)
     return {"mutants": tried, "killed": tried - len(survived), "survivors": survived}

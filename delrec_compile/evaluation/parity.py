@@ -67,7 +67,8 @@ def compare_integer(
     The float network runs too, for the cost of the integers.
     """
     reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, samples))
-    tally, cost = ParityCounter(network, True, "integer"), ParityCounter(network, True)
+    tally = ParityCounter(network, True, "integer")
+    cost = ParityCounter(network, True)
     for at, x in batches(samples):
         want, got = reference.trace(x), runner.trace(x)
         tally.add(at.start, want, got, [], _labels(samples, at))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.authors import saved
-from fixtures.command import ok, refused
+from fixtures.command import ok, ok_here, refused, refused_here
 
 import delrec_compile
 from delrec_compile.cli.app import main
@@ -78,22 +78,26 @@ def text():
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that commands run in, with models of `my`."""
     (tmp_path / "my.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my", raising=False)
     return tmp_path
 
 
 def test_a_chaotic_recurrence_keeps_its_spikes(here: Path) -> None:
     """By its grid, which is told with its bytes; with 16 bits it loses some."""
     text = ["import", "my:chaotic", "--max-input", "1"]
-    told = ok(*text, "-o", "a.safetensors", cwd=here)
+    told = ok_here(*text, "-o", "a.safetensors")
     assert re.search(r"note: [\d,]+ differ with weights of 16 bits, so the grid of layer 0 ", told)
-    again = json.loads(ok(*text, "-o", "b.safetensors", "--grid", "int16", "--json", cwd=here))
+    again = json.loads(ok_here(*text, "-o", "b.safetensors", "--grid", "int16", "--json"))
     assert again["check"]["differing"] > 0
     assert (again["check"]["differing_on_int16"], again["wide_layers"]) == (None, [])
     assert again["row_bytes"] == again["row_bytes_int16"]
     wrong = [*text, "-o", "c.safetensors", "--grid", "x"]
-    assert "allowed: auto, int16, fine" in refused(2, *wrong, cwd=here)
+    assert "allowed: auto, int16, fine" in refused_here(2, *wrong)
 
 
 def test_nir_out_and_in_again(tmp_path: Path) -> None:
@@ -112,35 +116,33 @@ def test_nir_out_and_in_again(tmp_path: Path) -> None:
     assert "--force" in refused(3, "import", "a.nir", "-o", "b.safetensors", cwd=tmp_path)
 
 
-def test_a_function_that_returns_a_model(here: Path) -> None:
+def test_a_function_that_returns_a_model(here: Path, children_here: None) -> None:
     pytest.importorskip("snntorch")
-    told = ok("import", "my:build", "-o", "a.safetensors", "--max-input", 4, cwd=here)
+    told = ok_here("import", "my:build", "-o", "a.safetensors", "--max-input", 4)
     assert "from snnTorch: 140 -> 12 -> 20 -> 20" in told
     assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
     assert "next: delrec-compile build a.safetensors" in told
-    ok("build", "a.safetensors", "-o", "out", "--limit", 2, cwd=here)
-    told = ok(
-        "import", "my:loop", "-o", "w.safetensors", "--takes-sequences", "--max-input", 4, cwd=here
+    ok_here("build", "a.safetensors", "-o", "out", "--limit", 2)
+    told = ok_here(
+        "import", "my:loop", "-o", "w.safetensors", "--takes-sequences", "--max-input", 4
     )
     assert "0 of 25,600 spikes differ from snnTorch over 200 steps" in told
-    assert "loop" in refused(6, "import", "my:loop", "-o", "v.safetensors", cwd=here)
+    assert "loop" in refused_here(6, "import", "my:loop", "-o", "v.safetensors")
     assert not (here / "v.safetensors").exists()
-    ok("import", "my:graph", "-o", "b.safetensors", "--check", 0, cwd=here)
+    ok_here("import", "my:graph", "-o", "b.safetensors", "--check", 0)
 
 
 def test_real_inputs_are_rounded_as_samples_ask(here: Path) -> None:
     x = np.random.default_rng(0).uniform(0, 2, (3, 10, 140)).astype(np.float32)
     np.savez(here / "x.npz", x=x)
     line = ["import", "my:build", "--input-bits", "auto", "--input", "x.npz", "-o"]
-    told = ok(*line, "a.safetensors", cwd=here)
+    told = ok_here(*line, "a.safetensors")
     assert re.search(
         r"inputs: real values up to [\d.]+ in size, rounded to multiples of 2\^-\d", told
     )
     network = delrec_compile.load(here / "a.safetensors")
     assert network.max_input == 2
-    ok(
-        "import", "my:build", "--input", "x.npz", "-o", "b.safetensors", cwd=here
-    )  # it finds out itself
+    ok_here("import", "my:build", "--input", "x.npz", "-o", "b.safetensors")  # it finds out itself
     again = delrec_compile.load(here / "b.safetensors")
     assert (again.input_bits, again.max_input) == (network.input_bits, 2)
 
@@ -199,9 +201,6 @@ def test_refusals(
     pytest.importorskip("snntorch")
     if arguments[0] == "whole.pth":
         torch.save(torch.nn.Linear(2, 2), here / "whole.pth")
-    monkeypatch.chdir(here)
-    monkeypatch.syspath_prepend(here)
-    monkeypatch.delitem(sys.modules, "my", raising=False)
     line = ["delrec-compile", "import", *arguments, "-o", "out/a.safetensors"]
     monkeypatch.setattr(sys, "argv", line)
     with pytest.raises(SystemExit) as left:
@@ -219,9 +218,6 @@ def test_silence_can_be_accepted(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("snntorch")
-    monkeypatch.chdir(here)
-    monkeypatch.syspath_prepend(here)
-    monkeypatch.delitem(sys.modules, "my", raising=False)
     monkeypatch.setattr(
         sys,
         "argv",
@@ -240,8 +236,6 @@ def test_a_plan_lists_every_part_and_writes_nothing(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("snntorch")
-    monkeypatch.chdir(here)
-    monkeypatch.syspath_prepend(here)
     nir.write(here / "a.nir", delrec_compile.to_nir(cases.network("dense")))
     _, path = saved(here, "conv-delrec-shd")
     for source, code in (("my:build", 0), ("my:odd", 4), ("a.nir", 0), (path.name, 0)):
@@ -273,7 +267,7 @@ def test_a_plan_lists_every_part_and_writes_nothing(
 
 
 def test_where_it_goes(here: Path) -> None:
-    assert ".safetensors is required" in refused(2, "import", "my:build", "-o", "a.onnx", cwd=here)
+    assert ".safetensors is required" in refused_here(2, "import", "my:build", "-o", "a.onnx")
 
 
 def test_what_nir_has_not(tmp_path: Path) -> None:

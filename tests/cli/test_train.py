@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from fixtures.command import cli, ok, refused, refused_here
+from fixtures.command import cli_here, ok, ok_here, refused, refused_here
 
 from delrec_compile.cli.train import _Batches
 from delrec_compile.training.state import Epoch
@@ -53,7 +53,7 @@ def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):
 def test_what_a_training_leaves_out_is_said(tmp_path, tiny_data):
     options = ("--set", "channels=2", "--set", "steps=5", "--plots", "--json")
     arguments = ("train", tiny_data, "--recurrence", "conv2d", "--hidden", 8, "--epochs", 1)
-    done = cli(*arguments, *options, "-o", tmp_path / "net.safetensors")
+    done = cli_here(*arguments, *options, "-o", tmp_path / "net.safetensors")
     assert done.returncode == 0, done.stderr
     assert "note: spikes after 0.05 s (5 steps of 10 ms) are left out" in done.stderr
     assert "note: no net.delays.png: the network has no delays of its own" in done.stderr
@@ -68,7 +68,7 @@ def test_options_of_a_training_come_from_a_file_too(tmp_path, tiny_data):
     config, net = tmp_path / "c.toml", tmp_path / "net.safetensors"
     config.write_text('recurrence = "dense"\nhidden = 8\nepochs = 5\nsurrogate = "triangle"\n')
     arguments = ("train", tiny_data, "--config", config, "--epochs", 1, "-o", net)
-    told = json.loads(ok(*arguments, "--plots", "--json"))
+    told = json.loads(ok_here(*arguments, "--plots", "--json"))
     assert told["recurrent_parameters"] == 8 * 8 + 8
     assert len(told["history"]) == 1
     names = [Path(f).name for f in told["files"]]
@@ -87,9 +87,9 @@ def test_richer_networks_train_by_their_options(tmp_path, tiny_data):
     options = ("neuron=adlif", "constants=learned", "gain=leak", "tau=10", "forward=dense_delay")
     settings = [word for option in options for word in ("--set", option)]
     arguments = ("train", tiny_data, "--hidden", 8, "--epochs", 1, "-o", net)
-    told = json.loads(ok(*arguments, *settings, "--plots", "--json"))
+    told = json.loads(ok_here(*arguments, *settings, "--plots", "--json"))
     assert "net.delays.png" in [Path(f).name for f in told["files"]]
-    assert '"model": "adlif"' in ok("inspect", net, "--json")
+    assert '"model": "adlif"' in ok_here("inspect", net, "--json")
     said = refused_here(2, *arguments, "--force", "--set", "b=2")
     assert "b is 2.0, which the neuron 'lif' does not have; allowed with neuron adlif" in said
     r = np.random.default_rng(0)
@@ -100,5 +100,5 @@ def test_richer_networks_train_by_their_options(tmp_path, tiny_data):
         values = r.normal(size=(12, 9, 6)) + labels[:, None, None]
         np.savez(folder / f"imu_{name}.npz", values=values, labels=labels)
     arguments = ("train", folder, "--hidden", 8, "--epochs", 1, "-o", net, "--force")
-    assert json.loads(ok(*arguments, "--json"))["accuracy"].keys() == {"valid", "test"}
-    assert "input_bits" in ok("inspect", net, "--json")
+    assert json.loads(ok_here(*arguments, "--json"))["accuracy"].keys() == {"valid", "test"}
+    assert "input_bits" in ok_here("inspect", net, "--json")

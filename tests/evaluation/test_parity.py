@@ -120,3 +120,48 @@ def test_a_population_that_differs_is_named_and_the_class_is_of_the_first_readou
     first = found.first
     assert (first.population, first.sequence, first.step, first.neuron) == ("second", 1, 4, 3)
     assert "population 'second', neuron 3" in describe_difference(found.as_dict())
+
+
+def test_a_comparison_has_the_name_that_it_is_given():
+    network = cases.network("feed_forward")
+    runner, samples = ReferenceRunner(network), _events(network, 1)
+    assert parity.compare(network, runner, samples).target == runner.name
+    assert parity.compare(network, runner, samples, target="a chip").target == "a chip"
+    whole = quantise(network, "int8")
+    runner = ReferenceRunner(whole)
+    assert parity.compare_integer(whole, network, runner, samples).target == runner.name
+    found = parity.compare_integer(whole, network, runner, samples, target="a chip")
+    assert (found.target, found.reference) == ("a chip", "integer")
+
+
+def test_one_bit_of_an_integer_output_is_a_difference():
+    """No spike differs, and the classes are the same: the outputs alone tell."""
+    network = cases.network("feed_forward")
+    whole, samples = quantise(network, "int8"), _events(network, 1)
+
+    class Other:
+        name = "other"
+
+        def trace(self, x):
+            want = ReferenceRunner(whole).trace(x)
+            return Trace(np.nextafter(want.y, np.float32(np.inf)), want.spikes)
+
+    found = parity.compare_integer(whole, network, Other(), samples)
+    assert (found.spikes_differing, found.classes_differing) == (0, 0)
+    assert not found.agrees
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_an_artifact_is_checked_whole_where_a_limit_is_given(limit, tmp_path, monkeypatch):
+    network = cases.network("feed_forward")
+    given = []
+
+    def compared(artifact, own, runner, samples, progress, **options):
+        given.append((own, len(samples), options))
+
+    for name in ("load_artifact", "artifact_runner"):
+        monkeypatch.setattr(parity, name, lambda *_: None)
+    monkeypatch.setattr(parity, "_of_artifact", lambda *_: network)
+    monkeypatch.setattr(parity, "compare_artifact", compared)
+    parity.check(tmp_path, _events(network, 1), limit=limit)
+    assert given == [(network, limit or 2, {"whole": limit is not None, "counted": False})]

@@ -52,7 +52,7 @@ def test_what_is_changed() -> None:
         "return super().__hash__() is not None -> return None",
         "super().__hash__() is not None -> super().__hash__() is None",
     ]
-    assert str(found[2]) == "m:14: 2 -> 3"
+    assert str(found[2]) == "m:14: 2 -> 3, in `return x / 2`"
     assert code_of(found[2], SOURCE, "m.py").co_consts[1] == 3
     assert code_of(found[9], SOURCE, "m.py").co_freevars == ("__class__",)
 
@@ -67,8 +67,8 @@ def test_a_mutant_is_noticed_by_a_test_that_fails(
     monkeypatch.delitem(sys.modules, "mutated", raising=False)
     room = score.Room("mine", (), ("test_it.py",))
     found = mutants("mutated", SOURCE)
-    assert [score.noticed(m, room) for m in found[:3]] == [True, True, True]
-    assert not score.noticed(found[5], room)
+    assert [score.noticed(m, room, tmp_path) for m in found[:3]] == [True, True, True]
+    assert not score.noticed(found[5], room, tmp_path)
 
 
 def test_a_draw_is_of_its_seed_and_leaves_kernels_out() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import cases
 import numpy as np
 import psutil
 import pytest
+from fixtures.command import ok_here
 from fixtures.remote import COMMAND, Command, Tracker, free_port
 from helpers import refusal
 
@@ -105,7 +105,9 @@ def test_several_at_once(tracker: Tracker, artifacts: dict[str, Path]) -> None:
         assert second.ended()[0] == 130
 
 
-def test_the_commands(tracker: Tracker, artifacts: dict[str, Path]) -> None:
+def test_the_commands(
+    tracker: Tracker, artifacts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, url = str(artifacts["conv_delay_256"]), tracker.url("box")
     told = _json("check", folder, "--limit", "2", "--device", url)
     assert told["schema"] == "delrec.check/1"
@@ -118,8 +120,9 @@ def test_the_commands(tracker: Tracker, artifacts: dict[str, Path]) -> None:
     found = {d["device"]: d for d in told["devices"]}
     assert found[url]["state"] in ("ready", "busy")
     assert "of 1 free" in found[url]["detail"]
-    host = {"TVM_TRACKER_HOST": "127.0.0.1", "TVM_TRACKER_PORT": str(tracker.port)}
-    assert url in {d["device"] for d in _json("devices", env=host)["devices"]}
+    monkeypatch.setenv("TVM_TRACKER_HOST", "127.0.0.1")
+    monkeypatch.setenv("TVM_TRACKER_PORT", str(tracker.port))
+    assert url in {d["device"] for d in _json("devices")["devices"]}
 
 
 def test_a_wrong_machine_is_refused(tracker: Tracker, compiled: Compile) -> None:
@@ -223,10 +226,6 @@ def _until(true: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
-def _json(*arguments: str, env: dict[str, str] | None = None) -> dict[str, object]:
-    line, own = [*COMMAND, *arguments, "--json"], {**os.environ, **(env or {})}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=own)
-    assert done.returncode == 0, done.stderr
-    assert not re.search("Traceback", done.stderr)
-    told: dict[str, object] = json.loads(done.stdout)
+def _json(*arguments: str) -> dict[str, object]:
+    told: dict[str, object] = json.loads(ok_here(*arguments, "--json"))
     return told

@@ -165,3 +165,21 @@ def test_an_artifact_is_checked_whole_where_a_limit_is_given(limit, tmp_path, mo
     monkeypatch.setattr(parity, "compare_artifact", compared)
     parity.check(tmp_path, _events(network, 1), limit=limit)
     assert given == [(network, limit or 2, {"whole": limit is not None, "counted": False})]
+
+
+def test_the_network_is_that_of_the_artifact_or_the_same(tmp_path):
+    network = cases.network("feed_forward")
+    checkpoint.save(network, tmp_path / "network.safetensors")
+    for given in (None, replace(network, name="another")):
+        own = parity._of_artifact(tmp_path, given)
+        assert checkpoint.digest(own) == checkpoint.digest(network)
+
+
+def test_a_network_that_is_given_counts_more_than_that_of_the_file(tmp_path):
+    network, other = cases.network("feed_forward"), cases.network("three_layers")
+    path = checkpoint.save(network, tmp_path / "net.safetensors")
+    samples = _events(network, 1)
+    for given, layers in ((None, 2), (other, 3)):
+        found = parity.check(path, samples, network=given)
+        assert found.passed
+        assert len(found.as_dict()["firing"]["fired"]) == layers

@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delrec_compile.errors import CompilerCrash, DelrecError, ToolchainError
-from delrec_compile.system import child, nvrtc, toolchain, tvm_loader
+from delrec_compile.errors import DelrecError, ToolchainError, UsageError
+from delrec_compile.system import child, nvrtc, process, toolchain, tvm_loader, versions
 from delrec_compile.system.extras import install
 from delrec_compile.system.folders import work_folder
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("numpy", "torch", "onnx", "onnxruntime", "apache-tvm", "safetensors", "h5py", "scipy"),
-    *("jinja2", "pyelftools"),
+    *("jinja2", "pyelftools", "typer", "rich", "tomli-w", "packaging"),
 )
+
+
+RPC = ("tornado", "psutil", "cloudpickle")
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,22 @@ class Finding:
 
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
-    findings = [_package(name) for name in PACKAGES]
-    findings += [_tvm_ffi(), _compiler(), _zig(), _emulator(), _wasmtime(), _qemu()]
-    return [
-        *findings,
-        _cuda(),
-        _espeak(),
-        _rpc(),
-        _ssh(),
-        *_chosen_compilers(),
-        _temporary(),
-        _home(),
-    ]
+    single: list[Callable[[], Finding]] = [partial(_package, name) for name in PACKAGES]
+    single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda, _espeak, _rpc, _ssh]
+    single += [_temporary, _home]
+    found = [finding for probe in single for finding in _probed(probe)]
+    return found + _probed(_other_versions) + _probed(_chosen_compilers) + _probed(_limit)
+
+
+def _probed(probe: Callable[[], Finding | list[Finding]]) -> list[Finding]:
+    """The findings, or one that says how the probe failed."""
+    try:
+        found = probe()
+    except Exception as error:
+        name = getattr(probe, "__name__", "package").strip("_").replace("_", " ")
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return [Finding(name, False, detail, "everything", "run it with --debug, report it")]
+    return found if isinstance(found, list) else [found]
 
 
 def missing(target: Target) -> list[str]:
@@ -94,24 +101,9 @@ def _package(name: str) -> Finding:
     except importlib.metadata.PackageNotFoundError:
         fix = f"pip install {name}"
         return Finding(name, False, "not installed", "everything", fix, required=True)
-    if wrong := _wrong_version(name, version):
+    if wrong := versions.wrong(name, version):
         return Finding(name, False, wrong[0], "everything", wrong[1], required=True)
     return Finding(name, True, version, "everything", required=True)
-
-
-def _wrong_version(name: str, version: str) -> tuple[str, str] | None:
-    """What is wrong with a version, and the command that mends it; None where it is allowed."""
-    from packaging.requirements import Requirement
-
-    try:
-        lines = importlib.metadata.requires("delrec-compile") or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    for required in map(Requirement, lines):
-        allowed = required.specifier
-        if required.name == name and not allowed.contains(version, prereleases=True):
-            return f"{version}; {allowed} is required", f"pip install '{name}{allowed}'"
-    return None
 
 
 def _tvm_ffi() -> Finding:
@@ -125,9 +117,20 @@ def _tvm_ffi() -> Finding:
         return Finding(name, False, detail, "build", fix, required=True)
     try:
         child.call("delrec_compile.system.doctor:save_json")
-    except CompilerCrash as error:
+    except DelrecError as error:
         return Finding(name, False, f"{version}: {error}", "build", fix, required=True)
+    if wrong := versions.wrong(name, version):
+        return Finding(name, False, wrong[0], "build", wrong[1], required=True)
     return Finding(name, True, version, "build", required=True)
+
+
+def _other_versions() -> list[Finding]:
+    """A finding for each package of an extra that is installed in a wrong version."""
+    known = {*PACKAGES, "apache-tvm-ffi", "ziglang", "unicorn", "wasmtime", *RPC}
+    return [
+        Finding(name, False, detail, f"the extra [{extra}]", fix)
+        for name, extra, detail, fix in versions.others(known)
+    ]
 
 
 def save_json() -> None:
@@ -140,7 +143,12 @@ def save_json() -> None:
 
 def _temporary() -> Finding:
     """The folder of temporary files, in which libraries are loaded."""
-    name, needed, folder = "temporary files", "everything", tempfile.gettempdir()
+    name, needed = "temporary files", "everything"
+    try:
+        folder = tempfile.gettempdir()
+    except OSError:
+        detail, fix = "no folder can be written", "export TMPDIR=FOLDER of your own"
+        return Finding(name, False, detail, needed, fix, required=True)
     chosen = os.environ.get("TMPDIR")
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
         detail, fix = f"{folder} is mounted noexec", "export TMPDIR=FOLDER of another file system"
@@ -156,6 +164,10 @@ def _home() -> Finding:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if cache == Path(tempfile.gettempdir()) / f"delrec-compile-{os.getuid()}":
         detail = f"no home that can be written: caches are in {cache}"
+        return Finding("home", False, detail, "tune, caches", "export HOME=FOLDER of your own")
+    chosen = os.environ.get("HOME")
+    if chosen and not Path(chosen).is_dir():
+        detail = f"HOME is '{chosen}', which is no folder: caches are made in {cache}"
         return Finding("home", False, detail, "tune, caches", "export HOME=FOLDER of your own")
     return Finding("home", True, str(cache), "tune, caches")
 
@@ -178,11 +190,21 @@ def _compiler() -> Finding:
 
 def _chosen_compilers() -> list[Finding]:
     """A finding for each of CC and CXX that is set and not found, so that another one is used."""
+    chosen = {name: os.environ.get(name, "") for name in ("CC", "CXX")}
     return [
-        Finding(name, False, f"'{chosen}' is not found: another is used", "build", f"unset {name}")
-        for name in ("CC", "CXX")
-        if (chosen := os.environ.get(name)) and not shutil.which(shlex.split(chosen)[0])
+        Finding(name, False, f"'{text}' is not found: another is used", "build", f"unset {name}")
+        for name, text in chosen.items()
+        if text.strip() and not shutil.which([*toolchain.words(name), text][0])
     ]
+
+
+def _limit() -> list[Finding]:
+    """A finding for a limit of time that is no number of seconds."""
+    try:
+        process.limit_s(1.0)
+    except UsageError as error:
+        return [Finding(process.LIMIT, False, str(error), "everything", f"unset {process.LIMIT}")]
+    return []
 
 
 def _zig() -> Finding:
@@ -191,7 +213,7 @@ def _zig() -> Finding:
     except importlib.metadata.PackageNotFoundError:
         fix = toolchain.CROSS_HINT
         return Finding("ziglang", False, "not installed", "build for other machines", fix)
-    if wrong := _wrong_version("ziglang", version):
+    if wrong := versions.wrong("ziglang", version):
         return Finding("ziglang", False, wrong[0], "build for other machines", wrong[1])
     return Finding("ziglang", True, version, "build for other machines")
 
@@ -205,22 +227,21 @@ def _wasmtime() -> Finding:
 
 
 def _rpc() -> Finding:
-    packages = ("tornado", "psutil", "cloudpickle")
-    return _packages("RPC", packages, "--device rpc://, devices tracker and serve", "rpc")
+    return _packages("RPC", RPC, "--device rpc://, devices tracker and serve", "rpc")
 
 
 def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu") -> Finding:
-    versions = []
+    found = []
     for package in packages:
         try:
             version = importlib.metadata.version(package)
-            versions.append(f"{package} {version}")
+            found.append(f"{package} {version}")
         except importlib.metadata.PackageNotFoundError:
             fix = install(extra)
             return Finding(name, False, f"{package} is not installed", needed, fix)
-        if wrong := _wrong_version(package, version):
+        if wrong := versions.wrong(package, version):
             return Finding(name, False, f"{package} {wrong[0]}", needed, wrong[1])
-    return Finding(name, True, ", ".join(versions), needed)
+    return Finding(name, True, ", ".join(found), needed)
 
 
 def _qemu() -> Finding:

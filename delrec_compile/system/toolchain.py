@@ -24,6 +24,15 @@ ZIG = (sys.executable, "-P", "-m", "ziglang")  # -P: no file of the working fold
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
+def words(variable: str) -> list[str]:
+    """The command in $CC or $CXX; one that is no line for a shell is a single word."""
+    text = os.environ.get(variable, "")
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quote
+        return [text]
+
+
 def cc(cross: str = "", cpu: str = "") -> list[str]:
     """The command of the host's C compiler: $CC, cc, gcc, clang, or the one in the ziglang wheel.
 
@@ -33,7 +42,7 @@ def cc(cross: str = "", cpu: str = "") -> list[str]:
     """
     if cross:
         return zig_command("cc", cross, cpu)
-    for command in (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"]):
+    for command in (words("CC"), ["cc"], ["gcc"], ["clang"]):
         if command and shutil.which(command[0]):
             return command
     if has_zig():
@@ -45,7 +54,7 @@ def cc(cross: str = "", cpu: str = "") -> list[str]:
 
 def cxx() -> list[str]:
     """The command of the host's C++ compiler: $CXX, c++, g++, clang++, or the ziglang wheel's."""
-    for command in (shlex.split(os.environ.get("CXX", "")), ["c++"], ["g++"], ["clang++"]):
+    for command in (words("CXX"), ["c++"], ["g++"], ["clang++"]):
         if command and shutil.which(command[0]):
             return command
     if has_zig():

@@ -13,7 +13,7 @@ import pytest
 
 from delrec_compile import targets
 from delrec_compile.errors import CompilerCrash
-from delrec_compile.system import child, doctor
+from delrec_compile.system import child, doctor, versions
 from delrec_compile.system.extras import install
 
 
@@ -70,6 +70,35 @@ def test_a_wrong_version_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._package("torch").ok
 
 
+def test_every_dependency_is_looked_at() -> None:
+    base = {required.name for extra, required in versions.requirements() if not extra}
+    assert {*doctor.PACKAGES, "apache-tvm-ffi"} == base
+
+
+def test_a_wrong_version_of_an_extra_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._other_versions() == []
+    real = importlib.metadata.version
+    old = {"matplotlib": "3.1", "nir": "0.9"}
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: old.get(name) or real(name))
+    found = {f.name: f for f in doctor._other_versions()}
+    assert found["matplotlib"].needed_for == "the extra [plots]"
+    assert found["matplotlib"].fix == "pip install 'matplotlib>=3.8'"
+    assert set(found) == set(old)
+
+
+def test_a_probe_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> str:
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(child, "call", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", fails)
+    monkeypatch.setenv("DELREC_TIMEOUT", "soon")
+    found = {f.name: f for f in doctor.doctor()}
+    assert found["espeak"].detail == "RuntimeError: first second"
+    assert not found["espeak"].ok
+    assert found["DELREC_TIMEOUT"].fix == "unset DELREC_TIMEOUT"
+
+
 def test_a_broken_compiler_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._compiler().ok
     assert doctor._chosen_compilers() == []
@@ -77,6 +106,10 @@ def test_a_broken_compiler_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert doctor._compiler().ok
     (chosen,) = doctor._chosen_compilers()
     assert (chosen.name, chosen.fix, chosen.required) == ("CC", "unset CC", False)
+    for odd in ("'open quote", "cc 'open", "  "):
+        monkeypatch.setenv("CC", odd)
+        assert doctor._compiler().ok
+        assert [f.name for f in doctor._chosen_compilers()] == (["CC"] if odd.strip() else [])
     broken = tmp_path / "cc"
     broken.write_text("#!/bin/sh\necho 'error: no headers' >&2; exit 1\n")
     broken.chmod(0o755)
@@ -96,5 +129,14 @@ def test_places_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "mounted noexec" in doctor._temporary().detail
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert doctor._home().ok
+    monkeypatch.setenv("HOME", "/nosuch")
+    assert "HOME is '/nosuch', which is no folder" in doctor._home().detail
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"delrec-compile-{os.getuid()}"))
     assert not doctor._home().ok
+
+    def nowhere() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    assert doctor._temporary().detail == "no folder can be written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cases
 import numpy as np
@@ -183,3 +184,34 @@ def test_a_network_that_is_given_counts_more_than_that_of_the_file(tmp_path):
         found = parity.check(path, samples, network=given)
         assert found.passed
         assert len(found.as_dict()["firing"]["fired"]) == layers
+
+
+def test_accuracy_is_of_the_labels_that_there_are():
+    network = cases.network("three_layers")
+    runner, samples = ReferenceRunner(network), _events(network, 1)
+    assert parity.compare(network, runner, replace(samples, labels=None)).accuracy is None
+    own = runner.trace(samples.counts.transpose(1, 0, 2).astype(np.float32)).y.sum(0).argmax(1)
+    for label, accuracy in ((own[0], 1.0), ((own[0] + 1) % network.outputs, 0.0)):
+        labels = np.full(2, label, np.int64)
+        found = parity.compare(network, runner, replace(samples, labels=labels))
+        assert found.accuracy == accuracy
+
+
+def test_the_excerpt_of_an_integer_artifact_is_of_its_integers(monkeypatch):
+    network = cases.network("feed_forward")
+    whole, samples, asked = quantise(network, "int8"), _events(network, 1), []
+    real = parity.excerpt
+
+    def excerpt(net, *arguments, **options):
+        asked.append(net)
+        return real(net, *arguments, **options)
+
+    monkeypatch.setattr(parity, "excerpt", excerpt)
+    manifest = SimpleNamespace(target="a chip")
+    for integer, net in ((whole, whole), (None, network)):
+        artifact = SimpleNamespace(manifest=manifest, integer=integer)
+        found = parity.compare_artifact(artifact, network, ReferenceRunner(net), samples)
+        assert found.reference == ("integer" if integer else "torch")
+        assert found.target == "a chip"
+        assert found.passed
+    assert asked == [whole, network]

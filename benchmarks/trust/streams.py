@@ -18,12 +18,15 @@ from benchmarks.trust.isolated import REFUSED, isolated
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.aliases import F32
 from delrec_compile.network.model import Network
+from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
+from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.session import Session
 
 STEPS, STREAMS, HIT = 200, 5, 20
-FAULTS = (np.nan, np.inf, -np.inf, 1e31, -1e31, 3e38, -1e30, 1e9)
+IN_INPUT, IN_STATE = (np.nan, np.inf, -np.inf), (np.nan, np.inf, -np.inf, 1e31, -1e31, 3e38, -3e38)
 HEALED = 380  # steps after which a fault has to be forgotten
+LEAK = 0.9  # the most that is kept of a membrane in a step, where a run shall come back
 
 
 def _networks(count: int) -> Iterator[tuple[int, Network]]:
@@ -35,39 +38,72 @@ def _networks(count: int) -> Iterator[tuple[int, Network]]:
 
 
 def faults(folder: Path, scale: Scale) -> Result:
-    """A faulty value in one step: membranes stay finite, and the run comes back to the clean one."""
+    """Faulty inputs and membranes in one step: states stay finite, and are equal in two forms.
+
+    Without feedback, and with membranes that leak, the run comes back to the clean one. The faults and
+    the clean run are streams of one batch.
+    """
     result = Result()
     with np.errstate(invalid="ignore", over="ignore"):
-        for seed, network in _networks(scale.of(40, 3)):
-            x = drawn.counts(network, HIT + HEALED + 40, 1, seed)
-            clean = {name: _run(network, name, x) for name in ("reference", "torch")}
-            for fault in FAULTS:
-                hit = x.copy()
-                hit[HIT, 0, ::2] = fault
-                for name, (want, _) in clean.items():
-                    have, finite = _run(network, name, hit)
-                    said = f"seed {seed}, {name}, {fault}: "
-                    wrong = None if finite else said + "a value of the state is not finite"
-                    if wrong is None and not np.array_equal(have[-40:], want[-40:]):
-                        wrong = said + f"the outputs still differ after {HEALED} steps"
-                    result.count("healed" if wrong is None else "not healed", wrong)
+        for seed, drawn_one in _networks(scale.of(40, 3)):
+            for network in (drawn_one, _forgetting(drawn_one)):
+                x = drawn.counts(network, HIT + HEALED + 40, 1, seed)
+                x = x.repeat(1 + len(IN_INPUT) + len(IN_STATE), 1)
+                for stream, fault in enumerate(IN_INPUT, 1):
+                    x[HIT, stream, ::2] = fault
+                runs = {form: _run(network, form, x) for form in ("reference", "torch")}
+                for form, (y, finite) in runs.items():
+                    for stream, fault in enumerate((*IN_INPUT, *IN_STATE), 1):
+                        wrong = None
+                        if not finite[stream]:
+                            wrong = "a value of the state is not finite"
+                        elif not np.array_equal(y[:, stream], runs["torch"][0][:, stream]):
+                            wrong = "the forms differ"
+                        elif network is not drawn_one and (y[-40:, stream] != y[-40:, 0]).any():
+                            wrong = f"the outputs still differ after {HEALED} steps"
+                        said = wrong and f"{network.name}, {form}, stream {stream} {fault}: {wrong}"
+                        result.count("healed" if wrong is None else "not healed", said)
     return result
 
 
-def _run(network: Network, form: str, x: F32) -> tuple[F32, bool]:
-    """Outputs of each step, and whether all values of the state were finite after each."""
+def _forgetting(network: Network) -> Network:
+    """The layers without recurrence, with leaks: what was long ago is forgotten."""
+    layers = tuple(
+        replace(n, recurrence=None, neuron=replace(n.neuron, beta=np.minimum(n.neuron.beta, LEAK)))
+        for n in network.layers
+    )
+    readout = make_readout("leaky", network.readout.weight, network.readout.bias, LEAK)
+    return replace(network, layers=layers, readout=readout, name=f"{network.name}_forgetting")
+
+
+def _run(network: Network, form: str, x: F32) -> tuple[F32, NDArray[np.bool_]]:
+    """Outputs of each step, and for each stream whether its state was finite after each.
+
+    x: (steps, streams, inputs).
+    """
     step = Step(network) if form == "torch" else None
-    state, outputs, finite = network.reset(), [], True
-    for row in x:
+    state, outputs, finite = network.reset(x.shape[1]), [], np.ones(x.shape[1], bool)
+    for t, row in enumerate(x):
+        if t == HIT:
+            _break(state)
         if step is None:
             y, state = network.step(row, state)
         else:
             past = tuple(torch.from_numpy(state[k]) for k in step.names)
             y_torch, _, _, new = step.inside(torch.from_numpy(row), past)
             y, state = y_torch.numpy(), {k: v.numpy() for k, v in zip(step.names, new, strict=True)}
-        finite = finite and all(np.isfinite(v).all() for v in state.values())
+        for value in state.values():
+            finite &= np.isfinite(value).reshape(len(finite), -1).all(axis=1)
         outputs.append(y.copy())
     return np.array(outputs), finite
+
+
+def _break(state: dict[str, NDArray[Any]]) -> None:
+    """Each second membrane of the streams after those with faulty inputs."""
+    for name, value in state.items():
+        for stream, fault in enumerate(IN_STATE, 1 + len(IN_INPUT)):
+            if not name.endswith(HISTORY):
+                value[stream, ..., ::2] = fault
 
 
 def cuts(folder: Path, scale: Scale) -> Result:

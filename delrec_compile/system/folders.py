@@ -79,13 +79,15 @@ def part_file(path: Path) -> tuple[Path, int]:
     It belongs to this process while it is open. Raises OSError.
     """
     prefix = f".{path.name}{MARK}"
-    with _locked(path.parent):
-        _remove_dead_parts(path.parent, prefix)
+    _remove_dead_parts(path.parent, prefix)
+    while True:
         part = path.with_name(f"{prefix}{secrets.token_hex(4)}")
         # not by mkstemp: the file has the mode that the user's umask leaves
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         _lock(handle)
-    return part, handle
+        if os.fstat(handle).st_nlink:  # another process removed it before it was locked
+            return part, handle
+        os.close(handle)
 
 
 def _remove_dead_parts(parent: Path, prefix: str) -> None:

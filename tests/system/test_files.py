@@ -13,6 +13,7 @@ from helpers import refusal
 
 from delrec_compile.errors import InputError
 from delrec_compile.system.files import cache_folder, check_writable, sha256, write_atomic
+from delrec_compile.system.folders import work_folder
 
 
 def test_a_file_is_written_as_one(tmp_path: Path) -> None:
@@ -51,6 +52,12 @@ def test_what_a_killed_process_wrote_is_removed_by_the_next_write(tmp_path: Path
     write_atomic(file, b"newer")
     assert not part.exists()
     assert file.read_bytes() == b"newer"
+
+
+def test_a_file_is_written_in_a_folder_that_is_locked() -> None:
+    with work_folder() as folder:
+        write_atomic(folder / "a", b"new")
+        assert (folder / "a").read_bytes() == b"new"
 
 
 def test_a_failed_write_leaves_the_old_file(

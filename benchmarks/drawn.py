@@ -46,6 +46,11 @@ def network(seed: int) -> Network:
     return snap(calibrated(*draw(seed)))
 
 
+def uncalibrated(seed: int) -> Network:
+    """The network of a seed, snapped, whatever its rates: made in milliseconds."""
+    return snap(draw(seed)[0])
+
+
 def draw(seed: int) -> tuple[Network, Generator]:
     """The network of a seed before it is calibrated, and the generator that goes on."""
     r = np.random.default_rng(seed)

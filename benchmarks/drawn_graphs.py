@@ -39,7 +39,15 @@ def graph(seed: int) -> Network:
     """The network of a seed, snapped and calibrated."""
     made, r = draw(seed)
     x = counts(made, CALIBRATION_STEPS, 2, seed=99)
-    network = calibrated(made, x, r.uniform(0.05, 0.3, len(made.spiking)))
+    return _snapped(calibrated(made, x, r.uniform(0.05, 0.3, len(made.spiking))))
+
+
+def uncalibrated(seed: int) -> Network:
+    """The graph of a seed, snapped, whatever its rates: made in milliseconds."""
+    return _snapped(draw(seed)[0])
+
+
+def _snapped(network: Network) -> Network:
     bits = network.input_bits
     return snap(network) if bits is None else _with_fewer_bits(network, bits)
 

@@ -3,7 +3,8 @@
     python -m benchmarks.trust.fuzz "ONNX step" --minutes 10
     python -m benchmarks.trust.fuzz --all --minutes 1
 
-Starts from a good file and from the corpus; inputs that reach new code of this package are added to it.
+Starts from a good file and from the corpus; inputs that reach new code of this package are added to it
+(`benchmarks.trust.minimise` chooses those that are kept in the repository).
 Where a format has checksums, each input is read a second time with its checksums made right. A failure
 stops the run: the input is written, and named. Readers that use a library in a child process see no
 coverage there; their files are changed at random, and each read in a fork with limits.
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from benchmarks.trust.readers import Reader
 
 CORPUS = Path(__file__).parent / "corpus"
+FOUND = Path(__file__).parent / "found"  # inputs that once broke a reader
 SECONDS, MEGABYTES = 20, 4096  # of one input
-FOUND = 1  # exit code where an input breaks the promise
+BROKEN = 1  # exit code where an input breaks the promise
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         if child == 0:
             _guided(reader, path, options)
         _, status = os.waitpid(child, 0)
-    return FOUND if status else 0
+    return BROKEN if status else 0
 
 
 def _guided(reader: Reader, path: Path, options: argparse.Namespace) -> None:
@@ -125,7 +127,7 @@ def _changed(reader: Reader, path: Path, options: argparse.Namespace) -> int:
             kept = options.found / f"crash-{file_name(options.reader)}-{tried}"
             kept.write_bytes(data)
             print(f"{outcome.kind}: {outcome.said}; written to {kept}", file=sys.stderr)
-            return FOUND
+            return BROKEN
     print(f"Done {tried} runs", file=sys.stderr)
     return 0
 
@@ -139,7 +141,7 @@ def _all(options: argparse.Namespace, names: list[str]) -> int:
         done = subprocess.run([*words, "--found", str(options.found)], check=False)
         failed += [name] if done.returncode else []
     print(f"{len(names)} readers; failed: {', '.join(failed) or 'none'}", file=sys.stderr)
-    return FOUND if failed else 0
+    return BROKEN if failed else 0
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:

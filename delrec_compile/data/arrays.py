@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,7 +116,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
         require_room(path, unpacked, "its arrays")
         with np.load(path, allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files}
-            return {name: values for name, values in held.items() if isinstance(values, np.ndarray)}
+        taken = {name: values for name, values in held.items() if isinstance(values, np.ndarray)}
+        for values in taken.values():
+            _require_characters(values)
+        return taken
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own
@@ -123,6 +127,14 @@ def _read_npz(path: Path) -> dict[str, Array]:
             f"{path} is not an intact .npz file of binned samples ({type(error).__name__}); "
             "make one with save_samples, or pass an HDF5 file"
         ) from error
+
+
+def _require_characters(values: Array) -> None:
+    """Raises ValueError for text of numbers that are no characters: NumPy makes strings of them."""
+    if values.dtype.kind == "U" and values.nbytes:
+        native = values.astype(values.dtype.newbyteorder("=")).ravel().view(np.uint32)
+        if native.max() > sys.maxunicode:
+            raise ValueError("text of numbers that are no characters")
 
 
 def _read_npy(path: Path) -> Array:

@@ -206,3 +206,12 @@ def test_an_entry_that_is_no_array_is_not_taken(tmp_path: Path) -> None:
         archive.writestr("counts", b"no array")
     with refusal(DataError, "labels", 3):
         load_samples(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("order", ["<u4", ">u4"])
+@pytest.mark.parametrize("name", ["keys", "front_end"])
+def test_text_of_what_are_no_characters_is_refused(name: str, order: str, tmp_path: Path) -> None:
+    text = np.array([0x110000, 3], order).view(order.replace("u4", "U2"))
+    np.savez(tmp_path / "a.npz", counts=np.ones((1, 2, 3), np.uint8), **{name: text})
+    with refusal(DataError, r"is not an intact \.npz file .*ValueError", 3):
+        load_samples(tmp_path / "a.npz")

@@ -10,28 +10,34 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.trust.fuzz import CORPUS, FOUND, attempt, file_name
 from benchmarks.trust.mutations import mutated
 from benchmarks.trust.readers import READERS
-from delrec_compile.errors import DelrecError
-from delrec_compile.system.recognise import recognise
 
 MUTATIONS = int(os.environ.get("DELREC_MUTATIONS", "12"))
+LARGEST_CORPUS = 300_000  # bytes of all inputs in the repository
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_damage_is_refused_or_read(name: str, tmp_path: Path) -> None:
+    """Damage at random, the inputs that fuzzing chose, and those that once broke the reader."""
     reader = READERS[name]
     path = reader.make(tmp_path)
     reader.read(path)
     raw = path.read_bytes()
     number = MUTATIONS // 6 if reader.in_child else MUTATIONS
-    for i, damaged in enumerate(mutated(raw, number)):
-        path.write_bytes(damaged)
+    inputs = {f"mutation {i}": data for i, data in enumerate(mutated(raw, number))}
+    for folder in (CORPUS, FOUND):
+        inputs |= {str(p): p.read_bytes() for p in (folder / file_name(name)).glob("*")}
+    one = attempt(reader, path)
+    for what, data in inputs.items():
         try:
-            reader.read(path)
-        except DelrecError as error:
-            if "\n" in str(error):
-                pytest.fail(f"mutation {i}: more than one line: {error}")
+            one(data)
         except Exception as error:
-            pytest.fail(f"mutation {i}: {error!r}")
-        recognise(path)
+            pytest.fail(f"{what}: {error!r}")
+
+
+def test_the_inputs_in_the_repository_are_few_and_of_known_readers() -> None:
+    files = [p for folder in (CORPUS, FOUND) for p in folder.rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) < LARGEST_CORPUS
+    assert {p.parent.name for p in files} <= {file_name(name) for name in READERS}

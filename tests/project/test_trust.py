@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.trust import __main__ as command
-from benchmarks.trust import sheet
+from benchmarks.trust import fuzz, sheet
 from benchmarks.trust.isolated import ACCEPTED, INTERNAL, REFUSED, SIGNAL, isolated
+from benchmarks.trust.minimise import chosen
 from benchmarks.trust.mutations import mutated
-from benchmarks.trust.readers import READERS
+from benchmarks.trust.readers import READERS, Reader
 from benchmarks.trust.row import Result
 from delrec_compile.errors import InputError
 
@@ -94,6 +96,51 @@ def test_mutations_change_a_file() -> None:
     assert sum(data != raw for data in changed) >= 58
 
 
+def test_the_fewest_inputs_reach_what_all_reach() -> None:
+    lines = {b"a": {1}, b"ab": {1, 2, 3}, b"abcd": {2, 3}, b"long" * 20: {4}}
+    reached = {data: frozenset(("f", n) for n in found) for data, found in lines.items()}
+    assert set(chosen(reached)) == {b"ab", b"long" * 20}
+    assert chosen(reached, most=10) == [b"ab"]
+    assert chosen({}) == []
+
+
+SEALED = [n for n, reader in READERS.items() if reader.sealed and n != "manifest"]  # it compiles
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_checksum_that_is_made_right_is_believed(name: str, tmp_path: Path) -> None:
+    """A damage that the checksum tells is told no more: the reader comes further."""
+    reader = READERS[name]
+    assert reader.sealed is not None
+    path = reader.make(tmp_path)
+    good = path.read_bytes()
+    assert reader.sealed(b"") is not None
+    assert reader.sealed(b"\0" * 100) is not None
+    path.write_bytes(reader.sealed(good) if name != "archive" else good)
+    reader.read(path)
+
+
 @pytest.mark.parametrize("name", [n for n, reader in READERS.items() if not reader.in_child])
 def test_a_good_file_is_read(name: str, tmp_path: Path) -> None:
     READERS[name].read(READERS[name].make(tmp_path))
+
+
+def test_fuzzing_without_atheris_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    assert fuzz.main(["network"]) == 5
+    assert "atheris is not installed; run: pip install atheris" in capsys.readouterr().err
+
+
+def test_what_fuzzing_tries_is_a_reader_and_one_line(tmp_path: Path) -> None:
+    def read(path: Path) -> None:
+        if path.read_bytes() == b"refused":
+            raise InputError("two\nlines")
+        path.read_bytes().decode("ascii")
+
+    one = fuzz.attempt(Reader(lambda folder: folder, read), tmp_path / "a")
+    one(b"read")
+    one(b"refused")
+    with pytest.raises(UnicodeDecodeError):
+        one(b"\xff")

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from benchmarks.trust.commands import SECONDS, Done, environment
 from delrec_compile.cli import app
 from delrec_compile.system import folders, tvm_loader
 
@@ -139,32 +140,58 @@ def _interpret(code: str, arguments: list[str], options: Mapping[str, Any]) -> N
 
 
 def start(
-    words: Sequence[str | Path], cwd: Path, environment: Mapping[str, str], counter: Counter
+    words: Sequence[str | Path],
+    cwd: Path,
+    environment: Mapping[str, str],
+    install: Change | None = None,
+    output: int | None = None,
 ) -> int:
-    """The number of a process that runs a command, in a session of its own, without a word."""
+    """The number of a process that runs a command, in a session of its own.
+
+    install: called before the command. output: file descriptor for both streams; None: no words.
+    """
     sys.stdout.flush()
     process = os.fork()
     if process == 0:
-        _become(words, cwd, environment, counter)
+        _become(words, cwd, environment, install, output)
     return process
 
 
+def run(
+    *words: str | Path,
+    cwd: Path,
+    changed: Mapping[str, str | None] | None = None,
+    install: Change | None = None,
+) -> Done:
+    """Like `commands.run`; both streams as errors."""
+    with tempfile.TemporaryFile() as said:
+        process = start(words, cwd, environment(changed), install, said.fileno())
+        code = ended(process, SECONDS)
+        said.seek(0)
+        return Done(code, "", said.read().decode(errors="replace"))
+
+
 def _become(
-    words: Sequence[str | Path], cwd: Path, environment: Mapping[str, str], counter: Counter
+    words: Sequence[str | Path],
+    cwd: Path,
+    environment: Mapping[str, str],
+    install: Change | None,
+    output: int | None,
 ) -> NoReturn:
     code: Any = 1
     try:
         os.setsid()
         _prctl(DEATH_SIGNAL, signal.SIGKILL)
         null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(null, stream)
+        for stream, source in ((0, null), (1, output or null), (2, output or null)):
+            os.dup2(source, stream)
         _close_all_but(0, 1, 2)
         os.chdir(cwd)
         _settle(environment)
         sys.argv = ["delrec-compile", *map(str, words)]
         subprocess.Popen = Forking  # type: ignore[assignment,misc]
-        counter.install()
+        if install is not None:
+            install()
         app.main()
     except SystemExit as end:
         code = end.code

@@ -136,7 +136,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _whole(result: Result, job: Job, folder: Path, counter: Counter) -> None:
     """A run to its end."""
-    process = forked.start(job.words(0), folder, _environment(folder), counter)
+    process = forked.start(job.words(0), folder, _environment(folder), counter.install)
     code = forked.ended(process, SECONDS)
     fault = f"{job.name}: exit {code} of a whole run" if code else _wrong(job)
     result.count("whole run" if fault is None else "not run", fault)
@@ -158,7 +158,7 @@ def _killed(
             start_new_session=True,
         ).pid
     else:
-        process = forked.start(words, folder, environment, counter)
+        process = forked.start(words, folder, environment, counter.install)
     code = forked.ended(process, seconds)
     alive = forked.orphans(SETTLE_S)
     commands_alive = [_command(pid) for pid in alive]

@@ -85,7 +85,7 @@ def part_file(path: Path) -> tuple[Path, int]:
         # not by mkstemp: the file has the mode that the user's umask leaves
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         _lock(handle)
-        if os.fstat(handle).st_nlink:  # another process removed it before it was locked
+        if part.exists():  # no other process has removed it before it was locked
             return part, handle
         os.close(handle)
 

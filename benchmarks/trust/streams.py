@@ -20,6 +20,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.network.model import Network
 from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
+from delrec_compile.ops.lif import Lif
 from delrec_compile.ops.registry import make_readout
 from delrec_compile.runners.session import Session
 
@@ -68,12 +69,15 @@ def faults(folder: Path, scale: Scale) -> Result:
 
 def _forgetting(network: Network) -> Network:
     """The layers without recurrence, with leaks: what was long ago is forgotten."""
-    layers = tuple(
-        replace(n, recurrence=None, neuron=replace(n.neuron, beta=np.minimum(n.neuron.beta, LEAK)))
-        for n in network.layers
-    )
+    layers = []
+    for layer in network.layers:
+        assert isinstance(layer.neuron, Lif)
+        neuron = replace(layer.neuron, beta=np.minimum(layer.neuron.beta, LEAK))
+        layers.append(replace(layer, recurrence=None, neuron=neuron))
     readout = make_readout("leaky", network.readout.weight, network.readout.bias, LEAK)
-    return replace(network, layers=layers, readout=readout, name=f"{network.name}_forgetting")
+    return replace(
+        network, layers=tuple(layers), readout=readout, name=f"{network.name}_forgetting"
+    )
 
 
 def _run(network: Network, form: str, x: F32) -> tuple[F32, NDArray[np.bool_]]:

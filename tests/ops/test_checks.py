@@ -20,6 +20,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "fraction": (lambda: checks.delays([1.5]), r"delay\[0\] is 1.5; a frozen delay is an integer"),
     "heads": (lambda: checks.vector_of_delays([[0], [1]]), r"delay has shape \[2, 1\]; \[N\]"),
     "axes": (lambda: checks.taps("k", [1, 2, 3], ("C", "K")), r"k has shape \[3\]; \[C, K\]"),
+    "even taps": (lambda: checks.taps("k", [[1, 2]], ("C", "K")), "k has 2 taps; an odd number"),
     "bool": (lambda: checks.count("height", True), "height is True; an integer from 1"),
     "lag": (lambda: checks.lag("k", 4095), "k reaches 4095 steps back; the longest delay .* 4094"),
 }

@@ -82,3 +82,24 @@ def test_a_kernel_that_does_not_fit_is_refused() -> None:
         Maps(1, 5, 5, (1, 1, 3, 3), pad=(3, 0))
     with pytest.raises(NetworkError, match="above half its windows"):
         Maps(1, 5, 5, (1, 1, 3, 3), peak=Window((3, 3), pad=(2, 0)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Maps(1, 0, 4, (1, 1, 1, 1)), "every size must be 1 or more"),
+        (lambda: Maps(1, 4, 4, (1, 1, 1)), r"the kernel \(weight\) has shape \[1, 1, 1\]"),
+        (
+            lambda: Maps(1, 8, 8, (1, 1, 1, 1), peak=Window((3, 3), pad=(2, 0))),
+            "a pad above half its windows",
+        ),
+        (
+            lambda: Maps(1, 8, 8, (1, 1, 1, 1), peak=Window((3, 3), pad=(1, 1), dilation=(2, 2))),
+            "with a pad and with a dilation",
+        ),
+        (lambda: Maps(1, 4, 4, (1, 1, 2, 2)).checked(np.zeros((1, 1, 2, 3))), "weight has shape"),
+    ],
+)
+def test_what_no_convolution_is_gets_refused(make, message):
+    with pytest.raises(NetworkError, match=message):
+        make()

@@ -100,7 +100,7 @@ def test_what_a_login_prints_does_no_harm(shell: Shell, compiled: Compile) -> No
         ("run=slow&timeout=2", "no answer within 2 s"),
         ("run=wordy&timeout=2", "no answer within 2 s"),
         ("run=flood", r"it sends more than 1,0\d\d,\d\d\d bytes: no answer"),
-        ("run=escapes", r"exit code 3 \(\x1b\]0;OWNED"),
+        ("run=escapes", r"exit code 3 \(\\x1b\]0;OWNED"),
     ],
 )
 def test_what_goes_wrong_there_is_one_line(

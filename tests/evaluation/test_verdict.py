@@ -68,7 +68,7 @@ def test_counts_of_two_batches_are_those_of_the_whole():
     assert (told.explained, told.agrees, told.passed) == (0, False, False)
     assert told.max_abs_error == 100
     assert told.accuracy == 3 / 5  # both of the first batch, and the one that has class 0
-    assert told.firing.fired == tuple(int(s.sum()) for s in whole)
+    assert told.firing.spikes == tuple(int(s.sum()) for s in whole)
     assert told.firing.rates == tuple(pytest.approx(s.mean()) for s in whole)
     assert (told.target, told.reference) == ("a chip", "integer")
     tally.add(5, first, first, [], None)

@@ -114,7 +114,7 @@ def artifact_name(network: str, chosen: str | None = None) -> str:
 
 
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
-CLASSES = ("decide", "label")  # entries that make a class of outputs
+UNCALLED = ("decide", "label", "state_check")  # entries that nothing need call
 
 
 @dataclass(frozen=True)

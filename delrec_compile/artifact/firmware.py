@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.artifact.abi import CLASSES, ENTRIES
+from delrec_compile.artifact.abi import ENTRIES, UNCALLED
 from delrec_compile.errors import UnsupportedError, did_you_mean
 from delrec_compile.system.chips import CORES, Core, MemoryMap, Region
 from delrec_compile.system.elf import sizes
@@ -58,7 +58,7 @@ def program(root: Path, name: str, chip: Chip, work: Path, extra: Sequence[str])
         module.parent.mkdir()
         _wasm(_sources(root, name), root, module, chip, entries)
         return {**keys, "image": str(module.relative_to(root)), "flash_bytes": _bytes(module)}
-    entries = [entry for entry in entries if entry not in {f"{name}_{e}" for e in CLASSES}]
+    entries = [entry for entry in entries if entry not in {f"{name}_{e}" for e in UNCALLED}]
     image = self_testing(root, name, chip, work, root / "test" / f"{name}.elf", entries)
     memory = sizes(image)
     return {

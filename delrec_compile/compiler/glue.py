@@ -69,6 +69,7 @@ SOURCES = {
 FORMS: dict[str, Mapping[str, str]] = {"library": LIBRARY, "sources": SOURCES, "cuda": CUDA}
 COUNTED = WORK + "x"  # counts of `step_events`, where its stack has no room for them
 ROOM = 1 << 10  # bytes of stack for them
+CLOCK_MASK = (1 << 30) - 1  # the largest clock
 
 
 def state_members(network: AnyNetwork, kernel: Kernel, form: str) -> dict[str, tuple[int, str]]:
@@ -171,7 +172,7 @@ def _variables(
         "tables_crc": _crc(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
         "state": [
-            {**_member(n, size, dtype), "of_kernel": n != COUNTED}
+            {**_member(n, size, dtype), "of_kernel": n != COUNTED, "sound": _sound(n, members)}
             for n, (size, dtype) in members.items()
         ],
         "counted": COUNTED if COUNTED in members else "",
@@ -205,6 +206,26 @@ def _member(name: str, size: int, dtype: str) -> dict[str, Any]:
     """A member of the state struct."""
     size_bytes = size * np.dtype(dtype).itemsize
     return {"name": name, "size": size, "ctype": CTYPES[dtype], "bytes": size_bytes}
+
+
+def _sound(name: str, members: Mapping[str, tuple[int, str]]) -> dict[str, Any] | None:
+    """What runs leave in a member, as `memory.check_values` of the runners has it: the least and the
+    most that every `step`th value from `first` on may be. None: any.
+    """
+    dtype = members[name][1]
+    neurons, _ = members.get(name.removesuffix("ring") + "v", (0, ""))
+    each = {"first": 0, "step": 1}
+    if name == "clock":
+        return {**each, "least": "0", "most": CLOCK_MASK}
+    if dtype == "float32" and not name.startswith(WORK):
+        return {**each, "least": "-FLT_MAX", "most": "FLT_MAX"}
+    if dtype == "int32" and not name.startswith(WORK):
+        return {**each, "least": -(1 << 30), "most": 1 << 30}
+    if dtype == "uint32" and name.endswith("ring") and neurons % 32:
+        words = -(-neurons // 32)
+        inside = (1 << neurons % 32) - 1  # bits of the last neurons
+        return {"first": words - 1, "step": words, "least": "", "most": f"{inside}u"}
+    return None
 
 
 def _table(name: str, table: NDArray[Any], offset: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from delrec_compile.artifact.abi import BATCH, CLASSES, ENTRIES
+from delrec_compile.artifact.abi import BATCH, ENTRIES, UNCALLED
 from delrec_compile.system import toolchain
 from delrec_compile.system.toolchain import FLAGS
 
@@ -85,7 +85,7 @@ def link(
     name: str,
     library: Path,
     triple: str,
-    entries: Sequence[str] = (*ENTRIES, BATCH, *CLASSES),
+    entries: Sequence[str] = (*ENTRIES, BATCH, *UNCALLED),
     libraries: Sequence[str] = (),
     cpu: str = "",
 ) -> list[Path]:

@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from benchmarks.trust.memory import findings
 from delrec_compile.aliases import F32
+from delrec_compile.errors import DataError
 from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
 from delrec_compile.ops.neuron import BROKEN
@@ -126,3 +127,39 @@ def test_no_state_makes_c_sources_read_or_write_out_of_place(
     artifact = artifact_here(cases.network(name), "portable_c", tmp_path, numeric=numeric)
     said = findings(artifact, optimise="-O0", rounds=60)
     assert not said, said[:2000]
+
+
+@pytest.mark.parametrize("target", ["x86_64", "portable_c"])
+@pytest.mark.parametrize(("name", "numeric"), [("mixed", "float32"), ("mixed", "int8")])
+def test_c_tells_what_runs_do_not_leave_as_python_does(
+    name: str, numeric: str, target: str, compiled: Callable[..., Session]
+) -> None:
+    session = compiled(cases.network(name), target=target, numeric=numeric)
+    check = session.library[f"{name}_state_check"]
+    session.reset()
+    assert check(session._state_at) == 0
+    session.run(cases.counts(cases.CASES[name], 1, 60)[:, 0])
+    assert check(session._state_at) == 0
+    assert check(None) == -1
+    wrong: dict[str, tuple[float, ...]] = {
+        "float32": (np.nan, np.inf, -np.inf),
+        "int32": (-(1 << 31), (1 << 31) - 1),
+        "uint32": (0xFFFFFFFF,),
+        "uint8": (),
+    }
+    views, found = session._views(0), []
+    for member, values in views.items():
+        for value in wrong[str(values.dtype)]:
+            kept, values[-1] = values[-1], value
+            whole = len(views.get(member.removesuffix("ring") + "v", "")) % 32 == 0
+            told = check(session._state_at)
+            if member.endswith("ring") and whole:  # every bit is of a neuron
+                assert told == 0
+            else:
+                found.append(told)
+                with pytest.raises(DataError, match=f"'{member}'"):
+                    session.load_state(session.state())
+            values[-1] = kept
+    assert check(session._state_at) == 0
+    assert sorted(set(found)) == list(range(1, len(set(found)) + 1))
+    assert len(set(found)) >= 5

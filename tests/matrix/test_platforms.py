@@ -14,7 +14,7 @@ from fixtures.staged import artifact_here
 from delrec_compile.runners.emulated.core import EmulatedRunner
 
 ENTRIES = ("reset", "step", "run", "trace", "state_bytes", "self_test")
-ENTRIES += ("run_batch", "decide", "label")
+ENTRIES += ("run_batch", "decide", "label", "state_check")
 NAMES = {f"mixed_{entry}" for entry in ENTRIES}
 ARM64, DYLIB = 0x0100000C, 6  # of mach/machine.h and mach-o/loader.h
 LOAD_DYLIB, SYMTAB, ID_DYLIB = 0xC, 0x2, 0xD

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact import firmware
-from delrec_compile.artifact.abi import BATCH, CLASSES, ENTRIES, LISTEN
+from delrec_compile.artifact.abi import BATCH, ENTRIES, LISTEN, UNCALLED
 from delrec_compile.artifact.templates import render_files
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render
@@ -69,7 +69,7 @@ def _linked(
     work: Path, name: str, library: Path, machine: BuildMachine, entries: Sequence[str]
 ) -> list[Path]:
     """The objects of the library and of its static twin, with what a program alone needs."""
-    exported = (*entries, BATCH, *CLASSES)
+    exported = (*entries, BATCH, *UNCALLED)
     objects = link(work, name, library, machine.triple, exported, cpu=machine.cpu)
     if machine.triple.startswith("arm-"):
         check_cpu(library, machine.llvm)

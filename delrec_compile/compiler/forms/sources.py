@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.artifact import firmware
-from delrec_compile.artifact.abi import CLASSES, EVENTS, LISTEN
+from delrec_compile.artifact.abi import EVENTS, LISTEN, UNCALLED
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
 from delrec_compile.compiler.glue import SOURCES, render
 from delrec_compile.data.front_end import FrontEnd
@@ -48,7 +48,7 @@ def write_sources(
         return entries
     with work_folder() as work:
         chip = firmware.Chip(machine.core, machine.memory)
-        extra = (*CLASSES, EVENTS) if network.input_bits is None else CLASSES
+        extra = (*UNCALLED, EVENTS) if network.input_bits is None else UNCALLED
         extra = (*extra, *(KEPT if front is not None else ()))
         return {**entries, **firmware.program(root, name, chip, work, extra)}
 

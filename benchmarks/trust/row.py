@@ -15,7 +15,9 @@ class Scale:
     share: float = 1.0  # of the whole
 
     def of(self, full: int, short: int) -> int:
-        return max(round(full * self.share), short) if self.full else short
+        if not self.full:
+            return short
+        return max(round(full * self.share), min(full, short))
 
 
 @dataclass

@@ -49,7 +49,9 @@ ROWS = (
     Row(17, "same", "The same network gives the same bytes", "same:measure", "compiler"),
     Row(18, "sources", "Generated C is clean", "sources:strict", "matrix"),
     Row(19, "weights", "A flipped weight fails the self-test", "flips:self_test", "compiler"),
+    Row(20, "tested", "Tests reach the code and notice changes", "tested:measure", "project"),
     Row(21, "sizes", "Sizes are those of the image", "sources:sizes", "artifact"),
+    Row(22, "refusals", "A refusal comes at once", "refusals:measure", "cli"),
 )
 
 

@@ -117,7 +117,8 @@ class Schedule:
 
     def group(self, bits: int) -> int:
         """Number of interleaved blocks of weights with so many bits."""
-        return 32 // bits if self.rows == "pairs" and self.lanes == VNNI and bits < 32 else 1
+        pairs = self.rows == "pairs" and (bits == 16 or (bits == 8 and self.lanes == VNNI))
+        return 32 // bits if pairs else 1
 
     def inputs(self, bits: int, outputs: int, max_count: int) -> int:
         """Number of interleaved input rows: weights of so many bits, counts up to `max_count`.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from fixtures.ops import grid
+from fixtures.tir import run
 
+from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.ops import linear
+from delrec_compile.targets.schedule import Schedule
 
 RNG = np.random.default_rng(11)
 
@@ -35,3 +40,25 @@ def test_a_tile_counts_its_full_groups() -> None:
     assert (tile.base, tile.size) == (0, 28)
     assert tile.blocks == ((0, 8), (8, 8), (16, 8), (24, 4))
     assert tile.groups(8, 2) == 2
+
+
+def test_sums_of_rows_in_pairs_of_blocks_are_those_of_the_rows() -> None:
+    """AVX2: two blocks of 8 by one multiply-add; what is left of a row is added by itself."""
+    schedule, n = Schedule(8, 4, rows="pairs"), 44
+    weight = RNG.integers(-(1 << 15), 1 << 15, (3, n)).astype(np.int16)
+
+    def body(e: Any, index: Any, table: Any, out: Any) -> None:
+        count = e.counter("count")
+        e.store(count, 0, 1, e.T.int32(3))
+
+        def finish(base: Any, size: int) -> linear.Finish:
+            to = e.view(out, base, size)
+            return lambda value, at, lanes: e.store(to, at, lanes, value)
+
+        rows = linear.Rows(Events(index, count), table)
+        linear.emit(e, n, lambda _: linear.Sums("int32", finish, rows))
+
+    table = np.ascontiguousarray(weight[:, schedule.order(n, 16)]).reshape(-1)
+    arrays = (np.array([2, 0, 2], np.uint8), table, np.zeros(n, np.int32))
+    have = run(body, *arrays, schedule=schedule, cpu="x86-64-v3")[2]
+    np.testing.assert_array_equal(have, weight[[2, 0, 2]].sum(0, dtype=np.int32))

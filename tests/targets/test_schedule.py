@@ -56,6 +56,9 @@ def test_an_order_of_weights_is_a_permutation() -> None:
     assert Schedule(lanes=4).order(10, 32) == list(range(10))
     vnni = Schedule(lanes=16, rows="pairs")
     assert (vnni.group(16), vnni.group(8), vnni.group(32)) == (2, 4, 1)
+    avx2 = Schedule(lanes=8, rows="pairs")
+    assert (avx2.group(16), avx2.group(8), avx2.group(32)) == (2, 1, 1)
+    assert avx2.order(20, 16)[:4] == [0, 8, 1, 9]
     order = vnni.order(70, 16)
     assert sorted(order) == list(range(70))
     assert order[:4] == [0, 16, 1, 17]  # two blocks of 16, interleaved

@@ -34,7 +34,7 @@ def report(artifact: Artifact, summary: dict[str, Any], proof: Proof) -> str:
     """The text of report.md."""
     checks, bench = proof.checks, proof.bench
     title = parity_title(checks)
-    parts = [f"# {summary['name']}", *network_lines(summary), ""]
+    parts = [f"# {markdown.plain(summary['name'])}", *network_lines(summary), ""]
     parts += [*markdown.table(*network_table(summary), right=False), ""]
     parts += ["```", *picture(summary), "```", ""]
     parts += [f"## {title[0].upper()}{title[1:]}", ""]

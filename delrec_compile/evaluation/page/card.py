@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from delrec_compile.evaluation import markdown
+from delrec_compile.evaluation.markdown import plain
 from delrec_compile.evaluation.page.figures import (
     Bars,
     Command,
@@ -24,7 +24,6 @@ from delrec_compile.evaluation.page.graph import Graph
 
 TAGS = ("spiking-neural-network", "neuromorphic", "delays", "onnx", "edge", "microcontroller")
 LIBRARY = "delrec-compile"
-SPECIAL = re.compile(r"([\\`*_\[\]<>#])")
 
 
 def card(page: Page, licence: str = "") -> str:
@@ -36,11 +35,6 @@ def card(page: Page, licence: str = "") -> str:
         lines += ["", plain(section.lead)] if section.lead.strip() else []
         lines += _parts(section)
     return "\n".join(lines) + "\n"
-
-
-def plain(text: str) -> str:
-    """The text on one line, with the signs of Markdown and HTML as themselves."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _front(page: Page, licence: str) -> Iterator[str]:

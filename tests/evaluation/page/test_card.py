@@ -9,7 +9,8 @@ import yaml
 from fixtures.pages import EVIL, every_part, page_of
 
 from delrec_compile.data.events import Events
-from delrec_compile.evaluation.page.card import card, plain
+from delrec_compile.evaluation.markdown import plain
+from delrec_compile.evaluation.page.card import card
 from delrec_compile.evaluation.page.figures import Score
 from delrec_compile.evaluation.page.measured import network_page
 from delrec_compile.network.model import Network

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import drawn
+from benchmarks.staged import artifact_here
 from benchmarks.trust.mutations import Damage
 from benchmarks.trust.strategies import SEEDS, Drawn, damages, networks, numerics
 from delrec_compile.compiler.schedules import store
@@ -36,6 +37,7 @@ from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.network.onnx_step.schema import read_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
+from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
 from delrec_compile.runners.torch_runner import TorchRunner
@@ -159,6 +161,21 @@ def engines(one: Drawn, seed: int) -> None:
     OUTCOMES["equal"] += 1
 
 
+def compiled(one: Drawn, numeric: str, seed: int) -> None:
+    """Portable C, of float32 and of an integer form where there is one: the bits of its reference."""
+    network = one.network()
+    x = drawn.counts(network, STEPS, 2, seed % 1000)
+    forms: list[Any] = [network]
+    with suppress(UnsupportedError):
+        forms.append(quantise(network, numeric))
+    for form in forms:
+        with tempfile.TemporaryDirectory() as folder:
+            quantised = form if form is not network else None
+            artifact = artifact_here(network, "portable_c", Path(folder) / "net", quantised)
+            require_equal(artifact_runner(artifact).trace(x), ReferenceRunner(form).trace(x))
+        OUTCOMES[f"equal in {form.numeric}"] += 1
+
+
 def require_equal(have: Trace, want: Trace) -> None:
     """Raises AssertionError where a spike or a bit of the outputs differs."""
     for one, other in zip(have.spikes, want.spikes, strict=True):
@@ -174,6 +191,9 @@ PROPERTIES: dict[str, Property] = {
     "samples": Property(samples_file, {"seed": SEEDS, "real": st.booleans(), "damage": damages()}),
     "tuning records": Property(tuning_file, {"seed": SEEDS, "damage": damages()}),
     "engines": Property(engines, {"one": networks(), "seed": SEEDS}, share=20),
+    "portable C": Property(
+        compiled, {"one": networks(), "numeric": numerics(), "seed": SEEDS}, share=400
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from delrec_compile.interop.packages import package
 from delrec_compile.system import limited
 
 MAX_BYTES = 1 << 30  # of all arrays together
+MAX_VALUES = 1 << 24  # of the input or of a layer: files state sizes without any data
 MAX_ENTRIES = 100_000
 MAX_DEPTH = 16
 

@@ -18,6 +18,7 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import folded_maps
 from delrec_compile.network.model import Maps
 
+MAX_IDENTITY = 1 << 24  # entries of the matrix that stands for no weights
 MAX_WEIGHTS = 1 << 23  # entries of the matrix that several parts are folded into
 
 
@@ -201,6 +202,11 @@ def batch_norm(mean: Any, variance: Any, eps: float, weight: Any, bias: Any) -> 
 def fold(parts: Sequence[LinearPart], size: int) -> Affine | Convolution:
     """One part that does what the parts do in order, on values of this size."""
     if not parts:
+        if size * size > MAX_IDENTITY:
+            raise UnsupportedError(
+                f"{size:,} values go on without weights, which would need a matrix of more than "
+                f"{MAX_IDENTITY:,}; put weights between"
+            )
         return affine(np.eye(size))
     total = parts[0]
     for part in parts[1:]:

@@ -93,6 +93,11 @@ def test_same_padding_is_that_of_torch(kernel: tuple[int, int], dilation: int) -
     np.testing.assert_allclose(part.linear(x.reshape(3, -1)), want.flatten(1).numpy())
 
 
+def test_no_weights_of_too_many_values_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="180,000 values go on without weights"):
+        linear_parts.fold([], 180_000)
+
+
 def test_a_matrix_that_would_be_too_large_is_refused() -> None:
     wide = linear_parts.convolution(np.ones((8, 1, 3, 3)), None, (1, 64, 64), 1, 1)
     with refusal(UnsupportedError, "from 4096 to 32768 values .* put spiking neurons", 4):

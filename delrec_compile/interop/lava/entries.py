@@ -10,6 +10,7 @@ import numpy as np
 
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, UnsupportedError
+from delrec_compile.interop.hdf5_entries import MAX_VALUES
 
 Shape = tuple[int, ...]
 
@@ -81,6 +82,10 @@ class Entries:
         sizes = self.array("shape").ravel()
         if (sizes < 1).any() or (sizes % 1).any() or len(sizes) > 3:
             raise CheckpointError(f"{self.name}/shape: up to three positive sizes are required")
+        if sizes.prod() > MAX_VALUES:
+            raise CheckpointError(
+                f"{self.name}/shape: {sizes.prod():,.0f} values; at most {MAX_VALUES:,} are read"
+            )
         return tuple(int(n) for n in sizes)
 
     def each(self, key: str, values: F64, shape: Shape) -> F64:

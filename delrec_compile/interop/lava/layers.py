@@ -21,6 +21,8 @@ from delrec_compile.interop.lava.entries import Entries, Shape
 from delrec_compile.interop.linear_parts import LinearPart
 from delrec_compile.interop.parts import Delays, Neurons, named, neuron_of
 from delrec_compile.interop.planned import Refusals
+from delrec_compile.network.onnx_step.file import one_line
+from delrec_compile.network.tensor_file import DAMAGE
 from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.readout import pooled
 
@@ -79,8 +81,17 @@ class LayerReader:
                     raise UnsupportedError(f"{layer.name}: {why}; allowed: {', '.join(LAYERS)}")
                 if not self.shape and kind != "input":
                     self._begin(layer)
-                READ[kind](self, layer)
+                self._take(kind, layer)
         return self.chain
+
+    def _take(self, kind: str, layer: Entries) -> None:
+        try:
+            READ[kind](self, layer)
+        except DAMAGE as error:
+            why = one_line(error, 80)
+            raise CheckpointError(
+                f"{layer.name}: its sizes do not fit each other ({why}); export the network again"
+            ) from error
 
     @contextmanager
     def _noting(self, name: str) -> Iterator[None]:

@@ -60,7 +60,7 @@ def _edge(place: str, edge: Any) -> tuple[str, str]:
 def _node(path: str, name: str, held: Any) -> Any:
     """A node of its entries. Raises CheckpointError, with its name."""
     nir = package("nir")
-    kind = held.get("type") if isinstance(held, dict) else None
+    kind = str(held.get("type")) if isinstance(held, dict) else None
     if kind == "NIRGraph":
         return graph_of(path, held, f"{name}.")
     cls = getattr(nir, str(kind), None)

@@ -9,6 +9,7 @@ import numpy as np
 from delrec_compile.aliases import F64
 from delrec_compile.errors import CheckpointError, NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
+from delrec_compile.interop.hdf5_entries import MAX_VALUES
 from delrec_compile.interop.nir.graph import kind
 
 Shape = tuple[int, ...]
@@ -125,6 +126,10 @@ def input_shape(name: str, node: Any) -> Shape:
         sizes = np.full(1, np.nan)
     if not np.isfinite(sizes).all() or (sizes < 1).any() or (sizes % 1 != 0).any():
         raise CheckpointError(f"{name}: its shape is {declared}; positive integers are required")
+    if sizes.prod() > MAX_VALUES:
+        raise CheckpointError(
+            f"{name}: its shape is {declared}; at most {MAX_VALUES:,} values are read"
+        )
     return tuple(int(n) for n in sizes)
 
 

@@ -14,6 +14,8 @@ from delrec_compile.interop.lava.layers import LayerReader
 
 DENSE = dense(np.full((2, 3), 4), cuba(1, 1, 9))
 CONV = conv(np.full((2, 1, 3, 3), 4), (2, 4, 4), cuba(1, 1, 9), padding=(1, 1))
+INPUT = {"type": "input", "shape": [1, 4, 4]}
+POOL = {**CONV, "type": "pool", "weight": np.ones((1, 1, 2, 2)), "kernelSize": (2, 2)}
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "none": ({}, "has no layers"),
     "gap": ({"0": DENSE, "2": DENSE}, "no layer '1' .but 0, 2"),
@@ -24,6 +26,9 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "text": ({"0": DENSE | {"weight": "none"}}, "layer.0/weight is no array of numbers"),
     "nan": ({"0": DENSE | {"weight": [[np.nan]]}}, "layer.0/weight holds no finite numbers"),
     "shape": ({"0": DENSE | {"shape": [0]}}, "layer.0/shape: up to three positive sizes"),
+    "huge": ({"0": {"type": "input", "shape": [1, 100_000, 100_000]}}, "at most 16,777,216 are"),
+    "window": ({"0": INPUT, "1": POOL | {"kernelSize": [1, 1]}}, "do not fit each other"),
+    "axes": ({"0": INPUT, "1": CONV | {"weight": np.ones((2, 1, 3))}}, "layer.1"),
     "decays": ({"0": DENSE | {"neuron": cuba(1, 1, 9) | {"vDecay": [1, 2, 3]}}}, "3 numbers for 2"),
     "delay": ({"0": DENSE | {"delay": [-1, 0]}}, "-1 steps; 0 or more"),
 }

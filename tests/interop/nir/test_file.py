@@ -154,6 +154,8 @@ def test_another_file(tmp_path: Path) -> None:
     ("held", "why"),
     [
         ({"nodes": np.ones(3), "edges": []}, "'nodes' is no group of nodes"),
+        ({"nodes": {"a": {"type": np.ones(2)}}, "edges": []}, "node 'a' is of an unknown type"),
+        ({"nodes": {"a": np.ones(2)}, "edges": []}, "node 'a' is of an unknown type"),
         ({"nodes": {}, "edges": np.float64(3)}, "an edge that is not a pair of names"),
         ({"nodes": {}, "edges": np.ones((2, 3))}, "an edge that is not a pair of names"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.system.extras import install
+from delrec_compile.system.folders import work_folder
 from delrec_compile.system.process import limit_s, refuse_full, timeout_message
 
 LOGGER = logging.getLogger(__name__)
@@ -111,15 +112,17 @@ def run_tool(command: Sequence[str]) -> None:
     zig = tuple(command[: len(ZIG)]) == ZIG
     tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=limit,
-            check=False,
-        )
+        with work_folder() as temporary:  # a compiler that is killed leaves its files in TMPDIR
+            done = subprocess.run(
+                command,
+                env={**os.environ, "TMPDIR": str(temporary)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=limit,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise CompilerCrash(timeout_message(tool, limit, str(error.stderr or ""))) from error
     if done.returncode:

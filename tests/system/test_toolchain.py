@@ -11,7 +11,7 @@ import pytest
 from helpers import refusal
 
 from delrec_compile.errors import CompilerCrash, InputError, ToolchainError
-from delrec_compile.system import toolchain
+from delrec_compile.system import folders, toolchain
 
 
 def program(folder: Path, name: str, text: str = "exit 0") -> Path:
@@ -113,3 +113,15 @@ def test_a_compiler_that_takes_too_long_is_stopped(
     message = r"^cc took more than 0\.2 s and was stopped; allow more with DELREC_TIMEOUT=SECONDS$"
     with refusal(CompilerCrash, message, 9):
         toolchain.run_cc("x.c")
+
+
+def test_the_temporary_files_of_a_compiler_are_removed_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    compiler = program(tmp_path, "cc", f'echo "$TMPDIR" > {said}; touch "$TMPDIR/ccleft.s"')
+    monkeypatch.setenv("CC", str(compiler))
+    toolchain.run_cc("-o", "nothing")
+    folder = Path(said.read_text().strip())
+    assert folder.name.startswith(folders.WORK)  # of a killed process, the next one removes it
+    assert not folder.exists()

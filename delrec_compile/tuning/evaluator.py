@@ -114,8 +114,6 @@ class Evaluator:
 
     def compare(self, schedules: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
         """Candidates and the shipped schedule side by side, in turns: a Measurement of each, as JSON."""
-        if self.remote is not None and not self.remote.usable:
-            self._renew()
         own = self.shipped.artifact.manifest.schedule
         with self._candidates(schedules) as candidates:
             if self.how == "emulated":
@@ -171,7 +169,10 @@ class Evaluator:
         try:
             for schedule in schedules:
                 built.append(self._build(schedule))
-                candidates.append(self._open(built[-1]))
+            if self.remote is not None and not self.remote.usable:
+                self._renew()  # only now: a session there is short, and a build may take long
+            for artifact in built:
+                candidates.append(self._open(artifact))
                 for own, good in zip(candidates[-1].traces, self.shipped.traces, strict=True):
                     if not _same(own, good):
                         raise ParityError(

@@ -43,6 +43,7 @@ IMPORTS = (
     "delrec_compile.tuning.tune",
 )
 Change = Callable[[], None]
+_OWN: set[int] = set()  # children that are no commands
 
 
 def prepare() -> None:
@@ -53,6 +54,7 @@ def prepare() -> None:
     for name in ("onnxruntime", *IMPORTS):
         importlib.import_module(name)
     torch.set_num_threads(1)  # a fork has no threads of a pool, and would wait for them
+    _OWN.update(_children())
     _prctl(SUBREAPER, 1)
 
 
@@ -213,16 +215,19 @@ def ended(process: int, seconds: float) -> int:
 
 
 def orphans(seconds: float) -> list[int]:
-    """Children of this process that are alive after so many seconds, without those of before."""
+    """Children of this process that are alive after so many seconds, without those of `prepare`."""
     last = time.monotonic() + seconds
-    while time.monotonic() < last:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(POLL_S)
-        except ChildProcessError:
-            return []
+    while True:
+        found = _children() - _OWN
+        alive = {process for process in found if os.waitpid(process, os.WNOHANG)[0] == 0}
+        if not alive or time.monotonic() > last:
+            return sorted(alive)
+        time.sleep(POLL_S)
+
+
+def _children() -> set[int]:
     files = Path("/proc/self/task").glob("*/children")
-    return [int(number) for file in files for number in file.read_text().split()]
+    return {int(number) for file in files for number in file.read_text().split()}
 
 
 def _settle(environment: Mapping[str, str] | None) -> None:

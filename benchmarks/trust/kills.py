@@ -86,7 +86,7 @@ def _jobs(folder: Path) -> list[Job]:
     def train(i: int) -> commands.Words:
         unfinished = trained.with_suffix(".unfinished").exists()
         words: commands.Words = ["train", sets, "-o", trained, "--epochs", "3", "--hidden", "16"]
-        return [*words, "--resume" if unfinished and i % 4 else "--force"]
+        return [*words, "--force", *(["--resume"] if unfinished and i % 4 else [])]
 
     def compare(i: int) -> commands.Words:
         words: commands.Words = ["compare", one, "--targets", "x86_64", "-i", samples[0]]

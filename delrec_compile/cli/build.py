@@ -130,12 +130,15 @@ def _build(
     inputs: InputOptions,
     options: dict[str, Any],
 ) -> Built:
-    from delrec_compile.evaluation.proven import build_proven
+    from delrec_compile import targets
     from delrec_compile.network import checkpoint
 
     check_store(options["db"])
     network = checkpoint.load(model)
+    targets.load(target).numeric_mode(options["numeric"])  # refused before inputs are drawn
     options |= {"devices": parse_all(urls)}
+    from delrec_compile.evaluation.proven import build_proven
+
     options |= {"calibrate": calibration(network, calibrate, inputs)}
     options |= {"samples": chosen(network, inputs)}
     with saying() as say:

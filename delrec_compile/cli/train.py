@@ -114,12 +114,15 @@ def _fit(
 
     options: resume, force.
     """
+    from delrec_compile.data.sets import set_files
     from delrec_compile.system.files import check_writable
+
+    state = _state(out, log=log, **options)
+    set_files(data)  # refused before PyTorch is loaded
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
-    state = _state(out, log=log, **options)
     suffix = LOGS[log]
     rows = out.with_suffix(suffix) if suffix else None
     drawn = list(pictures.files(out)) if plots and pictures.available() else []

@@ -87,6 +87,21 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
     Without a validation file, as in SHD, the two highest-numbered speakers of the training file are
     held out. Raises DataError when a file is missing or matches twice.
     """
+    paths = set_files(folder)
+    read = {
+        name: load_samples(path, dt_ms=dt_ms)
+        if path.suffix == ".npz"
+        else load_events_limited(path, dt_ms=dt_ms, steps=steps, group=group)
+        for name, path in paths.items()
+        if path is not None
+    }
+    if "valid" not in read:
+        read["train"], read["valid"] = _hold_out(read["train"], paths["train"])
+    return Sets(**read)
+
+
+def set_files(folder: str | Path) -> dict[str, Path | None]:
+    """The files of train, valid and test; None: no valid. Raises DataError, as `load_sets`."""
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(
@@ -100,16 +115,7 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
                 f"{folder} has no *_{name}.h5 or *_{name}.npz; present: "
                 f"{', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'no file'}"
             )
-    read = {
-        name: load_samples(path, dt_ms=dt_ms)
-        if path.suffix == ".npz"
-        else load_events_limited(path, dt_ms=dt_ms, steps=steps, group=group)
-        for name, path in paths.items()
-        if path is not None
-    }
-    if "valid" not in read:
-        read["train"], read["valid"] = _hold_out(read["train"], paths["train"])
-    return Sets(**read)
+    return paths
 
 
 def _only(folder: Path, name: str) -> Path | None:

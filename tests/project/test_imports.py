@@ -47,6 +47,21 @@ def test_light_imports_stay_light(code: str, allowed: tuple[str, ...]) -> None:
     assert set(HEAVY) & loaded(code) <= set(allowed)
 
 
+REFUSED = """
+import sys
+from delrec_compile.cli import main
+sys.argv = ["delrec-compile", "train", "nothing", "-o", "net.safetensors"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code == 3
+"""
+
+
+def test_a_refused_training_loads_no_torch() -> None:
+    assert not {"torch", "tvm", "onnx"} & loaded(REFUSED)
+
+
 @pytest.mark.parametrize("module", ["runners", "runners.session"])
 def test_running_loads_little_of_the_package(module: str) -> None:
     own = {

@@ -47,7 +47,7 @@ def test_every_network_has_the_bits_of_torch(
         np.testing.assert_allclose(got.y, want.y, atol=1e-3)
 
 
-FORMS = [*((n, "float32") for n in cases.CASES), *((n, "int8") for n in cases.INTEGER[::3])]
+FORMS = [*((n, "float32") for n in cases.CASES), *((n, "int8") for n in cases.INTEGER[::6])]
 
 
 @pytest.mark.parametrize(("name", "numeric"), FORMS)

@@ -28,6 +28,7 @@ from delrec_compile.interop.parts import Delays, Neurons
 from delrec_compile.interop.paths import Named, Path, term_of
 from delrec_compile.interop.planned import Refusals
 from delrec_compile.network.model import INPUT, Synapses
+from delrec_compile.network.tensor_file import DAMAGE
 from delrec_compile.ops.checks import MAX_DELAY
 
 
@@ -133,7 +134,7 @@ class NodeReader:
                 raise
             inner = [n for n in self.walk.nodes if str(error).startswith(f"{n}: ")]
             self.refusals.setdefault(max(inner, key=len, default=name), error)
-        except (ValueError, IndexError, TypeError, AttributeError) as error:
+        except DAMAGE as error:
             raise CheckpointError(
                 f"{name}: its arrays, or those before it, are invalid ({error})"
             ) from error

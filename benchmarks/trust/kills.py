@@ -28,6 +28,7 @@ from delrec_compile.network.onnx_step.schema import load_model
 
 SECONDS = 120.0  # of a whole run
 SETTLE_S = 10.0  # for processes of a dead command to end, on a loaded machine
+CACHE = "torchinductor_"  # PyTorch's own, for each user: it stays after any run
 SETS = (("train", 40), ("valid", 10), ("test", 10))
 
 
@@ -199,4 +200,5 @@ def _wrong(job: Job) -> str | None:
 def _remains(folder: Path, made: Path) -> list[str]:
     """Hidden files beside a result, and what lies in the folder of temporary files."""
     beside = [p.name for p in made.parent.glob(f".{made.stem}*")]
-    return beside + [p.name for p in (folder / "scratch").iterdir()]
+    temporary = [p.name for p in (folder / "scratch").iterdir()]
+    return beside + [name for name in temporary if not name.startswith(CACHE)]

@@ -12,6 +12,7 @@ import numpy as np
 from delrec_compile.errors import CheckpointError
 from delrec_compile.interop.hdf5_entries import checked_entries
 from delrec_compile.interop.packages import package
+from delrec_compile.network.tensor_file import DAMAGE
 
 TYPES = ("input_type", "output_type")
 SHAPE = "input_shape"  # of convolutions: not needed, shapes are followed from the input
@@ -76,7 +77,7 @@ def _node(path: str, name: str, held: Any) -> Any:
     try:
         build: Any = cls
         return build.from_dict(values)
-    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (AssertionError, *DAMAGE) as error:
         unknown = ", ".join(sorted(set(held) - names - {*TYPES, "type", "shape"}))
         why = f"unknown entries {unknown}" if unknown else "its values do not fit each other"
         raise CheckpointError(

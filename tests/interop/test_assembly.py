@@ -74,6 +74,33 @@ def test_sums_of_other_sizes_are_refused() -> None:
 def test_names_are_those_of_c() -> None:
     told = names_of(["0.LIF", "0_lif", "y", "x" * 60])
     assert told["0.LIF"] == "p0_lif"
+    assert told["0_lif"] == "p0_lif_2"
+    assert names_of(["a", "A", "a.", "b"]) == {"a": "a", "A": "a_2", "a.": "a_3", "b": "b"}
     assert len(set(told.values())) == 4
     assert "y" not in told.values()
     assert max(map(len, told.values())) <= 40
+
+
+def test_parts_are_told_once_and_in_their_order() -> None:
+    units = Units(2, [FIRST, unit("b", Path("l.0", (("n0", BIASED), ("w", BACK)), 3)), OUT])
+    told = [(name, part) for name, part in units.parts()]
+    parts = [BIASED, FIRST.part, BACK, units.units[1].part, BACK, OUT.part]
+    assert [name for name, _ in told] == ["n0", "l.0", "w", "b", "n0", "out"]
+    assert all(part is own for (_, part), own in zip(told, parts, strict=True))
+
+
+def test_a_readout_with_a_current_of_its_own() -> None:
+    out = Unit("out", Integrator(0.5, 0.25, 0.75, "old"), (path("l.0", BACK),))
+    readout = Units(2, [FIRST, out]).network().readout
+    assert (readout.kind, readout.alpha, readout.enters) == ("synaptic", 0.75, "old")
+
+
+def test_biases_of_maps_of_one_place() -> None:
+    one = linear_parts.convolution(np.ones((3, 2, 1)), np.arange(3.0), (2, 1), 1, 0)
+    (layer,) = (
+        Units(2, [unit("l", path(INPUT, one, size=2)), Unit("out", None, (path("l"),))])
+        .network()
+        .layers
+    )
+    assert layer.maps is not None
+    assert layer.bias.tolist() == [0, 1, 2]

@@ -104,3 +104,11 @@ def test_chains_that_no_network_has_are_refused(name: str) -> None:
     parts, message = REFUSED[name]
     with refusal(UnsupportedError, message, 4):
         chain_of(*parts).network()
+
+
+def test_what_takes_spikes() -> None:
+    late, end = ("late", Delays(np.ones(3, np.int64))), ("end", Integrator(0.5))
+    assert chain_of(("a", FEED), ("b", spiking())).takes_spikes() is True
+    assert chain_of(("a", FEED), ("b", spiking()), late).takes_spikes() is True
+    for parts in ((), (("a", FEED),), (("a", FEED), late), (("a", FEED), end)):
+        assert chain_of(*parts).takes_spikes() is False

@@ -52,3 +52,12 @@ def test_other_files(path: Path, tmp_path: Path) -> None:
             held["node" + "/deep" * (k + 1) + "/x"] = 1
     with refusal(CheckpointError, "nested more than 16 deep", 3):
         hdf5_entries.entries(path, "node", "graph")
+
+
+def test_entries_may_be_as_deep_as_is_allowed(path: Path) -> None:
+    with h5py.File(path, "a") as held:
+        held["node" + "/deep" * hdf5_entries.MAX_DEPTH + "/x"] = 1
+    found: Any = hdf5_entries.entries(path, "node", "graph")
+    for _ in range(hdf5_entries.MAX_DEPTH):
+        found = found["deep"]
+    assert found == {"x": 1}

@@ -123,3 +123,27 @@ def test_a_product_of_a_large_map_is_no_product_of_matrices() -> None:
     assert isinstance(folded, linear_parts.Affine)
     x = np.random.default_rng(1).normal(size=(2, pool.inputs))
     np.testing.assert_allclose(folded.linear(x), pool.linear(x) @ weight.T, rtol=1e-9, atol=1e-9)
+
+
+def test_parts_on_one_axis_are_those_of_torch() -> None:
+    x, weight = R.normal(size=(3, 2, 9)), R.normal(size=(4, 2, 3))
+    rows = torch.from_numpy(x)
+    want = torch.nn.functional.conv1d(rows, torch.from_numpy(weight), None, 2, 1, 2)
+    part = linear_parts.convolution(weight, None, (2, 9), 2, 1, dilation=2)
+    np.testing.assert_allclose(part.linear(x.reshape(3, -1)), want.flatten(1).numpy())
+    pooled = torch.nn.functional.avg_pool1d(rows, 3, 2)
+    pool = linear_parts.pooling("mean", 3, 2, 0, (2, 9))
+    np.testing.assert_allclose(pool.linear(x.reshape(3, -1)), pooled.flatten(1).numpy())
+
+
+def test_a_norm_without_weights_of_its_own() -> None:
+    factor, shift = linear_parts.batch_norm([1.0], [3.0], 1.0, None, None)
+    assert (factor, shift) == (0.5, -0.5)
+
+
+def test_a_part_without_its_bias() -> None:
+    for name in ("matrix", "convolution", "scale"):
+        own = linear_parts.unbiased(PARTS[name])
+        assert not own.biases.any()
+        x = R.normal(size=(2, SIZE))
+        np.testing.assert_array_equal(own.linear(x), PARTS[name].linear(x))

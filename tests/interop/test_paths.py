@@ -10,8 +10,9 @@ from helpers import refusal
 
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.parts import Delays, SynapticWeights
+from delrec_compile.interop.parts import Delays, Peak, SynapticWeights
 from delrec_compile.interop.paths import Path, joined, synapses_of, term_of
+from delrec_compile.ops.window import Window
 
 R = np.random.default_rng(0)
 W = R.normal(size=(3, 4))
@@ -124,3 +125,50 @@ def test_refusals(name: str) -> None:
     parts, message = REFUSED[name]
     with refusal(UnsupportedError, message, 4):
         term_of(path(*parts))
+
+
+def test_paths_are_equal_where_their_weights_are() -> None:
+    kernel = linear_parts.convolution(np.ones((1, 1, 3)), None, (1, 4), 1, 1)
+    other = linear_parts.convolution(np.ones((1, 1, 3)), None, (1, 4), 1, 1)
+    assert (
+        path(kernel).key
+        == path(
+            linear_parts.unbiased(kernel),
+        ).key
+    )
+    assert path(kernel).key != path(other).key
+    assert path(FULL).key == path(linear_parts.unbiased(FULL)).key
+    assert path(FULL).key != path(linear_parts.affine(W.copy())).key
+    scale = linear_parts.Scale(*SCALE)
+    assert path(scale).key == path(linear_parts.unbiased(scale)).key
+    assert path(FULL).key != path(FULL, step_inside=True).key
+
+
+def test_convolutions_of_two_axes_with_delays() -> None:
+    part = linear_parts.convolution(R.normal(size=(2, 1, 2, 1)), None, (1, 2, 2), 1, (1, 0))
+    own = path(Delays(EARLY), part)
+    synapses: Any = synapses_of(term_of(own))
+    assert (synapses.kind, synapses.kernel.shape) == ("channel_conv_delay", (2, 1, 2, 1))
+    wanted = part.linear(late(X, EARLY).astype(np.float64))
+    np.testing.assert_allclose(currents(own), wanted, atol=1e-5)
+    row = linear_parts.convolution(R.normal(size=(2, 1, 3)), None, (1, 4), 2, 1)
+    strided: Any = synapses_of(term_of(path(Delays(EARLY), row)))
+    assert (strided.kernel.shape, strided.stride) == ((2, 1, 3), (1, 2))
+
+
+def test_the_largest_of_sums_goes_on_only_by_scales_of_each_map() -> None:
+    conv = linear_parts.convolution(R.normal(size=(2, 1, 1)), None, (1, 4), 1, 0)
+    peak = Peak((2, 1, 4), Window((1, 2), (1, 2)))
+    found = term_of(path(conv, peak, linear_parts.per_channel([0.5, 2], [1, 2], (2, 2))))
+    assert isinstance(found.weights, linear_parts.Convolution)
+    assert found.weights.maps.peak == peak.window
+    np.testing.assert_array_equal(found.constant, [1, 1, 2, 2])
+    after = term_of(path(conv, linear_parts.affine(np.eye(8))))  # no largest: folded
+    assert after.weights.outputs == 8
+    uneven = linear_parts.Scale(np.arange(1.0, 5), np.zeros(4))
+    turned = linear_parts.per_channel([0.5, -2], [0, 0], (2, 2))
+    for last in (uneven, turned, linear_parts.affine(np.eye(4))):
+        with refusal(UnsupportedError, "n1: takes the largest of sums that go on into", 4):
+            term_of(path(conv, peak, last))
+    with refusal(UnsupportedError, "n1: takes the largest of what is neither", 4):
+        term_of(path(linear_parts.affine(np.ones((8, 4))), peak))

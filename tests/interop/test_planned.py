@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.interop import linear_parts
 from delrec_compile.interop.chain import Chain
 from delrec_compile.interop.parts import Delays, Integrator, Neurons, lif_of
@@ -53,3 +54,27 @@ def test_parts_that_do_not_follow_each_other_are_refused_by_name() -> None:
     (row,) = planned("m:net", "a framework", NAMES, wrong, {}).refused
     assert row.name == "out"
     assert "must be the last layer" in row.refused
+
+
+@pytest.mark.parametrize("kind", [NetworkError, UnsupportedError])
+def test_what_names_no_part_stands_at_the_last(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise kind("too much of all")
+
+    made = chain(("out", Integrator(0.5)))
+    monkeypatch.setattr(made, "network", refuses)
+    (row,) = planned("m:net", "a framework", NAMES, made, {}).refused
+    assert row.name == "out"
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_weights_are_frozen_but_those_that_are_to_stay(
+    keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr("delrec_compile.network.grid.snap", seen.append)
+    made = chain(("out", Integrator(0.5)))
+    assert planned("m:net", "a framework", NAMES, made, {}, keeps_grid=keeps).ok
+    assert len(seen) == (not keeps)

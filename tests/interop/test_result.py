@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cases
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,8 @@ from fixtures.snntorch import imported, leaky
 from torch import nn
 
 import delrec_compile
-from delrec_compile.interop.result import Imported
+from delrec_compile.interop.result import Imported, compare_spikes
+from delrec_compile.network.grid_choice import wide_layers
 from delrec_compile.runners.reference import ReferenceRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -64,3 +66,28 @@ def test_rounding_is_no_other_model(share: float, misread: bool) -> None:
     found = replace(made, model=Slightly(made, share)).check(x=x, frozen=False)
     assert found.differing
     assert found.misread == misread
+
+
+def test_a_check_as_json_and_the_steps_of_a_still_input() -> None:
+    network = cases.network("dense")
+    made = Imported(network, network, "a file", still=4)
+    x = made.drawn(10, 2)
+    assert x.shape == (4, 6, network.inputs)  # as many inputs as make up the steps
+    assert (x == x[:1]).all()
+    first, *rest = network.layers
+    other = replace(first, weight=2 * first.weight)
+    theirs = ReferenceRunner(replace(network, layers=(other, *rest))).trace(x).spikes
+    found = compare_spikes("x", ReferenceRunner(network).trace(x).spikes, theirs).as_dict()
+    assert found["differing"] > 0
+    assert found["firing"]["fired"]
+    assert "margin" not in found["first"]
+
+
+def test_a_grid_that_is_named_is_taken() -> None:
+    network = cases.network("dense")
+    first, *rest = network.layers
+    finer = replace(first, weight=first.weight * np.float32(1 / 3))
+    made = Imported(network, replace(network, layers=(finer, *rest)), "a file")
+    fine = made.on_grid("fine").network
+    assert wide_layers(fine) == (0,)  # the others are on the grid of 16 bits already
+    assert wide_layers(made.on_grid("int16").network) == ()

@@ -106,3 +106,11 @@ def test_a_plan_takes_what_an_import_takes(tmp_path: Path) -> None:
     for name, (kind, message) in WRONG.items():
         with refusal(kind, message, kind.exit_code):
             source.plan_import(name)
+
+
+def test_a_name_is_that_of_a_file_or_of_a_function(tmp_path: Path) -> None:
+    (tmp_path / "a.nir").write_text("")
+    source.require_there(str(tmp_path / "a.nir"))
+    source.require_there("module:function")
+    with refusal(CheckpointError, "no such file", 3):
+        source.require_there(str(tmp_path / "b.nir"))

@@ -11,7 +11,13 @@ from helpers import refusal
 from torch import Tensor, nn
 
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.interop.torch_model import TorchModel, WatchedModel, evaluated, first
+from delrec_compile.interop.torch_model import (
+    TorchModel,
+    WatchedModel,
+    evaluated,
+    first,
+    in_a_usable_type,
+)
 
 X = np.arange(12, dtype=np.float32).reshape(3, 2, 2)  # (T, batch, inputs)
 
@@ -74,3 +80,21 @@ def test_evaluation_leaves_the_modes_as_they_were() -> None:
 def test_the_first_tensor_of_several() -> None:
     one = torch.ones(1)
     assert first(one) is first((one, None)) is first([(one, 2), 3]) is one
+
+
+def test_a_model_of_another_type_is_copied() -> None:
+    own, how = nn.Sequential(nn.Linear(2, 2)).half(), {"takes_sequences": False, "stateful": True}
+    own[0].kept = 3  # type: ignore[assignment]
+    copied, dtype, remarks = in_a_usable_type(own, (2,), **how)
+    assert (copied[0].weight.dtype, own[0].weight.dtype) == (torch.float32, torch.float16)  # type: ignore[index]
+    assert (dtype, copied[0].kept) == (torch.float32, 3)  # type: ignore[index]
+    assert remarks == (
+        "the model is in float16; it was copied to float32, in which it is compared",
+    )
+    single = nn.Linear(2, 2)
+    assert in_a_usable_type(single, (2,), **how) == (single, torch.float32, ())
+
+
+def test_a_model_on_another_device_that_cannot_be_copied_is_refused() -> None:
+    with refusal(UnsupportedError, r"the model is in float32 on meta and cannot be copied \(", 4):
+        in_a_usable_type(nn.Linear(2, 2, device="meta"), (2,), takes_sequences=False)

@@ -53,6 +53,14 @@ def test_what_is_no_neuron_is_refused(kind: Any, fields: dict[str, Any], message
         kind(**own | fields)
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+@pytest.mark.parametrize("name", ["beta", "rho"])
+def test_the_ends_of_a_share_are_allowed(name: str, share: float) -> None:
+    assert (
+        Adlif(**{"beta": 0.5, "rho": 0.5, "a": 0, "b": 1, name: share}).attributes()[name] == share
+    )
+
+
 @pytest.mark.parametrize("neuron", [*BOTH, *REFRACTORY, Alif([0.5, 1], 0.5, [1, 2], reset="base")])
 def test_attributes_and_arrays_rebuild_it(neuron: Adaptive) -> None:
     again = type(neuron)(**neuron.attributes(), **neuron.arrays())

@@ -45,6 +45,12 @@ def test_from_all_channels_to_others(stride: Any, pad: Any, line: Any) -> None:
     check_forms(r, hist, want.reshape(2, -1))
 
 
+def test_one_tap_is_a_convolution() -> None:
+    r = Conv2dDelay(grid(RNG, 1, 2, 1, 1, 1), 2, 2)
+    hist = history(RNG, 2, 1, 4)
+    check_forms(r, hist, np.concatenate([hist[:, 0] * k for k in r.kernel.reshape(-1)], axis=1))
+
+
 def test_a_usual_kernel_has_no_more_attributes_than_its_maps() -> None:
     assert Conv2dDelay(np.ones((1, 2, 2, 3, 3)), 4, 4).attributes() == {"height": 4, "width": 4}
 

@@ -7,6 +7,8 @@ import pytest
 from fixtures.integer_neurons import check
 
 from delrec_compile.ops.alpha import RESETS, Alpha
+from delrec_compile.ops.integer_alpha import IntegerAlpha
+from delrec_compile.ops.integer_constants import share, steps_of
 
 
 @pytest.mark.parametrize("reset", RESETS)
@@ -21,3 +23,9 @@ def test_neurons_may_have_constants_of_their_own() -> None:
     assert {"alpha", "beta", "threshold", "drop", "inverse"} == made.tables().keys()
     hard = check(Alpha(0.9, 0.7, 1.0, 0.15), 0.02)
     assert hard.tables().keys() == {"threshold"}
+
+
+def test_its_currents_end_at_the_larger_of_threshold_and_rheobase() -> None:
+    ends = IntegerAlpha.ends(Alpha(0.9, 0.7, [0.5, 4.0], 2.0))
+    assert np.asarray(ends).tolist() == [4.0, 2.0]
+    assert IntegerAlpha.lasting(Alpha(0.5, 0.25)) == steps_of(share(0.5))

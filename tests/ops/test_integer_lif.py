@@ -63,6 +63,13 @@ def test_a_membrane_that_does_not_leak_may_reach_its_end() -> None:
     assert new["v"][0, 0] == -LIMIT
 
 
+def test_what_a_late_reset_takes_away_counts_to_the_end() -> None:
+    drop = {"drop": np.full(2, LIMIT // 4, np.int32), "threshold": np.full(2, LIMIT // 4, np.int32)}
+    late, soft = (made(reset=reset, constants=drop) for reset in ("soft_later", "soft"))
+    assert late.clamps(LIMIT // 4)
+    assert not soft.clamps(LIMIT // 4)
+
+
 def test_what_cannot_be_is_refused() -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"constants": {"beta": ONE + 1}}, "beta is 32769; allowed: 0 to 32768"),

@@ -51,3 +51,21 @@ def test_a_delay_of_each_receiver() -> None:
 def test_delays_of_another_shape_are_refused() -> None:
     with pytest.raises(NetworkError, match="one delay for each weight is required"):
         SynapticDelay(np.ones((2, 3)), [0, 0, 0])
+
+
+class Kept:
+    """A `WeightFormat` that leaves weights as they are."""
+
+    def as_weights(self, values: np.ndarray) -> np.ndarray:
+        return values
+
+
+@pytest.mark.parametrize(("n", "to", "begins"), [(255, 1, 1), (256, 1, 2), (257, 2, 2)])
+def test_tables_are_in_the_smallest_type_that_holds_them(n: int, to: int, begins: int) -> None:
+    """Receivers are numbered below n, and what begins behind the last one is n."""
+    delay = np.zeros((n, 2), np.int32)
+    delay[1:, 1] = 1
+    tables: Any = SynapticDelay(np.ones((n, 2)), delay).tables(Kept())  # type: ignore[arg-type]
+    assert (tables["to"].itemsize, tables["begins"].itemsize) == (to, begins)
+    assert tables["begins"].tolist() == [[0, n, n], [0, 1, n]]
+    assert tables["to"][1].tolist() == list(range(n))

@@ -185,3 +185,15 @@ def test_a_tensor_of_bits_is_refused() -> None:
     bits = torch.zeros(3, dtype=torch.uint8).view(torch.bits8)
     with refusal(CheckpointError, "'a' is a tensor of bits8, which has no numbers", 3):
         content._array("'a'", bits)
+
+
+def test_reasons_of_a_refusal() -> None:
+    for error, reason in (
+        (
+            "Cannot use weights_only with TorchScript archives",
+            "it is a TorchScript archive, a program",
+        ),
+        ("not an allowlisted class", "it holds an object that is no tensor or plain value"),
+        ("unexpected end", "it is no file of torch.save, or a damaged one"),
+    ):
+        assert content._reason(RuntimeError(error)) == reason

@@ -118,3 +118,43 @@ def test_bands() -> None:
     assert band(BAND, 1) is None
     assert band(FULL, 2 * N) is None
     assert band(np.zeros((N, N)), 3) is None
+
+
+def conv(delay: Any, kernel: Any, shape: tuple[int, ...], pad: Any = None) -> Term:
+    taps = np.shape(kernel)[2:]
+    pad = [k // 2 for k in taps] if pad is None else pad
+    part = linear_parts.convolution(kernel, None, shape, 1, pad)
+    return Term(np.broadcast_to(np.asarray(delay, np.int64), part.inputs), part, NONE)
+
+
+def test_kernels_on_one_axis_are_padded_to_the_longest() -> None:
+    long, short = R.normal(size=(1, 1, 5)), R.normal(size=(1, 1, 3))
+    made, _ = recurrence("lif", [conv(range(N), long, (1, N)), conv(1, short, (1, N))])
+    assert made.kind == "conv_delay"
+    kernels = made.arrays()["kernel"]
+    np.testing.assert_array_equal(kernels[0], long[0, 0].astype(np.float32))
+    np.testing.assert_array_equal(kernels[1], np.pad(short[0, 0], 1).astype(np.float32))
+    assert made.arrays()["delay"].tolist() == [list(range(N)), [1] * N]
+
+
+def test_kernels_between_maps() -> None:
+    square = R.normal(size=(3, 1, 1, 3, 3))
+    paths = [conv(delay, square[k], (1, 2, 3)) for k, delay in enumerate((3, 1, 0))]
+    made, _ = recurrence("lif", paths)
+    assert made.kind == "conv2d_delay"
+    deep = np.stack([square[2], square[1], np.zeros_like(square[0]), square[0]])
+    np.testing.assert_array_equal(made.arrays()["kernel"], deep.astype(np.float32))
+    oblong, _ = recurrence("lif", [conv(1, R.normal(size=(1, 1, 3, 5)), (1, 2, 3))])
+    assert oblong.kind == "channel_conv_delay"
+    # a pad of its own gives other places than the kernel's middle
+    assert recurrence("lif", [conv(1, square[0], (1, 2, 3))])[0].kind == "conv2d_delay"
+
+
+def test_taps_of_each_channel_are_in_the_order_of_their_delays() -> None:
+    late, soon = R.normal(size=(2, 1, 3)), R.normal(size=(2, 1, 3))
+    parts = [linear_parts.convolution(k, None, (2, 3), 1, 1, 2) for k in (late, soon)]
+    paths = [Term(np.full(N, d), part, NONE) for d, part in zip((4, 2), parts, strict=True)]
+    made, _ = recurrence("lif", paths)
+    assert made.kind == "tap_conv_delay"
+    assert made.arrays()["delay"].tolist() == [2, 4]
+    np.testing.assert_array_equal(made.arrays()["kernel"][0], soon[:, 0].astype(np.float32))

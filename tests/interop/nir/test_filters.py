@@ -78,3 +78,10 @@ def test_routes_pass_an_integrator() -> None:
 def test_a_plan_tells_it() -> None:
     rows = plan_nir(chain(affine(N, 5), li(N), lif(N)), dt_ms=DT * 1e3).parts
     assert [r.becomes for r in rows if r.name == "li"] == ["the synaptic current of lif"]
+
+
+def test_a_bias_of_zeros_behind_an_integrator_is_none() -> None:
+    free = affine(N, N)
+    free.bias[:] = 0
+    made = delrec_compile.from_nir(chain(affine(N, 5), li(N), free, lif(N)), dt_ms=DT * 1e3)
+    assert len(made.network.layers) == 1

@@ -12,7 +12,7 @@ from helpers import refusal
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError
 from delrec_compile.interop import linear_parts
-from delrec_compile.interop.nir.nodes import check_size, flattened, linear_part
+from delrec_compile.interop.nir.nodes import check_size, flattened, input_shape, linear_part
 
 
 @pytest.mark.parametrize("shape", [(4, 2, 3), (1, 4, 2, 3), (24,)])
@@ -71,3 +71,8 @@ def test_weights_that_do_not_fit_are_named_and_a_turned_matrix_is_told() -> None
         UnsupportedError, r"sends 1600; the first axis of \[200, 8\] may be one of steps", 4
     ):
         check_size("fc", part, (200, 8))
+
+
+def test_an_input_may_have_axes_of_one_value() -> None:
+    node = nir.Input(np.array([1, 2, 1]))
+    assert input_shape("input", node) == (1, 2, 1)

@@ -121,3 +121,9 @@ def test_our_own_steps_are_looked_at(exported: Callable[..., onnx.ModelProto]) -
         spoil(next(t for t in made.graph.initializer if t.name == "l0_weight"))
         with refusal(ModelError, words, 3):
             read_model(made)
+
+
+def test_types_of_tensors_by_name() -> None:
+    assert file.type_name(TensorProto.FLOAT) == "float"
+    assert file.type_name(TensorProto.INT64) == "int64"
+    assert file.type_name(9999) == "number 9999"

@@ -19,7 +19,7 @@ from typing import Any
 from delrec_compile.errors import CompilerCrash, ToolchainError, UnsupportedError, did_you_mean
 from delrec_compile.system.extras import install
 from delrec_compile.system.folders import work_folder
-from delrec_compile.system.process import limit_s, timeout_message
+from delrec_compile.system.process import limit_s, run_program, timeout_message
 
 INSTALL_HINT = install("cuda")
 # every product is rounded before it is added, as on every other target
@@ -120,14 +120,7 @@ class Nvcc:
     def _run(self, *options: str) -> subprocess.CompletedProcess[str]:
         limit = limit_s(TIMEOUT_S)
         try:
-            return subprocess.run(
-                [self.path, *options],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=limit,
-                check=False,
-            )
+            return run_program([self.path, *options], limit)
         except subprocess.TimeoutExpired as error:
             raise CompilerCrash(timeout_message("nvcc", limit, "")) from error
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,38 @@ LIMIT = "DELREC_TIMEOUT"  # environment variable: seconds that a child or a comp
 TMP = "DELREC_TMP"  # environment variable of a child: the folder that its own one lies in
 LITTLE = 1 << 21  # bytes; a tool that failed on a full disk has removed its own files by then
 FULL = re.compile("No space left|NoSpaceLeft|quota exceeded", re.I)  # as libc and Zig have it
+# `end_with_parent` without the package, which would cost more than many a program does; and the
+# signals that Python ignores are again as a program expects them
+PROGRAM = """
+import os, sys
+from signal import SIG_DFL, SIGKILL, SIGPIPE, SIGXFSZ, signal
+pipe = int(sys.argv[1])
+if not os.fork():
+    for stream in (0, 1, 2):
+        os.close(stream)
+    os.read(pipe, 1)
+    os.killpg(0, SIGKILL)
+os.close(pipe)
+for ignored in (SIGPIPE, SIGXFSZ):
+    signal(ignored, SIG_DFL)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Group:
     """An interpreter that runs `code`, and every process it starts: a group that ends as one.
 
-    The first argument of the code is a file descriptor for `end_with_parent`. options: of Popen.
+    The first argument of the code is a file descriptor for `end_with_parent`. flags: of the
+    interpreter. options: of Popen.
     """
 
-    def __init__(self, code: str, *arguments: str, **options: Any) -> None:
+    def __init__(
+        self, code: str, *arguments: str, flags: Sequence[str] = ("-P",), **options: Any
+    ) -> None:
         read, self._held = os.pipe()
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-P", "-c", code, str(read), *arguments],
+                [sys.executable, *flags, "-c", code, str(read), *arguments],
                 pass_fds=(read,),
                 start_new_session=True,
                 **options,
@@ -70,6 +90,28 @@ def end_with_parent(pipe: int) -> None:
         os.close(stream)
     os.read(pipe, 1)
     os.killpg(0, signal.SIGKILL)
+
+
+def run_program(
+    command: Sequence[str | Path], limit: float, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end; its output is UTF-8 text. options: of Popen.
+
+    What it started ends with it, and all of it where this process is killed. Raises
+    subprocess.TimeoutExpired, with the output so far, after `limit` seconds.
+    """
+    pipe, words = subprocess.PIPE, list(map(str, command))
+    options |= {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
+    group = Group(PROGRAM, *words, flags=("-I", "-S"), **options)
+    try:
+        raw = group.process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired as late:
+        said = [(part or b"").decode(errors="replace") for part in (late.output, late.stderr)]
+        raise subprocess.TimeoutExpired(words, limit, *said) from None
+    finally:
+        group.end()
+    output, errors = (part.decode(errors="replace") for part in raw)
+    return subprocess.CompletedProcess(words, group.process.returncode, output, errors)
 
 
 def limit_s(default: float) -> float:

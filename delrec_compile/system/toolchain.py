@@ -15,7 +15,7 @@ from pathlib import Path
 from delrec_compile.errors import CompilerCrash, ToolchainError
 from delrec_compile.system.extras import install
 from delrec_compile.system.folders import work_folder
-from delrec_compile.system.process import limit_s, refuse_full, timeout_message
+from delrec_compile.system.process import limit_s, refuse_full, run_program, timeout_message
 
 LOGGER = logging.getLogger(__name__)
 CROSS_HINT = install("cross")
@@ -105,7 +105,8 @@ def archive(objects: Sequence[Path], out: Path, *, cross: str = "") -> None:
 def run_tool(command: Sequence[str]) -> None:
     """Runs a compiler. Raises CompilerCrash with its first error; the cause holds its output.
 
-    It may take 10 minutes, or $DELREC_TIMEOUT. Raises InputError when a disk is full.
+    It may take 10 minutes, or $DELREC_TIMEOUT, and ends with this process. Raises InputError when a
+    disk is full.
     """
     limit = limit_s(TIMEOUT_S)
     LOGGER.debug("%s", shlex.join(command))
@@ -113,16 +114,7 @@ def run_tool(command: Sequence[str]) -> None:
     tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:
         with work_folder() as temporary:  # a compiler that is killed leaves its files in TMPDIR
-            done = subprocess.run(
-                command,
-                env={**os.environ, "TMPDIR": str(temporary)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=limit,
-                check=False,
-            )
+            done = run_program(command, limit, env={**os.environ, "TMPDIR": str(temporary)})
     except subprocess.TimeoutExpired as error:
         raise CompilerCrash(timeout_message(tool, limit, str(error.stderr or ""))) from error
     if done.returncode:

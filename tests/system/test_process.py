@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from delrec_compile.system.process import (
     error_answer,
     limit_s,
     resolve,
+    run_program,
     timeout_message,
     value_of,
 )
@@ -105,3 +107,34 @@ def test_a_group_ends_when_its_parent_is_killed() -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert all(gone(int(pid)) for pid in done.stdout.split())
+
+
+STARTS = "sleep 600 & echo $! >&2; wait"
+
+
+def test_a_program_and_what_it_wrote() -> None:
+    done = run_program(["sh", "-c", "echo é; printf '\\377' >&2; exit 3"], 60)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "é\n", "\ufffd")
+    broken = run_program(["sh", "-c", "kill -PIPE $$"], 60)  # Python ignores this signal
+    assert broken.returncode == -signal.SIGPIPE
+
+
+def test_a_program_that_takes_too_long_ends_with_all_that_it_started() -> None:
+    with pytest.raises(subprocess.TimeoutExpired) as late:
+        run_program(["sh", "-c", STARTS], 1.0)
+    assert gone(int(late.value.stderr or 0))
+
+
+def test_a_program_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    parent = (
+        "import sys; from delrec_compile.system.process import run_program\n"
+        "run_program(['sh', '-c', sys.argv[1]], 600)"
+    )
+    hangs = f"sleep 600 & echo $$ $! > {said}.part; mv {said}.part {said}; wait"
+    with subprocess.Popen([sys.executable, "-c", parent, hangs]) as process:
+        while not said.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    assert all(gone(int(pid)) for pid in said.read_text().split())

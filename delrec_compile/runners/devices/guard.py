@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from delrec_compile.errors import DeviceError
 from delrec_compile.system.process import Group, end_with_parent
@@ -45,7 +46,7 @@ class Guard:
         self._said = tempfile.TemporaryFile(prefix="delrec-")  # noqa: SIM115
         with server, socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
             self.port = int(listener.getsockname()[1])
-            pipes = {"stdin": server, "stdout": listener, "stderr": self._said}
+            pipes: dict[str, Any] = {"stdin": server, "stdout": listener, "stderr": self._said}
             self.group = Group(BOOT, json.dumps(sys.path), str(timeout_s), **pipes)
 
     def fault(self) -> str:

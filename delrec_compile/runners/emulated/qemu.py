@@ -11,6 +11,7 @@ from pathlib import Path
 
 from delrec_compile.errors import DeviceError, ToolchainError, UnsupportedError, did_you_mean
 from delrec_compile.system.chips import MemoryMap
+from delrec_compile.system.process import run_program
 from delrec_compile.targets.profile import Memory
 
 TOOL = "qemu-system-arm"
@@ -94,16 +95,7 @@ def run_image(
     if where.shift is not None:
         line += ["-icount", f"shift={where.shift}"]
     try:
-        done = subprocess.run(
-            line,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-            cwd=folder,
-        )
+        done = run_program(line, timeout_s, cwd=folder)
     except subprocess.TimeoutExpired as error:
         raise DeviceError(f"{elf.name} on {board} took more than {timeout_s:g} s") from error
     if done.returncode in {FAULT, 1} or done.returncode < 0:

@@ -26,7 +26,7 @@ from delrec_compile.errors import DelrecError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.onnx_step.schema import load_model
 
-SECONDS = 120.0  # of a whole run
+SECONDS = 900.0  # of a whole run, on a loaded machine
 SETTLE_S = 10.0  # for processes of a dead command to end, on a loaded machine
 CACHE = "torchinductor_"  # PyTorch's own, for each user: it stays after any run
 SETS = (("train", 40), ("valid", 10), ("test", 10))

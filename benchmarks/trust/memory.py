@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ MAIN = Path(__file__).with_name("hostile.c.in")
 
 @dataclass(frozen=True)
 class Variant:
-    """A form of C sources. listens: with a front end, where the network takes counts."""
+    """A form of an artifact. listens: with a front end, where the network takes counts."""
 
     target: str = "portable_c"
     numeric: str = "float32"
@@ -54,19 +54,29 @@ VARIANTS = (
 OF_VALUES = (Variant(), Variant("cortex_m4"), Variant(unroll=3))  # real inputs are float32
 
 
-def drawn_sources(count: int, folder: Path) -> Iterator[tuple[str, Artifact]]:
-    """C sources of so many networks that are drawn, chains and graphs in turn, each of one variant."""
+def drawn_artifacts(
+    count: int,
+    folder: Path,
+    variants: Sequence[Variant] = VARIANTS,
+    of_values: Sequence[Variant] = OF_VALUES,
+) -> Iterator[tuple[Network, str, Artifact]]:
+    """So many networks that are drawn, chains and graphs in turn, each built as one variant; its name.
+
+    variants: of networks of counts; of_values: of those of real inputs; an odd number of each, or
+    chains would never be built as graphs are.
+    """
     for k in range(count):
         network = (drawn.network, drawn_graphs.graph)[k % 2](k // 2)
-        allowed = VARIANTS if network.real_input is None else OF_VALUES
+        allowed = variants if network.real_input is None else of_values
         variant = allowed[k % len(allowed)]
-        yield f"{network.name} {variant}", variant.of(network, folder / f"{network.name}-{k}")
+        artifact = variant.of(network, folder / f"{network.name}-{k}")
+        yield network, f"{network.name} {variant}", artifact
 
 
 def measure(folder: Path, scale: Scale) -> Result:
     """Chains and graphs that are drawn, of each variant in turn."""
     result = Result()
-    for name, artifact in drawn_sources(scale.of(300, 7), folder):
+    for _, name, artifact in drawn_artifacts(scale.of(300, 7), folder):
         said = findings(artifact)
         result.count("finding" if said else "clean", f"{name}: {said[:300]}" if said else None)
     return result

@@ -67,18 +67,23 @@ def measure(number: int, folder: str, full: bool, share: float = 1.0) -> dict[st
 
 
 def table(results: Mapping[int, Mapping[str, Any]]) -> Iterable[str]:
-    """The rows as Markdown."""
-    yield "| # | promise | cases | kept | outcomes | command, tests |"
-    yield "|---|---|---|---|---|---|"
+    """The rows as Markdown. form: how much of each was measured."""
+    yield "| # | promise | form | cases | kept | outcomes | command, tests |"
+    yield "|---|---|---|---|---|---|---|"
     for row in ROWS:
         found = results.get(row.number)
         if found is None:
-            figures = "not measured | | "
+            figures = "not measured | | | "
         else:
             kept = "yes" if found["kept"] else f"**no: {found['broken_count']}**"
             ways = ", ".join(f"{n:,} {way}" for way, n in sorted(found["outcomes"].items()))
-            figures = f"{found['tried']:,} | {kept} | {ways}"
+            figures = f"{_form(found)} | {found['tried']:,} | {kept} | {ways}"
         yield f"| {row.number} | {row.promise} | {figures} | `--only {row.name}`, tests/{row.tests} |"
+
+
+def _form(found: Mapping[str, Any]) -> str:
+    share = found["share"]
+    return "short" if share is None else "full" if share == 1 else f"{share:.0%}"
 
 
 def with_table(document: str, lines: Iterable[str]) -> str:

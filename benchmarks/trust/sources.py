@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import drawn
 from benchmarks.trust import made
-from benchmarks.trust.memory import drawn_sources
+from benchmarks.trust.memory import drawn_artifacts
 from benchmarks.trust.row import Result, Scale
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow")
@@ -41,7 +41,7 @@ def strict(folder: Path, scale: Scale) -> Result:
     bits of the golden vectors with every compiler that is here.
     """
     result = Result()
-    for name, artifact in drawn_sources(scale.of(60, 1), folder):
+    for _, name, artifact in drawn_artifacts(scale.of(60, 1), folder):
         stage = artifact.path
         include = [f"-I{stage / part}" for part in ("include", "src", "test")]
         for file in sorted((stage / "src").glob("*.c")):

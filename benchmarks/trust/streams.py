@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks import drawn
 from benchmarks.staged import artifact_here
 from benchmarks.trust.isolated import REFUSED, isolated
+from benchmarks.trust.memory import Variant, drawn_artifacts
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.aliases import F32
 from delrec_compile.network.model import Network
@@ -27,6 +28,15 @@ from delrec_compile.runners.session import Session
 STEPS, STREAMS, HIT = 200, 5, 20
 IN_INPUT, IN_STATE = (np.nan, np.inf, -np.inf), (np.nan, np.inf, -np.inf, 1e31, -1e31, 3e38, -3e38)
 HEALED = 380  # steps after which a fault has to be forgotten
+# what is cut: chains and graphs in turn, as each of these
+CUT = (
+    Variant("x86_64"),
+    Variant("x86_64", "int8", unroll=3),
+    Variant("x86_64", "int16"),
+    Variant("x86_64", unroll=4),
+    Variant("portable_c", "int8"),
+)
+CUT_OF_VALUES = (Variant("x86_64"), Variant("x86_64", unroll=3), Variant("portable_c"))
 LEAK = 0.9  # the most that is kept of a membrane in a step, where a run shall come back
 
 
@@ -113,16 +123,17 @@ def _break(state: dict[str, NDArray[Any]]) -> None:
 def cuts(folder: Path, scale: Scale) -> Result:
     """One stream in pieces, after a reset, from a saved state, in a batch, on threads: equal bits."""
     result = Result()
-    for seed, network in _networks(scale.of(40, 3)):
-        session = Session(artifact_here(network, "x86_64", folder / f"cut-{seed}"))
+    built = drawn_artifacts(scale.of(60, len(CUT)), folder, CUT, CUT_OF_VALUES)
+    for seed, (network, form, artifact) in enumerate(built):
+        session = Session(artifact)
         x = drawn.counts(network, STEPS, STREAMS, seed)
-        one = np.ascontiguousarray(x[:, 0]).astype(session.artifact.manifest.counts_dtype)
+        one = np.ascontiguousarray(x[:, 0]).astype(artifact.manifest.counts_dtype)
         whole = session.run(one).view(np.uint32).copy()
         for name, run in (*_pieces(session, one, seed), *_batches(session, x, one.dtype)):
             same = np.array_equal(run.view(np.uint32), whole)
-            fault = None if same else f"seed {seed}: {name} gives other bits"
+            fault = None if same else f"{form}: {name} gives other bits"
             result.count("equal" if same else "differs", fault)
-        assert whole.any(), seed
+        assert whole.any(), form
     return result
 
 

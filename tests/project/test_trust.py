@@ -58,10 +58,18 @@ def test_a_promise_is_kept_where_something_was_tried() -> None:
 
 
 def test_the_table_stands_in_its_document() -> None:
-    kept = {"kept": True, "tried": 1200, "outcomes": {"refused": 1200}, "broken_count": 0}
-    lines = list(sheet.table({1: kept, 2: {**kept, "kept": False, "broken_count": 3}}))
-    assert "| 1,200 | yes | 1,200 refused |" in lines[2]
-    assert "**no: 3**" in lines[3]
+    kept = {
+        "kept": True,
+        "share": None,
+        "tried": 1200,
+        "outcomes": {"refused": 1200},
+        "broken_count": 0,
+    }
+    lines = list(
+        sheet.table({1: kept, 2: {**kept, "kept": False, "broken_count": 3, "share": 0.2}})
+    )
+    assert "| short | 1,200 | yes | 1,200 refused |" in lines[2]
+    assert "| 20% | 1,200 | **no: 3** |" in lines[3]
     assert "not measured" in lines[4]
     document = sheet.DOCUMENT.read_text()
     again = sheet.with_table(sheet.with_table(document, lines), ["x"])

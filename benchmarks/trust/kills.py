@@ -7,6 +7,7 @@ its own, makes, and half-way through what it appends. Most runs are forks: `fork
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -29,6 +30,7 @@ from delrec_compile.network.onnx_step.schema import load_model
 SECONDS = 900.0  # of a whole run, on a loaded machine
 SETTLE_S = 10.0  # for processes of a dead command to end, on a loaded machine
 CACHE = "torchinductor_"  # PyTorch's own, for each user: it stays after any run
+PROBE = re.compile("[a-z0-9_]{8}")  # a file by which Python sees that a folder takes files
 SETS = (("train", 40), ("valid", 10), ("test", 10))
 
 
@@ -200,5 +202,6 @@ def _wrong(job: Job) -> str | None:
 def _remains(folder: Path, made: Path) -> list[str]:
     """Hidden files beside a result, and what lies in the folder of temporary files."""
     beside = [p.name for p in made.parent.glob(f".{made.stem}*")]
-    temporary = [p.name for p in (folder / "scratch").iterdir()]
-    return beside + [name for name in temporary if not name.startswith(CACHE)]
+    temporary = [p for p in (folder / "scratch").iterdir() if not p.name.startswith(CACHE)]
+    probes = [p for p in temporary if p.is_file() and PROBE.fullmatch(p.name)]
+    return beside + [p.name for p in temporary if p not in probes]

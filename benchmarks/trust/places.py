@@ -172,7 +172,7 @@ def crowd(folder: Path, scale: Scale) -> Result:
             fault = f"exit {odd[0].code}: {odd[0].err[-200:]}"
         else:
             fault = _torn(out)
-        result.count(f"{won} of {count} built{' with --force' * force}", fault)
+        result.count(f"{'forced ' * force}crowd with {won} of {count} built", fault)
     return result
 
 

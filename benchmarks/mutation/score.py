@@ -10,7 +10,7 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,7 +22,7 @@ from benchmarks.mutation.mutants import Mutant, code_of, mutants
 from benchmarks.trust.isolated import ACCEPTED, Outcome, isolated
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 90  # of CPU time, for the tests of one mutant
+SECONDS = 90  # of CPU time, at least, for the tests of one mutant
 WHOLE_SECONDS = 1200
 SLOW = "not bundled_networks_in_every_engine"
 OPTIONS = ("-x", "-qq", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", SLOW)
@@ -89,16 +89,43 @@ def source(module: str) -> str:
     return (ROOT / f"{module.replace('.', '/')}.py").read_text()
 
 
-def load(paths: Sequence[str], folder: Path) -> None:
-    """Imports the tests and what they test, once for all mutants, and builds what the tests need.
+class Runs:
+    """The runs of tests with mutants. folder: of what the tests share."""
 
-    Raises RuntimeError when one fails.
-    """
-    os.environ[WORKER] = "gw0"
-    pytest.main(["--collect-only", *OPTIONS, *paths])
-    done = isolated(_failed, list(paths), folder, seconds=WHOLE_SECONDS)
-    if not _passed(done):
-        raise RuntimeError(f"without a mutant, tests fail already: {done}")
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.limits: dict[tuple[str, ...], int] = {}  # seconds of CPU time of tests, by their paths
+
+    def load(self, paths: Sequence[str]) -> None:
+        """Imports the tests and what they test, once for all mutants."""
+        os.environ[WORKER] = "gw0"
+        pytest.main(["--collect-only", *OPTIONS, *paths])
+
+    def limit(self, tests: Sequence[str]) -> int:
+        """The time for tests with a mutant, which may take longer than without.
+
+        Raises RuntimeError when one fails without a mutant.
+        """
+        key = tuple(tests)
+        if key not in self.limits:
+            done = isolated(_failed, list(tests), self.folder, seconds=WHOLE_SECONDS)
+            if not _passed(done):
+                raise RuntimeError(f"without a mutant, tests of {tests} fail already: {done}")
+            self.limits[key] = max(SECONDS, 3 * int(done.cpu_s))
+        return self.limits[key]
+
+    def noticed(self, mutant: Mutant, room: Room) -> bool | None:
+        """Whether a test fails with the mutant in it; None where no function has this code."""
+        own = own_tests(mutant.module)
+        for tests in ([own] if own else [], [str(ROOT / path) for path in room.tests]):
+            if tests:
+                limit = self.limit(tests)
+                done = isolated(_tested, mutant, tests, self.folder, seconds=limit)
+                if done.said == "None":
+                    return None
+                if not _passed(done):
+                    return True
+        return False
 
 
 def _failed(tests: list[str], folder: Path) -> int:
@@ -114,19 +141,6 @@ def own_tests(module: str) -> str | None:
     *folders, name = module.removeprefix("delrec_compile.").split(".")
     path = ROOT / "tests" / Path(*folders) / f"test_{name}.py"
     return str(path) if path.exists() else None
-
-
-def noticed(mutant: Mutant, room: Room, folder: Path) -> bool | None:
-    """Whether a test fails with the mutant in it; None where no function has this code."""
-    own = own_tests(mutant.module)
-    for tests in ([own] if own else [], [str(ROOT / path) for path in room.tests]):
-        if tests:
-            done = isolated(_tested, mutant, tests, folder, seconds=SECONDS)
-            if done.said == "None":
-                return None
-            if not _passed(done):
-                return True
-    return False
 
 
 def _passed(done: Outcome) -> bool:
@@ -169,18 +183,35 @@ def interval(hits: int, count: int) -> tuple[float, float]:
     return round(100 * (middle - width), 1), round(100 * (middle + width), 1)
 
 
-def measure(room: Room, count: int, seed: int) -> dict[str, Any]:
-    """The score of a room on a sample."""
+def measure(
+    room: Room, count: int, seed: int, kept: Path, known: Collection[str] = ()
+) -> dict[str, Any]:
+    """The score of a room on a sample.
+
+    kept: file of the mutants that were noticed, which are not tried again; a run may be cut. known:
+    survivors that are not tried at all, by their words.
+    """
     chosen = drawn(room, count, seed)
-    own = dict.fromkeys(filter(None, (own_tests(mutant.module) for mutant in chosen)))
-    survived: list[str] = []
-    tried = 0
-    with tempfile.TemporaryDirectory(prefix="delrec-mutation-") as name:
-        load([*own, *(str(ROOT / path) for path in room.tests)], Path(name))
-        for mutant in chosen:
-            found = noticed(mutant, room, Path(name))
-            tried += found is not None
-            if found is False:
-                survived.append(str(mutant))
+    before = set(kept.read_text().splitlines()) if kept.exists() else set()
+    found: dict[Mutant, bool | None] = {m: False for m in chosen if named(str(m)) in known}
+    found |= {m: True for m in chosen if str(m) in before and m not in found}
+    left = [mutant for mutant in chosen if mutant not in found]
+    own = dict.fromkeys(filter(None, (own_tests(mutant.module) for mutant in left)))
+    with tempfile.TemporaryDirectory(prefix="delrec-mutation-") as name, kept.open("a") as file:
+        runs = Runs(Path(name))
+        runs.load([*own, *(str(ROOT / path) for path in room.tests)])
+        for mutant in left:
+            found[mutant] = runs.noticed(mutant, room)
+            if found[mutant]:
+                print(mutant, file=file, flush=True)
+            elif found[mutant] is False:
                 print(f"survived: {mutant}", file=sys.stderr, flush=True)
+    survived = [str(m) for m in chosen if found[m] is False]
+    tried = sum(hit is not None for hit in found.values())
     return {"mutants": tried, "killed": tried - len(survived), "survivors": survived}
+
+
+def named(text: str) -> str:
+    """A mutant's words without the line, which moves."""
+    module, _, change = text.split(":", 2)
+    return f"{module}:{change}"

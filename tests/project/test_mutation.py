@@ -67,8 +67,18 @@ def test_a_mutant_is_noticed_by_a_test_that_fails(
     monkeypatch.delitem(sys.modules, "mutated", raising=False)
     room = score.Room("mine", (), ("test_it.py",))
     found = mutants("mutated", SOURCE)
-    assert score.noticed(found[1], room, tmp_path)
-    assert not score.noticed(found[5], room, tmp_path)
+    runs = score.Runs(tmp_path)
+    assert runs.noticed(found[1], room)
+    assert not runs.noticed(found[5], room)
+    assert list(runs.limits.values()) == [score.SECONDS]
+    monkeypatch.setattr(score.Runs, "load", lambda *_: None)
+    monkeypatch.setattr(score, "drawn", lambda *_: [found[k] for k in (1, 2, 5)])
+    for _ in range(2):
+        known = {score.named(str(found[5]))}
+        told = score.measure(room, 3, 1, tmp_path / "kept", known)
+        assert (told["mutants"], told["survivors"]) == (3, [str(found[5])])
+        assert (tmp_path / "kept").read_text().splitlines() == [str(m) for m in found[1:3]]
+        monkeypatch.setattr(score.Runs, "noticed", None)  # the second time none is tried
 
 
 def test_a_draw_is_of_its_seed_and_leaves_kernels_out() -> None:

@@ -146,11 +146,6 @@ def exact(network: Network) -> bool:
     return all(q is not None for q in grids(network))
 
 
-def weight_rows(p: Population) -> list[F32]:
-    """The weights of a population that compiled code may hold as integers, table by table."""
-    return [rows for each in p.projections for rows in each.synapses.rows]
-
-
 def row_bits(rows: F32, q: int | None) -> int:
     """Bits of the integers that hold weights in units of 2^-q: 16 or 32; 32 too for float32."""
     fits = q is not None and float(np.abs(rows).max()) * 2.0**q <= INT16_MAX

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delrec_compile.errors import NetworkError, UsageError
-from delrec_compile.network.grid import GRIDS, exact, grids, row_bits, row_bytes, snap, weight_rows
+from delrec_compile.network.grid import GRIDS, exact, grids, row_bits, row_bytes, snap
 from delrec_compile.network.model import DenseDelay, Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 
@@ -88,7 +88,9 @@ def test_the_fine_grid_uses_the_bits_that_sums_leave() -> None:
         assert q is not None
         assert q16 is not None
         assert q > q16
-        assert {row_bits(rows, q) for rows in weight_rows(part)} == {32}
+        assert {row_bits(rows, q) for each in part.projections for rows in each.synapses.rows} == {
+            32
+        }
     assert row_bytes(fine) == 2 * row_bytes(coarse) == 2 * row_bytes(fine, 16)
     assert not exact(replace(fine, max_input=31))
 

@@ -8,6 +8,7 @@ import onnx.parser
 import pytest
 from fixtures.onnx_nodes import EVERYWHERE, computed
 
+from delrec_compile.ops import cuba_lif_onnx
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.cuba_lif_onnx import ENTERS, ONNX
 from delrec_compile.ops.lif import ALL_RESETS, FIRES
@@ -35,3 +36,11 @@ def test_the_nodes_compute_the_reference(fires: str, reset: str, enters: str) ->
 def test_the_operators_are_those_that_every_engine_has() -> None:
     functions = [onnx.parser.parse_function(text) for text in ONNX]
     assert {node.op_type for function in functions for node in function.node} <= EVERYWHERE
+
+
+def test_the_new_or_the_old_current_enters() -> None:
+    for enters, name in zip(ENTERS, ("i_next", "i"), strict=True):
+        for reset in ALL_RESETS:
+            text = cuba_lif_onnx._function(enters, reset)
+            assert text in ONNX
+            assert f"driven = Mul ({name}, gain)\n" in text

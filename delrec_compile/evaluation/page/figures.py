@@ -142,14 +142,6 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Names and values."""
-
-    facts: tuple[Fact, ...]
-    template: ClassVar[str] = "facts"
-
-
-@dataclass(frozen=True)
 class Lines:
     """Sentences. kind: style of each."""
 

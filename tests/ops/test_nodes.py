@@ -9,6 +9,7 @@ from fixtures.neuron import check_nodes
 from delrec_compile.ops.alpha import Alpha
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.lif import Lif
+from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.neuron import Neuron
 from delrec_compile.ops.nodes import Node
 
@@ -30,6 +31,7 @@ def test_a_node_reads_its_constants_and_the_nodes_before_it() -> None:
         CubaLif(0.5, 0.25, 1.25, -0.5, 0.75, 1.5, enters="old"),
         CubaLif(0.5, 0.25, 1.25, -0.5, 0.75, 1.5, "above", "soft_later"),
         Alpha(0.75, 0.5, 1.5, 0.25),
+        Loihi(1024, 128, 0.5, 0.25),
     ],
     ids=lambda neuron: neuron.kind,
 )

@@ -361,3 +361,9 @@ def test_a_flip_in_the_name_of_the_checksum_is_noticed(file: Path) -> None:
     file.write_bytes(raw.replace(b'"sha256"', b'"sha2u6"', 1))
     with refusal(CheckpointError, r"unknown key 'sha2u6'; allowed: config, format, sha256", 3):
         checkpoint.load(file)
+
+
+def test_a_layer_has_one_neuron_model() -> None:
+    for entry in ({}, {"lif": {}, "alif": {}}):
+        with refusal(CheckpointError, r"layers\.3: one neuron model is required, of lif, ", 3):
+            checkpoint._neuron(entry, 3, None)  # type: ignore[arg-type]

@@ -267,3 +267,16 @@ def test_a_child_reads_what_was_stored(tmp_path: Path) -> None:
         assert np.array_equal(read.counts, COUNTS[:2])
         assert (read.labels, read.dt_ms) == (None, 10.0)
     assert not Path(name).exists()
+
+
+def test_steps_are_joined_where_their_counts_fit() -> None:
+    network = replace(cases.network("dense"), max_input=255)
+    counts = np.full((1, 3, network.inputs), 200, np.uint8)
+    fine = Events(counts, None, None, None, network.dt_ms / 2)
+    with refusal(DataError, r"a step of 10 ms has 400 spikes; at most 255 fit", 3):
+        read_inputs(network, fine)
+    joined = read_inputs(network, replace(fine, counts=counts // 2)).samples
+    assert joined.counts[0, :, 0].tolist() == [200, 100]
+    odd = replace(fine, dt_ms=network.dt_ms / 1.5)
+    with refusal(DataError, "bin the samples at its step, or run their steps as they are", 3):
+        read_inputs(network, odd)

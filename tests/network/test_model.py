@@ -8,9 +8,11 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
+from helpers import refusal
 
-from delrec_compile.errors import NetworkError
+from delrec_compile.errors import NetworkError, UnsupportedError
 from delrec_compile.network.model import ConvDelay, DenseDelay, Layer, Lif, Network
+from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.ops.registry import make_readout
 
@@ -210,3 +212,26 @@ def test_networks_are_frozen() -> None:
     with pytest.raises(AttributeError):
         net.dt_ms = 1.0  # type: ignore[misc]
     assert replace(net, dt_ms=1.0).layers is net.layers
+
+
+def test_code_for_plain_neurons_refuses_others_by_name() -> None:
+    layer = cases.network("dense").layers[0]
+    assert layer.lif is layer.neuron
+    assert layer.states == layer.neuron.states
+    with refusal(
+        UnsupportedError, "the neuron model 'alif' is not supported here; allowed: lif", 4
+    ):
+        assert replace(layer, neuron=Alif(0.5, 0.5, 1.0)).lif
+    with refusal(UnsupportedError, "a neuron with a refractory period is not supported here", 4):
+        assert replace(layer, neuron=Lif(0.5, refractory=2)).lif
+
+
+def test_the_current_of_a_layer_is_that_of_its_weights_on_what_comes_in() -> None:
+    r = np.random.default_rng(0)
+    for name in ("dense", "frontend"):
+        layer = cases.network(name).layers[0]
+        x = r.integers(0, 3, (2, layer.inputs)).astype(np.float32)
+        start = r.integers(0, 3, (2, layer.size)).astype(np.float32)
+        want = layer.map.reference(x[:, None]) + layer.biases
+        np.testing.assert_allclose(layer.feed(x), want, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(layer.feed(x, start), want + start, rtol=1e-5, atol=1e-5)

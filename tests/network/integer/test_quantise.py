@@ -10,14 +10,15 @@ import pytest
 from fixtures.bundled import OF_SAMPLES
 from helpers import refusal
 
+from delrec_compile.aliases import Numeric
 from delrec_compile.data.events import Events
 from delrec_compile.data.samples import read_samples
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import UnsupportedError, UsageError
 from delrec_compile.evaluation.parity import compare
 from delrec_compile.evaluation.verdict import Parity
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.checkpoint import describe
-from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.integer.quantise import check_calibration, quantise
 from delrec_compile.network.model import Layer, Lif, Network
 from delrec_compile.ops.leaky_readout import LeakyReadout
 from delrec_compile.runners.reference import ReferenceRunner
@@ -118,3 +119,10 @@ def test_calibration_brings_graphs_nearer() -> None:
         have = ReferenceRunner(runner).trace(x[:, :8]).spikes
         differing.append(sum(int((a != b).sum()) for a, b in zip(want, have, strict=True)))
     assert differing[1] < 0.8 * differing[0]
+
+
+def test_only_integers_are_calibrated() -> None:
+    check_calibration(Numeric.INT8, "samples")
+    check_calibration(Numeric.FLOAT32, None)
+    with refusal(UsageError, "float32 is not calibrated: omit calibrate", 2):
+        check_calibration(Numeric.FLOAT32, "samples")

@@ -10,7 +10,8 @@ import onnx.parser
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from delrec_compile.network.onnx_step.portable import to_portable
+from delrec_compile.errors import ModelError
+from delrec_compile.network.onnx_step.portable import _constant, to_portable
 
 TEXT = """
 <ir_version: 9, opset_import: ["" : 18]>
@@ -64,3 +65,11 @@ def test_what_heals_a_membrane_compares_no_two_negative_numbers(
     for node in graph.node:
         if node.op_type == "Less" and negative & set(node.input):
             assert sizes & set(node.input), node.name
+
+
+def test_constants_of_every_form() -> None:
+    make = onnx.helper.make_node
+    assert _constant(make("Constant", [], ["c"], value_float=0.5)) == np.float32(0.5)
+    assert _constant(make("Constant", [], ["c"], value_ints=[1, 2])).tolist() == [1, 2]
+    with pytest.raises(ModelError, match="constant 'c' has the unknown form 'value_strings'"):
+        _constant(make("Constant", [], ["c"], value_strings=["x"]))

@@ -31,6 +31,11 @@ MEASURED, REPORT = "measured.json", "report.md"  # of the proof: in neither mani
 def check_output(out: Path, force: bool) -> None:
     """Refuses an output that exists, or that `force` must not replace. Raises InputError."""
     archive = archive_of(out)
+    parents = out.absolute().parents
+    if files := [p for p in parents if os.path.lexists(p) and not p.is_dir()]:
+        raise InputError(
+            f"cannot write in {parents[0]}: {files[0]} is a file; choose another folder with out=..."
+        )
     for path in (out, archive):
         if not os.path.lexists(path):
             continue

@@ -36,6 +36,7 @@ from delrec_compile.system.files import check_suffix
 if TYPE_CHECKING:
     from delrec_compile.evaluation.proven import Built
     from delrec_compile.network.model import Network
+    from delrec_compile.targets import Target as Profile
 
 Source = Annotated[
     str,
@@ -135,14 +136,28 @@ def _build(
 
     check_store(options["db"])
     network = checkpoint.load(model)
-    targets.load(target).numeric_mode(options["numeric"])  # refused before inputs are drawn
     options |= {"devices": parse_all(urls)}
+    _check_place(network, targets.load(target), out, options)  # refused before inputs are drawn
     from delrec_compile.evaluation.proven import build_proven
 
     options |= {"calibrate": calibration(network, calibrate, inputs)}
     options |= {"samples": chosen(network, inputs)}
     with saying() as say:
         return build_proven(network, target, out, progress=say, **options)
+
+
+def _check_place(
+    network: Network, profile: Profile, out: Path | None, options: dict[str, Any]
+) -> None:
+    """Raises InputError for an output that is there or cannot be, UnsupportedError for the mode."""
+    from delrec_compile.artifact.abi import artifact_name
+    from delrec_compile.artifact.package import check_output
+    from delrec_compile.compiler.build import default_folder
+
+    mode = profile.numeric_mode(options["numeric"])
+    name = artifact_name(network.name, options["name"])
+    chosen = options["cpu"], options["unroll"], options["with_frontend"]
+    check_output(out or Path(default_folder(name, profile.name, mode, *chosen)), options["force"])
 
 
 def _print_build(built: Built, inputs: InputOptions, as_json: bool) -> None:

@@ -80,6 +80,7 @@ def compare(
     options |= {"rebuild": rebuild, "budgets": budgets, "allow_silent": allow_silent}
     network = checkpoint.load(model)
     _check_page(html, force)
+    _check_request(targets.split(","), options)
     options |= {"samples": chosen(network, inputs)}
     comparison = _compare(network, targets.split(","), options)
     if html is not None:
@@ -98,6 +99,13 @@ def _check_page(html: Path | None, force: bool) -> None:
     if html.exists() and not force:
         raise InputError(f"{html} exists; add --force to replace it")
     check_writable(html)
+
+
+def _check_request(targets: list[str], options: dict[str, Any]) -> None:
+    """Raises UsageError and UnsupportedError before inputs are drawn."""
+    from delrec_compile.evaluation.compare.run import requested
+
+    requested(targets, options["numeric"], options["budgets"])
 
 
 def _compare(network: Any, targets: list[str], options: dict[str, Any]) -> Comparison:

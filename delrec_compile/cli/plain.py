@@ -80,10 +80,22 @@ def build_or_plan(
     options: Mapping[str, Any],
 ) -> None:
     """Builds the step, or shows what would become of it. options: the others of `build`."""
+    _refuse_damaged(model, state, batch)
     if dry_run:
         plan(model, target, state, batch, bool(options["as_json"]))
     else:
         build(model, target, out, state=state, batch=batch, **options)
+
+
+def _refuse_damaged(model: str, state: list[str], batch: int | None) -> None:
+    """Raises ModelError for a file that is no graph, before the compiler is loaded."""
+    from delrec_compile.plain_onnx.state_names import pairs_of
+    from delrec_compile.system.recognise import GRAPHS, recognise
+
+    if recognise(model).kind not in GRAPHS:
+        from delrec_compile.plain_onnx import step_graph
+
+        step_graph.read(model, state=pairs_of(state), batch=batch)
 
 
 def build(

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.errors import DataError
+from delrec_compile.system import limited
 
 Ints = npt.NDArray[np.int64]
 Spikes = tuple[npt.NDArray[np.float64], Ints]  # times in seconds, units
@@ -51,10 +52,21 @@ def open_shd(path: Path) -> Iterator[Any]:
             _check_datasets(file, path)
             yield file
     except (OSError, RuntimeError) as error:  # what h5py raises on damaged or foreign bytes
-        raise DataError(
-            f"{path} is not an intact HDF5 file ({path.stat().st_size} bytes); "
-            "unpack it if it is an archive, or download it again"
-        ) from error
+        raise DataError(_damaged(path)) from error
+
+
+def require_mark(path: Path) -> None:
+    """Raises DataError for a file that is missing or no HDF5, without the library that reads it."""
+    existing_file(path)
+    if not limited.is_hdf5(path):
+        raise DataError(_damaged(path))
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path} is not an intact HDF5 file ({path.stat().st_size} bytes); "
+        "unpack it if it is an archive, or download it again"
+    )
 
 
 def _check_datasets(file: Any, path: Path) -> None:

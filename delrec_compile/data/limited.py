@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.data.events import Events, load_events
-from delrec_compile.data.hdf5 import existing_file
+from delrec_compile.data.hdf5 import require_mark
 from delrec_compile.data.summary import Info, describe
 from delrec_compile.errors import DataError
 from delrec_compile.system import limited
@@ -18,7 +18,7 @@ from delrec_compile.system.folders import work_folder
 
 def load_events_limited(path: str | Path, **options: Any) -> Events:
     """Same as `load_events`. Raises DataError also where that takes too long or too much memory."""
-    existing_file(Path(path))
+    require_mark(Path(path))
     with work_folder() as folder:
         fields = limited.call(
             "delrec_compile.data.limited:bin_into",
@@ -46,7 +46,7 @@ def bin_into(path: str, folder: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def describe_limited(path: str | Path, **options: Any) -> Info:
     """Same as `describe`. Raises DataError also where that takes too long or too much memory."""
-    existing_file(Path(path))
+    require_mark(Path(path))
     fields = limited.call(
         "delrec_compile.data.limited:summarise", path, error=DataError, options=options
     )

@@ -21,6 +21,8 @@ MAX_DEPTH = 16
 
 def checked_entries(path: Path | str, root: str, kind: str) -> dict[str, Any]:
     """The entries under a group of the file. kind: what it should be. Raises CheckpointError."""
+    if Path(path).is_file() and not limited.is_hdf5(path):
+        raise CheckpointError(_damaged(path, kind))
     limited.call(f"{__name__}:probe", path, error=CheckpointError, root=root, kind=kind)
     return entries(path, root, kind)
 
@@ -42,10 +44,14 @@ def entries(path: Path | str, root: str, kind: str) -> dict[str, Any]:
                 raise CheckpointError(f"{path} is not a {kind}: it has no '{root}', but {held}")
             return _Entries(str(path)).group(file[root], root, 0)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise CheckpointError(
-            f"{path} is not a readable {kind}: a damaged HDF5 file of "
-            f"{Path(path).stat().st_size:,} bytes; copy it again, or write it again"
-        ) from error
+        raise CheckpointError(_damaged(path, kind)) from error
+
+
+def _damaged(path: Path | str, kind: str) -> str:
+    return (
+        f"{path} is not a readable {kind}: a damaged HDF5 file of "
+        f"{Path(path).stat().st_size:,} bytes; copy it again, or write it again"
+    )
 
 
 class _Entries:

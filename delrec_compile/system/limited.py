@@ -17,6 +17,22 @@ SECONDS, BYTES_PER_SECOND = 60.0, 1 << 20  # of a small file; and more for large
 MEMORY = 16 << 30  # bytes of address space
 
 
+MARK, FIRST_BLOCK = b"\x89HDF\r\n\x1a\n", 512
+
+
+def is_hdf5(path: Path | str) -> bool:
+    """Whether the file has the mark of HDF5: at its start, or behind a block of 512, 1024, .. bytes."""
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        at = 0
+        while at < size:
+            file.seek(at)
+            if file.read(len(MARK)) == MARK:
+                return True
+            at = max(FIRST_BLOCK, 2 * at)
+    return False
+
+
 def call(
     function: str, path: Path | str, *, error: type[InputError] = InputError, **arguments: Any
 ) -> Any:

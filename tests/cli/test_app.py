@@ -1,18 +1,22 @@
 """The command line, as a user types it: results, JSON, exit codes, manners."""
 
 import importlib
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+import zipfile
 
+import cases
 import pytest
 import typer
 from fixtures.command import COMMAND, cli, ok, refused
 
 import delrec_compile
 from delrec_compile.cli import app
+from delrec_compile.network import checkpoint
 
 DOCTOR = importlib.import_module("delrec_compile.system.doctor")
 
@@ -37,6 +41,58 @@ DOCTOR = importlib.import_module("delrec_compile.system.doctor")
 def test_bad_input_is_one_line(code, arguments, words, tmp_path):
     assert words in refused(code, *arguments, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+REFUSED_IN_ONE_PROCESS = """
+import contextlib, io, json, sys
+from delrec_compile.cli import app
+from delrec_compile.system import process
+from delrec_compile.network import checkpoint
+def refuse(*_, **__):
+    raise AssertionError("a process is started")
+process.Group.__init__ = refuse
+told = []
+for line in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = app._exit_code(line)
+    loaded = [m for m in ("torch", "tvm", "onnxruntime", "jinja2") if m in sys.modules]
+    told.append([code, said.getvalue(), loaded])
+print(json.dumps(told))
+"""
+
+
+def test_a_refusal_loads_nothing_for_it(tmp_path):
+    """No PyTorch, no TVM, no process, and no inputs drawn; in the order in which more is loaded."""
+    for name in ("x.onnx", "x.pth", "x.nir", "x.h5"):
+        (tmp_path / name).write_bytes(b"\x93 noise [")
+    (tmp_path / "file").touch()
+    with zipfile.ZipFile(tmp_path / "runs.pth", "w") as archive:
+        archive.writestr("a/data.pkl", b"cos\nsystem\n(S'true'\ntR.")
+    checkpoint.save(cases.network("conv3"), tmp_path / "net.safetensors")
+    to, out = ["build", "net.safetensors"], ["-o", "new.safetensors"]
+    refusals = {
+        "is not a complete ONNX file": ["build", "x.onnx"],
+        "it is another kind of file": ["inspect", "x.onnx"],
+        "it is no file of torch.save": ["import", "x.pth", *out],
+        "it holds os.system, which is": ["import", "runs.pth", *out],
+        "is not a readable NIR graph": ["import", "x.nir", *out],
+        "nothing: no such file; an artifact's folder is": ["bench", "nothing"],
+        "is not an intact HDF5 file": [*to, "-i", "x.h5"],
+        "file is a file; choose another": [*to, "-o", "file/below"],
+        "file is not an artifact": [*to, "-o", "file"],
+        "unknown target 'nothing'": ["compare", "net.safetensors", "-t", "x86_64,nothing"],
+        "nothing: no such file; an artifact's folder, a": ["report", "nothing"],
+    }
+    line = [sys.executable, "-c", REFUSED_IN_ONE_PROCESS, json.dumps([*refusals.values()])]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for (words, line), (code, said, loaded) in zip(
+        refusals.items(), json.loads(done.stdout), strict=True
+    ):
+        assert words in said, line
+        assert "random samples" not in said, line
+        assert code in (3, 4), line
+        assert set(loaded) <= ({"jinja2"} if line[0] in ("compare", "report") else set()), line
 
 
 def test_usage_errors_are_exit_2():

@@ -61,3 +61,13 @@ def test_a_reader_that_never_ends_is_stopped(
     monkeypatch.setattr(limited, "SECONDS", 1.0)
     with refusal(DataError, "takes more than 1 s; the file is damaged", 3):
         limited.call(f"{HERE}:hang", tmp_path, error=DataError)
+
+
+def test_the_mark_of_hdf5_at_every_place_it_may_have(tmp_path: Path) -> None:
+    file = tmp_path / "x.h5"
+    for before in (0, 512, 1024, 2048):
+        file.write_bytes(bytes(before) + limited.MARK)
+        assert limited.is_hdf5(file)
+    for raw in (b"", b"noise", b" " + limited.MARK, bytes(700) + limited.MARK):
+        file.write_bytes(raw)
+        assert not limited.is_hdf5(file)

@@ -54,6 +54,16 @@ def select_targets(names: Sequence[str]) -> dict[str, Target]:
     return out
 
 
+def requested(
+    names: Sequence[str], numeric: Sequence[str], budgets: Budgets
+) -> tuple[dict[str, Target], list[str]]:
+    """The profiles and modes of a comparison. Raises UsageError, UnsupportedError."""
+    profiles = select_targets(names)
+    modes = _modes(numeric)
+    _answerable(budgets, list(profiles.values()))
+    return profiles, modes
+
+
 @renamed_arguments(words="samples")
 def compare(
     network: Network,
@@ -77,9 +87,7 @@ def compare(
     Raises UsageError, UnsupportedError, DataError for the request itself, before the first build.
     """
     budgets = budgets or Budgets()
-    profiles = select_targets(names)
-    modes = _modes(numeric)
-    _answerable(budgets, list(profiles.values()))
+    profiles, modes = requested(names, numeric, budgets)
     jobs = [(spec, profile, mode) for spec, profile in profiles.items() for mode in modes]
     with stored(network, samples, limit) as chosen:
         plan = _Plan(network, Path(out), chosen, limit, rebuild, allow_silent)

@@ -10,10 +10,8 @@ from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.artifact.package import MEASURED, measured
 from delrec_compile.data.events import Events
 from delrec_compile.errors import InputError, UnsupportedError
-from delrec_compile.evaluation.claims.measure import Claims
 from delrec_compile.evaluation.compare.result import Comparison
 from delrec_compile.evaluation.page.card import card
-from delrec_compile.evaluation.page.claimed import claims_page
 from delrec_compile.evaluation.page.compared import comparison_page
 from delrec_compile.evaluation.page.figures import Page
 from delrec_compile.evaluation.page.measured import artifact_page, network_page
@@ -169,7 +167,7 @@ def _of_printed(path: Path, told: dict[str, Any], chosen: _Chosen) -> Report:
     schema = told["schema"]
     try:
         if schema == "delrec.claims/1":
-            return Report(claims_page(Claims.from_dict(told), chosen.command))
+            return Report(_of_claims(told, chosen.command))
         if schema == "delrec.compare/1":
             return _of_rows(path, Comparison.from_dict(told), chosen)
     except DAMAGE as error:
@@ -178,6 +176,14 @@ def _of_printed(path: Path, told: dict[str, Any], chosen: _Chosen) -> Report:
             f"({type(error).__name__}: {error}); print it again with --json"
         ) from error
     raise InputError(f"{path} is a {schema}; {NEEDED} is required")
+
+
+def _of_claims(told: dict[str, Any], command: str) -> Page:
+    # they load PyTorch
+    from delrec_compile.evaluation.claims.measure import Claims
+    from delrec_compile.evaluation.page.claimed import claims_page
+
+    return claims_page(Claims.from_dict(told), command)
 
 
 def _of_rows(path: Path, comparison: Comparison, chosen: _Chosen) -> Report:

@@ -6,11 +6,13 @@ NumPy's numbers and arrays are made here, of their bytes; no function that a fil
 
 from __future__ import annotations
 
+import contextlib
+import pickletools
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,11 @@ FORBIDDEN = re.compile(
 BROKEN = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error)
 DEPTH = 4  # of dicts around a state dict; a pickle can hold one that is inside itself
 NUMBERS = "biufc"  # kinds of NumPy's types that are numbers
+PROGRAM = "it is a TorchScript archive, a program"
+NOT_SAVED = "it is no file of torch.save, or a damaged one"
+PICKLE, TAR = b"\x80", slice(257, 262)
+# packages of which torch.load makes anything; it refuses some of their names, and all others
+ROOTS = ("torch", "collections", "numpy", "builtins", "__builtin__", "_codecs")
 
 
 @dataclass(frozen=True)
@@ -102,17 +109,54 @@ def _keys(path: Path, state: Mapping[Any, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _loaded(path: Path) -> Any:
+    _check_archive(path)
+    try:
+        why = _foreign(path)  # before PyTorch is loaded, which takes seconds
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+    if why is not None:
+        raise CheckpointError(_unread(path, why))
     import torch
 
-    _check_archive(path)
     try:
         with torch.serialization.safe_globals(STAND_INS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read without running code ({_reason(error)}); save it as "
-            "{'net': model.state_dict()}"
-        ) from error
+        raise CheckpointError(_unread(path, _reason(error))) from error
+
+
+def _unread(path: Path, why: str) -> str:
+    return (
+        f"{path} cannot be read without running code ({why}); save it as "
+        "{'net': model.state_dict()}"
+    )
+
+
+def _foreign(path: Path) -> str | None:
+    """Why a file is none of torch.save, as far as its first bytes and the names in its pickle tell."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            head = file.read(TAR.stop)
+        # a pickle, or the archive that torch.save wrote first
+        return None if head[:1] == PICKLE or head[TAR] == b"ustar" else NOT_SAVED
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        pickles = [name for name in members if name.endswith("/data.pkl")]
+        if any(name.endswith("/constants.pkl") for name in members):
+            return PROGRAM
+        if not pickles:
+            return NOT_SAVED
+        names = _names(archive.read(pickles[0]))
+    strange = (name for name in names if name.split(".")[0] not in ROOTS)
+    return next((f"it holds {name}, which is no tensor or plain value" for name in strange), None)
+
+
+def _names(pickled: bytes) -> Iterator[str]:
+    """Functions and types that a pickle names, as far as it is whole; none of it is run."""
+    with contextlib.suppress(*DAMAGE):
+        for code, value, _ in pickletools.genops(pickled):
+            if code.name == "GLOBAL":  # of protocol 2, which torch.save writes
+                yield str(value).replace(" ", ".")
 
 
 def _check_archive(path: Path) -> None:
@@ -136,10 +180,10 @@ def _reason(error: Exception) -> str:
     if named := FORBIDDEN.search(text):
         return f"it holds {named[1] or named[2]}, which is no tensor or plain value"
     if "TorchScript" in text:
-        return "it is a TorchScript archive, a program"
+        return PROGRAM
     if any(word in text for word in ("allowlisted", "unrecognized function", "safe_globals")):
         return "it holds an object that is no tensor or plain value"
-    return "it is no file of torch.save, or a damaged one"
+    return NOT_SAVED
 
 
 def _array(where: str, value: Any) -> F64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,23 @@ def test_reasons_of_a_refusal() -> None:
         ("unexpected end", "it is no file of torch.save, or a damaged one"),
     ):
         assert content._reason(RuntimeError(error)) == reason
+
+
+def test_what_is_refused_before_pytorch_is_loaded(tmp_path: Path) -> None:
+    allowed = torch._weights_only_unpickler._get_allowed_globals()  # type: ignore[attr-defined]
+    assert {name.split(".")[0] for name in allowed} <= {*content.ROOTS}
+    assert {name.split(".")[0] for _, name in content.STAND_INS} <= {*content.ROOTS}
+    file = tmp_path / "a.pth"
+    for zipped in (False, True):
+        torch.save({"net": STATE}, file, _use_new_zipfile_serialization=zipped)
+        assert content._foreign(file) is None
+    torch.save({"net": STATE, "args": argparse.Namespace()}, file)
+    assert (
+        content._foreign(file) == "it holds argparse.Namespace, which is no tensor or plain value"
+    )
+    with zipfile.ZipFile(file, "w") as archive:  # as torch.jit.save names its members
+        archive.writestr("a/data.pkl", b"")
+        archive.writestr("a/constants.pkl", b"")
+    assert content._foreign(file) == content.PROGRAM
+    file.write_bytes(b"noise")
+    assert content._foreign(file) == content.NOT_SAVED

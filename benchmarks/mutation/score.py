@@ -194,7 +194,7 @@ def measure(
     chosen = drawn(room, count, seed)
     before = set(kept.read_text().splitlines()) if kept.exists() else set()
     found: dict[Mutant, bool | None] = {m: False for m in chosen if named(str(m)) in known}
-    found |= {m: True for m in chosen if str(m) in before and m not in found}
+    found |= {m: True for m in chosen if _line(m) in before and m not in found}
     left = [mutant for mutant in chosen if mutant not in found]
     own = dict.fromkeys(filter(None, (own_tests(mutant.module) for mutant in left)))
     with tempfile.TemporaryDirectory(prefix="delrec-mutation-") as name, kept.open("a") as file:
@@ -203,12 +203,17 @@ def measure(
         for mutant in left:
             found[mutant] = runs.noticed(mutant, room)
             if found[mutant]:
-                print(mutant, file=file, flush=True)
+                print(_line(mutant), file=file, flush=True)
             elif found[mutant] is False:
                 print(f"survived: {mutant}", file=sys.stderr, flush=True)
     survived = [str(m) for m in chosen if found[m] is False]
     tried = sum(hit is not None for hit in found.values())
     return {"mutants": tried, "killed": tried - len(survived), "survivors": survived}
+
+
+def _line(mutant: Mutant) -> str:
+    """What tells it from others, also from those of the same words."""
+    return f"{mutant.index} {mutant}"
 
 
 def named(text: str) -> str:

@@ -26,3 +26,15 @@ def test_decisions(decision: str, winner: int) -> None:
     np.testing.assert_array_equal(
         LeakyReadout(np.eye(3), np.zeros(3), 0.5, decision).classes(y), [winner]
     )
+
+
+def test_shares_are_of_all_outputs_or_of_each() -> None:
+    weight, bias = np.eye(3), np.zeros(3)
+    for same in (0.5, [0.5], [0.5, 0.5, 0.5]):
+        readout_of = LeakyReadout(weight, bias, same)
+        assert (readout_of.beta, readout_of.has_own) == (0.5, False)
+    assert LeakyReadout(weight, bias, [0.5, 0.25, 1.0]).has_own is True
+    with pytest.raises(NetworkError, match="2 values of beta; 1 or 3 are required"):
+        LeakyReadout(weight, bias, [0.5, 0.25])
+    with pytest.raises(NetworkError, match=r"beta is 1.5; allowed: 0 <= beta <= 1"):
+        LeakyReadout(weight, bias, [0.5, 1.5, 0.5])

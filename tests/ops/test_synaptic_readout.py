@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures.ops import grid, history
+from fixtures.tir import run
 from helpers import refusal
 
 from delrec_compile.aliases import F32
@@ -16,6 +17,7 @@ from delrec_compile.interop.packages import package
 from delrec_compile.ops.alpha import tau_alpha
 from delrec_compile.ops.cuba_lif_onnx import ENTERS
 from delrec_compile.ops.synaptic_readout import SynapticReadout
+from delrec_compile.targets.schedule import Schedule
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -110,3 +112,28 @@ def test_what_cannot_be_is_refused() -> None:
         SynapticReadout(np.eye(2), np.zeros(2), 0.5, alpha=1.5)
     with refusal(NetworkError, "readout: unknown enters 'late'; allowed: new, old", 3):
         SynapticReadout(np.eye(2), np.zeros(2), 0.5, enters="late")
+
+
+@pytest.mark.parametrize("enters", ENTERS)
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.75), ([0.5, 0.25, 1, 0, 0.75], [1, 0.5, 0, 0.25, 0.125])]
+)
+def test_compiled_blocks_are_its_formula(enters: Any, shares: tuple[Any, Any]) -> None:
+    n = 5
+    readout = SynapticReadout(np.eye(n), np.zeros(n), shares[1], alpha=shares[0], enters=enters)
+    r = np.random.default_rng(2)
+    current, state = grid(r, 1, n), {name: grid(r, 1, n) for name in readout.states}
+    tables = {**readout.tables(np.ones(1, np.float32)), **readout.constants()}
+    named = {**{name: value[0] for name, value in state.items()}, **tables}
+
+    def body(e: Any, y: Any, given: Any, *buffers: Any) -> None:
+        held = dict(zip(named, buffers, strict=True))
+        tile = readout.tile(e, held.__getitem__, y, 0, 0, n)
+        for at, lanes in e.blocks(n):
+            readout.emit(tile, e.load(given, at, lanes), at, lanes)
+
+    y, after = readout.integrate(current, state)
+    arrays = [np.zeros(n, np.float32), current[0], *named.values()]
+    got = run(body, *arrays, schedule=Schedule(4, 2, "scan"))
+    for have, want in zip((got[0], *got[2:4]), (y, *after.values()), strict=True):
+        np.testing.assert_array_equal(have, want[0])

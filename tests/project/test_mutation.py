@@ -77,7 +77,9 @@ def test_a_mutant_is_noticed_by_a_test_that_fails(
         known = {score.named(str(found[5]))}
         told = score.measure(room, 3, 1, tmp_path / "kept", known)
         assert (told["mutants"], told["survivors"]) == (3, [str(found[5])])
-        assert (tmp_path / "kept").read_text().splitlines() == [str(m) for m in found[1:3]]
+        assert (tmp_path / "kept").read_text().splitlines() == [
+            f"{m.index} {m}" for m in found[1:3]
+        ]
         monkeypatch.setattr(score.Runs, "noticed", None)  # the second time none is tried
 
 

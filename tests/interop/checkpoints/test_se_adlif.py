@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError, UsageError
+from delrec_compile.interop.checkpoints.se_adlif import U, _decay
 from delrec_compile.runners.reference import ReferenceRunner
 
 INPUTS, STEPS = 12, 80
@@ -178,3 +179,12 @@ def test_time_constants_that_may_be_two_things_or_differ(tmp_path: Path) -> None
     torch.save(net.state_dict(), tmp_path / "a.pt")
     with refusal(UnsupportedError, "l1.tau_u_trainer.weight may be a share between, or one of", 4):
         delrec_compile.import_model(tmp_path / "a.pt")
+
+
+def test_a_time_constant_of_no_length_is_refused() -> None:
+    """A share of 0 between none and half a step."""
+    own = {"weight": np.zeros((2, 1)), f"{U}.tau_min": np.zeros(1), f"{U}.tau_max": np.full(1, 0.5)}
+    with refusal(CheckpointError, "a time constant of 0; above 0 is required", 3):
+        _decay("a.pth", "l1", own | {f"{U}.weight": np.array([0.0, 1.0])}, U)
+    decay = _decay("a.pth", "l1", own | {f"{U}.weight": np.array([0.5, 1.0])}, U)
+    np.testing.assert_allclose(decay, np.exp([-4, -2]), rtol=1e-6)

@@ -14,7 +14,8 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile.errors import CheckpointError, UnsupportedError
-from delrec_compile.interop.delrec.blocks import blocks_of
+from delrec_compile.interop import linear_parts
+from delrec_compile.interop.delrec.blocks import Block, blocks_of
 from delrec_compile.interop.parts import SynapticWeights
 from delrec_compile.network import checkpoint
 
@@ -182,3 +183,10 @@ def test_shapes_that_say_the_same(tmp_path: Path) -> None:
     torch.save({"net": state}, tmp_path / "flat.pth")
     again = delrec_compile.from_checkpoint(tmp_path / "flat.pth", recipe=recipe)
     assert checkpoint.digest(again.network) == checkpoint.digest(made.network)
+
+
+def test_a_norm_is_behind_the_neurons_where_it_stands_behind_them() -> None:
+    linear, norm = linear_parts.affine(np.eye(2)), linear_parts.Scale(np.ones(2), np.zeros(2))
+    assert not Block(4, linear).norm_is_behind
+    assert not Block(4, linear, norm=norm, norm_at=5).norm_is_behind
+    assert Block(4, linear, norm=norm, norm_at=7).norm_is_behind

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from delrec_compile.errors import InputError
@@ -55,7 +56,7 @@ def stage_folder(out: Path, *, wait: bool) -> Iterator[Path]:
 def _made(parent: Path, prefix: str, alone: str | None = "") -> Iterator[Path]:
     """A locked folder. alone: empty: beside others; None: after them; a path: refused for them."""
     while True:
-        with _locked(parent):
+        with _mutex(parent):
             living = _remove_dead(parent, prefix)
             if alone == "" or not living:
                 folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
@@ -123,6 +124,13 @@ def _remove_dead(parent: Path, prefix: str) -> list[Path]:
             finally:
                 os.close(handle)
     return living
+
+
+def _mutex(parent: Path) -> AbstractContextManager[None]:
+    """The lock of a folder in which folders are made. One that was made here has none: it is its
+    process's own, and locked while that lives."""
+    own = parent.name.startswith(WORK) or MARK in parent.name
+    return contextlib.nullcontext() if own else _locked(parent)
 
 
 @contextlib.contextmanager

@@ -73,6 +73,21 @@ def test_a_second_one_waits_for_the_first(tmp_path: Path) -> None:
     assert tree(tmp_path) == {}
 
 
+def test_a_stage_within_a_stage_and_within_temporary_files(tmp_path: Path) -> None:
+    """A folder that this process has locked is not locked again: that would never end."""
+    line = (
+        "from pathlib import Path\n"
+        "from delrec_compile.system.folders import stage_folder, work_folder\n"
+        "with work_folder() as work, stage_folder(work / 'out', wait=True) as stage:\n"
+        "    with stage_folder(stage / 'part', wait=True) as part:\n"
+        "        print(part.is_dir())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", line], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True\n"
+
+
 def test_temporary_files_of_the_dead_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

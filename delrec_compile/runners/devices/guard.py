@@ -69,6 +69,9 @@ def main(pipe: str, timeout_s: float) -> None:
     with socket.socket(fileno=0) as server, socket.socket(fileno=1) as listener:
         client, _ = listener.accept()
         with client:
+            # a request is sent in parts, and the second one would wait for the first one's receipt
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 relay(client, server, timeout_s)
             except DeviceError as error:

@@ -179,7 +179,7 @@ def _measured(code: _Code, name: str, mode: Numeric, samples: str, stage: Path) 
                 schedule=vars(code.profile.schedules[0].schedule) if code.stands_in else None,
             )
         except DelrecError as error:
-            return {"why": " ".join(str(error).split())}
+            return {"why": str(error)}
     return result
 
 

@@ -128,7 +128,7 @@ def test_boards_of_one_core_are_one_code_unless_their_stack_differs() -> None:
 def test_what_cannot_be_compiled_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(_: str, target: str, **__: Any) -> Any:
         if target == "nrf52840":
-            raise CompilerCrash("the compiler\ndied")
+            raise CompilerCrash("the compiler died")
         return MEASURED
 
     monkeypatch.setattr(child, "call", call)

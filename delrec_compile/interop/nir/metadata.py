@@ -38,8 +38,12 @@ def read_metadata(graph: Any) -> dict[str, Any]:
     text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
     try:
         entries = parse_json(text)
-    except ValueError:
-        return {}
+    except ValueError as error:
+        if FORMAT not in text:
+            return {}
+        raise CheckpointError(
+            f"metadata '{METADATA}': {error}; export the graph again, or remove its metadata"
+        ) from None
     if not isinstance(entries, dict) or entries.get("format") != FORMAT:
         return {}
     for key, (needed, fits) in KINDS.items():

@@ -15,7 +15,7 @@ TOLD = {
     "max_input": ("abc", None, True),
     "labels": (3, [[1], [2]]),
     "notes": (3, []),
-    "dt_ms": ("q", None, 10**400),
+    "dt_ms": ("q", None, 1e301),
     "name": (5,),
     "loop_step": (1,),
     "layers": (3, [3]),
@@ -32,3 +32,13 @@ def test_damaged_metadata(key: str) -> None:
         graph.metadata = {"dt": DT, "delrec": told}
         with refusal(CheckpointError, f"metadata 'delrec': {key} is .* is required", 3):
             delrec_compile.from_nir(graph)
+
+
+def test_metadata_that_is_no_json() -> None:
+    """Ours is refused when damaged; another program's is left alone."""
+    graph = two()
+    graph.metadata = {"dt": DT, "delrec": '{"format": "delrec.nir/1", "dt_ms": 1' + "0" * 400 + "}"}
+    with refusal(CheckpointError, "metadata 'delrec': a number has 401 digits", 3):
+        delrec_compile.from_nir(graph)
+    graph.metadata["delrec"] = "seen"
+    delrec_compile.from_nir(graph)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import onnx
 
 from delrec_compile.errors import UsageError
@@ -35,13 +33,6 @@ def fixed(proto: onnx.ModelProto, batch: int | None = None) -> onnx.ModelProto:
                 extent.dim_value = 1
     del graph.value_info[:]
     return made
-
-
-def open_extents(values: Iterable[onnx.ValueInfoProto]) -> list[tuple[str, int]]:
-    """Name and axis of each extent that is not known."""
-    return [
-        (v.name, axis) for v in values for axis, d in enumerate(_extents(v)) if d.dim_value == 0
-    ]
 
 
 def _extents(value: onnx.ValueInfoProto) -> list[onnx.TensorShapeProto.Dimension]:

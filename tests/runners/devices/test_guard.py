@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -158,6 +159,39 @@ def test_a_server_that_never_answers() -> None:
         client.sendall(HELLO)
         with pytest.raises(DeviceError, match="longer than allowed; see"):
             relay(own, there, 0.2 - GRACE_S)
+
+
+def test_parts_of_a_request_do_not_wait_for_each_other() -> None:
+    """A part that waits for the receipt of the one before takes 40 ms on loopback."""
+    asked, answer, rounds = packet(CALL, NOTHING), packet(RETURN, words(0)), 25
+
+    def script(client: socket.socket) -> None:
+        assert exactly(client, len(HELLO)) == HELLO
+        client.sendall(HELLO)
+        while request(client):
+            client.sendall(answer)
+
+    def took(client: socket.socket) -> float:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with client:
+            client.sendall(HELLO)
+            assert exactly(client, len(HELLO)) == HELLO
+            times = []
+            for _ in range(rounds):
+                start = time.perf_counter()
+                client.sendall(asked)
+                assert exactly(client, len(answer)) == answer
+                times.append(time.perf_counter() - start)
+        return min(times[-rounds // 2 :])  # the first receipts come at once
+
+    with peer(script, script) as port:
+        direct = took(socket.create_connection(("127.0.0.1", port)))
+        guard = Guard(socket.create_connection(("127.0.0.1", port)), 60)
+        try:
+            guarded = took(socket.create_connection(("127.0.0.1", guard.port)))
+        finally:
+            guard.close()
+    assert guarded < 400 * direct
 
 
 def against(script: Callable[[socket.socket], None]) -> None:

@@ -118,7 +118,12 @@ def _fit(
     from delrec_compile.system.files import check_writable
 
     state = _state(out, log=log, **options)
-    set_files(data)  # refused before PyTorch is loaded
+    if config.device == "cpu":
+        set_files(data)  # refused before PyTorch is loaded
+    else:
+        from delrec_compile.training.optimisers import device_of
+
+        device_of(config)
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget

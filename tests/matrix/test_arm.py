@@ -14,7 +14,7 @@ from fixtures.command import ok_here
 from fixtures.staged import artifact_here
 
 from delrec_compile import targets
-from delrec_compile.artifact.abi import BATCH, CLASSES, ENTRIES
+from delrec_compile.artifact.abi import BATCH, ENTRIES, UNCALLED
 from delrec_compile.compiler.build import build
 from delrec_compile.compiler.forms.library import check_cpu
 from delrec_compile.compiler.shared_library import ALONE
@@ -52,7 +52,7 @@ def test_the_library_is_for_that_machine_and_needs_no_tvm(target: str, tmp_path:
     symbols = {s.split()[-1].split("@")[0]: s.split()[-2] for s in out.splitlines()}
     assert not {n for n, kind in symbols.items() if kind == "U"}
     assert {n for n, kind in symbols.items() if kind == "T"} == {
-        f"conv_delay_256_{e}" for e in (*ENTRIES, BATCH, *CLASSES)
+        f"conv_delay_256_{e}" for e in (*ENTRIES, BATCH, *UNCALLED)
     }
     proof = prove(artifact, limit=1)
     assert proof.check is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import os
 import sys
 import tempfile
 import time
@@ -29,8 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         print(f"error: unknown row '{unknown[0]}'; allowed: {', '.join(names)}", file=sys.stderr)
         return 2
-    kept = json.loads(RESULTS.read_text())["rows"] if options.write and RESULTS.exists() else {}
-    results: dict[int, Any] = {int(number): row for number, row in kept.items()}
+    results: dict[int, Any] = _kept() if options.write else {}
     broken = False
     for row in sheet.ROWS:
         if options.only and row.name not in options.only:
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         broken = broken or not result["kept"]
         results[row.number] = result
         if options.write:
-            _write(results)
+            _keep(row.number, result)
     print(json.dumps(results, indent=1) if options.json else "\n".join(sheet.table(results)))
     return ParityError.exit_code if broken else 0
 
@@ -67,13 +68,25 @@ def _measured(row: sheet.Row, full: bool, share: float) -> dict[str, Any]:
     return result
 
 
-def _write(results: dict[int, Any]) -> None:
-    rows = {str(number): results[number] for number in sorted(results)}
-    text = {"schema": SCHEMA, "machine": machine(), "rows": rows}
-    write_atomic(RESULTS, (json.dumps(text, indent=1) + "\n").encode())
-    if sheet.DOCUMENT.exists():
-        document = sheet.with_table(sheet.DOCUMENT.read_text(), sheet.table(results))
-        write_atomic(sheet.DOCUMENT, document.encode())
+def _kept() -> dict[int, Any]:
+    rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+    return {int(number): row for number, row in rows.items()}
+
+
+def _keep(number: int, result: dict[str, Any]) -> None:
+    """One more row, beside those that another process may have kept meanwhile."""
+    folder = os.open(RESULTS.parent, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        results = _kept() | {number: result}
+        rows = {str(number): results[number] for number in sorted(results)}
+        text = {"schema": SCHEMA, "machine": machine(), "rows": rows}
+        write_atomic(RESULTS, (json.dumps(text, indent=1) + "\n").encode())
+        if sheet.DOCUMENT.exists():
+            document = sheet.with_table(sheet.DOCUMENT.read_text(), sheet.table(results))
+            write_atomic(sheet.DOCUMENT, document.encode())
+    finally:
+        os.close(folder)
 
 
 def _parsed(argv: list[str] | None) -> argparse.Namespace:

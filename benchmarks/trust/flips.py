@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from benchmarks.trust import made
 from benchmarks.trust.isolated import ACCEPTED, REFUSED, isolated
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.artifact.host_library import compile_library
-from delrec_compile.artifact.manifest import FILE, load_artifact
+from delrec_compile.artifact.manifest import FILE, Artifact, load_artifact
 from delrec_compile.compiler import glue
 from delrec_compile.interop.source import import_model
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.runners.emulated.core import EmulatedRunner
 
 DETECTED = "detected"
 
@@ -86,32 +88,55 @@ def _damaged(result: Result, paths: list[Path], load: Callable[[Path], Any], cou
 
 
 def self_test(folder: Path, scale: Scale) -> Result:
-    """One bit of one weight flipped in a library: its self-test says so, each time."""
+    """One bit of a weight flipped in a library or a chip's program: its self-test says so, each time."""
     result = Result()
-    forms = (("x86_64", "float32"), ("x86_64", "int8"), ("portable_c", "float32"))
-    for target, numeric in forms:
-        name, library, tables = _with_tables(folder, target, numeric)
-        raw = library.read_bytes()
-        assert _answer(library, name) == 0
-        for start, bit in _flips(raw, tables, scale.of(100, 15)):
-            flipped = bytearray(raw)
-            flipped[start + bit // 8] ^= 1 << bit % 8
-            copy = folder / "flipped.so"
-            copy.unlink(missing_ok=True)
-            copy.write_bytes(flipped)
-            outcome = isolated(_answer, copy, name)
-            seen = outcome.kind == ACCEPTED and outcome.said != "0"
-            fault = None if seen else f"{target} {numeric}: bit {bit} at {start}: {outcome.said}"
-            result.count(DETECTED if seen else "missed", fault)
+    for target, numeric in (("x86_64", "float32"), ("x86_64", "int8"), ("portable_c", "float32")):
+        artifact, tables = _with_tables(folder, target, numeric)
+        name = artifact.manifest.name
+        library = artifact.library or compile_library(artifact.path, name, folder)
+        _flipped(result, artifact, library, tables, _fails_here, scale.of(100, 15))
+    for target, numeric in (("cortex_m4", "float32"), ("cortex_m0plus", "int8")):
+        artifact, tables = _with_tables(folder, target, numeric)
+        image = artifact.path / str(artifact.manifest.image)
+        _flipped(result, artifact, image, tables, _fails_emulated, scale.of(50, 5))
     return result
 
 
-def _answer(library: Path, name: str) -> int:
-    return int(ctypes.CDLL(str(library))[f"{name}_self_test"]())
+def _flipped(
+    result: Result,
+    artifact: Artifact,
+    program: Path,
+    tables: list[bytes],
+    fails: Callable[[Artifact, Path], bool],
+    count: int,
+) -> None:
+    """Flips, each in a new copy of the program. fails: whether the self-test of a copy does."""
+    raw, m = program.read_bytes(), artifact.manifest
+    assert not fails(artifact, program)
+    for start, bit in _flips(raw, tables, count):
+        flipped = bytearray(raw)
+        flipped[start + bit // 8] ^= 1 << bit % 8
+        copy = program.with_name(f"flipped{program.suffix}")
+        copy.unlink(missing_ok=True)
+        copy.write_bytes(flipped)
+        outcome = isolated(fails, artifact, copy)
+        seen = outcome.kind == ACCEPTED and outcome.said == "True"
+        fault = f"{m.target} {m.numeric}: bit {bit} at {start}: {outcome.said}"
+        kind = f"{DETECTED}, emulated" if fails is _fails_emulated else DETECTED
+        result.count(kind if seen else "missed", None if seen else fault)
 
 
-def _with_tables(folder: Path, target: str, numeric: str) -> tuple[str, Path, list[bytes]]:
-    """A library and the bytes of each table whose checksum it holds."""
+def _fails_here(artifact: Artifact, library: Path) -> bool:
+    return int(ctypes.CDLL(str(library))[f"{artifact.manifest.name}_self_test"]()) != 0
+
+
+def _fails_emulated(artifact: Artifact, image: Path) -> bool:
+    manifest = replace(artifact.manifest, image=image.name)
+    return not EmulatedRunner(Artifact(image.parent, manifest)).self_test()
+
+
+def _with_tables(folder: Path, target: str, numeric: str) -> tuple[Artifact, list[bytes]]:
+    """An artifact and the bytes of each table whose checksum it holds."""
     tables: list[bytes] = []
     checksum = glue.crc
 
@@ -126,8 +151,7 @@ def _with_tables(folder: Path, target: str, numeric: str) -> tuple[str, Path, li
         artifact = artifact_here(network, target, folder / f"{target}-{numeric}-here", quantised)
     finally:
         glue.crc = checksum
-    name = artifact.manifest.name
-    return name, artifact.library or compile_library(artifact.path, name, folder), tables
+    return artifact, tables
 
 
 def _flips(raw: bytes, tables: list[bytes], count: int) -> Iterator[tuple[int, int]]:

@@ -78,6 +78,8 @@ class Evaluator:
 
     def describe(self) -> dict[str, Any]:
         """The setup of a run, as JSON: key, space, exported winners, costs of the shipped schedule."""
+        if self.remote is not None and not self.remote.usable:
+            self._renew()
         m = self.shipped.artifact.manifest
         key = choice.key_of(self.profile, m.llvm, self.network)
         return {
@@ -158,7 +160,7 @@ class Evaluator:
         """Opens the shipped schedule in a new session. Raises DeviceError where the device is gone."""
         assert self.remote is not None
         artifact = self.shipped.artifact
-        del self.shipped.runner
+        self.shipped.runner = None  # what is loaded in a session keeps it open
         self.remote.close()
         self.shipped = self._open(artifact)
 

@@ -25,8 +25,8 @@ from delrec_compile.runners.devices.open import DeviceRunner, open_device
 from delrec_compile.runners.devices.url import Device, parse
 from delrec_compile.runners.runner import Trace
 
-SESSION_S = 60.0  # after which a server ends a session
-YOUNG_S = 25.0  # until when a comparison is begun in one
+SESSION_S = 60.0  # after which a server ends a session, where the device's URL sets no time
+YOUNG = 0.4  # part of a session in which a comparison is begun
 BACK_S, POLL_S = 30.0, 0.5
 # form -> steps in a call; 0: a sample in one call
 PIECES = {"steps": HOISTED_FROM - 1, "sequence": 0}
@@ -44,8 +44,14 @@ class Remote:
     @property
     def usable(self) -> bool:
         """Whether a comparison may begin in the open session."""
-        young = self.session is not None and time.monotonic() - self.since < YOUNG_S
+        age = time.monotonic() - self.since
+        young = self.session is not None and age < YOUNG * self.session_s
         return self.device.kind != "rpc" or young
+
+    @property
+    def session_s(self) -> float:
+        """Seconds after which a server ends a session: those of `?timeout=`, for slow devices."""
+        return self.device.timeout_s if "timeout" in self.device.options else SESSION_S
 
     def open(self, artifact: Artifact) -> RemoteRunner:
         """Opens the artifact there, its self-test passed. Raises DeviceError, ParityError, ..
@@ -92,7 +98,7 @@ class Remote:
         """Opens a session; a server whose process died under the last one needs time to come back."""
         from delrec_compile.runners.devices.rpc import session
 
-        options = {**self.device.options, "timeout": str(min(SESSION_S, self.device.timeout_s))}
+        options = {**self.device.options, "timeout": str(self.session_s)}
         end = time.monotonic() + (BACK_S if self.sessions else 0)
         while True:
             try:

@@ -87,7 +87,7 @@ def server(tracker: int) -> Iterator[psutil.Process]:
 
 
 def url(port: int) -> str:
-    return f"rpc://127.0.0.1:{port}/{KEY}?timeout=60"
+    return f"rpc://127.0.0.1:{port}/{KEY}?timeout=600"
 
 
 def sessions(server: psutil.Process) -> list[psutil.Process]:
@@ -187,9 +187,22 @@ def test_what_was_measured_before_a_device_went_away_stays(
     assert not any("error" in t for t in trials)
 
 
+def test_a_session_that_ends_within_the_last_comparison_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, "LateEvaluator")
+    options: dict[str, Any] = {"device": "rpc://h/k", "db": tmp_path, "limits": Limits(None)}
+    assert delrec_compile.tune(cases.network(NAME), **options).best is not None
+
+
+def test_the_length_of_a_session() -> None:
+    assert remote.Remote("rpc://h/k").session_s == remote.SESSION_S
+    assert remote.Remote("rpc://h/k?timeout=600").session_s == 600.0
+
+
 def test_old_sessions_are_renewed(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
     own = dict(evaluator.shipped.artifact.manifest.schedule)
-    monkeypatch.setattr(remote, "YOUNG_S", 0.0)
+    monkeypatch.setattr(remote, "YOUNG", 0.0)
     assert evaluator.remote is not None
     before = evaluator.remote.sessions
     assert evaluator.compare([own, own], rounds=2)[1]["ratio"] > 0

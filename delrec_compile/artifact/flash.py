@@ -23,8 +23,9 @@ from delrec_compile.errors import (
     UnsupportedError,
     did_you_mean,
 )
+from delrec_compile.system.process import limit_s, run_program
 
-TIMEOUT_S = 300.0
+TIMEOUT_S = 300.0  # where $DELREC_TIMEOUT sets no other
 
 
 @dataclass(frozen=True)
@@ -148,25 +149,14 @@ def flash(plan: Flash) -> str:
     Raises ToolchainError when the tool or its pack is missing, DeviceError when the board is.
     """
     tool = TOOLS[plan.tool]
-    if shutil.which(plan.command[0]) is None:
+    path, limit = shutil.which(plan.command[0]), limit_s(TIMEOUT_S)
+    if path is None:
         raise ToolchainError(f"{plan.tool} is not installed; {tool.install}")
+    command = [str(Path(path).absolute()), *plan.command[1:]]
     try:
-        done = subprocess.run(
-            plan.command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        done = run_program(command, limit, stderr=subprocess.STDOUT)
     except subprocess.TimeoutExpired as error:
-        raise DeviceError(f"{plan.tool} took more than {TIMEOUT_S:g} s and was stopped") from error
-    except OSError as error:
-        raise ToolchainError(
-            f"{plan.tool} could not be started ({error.strerror}); {tool.install}"
-        ) from error
+        raise DeviceError(f"{plan.tool} took more than {limit:g} s and was stopped") from error
     if done.returncode == 0:
         return done.stdout
     if plan.setup and "not recognized" in done.stdout:

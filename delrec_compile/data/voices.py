@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.errors import DataError, ToolchainError
+from delrec_compile.system.process import limit_s, timeout_message
 
 Audio = npt.NDArray[np.float32]
 
@@ -54,6 +55,7 @@ VARIANTS = (
 
 INSTALL_HINT = "install it with: apt-get install espeak-ng"
 PHRASE = "two nine"  # spoken by every voice for the comparison
+TIMEOUT_S = 60.0  # of a word, where $DELREC_TIMEOUT sets no other
 PEAK_SHARE = 0.01  # quieter than this share of the peak is silence at the ends
 
 
@@ -81,7 +83,7 @@ def find_espeak() -> str:
 
 def espeak_version(espeak: str) -> str:
     """The first line of `espeak-ng --version` up to the data path, or "unknown"."""
-    done = subprocess.run([espeak, "--version"], capture_output=True, check=False)
+    done = _run([espeak, "--version"])
     line = done.stdout.decode(errors="replace").split("\n")[0]
     return line.split("  ")[0].strip() or "unknown"
 
@@ -89,7 +91,7 @@ def espeak_version(espeak: str) -> str:
 def wav_bytes(espeak: str, text: str, voice: Voice) -> bytes:
     """WAV stream of `text`. Raises ToolchainError when espeak-ng fails."""
     command = [espeak, "-v", voice.name, "-p", str(voice.pitch), "-s", str(voice.speed)]
-    done = subprocess.run([*command, "--stdout", text], capture_output=True, check=False)
+    done = _run([*command, "--stdout", text])
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise ToolchainError(
@@ -97,6 +99,17 @@ def wav_bytes(espeak: str, text: str, voice: Voice) -> bytes:
             f"re-{INSTALL_HINT}"
         )
     return done.stdout
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Not by `run_bytes`, which takes longer than a word does. Raises ToolchainError when it hangs."""
+    limit = limit_s(TIMEOUT_S)
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolchainError(timeout_message("espeak-ng", limit, "")) from error
 
 
 def say(espeak: str, text: str, voice: Voice) -> tuple[Audio, int]:

@@ -95,23 +95,34 @@ def end_with_parent(pipe: int) -> None:
 def run_program(
     command: Sequence[str | Path], limit: float, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end; its output is UTF-8 text. options: of Popen.
+    """`run_bytes` of a program whose output is UTF-8 text."""
+    try:
+        done = run_bytes(command, limit, **options)
+    except subprocess.TimeoutExpired as late:
+        said = [(part or b"").decode(errors="replace") for part in (late.output, late.stderr)]
+        raise subprocess.TimeoutExpired(late.cmd, limit, *said) from None
+    output, errors = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, output, errors)
+
+
+def run_bytes(
+    command: Sequence[str | Path], limit: float, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a program to its end, with no input. options: of Popen.
 
     What it started ends with it, and all of it where this process is killed. Raises
     subprocess.TimeoutExpired, with the output so far, after `limit` seconds.
     """
     pipe, words = subprocess.PIPE, list(map(str, command))
-    options |= {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe}
+    options = {"stdout": pipe, "stderr": pipe, **options, "stdin": subprocess.DEVNULL}
     group = Group(PROGRAM, *words, flags=("-I", "-S"), **options)
     try:
-        raw = group.process.communicate(timeout=limit)
+        output, errors = group.process.communicate(timeout=limit)
     except subprocess.TimeoutExpired as late:
-        said = [(part or b"").decode(errors="replace") for part in (late.output, late.stderr)]
-        raise subprocess.TimeoutExpired(words, limit, *said) from None
+        raise subprocess.TimeoutExpired(words, limit, late.output, late.stderr) from None
     finally:
         group.end()
-    output, errors = (part.decode(errors="replace") for part in raw)
-    return subprocess.CompletedProcess(words, group.process.returncode, output, errors)
+    return subprocess.CompletedProcess(words, group.process.returncode, output, errors or b"")
 
 
 def limit_s(default: float) -> float:

@@ -109,6 +109,9 @@ def test_what_goes_wrong_with_the_tool(tmp_path):
     assert "pyocd list" in said
     env = pretend(tmp_path / "bin", "pyocd", "echo 'Target type x not recognized. Use'; exit 1")
     assert "pyocd pack install stm32f405rgtx" in refused(5, "flash", folder, "--yes", env=env)
+    env = pretend(tmp_path / "bin", "pyocd", "/bin/sleep 60")
+    said = refused(8, "flash", folder, "--yes", env=env | {"DELREC_TIMEOUT": "0.5"})
+    assert "pyocd took more than 0.5 s" in said
 
 
 def test_bad_command_lines(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fixtures.espeak import needs_espeak
 
@@ -17,6 +19,13 @@ def test_espeak_that_fails_or_is_silent_is_reported(fake_espeak: str) -> None:
     with pytest.raises(ToolchainError, match="no WAV"):
         voices.say(fake_espeak, "one", voices.Voice("en", ""))
     assert voices.espeak_version(fake_espeak) == "fake 1.0"
+
+
+def test_espeak_that_hangs_is_stopped(fake_espeak: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(fake_espeak).write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setenv("DELREC_TIMEOUT", "0.5")
+    with pytest.raises(ToolchainError, match=r"espeak-ng took more than 0\.5 s"):
+        voices.wav_bytes(fake_espeak, "one", voices.Voice("en", ""))
 
 
 @needs_espeak

@@ -12,6 +12,9 @@ from delrec_compile.runners.devices.program_runner import ProgramRunner
 from delrec_compile.runners.devices.url import Device
 from delrec_compile.runners.devices.wire import Answer, decode
 from delrec_compile.system.folders import work_folder
+from delrec_compile.system.process import limit_s, run_bytes, timeout_message
+
+TIMEOUT_S = 600.0  # of a request, where $DELREC_TIMEOUT sets no other
 
 
 class LocalRunner(ProgramRunner):
@@ -25,14 +28,18 @@ class LocalRunner(ProgramRunner):
             self.program = program(artifact, self.machine, work / "program").read_bytes()
 
     def answer(self, request: bytes) -> Answer:
-        """Raises CompilerCrash where the program dies, ParityError, DeviceError."""
+        """Raises CompilerCrash where the program dies or takes too long, ParityError, DeviceError."""
+        limit = limit_s(TIMEOUT_S)
         with work_folder() as work:
             file = work / "program"
             file.write_bytes(self.program + request)
             file.chmod(0o700)
-            done = subprocess.run(
-                [file, file, str(len(self.program))], capture_output=True, check=False
-            )
+            try:
+                done = run_bytes([file, file, str(len(self.program))], limit)
+            except subprocess.TimeoutExpired as error:
+                raise CompilerCrash(
+                    timeout_message("the program of the artifact", limit, "")
+                ) from error
         if done.returncode != 0:
             raise CompilerCrash(f"the program of the artifact exited with {done.returncode}")
         return decode(done.stdout, request, self.shape)

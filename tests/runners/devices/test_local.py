@@ -49,3 +49,12 @@ def test_a_program_that_dies_is_a_crash(
     monkeypatch.setattr(runner, "program", b"#!/bin/sh\nexit 3\n")
     with refusal(CompilerCrash, "the program of the artifact exited with 3", 9):
         runner.times(cases.counts(cases.CASES["mixed"], steps=2).transpose(1, 0, 2))
+
+
+def test_a_program_that_hangs_is_stopped(
+    runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "program", b"#!/bin/sh\nsleep 60\n")
+    monkeypatch.setenv("DELREC_TIMEOUT", "0.5")
+    with refusal(CompilerCrash, "the program of the artifact took more than 0.5 s", 9):
+        runner.times(cases.counts(cases.CASES["mixed"], steps=2).transpose(1, 0, 2))

@@ -14,7 +14,14 @@ from delrec_compile.system.fields import is_intact, parse_json
 SHOWN = (
     *("name", "target", "machine", "form", "numeric", "proven", "inputs", "outputs", "dt_ms"),
     *("input_bits", "max_input"),
-    *("steps_per_call", "flash_bytes", "ram_bytes", "library_bytes", "source_sha256"),
+    *(
+        "steps_per_call",
+        "flash_bytes",
+        "ram_bytes",
+        "stack_bytes",
+        "library_bytes",
+        "source_sha256",
+    ),
 )
 
 

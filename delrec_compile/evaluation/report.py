@@ -257,9 +257,11 @@ def size_line(manifest: Manifest | PlainManifest) -> str | None:
     if manifest.ram_bytes is None:
         return None
     memory = Memory.from_table(manifest.memory, "'memory' of the manifest").map
+    bound = getattr(manifest, "stack_bytes", None)
+    stack = f"; stack: at most {bound:,} bytes" if bound is not None else ", without stack"
     return (
         f"{memory.name}: {manifest.flash_bytes:,} of {memory.flash.size:,} bytes of flash, "
-        f"{manifest.ram_bytes:,} of {memory.ram.size:,} bytes of RAM, without stack"
+        f"{manifest.ram_bytes:,} of {memory.ram.size:,} bytes of RAM{stack}"
     )
 
 

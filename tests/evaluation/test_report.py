@@ -8,6 +8,7 @@ from typing import Any
 import cases
 from fixtures.manifests import typed
 
+from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.evaluation import report
 from delrec_compile.evaluation.latency.result import Bench, BenchRow
@@ -133,6 +134,18 @@ def test_an_emulated_run_has_no_bench_and_an_estimate() -> None:
     gpu = {"how": "device H100", "instructions_per_step": None}
     assert report.emulated_line(gpu) == "run on device H100"
     assert Proof(CHECK, CHECK, None, {}, gpu).how == "device"
+
+
+def test_the_size_of_a_program_names_its_stack() -> None:
+    memory = targets.load("cortex_m4").memory
+    m = typed(flash_bytes=120_976, ram_bytes=4_728, memory=memory.to_json())
+    line = "STM32F405: 120,976 of 1,048,576 bytes of flash, 4,728 of 131,072 bytes of RAM"
+    assert report.size_line(m) == f"{line}, without stack"
+    bounded = typed(
+        flash_bytes=120_976, ram_bytes=4_728, memory=memory.to_json(), stack_bytes=3_664
+    )
+    assert report.size_line(bounded) == f"{line}; stack: at most 3,664 bytes"
+    assert report.size_line(typed()) is None
 
 
 def test_the_line_of_a_benchmark_names_its_form() -> None:

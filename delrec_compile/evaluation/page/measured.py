@@ -147,7 +147,8 @@ def _facts(
         yield Fact("time per step, estimate", f"~{time(cost['estimated_us'])}",
                    f"{cost['instructions_per_step']:,.0f} instructions")  # fmt: skip
     if m.flash_bytes is not None and m.ram_bytes is not None:
-        yield Fact("program", size(m.flash_bytes), f"flash; RAM {size(m.ram_bytes)}")
+        stack = f", stack at most {size(m.stack_bytes)}" if m.stack_bytes is not None else ""
+        yield Fact("program", size(m.flash_bytes), f"flash; RAM {size(m.ram_bytes)}{stack}")
     elif m.library_bytes is not None:
         yield Fact("library", size(m.library_bytes), f"{size(m.state_bytes)} of state a stream")
     yield from _network_facts(summary)

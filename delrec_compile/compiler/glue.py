@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,12 +104,15 @@ def render(
     unroll: int,
     templates: Mapping[str, str] = LIBRARY,
     front: FrontEnd | None = None,
+    embedded: Path | None = None,
 ) -> dict[str, str]:
     """Text of each file, by its path. templates: LIBRARY, SOURCES or CUDA. front: the front end whose
-    files are built beside them.
+    files are built beside them. embedded: file of `table_file`, whose bytes the assembler takes in
+    place of numbers in the text; LIBRARY only, for ELF.
     """
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
+    variables["tables"] = _tables(kernels["run"].tables, name, embedded)
     variables |= {"stack_bytes": stack_of(network, kernels, form, front)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
@@ -155,7 +159,6 @@ def _variables(
 ) -> dict[str, Any]:
     """The variables of the templates."""
     members = state_members(network, kernel, form)
-    offsets = table_offsets(kernel.tables)
     return {
         "name": name,
         "macro": name.upper(),
@@ -185,7 +188,6 @@ def _variables(
             -(-s * np.dtype(d).itemsize // STATE_ALIGN) * STATE_ALIGN
             for s, d in kernel.state.values()
         ),
-        "tables": [_table(n, kernel.tables[n], at) for n, at in offsets.items()],
         "golden": _golden(network),
     }
 
@@ -228,10 +230,42 @@ def _sound(name: str, members: Mapping[str, tuple[int, str]]) -> dict[str, Any] 
     return None
 
 
-def _table(name: str, table: NDArray[Any], offset: int) -> dict[str, Any]:
+def _tables(
+    tables: Mapping[str, NDArray[Any]], name: str, embedded: Path | None
+) -> list[dict[str, Any]]:
+    """The constant tables, each with its numbers as text, or the directives that embed them."""
+    offsets = table_offsets(tables)
+    return [_table(key, table, offsets[key], name, embedded) for key, table in tables.items()]
+
+
+def _table(
+    key: str, table: NDArray[Any], offset: int, name: str, embedded: Path | None
+) -> dict[str, Any]:
     """A constant table. offset: its place in `table_file`."""
-    kind = {"name": name, "size": table.size, "ctype": CTYPES[str(table.dtype)]}
-    return {**kind, "body": c_array(table), "offset": offset, "crc": crc(table)}
+    if embedded is None:
+        text = {"body": c_array(table), "embedded": ""}
+    else:
+        directives = _directives(f"{name}_{key}", embedded, offset, table.nbytes)
+        text = {"body": "", "embedded": c_string(directives)}
+    kind = {"name": key, "size": table.size, "ctype": CTYPES[str(table.dtype)]}
+    return {**kind, **text, "offset": offset, "crc": crc(table)}
+
+
+def _directives(symbol: str, file: Path, offset: int, size: int) -> str:
+    """What the assembler of an ELF object makes a hidden table of, from bytes of a file."""
+    path = "".join(c if c not in '"\\' and c >= " " else f"\\{ord(c):03o}" for c in str(file))
+    lines = (
+        f'.pushsection .rodata.{symbol},"a",%progbits',
+        f".balign {STATE_ALIGN}",
+        f".globl {symbol}",
+        f".hidden {symbol}",
+        f".type {symbol}, %object",
+        f".size {symbol}, {size}",
+        f"{symbol}:",
+        f'.incbin "{path}", {offset}, {size}',
+        ".popsection",
+    )
+    return "\n".join(lines)
 
 
 def crc(table: NDArray[Any]) -> str:

@@ -129,11 +129,16 @@ def _exports(
     if "windows" in triple:
         exports = work / "exports.def"
         exports.write_text("\n".join(["EXPORTS", *symbols, ""]))
-        return [exports, f"-Wl,--out-implib,{library.with_suffix('.lib')}"]
+        return [exports, *_linker("--out-implib", library.with_suffix(".lib"))]
     if "macos" in triple:
-        return [f"-Wl,-install_name,@rpath/{library.name}"]
+        return _linker("-install_name", f"@rpath/{library.name}")
     exports = work / "exports.map"
     exported = " ".join(f"{symbol};" for symbol in symbols)
     exports.write_text(f"{{ global: {exported} {name}_id_*; local: *; }};\n")
     flags = (f"--version-script={exports}", "--build-id=none", "--gc-sections")
-    return [*(f"-Wl,{flag}" for flag in flags), f"-Wl,-soname,{library.name}"]
+    return _linker(*flags, "-soname", library.name)
+
+
+def _linker(*flags: str | Path) -> list[str | Path]:
+    """Flags for the linker; not by `-Wl`, which takes a comma in a path for its end."""
+    return [word for flag in flags for word in ("-Xlinker", flag)]

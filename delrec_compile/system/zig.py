@@ -72,7 +72,7 @@ def link_bare(
     triple = triple.replace("-linux-musleabihf", "-freestanding-eabihf")
     triple = triple.replace("-linux-musl", "-freestanding")
     command = [*zig_command("cc", triple, cpu), *ZIG_ONLY]
-    command += ["-static", "-nostartfiles", f"-Wl,-T,{script}"]
+    command += ["-static", "-nostartfiles", "-Xlinker", "-T", "-Xlinker", str(script)]
     command += ["-Wl,--gc-sections", "-Wl,--build-id=none", *flags]
     try:
         run_tool([*command, *map(str, objects), "-o", str(out)])

@@ -11,7 +11,7 @@ from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import BATCH, ENTRIES, LISTEN, UNCALLED
 from delrec_compile.artifact.templates import render_files
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
-from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render
+from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render, table_file
 from delrec_compile.compiler.shared_library import library_name, link
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.errors import CompilerCrash
@@ -43,7 +43,10 @@ def write_library(
     library = root / "lib" / library_name(name, machine.triple)
     with work_folder() as work:
         functions = {kernel_symbol(name, k): kernel.function for k, kernel in kernels.items()}
-        texts = render(network, kernels, name, unroll, front=front)
+        tables = work / "tables.bin"
+        tables.write_bytes(table_file(kernels["run"].tables))
+        embedded = tables if machine.is_elf else None
+        texts = render(network, kernels, name, unroll, front=front, embedded=embedded)
         if front is not None:
             texts |= _front_end(front, name, network.outputs, functions)
         write_object(functions, machine.llvm, work / "kernels.o")

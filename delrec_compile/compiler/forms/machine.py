@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,11 @@ class BuildMachine:
     triple: str
     core: str
     memory: MemoryMap | None = None
+
+    @property
+    def is_elf(self) -> bool:
+        """Whether its objects are ELF, and its assembler that of GNU or Clang."""
+        return "linux" in (self.triple or sys.platform)
 
     @property
     def cpu(self) -> str:

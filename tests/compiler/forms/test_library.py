@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import cases
+import numpy as np
 import pytest
 from fixtures.staged import artifact_here
 
+from delrec_compile import targets
+from delrec_compile.compiler.forms import library
+from delrec_compile.runners.session import Session
+from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system.toolchain import run_cc
 
 USE = '#include "mixed.h"\nint main(void) { return mixed_state_bytes() < 1; }\n'
@@ -22,6 +28,36 @@ def test_the_static_library_holds_the_same_entries(tmp_path: Path) -> None:
     (tmp_path / "use.c").write_text(USE)
     include = f"-I{tmp_path / 'include'}"
     run_cc(include, tmp_path / "use.c", tmp_path / m.static_library, "-o", tmp_path / "use")
+
+
+@pytest.mark.parametrize(
+    ("target", "folder"), [("x86_64", 'a "b" \\n, 1%s\té'), ("arm_cpu", "a, é")]
+)
+def test_tables_are_embedded_from_any_folder(
+    target: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The assembler reads a path with whatever a folder of temporary files may be called."""
+    pytest.importorskip("ziglang")
+    odd = tmp_path / folder
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    tables: list[np.ndarray] = []
+    whole = library.table_file
+
+    def noting(of_kernel: dict[str, np.ndarray]) -> bytes:
+        tables.extend(of_kernel.values())
+        return whole(of_kernel)
+
+    monkeypatch.setattr(library, "table_file", noting)
+    artifact = artifact_here(cases.network("mixed"), target, tmp_path / "a")
+    assert artifact.library is not None
+    raw = artifact.library.read_bytes()
+    assert sum(table.nbytes for table in tables) > 2_000
+    assert all(table.tobytes() in raw for table in tables)
+    if targets.load(target).runs_here:
+        x = cases.counts(cases.CASES["mixed"])
+        want = TorchRunner(cases.network("mixed")).trace(x)
+        np.testing.assert_array_equal(Session(artifact).trace(x).y, want.y)
 
 
 def test_for_another_machine_there_is_a_program_for_its_emulator(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 import delrec_compile
 from delrec_compile.aliases import F32
-from delrec_compile.compiler.glue import c_array
+from delrec_compile.compiler.tables import c_array
 from delrec_compile.data.samples import read_samples
 from delrec_compile.evaluation.baselines.baseline import Baseline
 from delrec_compile.evaluation.baselines.ours import Ours

@@ -119,24 +119,28 @@ def emit(
     sums: Callable[[Any], Sums],
     steps: Any = None,
     kept: Callable[[Any], tuple[Any, Any]] | None = None,
+    together: int = 1,
 ) -> None:
     """Sums of n outputs, held in registers tile by tile.
 
     sums: of a step. steps: how many time steps are summed per tile, whose weights then stay near;
     None: the one step sums(None). kept: whether a step has sums that are in memory already, and where.
+    together: steps at a time that share the events, and read each row once; they have no other terms.
     """
-    for places in e.tiles(n):
+    for places in e.tiles(n, together):
         tile = Tile.of(places, e.stride)
         if steps is None:
             _emit_tile(e, sums(None), tile, n)
             continue
-        with e.loop("s", steps) as s:
-            if kept is None:
-                _emit_tile(e, sums(s), tile, n)
-                continue
-            same, memory = kept(s)
-            with e.otherwise(same, partial(_take_kept, e, sums(s), tile, memory)):
-                _emit_tile(e, sums(s), tile, n)
+        for group in e.groups(steps, together):
+            if kept is not None:
+                same, memory = kept(group[0])
+                with e.otherwise(same, partial(_take_kept, e, sums(group[0]), tile, memory)):
+                    _emit_tile(e, sums(group[0]), tile, n)
+            elif len(group) == 1:
+                _emit_tile(e, sums(group[0]), tile, n)
+            else:
+                _emit_together(e, [sums(s) for s in group], tile, n)
 
 
 def _take_kept(e: Emitter, sums: Sums, tile: Tile, memory: Any) -> None:
@@ -156,6 +160,23 @@ def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:
         _emit_rows(e, sums.after, tile, acc, n)
     for (at, lanes), a in zip(tile.blocks, acc, strict=True):
         take(e.load(a, 0, lanes), at, lanes)
+
+
+def _emit_together(e: Emitter, steps: Sequence[Sums], tile: Tile, n: int) -> None:
+    """Steps whose rows have the same events, with counts of their own: interleaved ones."""
+    rows = [sums.after for sums in steps if sums.after is not None]
+    size = rows[0].group
+    accs = [_begin(e, sums, tile) for sums in steps]
+    with e.each(rows[0].events) as j:
+        counts = [own.counts(j) for own in rows]
+        row = e.view(rows[0].weight, (j * n + tile.base) * size, tile.size * size)
+        for k, (at, _) in enumerate(tile.blocks):
+            for acc, count in zip(accs, counts, strict=True):
+                e.add_products(acc[k], row, at, count, size)
+    for sums, acc in zip(steps, accs, strict=True):
+        take = sums.finish(tile.base, tile.size)
+        for (at, lanes), a in zip(tile.blocks, acc, strict=True):
+            take(e.load(a, 0, lanes), at, lanes)
 
 
 def emit_in_memory(

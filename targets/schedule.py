@@ -54,6 +54,8 @@ class Schedule:
     weights to a ring of the currents to come, some 32 times that memory, and faster.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
+    together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
+    time, where rows of 16 bits are interleaved.
     words, neurons: number of words of a row of bytes, and of neurons after it, unrolled in one
     iteration of a loop: more are faster, and more code.
     """
@@ -71,6 +73,7 @@ class Schedule:
     neurons: int = 2
     chunk: int = 0
     tile: int = 4
+    together: int = 1
 
     def __post_init__(self) -> None:
         for name in ("lanes", "registers", "tile"):
@@ -82,6 +85,8 @@ class Schedule:
                 raise UnsupportedError(
                     f"schedule: {name} = {getattr(self, name)}; 1 or more is required"
                 )
+        if self.together not in (1, 2):
+            raise UnsupportedError(f"schedule: together = {self.together}; allowed: 1, 2")
         for name, allowed in (
             ("events", LISTS),
             ("rows", ROWS),

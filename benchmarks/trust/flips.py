@@ -19,7 +19,7 @@ from benchmarks.trust.isolated import ACCEPTED, REFUSED, isolated
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.artifact.host_library import compile_library
 from delrec_compile.artifact.manifest import FILE, Artifact, load_artifact
-from delrec_compile.compiler import glue
+from delrec_compile.compiler import tables as c_tables
 from delrec_compile.interop.source import import_model
 from delrec_compile.network import checkpoint
 from delrec_compile.network.integer.quantise import quantise
@@ -138,7 +138,7 @@ def _fails_emulated(artifact: Artifact, image: Path) -> bool:
 def _with_tables(folder: Path, target: str, numeric: str) -> tuple[Artifact, list[bytes]]:
     """An artifact and the bytes of each table whose checksum it holds."""
     tables: list[bytes] = []
-    checksum = glue.crc
+    checksum = c_tables.crc
 
     def noting(table: NDArray[Any]) -> str:
         tables.append(table.tobytes())
@@ -146,11 +146,11 @@ def _with_tables(folder: Path, target: str, numeric: str) -> tuple[Artifact, lis
 
     network = made.network()
     quantised = None if numeric == "float32" else quantise(network, numeric)
-    glue.crc = noting
+    c_tables.crc = noting
     try:
         artifact = artifact_here(network, target, folder / f"{target}-{numeric}-here", quantised)
     finally:
-        glue.crc = checksum
+        c_tables.crc = checksum
     return artifact, tables
 
 

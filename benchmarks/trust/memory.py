@@ -12,6 +12,7 @@ from benchmarks.staged import artifact_here
 from benchmarks.trust.row import Result, Scale
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.model import Network
 from delrec_compile.system import toolchain
@@ -63,14 +64,19 @@ def drawn_artifacts(
     """So many networks that are drawn, chains and graphs in turn, each built as one variant; its name.
 
     variants: of networks of counts; of_values: of those of real inputs; an odd number of each, or
-    chains would never be built as graphs are.
+    chains would never be built as graphs are. Where a neuron model has no such integers, it is the next.
     """
     for k in range(count):
         network = (drawn.network, drawn_graphs.graph)[k % 2](k // 2)
         allowed = variants if network.real_input is None else of_values
-        variant = allowed[k % len(allowed)]
-        artifact = variant.of(network, folder / f"{network.name}-{k}")
-        yield network, f"{network.name} {variant}", artifact
+        for turn in range(len(allowed)):
+            variant = allowed[(k + turn) % len(allowed)]
+            try:
+                artifact = variant.of(network, folder / f"{network.name}-{k}")
+            except UnsupportedError:
+                continue
+            yield network, f"{network.name} {variant}", artifact
+            break
 
 
 def measure(folder: Path, scale: Scale) -> Result:

@@ -114,16 +114,10 @@ def _fit(
 
     options: resume, force.
     """
-    from delrec_compile.data.sets import set_files
     from delrec_compile.system.files import check_writable
 
     state = _state(out, log=log, **options)
-    if config.device == "cpu":
-        set_files(data)  # refused before PyTorch is loaded
-    else:
-        from delrec_compile.training.optimisers import device_of
-
-        device_of(config)
+    _check(data, config)
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
@@ -149,6 +143,17 @@ def _fit(
     pictured = _write(result, out, name, drawn)
     forget(state)
     return result, [*([rows] if rows else []), *pictured]
+
+
+def _check(data: Path, config: TrainConfig) -> None:
+    """The device, where one is chosen, and the data, for which PyTorch is not needed."""
+    from delrec_compile.data.sets import set_files
+
+    if config.device != "cpu":
+        from delrec_compile.training.optimisers import device_of
+
+        device_of(config)
+    set_files(data)
 
 
 class _Batches:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.artifact.templates import render_files
-from delrec_compile.compiler.glue import c_array
 from delrec_compile.compiler.kernels.base import Kernel
 from delrec_compile.compiler.kernels.front_end import compose_front_end
+from delrec_compile.compiler.tables import c_array
 from delrec_compile.data.front_end import RATE_HZ, FrontEnd
 from delrec_compile.network.golden import GOLDEN_FACTOR, GOLDEN_SEED, GOLDEN_TERM
 from delrec_compile.targets.schedule import Schedule

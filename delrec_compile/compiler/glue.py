@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
 from delrec_compile.artifact.templates import render_files
+from delrec_compile.compiler.tables import c_array, c_string, crc_of, described, table_file
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
@@ -31,7 +31,6 @@ from delrec_compile.network.tolerances import LOOSE
 if TYPE_CHECKING:
     from delrec_compile.compiler.kernels.base import Kernel
 
-TABLE_ALIGN = 256
 LIBRARY = {
     "{name}.h": "glue.h.in",
     "{name}.hpp": "cpp.hpp.in",
@@ -112,7 +111,7 @@ def render(
     """
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
-    variables["tables"] = _tables(kernels["run"].tables, name, embedded)
+    variables["tables"] = described(kernels["run"].tables, name, embedded)
     variables |= {"stack_bytes": stack_of(network, kernels, form, front)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
@@ -142,13 +141,6 @@ def _classes(network: AnyNetwork) -> dict[str, Any]:
     return {"classes": first.size, "decision": first.readout.decision, "labels": labels}
 
 
-def c_string(text: str) -> str:
-    """A C literal of UTF-8; octal escapes end after three digits, and leave no trigraph."""
-    plain = set(range(32, 127)) - set(b'"\\?')
-    body = "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode())
-    return f'"{body}"'
-
-
 def identity(*parts: Any) -> str:
     """Eight hexadecimal digits that differ between artifacts, of what they are made of."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
@@ -172,7 +164,7 @@ def _variables(
         "max_streams": MAX_ELEMENTS // max(s for s, _ in kernel.state.values()),
         "threads": getattr(kernel, "threads", 1),
         "table_bytes": len(table_file(kernel.tables)),
-        "tables_crc": _crc(table_file(kernel.tables)),
+        "tables_crc": crc_of(table_file(kernel.tables)),
         "dt_ms": repr(float(network.dt_ms)),
         "state": [
             {**_member(n, size, dtype), "of_kernel": n != COUNTED, "sound": _sound(n, members)}
@@ -228,77 +220,6 @@ def _sound(name: str, members: Mapping[str, tuple[int, str]]) -> dict[str, Any] 
         inside = (1 << neurons % 32) - 1  # bits of the last neurons
         return {"first": words - 1, "step": words, "least": "", "most": f"{inside}u"}
     return None
-
-
-def _tables(
-    tables: Mapping[str, NDArray[Any]], name: str, embedded: Path | None
-) -> list[dict[str, Any]]:
-    """The constant tables, each with its numbers as text, or the directives that embed them."""
-    offsets = table_offsets(tables)
-    return [_table(key, table, offsets[key], name, embedded) for key, table in tables.items()]
-
-
-def _table(
-    key: str, table: NDArray[Any], offset: int, name: str, embedded: Path | None
-) -> dict[str, Any]:
-    """A constant table. offset: its place in `table_file`."""
-    if embedded is None:
-        text = {"body": c_array(table), "embedded": ""}
-    else:
-        directives = _directives(f"{name}_{key}", embedded, offset, table.nbytes)
-        text = {"body": "", "embedded": c_string(directives)}
-    kind = {"name": key, "size": table.size, "ctype": CTYPES[str(table.dtype)]}
-    return {**kind, **text, "offset": offset, "crc": crc(table)}
-
-
-def _directives(symbol: str, file: Path, offset: int, size: int) -> str:
-    """What the assembler of an ELF object makes a hidden table of, from bytes of a file."""
-    path = "".join(c if c not in '"\\' and c >= " " else f"\\{ord(c):03o}" for c in str(file))
-    lines = (
-        f'.pushsection .rodata.{symbol},"a",%progbits',
-        f".balign {STATE_ALIGN}",
-        f".globl {symbol}",
-        f".hidden {symbol}",
-        f".type {symbol}, %object",
-        f".size {symbol}, {size}",
-        f"{symbol}:",
-        f'.incbin "{path}", {offset}, {size}',
-        ".popsection",
-    )
-    return "\n".join(lines)
-
-
-def crc(table: NDArray[Any]) -> str:
-    """C literal of a table's CRC-32, little-endian."""
-    return _crc(table.astype(table.dtype.newbyteorder("<")).tobytes())
-
-
-def _crc(raw: bytes) -> str:
-    return f"{zlib.crc32(raw):#010x}u"
-
-
-def table_offsets(tables: Mapping[str, NDArray[Any]]) -> dict[str, int]:
-    """Offset of each table in `table_file`, in bytes."""
-    at, out = 0, {}
-    for name, table in tables.items():
-        out[name] = at
-        at += -(-table.nbytes // TABLE_ALIGN) * TABLE_ALIGN
-    return out
-
-
-def table_file(tables: Mapping[str, NDArray[Any]]) -> bytes:
-    """The tables one after another, little-endian, each at a multiple of TABLE_ALIGN bytes."""
-    raw = [t.astype(t.dtype.newbyteorder("<")).tobytes() for t in tables.values()]
-    return b"".join(r + bytes(-len(r) % TABLE_ALIGN) for r in raw)
-
-
-def c_array(values: NDArray[Any]) -> str:
-    """Elements of a C initialiser; floats in hexadecimal, which is exact."""
-    if values.dtype == np.float32:
-        elements = [f"{v.hex()}f" for v in values.astype(float).tolist()]
-    else:
-        elements = [str(v) for v in values.tolist()]
-    return "\n".join(", ".join(elements[i : i + 8]) + "," for i in range(0, len(elements), 8))
 
 
 def _bits_hash(y: NDArray[Any]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.artifact.abi import CTYPES, c_name
-from delrec_compile.compiler.glue import c_array
+from delrec_compile.compiler.tables import c_array
 
 TYPES = {
     **CTYPES,

@@ -10,7 +10,8 @@ import numpy as np
 
 from delrec_compile.aliases import F32
 from delrec_compile.artifact.templates import render_files
-from delrec_compile.compiler.glue import crc, identity
+from delrec_compile.compiler.glue import identity
+from delrec_compile.compiler.tables import crc
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.tolerances import ONE_CALL
 from delrec_compile.plain_onnx.c_text import TYPES, initialiser

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.artifact.templates import render_files
-from delrec_compile.compiler.glue import SOURCES, crc, identity
+from delrec_compile.compiler.glue import SOURCES, identity
+from delrec_compile.compiler.tables import crc
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
     GOLDEN_LIMITS,

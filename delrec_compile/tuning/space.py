@@ -14,7 +14,7 @@ from typing import Any
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network, Synapses, SynapticDelay
-from delrec_compile.targets.schedule import Schedule
+from delrec_compile.targets.schedule import VNNI, Schedule
 
 Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -105,6 +105,10 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     """Choices that the other ones leave without effect."""
     schedule = Schedule(**candidate)
     blocked: tuple[str, ...] = () if candidate["chunk"] else ("tile",)
+    pairs = candidate["rows"] == "pairs" and not (
+        numeric is Numeric.INT8 and schedule.lanes == VNNI
+    )
+    blocked += () if candidate["chunk"] and pairs else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
     blocked += () if replace(schedule, leak="halves").halves else ("leak",)
     if numeric is Numeric.INT8 and candidate["bytes"] == "words":
@@ -139,7 +143,8 @@ def space_of(
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
     if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
-    used = {"taps": conv, "line": conv, "chunk": sequences, "tile": sequences, "synapses": synaptic}
+    used = {"taps": conv, "line": conv, "synapses": synaptic}
+    used |= dict.fromkeys(("chunk", "tile", "together"), sequences)
     knobs = {name: values for name, values in knobs.items() if used.get(name, True)}
     own = {name: tuple(dict.fromkeys((shipped[name], *values))) for name, values in knobs.items()}
     free = {name: values for name, values in own.items() if len(values) > 1}
@@ -164,6 +169,7 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "synapses": ("pull", "push"),
         "chunk": (0, 16, 32, 64),
         "tile": (4, 8, 16),
+        "together": (1, 2),
     }
 
 

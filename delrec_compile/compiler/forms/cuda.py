@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from delrec_compile.compiler.forms.machine import BuildMachine, kernel_symbol
-from delrec_compile.compiler.glue import CUDA, render, table_file, table_offsets
+from delrec_compile.compiler.glue import CUDA, render
+from delrec_compile.compiler.tables import table_file, table_offsets
 from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.system import host, nvrtc, toolchain
 

@@ -11,8 +11,9 @@ from delrec_compile.artifact import firmware
 from delrec_compile.artifact.abi import BATCH, ENTRIES, LISTEN, UNCALLED
 from delrec_compile.artifact.templates import render_files
 from delrec_compile.compiler.forms.machine import BuildMachine, Kernels, kernel_symbol
-from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render, table_file
+from delrec_compile.compiler.glue import LIBRARY_PACKAGE, render
 from delrec_compile.compiler.shared_library import library_name, link
+from delrec_compile.compiler.tables import table_file
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.errors import CompilerCrash
 from delrec_compile.network.integer.model import AnyNetwork

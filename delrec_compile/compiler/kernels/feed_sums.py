@@ -73,7 +73,16 @@ class FeedSums(InputLists):
         def kept(s: Any) -> tuple[Any, Any]:
             return unchanged[s] != 0, self.e.view(to, (s - 1) * n, n)
 
-        linear.emit(self.e, n, sums, steps, None if unchanged is None else kept)
+        if unchanged is not None:
+            linear.emit(self.e, n, sums, steps, kept)
+        else:
+            linear.emit(self.e, n, sums, steps, together=self.steps_together(i))
+
+    def steps_together(self, i: int) -> int:
+        """Steps of a sequence whose undelayed sums of node i are made at a time."""
+        feeds = self.nodes[i].feeds
+        alone = len(feeds) == 1 and feeds[0].of_input and feeds[0].in_rows
+        return self.together if alone else 1
 
     def feed_rows(self, i: int, now: StepInputs) -> list[Rows]:
         """Weight rows of the undelayed projections of node i that have them."""

@@ -180,7 +180,8 @@ class Float32Composer(Composer):
                 begin,
             )
 
-        linear.emit(self.e, self.nodes[i].size, sums, steps)
+        together = 1 if steps is None else self.steps_together(i)
+        linear.emit(self.e, self.nodes[i].size, sums, steps, together=together)
 
     def _delayed(self, i: int, now: StepInputs) -> tuple[list[linear.Rows], list[Any]]:
         """Rows to add before the bias, and finished currents to start from."""

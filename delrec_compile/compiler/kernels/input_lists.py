@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 from tvm.tirx.script import builder as tir
@@ -54,13 +55,21 @@ class InputLists(ABC):
             return self.real.input.emit(self.e, x, lanes)
         return self.e.T.min(x, self.e.splat(self.e.T.cast(255, self.counts), lanes))
 
+    @property
+    def together(self) -> int:
+        """Steps of a sequence that have one list of inputs: of what is active at any of them.
+
+        Of inputs in pairs, whose rows have 16 bits; rows of bytes are read fast enough.
+        """
+        return self.e.schedule.together if self.group == 2 else 1
+
     def input_lists(self, many: int | None) -> Callable[[Any, Any], Incoming]:
-        """Lists of the inputs of `many` steps, or of one, as (number of the list, step of x)."""
+        """The inputs of `many` steps, or of one, as (number of the step, step of x): their lists."""
         e, n, group = self.e, self.inputs, self.group
         if self.input_places is not None:
             return self._row_lists(self.input_places, many)
         words, room = -(-n // group), self._packed // group
-        lists = e.lists(words, many) if many else always(e.events(words))
+        lists = e.lists(words, -(-many // self.together)) if many else always(e.events(words))
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
         if counts is None and self.real is not None:
             return listed_values(self, lists, many)
@@ -70,7 +79,9 @@ class InputLists(ABC):
                 base = t * n
                 return Incoming(lists(k), lambda j: self.count_of(self.x[base + j]))
             own: Any = e.view(counts, 0 if k is None else k * room, room)
-            return Incoming(lists(k), lambda j: own[j], group, own)
+            many_in_one = k is not None and self.together > 1
+            events = lists(tir.floordiv(k, self.together) if many_in_one else k)
+            return Incoming(events, lambda j: own[j], group, own)
 
         return at
 
@@ -112,12 +123,19 @@ class InputLists(ABC):
         if incoming.group == 1:
             e.list_active(incoming.events, n, active)
             return
-        self._pack(incoming.packed, base)
-        e.list_active(
-            incoming.events,
-            -(-n // self.group),
-            lambda at, lanes: e.load(incoming.packed, at, lanes) != e.zero("int32", lanes),
-        )
+        self.list_together([incoming], t)
+
+    def list_together(self, steps: Sequence[Incoming], t: Any) -> None:
+        """Packs the inputs of the steps from t on, and lists what is active at any of them."""
+        e = self.e
+        for k, incoming in enumerate(steps):
+            self._pack(incoming.packed, (t + k) * self.inputs)
+
+        def active(at: Any, lanes: int) -> Any:
+            words = [e.load(incoming.packed, at, lanes) for incoming in steps]
+            return reduce(tir.bitwise_or, words) != e.zero("int32", lanes)
+
+        e.list_active(steps[0].events, -(-self.inputs // self.group), active)
 
     def _pack(self, counts: Any, base: Any) -> None:
         """The inputs from `base` on, `group` of them packed into each int32 of counts."""

@@ -238,7 +238,8 @@ class IntegerComposer(Composer):
                 start=[now.feed] if hoisted else [],
             )
 
-        linear.emit(self.e, self.nodes[i].size, sums, steps)
+        together = 1 if steps is None else self.steps_together(i)
+        linear.emit(self.e, self.nodes[i].size, sums, steps, together=together)
 
     def _fire_apart(self, i: int, now: StepInputs) -> None:
         """First all currents, then all neurons: each loop has the few pointers that it needs."""

@@ -7,7 +7,7 @@ read from the next one, step after step. Only what comes through delays is summe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,13 +71,14 @@ class _Chunk:
 
     def emit(self) -> None:
         c = self.c
-        with c.e.loop("s", self.steps) as s:
-            if self.unchanged is not None:
-                mark_unchanged(c, self.unchanged, s, self.first + s)
+        for group in c.e.groups(self.steps, c.together):
+            for s in group:
+                if self.unchanged is not None:
+                    mark_unchanged(c, self.unchanged, s, self.first + s)
+                for lists in self.spikes.values():
+                    map_rows.clear(c.e, lists(s))
             if self.inputs is not None:
-                c.list_inputs(self.inputs(s, self.first + s), self.first + s)
-            for lists in self.spikes.values():
-                map_rows.clear(c.e, lists(s))
+                self._list_inputs(group)
         for i, node in enumerate(c.nodes):
             if not node.fires:
                 self._read_out(i)
@@ -85,6 +86,14 @@ class _Chunk:
                 self._emit_with_delays(i)
             else:
                 c.fire(i, partial(self._feeds_only, i), self.steps)
+
+    def _list_inputs(self, group: Sequence[Any]) -> None:
+        assert self.inputs is not None
+        first, incoming = self.first + group[0], [self.inputs(s, self.first + s) for s in group]
+        if len(group) > 1:
+            self.c.list_together(incoming, first)
+        else:
+            self.c.list_inputs(incoming[0], first)
 
     def _sent(self, s: Any) -> Callable[[str], Incoming]:
         """What each source sends at a step of the chunk."""

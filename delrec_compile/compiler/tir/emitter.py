@@ -239,10 +239,13 @@ class Emitter(EventLists):
             yield from ((b * lanes, lanes) for b in range(full))
         yield from self._rest(full * lanes, n)
 
-    def tiles(self, n: int) -> Iterator[list[tuple[Any, int]]]:
-        """The blocks in groups that fill the registers; more than one group becomes a loop."""
-        lanes = self.schedule.lanes
-        width = lanes * self.schedule.registers
+    def tiles(self, n: int, share: int = 1) -> Iterator[list[tuple[Any, int]]]:
+        """The blocks in groups that fill the registers; more than one group becomes a loop.
+
+        share: number of groups that have the registers to share.
+        """
+        lanes, registers = self.schedule.lanes, self.schedule.registers // share
+        width = lanes * registers
         full = n // width
         inside = range(0, width, lanes)
         if full > 1:
@@ -253,8 +256,16 @@ class Emitter(EventLists):
         start = full * width
         rest = [(at, lanes) for at in range(start, n - lanes + 1, lanes)]
         rest += self._rest(start + len(rest) * lanes, n)
-        for k in range(0, len(rest), self.schedule.registers):
-            yield rest[k : k + self.schedule.registers]
+        for k in range(0, len(rest), registers):
+            yield rest[k : k + registers]
+
+    def groups(self, n: Any, size: int) -> Iterator[list[Any]]:
+        """The numbers below n, `size` at a time, 1 or 2: a loop, then one that is left over."""
+        with self.loop("s", tir.floordiv(n, size) if size > 1 else n) as s:
+            yield [s * size + k if size > 1 else s for k in range(size)]
+        if size > 1:
+            with tir.If(tir.floormod(n, size) != 0), tir.Then():
+                yield [n - 1]
 
     def runs(self, n: int, size: int) -> Iterator[tuple[Any, int]]:
         """(start, size) that cover 0 .. n: a loop over full runs, then the rest."""

@@ -72,9 +72,9 @@ class GpuEmitter(Emitter):
         for tile in self.tiles(n):
             yield from tile
 
-    def tiles(self, n: int) -> Iterator[list[tuple[Any, int]]]:
+    def tiles(self, n: int, share: int = 1) -> Iterator[list[tuple[Any, int]]]:
         """The thread's own neurons in groups that fill the registers."""
-        rounds, group = n // self.threads, self.schedule.registers
+        rounds, group = n // self.threads, self.schedule.registers // share
         tiles = rounds // group
         if tiles > ROUNDS:
             with self.loop("tile", tiles) as b:

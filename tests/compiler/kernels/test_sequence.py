@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.composers import composer
+from fixtures.staged import artifact_here
+
+from benchmarks.networks import Size, random_network
 from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.network.integer.quantise import quantise
+from delrec_compile.network.model import Network
+from delrec_compile.runners.reference import ReferenceRunner
+from delrec_compile.runners.session import Session
 from delrec_compile.targets.schedule import Schedule
+
+PAIRS = Schedule(4, 8, "movemask", "pairs", chunk=8, together=2)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return random_network(Size(neurons=32, inputs=9, outputs=4, delays=(1, 5), rate=0.2))
 
 
 def test_only_the_sequence_kernel_goes_in_chunks() -> None:
@@ -14,3 +34,27 @@ def test_only_the_sequence_kernel_goes_in_chunks() -> None:
     body = body_of("sequence", schedule)
     assert body is not None
     assert body.keywords == {"chunk": 8}  # type: ignore[attr-defined]
+
+
+def test_steps_are_taken_together_where_inputs_come_in_pairs(network: Network) -> None:
+    assert composer(network, PAIRS).together == 2
+    assert composer(network, replace(PAIRS, together=1)).together == 1
+    assert composer(network, replace(PAIRS, rows="units")).together == 1
+
+
+@pytest.mark.parametrize("numeric", ["float32", "int16"])
+def test_steps_together_have_the_bits_of_each_alone(
+    numeric: str, network: Network, tmp_path: Path
+) -> None:
+    """Also where they are odd in number, in a chunk, and where nothing or everything is active."""
+    artifact = artifact_here(network, "x86_64", tmp_path, numeric=numeric, schedule=PAIRS)
+    source = network if numeric == "float32" else quantise(network, numeric)
+    r = np.random.default_rng(5)
+    fired = 0
+    for steps in (4, 5, 8, 9, 15, 16, 17, 24, 31):
+        x = (r.random((steps, 3, 9)) < 0.4) * r.integers(1, 9, (steps, 3, 9)).astype(np.float32)
+        x[: steps // 3, 1], x[:, 2] = 0, x[:, 2] * (np.arange(steps) % 2)[:, None]
+        want = ReferenceRunner(source).trace(x)
+        np.testing.assert_array_equal(Session(artifact).outputs_of(x), want.y)
+        fired += sum(int(spikes.sum()) for spikes in want.spikes)
+    assert fired > 500

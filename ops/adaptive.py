@@ -23,6 +23,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import refractory
 from delrec_compile.ops.adaptive_tir import AdaptiveTile, scalar_table
+from delrec_compile.ops.checks import one_size
 from delrec_compile.ops.constants import Number, number
 from delrec_compile.ops.neuron import BROKEN, Neuron
 from delrec_compile.ops.refractory import REFRACTORY, WAITS
@@ -64,11 +65,7 @@ class Adaptive(Neuron):
                     f"{self.kind}: unknown {name} '{getattr(self, name)}'; "
                     f"allowed: {', '.join(allowed)}"
                 )
-        sizes = {len(value) for value in self.arrays().values()}
-        if len(sizes) > 1:
-            raise NetworkError(
-                f"{self.kind}: constants for {sorted(sizes)} neurons; one size is required"
-            )
+        one_size(self.kind, self.arrays())
         for name, test, required in self._bounds():
             self.require(name, test(getattr(self, name)), required)
         self.require("v_reset", self.v_reset < self.threshold, "a value below the threshold")

@@ -31,6 +31,7 @@ from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import alpha_onnx, alpha_tir
 from delrec_compile.ops.alpha_onnx import RESETS as RESETS
+from delrec_compile.ops.checks import one_size
 from delrec_compile.ops.constants import Number, as_tensor, number, wrong
 from delrec_compile.ops.lif import FIRES
 from delrec_compile.ops.neuron import BROKEN, Neuron
@@ -85,11 +86,7 @@ class Alpha(Neuron):
                 raise NetworkError(
                     f"alpha: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        sizes = {len(value) for value in self.arrays().values()}
-        if len(sizes) > 1:
-            raise NetworkError(
-                f"alpha: constants for {sorted(sizes)} neurons; one size is required"
-            )
+        one_size(self.kind, self.arrays())
         for name in ("gain", "threshold"):
             value = getattr(self, name)
             text, _ = wrong(value, value <= 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,13 @@ def axonal(weight: NDArray[np.float32], delay: NDArray[np.int32]) -> None:
             f"delay has shape {list(delay.shape)} and weight {list(weight.shape)}; one delay for each "
             f"column of each head, {[*heads, inputs]}, is required"
         )
+
+
+def one_size(kind: str, constants: Mapping[str, NDArray[Any]]) -> None:
+    """Raises NetworkError unless constants, of a value for each neuron, are of one size."""
+    if len({len(values) for values in constants.values()}) > 1:
+        sizes = ", ".join(f"{name} for {len(values)}" for name, values in constants.items())
+        raise NetworkError(f"{kind}: constants of several sizes, {sizes} neurons; one is required")
 
 
 def vector(name: str, values: Any, size: int | None = None) -> NDArray[np.float32]:

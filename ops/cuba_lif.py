@@ -28,6 +28,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import cuba_lif_onnx, cuba_lif_tir
+from delrec_compile.ops.checks import one_size
 from delrec_compile.ops.constants import Number, as_tensor, number, wrong
 from delrec_compile.ops.cuba_lif_onnx import ENTERS as ENTERS
 from delrec_compile.ops.lif import NUMBERS, STATES, Lif
@@ -78,11 +79,7 @@ class CubaLif(Neuron):
             raise NetworkError(
                 f"cuba_lif: unknown enters '{self.enters}'; allowed: {', '.join(ENTERS)}"
             )
-        sizes = {len(value) for value in self.arrays().values()}
-        if len(sizes) > 1:
-            raise NetworkError(
-                f"cuba_lif: constants for {sorted(sizes)} neurons; one size is required"
-            )
+        one_size(self.kind, self.arrays())
         alpha, _ = wrong(self.alpha, (self.alpha < 0) | (self.alpha > 1))
         if alpha:
             raise NetworkError(f"cuba_lif: alpha is {alpha}; allowed: 0 <= alpha <= 1")

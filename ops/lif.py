@@ -38,6 +38,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import lif_onnx, lif_tir, refractory
+from delrec_compile.ops.checks import one_size
 from delrec_compile.ops.constants import Number, as_tensor, number, value_at, wrong
 from delrec_compile.ops.lif_onnx import ALL_RESETS as ALL_RESETS
 from delrec_compile.ops.lif_onnx import RESETS as RESETS
@@ -88,9 +89,7 @@ class Lif(Neuron):
                 raise NetworkError(
                     f"lif: unknown {name} '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
-        sizes = {len(value) for value in self.arrays().values()}
-        if len(sizes) > 1:
-            raise NetworkError(f"lif: constants for {sorted(sizes)} neurons; one size is required")
+        one_size(self.kind, self.arrays())
         beta, _ = wrong(self.beta, (self.beta < 0) | (self.beta > 1))
         if beta:
             raise NetworkError(f"lif: beta is {beta}; allowed: 0 <= beta <= 1")

@@ -32,6 +32,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops import loihi_onnx, loihi_tir
+from delrec_compile.ops.checks import one_size
 from delrec_compile.ops.constants import Number, as_tensor, number, wrong
 from delrec_compile.ops.loihi_onnx import ABOVE, ONE, TOP, UNIT, WRAP
 from delrec_compile.ops.neuron import Neuron
@@ -70,11 +71,7 @@ class Loihi(Neuron):
     def __post_init__(self) -> None:
         for name in NUMBERS:
             object.__setattr__(self, name, number(self.kind, name, getattr(self, name)))
-        sizes = {len(value) for value in self.arrays().values()}
-        if len(sizes) > 1:
-            raise NetworkError(
-                f"loihi: constants for {sorted(sizes)} neurons; one size is required"
-            )
+        one_size(self.kind, self.arrays())
         for name in DECAYS:
             value = np.asarray(getattr(self, name))
             text, _ = wrong(getattr(self, name), (value < 0) | (value > ONE) | (value % 1 != 0))

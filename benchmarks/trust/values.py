@@ -78,9 +78,10 @@ def _wrong_keys(arrays: Arrays, config: Config, r: np.random.Generator) -> Itera
         yield {**others, f"{key}x": value}, config, [key]
         yield others, config, [key]
         yield {**arrays, f"extra.{key}": value}, config, [f"extra.{key}"]
-        # one head may be written with an axis of heads, and without
-        shapes = [value[..., None, None] if "recurrent" in key else value[..., None], value[:0]]
-        if value.size > 1:
+        # one head may be written with an axis of heads, and without; a kernel may have any odd taps
+        headed = "recurrent" in key or value.shape == (1,)
+        shapes = [value[..., None, None] if headed else value[..., None], value[:0]]
+        if value.size > 1 and not key.endswith("kernel"):
             shapes.append(value.ravel()[:1])
         if value.ndim > 1 and value.shape != value.T.shape:
             shapes.append(value.T)

@@ -109,9 +109,10 @@ class Layer:
                 )
         r = self.recurrence
         if r is not None and r.size != self.size:
+            weights = "kernel" if hasattr(r, "kernel") else "weight"
             raise NetworkError(
-                f"the recurrence has {r.size} delays, the layer {self.size} neurons; "
-                "one delay per neuron is required"
+                f"the recurrence's {weights} and delay are for {r.size} neurons, the layer has "
+                f"{self.size}; one size is required"
             )
         if r is not None and r.sources != self.size:
             raise NetworkError(

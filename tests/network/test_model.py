@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "few delays": (
         lambda: layer(recurrence=ConvDelay([1], [0, 0])),
-        "the recurrence has 2 delays, the layer 3 neurons",
+        "the recurrence's kernel and delay are for 2 neurons, the layer has 3",
     ),
     "a recurrence of another population": (
         lambda: layer(recurrence=DenseDelay(np.ones((3, 2)), [0, 0])),
@@ -103,7 +103,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: Lif(0.5, -0.5, -1, reset="soft"),
         "the reset 'soft' needs thresholds above 0",
     ),
-    "two sizes": (lambda: Lif([0.5], [1, 2]), "constants for .1, 2. neurons"),
+    "two sizes": (
+        lambda: Lif([0.5], [1, 2]),
+        "constants of several sizes, beta for 1, threshold for 2",
+    ),
     "sizes apart": (
         lambda: layer(3, neuron=Lif([0.5, 0.5])),
         "beta for 2 neurons, the layer has 3",

@@ -44,7 +44,10 @@ def run(neuron: Adaptive, currents: np.ndarray) -> tuple[np.ndarray, dict[str, A
         ({"beta": np.nan}, "beta is nan; a finite number is required"),
         ({"fires": "below"}, "unknown fires 'below'; allowed: at, above"),
         ({"reset": "soft_later"}, "unknown reset 'soft_later'; allowed: hard"),
-        ({"beta": [0.5, 0.5], "rho": [1, 1, 1]}, r"constants for \[2, 3\] neurons"),
+        (
+            {"beta": [0.5, 0.5], "rho": [1, 1, 1]},
+            "constants of several sizes, beta for 2, rho for 3",
+        ),
     ],
 )
 def test_what_is_no_neuron_is_refused(kind: Any, fields: dict[str, Any], message: str) -> None:

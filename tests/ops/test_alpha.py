@@ -135,7 +135,10 @@ def test_attributes_and_arrays_rebuild_it() -> None:
         ({"gain": 0.0}, "alpha: gain is 0.0; a positive number is required"),
         ({"threshold": [1.0, 0.0]}, "alpha: threshold is 0.0; a positive number is required"),
         ({"reset": "hard"}, "alpha: unknown reset 'hard'; allowed: hard_later, soft_later"),
-        ({"alpha": [0.7, 0.8], "beta": [0.1]}, r"constants for \[1, 2\] neurons; one size"),
+        (
+            {"alpha": [0.7, 0.8], "beta": [0.1]},
+            "constants of several sizes, alpha for 2, beta for 1",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], message: str) -> None:

@@ -249,7 +249,10 @@ def test_attributes_and_arrays_rebuild_it() -> None:
         ({"alpha": 1.5}, "cuba_lif: alpha is 1.5; allowed: 0 <= alpha <= 1"),
         ({"gain_i": 0.0}, "cuba_lif: gain_i is 0.0; a positive number is required"),
         ({"enters": "both"}, "cuba_lif: unknown enters 'both'; allowed: new, old"),
-        ({"alpha": [0.1, 0.2], "beta": [0.1]}, r"constants for \[1, 2\] neurons; one size"),
+        (
+            {"alpha": [0.1, 0.2], "beta": [0.1]},
+            "constants of several sizes, alpha for 2, beta for 1",
+        ),
         ({"beta": -1.0}, "^cuba_lif: beta is -1.0"),
         ({"alpha": np.nan}, "^cuba_lif: alpha is nan; a finite number is required"),
     ],

@@ -105,7 +105,10 @@ def test_attributes_and_a_summary() -> None:
         ({"current_decay": 0.5}, "current_decay is 0.5; a whole number from 0 to 4096"),
         ({"voltage_decay": 4097}, "voltage_decay is 4097.0; a whole number from 0 to 4096"),
         ({"threshold": 0}, "threshold is 0.0; a positive number"),
-        ({"current_decay": [1, 2], "threshold": [1]}, r"constants for \[1, 2\] neurons"),
+        (
+            {"current_decay": [1, 2], "threshold": [1]},
+            "sizes, current_decay for 2, threshold for 1",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(fields: dict[str, Any], message: str) -> None:

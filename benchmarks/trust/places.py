@@ -22,6 +22,7 @@ from delrec_compile.errors import DelrecError
 ODD = ("with space", "quote'\"", "back\\slash", "ünïcödé", "$dollar;x&y", "l" * 200)
 COUNT = 8
 LONGEST = 4000  # characters of a path
+FILLER = "filler"  # a file that takes all room
 
 
 @contextmanager
@@ -50,8 +51,11 @@ def disks(folder: Path, scale: Scale) -> Result:
     for name, words, out in writes[: scale.of(5, 2)]:
         for what, options in (("full", "size=4k"), ("read-only", "ro")):
             with mounted(folder / f"{name}-{what}", options) as place:
+                if what == "full":
+                    (place / FILLER).write_bytes(bytes(4096))
                 done = forked.run(*words, place / out, cwd=folder)
-                left = [p.name for p in place.iterdir() if p.is_file() or any(p.iterdir())]
+                others = [p for p in place.iterdir() if p.name != FILLER]
+                left = [p.name for p in others if p.is_file() or any(p.iterdir())]
             _refused(result, f"{name}, {what}", done, left)
     _homes(result, folder, source, samples)
     _limits(result, folder, source, samples)

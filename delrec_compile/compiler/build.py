@@ -17,7 +17,7 @@ from delrec_compile.compiler.manifest import manifest_of
 from delrec_compile.compiler.schedules.store import Store
 from delrec_compile.data.events import Events
 from delrec_compile.data.front_end import FrontEnd
-from delrec_compile.errors import BudgetError, InputError, UnsupportedError, UsageError
+from delrec_compile.errors import BudgetError, UnsupportedError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.front_end import front_end_of
 from delrec_compile.network.golden import golden_hash
@@ -69,7 +69,7 @@ def build(
     front = _front_end(network, profile).to_json() if with_frontend else None
     name = artifact_name(network.name)
     out = _output(out, default_folder(name, profile.name, mode, cpu, unroll, with_frontend))
-    _check_before(profile, out, cpu, dump, unroll)
+    _check_before(profile, cpu, dump, unroll)
     with staging(out, force) as stage:
         folder = stage.folder
         progress("exporting to ONNX and proving it against PyTorch")
@@ -129,11 +129,8 @@ def _output(out: Path | str | None, default: str) -> Path:
     return named(Path(out if out is not None else default))
 
 
-def _check_before(
-    profile: targets.Target, out: Path, cpu: str | None, dump: Path | None, unroll: int
-) -> None:
+def _check_before(profile: targets.Target, cpu: str | None, dump: Path | None, unroll: int) -> None:
     """Raises UnsupportedError, ToolchainError or InputError before anything is written."""
-    _check_place(profile, out)
     if unroll < 1:
         raise UsageError(f"unroll={unroll}: at least 1 time step per call is required")
     toolchain.cc(profile.triple or profile.core)
@@ -141,15 +138,6 @@ def _check_before(
         nvrtc.known_arch(nvrtc.find(), cpu or profile.arch)
     if dump is not None:
         check_writable(dump / "phase.txt")
-
-
-def _check_place(profile: targets.Target, out: Path) -> None:
-    """Raises InputError for a folder in which Zig does not compile."""
-    if (profile.triple or profile.core) and "\\" in str(out.absolute()):
-        raise InputError(
-            f"{out.absolute()}: Zig does not compile for {profile.name} in a folder whose name holds "
-            "a backslash; choose another with out=..."
-        )
 
 
 def _compiled_network(

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from delrec_compile.artifact.abi import CTYPES, HOISTED_FROM, MAX_ELEMENTS, STATE_ALIGN, WORK
 from delrec_compile.artifact.templates import render_files
-from delrec_compile.compiler.tables import c_array, c_string, crc_of, described, table_file
+from delrec_compile.compiler.tables import (
+    c_array,
+    c_string,
+    crc_of,
+    described,
+    table_file,
+    table_offsets,
+)
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.golden import (
     GOLDEN_FACTOR,
@@ -111,10 +118,10 @@ def render(
     """
     form = next(form for form, own in FORMS.items() if own is templates)
     variables = _variables(network, kernels["run"], name, unroll, form)
-    variables["tables"] = described(kernels["run"].tables, name, embedded)
     variables |= {"stack_bytes": stack_of(network, kernels, form, front)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
     variables["identity"] = identity(templates, {**variables, "name": ""})
+    variables["tables"] = described(kernels["run"].tables, name, embedded)
     variables |= _names(network) | _classes(network)
     variables |= {"front_end": True} if front else {}
     return render_files(templates, variables)
@@ -150,7 +157,7 @@ def _variables(
     network: AnyNetwork, kernel: Kernel, name: str, unroll: int, form: str
 ) -> dict[str, Any]:
     """The variables of the templates."""
-    members = state_members(network, kernel, form)
+    members, tables = state_members(network, kernel, form), table_file(kernel.tables)
     return {
         "name": name,
         "macro": name.upper(),
@@ -163,8 +170,10 @@ def _variables(
         "max_steps": MAX_ELEMENTS // max(kernel.inputs, kernel.outputs, kernel.neurons),
         "max_streams": MAX_ELEMENTS // max(s for s, _ in kernel.state.values()),
         "threads": getattr(kernel, "threads", 1),
-        "table_bytes": len(table_file(kernel.tables)),
-        "tables_crc": crc_of(table_file(kernel.tables)),
+        "table_bytes": len(tables),
+        "tables_crc": crc_of(tables),
+        "tables_sha256": hashlib.sha256(tables).hexdigest(),
+        "table_types": {n: str(table.dtype) for n, table in kernel.tables.items()},
         "dt_ms": repr(float(network.dt_ms)),
         "state": [
             {**_member(n, size, dtype), "of_kernel": n != COUNTED, "sound": _sound(n, members)}

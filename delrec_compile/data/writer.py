@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from delrec_compile.system.files import write_atomic
+
 
 def write_shd(
     path: Path,
@@ -23,12 +25,13 @@ def write_shd(
 ) -> None:
     """Write one set.
 
-    spikes: (times in seconds, units) of each utterance. attributes: of the file.
+    spikes: (times in seconds, units) of each utterance. attributes: of the file. It is made in memory:
+    HDF5 ends the process where a disk is full. Raises InputError.
     """
     import h5py
 
     n = len(spikes)
-    with h5py.File(path, "w") as file:
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         times = file.create_dataset("spikes/times", (n,), h5py.vlen_dtype(np.float16))
         units = file.create_dataset("spikes/units", (n,), h5py.vlen_dtype(np.uint16))
         for index, (seconds, unit) in enumerate(spikes):
@@ -38,3 +41,6 @@ def write_shd(
         file["extra/speaker"] = speakers.astype(np.uint16)
         file["extra/keys"] = np.array([key.encode() for key in keys])
         file.attrs.update(attributes)
+        file.flush()
+        raw = file.id.get_file_image()
+    write_atomic(path, raw)

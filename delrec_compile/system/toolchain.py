@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +24,10 @@ CROSS_HINT = install("cross")
 INSTALL_HINT = f"{CROSS_HINT} (or: apt-get install gcc)"
 TIMEOUT_S = 600.0  # the first link for a core builds Zig's runtime: seconds; a libc: a minute
 ZIG = (sys.executable, "-P", "-m", "ziglang")  # -P: no file of the working folder is run
+ODD = re.compile(
+    r"['\"\\%#$:]"
+)  # Zig's dependency files and its linker read these in their own way
+FLAG = re.compile("-I|--?[a-z-]+=")
 FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
@@ -114,7 +120,8 @@ def run_tool(command: Sequence[str]) -> None:
     tool = f"zig {command[len(ZIG)]}" if zig else command[0]
     try:
         with work_folder() as temporary:  # a compiler that is killed leaves its files in TMPDIR
-            done = run_program(command, limit, env={**os.environ, "TMPDIR": str(temporary)})
+            own = [_plain(word, temporary) for word in command] if zig else command
+            done = run_program(own, limit, env={**os.environ, "TMPDIR": str(temporary)})
     except subprocess.TimeoutExpired as error:
         raise CompilerCrash(timeout_message(tool, limit, str(error.stderr or ""))) from error
     if done.returncode:
@@ -122,3 +129,17 @@ def run_tool(command: Sequence[str]) -> None:
         lines = done.stderr.splitlines() or ["no message"]
         errors = [s for s in lines if "error:" in s] or [s for s in lines if "error" in s] or lines
         raise CompilerCrash(f"{tool} failed: {errors[0]}") from RuntimeError(done.stderr)
+
+
+def _plain(word: str, links: Path) -> str:
+    """A word of a command of Zig, by way of a link where its path has characters that Zig misreads."""
+    odd, flag = list(ODD.finditer(word)), FLAG.match(word)
+    start = flag.end() if flag else 0
+    end = word.find("/", odd[-1].end()) if odd else -1
+    if end < 0 or word.startswith(ZIG[0]):
+        return word
+    folder = str(Path(word[start:end]).absolute())
+    link = links / hashlib.sha256(folder.encode()).hexdigest()[:16]
+    if not link.is_symlink():
+        link.symlink_to(folder)
+    return f"{word[:start]}{link}{word[end:]}"

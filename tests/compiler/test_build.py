@@ -194,11 +194,6 @@ def test_unknown_words(tmp_path: Path) -> None:
         build(network, out=tmp_path / "out", calibrate=read_samples("samples"))
 
 
-def test_a_place_in_which_zig_does_not_compile(tmp_path: Path) -> None:
-    with refusal(InputError, r"a backslash; choose another with out=\.\.\.", 3, tmp_path):
-        build(cases.network(NETWORK), "cortex_m4", tmp_path / "a\\b")
-
-
 def test_a_dump_that_cannot_be_written(tmp_path: Path) -> None:
     file = tmp_path / "text.txt"
     file.write_text("")

@@ -254,7 +254,10 @@ BAD_ARRAYS: dict[str, tuple[Callable[[Arrays], Any], str]] = {
         put("layers.1.recurrent_kernel", np.ones(4, np.float32)),
         "layers.1.recurrent_kernel has 4 taps; an odd",
     ),
-    "few delays": (put("layers.1.delay", np.zeros(31, np.int16)), "for 31 neurons, the layer has 32"),
+    "few delays": (
+        put("layers.1.delay", np.zeros(31, np.int16)),
+        "for 31 neurons, the layer has 32",
+    ),
     "negative": (put("layers.1.delay", np.full(32, -1, np.int16)), r"layers.1.delay\[0\] is -1"),
     "too long": (put("layers.1.delay", np.full(32, 4095, np.int16)), "longest delay allowed"),
     "NaN delay": (spoil("layers.1.delay", 3, np.nan), r"delay\[3\] is nan"),

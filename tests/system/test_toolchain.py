@@ -125,3 +125,23 @@ def test_the_temporary_files_of_a_compiler_are_removed_with_its_folder(
     folder = Path(said.read_text().strip())
     assert folder.name.startswith(folders.WORK)  # of a killed process, the next one removes it
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["quote'\"", "back\\slash", "a%b", "c#d$e:f", "plain, é"])
+def test_zig_compiles_in_odd_folders(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ziglang")
+    folder = tmp_path / name
+    (folder / "src").mkdir(parents=True)
+    (folder / "src" / "own.h").write_text("#define ONE 1\n")
+    (folder / "one.c").write_text("#include <own.h>\nint one(void) { return ONE; }\n")
+    monkeypatch.chdir(folder)
+    for source, out in ((folder / "one.c", folder / "one.o"), ("../x/one.c", "../x/two.o")):
+        here = str(source).replace("/x/", f"/{name}/"), str(out).replace("/x/", f"/{name}/")
+        include = f"-I{folder / 'src'}"
+        toolchain.run_cc(include, "-c", here[0], "-o", here[1], cross="aarch64-linux-gnu.2.17")
+        assert Path(here[1]).read_bytes()[:4] == b"\x7fELF"
+    with refusal(CompilerCrash, "unknown type|error: ", 9):
+        (folder / "one.c").write_text("nothing\n")
+        toolchain.run_cc("-c", folder / "one.c", "-o", folder / "no.o", cross="x86_64-linux-gnu")

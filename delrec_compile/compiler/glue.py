@@ -18,7 +18,6 @@ from delrec_compile.compiler.tables import (
     crc_of,
     described,
     table_file,
-    table_offsets,
 )
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.network.golden import (

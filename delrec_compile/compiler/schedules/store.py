@@ -244,12 +244,19 @@ def _line(record: Record) -> bytes:
 
 
 def _extend(fd: int, key: Key, lines: list[bytes]) -> None:
-    """Appends lines, after a torn one on a new line; an empty file first gets the key's line."""
+    """Appends lines, after a torn one on a new line; an empty file first gets the key's line.
+
+    All of them or, where the disk is full, none.
+    """
     size = os.fstat(fd).st_size
     start = b"" if size else _line(_header(key))
     if size and os.pread(fd, 1, size - 1) != b"\n":
         start = b"\n"
-    _write(fd, start + b"".join(lines))
+    try:
+        _write(fd, start + b"".join(lines))
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
 
 
 def _write(fd: int, raw: bytes) -> None:
@@ -285,10 +292,19 @@ def _locked(path: Path) -> Iterator[int]:
     while True:
         with _opened(path) as fd:
             fcntl.flock(fd, fcntl.LOCK_EX)
+            if not _is_open(path, fd):
+                continue
             try:
-                current = path.stat().st_ino == os.fstat(fd).st_ino
-            except FileNotFoundError:
-                current = False
-            if current:
                 yield fd
-                return
+            finally:
+                if os.fstat(fd).st_size == 0 and _is_open(path, fd):  # nothing could be written
+                    path.unlink()
+            return
+
+
+def _is_open(path: Path, fd: int) -> bool:
+    """Whether the open file is still that of the path."""
+    try:
+        return path.stat().st_ino == os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False

@@ -240,5 +240,22 @@ def test_a_full_disk_is_said_with_the_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "write", full)
-    with refusal(InputError, r"cannot write .*\.jsonl: No space left .*--db", 3):
+    with refusal(InputError, r"cannot write .*\.jsonl: No space left .*--db", 3, tmp_path):
         Store(tmp_path).append(KEY, {"ms": 1.0})
+
+
+def test_a_disk_that_fills_up_leaves_the_records_of_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = filled(store)
+    before, write = path.read_bytes(), os.write
+
+    def some(fd: int, raw: bytes) -> int:
+        if len(raw) < 9:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, raw[:-8])
+
+    monkeypatch.setattr(os, "write", some)
+    with refusal(InputError, "No space left", 3):
+        store.append(KEY, {"ms": 1.0})
+    assert path.read_bytes() == before

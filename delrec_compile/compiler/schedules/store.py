@@ -11,18 +11,18 @@ of its own. Lines whose sum is wrong are never used, and `repair` moves them to 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from delrec_compile.aliases import Numeric
+from delrec_compile.compiler.schedules.locked_file import locked, opened, read_all, write
 from delrec_compile.compiler.schedules.record import Trial, Winner
 from delrec_compile.errors import InputError
 from delrec_compile.system.fields import parse_json
@@ -128,7 +128,7 @@ class Store:
 
     def append(self, key: Key, *records: Record) -> None:
         """Adds records, on the disk when this returns."""
-        with _locked(self.path(key)) as fd:
+        with locked(self.path(key)) as fd:
             _extend(fd, key, [_line(r) for r in records])
 
     def repair(self, path: Path, key: Key | None = None) -> int:
@@ -137,15 +137,15 @@ class Store:
         key: rewrites a damaged first line; without it, a file with such a line goes into quarantine
         as a whole.
         """
-        with _locked(path) as fd:
-            raw = _read_all(fd)
+        with locked(path) as fd:
+            raw = read_all(fd)
             contents = parse(path, raw)
             key = contents.key or key
             if not contents.bad and contents.key is not None:
                 return 0
             bad = [text for _, text in contents.bad] if key else raw.splitlines()
-            with _opened(Path(f"{path}{QUARANTINE}")) as aside:
-                _write(aside, b"".join(line + b"\n" for line in bad))
+            with opened(Path(f"{path}{QUARANTINE}")) as aside:
+                write(aside, b"".join(line + b"\n" for line in bad))
             if key is None:
                 path.unlink()
                 return len(bad)
@@ -177,8 +177,8 @@ class Store:
         return merged
 
     def _add_missing(self, key: Key, records: Iterable[Record]) -> int:
-        with _locked(self.path(key)) as fd:
-            here = set(_read_all(fd).splitlines(keepends=True))
+        with locked(self.path(key)) as fd:
+            here = set(read_all(fd).splitlines(keepends=True))
             lines = [line for line in dict.fromkeys(map(_line, records)) if line not in here]
             _extend(fd, key, lines)
         return len(lines)
@@ -253,58 +253,7 @@ def _extend(fd: int, key: Key, lines: list[bytes]) -> None:
     if size and os.pread(fd, 1, size - 1) != b"\n":
         start = b"\n"
     try:
-        _write(fd, start + b"".join(lines))
+        write(fd, start + b"".join(lines))
     except OSError:
         os.ftruncate(fd, size)
         raise
-
-
-def _write(fd: int, raw: bytes) -> None:
-    while raw:
-        raw = raw[os.write(fd, raw) :]
-    os.fsync(fd)
-
-
-def _read_all(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """An open file to append to. Raises InputError where it, or its disk, takes nothing."""
-    fd = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        yield fd
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; choose another folder with --db"
-        ) from error
-    finally:
-        if fd is not None:
-            os.close(fd)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """The file, locked for this process; reopened if another one replaced it meanwhile."""
-    while True:
-        with _opened(path) as fd:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if not _is_open(path, fd):
-                continue
-            try:
-                yield fd
-            finally:
-                if os.fstat(fd).st_size == 0 and _is_open(path, fd):  # nothing could be written
-                    path.unlink()
-            return
-
-
-def _is_open(path: Path, fd: int) -> bool:
-    """Whether the open file is still that of the path."""
-    try:
-        return path.stat().st_ino == os.fstat(fd).st_ino
-    except FileNotFoundError:
-        return False

@@ -7,21 +7,28 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
+import cases
 import numpy as np
 import pytest
+from fixtures.manifests import typed
+from helpers import refusal
 
 import delrec_compile
-from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events
-from delrec_compile.errors import ParityError
+from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.evaluation.parity import compare
-from delrec_compile.evaluation.proof import prove
+from delrec_compile.evaluation.proof import describe_difference, prove
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.firing import Firing
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.system import toolchain
 from delrec_compile.system.fields import SEAL
+
+HEARD = "delrec_compile.evaluation.hearing:heard"
+CONV3 = np.ones((1, 4, 14), np.uint8)
 
 
 def test_code_for_another_cpu_is_noticed_not_died_of(artifacts, tmp_path):
@@ -95,3 +102,59 @@ def _sign(folder, file):
     manifest["files"][name] = hashlib.sha256(file.read_bytes()).hexdigest()
     del manifest[SEAL]
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def _heard(listening, folder, monkeypatch):
+    """`prove` of an artifact with a front end, whose child found this in its words."""
+    from delrec_compile.evaluation import proof
+
+    passed = {"passed": True}
+    monkeypatch.setattr(proof, "runs_here", lambda _: True)
+    monkeypatch.setattr(proof, "_checks", lambda *_: (passed, passed))
+    monkeypatch.setattr(proof.child, "call", lambda function, **_: {function: listening}[HEARD])
+    checkpoint.save(cases.network("conv3"), folder / "network.safetensors")
+    return prove(Artifact(folder, typed(front_end={"channels": 14})), CONV3, timed=False)
+
+
+def test_a_front_end_is_heard_and_a_difference_fails_loudly(tmp_path, monkeypatch):
+    equal = {"words": 2, "counts_differing": 0, "outputs_differing": 0}
+    assert _heard(equal, tmp_path, monkeypatch).listening == equal
+    with pytest.raises(ParityError, match="from sound, 3 outputs of 2 words differ"):
+        _heard({**equal, "outputs_differing": 3}, tmp_path, monkeypatch)
+    written = json.loads((tmp_path / "measured.json").read_text())
+    assert written["listening"]["outputs_differing"] == 3
+
+
+def test_code_that_dies_of_anything_but_an_instruction_is_an_error(tmp_path, monkeypatch):
+    from delrec_compile.evaluation import proof
+
+    def died(*_, **__):
+        raise CompilerCrash("the process died with signal SIGSEGV")
+
+    monkeypatch.setattr(proof.child, "call", died)
+    with pytest.raises(CompilerCrash, match="SIGSEGV"):
+        proof.runs_here(Artifact(tmp_path, typed()))
+
+
+def test_a_self_test_that_fails_stops_the_check(monkeypatch):
+    from delrec_compile.evaluation import proof
+
+    failing = SimpleNamespace(self_test=lambda: False, how="emulated")
+    monkeypatch.setattr("delrec_compile.runners.gpu.GpuSession", lambda _: failing)
+    with refusal(ParityError, "the self-test of a folder fails, emulated; build it again", 6):
+        proof.on_gpu("a folder", "samples", 1)
+    monkeypatch.setattr(proof, "load_artifact", lambda _: None)
+    monkeypatch.setattr(proof, "emulated_runner", lambda _: failing)
+    with refusal(ParityError, "the self-test of a folder fails in the emulator; build it", 6):
+        proof.emulated("a folder", "samples", 1)
+
+
+def test_membranes_may_differ_without_a_spike():
+    parity = {
+        "target": "cortex_m4",
+        "reference": "integer",
+        "spikes": {"first": None},
+        "membrane": {"max_abs_error": 0.25},
+    }
+    line = "cortex_m4 differs from the integer reference: membranes by 0.25, no spike"
+    assert describe_difference(parity) == line

@@ -10,7 +10,7 @@ from fixtures.manifests import typed
 
 from delrec_compile import targets
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.evaluation import report
+from delrec_compile.evaluation import hearing, report
 from delrec_compile.evaluation.latency.result import Bench, BenchRow
 from delrec_compile.evaluation.proof import Proof
 from delrec_compile.network.summary import inspect
@@ -169,3 +169,21 @@ def test_real_inputs_are_told() -> None:
     lines = report.network_lines(inspect(cases.network("real")))
     assert "inputs: real values up to 1 in size, rounded to multiples of 2^-7" in lines
     assert not any("inputs:" in x for x in report.network_lines(inspect(cases.network("mixed"))))
+
+
+def test_the_report_tells_what_was_heard_and_what_was_left_out(tmp_path: Path) -> None:
+    heard = {"words": 2, "spikes": 3_202, "energy_nj": {"front_end": 291.4, "network": 11.2}}
+    short = {**CHECK, "remark": "4 of 10 samples"}
+    proof = Proof(short, CHECK, None, {}, listening=heard)
+    text = report.report(Artifact(tmp_path, typed()), SUMMARY, proof)
+    assert "\n\nportable_c: 4 of 10 samples\n" in text
+    assert f"\n\n{hearing.line(heard)}\n" in text
+    without = report.report(Artifact(tmp_path, typed()), SUMMARY, Proof(CHECK, CHECK, None, {}))
+    assert "4 of 10" not in without
+    assert "from sound" not in without
+
+
+def test_an_integer_form_without_labels_has_no_accuracy() -> None:
+    cost = {**COST, "accuracy": None}
+    line, _ = report.integer_lines("int8", [{**INTEGER, "accuracy": None, "against_float": cost}])
+    assert line.startswith("int8: 1 classes and 20 of 2,000 spikes")

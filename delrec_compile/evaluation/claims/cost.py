@@ -101,10 +101,8 @@ def cost(network: Network, rates: tuple[float, ...]) -> Cost:
     )
 
 
-def synapses(s: Synapses | Feed | None) -> int:
+def synapses(s: Synapses | Feed) -> int:
     """Weights that take part when every neuron, or input, that sends is active once."""
-    if s is None:
-        return 0
     if isinstance(s, Feed):
         return int(s.matrix[0].size * s.size)
     weights = sum(values.size for values in s.weights.values())

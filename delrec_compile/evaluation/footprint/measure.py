@@ -19,7 +19,6 @@ import numpy as np
 from delrec_compile.aliases import F32, StageProgress
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.errors import (
-    InputError,
     ParityError,
     UnsupportedError,
     UsageError,
@@ -202,9 +201,8 @@ def _row(program: Program, runs: Sequence[ProcessRun]) -> FootprintRow:
 
 
 def _with_ratios(rows: Sequence[FootprintRow]) -> list[FootprintRow]:
+    """Over the first row, which is never skipped."""
     ours = rows[0]
-    if ours.rss_bytes is None or ours.cold_start_ms is None or ours.disk_bytes is None:
-        raise InputError(f"the artifact's own program cannot be built: {ours.skipped}")
     return [
         replace(
             r,
@@ -216,5 +214,5 @@ def _with_ratios(rows: Sequence[FootprintRow]) -> list[FootprintRow]:
     ]
 
 
-def _over(value: float | None, ours: float) -> float | None:
-    return None if value is None else value / ours
+def _over(value: float | None, ours: float | None) -> float | None:
+    return None if value is None or ours is None else value / ours

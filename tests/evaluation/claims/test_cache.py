@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from fixtures.claims import PAIR, small_claims
 from fixtures.training import small
 from helpers import refusal
@@ -48,4 +50,13 @@ def test_a_damaged_result_is_refused(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.json")
     path.write_text(path.read_text()[:40])
     with refusal(DataError, "is damaged .* remove it to train again", 3, tmp_path):
+        small_claims(tmp_path, PAIR[:1], seeds=1)
+
+
+@pytest.mark.parametrize("key", ["schema", "key"])
+def test_a_result_of_another_version_or_name_is_refused(tmp_path: Path, key: str) -> None:
+    small_claims(tmp_path, PAIR[:1], seeds=1)
+    (path,) = tmp_path.glob("*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: "another"}))
+    with refusal(DataError, "another version or under another name; remove it to train", 3):
         small_claims(tmp_path, PAIR[:1], seeds=1)

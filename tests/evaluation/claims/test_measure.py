@@ -103,6 +103,10 @@ def test_what_is_on_record_is_shown_without_training(tmp_path: Path) -> None:
     assert held.rows[1] == whole.rows[1]
     alone = small_claims(tmp_path, recorded=True, variants=PAIR[:1])
     assert alone.rows[0].gap is None
+    for file in tmp_path.glob("*.json"):
+        if '"dense_delay"' in file.read_text():
+            file.unlink()
+    assert small_claims(tmp_path, recorded=True).rows == alone.rows, "a row for what is held"
 
 
 def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
@@ -113,6 +117,9 @@ def test_a_variant_with_a_teacher_trains_it_first(tmp_path: Path) -> None:
     assert names == {"conv_delay_taught", "dense_delay"}
     assert small_claims(tmp_path, select_variants(["dense_delay"]), seeds=1).trained == 0
     assert taught not in VARIANTS
+    (path,) = (p for p in tmp_path.glob("*.json") if '"conv_delay_taught"' in p.read_text())
+    path.unlink()
+    assert small_claims(tmp_path, (taught,), seeds=1).trained == 1, "its teacher is kept"
 
 
 def test_options_reach_every_variant_but_fixed_delays_stay_fixed(tmp_path: Path) -> None:

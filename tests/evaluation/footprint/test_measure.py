@@ -24,8 +24,9 @@ from delrec_compile.errors import (
     UnsupportedError,
     UsageError,
 )
-from delrec_compile.evaluation.footprint.measure import footprint
-from delrec_compile.evaluation.footprint.programs import NAMES, OURS
+from delrec_compile.evaluation.footprint import measure
+from delrec_compile.evaluation.footprint.measure import FootprintRow, footprint
+from delrec_compile.evaluation.footprint.programs import NAMES, OURS, Program
 from delrec_compile.network import checkpoint
 
 pytestmark = pytest.mark.usefixtures("children_here")
@@ -148,3 +149,8 @@ def test_what_is_refused(artifacts: dict[str, Path], tmp_path: Path) -> None:
     old = replace(artifact.manifest, static_library=None)
     with refusal(InputError, "build it again", 3):
         footprint(Artifact(path, old), rows=("static",), rounds=1)
+
+
+def test_a_row_that_was_skipped_has_no_figures() -> None:
+    row = measure._row(Program("static", skipped="no static C library"), [])
+    assert row == FootprintRow("static", skipped="no static C library")

@@ -1,11 +1,25 @@
 """The benchmark on a GPU: what needs none."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cases
 import numpy as np
 import pytest
+from helpers import refusal
 
-from delrec_compile.data.events import Events
+from delrec_compile.aliases import F32
+from delrec_compile.data.events import Events, save_samples
+from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.evaluation.latency import gpu
 from delrec_compile.evaluation.latency.result import spread
+from delrec_compile.network import checkpoint
+from delrec_compile.runners.runner import Trace
+from delrec_compile.runners.torch_runner import TorchRunner
 
 
 def test_rows_have_the_spread_of_every_other_benchmark() -> None:
@@ -24,3 +38,82 @@ def test_a_batch_repeats_the_samples() -> None:
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x[:, 4], counts[0])
     np.testing.assert_array_equal(x[:, 3], counts[1])
+
+
+class Device:
+    """A GPU that computes what PyTorch does, `off` beside it."""
+
+    name, how, off = "gpu", "device (a GPU)", 0.0
+
+    def __init__(self, folder: str) -> None:
+        self.artifact = SimpleNamespace(integer=None)
+        self.runner = TorchRunner(checkpoint.load(f"{folder}/network.safetensors"))
+        self.streams = 0
+
+    def restart(self, streams: int) -> None:
+        self.streams = streams
+
+    def run(self, x: F32) -> F32:
+        assert x.shape[1] == self.streams
+        return self.runner.trace(x).y + self.off
+
+    def trace(self, x: F32) -> Trace:
+        return self.runner.trace(x)
+
+
+@pytest.fixture
+def on_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """`on_device(rows)`: `measure` of a small network on such a device."""
+    monkeypatch.setattr(gpu, "GpuSession", Device)
+    monkeypatch.setattr(gpu, "BATCHES", (1, 3))
+    monkeypatch.setattr(gpu, "SLICE_S", 0.0)
+    monkeypatch.setenv("TRITON_DEFAULT_FP_FUSION", "0")
+    checkpoint.save(cases.network("conv3"), tmp_path / "network.safetensors")
+    counts = cases.counts(cases.CASES["conv3"], batch=2, steps=9).swapaxes(0, 1).astype(np.uint8)
+    samples = tmp_path / "samples.npz"
+    save_samples(samples, Events(counts, np.zeros(2, np.int64), None, None, 10.0))
+    return lambda rows: gpu.measure(str(tmp_path), str(samples), rows, 2)
+
+
+def names(told: dict[str, Any]) -> list[str]:
+    return [row["name"] for row in told["rows"]]
+
+
+def test_each_batch_is_timed_and_compared(
+    on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = on_device([])
+    assert names(told) == ["ours@1", "ours@3"]
+    assert all(row["us_per_step"] > 0 for row in told["rows"])
+    workload = told["workload"]
+    assert (workload["batch"], workload["steps"]) == ([1, 3], 9)
+    assert workload["device"] == "device (a GPU)"
+    assert workload["max_abs_difference"] == {"ours@1": 0.0, "ours@3": 0.0}
+    assert 0 < workload["hidden_rate"] < 1
+    monkeypatch.setattr(Device, "off", 1.0)
+    with refusal(ParityError, r"bench: ours computes different outputs \(off by 1\)", 6):
+        on_device([])
+
+
+def test_rows_that_are_asked_for_are_timed_beside_ours(
+    on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = gpu.engines_for
+
+    def three(*arguments: Any) -> dict[str, gpu.TimedRun]:
+        (ours,) = real(*arguments).values()
+        return {"ours": ours, "ours_host": ours, "torch_graph": ours}
+
+    monkeypatch.setattr(gpu, "engines_for", three)
+    monkeypatch.setattr(gpu, "BATCHES", (2,))
+    assert names(on_device([])) == ["ours@2", "ours_host@2", "torch_graph@2"]
+    assert names(on_device(["torch_graph", "numpy"])) == ["ours@2", "torch_graph@2"]
+    assert names(on_device(["ours"])) == names(on_device([])), "no others: all"
+
+
+def test_the_emulator_is_not_timed(
+    on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Device, "name", "emulated")
+    with refusal(DeviceError, "no GPU here, so there is nothing to time", 8):
+        on_device([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import cases
 import graph_cases
 import numpy as np
 
@@ -54,3 +55,15 @@ def test_taps_without_learned_delays_are_numbered() -> None:
     (dense,) = [e.synapses for t, e in network.projections() if t.name == "b" and e.source == "a"
                 and e.synapses.kind == "dense"]  # fmt: skip
     assert steps_of(dense) is None
+
+
+def test_a_convolution_without_delays_is_drawn_by_its_weights_alone() -> None:
+    network = cases.network("frontend")
+    (first, *_) = made = delays(network)
+    assert isinstance(first, Plots)
+    assert "x to l0: " in first.caption
+    assert "delay of d" not in first.caption
+    _, feed = next(iter(network.projections()))
+    assert len(first.plots) == len(feed.synapses.weights)
+    tables = [part.title for part in made if isinstance(part, Table)]
+    assert tables == ["Delays of l1 to l1"]

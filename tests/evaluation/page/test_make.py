@@ -14,6 +14,7 @@ from fixtures.comparison import ROWS, comparison
 
 import delrec_compile
 from delrec_compile.errors import InputError, UnsupportedError, UsageError
+from delrec_compile.evaluation.page import make
 from delrec_compile.evaluation.page.make import report
 
 TOLD = {"schema": "delrec.compare/1", **comparison().as_dict()}
@@ -100,3 +101,23 @@ def test_measurements_that_are_damaged_are_refused(built: Path, tmp_path: Path, 
     (tmp_path / "net" / "measured.json").write_text(f'{{"check": {check}}}')
     with pytest.raises(InputError, match=r"measured\.json is of another version .* remove it"):
         report(tmp_path / "net", samples=np.zeros((1, 3, 140), np.uint8))
+
+
+def test_an_artifact_that_cannot_be_drawn_is_no_damaged_measurement(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the page itself is not put down to measured.json where there is none."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("a part")
+
+    monkeypatch.setattr(make, "artifact_page", broken)
+    (built / "measured.json").unlink(missing_ok=True)
+    with pytest.raises(KeyError, match="a part"):
+        report(built)
+
+
+def test_a_page_without_a_sample_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+    file.write_text(json.dumps(TOLD))
+    assert report(file).as_dict()["sample"] is None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.manifests import typed
 
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.data.events import Events
+from delrec_compile.evaluation import report
 from delrec_compile.evaluation.page import measured
 from delrec_compile.evaluation.page.figures import Page
+from delrec_compile.evaluation.page.recording import Recording
 from delrec_compile.network.model import Network
+from delrec_compile.network.summary import inspect
 
 CHECK: dict[str, Any] = {
     "target": "x86_64",
@@ -109,3 +114,64 @@ def test_a_network_that_was_not_compiled(network: Network, bundled_samples: Even
         *("network", "raster", "membranes", "delays", "memory", "energy", "environment")
     ]
     assert recording.other is None
+
+
+EMULATED: dict[str, Any] = {
+    "how": "emulated cortex_m4",
+    "instructions_per_step": 42_000.0,
+    "worst_instructions": 50_000,
+    "stack_bytes": 512,
+    "clock_mhz": 168.0,
+    "estimated_us": 250.0,
+    "estimated_share_of_dt": 0.025,
+}
+
+
+def test_a_program_for_a_chip_has_an_estimate_and_its_sizes(
+    network: Network, recording: Recording
+) -> None:
+    m = typed(target="cortex_m4", core="cortex_m4", flash_bytes=20 * 1024, ram_bytes=3 * 1024)
+    found = {"emulated": EMULATED}
+    facts = {f.name: f for f in measured._facts(m, found, [], inspect(network), recording)}
+    assert "spikes that differ" not in facts
+    assert facts["time per step, estimate"].value == "~250 µs"
+    assert facts["time per step, estimate"].detail == "42,000 instructions"
+    assert (facts["program"].value, facts["program"].detail) == ("20.0 KB", "flash; RAM 3.0 KB")
+    bounded = replace(m, stack_bytes=1024)
+    (program,) = (
+        f
+        for f in measured._facts(bounded, {}, [], inspect(network), recording)
+        if f.name == "program"
+    )
+    assert program.detail == "flash; RAM 3.0 KB, stack at most 1.0 KB"
+    section = measured._latency_section(found, m)
+    assert section is not None
+    assert section.parts[1].lines == (report.emulated_line(EMULATED),)
+    bars = measured._memory_section(m, network).parts[0]
+    assert all("20.0 KB of" in bar.value for bar in bars.rows)
+    other = measured._memory_section(replace(m, core="a core of no chip"), network).parts[0]
+    assert other.title == "Least memory on each chip"
+
+
+def test_a_tuned_schedule_is_told_beside_the_times() -> None:
+    bench = {
+        "rows": [{"name": "ours", "us_per_step": 0.5, "spread": 0.1, "ratio_to_ours": 1.0}],
+        "workload": {"device": "a GPU", "input_density": 0.2, "hidden_rate": 0.1},
+    }
+    tuned = typed(tuning={"origin": "the file", "ratio": 0.5, "own": {}})
+    section = measured._latency_section({"bench": bench}, tuned)
+    assert section is not None
+    times, schedule = section.parts[1].lines
+    assert times.startswith("a GPU, medians of interleaved runs; inputs 20.0% active")
+    assert schedule == report.schedule_line(tuned)
+    assert "2.00x as fast" in schedule
+
+
+def test_without_labels_there_is_no_accuracy(network: Network, recording: Recording) -> None:
+    """Nor the size of a library where the artifact is C sources."""
+    unlabelled = {**CHECK, "accuracy": None}
+    assert list(measured._scores([unlabelled, CHECK])) == []
+    facts = [
+        f.name for f in measured._facts(typed(), {}, [unlabelled], inspect(network), recording)
+    ]
+    assert facts == ["spikes that differ", "parameters", "longest delay", "sample shown"]

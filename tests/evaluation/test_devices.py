@@ -64,6 +64,9 @@ def test_the_first_error_in_their_order_is_raised(answers: dict[str, Any]) -> No
     answers["ssh://pi"] = CompilerCrash("the process of a:b died with signal SIGKILL")
     with pytest.raises(DeviceError, match="ssh://pi: the process that talks to it died"):
         devices.check_on("a", [LOCAL, REMOTE])
+    answers["local"] = CompilerCrash("the process of a:b died here")
+    with pytest.raises(CompilerCrash, match=r"^the process of a:b died here$"):
+        devices.check_on("a", [LOCAL, REMOTE])
     answers["local"] = ParityError("other bits")
     with pytest.raises(ParityError, match="other bits"):
         devices.check_on("a", [LOCAL, REMOTE])

@@ -14,7 +14,8 @@ from helpers import called_here, refusal
 
 from delrec_compile import targets
 from delrec_compile.errors import BudgetError, CompilerCrash, ToolchainError, UsageError
-from delrec_compile.evaluation.fits import Fits, _code, _row, fits
+from delrec_compile.evaluation.fits import Fits, _code, _row, fits, measure
+from delrec_compile.network import checkpoint
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.system import child
 
@@ -164,3 +165,16 @@ def test_a_chip_that_nothing_compiles_for_is_modelled_with_its_own_schedule(
         assert row.how == "modelled on cortex_m4: counted, emulated (unicorn, Cortex-M4F)"
         assert row.flash_bytes is not None
         assert row.flash_bytes > 1000
+
+
+def test_a_processor_of_an_operating_system_is_no_code_of_a_chip(tmp_path: Path) -> None:
+    """Its code has no memory of its own, and its steps are not counted where they run here."""
+    pi4, m4 = targets.load("pi4"), targets.load("cortex_m4")
+    assert pi4.memory is None
+    assert _code("pi4", pi4).key == _code("arm_cpu", replace(pi4, name="arm_cpu", board="")).key
+    assert _code("pi4", pi4).key != _code("cortex_m4", m4).key
+    network = cases.network("conv3")
+    checkpoint.save(network, tmp_path / "network.safetensors")
+    found = measure(str(tmp_path), "portable_c", "conv3", "float32", "samples", None)
+    how = "not counted: the processor is that of this machine"
+    assert found == {"fits": True, "flash_bytes": None, "ram_bytes": None, "how": how}

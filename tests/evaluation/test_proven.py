@@ -151,3 +151,11 @@ def test_code_that_nothing_runs_is_unproven(
     assert built.proof.check is None
     assert load_artifact(tmp_path / "out").manifest.proven is False
     assert tree(tmp_path / "out")
+
+
+def test_a_tool_that_only_builds_is_not_asked_for_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "missing", lambda _: ["zig"])
+    check_provable(targets.load("cortex_m4"))
+    monkeypatch.setattr(doctor, "missing", lambda _: ["zig", "emulator"])
+    with refusal(ToolchainError, "code of cortex_m4 is run by ", 5):
+        check_provable(targets.load("cortex_m4"))

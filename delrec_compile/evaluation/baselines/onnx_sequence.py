@@ -55,14 +55,12 @@ class _Sequence(Baseline):
 class OnnxScan(_Sequence):
     """One graph and one call: a product over time per layer, then a Scan; arrivals packed in a word.
 
-    Streams lie one below the other: (T * batch, N).
+    Streams lie one below the other: (T * batch, N). Of delays below BITS.
     """
 
     form = "products over time, a Scan per layer"
 
     def __init__(self, network: Network, work: Workload) -> None:
-        if network.max_delay >= BITS:
-            raise UnsupportedError(f"a packed word holds at most {BITS} steps of delay")
         super().__init__(network, work)
         rows = work.steps * work.batch
         self.x = np.zeros((rows, network.inputs), np.float32)

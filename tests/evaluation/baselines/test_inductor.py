@@ -34,13 +34,19 @@ def test_without_a_cxx_compiler_the_row_says_so(monkeypatch):
 
 
 @pytest.mark.parametrize("form", ["step", "sequence", "batch"])
-def test_the_forms_compute_the_reference_before_they_are_compiled(form: str, monkeypatch) -> None:
-    """With a compiler that compiles nothing: the modules themselves, in blocks and in one call."""
+@pytest.mark.parametrize("case", ["mixed", "feed_forward", "three_layers"])
+def test_the_forms_compute_the_reference_before_they_are_compiled(
+    case: str, form: str, monkeypatch
+) -> None:
+    """With a compiler that compiles nothing: the modules themselves, in blocks and in one call.
+
+    Layers without recurrence lie last, and before a layer that has one.
+    """
     work = Workload(form, inductor.WIDE if form == "batch" else 1, 40)
 
     def uncompiled(module, example):
         return lambda *x: y if isinstance(y := module(*x), tuple) else (y,)
 
     monkeypatch.setattr(inductor.shutil, "which", lambda _: "/usr/bin/c++")
-    baseline = inductor._baseline("torch_compile", cases.network("mixed"), work, uncompiled)
-    assert_reference(baseline, "mixed", work)
+    baseline = inductor._baseline("torch_compile", cases.network(case), work, uncompiled)
+    assert_reference(baseline, case, work)

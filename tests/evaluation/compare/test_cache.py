@@ -44,7 +44,7 @@ def test_an_artifact_is_reused(stored, network):
 
 
 @pytest.mark.parametrize(
-    "what", ["network", "numeric", "tools", "memory", "cpu", "file", "requested"]
+    "what", ["network", "numeric", "tools", "memory", "cpu", "file", "requested", "schedule"]
 )
 def test_what_has_changed_is_built_again(what, stored, network, monkeypatch, tmp_path):
     folder, artifact = stored
@@ -59,7 +59,7 @@ def test_what_has_changed_is_built_again(what, stored, network, monkeypatch, tmp
         copy.mkdir()
         (copy / "manifest.json").write_text(json.dumps(artifact.manifest.to_json()))
     elif not requested:
-        wrong = {"numeric": Numeric.INT8, "tools": {}, "memory": {"chip": "x"}}
+        wrong = {"numeric": Numeric.INT8, "tools": {}, "memory": {"chip": "x"}, "schedule": {}}
         changed = replace(artifact, manifest=replace(artifact.manifest, **{what: wrong[what]}))
         monkeypatch.setattr(cache, "load_artifact", lambda _: changed)
     result = cache.cached_build(network, TARGET, out=folder, rebuild=requested)

@@ -5,16 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import cases
 import numpy as np
 import pytest
 from fixtures.command import COMMAND, cli_here, refused_here
+from fixtures.manifests import typed
 from helpers import refusal, tree
 
 import delrec_compile
 from delrec_compile import targets
-from delrec_compile.artifact.manifest import load_artifact
+from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.cli import tables
 from delrec_compile.cli.terminal import show
 from delrec_compile.data.events import Events, save_samples
@@ -29,8 +32,9 @@ from delrec_compile.errors import (
 )
 from delrec_compile.evaluation.compare import cache as kept
 from delrec_compile.evaluation.compare.budgets import Budgets
+from delrec_compile.evaluation.compare.result import TargetRow
+from delrec_compile.evaluation.compare.run import _proven, select_targets
 from delrec_compile.evaluation.compare.run import compare as compare_targets
-from delrec_compile.evaluation.compare.run import select_targets
 from delrec_compile.evaluation.compare.table import lines
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.latency.result import BenchRow as BenchRow
@@ -355,3 +359,32 @@ def test_interrupt_keeps_what_is_built(place, network, arguments, tmp_path):
     name = f"{NAME}-{checkpoint.digest(network)[:8]}-x86_64-float32"
     assert load_artifact(tmp_path / "kept" / name)
     assert {p.name for p in (tmp_path / "kept").iterdir()} == {name, f"{name}.tar.gz"}
+
+
+def test_what_this_machine_cannot_run_is_skipped(network, tmp_path):
+    """A library for a newer processor is built, and neither checked nor timed."""
+    artifact = Artifact(tmp_path, typed(llvm={"mcpu": "x86-64-v9"}))
+    row = _proven(TargetRow("x86_64", "float32"), artifact, Proof(None, {}, None, {}), 10.0)
+    assert row.skipped == (
+        "built for x86-64-v9, which this machine cannot run: not checked, not timed"
+    )
+    assert (row.exit_code, row.how, row.check) == (4, None, None)
+
+
+def test_a_row_that_failed_is_not_timed_with_the_others(found, network, arguments, monkeypatch):
+    module = sys.modules["delrec_compile.evaluation.compare.run"]
+    told = {"times": {"torch_eager": 40.0, "onnxruntime": 20.0, "1": 2.0}, "workload": {}}
+    asked = {}
+
+    def call(_, artifacts, **__):
+        asked.update(artifacts)
+        return told
+
+    monkeypatch.setattr(module.child, "call", call)
+    good, bad = found.rows[1], replace(found.rows[0], failed="died", us_per_step=None)
+    run = SimpleNamespace(network=network, samples="", limit=1)
+    rows, baselines, _ = module._Plan.timed(run, [bad, good])
+    assert list(asked) == ["1"]
+    assert rows[0] == bad
+    assert (rows[1].us_per_step, rows[1].ratio_to_pytorch) == (2.0, 20.0)
+    assert [b["us_per_step"] for b in baselines] == [40.0, 20.0]

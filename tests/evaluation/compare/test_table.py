@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixtures.comparison import comparison
 
 from delrec_compile.evaluation.compare import table
+from delrec_compile.evaluation.compare.result import TargetRow
 
 
 def test_baselines_come_first_and_every_row_has_its_kind() -> None:
@@ -25,3 +26,18 @@ def test_the_lines_tell_costs_skips_and_failures() -> None:
     assert "failed <script> float32: a & b" in lines
     assert any("3 samples of 80 steps of 10 ms" in line for line in lines)
     assert "--max-us is not judged" in lines
+
+
+def test_what_was_not_run_and_has_no_clock_is_left_out() -> None:
+    row = TargetRow(
+        "wasm32",
+        "int8",
+        "emulated",
+        engine="emulated core",
+        instructions_per_step=40_000.0,
+        worst_instructions=50_000,
+        check={"remark": "1 of 3 samples"},
+    )
+    cost, remark, *_ = table.lines(comparison((row,)))
+    assert cost == ("wasm32 int8: emulated core, 40,000 instructions per step, 50,000 at most")
+    assert remark == "wasm32 int8: 1 of 3 samples"

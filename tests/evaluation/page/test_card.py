@@ -11,7 +11,7 @@ from fixtures.pages import EVIL, every_part, page_of
 from delrec_compile.data.events import Events
 from delrec_compile.evaluation.markdown import plain
 from delrec_compile.evaluation.page.card import card
-from delrec_compile.evaluation.page.figures import Score
+from delrec_compile.evaluation.page.figures import Lines, Score
 from delrec_compile.evaluation.page.measured import network_page
 from delrec_compile.network.model import Network
 
@@ -53,3 +53,9 @@ def test_every_part_is_told_and_no_text_becomes_markup() -> None:
     assert "<script" not in body.replace("\\<script", "")
     assert "onerror" in body
     assert plain("![a](http://b) *c*\n# d") == "!\\[a\\](http://b) \\*c\\* \\# d"
+
+
+def test_a_part_without_words_leaves_no_gap() -> None:
+    with_empty = card(page_of(Lines(()), Lines(("told",)), text="t"))
+    assert with_empty == card(page_of(Lines(("told",)), text="t"))
+    assert "\n\n\n" not in with_empty

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from delrec_compile.evaluation.claims.measure import Claim, Claims
 from delrec_compile.evaluation.page.claimed import accuracy, claims_page, energy, parameters
+from delrec_compile.evaluation.page.figures import Lines
 
 
 def claim(kind: str, mean: float, std: float | None, count: int, nj: float) -> Claim:
@@ -57,3 +59,8 @@ def test_the_page_has_every_table_and_reads_back() -> None:
         "least energy": "conv_delay",
     }
     assert claims_page(Claims((), (), "d", {}, 0, 0, "")).facts == ()
+    taken = "The times were taken elsewhere."
+    tables = page.sections[4].parts
+    noted = claims_page(replace(CLAIMS, taken=taken), "line").sections[4].parts
+    place = [t.title.split()[0] for t in tables].index("Time") + 1
+    assert noted == (*tables[:place], Lines((taken,)), *tables[place:])

@@ -60,15 +60,25 @@ def test_a_comparison_has_baselines_then_targets() -> None:
             {**row, "target": "cortex_m4", **COST},
             {**row, "target": "arm_cpu", "skipped": "no zig"},
             {**row, "target": "riscv32", "failed": "too large"},
+            {**row, "target": "wasm32", "how": "emulated"},
         ],
     }
     bars = of_comparison(result)
     assert [b.label for b in bars.rows] == [
-        *("ONNX Runtime", "x86_64 int8", "cortex_m4 int8", "arm_cpu int8", "riscv32 int8")
+        *("ONNX Runtime", "x86_64 int8", "cortex_m4 int8", "arm_cpu int8", "riscv32 int8"),
+        "wasm32 int8",
     ]
-    assert [b.at is None for b in bars.rows] == [False, False, False, True, True]
-    assert [b.kind for b in bars.rows] == ["", "own", "estimate own", "skipped", "skipped"]
+    assert [b.at is None for b in bars.rows] == [False, False, False, True, True, True]
+    assert [b.kind for b in bars.rows] == [
+        "",
+        "own",
+        "estimate own",
+        "skipped",
+        "skipped",
+        "skipped",
+    ]
     assert bars.rows[4].detail == "failed: too large"
+    assert bars.rows[5].detail == "emulated", "neither timed nor counted"
 
 
 def test_a_row_beyond_the_limit_is_right_of_it() -> None:

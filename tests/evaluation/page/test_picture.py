@@ -37,6 +37,9 @@ def test_a_sample_and_bars(recording: Recording) -> None:
     assert (right < 0.5).mean() > 0.001
     alone = drawn(pictures.picture(page(), None))
     assert alone.shape == whole.shape
+    wide = drawn(pictures.picture(replace(page(), sections=()), recording))
+    _, right = np.array_split(wide[..., :3].min(axis=2), 2, axis=1)
+    assert (right < 0.3).mean() > 0.01, "without bars the spikes have all of it"
 
 
 def test_names_are_no_formulas(recording: Recording) -> None:

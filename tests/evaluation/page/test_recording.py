@@ -19,6 +19,7 @@ from delrec_compile.evaluation.page.recording import (
     spikes_of,
 )
 from delrec_compile.network.model import Network
+from delrec_compile.system import child
 
 
 def test_it_is_the_reference(
@@ -78,3 +79,26 @@ def test_code_that_cannot_run_here_is_said(
     alone = beside(recording, artifact, network, bundled_samples)
     assert alone.other is None
     assert alone.engine == "code for s390x is not run for this page"
+
+
+def test_code_that_does_not_run_is_said_in_its_words(
+    recording: Recording, network: Network, bundled_samples: Events, tmp_path: Path
+) -> None:
+    alone = beside(recording, Artifact(tmp_path, typed()), network, bundled_samples)
+    assert alone.other is None
+    assert alone.engine.startswith(f"its code was not run: {tmp_path}")
+
+
+def test_a_population_may_stay_silent_there(
+    recording: Recording,
+    network: Network,
+    bundled_samples: Events,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = {"engine": "e", "spikes": [[], [[2, 5]]]}
+    monkeypatch.setattr(child, "call", lambda *_, **__: answer)
+    both = beside(recording, Artifact(Path("net"), typed()), network, bundled_samples)
+    assert both.other is not None
+    assert [int(s.sum()) for s in both.other] == [0, 1]
+    assert both.other[1][2, 5] == 1
+    assert [s.shape for s in both.other] == [s.shape for s in recording.spikes]

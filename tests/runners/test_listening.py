@@ -16,7 +16,7 @@ from fixtures.staged import artifact_here
 from delrec_compile.artifact.manifest import Form
 from delrec_compile.data.front_end import FrontEnd
 from delrec_compile.data.sounds import bundled_sounds
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import DeviceError, UnsupportedError
 from delrec_compile.network.front_end import NOTE
 from delrec_compile.runners.emulated.core import EmulatedRunner
 from delrec_compile.runners.emulated.machine import Call
@@ -79,8 +79,17 @@ class Counted:
 
     counting = False
 
-    def call(self, entry: str, *_: object) -> Call:
-        return Call(0, 100 if self.counting else 0, 8)
+    def __init__(self, **results: int) -> None:
+        self.results, self.heard, self.free = results, list[tuple[object, ...]](), 64
+
+    def call(self, entry: str, *arguments: object) -> Call:
+        self.heard.append((entry, *arguments))
+        result = self.results.get(entry.removeprefix("ear_"), 0)
+        return Call(result, 100 if self.counting else 0, 8)
+
+    def alloc(self, size: int) -> int:
+        self.free += size
+        return self.free - size
 
     def address(self, symbol: str) -> int:
         return 0
@@ -94,12 +103,35 @@ class Counted:
 
 def test_each_entry_is_counted_however_short_the_words() -> None:
     """Steps of 250 ms: three of a bundled word, fewer than the calls of which one is counted."""
-    manifest = SimpleNamespace(name="ear", front_end=FRONT.to_json(), outputs=2, form=Form.SOURCES)
-    artifact: Any = SimpleNamespace(path=Path("ear"), manifest=manifest)
     machine: Any = Counted()
-    listener = EmulatedListener(artifact, machine)
+    listener = EmulatedListener(ear(Form.SOURCES), machine)
     hear(listener, FRONT, PCM[:, : 3 * FRONT.block])
     assert listener.cost.front_end == listener.cost.all == [100]
+
+
+def ear(form: Form) -> Any:
+    """An artifact with a front end."""
+    manifest = SimpleNamespace(name="ear", front_end=FRONT.to_json(), outputs=2, form=form)
+    return SimpleNamespace(path=Path("ear"), manifest=manifest)
+
+
+def test_a_library_has_its_buffers_side_by_side() -> None:
+    """Of the size that it tells, of a block, of the outputs, of the counts."""
+    machine: Any = Counted(listener_bytes=1_000)
+    listener = EmulatedListener(ear(Form.LIBRARY), machine)
+    assert machine.free == 64 + 1_000 + 2 * FRONT.block + 4 * 2 + FRONT.channels
+    assert machine.heard == [("ear_listener_bytes",), ("ear_listen_reset", 64)]
+    listener.listen(PCM[0, : FRONT.block])
+    pcm = 64 + 1_000
+    assert machine.heard[-1] == ("ear_listen", 64, pcm, pcm + 2 * FRONT.block)
+
+
+def test_an_entry_that_refuses_is_an_error() -> None:
+    machine: Any = Counted(frontend=-1)
+    listener = EmulatedListener(ear(Form.SOURCES), machine)
+    with pytest.raises(DeviceError, match="frontend returned -1 in the emulator"):
+        listener.count(PCM[0, : FRONT.block])
+    assert listener.cost.front_end == []
 
 
 def test_an_artifact_without_a_front_end_says_how_to_build_one(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def test_a_state_that_no_run_makes_is_refused_by_name() -> None:
         "l1_v": np.full(32, -(2**30), np.int32),
         "l1_ring": np.full(4, 2**32 - 1, np.uint32),
         "clock": np.array([2**30 - 1], np.int32),
+        "hist": np.full(3, 2**32 - 1, np.uint32),  # any bits are spikes of the past
+        "in_ring": np.full(3, 2**32 - 1, np.uint32),  # of no population
     }
     check_values(state)
     for name, at, value, needed in (

@@ -89,3 +89,10 @@ def test_a_loop_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     feed = {name: np.ones((1, 2), np.float32) for name in ("x", "past_a")}
     with refusal(ModelError, "took more than 0.2 s and was ended: its loop has no end", 3):
         onnxruntime.run_step(session, None, feed, file.may_not_end(model))
+
+
+def test_a_loop_that_fails_by_itself_is_no_loop_without_end() -> None:
+    session = onnxruntime.onnx_session(onnx.parser.parse_model(ENDLESS).SerializeToString())
+    with pytest.raises(ModelError, match="ONNX Runtime refuses the graph") as caught:
+        onnxruntime.run_step(session, None, {"x": np.ones((1, 2), np.float32)}, True)
+    assert "no end" not in str(caught.value)

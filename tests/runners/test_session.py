@@ -19,6 +19,7 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile.artifact import host_library
+from delrec_compile.artifact.abi import BATCH
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.errors import DataError, InputError
 from delrec_compile.evaluation import parity
@@ -54,6 +55,18 @@ def test_session_reads_x_in_place_at_any_address(artifacts, samples):
         moved[:] = x
         session.reset()
         assert np.array_equal(session.run(moved), want)
+
+
+def test_a_library_without_the_call_for_a_batch_runs_stream_by_stream(artifacts, samples):
+    """One of an older version."""
+    x = samples.counts[:3].astype(np.float32)
+    new, old = (Session(artifacts["conv_delay_256"], streams=3) for _ in range(2))
+    assert new._entry[BATCH] is not None
+    old._entry[BATCH] = None
+    for _ in range(2):  # the states go on
+        y = old.run(x)
+        assert np.array_equal(y, new.run(x))
+    assert np.abs(y[0] - y[1]).max() > 0
 
 
 def test_streams_are_independent(artifacts, samples):

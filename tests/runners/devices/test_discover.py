@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
+import pytest
 from fixtures.remote import COMMAND, Shell
 
 from delrec_compile.runners.devices import discover
+from delrec_compile.runners.devices.rpc import Key
+from delrec_compile.runners.devices.url import parse_all
 
 
 def test_hosts_of_the_configuration(tmp_path: Path) -> None:
@@ -36,3 +40,14 @@ def test_one_that_is_not_reached_is_exit_8(shell: Shell) -> None:
     assert done.returncode == 8
     assert json.loads(done.stdout)["devices"][-1]["state"] == "not reached"
     assert "denied" in done.stderr.splitlines()[-1]
+
+
+def test_a_key_that_a_tracker_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"box": Key("box", 2, 1, 0)}
+    monkeypatch.setattr(discover, "keys", lambda *_: [*here.values()])
+    asked = parse_all(["rpc://host:1/bux", "rpc://host:1/box"])
+    found = {f.device: f for f in discover.devices(None, asked, config=Path(os.devnull))}
+    lost = found["rpc://host:1/bux"]
+    assert (lost.state, lost.machine) == ("not reached", None)
+    assert lost.detail == "no machine has this key"
+    assert found["rpc://host:1/box"].state == "ready"

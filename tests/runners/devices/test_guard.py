@@ -15,7 +15,18 @@ from fixtures.hostile import exactly, greeting, packet, peer, request, summary, 
 from helpers import refusal
 
 from delrec_compile.errors import DeviceError
-from delrec_compile.runners.devices.guard import GRACE_S, LARGEST, MOST, Guard, is_plain, relay
+from delrec_compile.runners.devices.guard import (
+    GRACE_S,
+    LARGEST,
+    MAGIC,
+    MOST,
+    SHUTDOWN,
+    Guard,
+    Stream,
+    _greet,
+    is_plain,
+    relay,
+)
 from delrec_compile.runners.devices.rpc import session
 from delrec_compile.runners.devices.url import parse
 
@@ -243,3 +254,33 @@ def test_the_process_ends_with_its_owner() -> None:
         guard.close()
         assert guard.group.process.returncode is not None
         assert here.recv(1) == b""
+
+
+def test_an_end_that_the_client_asks_for_has_no_answer() -> None:
+    """So a server that ends then is no fault."""
+    assert relayed(b"", packet(SHUTDOWN)) == (b"", "")
+
+
+def test_a_server_that_declines_says_so_and_nothing_more() -> None:
+    """Its number is one that the client knows; there is no key to read."""
+    client, own = socket.socketpair()
+    server, there = socket.socketpair()
+    declined = struct.pack("<i", MAGIC + 2)
+    with client, own, server, there:
+        client.sendall(HELLO)
+        server.sendall(declined + b"what comes after")
+        _greet(Stream(own, None), Stream(there, LIMIT_S))
+        assert exactly(server, len(HELLO)) == HELLO
+        own.shutdown(socket.SHUT_WR)
+        assert exactly(client, 1 << 10) == declined
+
+
+def test_an_answer_is_late_although_more_of_it_is_there() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"more")
+        late = Stream(here, 0.0)
+        late.wait_anew()
+        with refusal(DeviceError, "it took longer than allowed", 8):
+            late.read(4)
+        assert Stream(here, None).read(4) == b"more"

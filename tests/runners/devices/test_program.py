@@ -9,9 +9,11 @@ from fixtures.manifests import typed
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.errors import DeviceError, InputError, UnsupportedError
-from delrec_compile.runners.devices.program import machine_for, program
+from delrec_compile.errors import CompilerCrash, DeviceError, InputError, UnsupportedError
+from delrec_compile.runners.devices import program as programs
+from delrec_compile.runners.devices.program import GLIBC, machine_for, program, rpc_library
 from delrec_compile.runners.devices.url import LOCAL
+from delrec_compile.system import host, toolchain
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,45 @@ def test_an_older_artifact_has_no_static_library(tmp_path: Path) -> None:
     old = Artifact(tmp_path, typed(form="library", library="lib/libnet.so"))
     with refusal(InputError, "has no static library: .*; build it again", 3):
         program(old, "x86_64", tmp_path / "program")
+
+
+Compiled = list[tuple[str, str]]
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """The source and the triple of each program that is compiled; this machine is an x86-64."""
+    found: Compiled = []
+
+    def compile_c(_: Artifact, source: str, out: Path, __: list[str], triple: str) -> Path:
+        found.append((source, triple))
+        if source == "main.c" and not triple:
+            raise CompilerCrash("cannot find -lc")
+        return out
+
+    monkeypatch.setattr(programs, "_compile", compile_c)
+    monkeypatch.setattr(host.platform, "machine", lambda: "x86_64")
+    return found
+
+
+def test_without_a_static_c_library_zig_has_one(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = Artifact(tmp_path, typed())
+    monkeypatch.setattr(toolchain, "has_zig", lambda: True)
+    assert program(artifact, "x86_64", tmp_path / "program") == tmp_path / "program"
+    assert compiled == [("main.c", ""), ("main.c", "x86_64-linux-musl")]
+    monkeypatch.setattr(toolchain, "has_zig", lambda: False)
+    with refusal(CompilerCrash, "cannot find -lc", 9):
+        program(artifact, "x86_64", tmp_path / "program")
+
+
+def test_libraries_for_another_machine_are_of_an_old_glibc(
+    compiled: Compiled, tmp_path: Path
+) -> None:
+    artifact = Artifact(tmp_path, typed())
+    for machine in ("x86_64", "aarch64", "armv7l"):
+        assert rpc_library(artifact, machine, tmp_path / "x.so") == tmp_path / "x.so"
+    (_, here), (_, arm), (_, older) = compiled
+    assert here == "", "the compiler's own"
+    assert (arm, older) == (f"aarch64-linux-gnu.{GLIBC}", f"arm-linux-gnueabihf.{GLIBC}")

@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cases
 import numpy as np
 import psutil
 import pytest
 from fixtures.command import ok_here
+from fixtures.hostile import peer, summary, telling
+from fixtures.manifests import typed
 from fixtures.remote import COMMAND, Command, Tracker, free_port
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.errors import DeviceError, ToolchainError
+from delrec_compile.errors import DeviceError, ParityError, ToolchainError
 from delrec_compile.evaluation.devices import check_on
 from delrec_compile.runners.devices import discover
 from delrec_compile.runners.devices import rpc as devices_rpc
@@ -31,6 +35,7 @@ from delrec_compile.runners.session import Session
 from delrec_compile.runners.torch_runner import TorchRunner
 
 Compile = Callable[..., Session]
+BOX = parse("rpc://host:1/box")
 
 
 def runner(artifact: Artifact, url: str) -> RpcRunner:
@@ -229,3 +234,69 @@ def _until(true: Callable[[], bool], seconds: float = 30) -> None:
 def _json(*arguments: str) -> dict[str, object]:
     told: dict[str, object] = json.loads(ok_here(*arguments, "--json"))
     return told
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Traceback (most recent call last)\n  File a\nRPCError: gone\n  more\n", "RPCError: gone"),
+        ("no such word\n\nthe last line\n", "the last line"),
+        ("\n", "RuntimeError"),
+        (
+            "InternalError: lib.so: wrong ELF class: 32\n  at dlopen",
+            "the artifact is for another machine (InternalError: lib.so: wrong ELF class: 32)",
+        ),
+        (
+            "a call timed out\nTimeoutError",
+            "no machine was free, or it did not answer in time; see ?timeout= (TimeoutError)",
+        ),
+    ],
+)
+def test_a_message_of_tvm_is_its_line(text: str, line: str) -> None:
+    said: Any = SimpleNamespace(fault=lambda: "")
+    with pytest.raises(DeviceError) as caught, devices_rpc._one_line_errors(BOX, said):
+        raise RuntimeError(text)
+    assert str(caught.value) == f"{BOX}: {line}"
+
+
+def test_what_the_guard_saw_comes_first_and_own_errors_stay() -> None:
+    said: Any = SimpleNamespace(fault=lambda: "its server died")
+    with pytest.raises(DeviceError) as caught, devices_rpc._one_line_errors(BOX, said):
+        raise RuntimeError("RPCError: gone")
+    assert str(caught.value) == f"{BOX}: its server died"
+    with pytest.raises(ParityError, match=r"^other bits$"), devices_rpc._one_line_errors(BOX, said):
+        raise ParityError("other bits")
+
+
+def test_a_self_test_that_fails_there_is_exit_6(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def library(_: Artifact, machine: str, out: Path) -> Path:
+        assert machine == "aarch64", "as its server tells"
+        out.write_bytes(b"code")
+        return out
+
+    there: dict[str, bytes] = {}
+    results = {b"code": 3}
+    remote = SimpleNamespace(
+        guard=None,
+        get_function=lambda _: lambda: "aarch64-unknown-linux-gnu",
+        upload=lambda raw, target: there.update({target: bytes(raw)}),
+        remove=there.pop,
+        load_module=lambda file: {"self_test": lambda code=there[file]: results[code]},
+        cpu=lambda: None,
+    )
+    monkeypatch.setattr(devices_rpc, "rpc_library", library)
+    with refusal(ParityError, "the self-test fails there; build the artifact again", 6):
+        RpcRunner(Artifact(tmp_path, typed()), BOX, remote)
+    assert there == {}, "nothing of it is left there"
+    results[b"code"] = 0
+    assert RpcRunner(Artifact(tmp_path, typed()), BOX, remote).machine == "aarch64"
+
+
+def test_a_server_that_is_gone_is_one_line() -> None:
+    """The tracker still names it."""
+    told = telling(summary(), ["127.0.0.1", free_port(), "box"])
+    refused = refusal(DeviceError, "its server is dead or unreachable .*Connection refused", 8)
+    with peer(told) as port, refused:
+        devices_rpc.session(parse(f"rpc://127.0.0.1:{port}/box?timeout=1"))

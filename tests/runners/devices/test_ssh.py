@@ -24,7 +24,13 @@ from fixtures.staged import artifact_here
 from helpers import refusal
 
 from delrec_compile.artifact.manifest import Artifact, Form
-from delrec_compile.errors import DeviceError, InputError, UnsupportedError, UsageError
+from delrec_compile.errors import (
+    DeviceError,
+    InputError,
+    ToolchainError,
+    UnsupportedError,
+    UsageError,
+)
 from delrec_compile.network import checkpoint
 from delrec_compile.runners.devices import ssh as devices_ssh
 from delrec_compile.runners.devices.ssh import SshRunner
@@ -269,3 +275,26 @@ def test_help_of_devices_is_light() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_the_line_of_ssh_says_what_the_url_does() -> None:
+    plain = devices_ssh.command(parse("ssh://board"))
+    assert plain[:2] == ["ssh", "-T"]
+    assert "BatchMode=yes" in plain, "it never asks"
+    assert plain[-2:] == ["--", "board"]
+    assert not {"-F", "-p", "-l"} & {*plain}
+    whole = devices_ssh.command(parse("ssh://pi@board:2222?config=/etc/own"))
+    told = ["-F", "/etc/own", "-p", "2222", "-l", "pi", "--", "board"]
+    assert whole == [*plain[:-2], *told]
+
+
+def test_without_ssh_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with refusal(ToolchainError, "ssh is not installed; ", 5):
+        devices_ssh.command(parse("ssh://board"))
+
+
+def test_a_machine_without_a_shell_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices_ssh, "ssh", lambda *_: b"Welcome to this switch\r\n> ")
+    with refusal(DeviceError, "^ssh://switch has no shell that answers; a POSIX 'sh'", 8):
+        devices_ssh.hello(parse("ssh://switch"))

@@ -90,3 +90,22 @@ def test_one_that_answers_by_drops_is_left() -> None:
         with refusal(DeviceError, "did not answer in time", 8):
             tracker.request("box", 0.3)
         assert time.monotonic() - started < 2
+
+
+def test_an_answer_is_late_although_more_of_it_is_there() -> None:
+    told = framed(json.dumps([0, ["host", 9090, "box"]]))
+    refused = refusal(DeviceError, "t: no machine was free, or it did not answer in time", 8)
+    with peer(raw(told)) as port, Tracker("t", "127.0.0.1", port) as tracker, refused:
+        tracker.request("box", -1)
+
+
+def test_a_connection_that_is_closed_is_one_line() -> None:
+
+    def silent(client: socket.socket) -> None:
+        client.sendall(hostile.TRACKER_MAGIC)
+        hostile.until_it_ends(client)
+
+    with peer(silent) as port, Tracker("t", "127.0.0.1", port) as tracker:
+        tracker.socket.shutdown(socket.SHUT_WR)
+        with refusal(DeviceError, "^t: the connection was closed$", 8):
+            tracker.summary()

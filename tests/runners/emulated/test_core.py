@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cases
@@ -12,6 +13,7 @@ from helpers import refusal
 
 from delrec_compile.errors import DeviceError, ParityError
 from delrec_compile.runners.emulated.core import EmulatedRunner
+from delrec_compile.runners.emulated.machine import Call
 
 
 def test_kernels_that_differ_are_a_parity_error(tmp_path: Path) -> None:
@@ -33,6 +35,21 @@ def test_more_stack_than_the_manifest_says_is_an_error(tmp_path: Path) -> None:
     runner.bound = runner.stack_bytes - 1
     with refusal(DeviceError, r"a step took \d+ bytes of stack, over the \d+ that the manifest", 8):
         runner.outputs_of(x)
+
+
+def test_a_step_that_refuses_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = artifact_here(cases.network("conv3"), "cortex_m0plus", tmp_path)
+    runner = EmulatedRunner(artifact)
+    call = runner.program.call
+
+    def refused(symbol: str, *arguments: int) -> Call:
+        done = call(symbol, *arguments)
+        return replace(done, result=-2) if symbol.endswith("_run") else done
+
+    monkeypatch.setattr(runner.program, "call", refused)
+    with refusal(DeviceError, "run returned -2 in the emulator", 8):
+        runner.outputs_of(cases.counts(cases.CASES["conv3"], steps=3))
+    assert runner.instructions == []
 
 
 @pytest.mark.parametrize("target", ["cortex_m4", "arm_cpu"])

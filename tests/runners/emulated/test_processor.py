@@ -15,7 +15,9 @@ pytest.importorskip("unicorn")
 pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
 
+import unicorn
 from fixtures.programs import BOARD, NAMES, SOURCE, J, N, Stream, inputs, one_line, weights
+from unicorn import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE
 
 from delrec_compile.errors import (
     BudgetError,
@@ -23,8 +25,9 @@ from delrec_compile.errors import (
     InputError,
     UnsupportedError,
 )
+from delrec_compile.runners.emulated.image import EXECUTE, WRITE, Image, Segment
 from delrec_compile.runners.emulated.open import HOW, open_machine
-from delrec_compile.runners.emulated.processor import Processor
+from delrec_compile.runners.emulated.processor import PAGE, Processor, _pages, _why
 from delrec_compile.system import child, toolchain
 from delrec_compile.system.chips import CORES, MemoryMap, Region
 from delrec_compile.system.zig import compile_c, link_bare
@@ -289,3 +292,37 @@ def test_a_machine_in_a_child(built: Built) -> None:
     assert child.call(name, symbol="demo_deep", **there) == here
     with pytest.raises(DeviceError, match="demo_spin took more than 1 s"):
         child.call(name, symbol="demo_spin", **there)
+
+
+def test_a_stack_that_fills_what_is_free_overran(built: Built) -> None:
+    """It meets what was allocated, which is memory too: nothing crashes."""
+    machine = open_machine(built("cortex_m4"), "cortex_m4", BOARD)
+    shallow, deep = (machine.call("demo_deep", n).stack_bytes for n in (1, 11))
+    machine.alloc(8_000)
+    levels = 12_000 // ((deep - shallow) // 10)  # of 16 KB
+    with pytest.raises(DeviceError, match=r"demo_deep overran its stack: it used all \d+ bytes"):
+        machine.call("demo_deep", levels)
+
+
+def test_only_the_m55_is_told_of_vector_code() -> None:
+    unknown = unicorn.UcError(unicorn.UC_ERR_INSN_INVALID)
+    late = unicorn.UcError(unicorn.UC_ERR_WRITE_UNMAPPED)
+    assert "vector (MVE) code" in _why(unknown, "cortex_m55")
+    for why in (_why(unknown, "cortex_m4"), _why(late, "cortex_m55")):
+        assert "vector" not in why
+        assert "(" not in why, "without the number"
+
+
+def test_neighbouring_pages_of_equal_rights_are_one_region() -> None:
+    def pages(*parts: tuple[int, int, int]) -> dict[Region, int]:
+        segments = tuple(Segment(at, at, b"", size, flags) for at, size, flags in parts)
+        return _pages(Image(Path("a"), "EM_ARM", segments, {}))
+
+    code, data = UC_PROT_READ | UC_PROT_EXEC, UC_PROT_READ | UC_PROT_WRITE
+    assert pages((0, 3 * PAGE + 1, EXECUTE), (4 * PAGE, 1, WRITE), (9 * PAGE, 1, WRITE)) == {
+        Region(0, 4 * PAGE): code,
+        Region(4 * PAGE, PAGE): data,
+        Region(9 * PAGE, PAGE): data,
+    }
+    assert pages((0, 10, EXECUTE), (100, 10, WRITE)) == {Region(0, PAGE): code | data}
+    assert pages() == {}

@@ -102,3 +102,26 @@ def test_a_missing_qemu_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError, match="apt-get install qemu-system-arm"):
         qemu.run_image(tmp_path / "x.elf", "netduinoplus2")
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "message"),
+    [
+        (1, "qemu-system-arm: no such board", "ended with a fault: qemu-system-arm: no such board"),
+        (qemu.FAULT, "HardFault", "ended with a fault: HardFault"),
+        (-11, "", "ended with a fault: no message"),
+    ],
+)
+def test_a_program_that_returns_1_is_no_fault(
+    code: int, said: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QEMU ends with 1 where it does not start too; then it says so itself."""
+    done = subprocess.CompletedProcess([], code, "", said)
+    monkeypatch.setattr(qemu, "available", lambda: True)
+    monkeypatch.setattr(qemu, "run_program", lambda *_, **__: done)
+    board = next(iter(qemu.boards()))
+    with pytest.raises(DeviceError, match=message):
+        qemu.run_image(Path("a.elf"), board)
+    done.returncode, done.stderr = 1, "outputs differ"
+    found = qemu.run_image(Path("a.elf"), board)
+    assert (found.status, found.output) == (1, "outputs differ")

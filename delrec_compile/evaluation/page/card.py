@@ -99,7 +99,8 @@ def _part(part: Any) -> Iterator[str]:
     elif isinstance(part, Stages):
         for s in part.stages:
             yield f"1. {plain(s.title)}: {plain(s.detail)}{f', {s.size}' if s.size else ''}"
-    elif isinstance(part, Command):
+    else:
+        assert isinstance(part, Command)
         yield from ("```sh", " ".join(part.line.split()).replace("```", ""), "```")
 
 

@@ -59,8 +59,13 @@ def test_what_has_changed_is_built_again(what, stored, network, monkeypatch, tmp
         copy.mkdir()
         (copy / "manifest.json").write_text(json.dumps(artifact.manifest.to_json()))
     elif not requested:
-        wrong = {"numeric": Numeric.INT8, "tools": {}, "memory": {"chip": "x"}, "schedule": {}}
-        changed = replace(artifact, manifest=replace(artifact.manifest, **{what: wrong[what]}))
+        changes = {
+            "numeric": {"numeric": Numeric.INT8},
+            "tools": {"tools": {}},
+            "memory": {"memory": {"chip": "x"}},
+            "schedule": {"schedule": {}, "tuning": None},
+        }
+        changed = replace(artifact, manifest=replace(artifact.manifest, **changes[what]))
         monkeypatch.setattr(cache, "load_artifact", lambda _: changed)
     result = cache.cached_build(network, TARGET, out=folder, rebuild=requested)
     assert result == ("built", False)

@@ -28,7 +28,7 @@ ODD = re.compile(
     r"['\"\\%#$:]"
 )  # Zig's dependency files and its linker read these in their own way
 FLAG = re.compile("-I|--?[a-z-]+=")
-FLAGS = ("-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
+FLAGS = ("-fPIC", "-g0", "-ffp-contract=off", "-Wall", "-Wextra")
 
 
 def words(variable: str) -> list[str]:

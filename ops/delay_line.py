@@ -36,6 +36,21 @@ if TYPE_CHECKING:
 
 WORD = 32
 
+C_TEXT = """/* the place of the lowest bit of a word that has one */
+static inline int32_t lowest_bit(uint32_t word)
+{
+#if defined(__GNUC__) && !(defined(__arm__) && !defined(__ARM_FEATURE_CLZ)) \\
+    && !(defined(__riscv) && !defined(__riscv_zbb))
+    return __builtin_ctz(word);
+#else /* the five upper bits of the product differ for each of its powers of two */
+    static const uint8_t place[32] = {0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8,
+                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6, 11, 5, 10, 9};
+    return place[(word & (0u - word)) * 0x077cb531u >> 27];
+#endif
+}
+
+"""
+
 
 def reference(hist: F32, delay: NDArray[np.int32]) -> F32:
     """hist: (batch, depth, N), delay: (..., N). Returns g: (batch, ..., N)."""
@@ -146,30 +161,40 @@ def emit_list(e: Emitter, events: Events, ring: Any, base: Any, n: int) -> None:
         return T.bitwise_and(T.broadcast(word, lanes), select) != T.broadcast(T.uint32(0), lanes)
 
     if e.schedule.events == "branch":
-        _emit_bytes(e, events, ring, base, n)
+        _emit_bits(e, events, ring, base, n)
     else:
         e.list_active(events, n, bit_set)
 
 
-def _emit_bytes(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
-    """Lists the bits that are set, skipping bytes without one."""
+def _emit_bits(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
+    """Lists the bits that are set, word by word, the lowest first."""
     T = e.T
     e.clear(arrivals)
+    bits = e.register(1, T.uint32(0), "uint32")
 
-    def list_byte(k: Any, size: int) -> None:
-        shift = T.cast(T.bitwise_and(k, 3) * 8, "uint32")
-        word = T.shift_right(ring[base + T.shift_right(k, 2)], shift)
-        bits = e.bind("bits", T.bitwise_and(word, T.uint32((1 << size) - 1)))
-        with e.when(bits != T.uint32(0)), e.loop("q", size) as q:
-            bit = T.bitwise_and(T.shift_right(bits, T.cast(q, "uint32")), T.uint32(1))
-            with e.when(bit != T.uint32(0)):
-                e.append_always(arrivals, k * 8 + q)
+    def list_word(w: Any, size: int) -> None:
+        word = ring[base + w]
+        e.store(
+            bits, 0, 1, word if size == WORD else T.bitwise_and(word, T.uint32((1 << size) - 1))
+        )
+        with e.repeat(bits[0] != T.uint32(0)):
+            e.append_always(arrivals, w * WORD + _lowest_bit(e, bits[0]))
+            e.store(bits, 0, 1, T.bitwise_and(bits[0], bits[0] - T.uint32(1)))
 
-    if n >= 8:
-        with e.loop("byte", n // 8) as k:
-            list_byte(k, 8)
-    if n % 8:
-        list_byte(T.int32(n // 8), n % 8)
+    if n >= WORD:
+        with e.loop("w", n // WORD) as w:
+            list_word(w, WORD)
+    if n % WORD:
+        list_word(T.int32(n // WORD), n % WORD)
+
+
+def _lowest_bit(e: Emitter, word: Any) -> Any:
+    """The place of the lowest bit of a word that has one."""
+    T = e.T
+    if e.generator == "c":
+        return T.call_extern("int32", "lowest_bit", word)
+    below = T.bitwise_and(T.bitwise_not(word), word - T.uint32(1))
+    return T.cast(T.popcount(below), "int32")
 
 
 def columns(depth: int, n: int) -> int:

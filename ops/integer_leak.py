@@ -3,7 +3,12 @@
     leak(v) = floor((v * b + 2^14) / 2^15)
             = (v >> 15) * b + (((v & 32767) * b + 2^14) >> 15)        in 32 bits, exactly
 
-for |v| <= 2^30 and |b| <= 2^15; for 0 <= b <= 2^15 of any v of 32 bits.
+for |v| <= 2^30 and |b| <= 2^15; for 0 <= b <= 2^15 of any v of 32 bits. In C text, of one number b,
+
+            = upper(v, b)               b < 2^14
+            = v + upper(v, b - 2^15)    else
+
+with upper(v, s) = floor((v * s * 2^17 + 2^31) / 2^32), for any v: one instruction of some cores.
 """
 
 from __future__ import annotations
@@ -34,6 +39,20 @@ HALVES = {
 }
 
 
+C_TEXT = """/* the upper word of a product, rounded; the 16 lower bits of the second factor are 0 */
+static inline int32_t upper_of_product(int32_t v, int32_t share)
+{
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 /* products have 32 bits */
+    const int32_t half = share >> 16;
+    return (v >> 16) * half + (((v & 0xffff) * half + 0x8000) >> 16);
+#else
+    return (int32_t)(((int64_t)v * share + 0x80000000u) >> 32);
+#endif
+}
+
+"""
+
+
 def is_half(beta: Any) -> bool:
     """Whether shares are of 15 bits, without a sign."""
     return bool(np.min(beta) >= 0 and np.max(beta) < ONE)
@@ -54,12 +73,21 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
             return v
         if beta == 0:
             return e.zero("int32", lanes)
+        if lanes == 1 and e.generator == "c":
+            return _by_upper(e, beta, v)
         beta = splat(beta)
     if half and e.schedule.halves and lanes == e.schedule.lanes:
         return _by_halves(e, beta, v, lanes)
     high = T.shift_right(v, splat(Q)) * beta
     low = T.bitwise_and(v, splat(ONE - 1)) * beta + splat(ONE >> 1)
     return high + T.shift_right(low, splat(Q))
+
+
+def _by_upper(e: Emitter, beta: int, v: Any) -> Any:
+    near = beta < ONE >> 1
+    share = e.T.int32((beta if near else beta - ONE) << 17)
+    upper = e.T.call_extern("int32", "upper_of_product", v, share)
+    return upper if near else e.wrapping(v, upper, 1)
 
 
 def _by_halves(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:

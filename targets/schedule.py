@@ -56,8 +56,8 @@ class Schedule:
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
     together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
     time, where rows of 16 bits are interleaved.
-    words, neurons: number of words of a row of bytes, and of neurons after it, unrolled in one
-    iteration of a loop: more are faster, and more code.
+    words, neurons: number of words of a row of bytes, with the neurons of their sums, and of neurons
+    whose currents lie in memory, unrolled in one iteration of a loop: more are faster, and more code.
     """
 
     lanes: int = 8

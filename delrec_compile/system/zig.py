@@ -21,6 +21,7 @@ COMPILE = (
     "-O2",
     "-g0",
     "-fno-unroll-loops",
+    "-fomit-frame-pointer",
     "-ffp-contract=off",
     "-ffunction-sections",
     "-fdata-sections",

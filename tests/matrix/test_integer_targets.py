@@ -192,8 +192,8 @@ def test_words_hold_every_byte() -> None:
 @pytest.mark.parametrize(
     ("target", "numeric", "most"),
     [
-        ("cortex_m4", "int8", 28_500),
-        ("cortex_m0plus", "int8", 84_000),
+        ("cortex_m4", "int8", 21_500),
+        ("cortex_m0plus", "int8", 56_000),
         ("cortex_m55", "int8", 19_500),
     ],
 )

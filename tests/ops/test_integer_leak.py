@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fixtures.c_text import loaded, of_c
 from fixtures.tir import run
 
 from delrec_compile import targets
 from delrec_compile.compiler.codegen.cpu import features_of, pick
-from delrec_compile.ops.integer_leak import LIMIT, ONE, emit_leak, is_half, leak
+from delrec_compile.ops.integer_leak import C_TEXT, LIMIT, ONE, emit_leak, is_half, leak
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -68,3 +70,32 @@ def test_the_leak_by_halves_is_that_of_the_formula(lanes: int, cpu: str, one_for
     schedule = Schedule(lanes, leak="halves")
     *_, have = run(body, v, beta, np.zeros_like(v), schedule=schedule, cpu=cpu)
     np.testing.assert_array_equal(have, leak(v.astype(np.int64), beta.astype(np.int64)))
+
+
+@pytest.mark.parametrize("long_products", [True, False])
+def test_the_upper_word_of_a_product_is_the_leak(long_products: bool, tmp_path: Path) -> None:
+    """Of any v, and of a share on either side of a half; the core without products of 64 bits too."""
+    rng = np.random.default_rng(13)
+    v = rng.integers(-(1 << 31), 1 << 31, 4000).astype(np.int32)
+    v[:5] = -(1 << 31), (1 << 31) - 1, 0, -1, 1
+    call = "v[n] = upper_of_product(v[n], share);"
+    own = f"void all(int32_t n, int32_t share, int32_t *v) {{ while (n--) {{ {call} }} }}"
+    flags = [] if long_products else ["-D__ARM_ARCH_ISA_THUMB=1"]
+    library = loaded(tmp_path, C_TEXT + own, *flags)
+    for share in (0, 1, 1560, 12345, (ONE >> 1) - 1, -1, -(ONE >> 1)):
+        have = v.copy()
+        library.all(len(v), share << 17, have.ctypes)
+        np.testing.assert_array_equal(have, leak(v.astype(np.int64), share))
+
+
+@pytest.mark.parametrize("beta", [0, 1, 1560, (ONE >> 1) - 1, ONE >> 1, 31168, ONE - 1])
+def test_the_leak_of_c_text_is_that_of_the_formula(beta: int, tmp_path: Path) -> None:
+    v = np.random.default_rng(14).integers(-LIMIT, LIMIT, 64).astype(np.int32)
+
+    def body(e: Any, old: Any) -> None:
+        with e.loop("k", 64) as k:
+            e.store(old, k, 1, emit_leak(e, beta, e.load(old, k, 1), 1))
+
+    have = v.copy()
+    of_c(tmp_path, body, have)
+    np.testing.assert_array_equal(have, leak(v.astype(np.int64), beta))

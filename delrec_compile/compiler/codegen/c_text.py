@@ -12,7 +12,14 @@ from tvm import tirx
 
 from delrec_compile.compiler.codegen import signatures
 from delrec_compile.compiler.codegen.native import c_abi_pipeline
-from delrec_compile.ops import byte_rows, dense_product, real_input
+from delrec_compile.ops import (
+    byte_rows_c,
+    delay_line,
+    dense_product,
+    integer_leak,
+    linear_c,
+    real_input,
+)
 
 
 def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
@@ -91,6 +98,14 @@ _C_HEAD = f"""#include <float.h>
 #endif
 
 """
+HELD = """/* a pointer whose making a compiler no longer sees: each access is relative to it */
+#if defined(__GNUC__) && !defined(__wasm__)
+#define HELD(pointer) __asm__("" : "+r"(pointer))
+#else
+#define HELD(pointer) ((void)(pointer))
+#endif
+
+"""
 SOUND = """/* whether a membrane is no less than -1e30; without an FPU by its bits, in the same order */
 static inline bool is_sound(float m)
 {
@@ -119,11 +134,29 @@ static inline bool is_broken(float value)
 }
 
 """
+ANY_OF_FOUR = """/* whether any of four bytes is set */
+static inline bool any_of_four(const uint8_t *bytes)
+{
+#if defined(__GNUC__) && (defined(__ARM_FEATURE_UNALIGNED) || !(defined(__arm__) || defined(__riscv)))
+    uint32_t word;
+    __builtin_memcpy(&word, bytes, 4);
+    return word != 0;
+#else
+    return (bytes[0] | bytes[1] | bytes[2] | bytes[3]) != 0;
+#endif
+}
+
+"""
 # functions that kernels call, by what their calls look like
 HELPERS = {
-    "add_even_bytes(": byte_rows.C_TEXT,
+    "lower_sum(": byte_rows_c.C_TEXT,
+    "upper_of_product(": integer_leak.C_TEXT,
+    "lowest_bit(": delay_line.C_TEXT,
+    "any_of_four(": ANY_OF_FOUR,
     "pair(": dense_product.C_TEXT,
     "rounded(": ROUNDED,
+    "HELD(": HELD,
+    "ADD_EIGHT": linear_c.C_TEXT,
     "is_sound(": SOUND,
     "to_units(": real_input.C_TEXT,
     "is_broken(": BROKEN,
@@ -131,9 +164,9 @@ HELPERS = {
 
 
 def _without_runtime(text: str) -> str:
-    """Drops TVM's own headers, its context, and its export marks."""
+    """Drops TVM's own headers, its context, its export marks, and its pragma of each `while`."""
     text = re.sub(r"^(//|#).*\n|^void\* __tvm_ffi__library_ctx.*\n", "", text, flags=re.M)
-    text = re.sub(r'^extern "C"\n', "", text, flags=re.M)
+    text = re.sub(r'^extern "C"\n|^ *#pragma unroll 1\n', "", text, flags=re.M)
     return re.sub(r"^TVM_DLL [^;{]*;\n", "", text, flags=re.M).replace("TVM_DLL ", "")
 
 

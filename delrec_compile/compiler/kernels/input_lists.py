@@ -20,6 +20,8 @@ from delrec_compile.compiler.kernels.real_inputs import (
 from delrec_compile.compiler.kernels.step_inputs import Incoming, always
 from delrec_compile.compiler.tir.emitter import Emitter
 
+FOUR = 4  # bytes of a word
+
 
 class InputLists(ABC):
     """The part of a composer that reads x.
@@ -121,7 +123,10 @@ class InputLists(ABC):
             list_values(self, incoming, base)
             return
         if incoming.group == 1:
-            e.list_active(incoming.events, n, active)
+            if e.generator == "c" and e.schedule.events == "branch" and self.counts == "uint8":
+                self._list_by_fours(incoming.events, base, active)
+            else:
+                e.list_active(incoming.events, n, active)
             return
         self.list_together([incoming], t)
 
@@ -136,6 +141,24 @@ class InputLists(ABC):
             return reduce(tir.bitwise_or, words) != e.zero("int32", lanes)
 
         e.list_active(steps[0].events, -(-self.inputs // self.group), active)
+
+    def _list_by_fours(self, events: Any, base: Any, active: Callable[[Any, int], Any]) -> None:
+        """Lists the inputs, skipping four at a time of which none is active."""
+        e, full = self.e, self.inputs // FOUR
+
+        def list_one(at: Any) -> None:
+            with e.when(active(at, 1)):
+                e.append_always(events, at)
+
+        e.clear(events)
+        if full:
+            with e.loop("four", full) as k:
+                bytes_at = tir.address_of(self.x[base + k * FOUR])
+                with e.when(tir.call_extern("bool", "any_of_four", bytes_at)):
+                    for q in range(FOUR):
+                        list_one(k * FOUR + q)
+        for at in range(full * FOUR, self.inputs):
+            list_one(at)
 
     def _pack(self, counts: Any, base: Any) -> None:
         """The inputs from `base` on, `group` of them packed into each int32 of counts."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels import integer_map_rows
+from delrec_compile.compiler.kernels import integer_fire, integer_map_rows
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.kernels.integer_currents import Current, Currents, with_currents
-from delrec_compile.compiler.kernels.integer_finish import FireNeurons, StoreCurrents, WriteOutputs
+from delrec_compile.compiler.kernels.integer_finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.integer_sums import (
     FinishTile,
     RegisterSums,
@@ -41,10 +41,8 @@ from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, al
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
-from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import INPUT
-from delrec_compile.ops import conv_delay, linear
-from delrec_compile.ops.arrivals import Arrivals
+from delrec_compile.ops import linear
 from delrec_compile.ops.synapses import of_head
 from delrec_compile.ops.value_line import DTYPE
 from delrec_compile.targets.schedule import Schedule
@@ -177,7 +175,11 @@ class IntegerComposer(Composer):
                 out.append(self._row_sum(i, edge, incoming, "recurrent"))
         return out
 
-    def _currents(self, i: int, now: StepInputs, without: Edge | None = None) -> list[Current]:
+    def row_sums_of(self, i: int, now: StepInputs) -> list[RowSum]:
+        """Rows that are summed in weight units: of both."""
+        return [*self._fed(i, now), *self._arrived(i, now)]
+
+    def currents(self, i: int, now: StepInputs, without: Edge | None = None) -> list[Current]:
         """What comes through all other projections, those of real inputs among them."""
         out = []
         if now.feed is not None and self._feeds_real(i):
@@ -216,13 +218,13 @@ class IntegerComposer(Composer):
         elif self.row_sums.fuses_neurons:
             self._fire_fused(i, step_inputs, steps)
         else:
-            self._fire_apart(i, step_inputs(None))
+            integer_fire.fire(self, i, step_inputs(None))
 
     def _fire_fused(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any) -> None:
         """The neurons of a tile are updated as soon as its sums are made."""
         part, buffers = self.nodes[i].part, self.buffers_of(i)
         one = step_inputs(None) if steps is None else None
-        currents = [] if one is None else self._currents(i, one)
+        currents = [] if one is None else self.currents(i, one)
 
         def sums(step: Any) -> linear.Sums:
             now = one or step_inputs(step)
@@ -241,53 +243,17 @@ class IntegerComposer(Composer):
         together = 1 if steps is None else self.steps_together(i)
         linear.emit(self.e, self.nodes[i].size, sums, steps, together=together)
 
-    def _fire_apart(self, i: int, now: StepInputs) -> None:
-        """First all currents, then all neurons: each loop has the few pointers that it needs."""
-        e, node, buffers = self.e, self.nodes[i], self.buffers_of(i)
-        n, model = node.size, node.part.model
-        direct = next(
-            (x for x in zip(node.edges, now.of_edges, strict=True) if _scatters(*x)), None
-        )
-        pad = direct[0].synapses.taps // 2 if direct else 0
-        current = e.buffer("current", n + 2 * pad, "int32")
-        for q in range(pad):
-            e.store(current, q, 1, tir.int32(0))
-            e.store(current, pad + n + q, 1, tir.int32(0))
-        self._sum_rows(i, now, StoreCurrents(e, current, pad, buffers("bias")))
-        if direct:
-            s, kernel = direct[0].synapses, self.edge_buffers(i, direct[0])("kernel")
-            conv_delay.scatter(e, direct[1], kernel, s.taps, current, n, 1 << s.shift)
-        for part in self._currents(i, now, direct[0] if direct else None):
-            with e.loop("k", n) as k:
-                e.store(current, pad + k, 1, e.load(current, pad + k, 1) + part.at(e, k, 1))
-        bound = self.bound(i)
-        if e.schedule.bytes == "memory":
-            neurons = model.tile(e, buffers, 0, n, bound, biased=False)
-            neurons.update_in_loops(n, e.view(current, pad, n), now.spikes)
-            return
-        for base, size in e.runs(n, e.schedule.neurons):
-            neurons = model.tile(e, buffers, base, size, bound, biased=False)
-            here = e.view(current, pad + base, size)
-            for k in range(size):
-                neurons.update(e.load(here, k, 1), now.spikes, k, 1)
-
     def read_out(self, i: int, t: Any, now: StepInputs) -> None:
         part, row = self.nodes[i].part, t * self.outputs
         if first := self.first_output(i):
             row = row + first
         finish = WriteOutputs(self.e, part.readout, self.buffers_of(i), self.y, row, self.bound(i))
-        self._sum_rows(i, now, with_currents(self.e, finish, self._currents(i, now)))
+        self.sum_rows(i, now, with_currents(self.e, finish, self.currents(i, now)))
 
-    def _sum_rows(self, i: int, now: StepInputs, finish: FinishTile) -> None:
+    def sum_rows(self, i: int, now: StepInputs, finish: FinishTile) -> None:
         """Sums of all rows of node i, in membrane units; zeros where it has none."""
-        n, parts = self.nodes[i].size, [*self._fed(i, now), *self._arrived(i, now)]
+        n, parts = self.nodes[i].size, self.row_sums_of(i, now)
         if parts:
             self.row_sums.emit(n, parts, finish, self.nodes[i].part.fraction)
         else:
             linear.emit(self.e, n, always(linear.Sums("int32", finish)))
-
-
-def _scatters(edge: Edge, arrivals: Any) -> bool:
-    """Whether spikes add their kernels to a buffer with margins."""
-    plain = isinstance(arrivals, Arrivals) and arrivals.count is None
-    return plain and isinstance(edge.synapses, IntegerConv)

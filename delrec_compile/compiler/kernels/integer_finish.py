@@ -18,16 +18,21 @@ from delrec_compile.ops.integer_neuron import IntegerNeuron
 
 @dataclass(frozen=True)
 class FireNeurons:
-    """The neurons of a population fire on their sums. bound: of what a step adds."""
+    """The neurons of a population fire on their sums.
+
+    bound: of what a step adds. biased: whether the bias is to be added; otherwise the sums have it.
+    """
 
     e: Emitter
     neuron: IntegerNeuron
     buffers: Buffers
     spikes: Events
     bound: int
+    biased: bool = True
 
     def __call__(self, base: Any, size: int) -> linear.Finish:
-        neurons = self.neuron.tile(self.e, self.buffers, base, size, self.bound)
+        own = (self.buffers, base, size, self.bound)
+        neurons = self.neuron.tile(self.e, *own, biased=self.biased)
         return lambda value, at, lanes: neurons.update(value, self.spikes, at, lanes)
 
 

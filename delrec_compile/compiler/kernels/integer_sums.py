@@ -79,7 +79,10 @@ class MemorySums(IntegerSums):
 class WordSums(IntegerSums):
     """Four int8 weights to a 32-bit word, for cores without vectors; see `ops.byte_rows`."""
 
-    def emit(self, n: int, parts: list[RowSum], finish: FinishTile, fraction: int) -> None:
+    def emit(
+        self, n: int, parts: list[RowSum], finish: FinishTile, fraction: int, start: Any = None
+    ) -> None:
+        """start: (n,) membrane units that the sums begin with; None: zeros."""
         fits = fit_in_16_bits(parts)
         rows = []
         for part in parts:
@@ -93,7 +96,7 @@ class WordSums(IntegerSums):
                     self.e, c.events, c.count, inputs, part.max_count, limit
                 )
             rows.append(ByteRows(c.events, part.table, c.count, split))
-        byte_rows.emit(self.e, n, rows, finish, fraction)
+        byte_rows.emit(self.e, n, rows, finish, fraction, start)
 
 
 def sums_for(e: Emitter, dtype: Any) -> IntegerSums:

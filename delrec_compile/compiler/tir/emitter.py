@@ -95,6 +95,12 @@ class Emitter(EventLists):
             yield IRBuilder.name(name, i)
 
     @contextmanager
+    def repeat(self, condition: Any) -> Iterator[None]:
+        """The body happens as long as the condition, which it changes, holds."""
+        with tir.While(condition):
+            yield
+
+    @contextmanager
     def when(self, condition: Any) -> Iterator[None]:
         """The body happens only when the condition, which seldom holds, does."""
         with tir.If(self._expected(condition, 0)), tir.Then():

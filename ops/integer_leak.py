@@ -37,6 +37,13 @@ HALVES = {
     8: ("llvm.x86.avx2.pmadd.wd", "llvm.x86.avx2.pmul.hr.sw"),
     16: ("llvm.x86.avx512.pmaddw.d.512", "llvm.x86.avx512.pmul.hr.sw.512"),
 }
+# NEON's product, doubled and rounded, of which the upper 32 bits are kept, by its name in assembly. It
+# saturates where both factors are -2^31, and nowhere else
+DOUBLING = {
+    "sqrdmulh": "llvm.aarch64.neon.sqrdmulh.v4i32",
+    "vqrdmulh": "llvm.arm.neon.vqrdmulh.v4i32",
+}
+QUAD = 4  # lanes of its vectors
 
 
 C_TEXT = """/* the upper word of a product, rounded; the 16 lower bits of the second factor are 0 */
@@ -68,6 +75,7 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
     def splat(number: int) -> Any:
         return e.splat(T.int32(number), lanes)
 
+    alone = isinstance(beta, int)
     if isinstance(beta, int):
         if beta == ONE:
             return v
@@ -78,6 +86,8 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
         beta = splat(beta)
     if half and e.schedule.halves and lanes == e.schedule.lanes:
         return _by_halves(e, beta, v, lanes)
+    if (half or alone) and e.schedule.doubles and lanes % QUAD == 0:
+        return _by_doubling(e, beta, v, lanes)
     high = T.shift_right(v, splat(Q)) * beta
     low = T.bitwise_and(v, splat(ONE - 1)) * beta + splat(ONE >> 1)
     return high + T.shift_right(low, splat(Q))
@@ -100,3 +110,14 @@ def _by_halves(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:
     low = T.call_llvm_pure_intrin(halves, shares, low, factor)
     high = T.call_llvm_pure_intrin(f"int32x{lanes}", products, high, factor)
     return high + T.reinterpret(f"int32x{lanes}", low)
+
+
+def _by_doubling(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:
+    """(2 * v * (beta << 16) + 2^31) >> 32, of shares below 2^15; a quad at a time."""
+    T, name = e.T, DOUBLING[e.schedule.leak]
+    factors = e.register(lanes, T.shift_left(beta, e.splat(T.int32(31 - Q), lanes)), "int32")
+    values, out = e.register(lanes, v, "int32"), e.register(lanes, v, "int32")
+    for at in range(0, lanes, QUAD):
+        pair = (e.load(each, at, QUAD) for each in (values, factors))
+        e.store(out, at, QUAD, T.call_llvm_pure_intrin(f"int32x{QUAD}", name, *pair))
+    return e.load(out, 0, lanes)

@@ -34,28 +34,28 @@ class ShiftedPlanes:
         """The recurrent current, computed where it is read."""
 
         def read(start: Any, at: Any, lanes: int) -> Any:
-            first = e.T.shift_right(start, 5) + at // WORD
-            hits = self._hits(e, first, at % WORD, lanes)
-            total = None
-            for k, hit in enumerate(hits):
+            first, total = e.T.shift_right(start, 5) + at // WORD, None
+            for k in range(self.taps):
                 value = tap(k, start + at, lanes)
                 kind = str(value.ty.dtype).split("x")[0]
+                hit = self._hit(e, k, first, at % WORD, lanes, 16 if kind == "int16" else WORD)
                 added = e.T.Select(hit, value, e.zero(kind, lanes))
+                added = e.cast(added, "int32", lanes) if kind == "int16" else added
                 total = added if total is None else total + added
             return total
 
         return e.lazy(read)
 
-    def _hits(self, e: Emitter, word: Any, bit: int, lanes: int) -> list[Any]:
-        """For each tap, where bits bit .. bit + lanes of a word are set."""
-        T = e.T
-        places = T.uint32(bit) if lanes == 1 else T.cast(T.ramp(bit, 1, lanes), f"uint32x{lanes}")
-        select = T.shift_left(e.splat(T.uint32(1), lanes), places)
-        none = e.splat(T.uint32(0), lanes)
-        return [
-            T.bitwise_and(e.splat(self.bits[k * self.words + word], lanes), select) != none
-            for k in range(self.taps)
-        ]
+    def _hit(self, e: Emitter, k: int, word: Any, bit: int, lanes: int, size: int) -> Any:
+        """Where bits bit .. bit + lanes of a word are set, of tap k. size: bits of each lane."""
+        T, kind = e.T, f"uint{size}"
+        own = self.bits[k * self.words + word]
+        if size < WORD:
+            own = T.cast(T.shift_right(own, T.uint32(bit // size * size)), kind)
+        places = T.int32(bit % size) if lanes == 1 else T.ramp(bit % size, 1, lanes)
+        one, none = (e.splat(T.cast(T.int32(v), kind), lanes) for v in (1, 0))
+        select = T.shift_left(one, e.cast(places, kind, lanes))
+        return T.bitwise_and(e.splat(own, lanes), select) != none
 
 
 def emit_read(

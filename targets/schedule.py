@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "movemask", "table", "scan", "branch", "ballot")
+LISTS = ("compress", "movemask", "table", "multiply", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
-BYTES = ("wide", "biased", "words", "memory")
-LEAKS = ("wide", "halves")
+DOUBLING = ("sqrdmulh", "vqrdmulh")
+BYTES = ("wide", "narrow", "biased", "words", "memory")
+LEAKS = ("wide", "halves", *DOUBLING)
 TAPS = ("scatter", "planes")
 SYNAPSES = ("pull", "push")
 LINES = ("ring", "history")
@@ -17,6 +18,7 @@ VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # minimum lanes of a device with vectors
 PAIRED_LANES = (4, 8, VNNI)
 HALVED_LANES = (8, 16)
+NARROW_LANES = 16  # bits of a plane that 16-bit lanes look at
 MASKS = (("compress", 16), ("movemask", 8))  # lists made from the mask of whole bytes of neurons
 WORD = 32  # neurons in a word of a bit plane
 
@@ -28,7 +30,8 @@ class Schedule:
     lanes: float32 lanes of a vector, or the maximum of threads in a GPU's block; a power of two.
     registers: accumulators that stay in registers across row sums.
     events: method of building an event list. `compress` packs indices with the device's vector compress,
-    `movemask` (SSE, AVX) and `table` look up the places of a block's mask in a table,
+    `movemask` (SSE, AVX), `table` and `multiply` look up the places of a block's mask in a table, whose
+    bits a sum of lanes brings together, or, where no instruction adds lanes, a multiplication;
     `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
     a branch, where it skips the work that silence does not need. `ballot` is the vote of a GPU's
     warps.
@@ -38,11 +41,14 @@ class Schedule:
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
     instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
     bytes: method of adding rows in int8 mode. `wide`, in 32 bits each, or as `pairs` of four blocks;
+    `narrow`, as `wide`, but rows with counts in 16 bits, part by part, as `ops.counted_rows`, and
+    kernels of `planes` chosen in 16 bits, up to 16 lanes;
     `biased`, where 16 bits hold the sums, as bytes without a sign, two neurons to a word; `words`, four
     at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each in memory, row
     after row: loops that a C compiler turns into vector instructions.
     leak: method of multiplying an integer membrane. `wide`, in 32 bits; `halves`, by the 16-bit
-    multiplications of AVX2 (8 lanes) and AVX-512 (16 lanes).
+    multiplications of AVX2 (8 lanes) and AVX-512 (16 lanes); `sqrdmulh` (64-bit ARM) and `vqrdmulh`
+    (32-bit ARM), by that instruction of NEON.
     taps: method of adding a conv recurrence. `scatter`: each arriving spike adds the kernel around its
     place; `planes`: each neuron adds the taps whose bits are set, for devices with vectors.
     line: memory of axonal delays. `ring`: a spike sets a bit in the plane of the step at which it
@@ -145,9 +151,19 @@ class Schedule:
         return self.leak == "halves" and self.lanes in HALVED_LANES
 
     @property
+    def doubles(self) -> bool:
+        """Whether integer membranes are multiplied by NEON's doubling product."""
+        return self.leak in DOUBLING
+
+    @property
     def biases(self) -> bool:
         """Whether rows of int8 that are added in 16 bits are bytes without a sign."""
         return self.bytes == "biased" and self.narrows and min(self.tiles) >= VECTOR
+
+    @property
+    def parts(self) -> bool:
+        """Whether rows of int8 with counts are added in 16 bits, part by part, and kernels chosen so."""
+        return self.bytes == "narrow" and self.narrows and self.lanes <= NARROW_LANES
 
     @property
     def masks(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network, Synapses, SynapticDelay
-from delrec_compile.targets.schedule import VNNI, Schedule
+from delrec_compile.targets.schedule import LEAKS, VNNI, Schedule
 
 Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -28,10 +28,14 @@ NEEDS = {
     ("events", "movemask", 8): {"avx"},
     ("events", "table", 4): set(),
     ("events", "table", 8): set(),
+    ("events", "multiply", 4): set(),
+    ("events", "multiply", 8): set(),
     ("leak", "halves", 4): set(),
     ("leak", "halves", 8): {"avx2"},
     ("leak", "halves", 16): {"avx512bw"},
     ("leak", "halves", 32): set(),
+    **{("leak", "sqrdmulh", lanes): {"neon", "v8a"} for lanes in (4, 8, 16, 32)},
+    **{("leak", "vqrdmulh", lanes): {"neon", "v7"} for lanes in (4, 8, 16, 32)},
     ("rows", "pairs", 4): {"sse2"},
     ("rows", "pairs", 8): {"avx2"},
     ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
@@ -61,7 +65,10 @@ class Space:
                 schedule.of(kernel)
         except UnsupportedError:
             return False
+        own = candidate["lanes"] == self.shipped["lanes"]
         for choice in BOUND:
+            if own and self.shipped[choice[0]] == choice[1]:
+                continue  # the profile is for CPUs that have it
             if candidate[choice[0]] == choice[1]:
                 needed = NEEDS.get((*choice, candidate["lanes"]))
                 if needed is None or not needed <= set(self.features):
@@ -110,12 +117,14 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     )
     blocked += () if candidate["chunk"] and pairs else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
-    blocked += () if replace(schedule, leak="halves").halves else ("leak",)
+    halves = schedule.doubles or replace(schedule, leak="halves").halves
+    blocked += () if halves else ("leak",)
     if numeric is Numeric.INT8 and candidate["bytes"] == "words":
         return ("registers", *blocked)
     if numeric.is_integer and candidate["bytes"] == "memory":
         return ("registers", "words", *blocked)
-    if candidate["bytes"] == "biased" and not schedule.biases:
+    without = {"biased": not schedule.biases, "narrow": not schedule.parts}
+    if without.get(candidate["bytes"], False):
         blocked = ("bytes", *blocked)
     return ("words", "neurons", *blocked)
 
@@ -146,23 +155,30 @@ def space_of(
     used = {"taps": conv, "line": conv, "synapses": synaptic}
     used |= dict.fromkeys(("chunk", "tile", "together"), sequences)
     knobs = {name: values for name, values in knobs.items() if used.get(name, True)}
-    own = {name: tuple(dict.fromkeys((shipped[name], *values))) for name, values in knobs.items()}
+    own = {
+        name: tuple(dict.fromkeys((shipped[name], *(v for v in values if _has(features, name, v)))))
+        for name, values in knobs.items()
+    }
     free = {name: values for name, values in own.items() if len(values) > 1}
     return Space(free, dict(shipped), numeric, tuple(features))
 
 
+def _has(features: Collection[str], name: str, value: Any) -> bool:
+    """Whether the features are enough for a choice, with some number of lanes."""
+    needs = [needed for key, needed in NEEDS.items() if key[:2] == (name, value)]
+    return not needs or any(needed <= set(features) for needed in needs)
+
+
 def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
     """The choices of LLVM code."""
-    integers: dict[str, tuple[Any, ...]] = (
-        {"leak": ("wide", "halves")} if numeric.is_integer else {}
-    )
+    integers: dict[str, tuple[Any, ...]] = {"leak": LEAKS} if numeric.is_integer else {}
     if numeric is Numeric.INT8:
-        integers["bytes"] = ("wide", "biased")
+        integers["bytes"] = ("wide", "narrow", "biased")
     return {
         **integers,
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
-        "events": ("scan", "branch", "table", "movemask", "compress"),
+        "events": ("scan", "branch", "table", "multiply", "movemask", "compress"),
         "rows": ("float32", "units", "pairs"),
         "taps": ("scatter", "planes"),
         "line": ("ring", "history"),

@@ -47,8 +47,21 @@ FORMS = {  # every way in which a host can add integer rows
     "words": {"bytes": "words", "events": "branch", "words": 3, "neurons": 4},
     "one word": {"bytes": "words", "words": 1, "neurons": 1},
     "memory": {"bytes": "memory", "events": "branch", "neurons": 4},
+    "narrow": {
+        "lanes": 8,
+        "registers": 4,
+        "events": "multiply",
+        "rows": "units",
+        "bytes": "narrow",
+        "leak": "wide",
+        "line": "ring",
+        "chunk": 8,
+        "tile": 4,
+    },
 }
-WAYS = [(f, n) for f in FORMS for n in ("int16", "int8") if n == "int8" or "word" not in f]
+HOSTS = {"x86_64": "x86_64", "narrow": "x86_64"}  # targets of forms; else it is portable_c
+IN_BYTES = ("words", "one word", "narrow")
+WAYS = [(f, n) for f in FORMS for n in ("int16", "int8") if n == "int8" or f not in IN_BYTES]
 # each network in int8 as a build has it, and in an eighth of the other ways, each way by turns: all
 # pairs would compile for minutes and meet no other pair of rows and recurrence
 MET = [
@@ -94,8 +107,7 @@ def test_every_network_has_the_bits_of_the_reference(
     case: cases.Case, form: str, numeric: str, assembled: Assembled
 ) -> None:
     network = cases.network(case.name)
-    target = form if form in targets.names() else "portable_c"
-    artifact = assembled(network, numeric, target, **FORMS[form])
+    artifact = assembled(network, numeric, HOSTS.get(form, "portable_c"), **FORMS[form])
     session = Session(artifact)
     assert session.self_test()
     whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
@@ -133,6 +145,23 @@ def test_hundreds_of_spikes_at_once_keep_the_sums_of_a_word_apart(assembled: Ass
     assert agree(emulated_runner(artifact), whole, x) > 3 * 512
 
 
+@pytest.mark.parametrize("target", ["arm_cpu", "arm_cpu_v7"])
+def test_shares_and_counts_on_neon(target: str, assembled: Assembled) -> None:
+    """A leak for each neuron, from none to nearly all; counts in one part, and in many."""
+    r, n = np.random.default_rng(9), 77
+    lif = Lif(np.linspace(0, 0.99997, n).astype(np.float32))
+    conv = ConvDelay(r.normal(size=5) / 2, r.integers(0, 9, n))
+    layer = Layer(r.normal(size=(n, 40)) / 8, np.zeros(n), lif, conv)
+    readout = LeakyReadout(r.normal(size=(5, n)) / 8, np.zeros(5), 0.97)
+    network = Network((layer,), readout, max_input=50)
+    x = r.poisson(0.5, (12, 2, 40)).astype(np.float32)
+    x[:, 1] = np.minimum(x[:, 1] * 30, 60)
+    for numeric in ("int8", "int16"):
+        artifact = assembled(network, numeric, target)
+        whole = integer_checkpoint.load(artifact.path / integer_checkpoint.NAME)
+        assert agree(emulated_runner(artifact), whole, x) > 100
+
+
 @settings(max_examples=2)
 @given(seed=st.integers(0, 10**6))
 def test_random_networks(seed: int, assembled: Assembled) -> None:
@@ -151,8 +180,8 @@ def test_random_networks(seed: int, assembled: Assembled) -> None:
     x = (rng.poisson(0.4, (40, 2, inputs)) * rng.integers(1, 9)).astype(np.float32)
     for numeric in ("int16", "int8"):
         whole = quantise(network, numeric)
-        for form in ("x86_64", "words"):
-            target = form if form in targets.names() else "portable_c"
+        for form in ("x86_64", "words", "narrow"):
+            target = HOSTS.get(form, "portable_c")
             artifact = assembled(network, numeric, target, **FORMS[form])
             agree(Session(artifact), whole, np.minimum(x, 255))
 
@@ -195,6 +224,10 @@ def test_words_hold_every_byte() -> None:
         ("cortex_m4", "int8", 21_500),
         ("cortex_m0plus", "int8", 56_000),
         ("cortex_m55", "int8", 19_500),
+        ("arm_cpu", "int8", 7_000),
+        ("arm_cpu_v7", "int8", 9_900),
+        ("arm_cpu", "float32", 8_100),
+        ("arm_cpu_v7", "float32", 11_200),
     ],
 )
 def test_instructions_of_the_bundled_network(
@@ -207,7 +240,8 @@ def test_instructions_of_the_bundled_network(
     proof = prove(artifact, limit=2)
     assert proof.check is not None
     assert proof.emulated is not None
-    assert proof.check["reference"] == "integer"
+    if numeric != "float32":
+        assert proof.check["reference"] == "integer"
     assert proof.check["spikes"]["differing"] == 0
     assert proof.check["membrane"]["max_abs_error"] == 0.0
     assert proof.emulated["instructions_per_step"] <= most

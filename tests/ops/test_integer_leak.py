@@ -9,10 +9,20 @@ import numpy as np
 import pytest
 from fixtures.c_text import loaded, of_c
 from fixtures.tir import run
+from tvm.script.ir_builder import IRBuilder
 
 from delrec_compile import targets
 from delrec_compile.compiler.codegen.cpu import features_of, pick
-from delrec_compile.ops.integer_leak import C_TEXT, LIMIT, ONE, emit_leak, is_half, leak
+from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.ops.integer_leak import (
+    C_TEXT,
+    DOUBLING,
+    LIMIT,
+    ONE,
+    emit_leak,
+    is_half,
+    leak,
+)
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -40,6 +50,41 @@ def test_shares_that_have_half_a_word() -> None:
     assert is_half(np.array([0, ONE - 1]))
     assert not is_half(ONE)
     assert not is_half(np.array([5, -1]))
+
+
+def test_a_doubling_product_of_a_share_is_its_leak() -> None:
+    """NEON's product by its definition, at the ends of both ranges and at every fraction of a share."""
+    rng = np.random.default_rng(13)
+    ends = [-(1 << 31), -LIMIT, -ONE, -1, 0, 1, ONE, LIMIT - 1, (1 << 31) - 1]
+    v = np.array([*ends, *range(-70000, 70000), *rng.integers(-(1 << 31), 1 << 31, 3000)], np.int64)
+    for beta in (1, 2, 3, 1560, ONE // 2 - 1, ONE // 2, 20001, ONE - 1):
+        # 2 * v * (beta << 16) + 2^31 in 64 bits, of which it keeps the upper 32
+        have = (2 * v * (beta << 16) + (1 << 31)) >> 32
+        np.testing.assert_array_equal(have, leak(v, beta))
+        assert np.abs(have).max() < 1 << 31
+
+
+@pytest.mark.parametrize(("name", "intrinsic"), DOUBLING.items())
+@pytest.mark.parametrize(
+    ("beta", "half"), [(20001, False), (None, True), (None, False), (ONE, True)]
+)
+def test_the_leak_is_a_doubling_product_a_quad_at_a_time(
+    name: str, intrinsic: str, beta: int | None, half: bool
+) -> None:
+    """Of a share that is known, and of those of a table that are below one."""
+    text = emitted_leak(Schedule(8, 2, "scan", leak=name), beta, half)
+    expected = 2 if (half and beta is None) or beta == 20001 else 0
+    assert text.count(intrinsic.removesuffix(".v4i32")) == expected
+
+
+def emitted_leak(schedule: Schedule, beta: int | None, half: bool) -> str:
+    e = Emitter(schedule)
+    with IRBuilder() as builder, e.T.prim_func(s_tir=True):
+        e.T.func_name("body")
+        old, new, shares = (e.T.arg(n, e.T.buffer((8,), "int32")) for n in ("old", "new", "shares"))
+        share = e.load(shares, 0, 8) if beta is None else beta
+        e.store(new, 0, 8, emit_leak(e, share, e.load(old, 0, 8), 8, half))
+    return str(builder.get().script())
 
 
 def cpus() -> list[tuple[int, str]]:

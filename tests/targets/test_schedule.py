@@ -19,7 +19,7 @@ from delrec_compile.targets.schedule import Schedule
         ({"words": 0}, "words = 0; 1 or more"),
         ({"events": "magic"}, "events = 'magic'; allowed: compress, movemask"),
         ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs"),
-        ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, biased, words, memory"),
+        ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, narrow, biased, words, memory"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
         ({"together": 3}, "together = 3; allowed: 1, 2"),
@@ -44,6 +44,12 @@ def test_choices_have_their_effect_where_the_others_allow_it() -> None:
     assert not Schedule(4, leak="halves").halves
     assert not Schedule(8, events="compress", line="history").masks
     assert Schedule(8, events="movemask", line="history").masks
+    assert Schedule(4, leak="sqrdmulh").doubles
+    assert not full.doubles
+    narrow = Schedule(8, rows="units", bytes="narrow")
+    assert narrow.parts
+    assert not Schedule(8, bytes="narrow").parts
+    assert not Schedule(32, rows="units", bytes="narrow").parts
 
 
 def test_kernels_follow_the_chunk() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from delrec_compile.aliases import INT16_MAX
 from delrec_compile.compiler.kernels import map_rows
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.current_rings import rings_of
@@ -70,7 +71,8 @@ def compose(
 class Float32Composer(Composer):
     """Membranes and outputs are float32; the type of sums is that of the formats.
 
-    exact: whether sums of inputs, which have counts, have no rounding error.
+    exact: whether sums of inputs, which have counts, have no rounding error. short: whether counts are
+    integers of 16 bits.
     """
 
     def __init__(
@@ -107,6 +109,8 @@ class Float32Composer(Composer):
         )
         self.formats, self.exact = tuple(formats), exact
         self.of_counts = self.formats[of_input(network)[0]].sum_dtype
+        whole = real is None and self.of_counts == "int32"
+        self.short = whole and network.max_input <= INT16_MAX
 
     def count_of(self, x: Any, lanes: int = 1) -> Any:
         if self.real is not None:
@@ -119,7 +123,9 @@ class Float32Composer(Composer):
     def rows(self, i: int, edge: Edge, incoming: Incoming) -> linear.Rows:
         weight = self.edge_buffers(i, edge)("weight")
         exact = self.exact or incoming.count is None
-        return linear.Rows(incoming.events, weight, incoming.count, incoming.group, exact=exact)
+        return linear.Rows(
+            incoming.events, weight, incoming.count, incoming.group, exact=exact, short=self.short
+        )
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:
         node, buffers = self.nodes[i], self.buffers_of(i)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from tvm.tirx.script import builder as tir
@@ -19,6 +19,8 @@ from delrec_compile.compiler.kernels.real_inputs import (
 )
 from delrec_compile.compiler.kernels.step_inputs import Incoming, always
 from delrec_compile.compiler.tir.emitter import Emitter
+from delrec_compile.ops import counted_rows
+from delrec_compile.ops.counted_rows import DTYPE, Parts
 
 FOUR = 4  # bytes of a word
 
@@ -75,17 +77,46 @@ class InputLists(ABC):
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
         if counts is None and self.real is not None:
             return listed_values(self, lists, many)
+        parts: Callable[[Any], Parts | None] = always(None)
+        if group == 1 and (limits := self.counts_of_parts):
+            parts = self._parts(many, *limits)
 
         def at(k: Any, t: Any) -> Incoming:
             if counts is None:
                 base = t * n
-                return Incoming(lists(k), lambda j: self.count_of(self.x[base + j]))
+                count = partial(self._count_at, base)
+                return Incoming(lists(k), count, parts=parts(k))
             own: Any = e.view(counts, 0 if k is None else k * room, room)
             many_in_one = k is not None and self.together > 1
             events = lists(tir.floordiv(k, self.together) if many_in_one else k)
             return Incoming(events, lambda j: own[j], group, own)
 
         return at
+
+    def _count_at(self, base: Any, j: Any) -> Any:
+        return self.count_of(self.x[base + j])
+
+    def _parts(self, many: int | None, largest: int, most: int) -> Callable[[Any], Parts]:
+        """Room for the parts of `many` lists, or of one, by their number; see `counts_of_parts`."""
+        e, n = self.e, self.inputs
+        room, lists = Parts.room(n, largest, most), many or 1
+        n *= counted_rows.width(e.schedule.lanes)
+        start, own = e.buffer("start", lists * room, "int32"), e.buffer("own", lists * n, DTYPE)
+        if many is None:
+            return always(Parts(start, e.counter("parts"), own, most))
+        number = e.buffer("parts", many, "int32")
+
+        def of(k: Any) -> Parts:
+            ends, counts = e.view(start, k * room, room), e.view(own, k * n, n)
+            return Parts(ends, e.view(number, k, 1), counts, most)
+
+        return of
+
+    @property
+    def counts_of_parts(self) -> tuple[int, int] | None:
+        """Largest count, and what those of a part may add up to, where rows of the input are added in
+        16 bits part by part; None: they are not."""
+        return None
 
     @property
     def input_places(self) -> Places | None:
@@ -127,6 +158,8 @@ class InputLists(ABC):
                 self._list_by_fours(incoming.events, base, active)
             else:
                 e.list_active(incoming.events, n, active)
+            if incoming.parts is not None and incoming.count is not None:
+                counted_rows.split(e, incoming.events, incoming.count, incoming.parts)
             return
         self.list_together([incoming], t)
 

@@ -27,7 +27,12 @@ from delrec_compile.compiler.kernels.integer_sums import (
     scaled,
     sums_for,
 )
-from delrec_compile.compiler.kernels.integer_tables import group_of, largest_count, tables_of
+from delrec_compile.compiler.kernels.integer_tables import (
+    counts_of_parts,
+    group_of,
+    largest_count,
+    tables_of,
+)
 from delrec_compile.compiler.kernels.map_places import by_place, taps_of, with_places
 from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
 from delrec_compile.compiler.kernels.real_inputs import (
@@ -116,6 +121,10 @@ class IntegerComposer(Composer):
             return super().input_value(x, lanes)
         largest = tir.cast(self.network.largest_of(INPUT), self.counts)
         return tir.min(x, self.e.splat(largest, lanes))
+
+    @property
+    def counts_of_parts(self) -> tuple[int, int] | None:
+        return None if self.real is not None else counts_of_parts(self.network, self.e.schedule)
 
     def sum_type(self, i: int) -> str:
         return "int32"

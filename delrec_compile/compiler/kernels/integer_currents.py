@@ -9,7 +9,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.integer_sums import FinishTile, IntegerSums, RowSum
-from delrec_compile.compiler.kernels.integer_tables import largest_count
+from delrec_compile.compiler.kernels.integer_tables import has_short_kernels, largest_count
 from delrec_compile.compiler.kernels.nodes import Edge
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
@@ -69,7 +69,10 @@ class Currents:
         """incoming: Incoming of an undelayed projection, else Arrivals, ShiftedPlanes or a current."""
         s = edge.synapses
         if isinstance(s, IntegerConv):
-            return Current(self._conv(s, incoming, buffers("kernel")), 1)
+            planes = isinstance(incoming, ShiftedPlanes)
+            short = planes and has_short_kernels(s, self.e.schedule)
+            current = self._conv(s, incoming, buffers("kernel"))
+            return Current(current, 1 << s.shift if short else 1)
         assert isinstance(s, IntegerLinear)
         if edge.line is None:
             current = self._undelayed(edge, s, incoming, buffers("weight"))
@@ -109,7 +112,7 @@ class Currents:
         return e.view(current, 0, n)
 
     def _conv(self, s: IntegerConv, arrivals: Any, kernel: Any) -> Any:
-        """Of a kernel for each neuron, in membrane units."""
+        """Of a kernel for each neuron, in membrane units; of short ones in their own."""
         e = self.e
         if isinstance(arrivals, ShiftedPlanes):
 

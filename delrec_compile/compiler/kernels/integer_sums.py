@@ -36,7 +36,10 @@ class RowSum:
     def rows(self, schedule: Schedule) -> linear.Rows:
         """Rows as 32-bit sums take them."""
         c, narrow = self.incoming, is_narrow(self.weight, schedule, self.max_count)
-        return linear.Rows(c.events, self.table, c.count, c.group, narrow)
+        short = self.max_count <= INT16_MAX
+        return linear.Rows(
+            c.events, self.table, c.count, c.group, narrow, short=short, parts=c.parts
+        )
 
     def bound(self) -> Any:
         """(out,): largest size of each sum."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
 from delrec_compile.network.model import INPUT
-from delrec_compile.ops import biased_rows, byte_rows, linear
+from delrec_compile.ops import biased_rows, byte_rows, counted_rows, linear
 from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.targets.schedule import Schedule
 
@@ -75,11 +75,11 @@ def _of_synapses(
 ) -> dict[str, Any]:
     """largest: of a value that comes in. group: rows that are interleaved where they meet the input."""
     if isinstance(s, IntegerConv):
-        kernel = (
-            np.left_shift(s.kernels.astype(np.int32), s.shift)
-            if schedule.taps == "planes"
-            else scattered(s)
-        )
+        kernel = scattered(s)
+        if has_short_kernels(s, schedule):
+            kernel = s.kernels
+        elif schedule.taps == "planes":
+            kernel = np.left_shift(s.kernels.astype(np.int32), s.shift)
         return {"kernel": kernel, **s.line.tables()}
     if not isinstance(s, IntegerDense):
         return s.tables()
@@ -105,6 +105,27 @@ def without_words(schedule: Schedule) -> Schedule:
 
 def in_words(dtype: Any, schedule: Schedule) -> bool:
     return schedule.bytes == "words" and dtype == np.int8
+
+
+def counts_of_parts(network: IntegerNetwork, schedule: Schedule) -> tuple[int, int] | None:
+    """See `InputLists.counts_of_parts`."""
+    largest, rows = largest_count(network, INPUT), list(_fed_rows(network))
+    interleaved = schedule.group(8) > 1 or group_of(network, schedule) > 1
+    if not schedule.parts or interleaved or not 1 < largest <= counted_rows.LARGEST:
+        return None
+    if not rows or any(weight.dtype != np.int8 for weight in rows):
+        return None
+    most = counted_rows.SUM // max(1, *(int(np.abs(w.astype(np.int64)).max()) for w in rows))
+    return (largest, most)
+
+
+def _fed_rows(network: IntegerNetwork) -> Iterator[Ints]:
+    """Weights of the undelayed dense projections of the input."""
+    for p in network.populations:
+        for each in p.projections:
+            s = each.synapses
+            if each.source == INPUT and s.line is None and isinstance(s, IntegerDense):
+                yield s.matrices[0]
 
 
 def group_of(network: IntegerNetwork, schedule: Schedule) -> int:
@@ -139,6 +160,11 @@ def rows_of(weight: Ints, schedule: Schedule, max_count: int = 1, group: int = 1
         biased = schedule.biases
         return biased_rows.pack(weight.T, schedule.lanes) if biased else weight.T
     return weight.T[:, schedule.order(len(weight), 8 * weight.itemsize)]
+
+
+def has_short_kernels(s: IntegerConv, schedule: Schedule) -> bool:
+    """Whether kernels are read from planes in 16 bits."""
+    return schedule.taps == "planes" and schedule.parts and s.kernels.dtype == np.int16
 
 
 def scattered(r: IntegerConv) -> Ints:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from delrec_compile.ops.counted_rows import Parts
+
 T = TypeVar("T")
 
 
@@ -15,6 +17,7 @@ class Incoming:
 
     group: inputs per event, their counts packed into one int32. packed: buffer of packed counts. rows:
     the events row after row, see `map_rows`; events is then None where nothing reads them as neurons.
+    parts: the events in parts, see `counted_rows`.
     """
 
     events: Any
@@ -22,6 +25,7 @@ class Incoming:
     group: int = 1
     packed: Any = None
     rows: Any = None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tvm.tirx.script import builder as tir
 from delrec_compile.targets.schedule import Schedule
 
 NARROWEST = 8
-BY_TABLE = ("movemask", "table")
+BY_TABLE = ("movemask", "table", "multiply")
 PLACES = 8
 MASKED = (4, 8)
 
@@ -36,12 +36,14 @@ class Events:
 
 
 def places() -> NDArray[np.uint8]:
-    """(256 * 8,): for each mask of 8 bits, the places of its set bits, ascending, then zeros."""
+    """(256 * 8 + 256,): for each mask of 8 bits, the places of its set bits, ascending, then zeros;
+    after them, for each mask the number of its bits."""
     out = np.zeros((1 << PLACES, PLACES), np.uint8)
     for mask in range(1 << PLACES):
         at = [bit for bit in range(PLACES) if mask >> bit & 1]
         out[mask, : len(at)] = at
-    return out.reshape(-1)
+    sizes = [mask.bit_count() for mask in range(1 << PLACES)]
+    return np.concatenate([out.reshape(-1), np.array(sizes, np.uint8)])
 
 
 def _index_type(n: int) -> str:
@@ -83,6 +85,8 @@ class EventLists(ABC):
     def store(self, buffer: Any, at: Any, lanes: int, value: Any) -> None: ...
     @abstractmethod
     def view(self, buffer: Any, start: Any, size: int) -> Any: ...
+    @abstractmethod
+    def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any: ...
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
 
@@ -179,8 +183,14 @@ class EventLists(ABC):
         places = self.cast(self.load(self.places, bits * PLACES, PLACES), element, PLACES)
         first = self.splat(tir.cast(_number(events.first + at), element), PLACES)
         self.store(events.index, events.count[0], PLACES, places + first)
-        self.store(events.count, 0, 1, events.count[0] + tir.popcount(bits))
+        self.store(events.count, 0, 1, events.count[0] + self._set_bits(bits))
         self._mark(events, bits, at, lanes)
+
+    def _set_bits(self, bits: Any) -> Any:
+        """Number of bits of a mask."""
+        if self.schedule.events == "movemask":
+            return tir.popcount(bits)
+        return tir.cast(self.load(self.places, bits + (PLACES << PLACES), 1), "int32")
 
     def _mark(self, events: Events, bits: Any, at: Any, lanes: int) -> None:
         """Writes the mask of a block of 8 or 16 to the plane, if there is one."""
@@ -202,8 +212,18 @@ class EventLists(ABC):
             tir.shift_left(self.splat(tir.int32(1), lanes), tir.ramp(0, 1, lanes)), f"uint8x{lanes}"
         )
         chosen = tir.Select(active, powers, self.zero("uint8", lanes))
+        if self.schedule.events == "multiply":
+            return self._sum_of_bytes(chosen, lanes)
         total = tir.call_llvm_pure_intrin("uint8", f"llvm.vector.reduce.add.v{lanes}i8", chosen)
         return tir.cast(total, "int32")
+
+    def _sum_of_bytes(self, values: Any, lanes: int) -> Any:
+        """The sum of 4 or 8 bytes, which a byte holds: the upper byte of a product of 32 bits."""
+        words = lanes // 4
+        kind = "uint32" if words == 1 else f"uint32x{words}"
+        own = self.register(words, tir.reinterpret(kind, values), "uint32")
+        four = own[0] if words == 1 else own[0] + own[1]
+        return tir.cast(tir.shift_right(four * tir.uint32(0x01010101), tir.uint32(24)), "int32")
 
     def _append_packed(self, events: Events, active: Any, at: Any, lanes: int) -> None:
         element = str(events.index.dtype)

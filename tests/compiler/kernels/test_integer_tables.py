@@ -7,9 +7,12 @@ from dataclasses import replace
 import cases
 import numpy as np
 
+from delrec_compile.aliases import INT16_MAX
 from delrec_compile.compiler.kernels.integer_tables import (
     BEYOND_BYTES,
+    counts_of_parts,
     group_of,
+    has_short_kernels,
     is_narrow,
     largest_count,
     rows_of,
@@ -51,6 +54,32 @@ def test_narrow_rows_fit_16_bits_and_count_1() -> None:
     assert is_narrow(weight, VNNI, 1)
     assert not is_narrow(weight, VNNI, 2)
     assert not is_narrow(np.full((16, 300), 127, np.int8), VNNI, 1)
+
+
+NARROW = Schedule(8, 4, "table", "units", bytes="narrow", taps="planes")
+
+
+def test_counts_of_a_part_follow_the_weights_and_the_largest_count() -> None:
+    network = quantise(cases.network("conv3"), "int8")
+    largest = network.largest_units
+    assert 1 < largest <= 127
+    made = counts_of_parts(network, NARROW)
+    assert made is not None
+    assert made[0] == largest
+    assert 258 <= made[1] <= INT16_MAX
+    for schedule in (replace(NARROW, bytes="wide"), replace(NARROW, rows="float32")):
+        assert counts_of_parts(network, schedule) is None
+    assert counts_of_parts(network, replace(VNNI, bytes="narrow")) is None  # rows are interleaved
+    assert counts_of_parts(quantise(cases.network("conv3"), "int16"), NARROW) is None
+
+
+def test_kernels_of_16_bits_keep_their_own_unit() -> None:
+    conv = IntegerConv(np.full((3, 64), 500, np.int16), np.zeros(64, np.int32), 4)
+    assert has_short_kernels(conv, NARROW)
+    assert not has_short_kernels(conv, replace(NARROW, taps="scatter"))
+    assert not has_short_kernels(conv, replace(NARROW, bytes="wide"))
+    wide = IntegerConv(conv.kernel.astype(np.int32), conv.line.delay[0], 4)
+    assert not has_short_kernels(wide, NARROW)
 
 
 def test_narrow_rows_lose_their_sign_where_the_schedule_says_so() -> None:

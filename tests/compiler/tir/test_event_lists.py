@@ -15,12 +15,16 @@ RNG = np.random.default_rng(11)
 
 
 def test_the_table_of_places_holds_the_set_bits_of_each_mask() -> None:
-    table = places().reshape(256, PLACES)
+    table = places()[: 256 * PLACES].reshape(256, PLACES)
+    assert places()[256 * PLACES :].tolist() == [mask.bit_count() for mask in range(256)]
     assert table[0b10110].tolist() == [1, 2, 4, 0, 0, 0, 0, 0]
     assert table[255].tolist() == list(range(8))
 
 
-@pytest.mark.parametrize(("events", "lanes"), [("scan", 4), ("branch", 1), ("table", 8)])
+LISTED = [("scan", 4), ("branch", 1), ("table", 8), ("multiply", 8), ("multiply", 4)]
+
+
+@pytest.mark.parametrize(("events", "lanes"), LISTED)
 @pytest.mark.parametrize("n", [1, 37, 300])
 def test_a_list_is_ascending_and_complete(n: int, events: str, lanes: int) -> None:
     active = (RNG.random(n) < 0.3).astype(np.int32)

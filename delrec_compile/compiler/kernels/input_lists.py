@@ -29,7 +29,8 @@ class InputLists(ABC):
     """The part of a composer that reads x.
 
     counts: dtype of x. group: inputs interleaved in the rows of what the input feeds. real: how real
-    inputs are taken; None: they are counts.
+    inputs are taken; None: they are counts. counts_of_parts: largest count, and what those of a part may
+    add up to, where rows of the input are added in 16 bits part by part; None: they are not.
     """
 
     e: Emitter
@@ -38,6 +39,7 @@ class InputLists(ABC):
     counts: str
     group: int
     real: RealForm | None
+    counts_of_parts: tuple[int, int] | None = None
 
     @property
     def inputs(self) -> int:
@@ -111,12 +113,6 @@ class InputLists(ABC):
             return Parts(ends, e.view(number, k, 1), counts, most)
 
         return of
-
-    @property
-    def counts_of_parts(self) -> tuple[int, int] | None:
-        """Largest count, and what those of a part may add up to, where rows of the input are added in
-        16 bits part by part; None: they are not."""
-        return None
 
     @property
     def input_places(self) -> Places | None:

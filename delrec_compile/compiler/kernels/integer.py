@@ -106,6 +106,7 @@ class IntegerComposer(Composer):
             real=real,
         )
         self.network = network
+        self.counts_of_parts = counts_of_parts(network, schedule) if real is None else None
         self.row_sums = sums_for(emitter, network.numeric.dtype)
         words = isinstance(self.row_sums, WordSums)
         self.real_sums = RegisterSums(emitter) if words else self.row_sums
@@ -121,10 +122,6 @@ class IntegerComposer(Composer):
             return super().input_value(x, lanes)
         largest = tir.cast(self.network.largest_of(INPUT), self.counts)
         return tir.min(x, self.e.splat(largest, lanes))
-
-    @property
-    def counts_of_parts(self) -> tuple[int, int] | None:
-        return None if self.real is not None else counts_of_parts(self.network, self.e.schedule)
 
     def sum_type(self, i: int) -> str:
         return "int32"

@@ -41,7 +41,7 @@ static inline int32_t lowest_bit(uint32_t word)
 {
 #if defined(__GNUC__) && !(defined(__arm__) && !defined(__ARM_FEATURE_CLZ)) \\
     && !(defined(__riscv) && !defined(__riscv_zbb))
-    return __builtin_ctz(word);
+    return __builtin_ctzl(word); /* of 32 bits or more, where int may have 16 */
 #else /* the five upper bits of the product differ for each of its powers of two */
     static const uint8_t place[32] = {0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8,
                                       31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6, 11, 5, 10, 9};

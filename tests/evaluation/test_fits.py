@@ -61,7 +61,7 @@ def test_a_board_has_the_sizes_and_the_instructions_of_a_build_for_it(
 ) -> None:
     network, case = cases.network("mixed"), cases.CASES["mixed"]
     x = cases.counts(case, steps=12)[:, :1]
-    boards = ("nrf52840", small(tmp_path, 8), small(tmp_path, 64))
+    boards = ("nrf52840", small(tmp_path, 4), small(tmp_path, 64))
     found = fits(network, boards, numeric="int8", samples=x.swapaxes(0, 1))
     assert calls == ["nrf52840"], "boards of one core are compiled once"
     nrf, tight, loose = found.rows
@@ -76,15 +76,15 @@ def test_a_board_has_the_sizes_and_the_instructions_of_a_build_for_it(
     assert nrf.worst_instructions == max(runner.instructions)
     assert nrf.estimated_us == pytest.approx(nrf.instructions_per_step / 64)
     assert (nrf.fits, tight.fits, loose.fits) == (True, False, True)
-    over = (nrf.flash_bytes or 0) / 1024 - 8
+    over = (nrf.flash_bytes or 0) / 1024 - 4
     (tmp_path / "tight").mkdir()
-    with refusal(BudgetError, rf"flash is {over:.1f} KB over its 8 KB", 7):
+    with refusal(BudgetError, rf"flash is {over:.1f} KB over its 4 KB", 7):
         artifact_here(network, boards[1], tmp_path / "tight", numeric="int8")
     assert tight.why.startswith("flash is ")
     assert found.error() is None
     error = replace(found, rows=(tight,)).error()
     assert isinstance(error, BudgetError)
-    assert str(error) == "'mixed' in int8 fits none of small_8"
+    assert str(error) == "'mixed' in int8 fits none of small_4"
 
 
 @pytest.mark.parametrize(

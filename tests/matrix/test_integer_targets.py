@@ -305,7 +305,9 @@ def test_refusals(tmp_path: Path) -> None:
     with refusal(UnsupportedError, "no numeric mode 'int4'; allowed: float32, int16, int8", 4):
         build(network, "x86_64", tmp_path / "a", numeric="int4")
     with refusal(
-        UnsupportedError, "schedule: bytes = 'bits'; allowed: wide, biased, words, memory", 4
+        UnsupportedError,
+        "schedule: bytes = 'bits'; allowed: wide, narrow, biased, words, memory",
+        4,
     ):
         Schedule(bytes="bits")
     with refusal(UnsupportedError, "schedule: words = 0; 1 or more is required", 4):

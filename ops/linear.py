@@ -264,36 +264,13 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
     with e.each(rows.events) as j:
         count = None if rows.counts is None else rows.counts(j)
         row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
-        if size == 1 and _in_eights(e, rows, tile):
-            _add_eights(e, acc, row, count)
+        if size == 1 and linear_c.takes(e, rows, tile):
+            linear_c.emit(e, acc, row, count)
         elif size == 1:
             _add(e, tile, acc, row, count, exact=rows.exact, short=rows.short)
         else:
             for (at, _), a in zip(tile.blocks, acc, strict=True):
                 e.add_products(a, row, at, count, size)
-
-
-def _in_eights(e: Emitter, rows: Rows, tile: Tile) -> bool:
-    """Whether the rows are float32 that C text adds eight at a time."""
-    plain = str(rows.weight.dtype) == "float32" and (rows.counts is None or rows.exact)
-    return (
-        e.generator == "c"
-        and plain
-        and tile.size % linear_c.WIDTH == 0 == tile.size - len(tile.blocks)
-    )
-
-
-def _add_eights(e: Emitter, acc: list[Any], row: Any, count: Any) -> None:
-    T = e.T
-    if count is not None:
-        count = e.bind("count", count)
-    for k in range(0, len(acc), linear_c.WIDTH):
-        sums = [a[0] for a in acc[k : k + linear_c.WIDTH]]
-        at = T.address_of(row[k])
-        if count is None:
-            T.evaluate(T.call_extern("void", "ADD_EIGHT", at, *sums))
-        else:
-            T.evaluate(T.call_extern("void", "ADD_EIGHT_TIMES", at, count, *sums))
 
 
 def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:

@@ -6,6 +6,12 @@ are added to sums without rounding, so a fused multiply-add gives the same bits.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from delrec_compile.compiler.tir.emitter import Emitter
+    from delrec_compile.ops.linear import Rows, Tile
+
 WIDTH = 8
 _SUMS = ", ".join(f"s{k}" for k in range(WIDTH))
 _LAST = 32 - WIDTH  # the registers from here on hold the weights
@@ -43,3 +49,23 @@ C_TEXT = f"""/* adds eight weights of a row to sums; or a count times each, wher
 #endif
 
 """
+
+
+def takes(e: Emitter, rows: Rows, tile: Tile) -> bool:
+    """Whether the rows are float32 that C text adds eight at a time."""
+    plain = str(rows.weight.dtype) == "float32" and (rows.counts is None or rows.exact)
+    return e.generator == "c" and plain and tile.size % WIDTH == 0 == tile.size - len(tile.blocks)
+
+
+def emit(e: Emitter, acc: list[Any], row: Any, count: Any) -> None:
+    """Adds a row, or a count times it, to the registers of a tile."""
+    T = e.T
+    if count is not None:
+        count = e.bind("count", count)
+    for k in range(0, len(acc), WIDTH):
+        sums = [a[0] for a in acc[k : k + WIDTH]]
+        at = T.address_of(row[k])
+        if count is None:
+            T.evaluate(T.call_extern("void", "ADD_EIGHT", at, *sums))
+        else:
+            T.evaluate(T.call_extern("void", "ADD_EIGHT_TIMES", at, count, *sums))

@@ -78,12 +78,16 @@ def faults(folder: Path, scale: Scale) -> Result:
 
 
 def _forgetting(network: Network) -> Network:
-    """The layers without recurrence, with leaks: what was long ago is forgotten."""
+    """The layers without recurrence and biases, with leaks: what was long ago is forgotten.
+
+    A neuron that a bias lets fire in silence keeps its phase for ever, whatever moved it.
+    """
     layers = []
     for layer in network.layers:
         assert isinstance(layer.neuron, Lif)
         neuron = replace(layer.neuron, beta=np.minimum(layer.neuron.beta, LEAK))
-        layers.append(replace(layer, recurrence=None, neuron=neuron))
+        bias = np.zeros_like(layer.bias)
+        layers.append(replace(layer, bias=bias, recurrence=None, neuron=neuron))
     readout = make_readout("leaky", network.readout.weight, network.readout.bias, LEAK)
     return replace(
         network, layers=tuple(layers), readout=readout, name=f"{network.name}_forgetting"

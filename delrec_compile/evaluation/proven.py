@@ -82,7 +82,7 @@ def build_proven(
 
 def _tried(profile: Target, devices: Sequence[Device], allow: bool, progress: Progress) -> bool:
     """Whether the target's code can be emulated; False only where `allow` is set."""
-    emulate = not allow or not {*doctor.missing(profile)} & {*doctor.PROOF}
+    emulate = not allow or not doctor.missing(profile, doctor.PROOF)
     if emulate:
         check_provable(profile)
     if devices:
@@ -95,13 +95,12 @@ def check_provable(profile: Target) -> None:
     """Raises ToolchainError where a tool that runs the target's code is missing."""
     if profile.generator == "cuda":
         toolchain.cxx()
-    for tool in doctor.missing(profile):
-        if tool in doctor.PROOF:
-            finding = doctor.PROBES[tool]()
-            raise ToolchainError(
-                f"code of {profile.name} is run by {finding.name}: {finding.detail}; {finding.fix}; "
-                "or build it unproven with allow_unproven=True"
-            )
+    for tool in doctor.missing(profile, doctor.PROOF):
+        finding = doctor.PROBES[tool]()
+        raise ToolchainError(
+            f"code of {profile.name} is run by {finding.name}: {finding.detail}; {finding.fix}; "
+            "or build it unproven with allow_unproven=True"
+        )
 
 
 def reach(devices: Sequence[Device]) -> None:

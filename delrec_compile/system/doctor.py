@@ -7,7 +7,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,9 +69,13 @@ def _probed(probe: Callable[[], Finding | list[Finding]]) -> list[Finding]:
     return found if isinstance(found, list) else [found]
 
 
-def missing(target: Target) -> list[str]:
-    """Tools that a build for the target needs and this machine lacks."""
-    return [tool for tool in target.tools if not PROBES[tool]().ok]
+def missing(target: Target, among: Collection[str] = ()) -> list[str]:
+    """Tools that a build for the target needs and this machine lacks.
+
+    among: those that are looked for; empty: all.
+    """
+    tools = [tool for tool in target.tools if not among or tool in among]
+    return [tool for tool in tools if not PROBES[tool]().ok]
 
 
 def target_status(target: Target) -> dict[str, Any]:

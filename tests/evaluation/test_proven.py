@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cases
 import numpy as np
@@ -154,8 +154,15 @@ def test_code_that_nothing_runs_is_unproven(
 
 
 def test_a_tool_that_only_builds_is_not_asked_for_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "missing", lambda _: ["zig"])
+    """Nor is it tried: a compiler that hangs would cost its limit twice."""
+
+    def tried() -> NoReturn:
+        raise AssertionError("a compiler was run")
+
+    absent = doctor.Finding("emulator", False, "not installed", "proof", "pip install it")
+    own = {name: tried for name in doctor.PROBES if name not in doctor.PROOF}
+    monkeypatch.setattr(doctor, "PROBES", {**doctor.PROBES, **own})
     check_provable(targets.load("cortex_m4"))
-    monkeypatch.setattr(doctor, "missing", lambda _: ["zig", "emulator"])
-    with refusal(ToolchainError, "code of cortex_m4 is run by ", 5):
+    monkeypatch.setitem(doctor.PROBES, "emulator", lambda: absent)
+    with refusal(ToolchainError, "code of cortex_m4 is run by emulator: not installed", 5):
         check_provable(targets.load("cortex_m4"))

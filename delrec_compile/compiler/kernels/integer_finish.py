@@ -38,16 +38,14 @@ class FireNeurons:
 
 @dataclass(frozen=True)
 class StoreCurrents:
-    """Sums and bias (n,) are stored in `to`, from `first` on."""
+    """Sums and bias (n,) are stored in `to`."""
 
     e: Emitter
     to: Any
-    first: int
     bias: Any
 
     def __call__(self, base: Any, size: int) -> linear.Finish:
-        to = self.e.view(self.to, self.first + base, size)
-        bias = self.e.view(self.bias, base, size)
+        to, bias = (self.e.view(each, base, size) for each in (self.to, self.bias))
 
         def take(value: Any, at: int, lanes: int) -> None:
             self.e.store(to, at, lanes, value + self.e.load(bias, at, lanes))

@@ -69,7 +69,7 @@ def _fire_apart(composer: Composes, i: int, now: StepInputs) -> None:
     e, node, buffers = composer.e, composer.nodes[i], composer.buffers_of(i)
     others = Others.of(composer, i, now)
     current = others.buffer(e, node.size)
-    composer.sum_rows(i, now, StoreCurrents(e, current, 0, buffers("bias")))
+    composer.sum_rows(i, now, StoreCurrents(e, current, buffers("bias")))
     others.add(composer, i, current)
     model, bound = node.part.model, composer.bound(i)
     if e.schedule.bytes == "memory":

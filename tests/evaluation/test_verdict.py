@@ -109,3 +109,23 @@ def test_one_sequence_without_an_explanation_is_a_difference():
         told = tally.verdict("x", 2, 5)
         assert (told.explained, told.agrees) == (explained, explained == 2)
         assert (told.first.sequence, told.first.margin) == (0, pytest.approx(0, abs=1e-6))
+
+
+@pytest.mark.parametrize("membranes", [False, True])
+def test_a_sequence_is_judged_by_itself_and_unexplained_without_membranes(membranes):
+    """Two sequences differ, the second earlier: each is near its threshold only at its own step."""
+    network = cases.network("three_layers")
+    trace = traces(np.random.default_rng(1), 2, network)
+    changed = [s.copy() for s in trace.spikes]
+    changed[0][4, 0, 2] ^= 1
+    changed[0][1, 1, 3] ^= 1
+    known = []
+    if membranes:
+        known = [np.full(s.shape, -5.0, np.float32) for s in trace.spikes]
+        threshold = np.broadcast_to(network.layers[0].neuron.threshold, known[0].shape[2:])
+        known[0][4, 0, 2], known[0][1, 1, 3] = threshold[2], threshold[3]
+    tally = ParityCounter(network, strict=False)
+    tally.add(0, trace, Trace(trace.y, tuple(changed)), known, None)
+    told = tally.verdict("a chip", 2, 5)
+    assert (told.first.sequence, told.first.step, told.first.layer) == (0, 4, 0)
+    assert (told.explained, told.agrees) == ((2, True) if membranes else (0, False))

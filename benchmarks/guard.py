@@ -92,12 +92,16 @@ def built(folder: Path) -> Built:
 
 
 class Library:
-    """The calls of a built library. x: (samples, steps, inputs)."""
+    """The calls of a built library, which needs no `run_batch` but for batches.
+
+    x: (samples, steps, inputs).
+    """
 
     def __init__(self, own: Built, timer: Any) -> None:
         library = load_library(own.library)
         self.timer, self.outputs = timer, own.outputs
-        self.calls = {n: getattr(library, f"{own.name}_{n}") for n in ("run", "run_batch")}
+        self.run = getattr(library, f"{own.name}_run")
+        self.run_batch = getattr(library, f"{own.name}_run_batch", None)
         self.reset = getattr(library, f"{own.name}_reset")
         self.bytes = int(getattr(library, f"{own.name}_state_bytes")())
 
@@ -108,13 +112,13 @@ class Library:
         room = np.zeros(self.bytes * samples + 64, np.uint8)
         states = ctypes.c_void_p(-(-room.ctypes.data // 64) * 64)
         if form == "batch":
-            calls = (self.calls["run_batch"], self.reset, states, self.bytes)
-            ns = self.timer.guard_batch(*calls, pointer(x), samples, steps, pointer(y))
+            batch = (self.run_batch, self.reset, states, self.bytes)
+            ns = self.timer.guard_batch(*batch, pointer(x), samples, steps, pointer(y))
         else:
             by = 1 if form == "step" else steps
             numbers = (samples, steps, by, inputs, self.outputs)
-            run = self.calls["run"]
-            ns = self.timer.guard_run(run, self.reset, states, pointer(x), *numbers, pointer(y))
+            run = (self.run, self.reset, states)
+            ns = self.timer.guard_run(*run, pointer(x), *numbers, pointer(y))
         return ns / samples / steps / 1e3, y
 
 

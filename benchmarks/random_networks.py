@@ -63,7 +63,7 @@ def compare(
     }
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         for name, runner in _engines(network, targets, Path(folder)):
-            result["differing"][name] = _differing(runner.trace(x), reference)
+            result["differing"][name] = differing(runner.trace(x), reference)
         if numeric is not None:
             result["differing"] |= _integer(network, numeric, targets, x, Path(folder))
     return result
@@ -100,15 +100,15 @@ def _integer(
     except UnsupportedError:
         return {}
     reference = ReferenceRunner(quantised).trace(x)
-    differing = {}
+    found = {}
     for target in targets:
         name = f"{target} {numeric}"
         runner = _compiled(network, target, folder / name.replace(" ", "-"), quantised)
-        differing[name] = _differing(runner.trace(x), reference)
-    return differing
+        found[name] = differing(runner.trace(x), reference)
+    return found
 
 
-def _differing(have: Trace, want: Trace) -> int:
+def differing(have: Trace, want: Trace) -> int:
     """Spikes that differ, and outputs whose bits do."""
     spikes = sum(int((p != q).sum()) for p, q in zip(have.spikes, want.spikes, strict=True))
     return spikes + int((have.y.view(np.uint32) != want.y.view(np.uint32)).sum())

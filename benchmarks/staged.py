@@ -22,10 +22,11 @@ def artifact_here(
     quantised: IntegerNetwork | None = None,
     unroll: int = 1,
     front: FrontEnd | None = None,
+    cpu: str | None = None,
 ) -> Artifact:
     """The artifact of a network, or of its integer form, in the new folder `stage`.
 
-    front: the front end to put beside it.
+    front: the front end to put beside it. cpu: as in `build`.
     """
     stage.mkdir()
     checkpoint.save(network, stage / "network.safetensors")
@@ -33,7 +34,7 @@ def artifact_here(
         integer_checkpoint.save(quantised, stage / integer_checkpoint.NAME)
     beside = front.to_json() if front else None
     name = network.name
-    built = assemble(str(stage), target, name, unroll, None, None, front=beside)
+    built = assemble(str(stage), target, name, unroll, cpu, None, front=beside)
     numeric = Numeric.FLOAT32 if quantised is None else quantised.numeric
     manifest = manifest_of(network, built, name=name, target=target, unroll=unroll, numeric=numeric)
     return Artifact(stage, manifest)

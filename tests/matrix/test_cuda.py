@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -510,16 +511,29 @@ def test_the_peers_loop_is_the_reference() -> None:
 def test_the_parts_of_the_benchmark(made: Made) -> None:
     network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=2)
     session = GpuSession(made(network), emulated=True)
-    engines = gpu.engines_for(session, network, x, cuda=False)
-    want = TorchRunner(network).trace(x).y
     # the emulated GPU's memory is that of the CPU
-    engines["ours_device"] = gpu._ours(session, torch.from_numpy(x))
-    assert gpu._differences(engines, want + 1, want, EXACT) == {"ours": 0.0, "ours_device": 0.0}
+    engines, missing = gpu.engines_for(session, network, x, gpu.NAMES[1:3], device="cpu")
+    assert (list(engines), missing) == (["ours", "ours_host", "torch_eager"], {})
+    want = TorchRunner(network).trace(x).y
+    off = {"ours": 0.0, "ours_host": 0.0, "torch_eager": pytest.approx(1.0)}
+    assert gpu._differences(engines, want + 1, want, EXACT) == off
     with pytest.raises(ParityError, match="ours computes different outputs"):
         gpu._differences(engines, want, want + 1, EXACT)
     times = gpu._interleave(engines, 2, len(x))
-    assert list(times) == ["ours", "ours_device"]
-    assert len(times["ours"]) == 2
+    assert {name: len(each) for name, each in times.items()} == dict.fromkeys(off, 2)
+
+
+def test_what_pytorch_cannot_make_is_skipped_by_name(made: Made) -> None:
+    network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=2)
+    session = GpuSession(made(network), emulated=True)
+    engines, missing = gpu.engines_for(session, network, x, ["torch_graph"], device="cpu")
+    assert list(engines) == ["ours"]
+    assert list(missing) == ["torch_graph"]
+    late = time.monotonic() + gpu.COMPILE_S / 2
+    wanted = ("torch_eager", "torch_compile")
+    engines, missing = gpu.engines_for(session, network, x, wanted, late, device="cpu")
+    assert list(engines) == ["ours", "torch_eager"]
+    assert missing == {"torch_compile": gpu.TIME_IS_OVER}
 
 
 def test_there_is_no_time_without_a_gpu(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ ENGINES = {
     "spikingjelly": Engine("SpikingJelly", "libraries"),
     "snntorch": Engine("snnTorch", "libraries"),
 }
-# rows of `latency.gpu` that no other workload has
+# rows of `latency.gpu`; those that no other workload has, by their titles
+GPU_ROWS = ("ours", "ours_host", "torch_eager", "torch_graph", "torch_compile")
 GPU_TITLES = {
     "ours_host": "compiled, with copies from and to the host",
     "torch_graph": "PyTorch eager, the sample as one CUDA graph",

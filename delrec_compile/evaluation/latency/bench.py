@@ -21,7 +21,7 @@ from delrec_compile.errors import (
     did_you_mean,
 )
 from delrec_compile.evaluation.baselines.baseline import FORMS, Workload
-from delrec_compile.evaluation.baselines.registry import ENGINES
+from delrec_compile.evaluation.baselines.registry import ENGINES, GPU_ROWS
 from delrec_compile.evaluation.latency.interleave import inputs, interleave, select_engines
 from delrec_compile.evaluation.latency.result import Bench, BenchRow, bench_from_dict, spread
 from delrec_compile.network import checkpoint
@@ -36,6 +36,9 @@ ROUNDS = {"step": 25, "sequence": 25, "batch": 5}
 NAMES = tuple(ENGINES)
 QUICK = ("ours", "ours_python", "torch_eager", "onnxruntime")
 TIMEOUT_S = 3600.0
+GPU_SHARE = (
+    0.75  # of the time limit, after which a GPU's engines are skipped: the rest is to end in
+)
 MODULE = "delrec_compile.evaluation.latency.bench:measure"
 GPU_MODULE = "delrec_compile.evaluation.latency.gpu:measure"
 # read by libraries when they are loaded
@@ -53,40 +56,50 @@ def bench(
     rounds: int | None = None,
     form: str = "step",
     batch: int | None = None,
+    limit_s: float | None = None,
 ) -> Bench:
     """Times the artifact's network in every named engine, in a child process.
 
     samples: see `read_inputs`. rows: names out of NAMES, by default all that the form has; `ours` is
     always measured. rounds: times that each is measured. form: `step`, one call per step;
-    `sequence`, whole samples at once; `batch`, whole samples of `batch` streams at once. Raises
-    UnsupportedError for code of another machine.
+    `sequence`, whole samples at once; `batch`, whole samples of `batch` streams at once. limit_s:
+    seconds within which it ends; on a GPU, what they leave no time for is skipped by name. Raises
+    UnsupportedError for code of another machine, CompilerCrash where the time is over.
     """
-    chosen = names_for(form, rows)
+    module = _module(artifact)
+    chosen = names_for(form, rows, GPU_ROWS if module == GPU_MODULE else ())
     batch = streams(form, batch)
     rounds = ROUNDS[form] if rounds is None else rounds
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}; at least 1 is required")
-    module = _module(artifact)
-    more = {} if module == GPU_MODULE else {"form": form, "batch": batch}
+    limit = TIMEOUT_S if limit_s is None else limit_s
+    gpu = {"seconds": GPU_SHARE * limit}
+    more: dict[str, Any] = gpu if module == GPU_MODULE else {"form": form, "batch": batch}
     network = checkpoint.load(Path(artifact) / "network.safetensors")
     with stored(network, samples) as spec:
         raw = child.call(
             module,
-            timeout_s=TIMEOUT_S,
+            timeout_s=limit,
             environment=ONE_THREAD,
             artifact=str(artifact),
             samples=spec,
-            rows=[] if module == GPU_MODULE and rows is None else list(chosen),
+            rows=list(chosen),
             rounds=rounds,
             **more,
         )
     return bench_from_dict(raw)
 
 
-def names_for(form: str, rows: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The engines to time, in the order of NAMES. Raises UsageError."""
+def names_for(
+    form: str, rows: tuple[str, ...] | None, gpu: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The engines to time, in the order of NAMES. gpu: those of an artifact for a GPU, of which no
+    other one is timed. Raises UsageError.
+    """
     if form not in FORMS:
         raise UsageError(f"unknown form '{form}'; allowed: {', '.join(FORMS)}")
+    if gpu:
+        return tuple(n for n in gpu if rows is None or n in rows or n == gpu[0])
     allowed = [n for n, engine in ENGINES.items() if form in engine.forms]
     for name in rows or ():
         if name not in NAMES:

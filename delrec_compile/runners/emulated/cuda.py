@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from delrec_compile.system import toolchain
 
 HOW = "emulated (CUDA source on this CPU, no GPU)"
 TIMEOUT_S = 300.0
+CAPABILITY = (75, 76)  # attributes of a device: the major and the minor number
 TEMPLATE = "cuda_emulator.cc.in"
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-w", "-shared")
 
@@ -36,8 +38,17 @@ def set_order(driver: ctypes.CDLL, seed: int) -> None:
     driver.delrec_emulator_order(ctypes.c_uint(seed))
 
 
-def gpu() -> str | None:
-    """The name of the first GPU; None without a GPU or a driver."""
+@dataclass(frozen=True)
+class Gpu:
+    """arch: such as sm_90. cuda: the newest version of CUDA that the driver knows, such as 13.0."""
+
+    name: str
+    arch: str
+    cuda: str
+
+
+def first_gpu() -> Gpu | None:
+    """The first GPU; None without a GPU or a driver."""
     try:
         cu = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -45,4 +56,20 @@ def gpu() -> str | None:
     device, name = ctypes.c_int(), ctypes.create_string_buffer(256)
     if cu.cuInit(0) != 0 or cu.cuDeviceGet(ctypes.byref(device), 0) != 0:
         return None
-    return name.value.decode() if cu.cuDeviceGetName(name, 256, device) == 0 else None
+    if cu.cuDeviceGetName(name, 256, device) != 0:
+        return None
+    version = ctypes.c_int()
+    cu.cuDriverGetVersion(ctypes.byref(version))
+    parts = []
+    for attribute in CAPABILITY:
+        part = ctypes.c_int()
+        cu.cuDeviceGetAttribute(ctypes.byref(part), attribute, device)
+        parts.append(str(part.value))
+    known = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    return Gpu(name.value.decode(), f"sm_{''.join(parts)}", known)
+
+
+def gpu() -> str | None:
+    """The name of the first GPU; None without a GPU or a driver."""
+    found = first_gpu()
+    return found.name if found else None

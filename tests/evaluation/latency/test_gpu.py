@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,7 +73,7 @@ def on_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     counts = cases.counts(cases.CASES["conv3"], batch=2, steps=9).swapaxes(0, 1).astype(np.uint8)
     samples = tmp_path / "samples.npz"
     save_samples(samples, Events(counts, np.zeros(2, np.int64), None, None, 10.0))
-    return lambda rows: gpu.measure(str(tmp_path), str(samples), rows, 2)
+    return lambda rows, **more: gpu.measure(str(tmp_path), str(samples), rows, 2, **more)
 
 
 def names(told: dict[str, Any]) -> list[str]:
@@ -83,8 +84,9 @@ def test_each_batch_is_timed_and_compared(
     on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = on_device([])
-    assert names(told) == ["ours@1", "ours@3"]
-    assert all(row["us_per_step"] > 0 for row in told["rows"])
+    timed = [row for row in told["rows"] if row["skipped"] is None]
+    assert names({"rows": timed}) == ["ours@1", "ours@3"]
+    assert all(row["us_per_step"] > 0 for row in timed)
     workload = told["workload"]
     assert (workload["batch"], workload["steps"]) == ([1, 3], 9)
     assert workload["device"] == "device (a GPU)"
@@ -100,15 +102,51 @@ def test_rows_that_are_asked_for_are_timed_beside_ours(
 ) -> None:
     real = gpu.engines_for
 
-    def three(*arguments: Any) -> dict[str, gpu.TimedRun]:
-        (ours,) = real(*arguments).values()
-        return {"ours": ours, "ours_host": ours, "torch_graph": ours}
+    def three(session: Any, network: Any, x: F32, wanted: list[str], end: float) -> Any:
+        ours = real(session, network, x, [], end)[0]["ours"]
+        made = ("ours", *(n for n in ("ours_host", "torch_graph") if n in wanted))
+        return dict.fromkeys(made, ours), {n: "no compiler" for n in wanted if n not in made}
 
     monkeypatch.setattr(gpu, "engines_for", three)
     monkeypatch.setattr(gpu, "BATCHES", (2,))
-    assert names(on_device([])) == ["ours@2", "ours_host@2", "torch_graph@2"]
+    told = on_device([])
+    assert names(told)[:3] == ["ours@2", "ours_host@2", "torch_graph@2"]
+    assert {r["name"]: r["skipped"] for r in told["rows"][3:]} == {
+        "torch_eager@2": "no compiler",
+        "torch_compile@2": "no compiler",
+    }
     assert names(on_device(["torch_graph", "numpy"])) == ["ours@2", "torch_graph@2"]
     assert names(on_device(["ours"])) == names(on_device([])), "no others: all"
+
+
+def test_a_time_limit_names_what_it_leaves_out(
+    on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = on_device([], seconds=0.0)
+    assert names(told) == [f"{n}@{batch}" for batch in (1, 3) for n in gpu.NAMES]
+    assert {row["skipped"] for row in told["rows"]} == {gpu.TIME_IS_OVER}
+    runs: list[int] = []
+    engine = gpu.TimedRun(lambda: runs.append(1), lambda: np.zeros(1, np.float32))
+    monkeypatch.setattr(gpu, "SLICE_S", 0.0)
+    assert len(gpu._interleave({"ours": engine}, 9, 1, end=0.0)["ours"]) == gpu.FEWEST
+    assert len(gpu._interleave({"ours": engine}, 9, 1)["ours"]) == 9
+
+
+def test_a_queue_of_runs_is_no_longer_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs return before they are computed, at no cost: what counts is when one can be read."""
+    queued: list[int] = []
+    longest: list[int] = []
+
+    def read() -> F32:
+        longest.append(len(queued))
+        time.sleep(0.002 * len(queued))
+        queued.clear()
+        return np.zeros(1, np.float32)
+
+    monkeypatch.setattr(gpu, "SLICE_S", 0.01)
+    times = gpu._interleave({"ours": gpu.TimedRun(lambda: queued.append(1), read)}, 2, 1)
+    assert max(longest) <= 5
+    assert min(times["ours"]) >= 2000
 
 
 def test_the_emulator_is_not_timed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,11 +81,20 @@ def test_a_gpu_is_named_by_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
             name.value = b"NVIDIA X"
             return 0
 
+        def cuDriverGetVersion(self, version: Any) -> int:  # noqa: N802
+            version._obj.value = 12090
+            return 0
+
+        def cuDeviceGetAttribute(self, value: Any, attribute: int, _device: object) -> int:  # noqa: N802
+            value._obj.value = {75: 9, 76: 0}[attribute]
+            return 0
+
     driver = Driver()
     monkeypatch.setattr(ctypes, "CDLL", lambda _: driver)
     assert cuda.gpu() is None
     driver.devices = 1
     assert cuda.gpu() == "NVIDIA X"
+    assert cuda.first_gpu() == cuda.Gpu("NVIDIA X", arch="sm_90", cuda="12.9")
 
     def missing(_: str) -> None:
         raise OSError("libcuda.so.1: cannot open shared object file")

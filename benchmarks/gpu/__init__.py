@@ -1,0 +1,1 @@
+"""What is claimed of GPUs, done on one in a few minutes: see `__main__`."""

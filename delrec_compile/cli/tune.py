@@ -56,6 +56,9 @@ def tune(
         str | None,
         typer.Option(help="Device to measure on: rpc://host:port/key or ssh://user@host."),
     ] = None,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="On all free machines of --device's key at once.")
+    ] = False,
     minutes: Annotated[float, typer.Option(help="Stop after this many minutes.")] = 10.0,
     trials: Annotated[int | None, typer.Option(help="Stop after this many measurements.")] = None,
     jobs: Annotated[
@@ -71,7 +74,8 @@ def tune(
     options: dict[str, Any] = {"numeric": numeric, "cpu": cpu, "device": device}
     refuse_calibration(calibrate, numeric)
     arguments = _arguments("tune", model, target, **options, trials=trials, minutes=f"{minutes:g}")
-    options |= {"db": db, "jobs": jobs, "limits": Limits(minutes, trials)}
+    arguments += ["--cluster"] if cluster else []
+    options |= {"db": db, "jobs": jobs, "cluster": cluster, "limits": Limits(minutes, trials)}
     tuned = _search(model, target, calibrate, inputs, command_line(*arguments), options)
     if as_json:
         print_json("tune", **tuned.as_dict())
@@ -154,6 +158,8 @@ def show_tuned(tuned: Tuned) -> None:
         f"{n['measured'] + n['known']} of {tuned.size} schedules measured, {n['measured']} of them "
         f"now; {n['failed']} failed; {tuned.ended}; {tuned.seconds:.0f} s; {tuned.how}"
     )
+    if len(tuned.devices) > 1:
+        show(", ".join(f"{n} on {place}" for place, n in tuned.devices.items()))
     if tuned.speedup > 1:
         show(f"{tuned.speedup:.2f}x as fast as shipped, same bits: 'build' uses it from now on")
     else:

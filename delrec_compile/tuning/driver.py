@@ -1,35 +1,27 @@
 """One run of `tune`: proposed schedules are measured and recorded; the best meet the shipped one.
 
 It lives in the command's own process, with the store, the limits and the progress. TVM and the
-candidates live in two kinds of child processes, see `search` and `evaluator`; the death of one costs
-one trial.
+candidates live in two kinds of child processes, see `search` and `pool`; the death of one costs one
+trial.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from delrec_compile.aliases import StageProgress
-from delrec_compile.compiler.schedules.record import (
-    MICROSECONDS,
-    Costs,
-    Measurement,
-    Trial,
-    Winner,
-)
-from delrec_compile.compiler.schedules.store import TRIAL, WINNER, Key, Store
-from delrec_compile.errors import CompilerCrash, DelrecError, DeviceError, ParityError
+from delrec_compile.compiler.schedules.record import MICROSECONDS, Measurement, Trial, Winner
+from delrec_compile.compiler.schedules.store import TRIAL, WINNER, Store
+from delrec_compile.errors import CompilerCrash, ParityError
 from delrec_compile.system.worker import Worker
 from delrec_compile.targets.schedule import Schedule
+from delrec_compile.tuning.pool import Pool, Setup
 from delrec_compile.tuning.result import Limits, Tuned
-from delrec_compile.tuning.space import Candidate, Space, space_of
+from delrec_compile.tuning.space import Candidate, Space
 
 SEARCH = "delrec_compile.tuning.search:Search"
-FIRST_S, TRIAL_S = 600.0, 120.0
 FINALISTS, ROUNDS = 4, 45
 
 
@@ -47,43 +39,24 @@ TIMED = Threshold(ratio=0.98, wins=0.75, slowest=1.01)  # times are noisy
 COUNTED = Threshold(ratio=1.0, wins=1.0, slowest=1.0)  # instructions are exact
 
 
-@dataclass(frozen=True)
-class Setup:
-    """An evaluator's report before the first trial.
-
-    seeds: exported winners for the same key. costs: the shipped schedule's. unit, how: as in Trial.
-    """
-
-    key: Key
-    space: Space
-    seeds: tuple[Candidate, ...]
-    costs: Costs
-    unit: str
-    how: str
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Setup:
-        key = Key.from_json(values["key"])
-        space = space_of(**values["space"], numeric=key.numeric)
-        seeds, costs = tuple(values["seeds"]), dict(values["costs"])
-        return cls(key, space, seeds, costs, values["unit"], values["how"])
-
-
 class Run:
     """One run of `tune`: proposals, trials, records, progress, the final."""
 
     setup: Setup
 
-    def __init__(self, store: Store, limits: Limits, command: str, progress: StageProgress) -> None:
-        self.store, self.limits, self.command, self.progress = store, limits, command, progress
+    def __init__(
+        self, pool: Pool, store: Store, limits: Limits, command: str, progress: StageProgress
+    ) -> None:
+        self.pool, self.store, self.limits = pool, store, limits
+        self.command, self.progress = command, progress
         self.start = time.monotonic()
         self.ratios: dict[Schedule, float | None] = {}  # of every schedule tried; None: it failed
         self.size = self.before = self.measured = self.failed = 0
 
-    def tune(self, evaluators: list[Worker]) -> Tuned:
-        """Searches with the evaluators until a limit is reached or the space is exhausted."""
+    def tune(self) -> Tuned:
+        """Searches until a limit is reached or the space is exhausted."""
         self.progress(0, 0, "building and checking the shipped schedule")
-        self.setup = setup = Setup.from_json(evaluators[0].call("describe", timeout_s=FIRST_S))
+        self.setup = setup = self.pool.describe()
         self.size = sum(1 for _ in setup.space.candidates())
         path = self.store.path(setup.key)
         damaged = self.store.repair(path, setup.key) if path.exists() else 0
@@ -92,11 +65,10 @@ class Run:
         self.ratios = known_ratios(self.store.read(setup.key).trials, setup.space, setup.how)
         self.before = len(self.ratios)
         first = [setup.space.shipped, setup.space.untuned, *setup.seeds]
-        self._measure(evaluators, [c for c in first if c and setup.space.index(c) is not None])
-        ended = self._search(evaluators)
-        return self._finish(evaluators[0], ended)
+        self._measure([c for c in first if c and setup.space.index(c) is not None])
+        return self._finish(self._search())
 
-    def _search(self, evaluators: list[Worker]) -> str:
+    def _search(self) -> str:
         """Measures proposals until there are none, or a limit is reached; returns which."""
         arguments = {**asdict(self.setup.space), "workload": self.setup.key.digest}
         with Worker(SEARCH, **arguments) as search:
@@ -106,21 +78,24 @@ class Run:
                 proposed = search.call("propose")
                 if not proposed:
                     return "every schedule is measured"
-                ended = self._measure(evaluators, proposed)
+                ended = self._measure(proposed)
                 if ended:
                     return ended
                 search.call("report", ratios=[self.ratios[Schedule(**c)] for c in proposed])
 
-    def _measure(self, evaluators: list[Worker], candidates: Sequence[Candidate]) -> str:
+    def _measure(self, candidates: Sequence[Candidate]) -> str:
         """Measures the candidates not tried before; returns the limit reached, or nothing."""
         schedules = dict.fromkeys(Schedule(**c) for c in candidates)
         new = [schedule for schedule in schedules if schedule not in self.ratios]
-        for at in range(0, len(new), len(evaluators)):
-            if reached := self._limit_reached():
-                return reached
-            for trial in measure_all(evaluators, new[at : at + len(evaluators)], self.setup):
-                self._record(trial)
-        return ""
+        allowed = new
+        if self.limits.trials is not None:
+            allowed = new[: self.limits.trials - self.measured]
+
+        def go_on() -> bool:
+            return not self._limit_reached()
+
+        self.pool.measure(allowed, self.setup, go_on, self._record, self._report)
+        return "" if all(s in self.ratios for s in new) else self._limit_reached()
 
     def _record(self, trial: Trial) -> None:
         self.store.append(self.setup.key, {TRIAL: trial.to_json()})
@@ -151,15 +126,17 @@ class Run:
         total = self.size
         if self.limits.trials is not None:
             total = min(total, self.before + self.limits.trials)
-        self.progress(len(self.ratios), total, text or f"{best}, {self.failed} failed{rest}")
+        places = "".join(f", {n} on {place}" for place, n in sorted(self.pool.trials.items()))
+        told = text or f"{best}, {self.failed} failed{rest}{places}"
+        self.progress(len(self.ratios), total, told)
 
-    def _finish(self, evaluator: Worker, ended: str) -> Tuned:
+    def _finish(self, ended: str) -> Tuned:
         """Compares the best schedules with the shipped one side by side; the winner is recorded."""
         self._report("measuring the best side by side with the shipped schedule")
         setup = self.setup
         own = Schedule(**setup.space.shipped)
         shipped = Measurement(own, setup.costs, dict.fromkeys(setup.costs, 1.0), 1.0)
-        finalists = self._final(evaluator)
+        finalists = self._final()
         best = min(filter(self._wins, finalists), key=lambda m: m.ratio, default=shipped)
         # the costs of the shipped schedule as they were when it met the best one
         costs = {form: cost / best.ratios[form] for form, cost in best.costs.items()}
@@ -201,9 +178,10 @@ class Run:
             ended=ended,
             seconds=time.monotonic() - self.start,
             store=str(self.store.path(key)),
+            devices=dict(sorted(self.pool.trials.items())),
         )
 
-    def _final(self, evaluator: Worker) -> list[Measurement]:
+    def _final(self) -> list[Measurement]:
         """The best schedules, and the untuned one, measured once more."""
         tried = [(ratio, vars(s)) for s, ratio in self.ratios.items() if ratio is not None]
         good = sorted((t for t in tried if t[0] < 1), key=lambda t: (t[0], sorted(t[1].items())))
@@ -212,36 +190,21 @@ class Run:
         untuned = Schedule(**space.untuned) if space.untuned else None
         if untuned and untuned not in (*finalists, Schedule(**space.shipped)):
             finalists += [untuned] if self.ratios.get(untuned) else []
-        return self._side_by_side(evaluator, finalists)
+        return self._side_by_side(finalists)
 
-    def _side_by_side(self, evaluator: Worker, schedules: list[Schedule]) -> list[Measurement]:
+    def _side_by_side(self, schedules: list[Schedule]) -> list[Measurement]:
         if not schedules:
             return []
-        candidates = [vars(s) for s in schedules]
         try:
-            results = _compared(evaluator, candidates)
+            return self.pool.compare(schedules, ROUNDS)
         except (CompilerCrash, ParityError):  # of one of them: the others are measured without it
             alone = schedules if len(schedules) > 1 else []
-            return [m for schedule in alone for m in self._side_by_side(evaluator, [schedule])]
-        return [
-            Measurement.from_json({"schedule": candidate, **result})
-            for candidate, result in zip(candidates, results, strict=True)
-        ]
+            return [m for schedule in alone for m in self._side_by_side([schedule])]
 
     def _wins(self, finalist: Measurement) -> bool:
         need = TIMED if self.setup.unit == MICROSECONDS else COUNTED
         faster = finalist.ratio < need.ratio and (finalist.wins or 0.0) >= need.wins
         return faster and max(finalist.ratios.values()) <= need.slowest
-
-
-def _compared(evaluator: Worker, candidates: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Schedules side by side; once more where a session with a device came to its end meanwhile."""
-    options: dict[str, Any] = {"schedules": candidates, "rounds": ROUNDS, "timeout_s": FIRST_S}
-    try:
-        results: list[dict[str, Any]] = evaluator.call("compare", **options)
-    except DeviceError:  # the next session is new
-        results = evaluator.call("compare", **options)
-    return results
 
 
 def known_ratios(trials: Sequence[Trial], space: Space, how: str) -> dict[Schedule, float | None]:
@@ -251,40 +214,3 @@ def known_ratios(trials: Sequence[Trial], space: Space, how: str) -> dict[Schedu
         for trial in trials
         if trial.how == how and space.index(vars(trial.schedule)) is not None
     }
-
-
-def measure_all(
-    evaluators: list[Worker], schedules: list[Schedule], setup: Setup
-) -> Iterator[Trial]:
-    """Measures a schedule on each evaluator, all at once; an interrupt ends them."""
-    setups = [setup] * len(schedules)
-    if len(schedules) == 1:
-        yield measure_one(evaluators[0], schedules[0], setup)
-        return
-    pool = ThreadPoolExecutor(len(evaluators))
-    try:
-        yield from pool.map(measure_one, evaluators, schedules, setups)
-    except BaseException:
-        for evaluator in evaluators:
-            evaluator.close()
-        raise
-    finally:
-        pool.shutdown()
-
-
-def measure_one(evaluator: Worker, schedule: Schedule, setup: Setup) -> Trial:
-    """One trial; a refusal, a crash or a time-out is a trial too.
-
-    Raises DeviceError for a device that is gone, which no schedule is to blame for.
-    """
-    start = time.monotonic()
-    measurement, failure = None, ""
-    try:
-        result = evaluator.call("measure", schedule=vars(schedule), timeout_s=TRIAL_S)
-        measurement = Measurement.from_json({"schedule": vars(schedule), **result})
-    except DeviceError:
-        raise
-    except DelrecError as error:
-        failure = f"{type(error).__name__}: {error}"
-    seconds = round(time.monotonic() - start, 3)
-    return Trial(schedule, setup.unit, setup.how, seconds, measurement, failure)

@@ -12,18 +12,15 @@ import os
 import shutil
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from delrec_compile import targets
 from delrec_compile.aliases import F32
-from delrec_compile.artifact.abi import HOISTED_FROM
 from delrec_compile.artifact.manifest import Artifact
 from delrec_compile.compiler.assemble import assemble
 from delrec_compile.compiler.manifest import manifest_of
@@ -38,31 +35,35 @@ from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
-from delrec_compile.runners.session import Session
-from delrec_compile.tuning.remote import Remote
+from delrec_compile.tuning.native import FEW, SEQUENCE, STEPS, in_steps, times
+from delrec_compile.tuning.remote import BACK_S, Remote
 from delrec_compile.tuning.space import has_kernels, has_synaptic_delays
 
 SAMPLES = {"native": 9, "emulated": 1, "device": 9}
-FEW = HOISTED_FROM - 1  # steps per call of `step`, of which none is hoisted
-STEPS, SEQUENCE = "steps", "sequence"
-ONLY_SEQUENCES = ("chunk", "tile")  # fields of a schedule
-ROUND_S = 0.001
+ONLY_SEQUENCES = ("chunk", "tile", "together")  # fields of a schedule
 
 
 class Evaluator:
     """The shipped schedule, built and checked, and the candidates beside it.
 
     root: folder with network.safetensors, and the integer network where one is tuned. samples: source
-    of the inputs. device: machine that runs the candidates; else this one, or an emulator.
+    of the inputs. device: machine that runs the candidates; else this one, or an emulator. back_s: as
+    in `Remote`.
     """
 
     def __init__(
-        self, root: str, target: str, cpu: str | None, samples: str, device: str | None = None
+        self,
+        root: str,
+        target: str,
+        cpu: str | None,
+        samples: str,
+        device: str | None = None,
+        back_s: float = BACK_S,
     ) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
         self.root, self.target, self.cpu = Path(root), target, cpu
         self.profile = targets.load(target)
-        self.remote = Remote(device) if device else None
+        self.remote = Remote(device, back_s) if device else None
         here = "native" if self.profile.runs_here else "emulated"
         self.how = "device" if device else here
         self.floats = network = checkpoint.load(self.root / "network.safetensors")
@@ -96,7 +97,13 @@ class Evaluator:
             "costs": self.shipped.costs(self.x),
             "unit": INSTRUCTIONS if self.how == "emulated" else MICROSECONDS,
             "how": self.how if self.how == "native" else self.shipped.runner.how,
+            "place": self.place,
         }
+
+    @property
+    def place(self) -> str:
+        """The address of the machine that the last candidate ran on; empty where it is this one."""
+        return self.remote.place if self.remote else ""
 
     def measure(self, schedule: dict[str, Any]) -> dict[str, Any]:
         """Same as `compare`, for one candidate. Raises ParityError, BudgetError, CompilerCrash, ..
@@ -106,7 +113,7 @@ class Evaluator:
         """
         for _ in range(2):
             try:
-                return self.compare([schedule], rounds=len(self.x))[0]
+                return {**self.compare([schedule], rounds=len(self.x))[0], "place": self.place}
             except DeviceError as error:
                 failure = CompilerCrash(f"it failed where it ran: {error}")
                 if self.remote is None:
@@ -206,7 +213,7 @@ class _Candidate:
         self.native = how == "native"
         if self.native:
             for x, trace in zip(samples, self.traces, strict=True):
-                if not np.array_equal(_in_steps(self.runner, x), trace.y[:, 0]):
+                if not np.array_equal(in_steps(self.runner, x), trace.y[:, 0]):
                     raise ParityError("a few steps per call and whole samples differ")
 
     def costs(self, samples: Sequence[F32]) -> Costs:
@@ -215,8 +222,8 @@ class _Candidate:
             return dict(self.runner.costs(samples))
         if not self.native:
             return {STEPS: statistics.fmean(self.runner.instructions)}
-        times = [_times(self.runner, x) for x in samples]
-        return {form: statistics.median(t[form] for t in times) for form in (STEPS, SEQUENCE)}
+        took = [times(self.runner, x) for x in samples]
+        return {form: statistics.median(t[form] for t in took) for form in (STEPS, SEQUENCE)}
 
 
 def summary(mine: list[Costs], shipped: list[Costs], steps_are_same: bool) -> dict[str, Any]:
@@ -249,47 +256,6 @@ def _features(llvm: Mapping[str, Any]) -> list[str]:
     from tvm.target import codegen
 
     return [str(f) for f in codegen.llvm_get_cpu_features(tvm.target.Target(dict(llvm)))]
-
-
-def _times(session: Session, x: F32) -> Costs:
-    """Microseconds of this thread's CPU time per step of a sample, by form."""
-    own = np.ascontiguousarray(x, session.x.dtype)
-    y = np.empty((len(x), session.y.shape[1]), np.float32)
-    few = _few(session, own, y)
-
-    def steps() -> None:
-        for call in few:
-            call()
-
-    forms: dict[str, Callable[[], None]] = {
-        STEPS: steps,
-        SEQUENCE: lambda: session.run_in_place(own, y),
-    }
-    return {form: _time(session, run) / len(x) for form, run in forms.items()}
-
-
-def _time(session: Session, run: Callable[[], None]) -> float:
-    session.reset()
-    run()
-    repeats, start = 0, time.thread_time_ns()
-    while time.thread_time_ns() - start < ROUND_S * 1e9:
-        run()
-        repeats += 1
-    return (time.thread_time_ns() - start) / repeats / 1e3
-
-
-def _few(session: Session, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:
-    """Calls that go through a sample together; its length is a multiple of FEW."""
-    return session.bind(x.reshape(-1, FEW, x.shape[1]), y.reshape(-1, FEW, y.shape[1]))
-
-
-def _in_steps(session: Session, x: F32) -> F32:
-    own = np.ascontiguousarray(x, session.x.dtype)
-    y = np.empty((len(x), session.y.shape[1]), np.float32)
-    session.reset()
-    for call in _few(session, own, y):
-        call()
-    return y
 
 
 def _same(a: Trace, b: Trace) -> bool:

@@ -33,10 +33,14 @@ PIECES = {"steps": HOISTED_FROM - 1, "sequence": 0}
 
 
 class Remote:
-    """A device, and the session open there. Raises UsageError for a URL of no device."""
+    """A device, and the session open there. Raises UsageError for a URL of no device.
 
-    def __init__(self, url: str) -> None:
+    back_s: seconds that a machine may take to come back. place: the address of the machine.
+    """
+
+    def __init__(self, url: str, back_s: float = BACK_S) -> None:
         self.device: Device = parse(url)
+        self.back_s, self.place = back_s, self.device.host
         self.session: Any = None
         self.since = 0.0
         self.sessions = 0
@@ -90,6 +94,7 @@ class Remote:
 
         if self.session is None:
             self.session = self._new_session()
+            self.place = self.session.place
             self.since = time.monotonic()
             self.sessions += 1
         return RpcRunner(artifact, self.device, self.session)
@@ -99,10 +104,11 @@ class Remote:
         from delrec_compile.runners.devices.rpc import session
 
         options = {**self.device.options, "timeout": str(self.session_s)}
-        end = time.monotonic() + (BACK_S if self.sessions else 0)
+        end = time.monotonic() + (self.back_s if self.sessions else 0)
+        wait_s = min(self.session_s, self.back_s) if self.sessions else self.session_s
         while True:
             try:
-                return session(replace(self.device, options=options))
+                return session(replace(self.device, options=options), wait_s)
             except DeviceError:
                 if time.monotonic() > end:
                     raise

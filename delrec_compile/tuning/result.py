@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from delrec_compile.aliases import Numeric
@@ -38,7 +38,8 @@ class Tuned:
     after the other, and natively also `sequence`, many in one call. unit: `us` or `instructions`.
     trials: numbers of trials measured in this run, known from before, and failed in this run. space:
     values searched, by field of the schedule. size: number of schedules in the space. ended: the
-    reason for the end of the search. store: the file of its records.
+    reason for the end of the search. store: the file of its records. devices: number of trials
+    measured on each, by its address; empty where none was named.
     """
 
     target: str
@@ -55,6 +56,7 @@ class Tuned:
     ended: str
     seconds: float
     store: str
+    devices: dict[str, int] = field(default_factory=dict)
 
     @property
     def speedup(self) -> float:

@@ -191,7 +191,11 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
 
 def _text(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
     """The choices of C text, which has no vectors."""
-    knobs: dict[str, tuple[Any, ...]] = {"registers": WIDTHS, "events": ("scan", "branch")}
+    knobs: dict[str, tuple[Any, ...]] = {
+        "registers": WIDTHS,
+        "events": ("scan", "branch"),
+        "synapses": ("pull", "push"),
+    }
     if numeric is Numeric.FLOAT32:
         return {**knobs, "rows": ("float32", "units")}
     if numeric is Numeric.INT16:

@@ -7,11 +7,10 @@ takes from then on.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric, StageProgress
@@ -27,10 +26,12 @@ from delrec_compile.system.folders import work_folder
 from delrec_compile.system.renamed import renamed_arguments
 from delrec_compile.system.worker import Worker
 from delrec_compile.tuning.driver import Run
+from delrec_compile.tuning.pool import Pool
 from delrec_compile.tuning.result import Limits, Tuned
 
 EVALUATOR = "delrec_compile.tuning.evaluator:Evaluator"
 MAX_JOBS = 4
+CLUSTER_BACK_S = 20.0  # that a machine may take to come back, while others measure
 
 
 @renamed_arguments(words="samples")
@@ -42,6 +43,7 @@ def tune(
     calibrate: Source | None = None,
     cpu: str | None = None,
     device: str | None = None,
+    cluster: bool = False,
     samples: Source = AUTO,
     db: Path | str | None = None,
     limits: Limits | None = None,
@@ -52,11 +54,12 @@ def tune(
     """Searches schedules for the target, and records the winner in the store `db`.
 
     cpu: as in `build`. device: machine to measure on, `rpc://host:port/key` or `ssh://user@host`;
-    else this one, or an emulator. samples: inputs to run. jobs: schedules built and run at once, where
+    else this one, or an emulator. cluster: measures on all free machines of the device's key at once.
+    samples: inputs to run. jobs: schedules built and run at once, where
     they run in an emulator. command: text recorded beside the winner. Raises UnsupportedError,
     UsageError, DeviceError, and the errors of `build`.
     """
-    profile = _tunable(target, device)
+    profile = _tunable(target, device, cluster)
     mode = profile.numeric_mode(numeric)
     check_calibration(mode, calibrate)
     calibration = None if calibrate is None else read_inputs(network, calibrate).samples
@@ -74,16 +77,29 @@ def tune(
             "cpu": cpu,
             "samples": spec,
             "device": device,
+            **({"back_s": CLUSTER_BACK_S} if cluster else {}),
         }
-        run = Run(Store(db), limits or Limits(), command, progress)
-        with _evaluators(arguments, _parallel_jobs(profile, device, jobs)) as evaluators:
-            return run.tune(evaluators)
+        size = _parallel_jobs(profile, device, jobs)
+        make = partial(Worker, EVALUATOR, **arguments)
+        with Pool(make, size, _free_machines(device) if cluster else lambda: 0) as pool:
+            return Run(pool, Store(db), limits or Limits(), command, progress).tune()
 
 
-def _tunable(target: str, device: str | None) -> targets.Target:
+def _free_machines(device: str | None) -> Callable[[], int]:
+    """A function that asks the tracker."""
+    from delrec_compile.runners.devices.rpc import free
+
+    return partial(free, parse(device or ""))
+
+
+def _tunable(target: str, device: str | None, cluster: bool) -> targets.Target:
     profile = targets.load(target)
-    if device:
-        parse(device)
+    kind = parse(device).kind if device else ""
+    if cluster and kind != "rpc":
+        raise UsageError(
+            "--cluster measures on all machines of a key at a TVM tracker; add --device "
+            "rpc://host:port/key"
+        )
     if profile.generator == "cuda":
         raise UnsupportedError("tune: GPUs have one schedule so far; allowed: any other target")
     if not device and not profile.runs_here and not profile.core:
@@ -99,9 +115,3 @@ def _parallel_jobs(profile: targets.Target, device: str | None, jobs: int | None
     if jobs is not None and jobs < 1:
         raise UsageError(f"jobs={jobs}: at least 1 is required")
     return 1 if device or profile.runs_here else jobs or min(os.cpu_count() or 1, MAX_JOBS)
-
-
-@contextlib.contextmanager
-def _evaluators(arguments: dict[str, Any], jobs: int) -> Iterator[list[Worker]]:
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Worker(EVALUATOR, **arguments)) for _ in range(max(1, jobs))]

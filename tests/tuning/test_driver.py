@@ -10,7 +10,7 @@ from fixtures.tuning import only, schedules, tuned, use
 
 from delrec_compile.aliases import Numeric
 from delrec_compile.compiler.schedules.store import Store, read
-from delrec_compile.tuning import driver
+from delrec_compile.tuning import pool
 from delrec_compile.tuning.space import Space, space_of
 
 
@@ -115,7 +115,7 @@ def test_crashes_hangs_and_wrong_bits_are_failed_trials(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(monkeypatch, "BadEvaluator")
-    monkeypatch.setattr(driver, "TRIAL_S", 4.0)
+    monkeypatch.setattr(pool, "TRIAL_S", 4.0)
     found = tuned(tmp_path)
     assert found.best.schedule.lanes in (4, 32)
     errors: dict[int, set[str]] = {}

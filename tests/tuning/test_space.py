@@ -60,5 +60,9 @@ def test_choices_without_effect_stay_as_shipped() -> None:
 
 
 def test_delays_of_synapses_are_searched_where_there_are_some() -> None:
-    assert space_of("llvm", [], SHIPPED).knobs["synapses"] == ("pull", "push")
-    assert "synapses" not in space_of("llvm", [], SHIPPED, synaptic=False).knobs
+    for generator in ("llvm", "c"):
+        for numeric in Numeric:
+            own = {**SHIPPED, "lanes": 4 if generator == "llvm" else 1}
+            space = space_of(generator, [], own, numeric=numeric)
+            assert space.knobs["synapses"] == ("pull", "push")
+            assert "synapses" not in space_of(generator, [], own, synaptic=False).knobs

@@ -164,13 +164,18 @@ def _waiting(queues: dict[str, Any], key: str) -> int:
     return int(queues.get(key, {}).get("pending", 0))
 
 
-def session(device: Device) -> Any:
-    """A session on a machine of the key, once one is free; its `guard` stands before the server."""
+def session(device: Device, wait_s: float | None = None) -> Any:
+    """A session on a machine of the key, once one is free; its `guard` stands before the server at
+    its `place`.
+
+    wait_s: seconds until one must be free; by default the time of the session.
+    """
     rpc = client()
+    patience = device.timeout_s if wait_s is None else wait_s
     with Tracker(str(device), device.host, device.port) as tracker:
-        _wait(device, tracker)
+        _wait(device, tracker, patience)
         # another client may have been faster: then this waits for its turn
-        host, port, match = tracker.request(device.key, device.timeout_s)
+        host, port, match = tracker.request(device.key, patience)
     try:
         server = socket.create_connection((host, port), CONNECT_S)
     except OSError as error:
@@ -183,14 +188,19 @@ def session(device: Device) -> Any:
     except DeviceError:
         guard.close()
         raise
-    there.guard = guard
+    there.guard, there.place = guard, f"{host}:{port}"
     weakref.finalize(there, guard.close)
     return there
 
 
-def _wait(device: Device, tracker: Tracker) -> None:
+def free(device: Device) -> int:
+    """The number of free machines of the device's key. Raises DeviceError without a tracker."""
+    return next((k.free for k in keys(device.host, device.port) if k.key == device.key), 0)
+
+
+def _wait(device: Device, tracker: Tracker, patience: float) -> None:
     """Returns when a machine of the key is free. Raises DeviceError."""
-    end = time.monotonic() + device.timeout_s
+    end = time.monotonic() + patience
     while True:
         known = {k.key: k for k in _keys(tracker.summary())}
         if device.key not in known:
@@ -202,7 +212,7 @@ def _wait(device: Device, tracker: Tracker) -> None:
             count = known[device.key].total
             raise DeviceError(
                 f"{device}: all {count} machines of the key were busy for "
-                f"{device.timeout_s:g} s; wait, or increase ?timeout="
+                f"{patience:g} s; wait, or increase ?timeout="
             )
         time.sleep(POLL_S)
 

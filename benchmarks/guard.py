@@ -1,9 +1,11 @@
 """The speed of this checkout's libraries beside those of another commit: ratios, not times.
 
     python -m benchmarks.guard [--base COMMIT] [--numeric int8] [--cpu x86-64-v3] [--json]
+    python -m benchmarks.guard --rate 0.6 --rate 0.95 [--neurons 2048]
 
 Both build the network for x86_64 with the schedules that ship; their calls are timed in turns in one
 thread, all samples in each turn. A ratio is the time of the base over the time here: above 1 is faster.
+With `--rate` the networks are random ones, whose biases make that share of the neurons spike in a step.
 Exit code 6 when float32 outputs differ.
 """
 
@@ -26,9 +28,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.networks import Size, poisson_samples, random_network
 from delrec_compile.aliases import F32
 from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import InputError, ParityError
+from delrec_compile.network.checkpoint import save
 from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import pointer
 from delrec_compile.system import toolchain
@@ -39,6 +43,7 @@ SCHEMA = "delrec.guard/1"
 FORMS = ("step", "sequence", "batch")
 NUMERICS = ("float32", "int8")
 STREAMS = 256
+SAMPLES, STEPS = 50, 80  # of random networks
 BUILD = (
     "import sys, delrec_compile as d; network, out, numeric, cpu = sys.argv[1:]; "
     "d.build(d.load(network), 'x86_64', out, numeric=numeric, cpu=cpu or None, tuned=False)"
@@ -170,13 +175,34 @@ def timer(folder: Path) -> Any:
     return loaded
 
 
+@dataclass(frozen=True)
+class Workload:
+    """A network, bundled or in a file, with its inputs x: (samples, steps, inputs)."""
+
+    name: str
+    network: str
+    x: F32
+
+
+def workloads(options: argparse.Namespace, folder: Path) -> list[Workload]:
+    """The bundled network, or a random one for each rate, with files in `folder`."""
+    if not options.rate:
+        counts = read_samples("samples").counts
+        return [Workload("", options.network, np.ascontiguousarray(counts, np.float32))]
+    out = []
+    for rate in options.rate:
+        network = random_network(Size(neurons=options.neurons, rate=rate))
+        file = save(network, folder / f"rate_{round(rate * 1000)}.npz")
+        counts = poisson_samples(SAMPLES, STEPS, network.inputs).counts
+        out.append(Workload(f"{rate:.0%} ", str(file), np.ascontiguousarray(counts, np.float32)))
+    return out
+
+
 def measure(
-    base: Built, here: Built, forms: Sequence[str], rounds: int, clock: Any
+    base: Built, here: Built, forms: Sequence[str], rounds: int, clock: Any, samples: F32
 ) -> dict[str, Any]:
     """The ratios of two libraries, by form."""
     libraries = Library(base, clock), Library(here, clock)
-    counts = read_samples("samples").counts
-    samples = np.ascontiguousarray(counts, np.float32)
     streams = np.ascontiguousarray(samples[np.arange(STREAMS) % len(samples)])
     return {
         form: vars(compare(*libraries, form, streams if form == "batch" else samples, rounds))
@@ -184,25 +210,35 @@ def measure(
     }
 
 
+def ratios(tree: Path, options: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:
+    """The ratios of every workload, by the type of numbers; by its name and form. tree: of the base."""
+    rows: dict[str, dict[str, Any]] = {}
+    clock, works = timer(folder), workloads(options, folder)
+    for numeric in options.numeric or NUMERICS:
+        rows[numeric] = {}
+        for k, work in enumerate(works):
+            what = (numeric, options.cpu)
+            base = build(tree, work.network, folder / f"base-{numeric}-{k}", *what)
+            here = build(HERE.parent, work.network, folder / f"here-{numeric}-{k}", *what)
+            own = measure(base, here, options.form or FORMS, options.rounds, clock, work.x)
+            rows[numeric] |= {work.name + form: row for form, row in own.items()}
+    return rows
+
+
 def main(argv: list[str] | None = None) -> int:
     options = parsed(argv)
-    rows: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         folder = Path(temporary)
         try:
-            clock = timer(folder)
             with checkout(options.base, folder / "tree") as tree:
-                for numeric in options.numeric or NUMERICS:
-                    what = (numeric, options.cpu)
-                    base = build(tree, options.network, folder / f"base-{numeric}", *what)
-                    here = build(HERE.parent, options.network, folder / f"here-{numeric}", *what)
-                    forms = options.form or FORMS
-                    rows[numeric] = measure(base, here, forms, options.rounds, clock)
+                rows = ratios(tree, options, folder)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
     if options.json:
-        about = {"base": options.base, "network": options.network, "cpu": options.cpu}
+        network = {"rates": options.rate, "neurons": options.neurons}
+        about = {"base": options.base, "cpu": options.cpu}
+        about |= network if options.rate else {"network": options.network}
         print(
             json.dumps({"schema": SCHEMA, "machine": machine(), **about, "ratios": rows}, indent=1)
         )
@@ -214,13 +250,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """The ratios as text."""
-    lines = ["                    base us    here us    ratio  (95 %)            least"]
+    lines = ["                         base us    here us    ratio  (95 %)            least"]
     for numeric, forms in rows.items():
         for form, r in forms.items():
             marks = "" if r["same"] else "  outputs differ"
             times = f"{r['base_us']:9.3f}  {r['here_us']:9.3f}  {r['median']:6.3f}"
             ends = f"({r['low']:.3f} to {r['high']:.3f})"
-            lines.append(f"{numeric:8s} {form:9s} {times}  {ends}  {r['least']:6.3f}{marks}")
+            lines.append(f"{numeric:8s} {form:14s} {times}  {ends}  {r['least']:6.3f}{marks}")
     return "\n".join(lines)
 
 
@@ -228,6 +264,8 @@ def parsed(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
     parser.add_argument("--base", default="HEAD", help="commit to compare with; default: HEAD")
     parser.add_argument("--network", default="conv_delay_256", help="a bundled network")
+    parser.add_argument("--rate", action="append", type=float, help="of random networks")
+    parser.add_argument("--neurons", type=int, default=256, help="of their two hidden layers each")
     parser.add_argument("--numeric", action="append", choices=NUMERICS, help="default: both")
     parser.add_argument("--form", action="append", choices=FORMS, help="default: all")
     parser.add_argument("--cpu", default="", help="LLVM's name; default: this machine's")

@@ -163,9 +163,13 @@ def _built(session):
     return guard.Built(session.artifact.library, manifest.name, manifest.outputs)
 
 
+def samples():
+    return guard.workloads(guard.parsed([]), None)[0].x
+
+
 def test_a_library_is_as_fast_as_itself(compiled, clock):
     own = _built(compiled(delrec_compile.load("conv_delay_256")))
-    rows = guard.measure(own, own, guard.FORMS, 12, clock)
+    rows = guard.measure(own, own, guard.FORMS, 12, clock, samples())
     assert list(rows) == ["step", "sequence", "batch"]
     for row in rows.values():
         assert row["same"]
@@ -177,7 +181,7 @@ def test_a_library_is_as_fast_as_itself(compiled, clock):
 def test_outputs_that_differ_are_told(compiled, clock):
     network = delrec_compile.load("conv_delay_256")
     a, b = (_built(compiled(network, numeric=n)) for n in ("float32", "int8"))
-    rows = guard.measure(a, b, ["sequence"], 1, clock)
+    rows = guard.measure(a, b, ["sequence"], 1, clock, samples())
     assert not rows["sequence"]["same"]
     assert "outputs differ" in guard.table({"float32": rows})
 
@@ -203,3 +207,13 @@ def test_the_tree_of_a_commit(tmp_path):
         guard.checkout("no-such-commit", tmp_path / "tree", repository),
     ):
         pass
+
+
+def test_workloads_are_the_bundled_network_or_random_ones_of_a_rate(tmp_path):
+    (bundled,) = guard.workloads(guard.parsed([]), tmp_path)
+    assert (bundled.name, bundled.network, bundled.x.shape[2]) == ("", "conv_delay_256", 140)
+    drawn = guard.workloads(guard.parsed(["--rate", "0.6", "--neurons", "32"]), tmp_path)
+    assert [work.name for work in drawn] == ["60% "]
+    network = delrec_compile.load(drawn[0].network)
+    x = np.ascontiguousarray(drawn[0].x[:8].transpose(1, 0, 2))
+    assert np.mean(TorchRunner(network).trace(x).spikes) == pytest.approx(0.6, abs=0.15)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from delrec_compile.ops import silent_rows
+
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.ops.linear import Rows, Tile
@@ -33,6 +35,18 @@ def pack(rows: NDArray[Any], lanes: int) -> NDArray[np.uint8]:
 
 def emit(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     """Adds the rows to the registers of a tile, int32."""
+    full = tile.groups(e.schedule.lanes, 4)
+    with silent_rows.subtracting(e, rows, tile, acc, full) as own:
+        parts = _sums(e, own, tile, acc, n)
+    silent_rows.take_off(e, rows, tile, parts, 2 * e.schedule.lanes)
+    for k, a in enumerate(acc[:full]):
+        lanes = e.schedule.lanes
+        own_part = e.load(parts[k // 2][1], k % 2 * lanes, lanes)
+        _increase(e, a, lanes, e.cast(own_part, "int32", lanes))
+
+
+def _sums(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> list[tuple[int, Any]]:
+    """The sums of two blocks each, in 16 bits, with their offsets; those of what is left go to acc."""
     T, lanes = e.T, e.schedule.lanes
     full, wide = tile.groups(lanes, 4), 2 * lanes
     both, upper = (
@@ -51,16 +65,16 @@ def emit(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
             _increase(e, a, width, e.cast(e.load(row, at, width), "int32", width))
     count = rows.events.count[0]
     bias = e.splat(e.bind("bias", T.cast(count * BIAS, "uint16")), wide)
+    for (_, width), a in zip(tile.blocks[full:], acc[full:], strict=True):
+        _increase(e, a, width, e.splat(count * -BIAS, width))
+    parts = []
     for k, (words, high) in enumerate(zip(both, upper, strict=True)):
         high_sum = e.load(high, 0, wide)
         low_sum = e.load(words, 0, wide) - T.shift_left(high_sum, eight)
         for half, value in enumerate((low_sum, high_sum)):
             part = e.register(wide, T.reinterpret(f"int16x{wide}", value - bias), "int16")
-            for q in range(2):
-                own = e.cast(e.load(part, q * lanes, lanes), "int32", lanes)
-                _increase(e, acc[4 * k + 2 * half + q], lanes, own)
-    for (_, width), a in zip(tile.blocks[full:], acc[full:], strict=True):
-        _increase(e, a, width, e.splat(count * -BIAS, width))
+            parts.append((tile.blocks[4 * k + 2 * half][0], part))
+    return parts
 
 
 def _increase(e: Emitter, register: Any, lanes: int, value: Any) -> None:

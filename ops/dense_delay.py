@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops import checks, delay_line, linear
+from delrec_compile.ops import checks, delay_line, linear, silent_rows
 from delrec_compile.ops.arrivals import Arrivals, Axonal, GpuArrivals
 from delrec_compile.ops.linear import Rows
 from delrec_compile.ops.synapses import Arrays, Sums, Synapses, WeightFormat, of_head
@@ -141,9 +141,9 @@ class DenseDelay(Synapses):
     def emit(
         self, e: Emitter, arrivals: Arrivals, buffers: Callable[[str], Any], dtype: str
     ) -> Sums:
-        table, n = buffers("recurrent"), self.size
+        n = self.size
         if arrivals.heads == 1:
-            return [self._rows(e, arrivals, 0, table, dtype)], None
+            return [self._rows(e, arrivals, 0, buffers, dtype)], None
         current = e.buffer("current", n, dtype)
 
         def store(base: Any, size: int) -> linear.Finish:
@@ -151,16 +151,27 @@ class DenseDelay(Synapses):
             return lambda value, at, lanes: e.store(part, at, lanes, value)
 
         for head in range(arrivals.heads):
-            rows = self._rows(e, arrivals, head, table, dtype)
+            rows = self._rows(e, arrivals, head, buffers, dtype)
             sums = linear.Sums(dtype, store, rows, start=[current] if head else [])
             linear.emit(e, n, lambda _, sums=sums: sums)  # type: ignore[misc]
         return [], e.view(current, 0, n)
 
-    def _rows(self, e: Emitter, arrivals: Arrivals, head: int, table: Any, dtype: str) -> Rows:
-        each = self.sources * self.size
+    def _rows(
+        self,
+        e: Emitter,
+        arrivals: Arrivals,
+        head: int,
+        buffers: Callable[[str], Any],
+        dtype: str,
+    ) -> Rows:
+        table = buffers("recurrent")
+        each, n = self.sources * self.size, self.size
         own = e.view(table, head * each, each) if head else table
-        counts = of_head(arrivals.count, head)
-        return Rows(arrivals.read(head), own, counts, exact=dtype != "float32")
+        counts, events, total = of_head(arrivals.count, head), arrivals.read(head), None
+        if counts is None and dtype != "float32" and e.schedule.subtracts:
+            events = silent_rows.turn(e, events, self.sources)
+            total = e.view(buffers("recurrent" + silent_rows.TOTAL), head * n, n)
+        return Rows(events, own, counts, exact=dtype != "float32", total=total)
 
     def emit_gpu(
         self, e: GpuEmitter, arrivals: GpuArrivals, buffers: Callable[[str], Any], dtype: str

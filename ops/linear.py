@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops import biased_rows, counted_rows, linear_c
+from delrec_compile.ops import biased_rows, counted_rows, linear_c, silent_rows
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,8 @@ class Rows:
     interleaved, output by output; an event is all of them, with their counts packed into one int32.
     narrow: whether the rows are int8, count 1 each, and have sums that fit in 16 bits. short: whether
     counts are integers that do. exact: whether a weight times a count has no rounding error. parts:
-    the events once more, see `counted_rows`.
+    the events once more, see `counted_rows`. total: (n,) the sum of all rows, int32, where the list of
+    events turns, see `silent_rows`.
     """
 
     events: Events
@@ -72,6 +73,7 @@ class Rows:
     exact: bool = True
     short: bool = False
     parts: Parts | None = None
+    total: Any = None
 
 
 def interleave_rows(rows: NDArray[Any], group: int) -> NDArray[Any]:
@@ -261,7 +263,7 @@ def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> No
         counted_rows.emit(e, rows, rows.parts, tile, acc, n)
         return
     size = rows.group
-    with e.each(rows.events) as j:
+    with silent_rows.subtracting(e, rows, tile, acc) as own, e.each(own.events) as j:
         count = None if rows.counts is None else rows.counts(j)
         row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
         if size == 1 and linear_c.takes(e, rows, tile):
@@ -280,13 +282,17 @@ def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> 
         biased_rows.emit(e, rows, tile, acc, n)
         return
     full = tile.groups(lanes, 2)
-    sums = [e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16") for _ in range(0, full, 2)]
-    with e.each(rows.events) as j:
+    sums = [
+        (tile.blocks[k][0], e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16"))
+        for k in range(0, full, 2)
+    ]
+    with silent_rows.subtracting(e, rows, tile, acc, full) as own, e.each(own.events) as j:
         row = e.view(rows.weight, j * n + tile.base, tile.size)
-        for k, narrow in enumerate(sums):
-            value = e.cast(e.load(row, tile.blocks[2 * k][0], 2 * lanes), "int16", 2 * lanes)
+        for at, narrow in sums:
+            value = e.cast(e.load(row, at, 2 * lanes), "int16", 2 * lanes)
             e.store(narrow, 0, 2 * lanes, e.load(narrow, 0, 2 * lanes) + value)
         _add(e, tile, acc, row, first=full)
+    silent_rows.take_off(e, rows, tile, sums, 2 * lanes)
     for k, a in enumerate(acc[:full]):
-        part = e.load(sums[k // 2], k % 2 * lanes, lanes)
+        part = e.load(sums[k // 2][1], k % 2 * lanes, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + e.cast(part, "int32", lanes))

@@ -13,6 +13,7 @@ BYTES = ("wide", "narrow", "biased", "words", "memory")
 LEAKS = ("wide", "halves", *DOUBLING)
 TAPS = ("scatter", "planes")
 SYNAPSES = ("pull", "push")
+SILENT = ("skipped", "subtracted")
 LINES = ("ring", "history")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # minimum lanes of a device with vectors
@@ -58,6 +59,9 @@ class Schedule:
     synapses: method of adding synapses that have a delay each. `pull`: a step looks at the spikes of
     every step that a delay reaches back to, and its memory is their bits. `push`: a spike adds its
     weights to a ring of the currents to come, some 32 times that memory, and faster.
+    silent: rows of neurons that do not spike. `skipped`: a sum adds the rows of those that do;
+    `subtracted`: where more than half do, it takes the rows of the others off the sum of all, which is
+    a table. For sums of integers in registers.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
     together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
@@ -75,6 +79,7 @@ class Schedule:
     taps: str = "scatter"
     line: str = "ring"
     synapses: str = "pull"
+    silent: str = "skipped"
     words: int = 2
     neurons: int = 2
     chunk: int = 0
@@ -101,6 +106,7 @@ class Schedule:
             ("taps", TAPS),
             ("line", LINES),
             ("synapses", SYNAPSES),
+            ("silent", SILENT),
         ):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(
@@ -168,7 +174,17 @@ class Schedule:
     @property
     def masks(self) -> bool:
         """Whether an axonal delay line that is not long is history."""
-        return self.line == "history" and (self.events, self.lanes) in MASKS
+        return self.line == "history" and self.marks
+
+    @property
+    def marks(self) -> bool:
+        """Whether lists are made from the mask of whole bytes of neurons."""
+        return (self.events, self.lanes) in MASKS
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether sums of integers may be made of the rows of silent neurons."""
+        return self.silent == "subtracted"
 
     @property
     def narrows(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network, Synapses, SynapticDelay
-from delrec_compile.targets.schedule import LEAKS, VNNI, Schedule
+from delrec_compile.targets.schedule import LEAKS, SILENT, VNNI, Schedule
 
 Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -117,6 +117,7 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     )
     blocked += () if candidate["chunk"] and pairs else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
+    blocked += () if _subtracts(schedule, numeric) else ("silent",)
     halves = schedule.doubles or replace(schedule, leak="halves").halves
     blocked += () if halves else ("leak",)
     if numeric is Numeric.INT8 and candidate["bytes"] == "words":
@@ -127,6 +128,15 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     if without.get(candidate["bytes"], False):
         blocked = ("bytes", *blocked)
     return ("words", "neurons", *blocked)
+
+
+def _subtracts(schedule: Schedule, numeric: Numeric) -> bool:
+    """Whether rows of silent neurons may be subtracted, from sums of integers in registers."""
+    if numeric is Numeric.FLOAT32:
+        return schedule.rows != "float32"
+    return schedule.bytes != "memory" and not (
+        numeric is Numeric.INT8 and schedule.bytes == "words"
+    )
 
 
 def space_of(
@@ -183,6 +193,7 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "taps": ("scatter", "planes"),
         "line": ("ring", "history"),
         "synapses": ("pull", "push"),
+        "silent": SILENT,
         "chunk": (0, 16, 32, 64),
         "tile": (4, 8, 16),
         "together": (1, 2),
@@ -195,6 +206,7 @@ def _text(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "registers": WIDTHS,
         "events": ("scan", "branch"),
         "synapses": ("pull", "push"),
+        "silent": SILENT,
     }
     if numeric is Numeric.FLOAT32:
         return {**knobs, "rows": ("float32", "units")}

@@ -330,6 +330,7 @@ def schedule_values() -> dict[str, tuple[str, ...]]:
         "bytes": "BYTES",
         "leak": "LEAKS",
         "line": "LINES",
+        "silent": "SILENT",
         "taps": "TAPS",
     }
     return {field: getattr(schedule, constant) for field, constant in names.items()}

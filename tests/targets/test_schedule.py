@@ -22,6 +22,7 @@ from delrec_compile.targets.schedule import Schedule
         ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, narrow, biased, words, memory"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
+        ({"silent": "loud"}, "silent = 'loud'; allowed: skipped, subtracted"),
         ({"together": 3}, "together = 3; allowed: 1, 2"),
         ({"taps": "planes", "chunk": 8, "tile": 1}, "taps = 'planes' needs .* is 64, 8"),
     ],

@@ -42,6 +42,7 @@ from delrec_compile.network.model import INPUT
 from delrec_compile.ops import value_line
 from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.current_ring import CurrentRing
+from delrec_compile.targets.schedule import WORD
 
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
@@ -196,20 +197,23 @@ class Composer(FeedSums):
             map_rows.clear(e, events)
             self.fire(i, always(inputs))
             self.push_spikes(node.name, events, now)
-            sent[node.name] = map_rows.incoming(events)
             if self.trace:
                 self._record(map_rows.flat(events), t * self.neurons + first, node.size)
                 first += node.size
+            self.turn(i, events)
+            sent[node.name] = map_rows.incoming(events)
         e.store(clock, 0, 1, tir.bitwise_and(now + 1, CLOCK_MASK))
 
     def spike_lists(self, i: int, many: int | None = None) -> Callable[[Any], Any]:
         """Lists of the spikes of node i of `many` steps, or of one, by their number."""
         node, e = self.nodes[i], self.e
         if node.places is None:
-            planed = is_masked(self.nodes, node.name)
+            turns = self.turns(i)
+            marks = turns and e.schedule.marks and node.size % WORD == 0
+            own = {"planed": marks or is_masked(self.nodes, node.name), "turns": turns}
             if many:
-                return e.lists(node.size, many, planed=planed)
-            return always(e.events(node.size, planed=planed))
+                return e.lists(node.size, many, **own)
+            return always(e.events(node.size, **own))
         edges = [edge for other in self.nodes for edge in other.edges if edge.source == node.name]
         flat = self.trace or any(edge.taps is None for edge in edges)
         return map_rows.lists(e, node.places, many, flat)

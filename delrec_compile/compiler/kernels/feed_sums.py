@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from delrec_compile.compiler.kernels.finish import StoreSums
@@ -11,12 +11,20 @@ from delrec_compile.compiler.kernels.input_lists import InputLists
 from delrec_compile.compiler.kernels.nodes import Edge
 from delrec_compile.compiler.kernels.real_inputs import is_kept, takes_input
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs
-from delrec_compile.ops import linear
+from delrec_compile.ops import linear, silent_rows
 from delrec_compile.ops.linear import Rows
+from delrec_compile.ops.masked_history import MaskedHistory
 
 
 class FeedSums(InputLists):
     """The part of a composer that sums undelayed projections."""
+
+    tables: dict[str, Any]
+    shared: Mapping[str, str]
+
+    @abstractmethod
+    def edge_buffers(self, i: int, edge: Edge) -> Callable[[str], Any]:
+        """Tables and state of a projection into node i, by local name."""
 
     @abstractmethod
     def rows(self, i: int, edge: Edge, incoming: Incoming) -> Rows:
@@ -25,6 +33,31 @@ class FeedSums(InputLists):
     @abstractmethod
     def sum_type(self, i: int) -> str:
         """dtype of the sums of node i."""
+
+    def turns(self, i: int) -> bool:
+        """Whether the list of the spikes of node i may become that of its silent neurons.
+
+        What reads it then are sums of rows that have a table of totals.
+        """
+        name, read = self.nodes[i].name, 0
+        for node in self.nodes:
+            for edge in node.edges:
+                if edge.source != name or edge.first or isinstance(edge.line, MaskedHistory):
+                    continue
+                total = f"{node.prefix}{edge.prefix}weight{silent_rows.TOTAL}"
+                if not edge.in_rows or (total not in self.tables and total not in self.shared):
+                    return False
+                read += 1
+        return read > 0 and self.nodes[i].places is None
+
+    def turn(self, i: int, spikes: Any) -> None:
+        """Lists the silent neurons of node i where they are fewer; its spikes were sent and recorded."""
+        if self.turns(i):
+            silent_rows.turn(self.e, spikes, self.nodes[i].size)
+
+    def total_of(self, i: int, edge: Edge, events: Any, rows: str = "weight") -> Any:
+        """The sum of all rows of a projection into node i, where the list of its events turns."""
+        return self.edge_buffers(i, edge)(rows + silent_rows.TOTAL) if events.turns else None
 
     def hoists(self, i: int) -> bool:
         """Whether undelayed projections of node i can be summed for many steps at once."""

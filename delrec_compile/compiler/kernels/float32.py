@@ -124,7 +124,13 @@ class Float32Composer(Composer):
         weight = self.edge_buffers(i, edge)("weight")
         exact = self.exact or incoming.count is None
         return linear.Rows(
-            incoming.events, weight, incoming.count, incoming.group, exact=exact, short=self.short
+            incoming.events,
+            weight,
+            incoming.count,
+            incoming.group,
+            exact=exact,
+            short=self.short,
+            total=self.total_of(i, edge, incoming.events),
         )
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:

@@ -15,8 +15,9 @@ from delrec_compile.compiler.kernels.nodes import Rings
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import fraction_bits, row_bits
 from delrec_compile.network.model import INPUT, Convolution, Dense, Network, Projection, Synapses
-from delrec_compile.ops import linear
+from delrec_compile.ops import linear, silent_rows
 from delrec_compile.ops.current_ring import CurrentRing
+from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.feed import Feed
 from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.ops.synaptic_delay import SynapticDelay
@@ -100,11 +101,15 @@ def synapse_tables(
         assert isinstance(s, SynapticDelay)
         return s.ring_tables(form, ring)
     if isinstance(s, Dense):
-        return {"weight": form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)}
+        rows = form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)
+        return {"weight": rows, **form.totals("weight", s.weight)}
     if isinstance(s, Convolution):
         return {"weight": form.as_weights((taps or s.maps).table(s.kernel))}
     assert isinstance(s, Synapses)
-    return s.gpu_tables(form) if gpu else s.tables(form)
+    if gpu:
+        return s.gpu_tables(form)
+    own = s.tables(form)
+    return own | form.totals("recurrent", s.matrices) if isinstance(s, DenseDelay) else own
 
 
 @dataclass(frozen=True)
@@ -113,11 +118,13 @@ class GridFormat:
     else of 32; None: float32.
 
     order: output that each place of a row of 16 bits holds. group: inputs whose rows are interleaved.
+    subtracts: whether there are sums of all rows.
     """
 
     q: int | None
     order: tuple[int, ...]
     group: int = 1
+    subtracts: bool = False
 
     def coarser(self, bits: int) -> GridFormat:
         """The format of weights whose products with inputs have so many bits more."""
@@ -153,6 +160,12 @@ class GridFormat:
         """See `WeightFormat.as_accumulators`."""
         return values if self.q is None else np.ldexp(values, self.q).astype(np.int32)
 
+    def totals(self, name: str, values: NDArray[np.float32]) -> dict[str, NDArray[np.int32]]:
+        """The table of the sums of all rows of weights (..., out, in), by the name of its rows."""
+        if self.q is None or not self.subtracts:
+            return {}
+        return {name + silent_rows.TOTAL: silent_rows.totals(np.ldexp(values, self.q))}
+
 
 def weight_formats(
     network: Network, schedule: Schedule, grids: Sequence[int | None] = ()
@@ -168,7 +181,9 @@ def weight_formats(
         qs = [None if i in fed else q for i, q in enumerate(qs)]
     group = _group(network, schedule, qs)
     return tuple(
-        GridFormat(q, tuple(schedule.order(p.size, 16)), group if i in fed else 1)
+        GridFormat(
+            q, tuple(schedule.order(p.size, 16)), group if i in fed else 1, schedule.subtracts
+        )
         for i, (p, q) in enumerate(zip(parts, qs, strict=True))
     )
 

@@ -17,7 +17,12 @@ from delrec_compile.compiler.kernels import integer_fire, integer_map_rows
 from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import StoreSums
-from delrec_compile.compiler.kernels.integer_currents import Current, Currents, with_currents
+from delrec_compile.compiler.kernels.integer_currents import (
+    Current,
+    Currents,
+    arrived,
+    with_currents,
+)
 from delrec_compile.compiler.kernels.integer_finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.integer_sums import (
     FinishTile,
@@ -48,7 +53,6 @@ from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import linear
-from delrec_compile.ops.synapses import of_head
 from delrec_compile.ops.value_line import DTYPE
 from delrec_compile.targets.schedule import Schedule
 
@@ -133,7 +137,8 @@ class IntegerComposer(Composer):
         """Rows of dense synapses of one head."""
         buffer = self.edge_buffers(i, edge)(table)
         largest = largest_count(self.network, edge.source)
-        return RowSum(incoming, edge.synapses.matrices[0], buffer, largest)
+        total = self.total_of(i, edge, incoming.events, table)
+        return RowSum(incoming, edge.synapses.matrices[0], buffer, largest, total)
 
     def _is_real(self, edge: Edge) -> bool:
         """Whether real inputs come through it: its weights have a unit of their own."""
@@ -177,7 +182,7 @@ class IntegerComposer(Composer):
         out = []
         for edge, arrivals in zip(self.nodes[i].edges, now.of_edges, strict=True):
             if arrivals is not None and self._is_one_head(edge):
-                incoming = Incoming(arrivals.read(0), of_head(arrivals.count, 0))
+                incoming = arrived(self.e, edge, arrivals, 0)
                 out.append(self._row_sum(i, edge, incoming, "recurrent"))
         return out
 

@@ -9,14 +9,18 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels.integer_sums import FinishTile, IntegerSums, RowSum
-from delrec_compile.compiler.kernels.integer_tables import has_short_kernels, largest_count
+from delrec_compile.compiler.kernels.integer_tables import (
+    has_short_kernels,
+    largest_count,
+    subtracts,
+)
 from delrec_compile.compiler.kernels.nodes import Edge
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.network.integer.linear import IntegerDense, IntegerLinear
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.synapses import IntegerConv
-from delrec_compile.ops import conv_delay, linear
+from delrec_compile.ops import conv_delay, linear, silent_rows
 from delrec_compile.ops import maps_tir as maps_op
 from delrec_compile.ops.arrivals import Arrivals
 from delrec_compile.ops.plane_taps import ShiftedPlanes
@@ -36,6 +40,14 @@ class Current:
         """The current of a block, in membrane units."""
         value = e.load(self.values, at, lanes)
         return value * e.splat(tir.int32(self.unit), lanes) if self.unit > 1 else value
+
+
+def arrived(e: Emitter, edge: Edge, arrivals: Arrivals, head: int) -> Incoming:
+    """What arrives at a head of dense synapses."""
+    events, count = arrivals.read(head), of_head(arrivals.count, head)
+    if count is None and subtracts(edge.synapses.dtype, e.schedule):
+        events = silent_rows.turn(e, events, edge.sources)
+    return Incoming(events, count)
 
 
 def with_currents(e: Emitter, finish: FinishTile, currents: Sequence[Current]) -> FinishTile:
@@ -79,7 +91,7 @@ class Currents:
         elif edge.ring is not None:
             current = incoming
         elif isinstance(s, IntegerDense):
-            current = self._heads(edge, s, incoming, buffers("recurrent"))
+            current = self._heads(edge, s, incoming, buffers)
         else:
             _, current = s.form.emit(self.e, incoming, buffers, "int32")  # type: ignore[union-attr]
         return Current(current, 1 << s.shift)
@@ -99,16 +111,18 @@ class Currents:
     def _largest(self, edge: Edge) -> int:
         return largest_count(self.network, edge.source)
 
-    def _heads(self, edge: Edge, s: IntegerDense, arrivals: Arrivals, table: Any) -> Any:
+    def _heads(self, edge: Edge, s: IntegerDense, arrivals: Arrivals, buffers: Buffers) -> Any:
         """Of dense synapses of several heads, whose events are listed one head after another."""
-        e, n = self.e, s.size
+        e, n, table = self.e, s.size, buffers("recurrent")
         current, each = e.buffer("current", n, "int32"), table.shape[0] // len(s.matrices)
         largest = self._largest(edge)
         for head, weight in enumerate(s.matrices):
-            incoming = Incoming(arrivals.read(head), of_head(arrivals.count, head))
+            incoming, total = arrived(e, edge, arrivals, head), None
+            if incoming.events.turns:
+                total = e.view(buffers("recurrent" + silent_rows.TOTAL), head * n, n)
             own = e.view(table, head * int(each), int(each))
             add = _Add(e, current, head > 0)
-            self.rows.emit(n, [RowSum(incoming, weight, own, largest)], add, 0)
+            self.rows.emit(n, [RowSum(incoming, weight, own, largest, total)], add, 0)
         return e.view(current, 0, n)
 
     def _conv(self, s: IntegerConv, arrivals: Any, kernel: Any) -> Any:

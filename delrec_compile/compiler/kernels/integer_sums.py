@@ -26,19 +26,30 @@ FinishTile = Callable[[Any, int], linear.Finish]
 
 @dataclass(frozen=True)
 class RowSum:
-    """Weight rows of the events of `incoming`. table: their buffer. max_count: of one input."""
+    """Weight rows of the events of `incoming`. table: their buffer. max_count: of one input.
+
+    total: see `linear.Rows`.
+    """
 
     incoming: Incoming
     weight: Ints
     table: Any
     max_count: int
+    total: Any = None
 
     def rows(self, schedule: Schedule) -> linear.Rows:
         """Rows as 32-bit sums take them."""
         c, narrow = self.incoming, is_narrow(self.weight, schedule, self.max_count)
         short = self.max_count <= INT16_MAX
         return linear.Rows(
-            c.events, self.table, c.count, c.group, narrow, short=short, parts=c.parts
+            c.events,
+            self.table,
+            c.count,
+            c.group,
+            narrow,
+            short=short,
+            parts=c.parts,
+            total=self.total,
         )
 
     def bound(self) -> Any:

@@ -17,7 +17,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.population import IntegerPopulation
 from delrec_compile.network.integer.synapses import IntegerConv, IntegerSynapses
 from delrec_compile.network.model import INPUT
-from delrec_compile.ops import biased_rows, byte_rows, counted_rows, linear
+from delrec_compile.ops import biased_rows, byte_rows, counted_rows, linear, silent_rows
 from delrec_compile.ops.map_taps import MapTaps
 from delrec_compile.targets.schedule import Schedule
 
@@ -83,10 +83,14 @@ def _of_synapses(
         return {"kernel": kernel, **s.line.tables()}
     if not isinstance(s, IntegerDense):
         return s.tables()
+    name = "weight" if s.line is None else "recurrent"
+    totals: dict[str, Any] = {}
+    if subtracts(s.dtype, schedule):
+        totals = {name + silent_rows.TOTAL: silent_rows.totals(s.matrices)}
     if s.line is None:
-        return {"weight": rows_of(s.weights, schedule, largest, group)}
+        return {name: rows_of(s.weights, schedule, largest, group), **totals}
     heads = [rows_of(weight, schedule, largest) for weight in s.matrices]
-    return {"recurrent": np.concatenate(heads), **s.line.tables()}
+    return {name: np.concatenate(heads), **totals, **s.line.tables()}
 
 
 def largest_count(network: IntegerNetwork, source: str) -> int:
@@ -105,6 +109,12 @@ def without_words(schedule: Schedule) -> Schedule:
 
 def in_words(dtype: Any, schedule: Schedule) -> bool:
     return schedule.bytes == "words" and dtype == np.int8
+
+
+def subtracts(dtype: Any, schedule: Schedule) -> bool:
+    """Whether sums of rows of a type may be made of those of silent neurons."""
+    in_registers = schedule.bytes != "memory" and not in_words(dtype, schedule)
+    return schedule.subtracts and in_registers
 
 
 def counts_of_parts(network: IntegerNetwork, schedule: Schedule) -> tuple[int, int] | None:

@@ -86,6 +86,13 @@ class _Chunk:
                 self._emit_with_delays(i)
             else:
                 c.fire(i, partial(self._feeds_only, i), self.steps)
+                self._turn(i)
+
+    def _turn(self, i: int) -> None:
+        """Turns the lists of the spikes of node i, of all steps."""
+        if self.c.turns(i):
+            with self.c.e.loop("s", self.steps) as s:
+                self.c.turn(i, self.spikes[self.c.nodes[i].name](s))
 
     def _list_inputs(self, group: Sequence[Any]) -> None:
         assert self.inputs is not None
@@ -134,3 +141,4 @@ class _Chunk:
             spikes = self.spikes[node.name](s)
             c.fire(i, always(StepInputs(of_edges, spikes, made)))
             c.push_spikes(node.name, spikes, now)
+            c.turn(i, spikes)

@@ -26,13 +26,14 @@ class Events:
     """Ascending indices of the active elements: index[0 : count[0]].
 
     first: added to what is appended. plane: bytes with the bit of each element, written as blocks are
-    appended; None: there is none.
+    appended; None: there is none. turns: whether it may list the silent elements, see `ops.silent_rows`.
     """
 
     index: Any
     count: Any
     first: Any = field(default=0, kw_only=True)
     plane: Any = field(default=None, kw_only=True)
+    turns: bool = field(default=False, kw_only=True)
 
 
 def places() -> NDArray[np.uint8]:
@@ -90,17 +91,24 @@ class EventLists(ABC):
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
 
-    def events(self, n: int, below: int | None = None, planed: bool = False) -> Events:
+    def events(
+        self, n: int, below: int | None = None, planed: bool = False, turns: bool = False
+    ) -> Events:
         """An event list with room for n events. below: their limit, by default n.
 
-        planed: whether it has a plane, of whole bytes.
+        planed: whether it has a plane, of whole bytes. turns: as in `Events`.
         """
         index = self.buffer("events", self._room(n), _index_type(below or n))
         plane = self.buffer("plane", n // 8, "uint8") if planed else None
-        return Events(index, self.counter("count"), plane=plane)
+        return Events(index, self.counter("count"), plane=plane, turns=turns)
 
     def lists(
-        self, n: int, many: int, below: int | None = None, planed: bool = False
+        self,
+        n: int,
+        many: int,
+        below: int | None = None,
+        planed: bool = False,
+        turns: bool = False,
     ) -> Callable[[Any], Events]:
         """`many` event lists with room for n events each, by their number; see `events`."""
         room = self._room(n)
@@ -110,7 +118,8 @@ class EventLists(ABC):
 
         def of(k: Any) -> Events:
             own = None if plane is None else self.view(plane, k * (n // 8), n // 8)
-            return Events(self.view(index, k * room, room), self.view(count, k, 1), plane=own)
+            parts = (self.view(index, k * room, room), self.view(count, k, 1))
+            return Events(*parts, plane=own, turns=turns)
 
         return of
 

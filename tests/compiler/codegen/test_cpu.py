@@ -15,7 +15,7 @@ from delrec_compile.targets.schedule import Schedule
 
 def test_the_schedule_follows_the_cpu() -> None:
     target = targets.load("x86_64")
-    delays: Any = {"taps": "planes", "synapses": "push"}
+    delays: Any = {"taps": "planes", "synapses": "push", "silent": "subtracted"}
     steps = {**delays, "bytes": "biased", "leak": "halves", "line": "history"}
     steps |= {"chunk": 32, "tile": 8}
     assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "movemask", **delays)

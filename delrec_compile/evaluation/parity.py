@@ -8,14 +8,17 @@ membrane was within the stated float error of the threshold; what follows it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from delrec_compile.aliases import F32
 from delrec_compile.artifact.manifest import Artifact, load_artifact
 from delrec_compile.data.events import Events
-from delrec_compile.data.samples import batches, first, fitting
+from delrec_compile.data.samples import BATCH, batches, first, fitting
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation.excerpt import excerpt
 from delrec_compile.evaluation.verdict import Parity, ParityCounter
@@ -29,10 +32,87 @@ from delrec_compile.network.onnx_step.schema import load_model, read_model
 from delrec_compile.runners.onnxruntime import OnnxRunner
 from delrec_compile.runners.open import NETWORKS, artifact_runner, source_of
 from delrec_compile.runners.reference import ReferenceRunner
-from delrec_compile.runners.runner import Runner
+from delrec_compile.runners.runner import Runner, Trace
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system.recognise import recognise
 from delrec_compile.system.renamed import renamed_arguments
+
+ONNX = "onnxruntime"  # target of the check of a step
+HELD = 1 << 23  # spikes of a batch
+LEAST_BATCH = 16  # samples: with fewer, reading the weights takes most of the time
+
+
+@dataclass
+class _Comparison:
+    """A runner beside the reference of its numeric mode, batch by batch.
+
+    integer: that reference; None: PyTorch, whose float network runs beside integers too, for their cost.
+    """
+
+    network: Network
+    runner: Runner
+    target: str
+    integer: IntegerNetwork | None = None
+
+    def __post_init__(self) -> None:
+        strict = self.integer is not None or exact(self.network)
+        self.tally = ParityCounter(
+            self.network, strict, "integer" if self.integer is not None else "torch"
+        )
+        self.cost = ParityCounter(self.network, True)
+
+    def add(self, at: slice, x: F32, floats: Trace, labels: Any) -> None:
+        """A batch, and what PyTorch computes of it."""
+        got = self.runner.trace(x)
+        if self.integer is None:
+            near = [] if _equal(floats, got) else _membranes(self.network, x)
+            self.tally.add(at.start, floats, got, near, labels)
+        else:
+            self.tally.add(at.start, ReferenceRunner(self.integer).trace(x), got, [], labels)
+            self.cost.add(at.start, got, floats, [], labels)
+
+    def verdict(self, samples: Events) -> Parity:
+        n = len(samples)
+        found = self.tally.verdict(self.target or self.runner.name, n, samples.steps)
+        if self.integer is None:
+            return found
+        against = {
+            "accuracy": self.cost.accuracy(n),
+            "spikes_differing": self.cost.differing,
+            "classes_differing": self.cost.classes_differing,
+        }
+        return replace(found, against_float=against)
+
+
+def _equal(a: Trace, b: Trace) -> bool:
+    return all(np.array_equal(s, t) for s, t in zip(a.spikes, b.spikes, strict=True))
+
+
+def _membranes(network: Network, x: F32) -> list[F32]:
+    """Of the reference, which computes a batch again where a spike differs."""
+    reference = TorchRunner(network)
+    reference.trace(x)
+    return reference.membranes
+
+
+def _compared(
+    comparisons: Sequence[_Comparison], samples: Events, progress: Callable[[int, int], None]
+) -> list[Parity]:
+    """The verdicts of runners of one network; PyTorch runs each batch once."""
+    network = comparisons[0].network
+    reference = TorchRunner(fitted(network, samples), spikes_only=True)
+    for at, x in batches(samples, batch_of(network, samples.steps)):
+        want = reference.trace(x)
+        for each in comparisons:
+            each.add(at, x, want, _labels(samples, at))
+        progress(at.stop, len(samples))
+    return [each.verdict(samples) for each in comparisons]
+
+
+def batch_of(network: Network, steps: int) -> int:
+    """Samples that run at once: fewer where the spikes of a batch would take much memory."""
+    neurons: int = sum(p.size for p in network.spiking)
+    return max(LEAST_BATCH, min(BATCH, HELD // (neurons * max(1, steps))))
 
 
 def compare(
@@ -44,13 +124,7 @@ def compare(
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Parity:
     """Runs the samples through PyTorch and through `runner`, each with its own state."""
-    reference = TorchRunner(fitted(network, samples))
-    tally = ParityCounter(network, exact(network))
-    for at, x in batches(samples):
-        want = reference.trace(x)
-        tally.add(at.start, want, runner.trace(x), reference.membranes, _labels(samples, at))
-        progress(at.stop, len(samples))
-    return tally.verdict(target or runner.name, len(samples), samples.steps)
+    return _compared([_Comparison(network, runner, target)], samples, progress)[0]
 
 
 def compare_integer(
@@ -66,21 +140,7 @@ def compare_integer(
 
     The float network runs too, for the cost of the integers.
     """
-    reference, float_runner = ReferenceRunner(whole), TorchRunner(fitted(network, samples))
-    tally = ParityCounter(network, True, "integer")
-    cost = ParityCounter(network, True)
-    for at, x in batches(samples):
-        want, got = reference.trace(x), runner.trace(x)
-        tally.add(at.start, want, got, [], _labels(samples, at))
-        cost.add(at.start, got, float_runner.trace(x), [], _labels(samples, at))
-        progress(at.stop, len(samples))
-    against = {
-        "accuracy": cost.accuracy(len(samples)),
-        "spikes_differing": cost.differing,
-        "classes_differing": cost.classes_differing,
-    }
-    verdict = tally.verdict(target or runner.name, len(samples), samples.steps)
-    return replace(verdict, against_float=against)
+    return _compared([_Comparison(network, runner, target, whole)], samples, progress)[0]
 
 
 @renamed_arguments(words="samples")
@@ -119,7 +179,20 @@ def check(
                 f"given {sizes[0]} and {sizes[1]}; pass the one that it was exported from"
             )
     chosen = first(read_inputs(network, samples).samples, limit)
-    return compare(network, OnnxRunner(model), chosen, target="onnxruntime", progress=progress)
+    return compare(network, OnnxRunner(model), chosen, target=ONNX, progress=progress)
+
+
+def check_with_step(
+    path: Path | str, network: Network, samples: Source, limit: int | None = None
+) -> tuple[Parity, Parity]:
+    """Checks an artifact of this machine, and the ONNX file in it, against one run of PyTorch."""
+    artifact = load_artifact(path)
+    chosen = first(read_inputs(network, samples).samples, limit)
+    target, runner = artifact.manifest.target, artifact_runner(artifact)
+    step = OnnxRunner(load_model(artifact.path / "model.onnx"))
+    own = _Comparison(network, runner, target, artifact.integer)
+    ours, onnx = _compared([own, _Comparison(network, step, ONNX)], chosen, lambda *_: None)
+    return ours, onnx
 
 
 def _of_artifact(path: Path, given: Network | None) -> Network:

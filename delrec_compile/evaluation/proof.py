@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from delrec_compile.aliases import Progress
@@ -14,7 +15,7 @@ from delrec_compile.evaluation.hearing import require_equal
 from delrec_compile.evaluation.latency.bench import QUICK, bench
 from delrec_compile.evaluation.latency.result import Bench
 from delrec_compile.evaluation.parity import check as check_parity
-from delrec_compile.evaluation.parity import compare_artifact
+from delrec_compile.evaluation.parity import check_with_step, compare_artifact
 from delrec_compile.evaluation.verdict import accept_silence
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
@@ -28,6 +29,8 @@ from delrec_compile.system.renamed import renamed_arguments
 
 SCHEMA = "delrec.measured/1"
 EMULATED_SAMPLES = 5
+ROUNDS, FEW_ROUNDS = 9, 5  # that each engine is timed; few of a network that is LARGE
+LARGE = 1 << 20  # parameters
 GPU_SAMPLES = 64
 
 
@@ -92,7 +95,8 @@ def prove(
     """
     network = checkpoint.load(artifact.path / "network.safetensors")
     with stored(network, samples) as spec:
-        proof = _measured(artifact, spec, limit, timed, emulate, allow_silent, progress)
+        rounds = (FEW_ROUNDS if network.parameters() >= LARGE else ROUNDS) if timed else 0
+        proof = _measured(artifact, spec, limit, rounds, emulate, allow_silent, progress)
     text = json.dumps(proof.as_dict(), indent=2) + "\n"
     write_atomic(artifact.path / "measured.json", text.encode())
     for parity in proof.checks:
@@ -107,12 +111,12 @@ def _measured(
     artifact: Artifact,
     samples: str,
     limit: int | None,
-    timed: bool,
+    rounds: int,
     emulate: bool,
     allow_silent: bool,
     progress: Progress,
 ) -> Proof:
-    """The proof, before it is written and judged."""
+    """The proof, before it is written and judged. rounds: of the times; 0: not timed."""
     progress("checking spikes against PyTorch")
     gpu = artifact.manifest.is_gpu
     native = not gpu and runs_here(artifact)
@@ -124,9 +128,9 @@ def _measured(
     if allow_silent:
         check, onnx = accept_silence(check) if check else None, accept_silence(onnx)
     result = None
-    if timed and (native or (gpu and cost and cost["how"] != cuda.HOW)):
+    if rounds and (native or (gpu and cost and cost["how"] != cuda.HOW)):
         progress("timing beside PyTorch and ONNX Runtime")
-        result = bench(artifact.path, samples, rows=QUICK, rounds=9)
+        result = bench(artifact.path, samples, rows=QUICK, rounds=rounds)
     listening = None
     if artifact.manifest.front_end and (native or cost):
         progress("listening to words")
@@ -138,15 +142,15 @@ def _checks(
     artifact: Artifact, native: bool, samples: str, limit: int | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Parity of the native artifact, None of another one, and of its ONNX file."""
-    model = str(artifact.path / "model.onnx")
-    *checks, onnx = child.call(
-        "delrec_compile.evaluation.proof:checked",
-        paths=[str(artifact.path), model] if native else [model],
-        network=str(artifact.path / "network.safetensors"),
-        samples=samples,
-        limit=limit,
-    )
-    return checks[0] if checks else None, onnx
+    given: dict[str, Any] = {"samples": samples, "limit": limit}
+    if native:
+        path = str(artifact.path)
+        ours, onnx = child.call("delrec_compile.evaluation.proof:both", path=path, **given)
+        return ours, onnx
+    given["network"] = str(artifact.path / "network.safetensors")
+    paths = [str(artifact.path / "model.onnx")]
+    (onnx,) = child.call("delrec_compile.evaluation.proof:checked", paths=paths, **given)
+    return None, onnx
 
 
 def _emulated(
@@ -236,6 +240,13 @@ def emulated(path: str, samples: str, limit: int | None) -> dict[str, Any]:
         "estimated_us": mean / clock if clock else None,
         "estimated_share_of_dt": mean / clock / dt_us if clock else None,
     }
+
+
+def both(path: str, samples: str, limit: int | None) -> list[dict[str, Any]]:
+    """In the child: parity of an artifact of this machine and of its ONNX file."""
+    network = checkpoint.load(Path(path) / "network.safetensors")
+    found = check_with_step(path, network, read_samples(samples), limit)
+    return [parity.as_dict() for parity in found]
 
 
 def checked(

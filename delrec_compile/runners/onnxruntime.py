@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ModelError
@@ -29,7 +31,7 @@ class OnnxRunner:
 
         from delrec_compile.network.onnx_step.file import may_not_end
 
-        self.model = model
+        self.model = replace(model, proto=_ports(model.proto))
         proto = onnx.ModelProto()
         proto.CopyFrom(model.proto)
         outputs = {name for node in proto.graph.node for name in node.output}
@@ -62,7 +64,7 @@ class OnnxRunner:
         padded = np.concatenate([x, np.zeros((-len(x) % unroll, *x.shape[1:]), np.float32)])
         state = {past(s.name): np.zeros((batch, *s.shape), np.float32) for s in self.model.state}
         ys: list[F32] = []
-        spikes: list[list[F32]] = [[] for _ in self.spike_names]
+        spikes: list[list[NDArray[np.uint8]]] = [[] for _ in self.spike_names]
         for t in range(0, len(padded), unroll):
             feed = {"x": padded[t] if unroll == 1 else padded[t : t + unroll], **state}
             values = run_step(self.session, None, feed, self.endless)
@@ -70,9 +72,9 @@ class OnnxRunner:
             state = {past(s.name): result[present(s.name)] for s in self.model.state}
             ys.extend([result["y"]] if unroll == 1 else result["y"])
             for steps_of, names in zip(spikes, self.spike_names, strict=True):
-                steps_of.extend(result[name] for name in names)
+                steps_of.extend(result[name].astype(np.uint8) for name in names)
         steps = len(x)
-        fired = tuple(np.stack(s[:steps]).astype(np.uint8) for s in spikes)
+        fired = tuple(np.stack(s[:steps]) for s in spikes)
         return Trace(np.stack(ys[:steps]), fired)
 
 
@@ -133,6 +135,16 @@ def run_step(
         ) from error
     finally:
         watch.cancel()
+
+
+def _ports(proto: Any) -> Any:
+    """The inputs and outputs of a model, without its weights, which a session holds."""
+    import onnx
+
+    out = onnx.ModelProto()
+    out.graph.input.extend(proto.graph.input)
+    out.graph.output.extend(proto.graph.output)
+    return out
 
 
 def _populations(model: StepModel, outputs: set[str]) -> list[str]:

@@ -30,6 +30,8 @@ from delrec_compile.system.process import (
 TIMEOUT_S = 900.0
 LOGGER = logging.getLogger(__name__)
 # the child imports from where its parent does: a file of the working folder shadows nothing
+# threads of libraries that wait for others sleep: spinning costs more CPU time than small networks
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
 BOOT = """
 import json, sys
 sys.path[:] = json.load(open(sys.argv[2]))["path"]
@@ -62,9 +64,8 @@ def call(
         temporary.mkdir()
         work = {"function": function, "arguments": arguments, "path": sys.path}
         task.write_text(json.dumps(work))
-        own = {**os.environ, TMP: str(folder.parent), "TMPDIR": str(temporary)} | dict(
-            environment or {}
-        )
+        own = {**PATIENT, **os.environ, TMP: str(folder.parent), "TMPDIR": str(temporary)}
+        own |= dict(environment or {})
         code, output, errors = _run([str(task), str(result)], own, function, limit)
         if not result.exists():
             refuse_full(errors)

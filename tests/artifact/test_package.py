@@ -16,7 +16,14 @@ from helpers import refusal, tree
 
 from delrec_compile.artifact import package
 from delrec_compile.artifact.manifest import Artifact
-from delrec_compile.artifact.package import Stage, check_output, checksums, named, staging, tar_gz
+from delrec_compile.artifact.package import (
+    Stage,
+    check_output,
+    checksums,
+    named,
+    staging,
+    write_tar_gz,
+)
 from delrec_compile.errors import InputError, ParityError
 from delrec_compile.system import folders
 
@@ -54,7 +61,8 @@ def test_equal_files_are_equal_archives(tmp_path: Path) -> None:
         (folder / "a").write_text("x")
         os.utime(folder / "a", (k, k))
         (folder / "a").chmod(0o600 + k)
-        packed.append(tar_gz(folder, ["a"]))
+        write_tar_gz(tmp_path / "net.tar.gz", folder, ["a"])
+        packed.append((tmp_path / "net.tar.gz").read_bytes())
     assert packed[0] == packed[1]
 
 

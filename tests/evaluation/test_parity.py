@@ -9,6 +9,7 @@ import cases
 import numpy as np
 import pytest
 from fixtures.bundled import OF_SAMPLES
+from fixtures.here import calls_here
 from helpers import refusal
 
 import delrec_compile
@@ -215,3 +216,55 @@ def test_the_excerpt_of_an_integer_artifact_is_of_its_integers(monkeypatch):
         assert found.target == "a chip"
         assert found.passed
     assert asked == [whole, network]
+
+
+@pytest.mark.parametrize("numeric", ["float32", "int8"])
+def test_an_artifact_and_its_step_are_checked_as_one_by_one(numeric, tmp_path):
+    network = cases.network("feed_forward")
+    with calls_here():
+        delrec_compile.build(network, out=tmp_path / "out", numeric=numeric)
+    samples, path = _events(network, 1), tmp_path / "out"
+    ours, onnx = parity.check_with_step(path, network, samples, limit=1)
+    assert ours == parity.check(path, samples, limit=1)
+    assert onnx == parity.check(path / "model.onnx", samples, limit=1)
+    assert ours.passed
+    assert onnx.passed
+    assert ours.sequences == onnx.sequences == 1
+    kinds = "torch" if numeric == "float32" else "integer", "onnxruntime"
+    assert (ours.reference, onnx.target) == kinds
+
+
+def test_large_networks_run_in_small_batches_of_the_same_counts(monkeypatch):
+    network = cases.network("feed_forward")
+    neurons = sum(p.size for p in network.spiking)
+    x = np.random.default_rng(2).integers(0, 3, (35, 12, network.inputs)).astype(np.uint8)
+    samples = Events(x, None, None, None, network.dt_ms)
+    assert parity.batch_of(network, 12) == 64
+    whole = parity.compare(network, ReferenceRunner(network), samples)
+    monkeypatch.setattr(parity, "HELD", neurons * 12 * 20)
+    assert parity.batch_of(network, 12) == 20
+    assert parity.batch_of(network, 1200) == parity.LEAST_BATCH
+    done = []
+    runner = ReferenceRunner(network)
+    again = parity.compare(network, runner, samples, progress=lambda at, _: done.append(at))
+    assert (again, done) == (whole, [20, 35])
+
+
+def test_the_margin_of_a_difference_is_that_of_the_reference():
+    network, case = cases.network("feed_forward"), cases.CASES["feed_forward"]
+    x = cases.counts(case, batch=2, steps=12)
+    reference = TorchRunner(network)
+    want = reference.trace(x)
+    spikes = [s.copy() for s in want.spikes]
+    spikes[0][7, 1, 2] ^= 1
+
+    class Other:
+        name = "other"
+
+        def trace(self, _):
+            return Trace(want.y, tuple(spikes))
+
+    samples = Events(x.transpose(1, 0, 2).astype(np.uint8), None, None, None, network.dt_ms)
+    first = parity.compare(network, Other(), samples).first
+    threshold = float(network.layers[0].lif.threshold)
+    assert first.margin == abs(float(reference.membranes[0][7, 1, 2]) - threshold)

@@ -158,3 +158,15 @@ def test_membranes_may_differ_without_a_spike():
     }
     line = "cortex_m4 differs from the integer reference: membranes by 0.25, no spike"
     assert describe_difference(parity) == line
+
+
+@pytest.mark.parametrize(("large", "rounds"), [(1 << 20, 9), (1000, 5)])
+def test_large_networks_are_timed_in_fewer_rounds(large, rounds, artifacts, tmp_path, monkeypatch):
+    from delrec_compile.evaluation import proof
+
+    folder, asked = tmp_path / "copy", []
+    shutil.copytree(artifacts["conv_delay_256"], folder)
+    monkeypatch.setattr(proof, "LARGE", large)
+    monkeypatch.setattr(proof, "bench", lambda *_, **options: asked.append(options["rounds"]))
+    proof.prove(load_artifact(folder), limit=1)
+    assert asked == [rounds]

@@ -21,3 +21,13 @@ def test_membranes_tell_where_spikes_are() -> None:
         np.testing.assert_array_equal(membranes >= layer.lif.threshold, spikes.astype(bool))
     again = runner.trace(x)
     np.testing.assert_array_equal(again.y, trace.y)
+
+
+def test_spikes_alone_are_the_same_without_membranes() -> None:
+    network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], steps=6)
+    whole, lean = TorchRunner(network), TorchRunner(network, spikes_only=True)
+    want, got = whole.trace(x), lean.trace(x)
+    np.testing.assert_array_equal(got.y, want.y)
+    for own, other in zip(got.spikes, want.spikes, strict=True):
+        np.testing.assert_array_equal(own, other)
+    assert lean.membranes == []

@@ -134,3 +134,16 @@ def test_every_error_survives_the_way_back() -> None:
         assert f"{name} " in str(errors.__doc__)
         assert getattr(errors, name).exit_code == code
     assert set(codes.values()) == set(range(1, 10))
+
+
+def waiting() -> str | None:
+    return os.environ.get("OMP_WAIT_POLICY")
+
+
+def test_threads_of_a_child_wait_without_spinning_unless_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert child.call(f"{HERE}:waiting") == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert child.call(f"{HERE}:waiting") == "active"

@@ -12,7 +12,7 @@ from delrec_compile.evaluation.baselines.baseline import Baseline, Workload, is_
 from delrec_compile.evaluation.baselines.onnx_parts import Graph, bound, window_of
 from delrec_compile.evaluation.baselines.window import History
 from delrec_compile.network.model import Network
-from delrec_compile.network.onnx_step.export import export
+from delrec_compile.network.onnx_step.export import model_of
 from delrec_compile.network.state import past, present
 from delrec_compile.runners.onnxruntime import onnx_session
 
@@ -26,7 +26,7 @@ class OnnxExported(Baseline):
     def __init__(self, network: Network, work: Workload, unroll: int = 1) -> None:
         if unroll > 1:
             self.name, self.form = "onnxruntime_sequence", f"the exported step, unrolled {unroll}"
-        session = onnx_session(export(network, unroll=unroll).SerializeToString())
+        session = onnx_session(model_of(network, unroll=unroll).SerializeToString())
         per_call = (unroll,) if unroll > 1 else ()
         calls = work.steps // unroll
         self.x = np.zeros((calls, *per_call, work.batch, network.inputs), np.float32)

@@ -11,6 +11,7 @@ from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import ParityError
 from delrec_compile.evaluation.baselines import registry as baselines
 from delrec_compile.evaluation.baselines.eager import TorchEager
+from delrec_compile.evaluation.latency import interleave as module
 from delrec_compile.evaluation.latency.interleave import fastest, interleave, select_engines
 from delrec_compile.network import checkpoint
 
@@ -44,3 +45,19 @@ def test_times_are_taken_of_every_engine_on_every_word():
     assert {n: len(t) for n, t in times.items()} == {"a": 2, "b": 2}
     assert min(t for ts in times.values() for t in ts) > 0
     assert fastest([plain], x) == (plain, {})
+
+
+@pytest.mark.parametrize(("long_ns", "taken"), [(0, 1), (10**12, 3)])
+def test_forms_that_take_long_are_compared_on_one_sample(long_ns, taken, monkeypatch):
+    network = cases.network("both_layers")
+    x = [np.full((5, 1, network.inputs), k, np.float32) for k in range(4)]
+    seen = []
+    real = module.interleave
+    monkeypatch.setattr(module, "LONG_NS", long_ns)
+    monkeypatch.setattr(module, "interleave", lambda e, few: [seen.extend(few), real(e, few)][1])
+    forms = [TorchEager(network), TorchEager(network)]
+    forms[1].form = "another"
+    best, times = fastest(forms, x)
+    assert best in forms
+    assert set(times) == {p.form for p in forms}
+    assert [int(s[0, 0, 0]) for s in seen] == list(range(taken))

@@ -38,8 +38,12 @@ BUDGET_S = 420.0
 PROOF_SHARE = 0.4  # of the budget, after which no comparison begins
 LEAST_S, MOST_S = 10.0, 120.0  # in which no part is worth its start; that a comparison may take
 NUMERICS = ("float32", "int8")
-# PyTorch computes the network in float32 in any case: beside int8 its fastest plain form is enough
-ROWS: dict[str, tuple[str, ...] | None] = {"float32": None, "int8": ("ours_host", "torch_graph")}
+# what is timed beside ours, in a process each: one that compiles for too long costs no other times
+TIMED = (
+    ("float32", ("ours_host", "torch_eager", "torch_graph")),
+    ("int8", ("ours_host", "torch_graph")),
+    ("float32", ("torch_graph", "torch_compile")),
+)
 ROUNDS = 15
 MOST_JOBS = 8
 CHUNK = 5  # random networks of a part
@@ -176,16 +180,16 @@ def _comparisons(
 def measure(run: Run, share: Share, place: Path) -> None:
     """Times the networks, one after the other; each has half of what is left, the last one all."""
 
-    def timed(network: str, numeric: str, seconds: float) -> list[dict[str, Any]]:
-        limit = seconds if (network, numeric) == todo[-1] else seconds / 2
-        folder = place / f"{network}-{numeric}"
-        result = bench(folder, rows=ROWS[numeric], rounds=ROUNDS, limit_s=limit)
+    def timed(network: str, numeric: str, rows: tuple[str, ...], seconds: float) -> list[Any]:
+        last = (network, numeric, rows) == todo[-1]
+        limit = seconds if last else seconds / 2
+        result = bench(place / f"{network}-{numeric}", rows=rows, rounds=ROUNDS, limit_s=limit)
         return [{"network": network, "numeric": numeric, **result.as_dict()}]
 
-    todo = [(network, numeric) for network in share.networks for numeric in NUMERICS]
-    for network, numeric in todo:
-        name = f"times of {network} {numeric}"
-        run.part(name, "times", 1.0, partial(timed, network, numeric))
+    todo = [(network, *each) for network in share.networks for each in TIMED]
+    for network, numeric, rows in todo:
+        name = f"times of {network} {numeric} beside {', '.join(rows)}"
+        run.part(name, "times", 1.0, partial(timed, network, numeric, rows))
 
 
 def main(argv: list[str] | None = None) -> int:

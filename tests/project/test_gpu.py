@@ -15,6 +15,7 @@ import pytest
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import work
 from delrec_compile.errors import CompilerCrash, InputError, ParityError
+from delrec_compile.evaluation.baselines.registry import GPU_ROWS
 from delrec_compile.evaluation.latency.result import Bench, BenchRow
 from delrec_compile.runners.emulated import cuda
 
@@ -137,13 +138,15 @@ def test_on_a_gpu_every_network_is_timed(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(command, "bench", bench)
     run = started()
     command.measure(run, command.WHOLE, tmp_path)
-    assert [name for name, _, _ in asked][:3] == [
+    assert [name for name, _, _ in asked][:4] == [
         "conv_delay_256-float32",
         "conv_delay_256-int8",
+        "conv_delay_256-float32",
         "dense_delay_256-float32",
     ]
-    assert len(asked) == 2 * len(command.WHOLE.networks) == len(run.result["times"])
-    assert {rows for name, rows, _ in asked if name.endswith("float32")} == {None}
+    assert len(asked) == 3 * len(command.WHOLE.networks) == len(run.result["times"])
+    assert {"ours", *(n for _, rows, _ in asked for n in rows)} == set(GPU_ROWS)
+    assert [rows for _, rows, _ in asked if "torch_compile" in rows] == [command.TIMED[2][1]] * 4
     assert 190 < asked[0][2] <= 200
     assert asked[-1][2] > 390
     assert run.summary()["engines_timed"] == len(asked)

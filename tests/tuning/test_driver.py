@@ -25,10 +25,10 @@ def test_the_best_of_the_whole_space_is_found(fake: None, tmp_path: Path) -> Non
         SHIPPED,
         Numeric.FLOAT32,
     )
-    assert found.size == len(list(space.candidates())) == 120
+    assert found.size == len(list(space.candidates())) == 180
     tried = schedules(only(tmp_path))
     # the evolutionary search stops when it finds nothing new for a while
-    assert 100 <= len(tried) == len(set(tried)) <= 120
+    assert 150 <= len(tried) == len(set(tried)) <= 180
     assert found.trials == {"measured": len(tried), "known": 0, "failed": 0}
     winner = read(only(tmp_path)).winners[-1]
     assert winner.schedule == found.best.schedule

@@ -161,31 +161,30 @@ def emit_list(e: Emitter, events: Events, ring: Any, base: Any, n: int) -> None:
         return T.bitwise_and(T.broadcast(word, lanes), select) != T.broadcast(T.uint32(0), lanes)
 
     if e.schedule.events == "branch":
-        _emit_bits(e, events, ring, base, n)
+        _emit_words(e, events, ring, base, n)
     else:
         e.list_active(events, n, bit_set)
 
 
-def _emit_bits(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
+def _emit_words(e: Emitter, arrivals: Events, ring: Any, base: Any, n: int) -> None:
     """Lists the bits that are set, word by word, the lowest first."""
     T = e.T
     e.clear(arrivals)
-    bits = e.register(1, T.uint32(0), "uint32")
-
-    def list_word(w: Any, size: int) -> None:
-        word = ring[base + w]
-        e.store(
-            bits, 0, 1, word if size == WORD else T.bitwise_and(word, T.uint32((1 << size) - 1))
-        )
-        with e.repeat(bits[0] != T.uint32(0)):
-            e.append_always(arrivals, w * WORD + _lowest_bit(e, bits[0]))
-            e.store(bits, 0, 1, T.bitwise_and(bits[0], bits[0] - T.uint32(1)))
-
     if n >= WORD:
         with e.loop("w", n // WORD) as w:
-            list_word(w, WORD)
-    if n % WORD:
-        list_word(T.int32(n // WORD), n % WORD)
+            emit_bits(e, arrivals, ring[base + w], w * WORD)
+    if rest := n % WORD:
+        word = T.bitwise_and(ring[base + n // WORD], T.uint32((1 << rest) - 1))
+        emit_bits(e, arrivals, word, n // WORD * WORD)
+
+
+def emit_bits(e: Emitter, events: Events, word: Any, first: Any) -> None:
+    """Appends the places of the bits that are set in a word, added to `first`, the lowest first."""
+    T = e.T
+    bits = e.register(1, word, "uint32")
+    with e.repeat(bits[0] != T.uint32(0)):
+        e.append_always(events, first + _lowest_bit(e, bits[0]))
+        e.store(bits, 0, 1, T.bitwise_and(bits[0], bits[0] - T.uint32(1)))
 
 
 def _lowest_bit(e: Emitter, word: Any) -> Any:

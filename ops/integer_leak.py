@@ -81,8 +81,9 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
             return v
         if beta == 0:
             return e.zero("int32", lanes)
-        if lanes == 1 and e.generator == "c":
-            return _by_upper(e, beta, v)
+        upper = by_upper(beta)
+        if upper is not None and lanes == 1 and e.generator == "c":
+            return _by_upper(e, *upper, v)
         beta = splat(beta)
     if half and e.schedule.halves and lanes == e.schedule.lanes:
         return _by_halves(e, beta, v, lanes)
@@ -93,11 +94,19 @@ def emit_leak(e: Emitter, beta: Any, v: Any, lanes: int, half: bool = False) -> 
     return high + T.shift_right(low, splat(Q))
 
 
-def _by_upper(e: Emitter, beta: int, v: Any) -> Any:
-    near = beta < ONE >> 1
-    share = e.T.int32((beta if near else beta - ONE) << 17)
-    upper = e.T.call_extern("int32", "upper_of_product", v, share)
-    return upper if near else e.wrapping(v, upper, 1)
+def by_upper(beta: Any) -> tuple[int, bool] | None:
+    """The second factor of `upper_of_product`, and whether v is added to its result; None: no number
+    that has one.
+    """
+    if not isinstance(beta, int) or beta == 0 or not -(ONE >> 1) <= beta < ONE:
+        return None
+    kept = beta >= ONE >> 1
+    return (beta - ONE if kept else beta) << 17, kept
+
+
+def _by_upper(e: Emitter, share: int, kept: bool, v: Any) -> Any:
+    upper = e.T.call_extern("int32", "upper_of_product", v, e.T.int32(share))
+    return e.wrapping(v, upper, 1) if kept else upper
 
 
 def _by_halves(e: Emitter, beta: Any, v: Any, lanes: int) -> Any:

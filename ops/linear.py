@@ -185,29 +185,6 @@ def _emit_together(e: Emitter, steps: Sequence[Sums], tile: Tile, n: int) -> Non
             take(e.load(a, 0, lanes), at, lanes)
 
 
-def emit_in_memory(
-    e: Emitter, n: int, rows: list[Rows], finish: Callable[[Any, int], Finish], narrow: bool
-) -> None:
-    """Sums of n outputs, row after row in memory; finish: as in `emit`, int32, one at a time.
-
-    narrow: whether 16 bits hold every sum.
-    """
-    kind = "int16" if narrow else "int32"
-    sums = e.buffer("sums", n, kind)
-    with e.loop("k", n) as k:
-        e.store(sums, k, 1, e.zero(kind, 1))
-    for r in rows:
-        with e.each(r.events) as j:
-            count = None if r.counts is None else e.bind("count", r.counts(j))
-            row = e.view(r.weight, j * n, n)
-            with e.loop("k", n) as k:
-                value = e.T.cast(e.load(row, k, 1), "int32")
-                total = e.T.cast(sums[k], "int32") + (value if count is None else value * count)
-                e.store(sums, k, 1, e.T.cast(total, kind))
-    with e.loop("k", n) as k:
-        finish(k, 1)(e.T.cast(sums[k], "int32"), 0, 1)
-
-
 def _begin(e: Emitter, sums: Sums, tile: Tile) -> list[Any]:
     """Registers with the initial sums."""
     bias = [sums.bias] if sums.bias is not None and not sums.before else []

@@ -45,8 +45,9 @@ class Schedule:
     `narrow`, as `wide`, but rows with counts in 16 bits, part by part, as `ops.counted_rows`, and
     kernels of `planes` chosen in 16 bits, up to 16 lanes;
     `biased`, where 16 bits hold the sums, as bytes without a sign, two neurons to a word; `words`, four
-    at a time in two 32-bit words, for cores without vectors; `memory`, in 32 bits each in memory, row
-    after row: loops that a C compiler turns into vector instructions.
+    at a time in two 32-bit words, for cores without vectors; `memory`, in C text tile by tile in 16
+    bits, part by part, for Helium (MVE), and other rows in 32 bits each in memory, row after row: loops
+    that a C compiler turns into vector instructions.
     leak: method of multiplying an integer membrane. `wide`, in 32 bits; `halves`, by the 16-bit
     multiplications of AVX2 (8 lanes) and AVX-512 (16 lanes); `sqrdmulh` (64-bit ARM) and `vqrdmulh`
     (32-bit ARM), by that instruction of NEON.

@@ -51,7 +51,7 @@ CORES = {
     "cortex_m3": _cortex_m("cortex_m3"),
     "cortex_m4": _cortex_m("cortex_m4", "+vfp4d16sp"),
     "cortex_m7": _cortex_m("cortex_m7", "+fp_armv8d16sp"),
-    "cortex_m33": _cortex_m("cortex_m33", "+fp_armv8d16sp"),
+    "cortex_m33": _cortex_m("cortex_m33", "+fp_armv8d16sp+dsp"),
     "cortex_m55": _cortex_m("cortex_m55", "+mve_fp+fp_armv8d16sp"),
     "cortex_m85": _cortex_m("cortex_m85", "+mve_fp+fp_armv8d16sp"),
     "rv32imc": Core("riscv32-freestanding-none", "generic_rv32+m+c"),

@@ -223,7 +223,7 @@ def test_words_hold_every_byte() -> None:
     [
         ("cortex_m4", "int8", 21_500),
         ("cortex_m0plus", "int8", 56_000),
-        ("cortex_m55", "int8", 19_500),
+        ("cortex_m55", "int8", 8_800),
         ("arm_cpu", "int8", 7_000),
         ("arm_cpu_v7", "int8", 9_900),
         ("arm_cpu", "float32", 8_100),

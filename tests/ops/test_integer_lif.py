@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.integer_neurons import check
-from fixtures.tir import run
 from helpers import refusal
 
 from delrec_compile.errors import NetworkError
 from delrec_compile.ops.integer_leak import LIMIT, ONE
 from delrec_compile.ops.integer_lif import IntegerLif, settles
 from delrec_compile.ops.lif import ALL_RESETS, Lif
-from delrec_compile.targets.schedule import Schedule
 
 RNG = np.random.default_rng(11)
 
@@ -88,22 +86,3 @@ def test_what_cannot_be_is_refused() -> None:
             made(**changed)
     with refusal(NetworkError, "the lif neurons have no threshold", 3):
         replace(made(), constants={"beta": 1, "v_reset": 0})
-
-
-def test_neurons_in_loops_stop_at_the_lower_end_too() -> None:
-    """The form for cores whose compilers make vectors of loops."""
-    v, current = np.full(5, -LIMIT, np.int32), np.full(5, -LIMIT + 1, np.int32)
-    one = made(constants={"beta": ONE, "threshold": np.full(5, 10, np.int32)})
-
-    def body(e: Any, v: Any, current: Any, threshold: Any) -> None:
-        named = {"v": v, "threshold": threshold}
-        tile = one.tile(e, named.__getitem__, 0, 5, LIMIT - 1, biased=False)
-        spikes = e.events(5)
-        e.clear(spikes)
-        tile.update_in_loops(5, current, spikes)
-        with e.each(spikes) as j:
-            e.store(current, j, 1, e.T.int32(1))
-
-    schedule = Schedule(1, 4, "branch", bytes="memory", neurons=4)
-    after, *_ = run(body, v, current, one.tables()["threshold"], schedule=schedule)
-    assert (after == -LIMIT).all()

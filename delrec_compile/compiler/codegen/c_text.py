@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tvm
 from tvm import tirx
 
@@ -17,7 +18,9 @@ from delrec_compile.ops import (
     delay_line,
     dense_product,
     integer_leak,
+    integer_lif_c,
     linear_c,
+    memory_rows_c,
     real_input,
 )
 
@@ -32,13 +35,17 @@ def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
     text = _without_unused(_without_runtime(str(built.inspect_source())))
     text = signatures.rewrite(text, KERNEL, _qualify)
     own = "".join(f'#include "{header}"\n' for header in includes) + ("\n" if includes else "")
-    return _C_HEAD + own + "".join(of for call, of in HELPERS.items() if call in text) + text
+    for call, helper in reversed(HELPERS.items()):
+        text = helper + text if call in text else text
+    return _C_HEAD + own + text
 
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 DECLARED = re.compile(r"^ *u?int\d+_t (\w+) = [^;\n]*;\n", re.M)  # scalars alone
 ARRAY = re.compile(r"^ *\w+ (\w+)\[\d+\];\n", re.M)
+DECLARED_ARRAY = re.compile(r"^ *(\w+) (\w+)\[(\d+)\];\n", re.M)
 STORED = re.compile(r"^ *(\w+)\[[^=;\n]*\] = [^;\n]*;\n", re.M)
+STORING = r"sum_rows_\w+|leak_four"  # functions that store to their first argument
 # A fused multiply-add, a sum in another order or a wider type would give other bits than PyTorch.
 # Flags that allow them are refused, or undone by a pragma; `rounded` holds whatever they are.
 EXACT = """#if defined(__clang__)
@@ -147,16 +154,38 @@ static inline bool any_of_four(const uint8_t *bytes)
 }
 
 """
-# functions that kernels call, by what their calls look like
+WHICH_ACTIVE = (
+    memory_rows_c.HEAD
+    + """/* which of the next sixteen bytes are not 0. n: number of bytes, fewer or more */
+static inline uint32_t which_active(const uint8_t *bytes, uint32_t n)
+{
+#if defined(__ARM_FEATURE_MVE)
+    return vcmpneq_n_u8(vldrbq_z_u8(bytes, vctp8q(n)), 0);
+#else
+    uint32_t bits = 0u;
+    for (uint32_t k = 0; k < n && k < 16u; ++k) {
+        bits |= bytes[k] != 0 ? 1u << k : 0u;
+    }
+    return bits;
+#endif
+}
+
+"""
+)
+# functions that kernels call, by what their calls look like; each may call those before it
 HELPERS = {
     "lower_sum(": byte_rows_c.C_TEXT,
     "upper_of_product(": integer_leak.C_TEXT,
+    "leak_four(": integer_lif_c.LEAK,
+    "which_reach(": integer_lif_c.REACH,
     "lowest_bit(": delay_line.C_TEXT,
     "any_of_four(": ANY_OF_FOUR,
+    "which_active(": WHICH_ACTIVE,
     "pair(": dense_product.C_TEXT,
     "rounded(": ROUNDED,
     "HELD(": HELD,
     "ADD_EIGHT": linear_c.C_TEXT,
+    **memory_rows_c.C_TEXTS,
     "is_sound(": SOUND,
     "to_units(": real_input.C_TEXT,
     "is_broken(": BROKEN,
@@ -185,7 +214,7 @@ def _without_unused(text: str) -> str:
 
 def _qualify(parameters: list[str], body: str) -> tuple[list[str], str]:
     """Adds restrict to every pointer, and const to those never stored to."""
-    body, written = _windows(body)
+    body, written = _windows(_by_widest(body))
     out = []
     for parameter in parameters:
         if "* " in parameter:
@@ -196,8 +225,33 @@ def _qualify(parameters: list[str], body: str) -> tuple[list[str], str]:
     return out, body
 
 
+def _by_widest(body: str) -> str:
+    """Declares memory that arrays of several types have after one another as the widest of them, whose
+    alignment serves all.
+    """
+    for kind, name, count in DECLARED_ARRAY.findall(body):
+        cast = rf"\(\((\w+)\*\){name}\)"
+        widest = max([kind, *re.findall(cast, body)], key=_size)
+        if _size(widest) == _size(kind):
+            continue
+        head, rest = body.split(f" {kind} {name}[{count}];\n", 1)
+        number = -(-int(count) * _size(kind) // _size(widest))
+        rest = re.sub(rf"(?<!\w)(?<!\*\)){name}\[", f"(({kind}*){name})[", rest)
+        rest = rest.replace(f"(({widest}*){name})", name)
+        body = f"{head} {widest} {name}[{number}];\n{rest}"
+    return body
+
+
+def _size(kind: str) -> int:
+    """Bytes of a type of C."""
+    return np.dtype("float32" if kind == "float" else kind.removesuffix("_t")).itemsize
+
+
 def _stored(variable: str, body: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(variable)}\[[^=;\n]*\] = ", body) is not None
+    """Whether anything is assigned to it, or a function that stores takes its address."""
+    name = re.escape(variable)
+    stores = rf"(?<!\w){name}\[[^=;\n]*\] = |\b(?:{STORING})\(\(?&\(?{name}\["
+    return re.search(stores, body) is not None
 
 
 def _windows(body: str) -> tuple[str, set[str]]:

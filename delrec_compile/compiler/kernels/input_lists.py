@@ -19,10 +19,11 @@ from delrec_compile.compiler.kernels.real_inputs import (
 )
 from delrec_compile.compiler.kernels.step_inputs import Incoming, always
 from delrec_compile.compiler.tir.emitter import Emitter
-from delrec_compile.ops import counted_rows
+from delrec_compile.ops import counted_rows, delay_line
 from delrec_compile.ops.counted_rows import DTYPE, Parts
 
 FOUR = 4  # bytes of a word
+SIXTEEN = 16  # of a vector
 
 
 class InputLists(ABC):
@@ -150,10 +151,13 @@ class InputLists(ABC):
             list_values(self, incoming, base)
             return
         if incoming.group == 1:
-            if e.generator == "c" and e.schedule.events == "branch" and self.counts == "uint8":
-                self._list_by_fours(incoming.events, base, active)
-            else:
+            by_bytes = e.generator == "c" and e.schedule.events == "branch"
+            if not by_bytes or self.counts != "uint8":
                 e.list_active(incoming.events, n, active)
+            elif e.schedule.bytes == "memory":
+                self._list_by_sixteens(incoming.events, base)
+            else:
+                self._list_by_fours(incoming.events, base, active)
             if incoming.parts is not None and incoming.count is not None:
                 counted_rows.split(e, incoming.events, incoming.count, incoming.parts)
             return
@@ -188,6 +192,15 @@ class InputLists(ABC):
                         list_one(k * FOUR + q)
         for at in range(full * FOUR, self.inputs):
             list_one(at)
+
+    def _list_by_sixteens(self, events: Any, base: Any) -> None:
+        """Lists the inputs, by the bits of sixteen at a time."""
+        e, n = self.e, self.inputs
+        e.clear(events)
+        with e.loop("vector", -(-n // SIXTEEN)) as k:
+            at = k * SIXTEEN
+            own = (tir.address_of(self.x[base + at]), tir.cast(n - at, "uint32"))
+            delay_line.emit_bits(e, events, tir.call_extern("uint32", "which_active", *own), at)
 
     def _pack(self, counts: Any, base: Any) -> None:
         """The inputs from `base` on, `group` of them packed into each int32 of counts."""

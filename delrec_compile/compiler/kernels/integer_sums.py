@@ -14,10 +14,11 @@ import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.aliases import INT16_MAX, Ints
-from delrec_compile.compiler.kernels.integer_tables import in_words, is_narrow
+from delrec_compile.compiler.kernels.integer_finish import StoreCurrents
+from delrec_compile.compiler.kernels.integer_tables import BEYOND_BYTES, in_words, is_narrow
 from delrec_compile.compiler.kernels.step_inputs import Incoming
 from delrec_compile.compiler.tir.emitter import Emitter
-from delrec_compile.ops import byte_rows, linear
+from delrec_compile.ops import byte_rows, linear, memory_rows
 from delrec_compile.ops.byte_rows import ByteRows
 from delrec_compile.targets.schedule import Schedule
 
@@ -56,6 +57,17 @@ class RowSum:
         """(out,): largest size of each sum."""
         return np.abs(self.weight.astype(np.int64)).sum(axis=1) * self.max_count
 
+    @property
+    def limit(self) -> int:
+        """Counts of which 16 bits hold every sum."""
+        return INT16_MAX // max(1, int(np.abs(self.weight.astype(np.int64)).max()))
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether 16 bits hold each product with a count that has no sign."""
+        small = self.max_count < BEYOND_BYTES and self.max_count <= self.limit
+        return self.weight.dtype == np.int8 and small
+
 
 class IntegerSums(ABC):
     """A strategy. fuses_neurons: whether neurons are updated tile by tile as their sums are made."""
@@ -82,12 +94,32 @@ class RegisterSums(IntegerSums):
 
 
 class MemorySums(IntegerSums):
-    """Sums in memory, row after row: loops that a C compiler turns into vector instructions."""
+    """Sums in memory, see `ops.memory_rows`: loops that a C compiler turns into vector instructions."""
 
     def emit(self, n: int, parts: list[RowSum], finish: FinishTile, fraction: int) -> None:
+        fits = fit_in_16_bits(parts)
+        if self.e.generator == "c" and all(part.in_bytes for part in parts):
+            self._emit_bytes(n, parts, finish, fraction, fits)
+            return
         one, *others = (part.rows(self.e.schedule) for part in parts)
         take = scaled(self.e, finish, fraction)
-        linear.emit_in_memory(self.e, n, [*others, one], take, fit_in_16_bits(parts))
+        memory_rows.emit(self.e, n, [*others, one], take, fits)
+
+    def _emit_bytes(
+        self, n: int, parts: list[RowSum], finish: FinishTile, fraction: int, fits: bool
+    ) -> None:
+        """Currents are stored where they belong; other sums meet `finish` one by one."""
+        e, unit = self.e, 1 << fraction
+        rows = [byte_rows_of(e, part, fits) for part in parts]
+        if isinstance(finish, StoreCurrents):
+            memory_rows.emit_bytes(e, n, rows, finish.to, finish.bias, unit)
+            return
+        sums = e.buffer("sums", n, "int32")
+        with e.loop("k", n) as k:
+            e.store(sums, k, 1, tir.int32(0))
+        memory_rows.emit_bytes(e, n, rows, sums, sums, unit)
+        with e.loop("k", n) as k:
+            finish(k, 1)(sums[k], 0, 1)
 
 
 class WordSums(IntegerSums):
@@ -98,18 +130,7 @@ class WordSums(IntegerSums):
     ) -> None:
         """start: (n,) membrane units that the sums begin with; None: zeros."""
         fits = fit_in_16_bits(parts)
-        rows = []
-        for part in parts:
-            c, split = part.incoming, None
-            # rows that count 1 each are not counted where all sums fit
-            if not fits or c.count is not None:
-                largest = int(np.abs(part.weight.astype(np.int64)).max())
-                limit = INT16_MAX // max(1, largest)
-                inputs = part.weight.shape[1]
-                split = byte_rows.emit_parts(
-                    self.e, c.events, c.count, inputs, part.max_count, limit
-                )
-            rows.append(ByteRows(c.events, part.table, c.count, split))
+        rows = [byte_rows_of(self.e, part, fits) for part in parts]
         byte_rows.emit(self.e, n, rows, finish, fraction, start)
 
 
@@ -118,6 +139,18 @@ def sums_for(e: Emitter, dtype: Any) -> IntegerSums:
     if in_words(dtype, e.schedule):
         return WordSums(e)
     return MemorySums(e) if e.schedule.bytes == "memory" else RegisterSums(e)
+
+
+def byte_rows_of(e: Emitter, part: RowSum, fits: bool) -> ByteRows:
+    """Rows whose events are split where a sum might not fit in 16 bits.
+
+    fits: whether all sums fit; rows that count 1 each are then not counted.
+    """
+    c, split = part.incoming, None
+    if not fits or c.count is not None:
+        inputs = part.weight.shape[1]
+        split = byte_rows.emit_parts(e, c.events, c.count, inputs, part.max_count, part.limit)
+    return ByteRows(c.events, part.table, c.count, split)
 
 
 def fit_in_16_bits(parts: list[RowSum]) -> bool:

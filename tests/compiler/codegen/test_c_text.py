@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+from fixtures.mve import of_either
 
-from delrec_compile.compiler.codegen.c_text import _without_unused, c_text
+from delrec_compile.compiler.codegen.c_text import (
+    WHICH_ACTIVE,
+    _by_widest,
+    _without_unused,
+    c_text,
+)
 from delrec_compile.compiler.lower import lower
 from delrec_compile.targets.schedule import Schedule
 
@@ -39,3 +48,29 @@ def test_what_nothing_reads_is_dropped_with_what_is_stored_in_it() -> None:
     assert _without_unused(unread + read) == read
     kept = "  int32_t a[1];\n  a[0] = (a[0] + 1);\n"
     assert _without_unused(kept) == kept
+
+
+@pytest.mark.parametrize("instructions", [False, True])
+def test_a_bit_says_of_each_of_sixteen_bytes_whether_it_is_0(
+    instructions: bool, tmp_path: Path
+) -> None:
+    call = "uint32_t bits(const uint8_t *x, uint32_t n) { return which_active(x, n); }\n"
+    library = of_either(tmp_path, WHICH_ACTIVE + call, instructions)
+    x = np.random.default_rng(15).integers(0, 2, 40).astype(np.uint8) * np.uint8(129)
+    for n in (1, 12, 15, 16, 17, 40):
+        want = sum(1 << k for k in range(min(n, 16)) if x[k])
+        assert library.bits(x.ctypes, ctypes.c_uint32(n)) == want
+
+
+def test_memory_of_several_types_is_declared_as_the_widest() -> None:
+    text = """  uint8_t a[6];
+  int32_t b[2];
+  b[0] = a[1] + ba[0];
+  ((int32_t*)a)[0] = b[0] + ((uint8_t*)b)[3] + ((uint16_t*)a)[2];
+"""
+    want = """  int32_t a[2];
+  int32_t b[2];
+  b[0] = ((uint8_t*)a)[1] + ba[0];
+  a[0] = b[0] + ((uint8_t*)b)[3] + ((uint16_t*)a)[2];
+"""
+    assert _by_widest(text) == want

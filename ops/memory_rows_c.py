@@ -26,11 +26,10 @@ def _each(line: str, inside: int = 0) -> str:
     return "\n".join(" " * (4 + inside) + text for text in lines)
 
 
-def c_text(kind: str) -> str:
-    """The function for rows whose numbers have a type."""
+def _tile(kind: str) -> str:
+    """The function of the sums that stay in registers."""
     weights = f"WEIGHTS_{kind}(row, {{k}}, {{at}})"
-    return f"""{HEAD}#if defined(__ARM_FEATURE_MVE)
-/* weights of vector k; of the last one there may be less than {LANES} */
+    return f"""/* weights of vector k; of the last one there may be less than {LANES} */
 #define WEIGHTS_{kind}(row, k, at) \\
     (left == {LANES} || blocks > (k) + 1 ? vldrbq_s16((row) + (at)) \\
                                    : vldrbq_z_s16((row) + (at), vctp16q((uint32_t)left)))
@@ -58,7 +57,13 @@ static inline void sum_tile_{kind}(int32_t *to, const int32_t *start, int32_t un
         vstrwq_p_s32(to + k, vmlaq_n_s32(first, vldrhq_z_s32(sums + k, some), unit), some);
     }}
 }}
-#endif
+"""
+
+
+def c_text(kind: str) -> str:
+    """The function for rows whose numbers have a type."""
+    return f"""{HEAD}#if defined(__ARM_FEATURE_MVE)
+{_tile(kind)}#endif
 /* start + unit times the sum of rows of n weights, which 16 bits hold. more: whether it is added to
    what there is, in place of start; counted: whether the number of a row is followed by its count */
 static inline void sum_rows_{kind}(int32_t *to, const int32_t *start, bool more, int32_t unit, int32_t n,

@@ -55,9 +55,9 @@ def networks(rate: float) -> dict[str, Network]:
     }
 
 
-def counts(rate: float, steps: int) -> Any:
+def counts(rate: float, steps: int, seed: int = 1) -> Any:
     """Inputs (steps, 140)."""
-    r = np.random.default_rng(1)
+    r = np.random.default_rng(seed)
     return np.minimum(r.poisson(rate, (steps, SIZES[0])), 31).astype(np.float32)
 
 
@@ -79,12 +79,12 @@ def _network(name: str, maps: list[Any]) -> Network:
 
 def measured(rate: float) -> dict[str, dict[str, float]]:
     """Microseconds per step, and the ratio to the network without delays, by name."""
-    x = counts(rate, STEPS)
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
         built = {n: build(net, out=Path(folder) / n) for n, net in networks(rate).items()}
         sessions = {name: Session(artifact) for name, artifact in built.items()}
-        for _ in range(ROUNDS):
+        for k in range(ROUNDS):
+            x = counts(rate, STEPS, seed=k)
             for name, session in sessions.items():
                 begun = time.perf_counter()
                 session.run(x)

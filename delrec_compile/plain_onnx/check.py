@@ -108,12 +108,14 @@ def bench_plain(path: str, rounds: int = ROUNDS, steps: int = STEPS) -> dict[str
     if not isinstance(session, PlainSession):
         session.run(inputs_of(graph, EMULATED_STEPS, 1)[:, 0])
         return {"unit": "instructions per step", **cost(session)}
-    x = inputs_of(graph, steps, 1)[:, 0]
+    sequences = inputs_of(graph, steps, rounds)
+    x = np.empty((steps, graph.x.elements), np.float32)
     y = np.empty((steps, graph.y.elements), np.float32)
     theirs = _OnnxSteps(graph, x)
     forms = {"plain": lambda: session.run_in_place(x, y), "onnxruntime": theirs.run}
     times: dict[str, list[float]] = {name: [] for name in forms}
-    for _ in range(rounds):
+    for k in range(rounds):
+        x[:] = sequences[:, k]
         for name, call in forms.items():
             began = time.thread_time_ns()
             call()
@@ -128,7 +130,7 @@ def bench_plain(path: str, rounds: int = ROUNDS, steps: int = STEPS) -> dict[str
 
 
 class _OnnxSteps:
-    """ONNX Runtime, its state fed back."""
+    """ONNX Runtime, its state fed back, on what x holds."""
 
     def __init__(self, graph: StepGraph, x: F32) -> None:
         self.session = onnx_session(graph.proto.SerializeToString())

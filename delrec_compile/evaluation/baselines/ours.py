@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,27 +22,30 @@ from delrec_compile.runners.session import Session
 from delrec_compile.system import toolchain
 from delrec_compile.system.folders import work_folder
 
-# `run` of a library may compute ahead in time, which a stream that comes step by step does not allow
+# samples one after the other, `steps` steps in a call: `run` of a library may compute ahead in time,
+# which a stream that comes step by step does not allow
 LOOP = """
-#include <stdint.h>
 #include <stddef.h>
-typedef int32_t (*step_t)(void *state, const void *x, void *y);
-void loop(step_t step, void *state, const char *x, char *y, size_t x_bytes, size_t y_bytes,
-          int32_t calls)
+#include <stdint.h>
+typedef int32_t run_t(void *state, const void *x, int32_t steps, void *y);
+typedef void reset_t(void *state);
+void loop(run_t *run, reset_t *reset, void *state, const char *x, char *y, size_t x_row, size_t y_row,
+          int32_t samples, int32_t total, int32_t steps)
 {
-    for (int32_t k = 0; k < calls; ++k) {
-        step(state, x + (size_t)k * x_bytes, y + (size_t)k * y_bytes);
+    for (int32_t k = 0; k < samples; ++k, x += (size_t)total * x_row, y += (size_t)total * y_row) {
+        reset(state);
+        for (int32_t t = 0; t + steps <= total; t += steps) {
+            run(state, x + (size_t)t * x_row, steps, y + (size_t)t * y_row);
+        }
     }
 }
 """
 
 
-class Ours(Baseline):
-    """`run` of the library on whole samples; each lies ready in the library's own dtype."""
+class _Own(Baseline):
+    """The library; samples lie ready in its own dtype, one after the other."""
 
-    form = "whole samples natively"
-
-    def __init__(self, session: Session, name: str = "ours") -> None:
+    def __init__(self, session: Session, name: str) -> None:
         self.name = name
         self.session = session
         self.integer_network = session.artifact.integer
@@ -53,19 +56,14 @@ class Ours(Baseline):
         self.x = np.ascontiguousarray(x.transpose(1, 0, 2), self.session.x.dtype)
         self.y = np.empty((*self.x.shape[:2], self.session.y.shape[-1]), np.float32)
 
-    def run(self) -> None:
-        for x, y in zip(self.x, self.y, strict=True):
-            self.session.reset()
-            self.session.run_in_place(x, y)
-
     def read(self) -> F32:
         return self.y.transpose(1, 0, 2)
 
 
-class OursStep(Ours):
-    """`step` of the library in a native loop: as `run`, but every step before the next is known."""
+class Ours(_Own):
+    """`run` of the library on whole samples, all of them in one native loop."""
 
-    form = "native loop of steps"
+    form = "whole samples natively"
 
     def __init__(self, session: Session, name: str = "ours") -> None:
         super().__init__(session, name)
@@ -74,17 +72,34 @@ class OursStep(Ours):
             source.write_text(LOOP)
             toolchain.run_cc("-O2", "-fPIC", "-shared", source, "-o", library)
             self.loop = load_library(library).loop
+        prefix = session.artifact.manifest.name
+        self.entries = [getattr(session.library, f"{prefix}_{n}") for n in ("run", "reset")]
+
+    def steps_per_call(self) -> int:
+        """Of the samples in `x`."""
+        return len(self.x[0])
 
     def run(self) -> None:
-        self.session.reset()
-        per_call = len(self.session.x)
-        sizes = [ctypes.c_size_t(a[0, :per_call].nbytes) for a in (self.x, self.y)]
-        step: Any = self.session.step_in_place
-        calls = ctypes.c_int32(self.x.shape[1] // per_call)
-        self.loop(step.func, step.args[0], pointer(self.x), pointer(self.y), *sizes, calls)
+        rows = [ctypes.c_size_t(a[0, :1].nbytes) for a in (self.x, self.y)]
+        sizes = [ctypes.c_int32(n) for n in (*self.x.shape[:2], self.steps_per_call())]
+        state: Any = self.session.step_in_place
+        self.loop(*self.entries, state.args[0], pointer(self.x), pointer(self.y), *rows, *sizes)
+
+    def timed(self, samples: Sequence[F32]) -> int:
+        self.take(np.concatenate(samples, axis=1))
+        return self.time_run()
 
 
-class OursBatch(Ours):
+class OursStep(Ours):
+    """`step` of the library in the same loop: every step before the next is known."""
+
+    form = "native loop of steps"
+
+    def steps_per_call(self) -> int:
+        return len(self.session.x)
+
+
+class OursBatch(_Own):
     """All streams of a batch in one call."""
 
     form = "native call for all streams"
@@ -94,7 +109,7 @@ class OursBatch(Ours):
         self.session.run_in_place(self.x, self.y)
 
 
-class OursPython(Ours):
+class OursPython(_Own):
     """The compiled step, one call from Python per step, on bound arrays."""
 
     form = "one bound call per step"

@@ -22,7 +22,12 @@ from delrec_compile.errors import (
 )
 from delrec_compile.evaluation.baselines.baseline import FORMS, Workload
 from delrec_compile.evaluation.baselines.registry import ENGINES, GPU_ROWS
-from delrec_compile.evaluation.latency.interleave import inputs, interleave, select_engines
+from delrec_compile.evaluation.latency.interleave import (
+    DISTINCT,
+    inputs,
+    interleave,
+    select_engines,
+)
 from delrec_compile.evaluation.latency.result import Bench, BenchRow, bench_from_dict, spread
 from delrec_compile.network import checkpoint
 from delrec_compile.network.inputs import AUTO, Source, stored
@@ -146,9 +151,9 @@ def measure(
     network = checkpoint.load(built.path / "network.safetensors")
     events = fitting(read_samples(samples), network.inputs)
     work = Workload(form, batch, events.steps)
-    x = inputs(events, batch, rounds)
+    x = inputs(events, batch, max(rounds, DISTINCT))
     engines, variants, skipped = select_engines(rows, built, network, work, x)
-    times = interleave(engines, x)
+    times = interleave(engines, x, rounds)
     medians = {name: statistics.median(t) for name, t in times.items()}
     measured = [
         BenchRow(
@@ -161,7 +166,7 @@ def measure(
         )
         for name, median in medians.items()
     ]
-    return Bench(tuple(measured), _workload(network, work, x), skipped).as_dict()
+    return Bench(tuple(measured), _workload(network, work, x[:rounds]), skipped).as_dict()
 
 
 def _workload(network: Network, work: Workload, x: list[F32]) -> dict[str, Any]:

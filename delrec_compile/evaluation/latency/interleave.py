@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,18 +26,19 @@ from delrec_compile.runners.torch_runner import TorchRunner
 References = dict[int, tuple[Any, F32]]  # id of a network -> the network and its outputs
 SLICE_NS = 4_000_000
 LONG_NS = 50_000_000  # a run this long needs none before it that warms the caches
-PILOT = 3  # samples on which the forms of an engine are compared; one where that takes long
+PILOT = 3  # rounds in which the forms of an engine are compared; one where that takes long
+DISTINCT = 25  # samples that slices take in turn, at least
 DIFFERING = 0.02  # of a batch: streams in which another order of a sum may flip a spike
 
 
-def inputs(events: Events, batch: int, rounds: int) -> list[F32]:
-    """One array (T, batch, inputs) per round: a sample each, or the same batch every time."""
+def inputs(events: Events, batch: int, count: int) -> list[F32]:
+    """Arrays (T, batch, inputs): a sample each, or the same batch again and again."""
 
     def samples(first: int) -> F32:
         at = np.arange(first, first + batch) % len(events)
         return np.ascontiguousarray(events.counts[at].transpose(1, 0, 2), np.float32)
 
-    return [samples(0)] * rounds if batch > 1 else [samples(i) for i in range(rounds)]
+    return [samples(0)] * count if batch > 1 else [samples(i) for i in range(count)]
 
 
 def select_engines(
@@ -91,36 +92,41 @@ def fastest(forms: list[Baseline], x: list[F32]) -> tuple[Baseline, dict[str, fl
     """The fastest of an engine's forms, and microseconds per step of each."""
     if len(forms) == 1:
         return forms[0], {}
-    times: dict[str, list[float]] = {p.form: [] for p in forms}
-    for sample in x[:1] if x[0] is x[-1] else x[:PILOT]:
-        for form, spent in interleave({p.form: p for p in forms}, [sample]).items():
+    engines = {p.form: p for p in forms}
+    times: dict[str, list[float]] = {form: [] for form in engines}
+    for k in range(1 if x[0] is x[-1] else min(PILOT, len(x))):
+        for form, spent in interleave(engines, [*x[k:], *x[:k]], 1).items():
             times[form] += spent
-        if min(map(min, times.values())) * 1e3 * len(sample) >= LONG_NS:
+        if min(map(min, times.values())) * 1e3 * len(x[k]) >= LONG_NS:
             break
     took = {form: statistics.median(t) for form, t in times.items()}
     return min(forms, key=lambda p: took[p.form]), took
 
 
-def interleave(engines: Mapping[str, Baseline], x: list[F32]) -> dict[str, list[float]]:
-    """Microseconds per step, one figure per engine and array of x (T, batch, inputs)."""
+def interleave(
+    engines: Mapping[str, Baseline], x: list[F32], rounds: int | None = None
+) -> dict[str, list[float]]:
+    """Microseconds per step, one figure per engine and round.
+
+    x: arrays (T, batch, inputs). The slice of an engine in round k takes them in their order from the
+    k-th on: branches and caches that know the last one do not know the next. rounds: by default as many
+    as arrays.
+    """
     times: dict[str, list[float]] = {name: [] for name in engines}
-    before: F32 | None = None
-    for sample in x:
+    for k in range(len(x) if rounds is None else rounds):
+        first = k % len(x)
         for name, engine in engines.items():
-            if sample is not before:
-                engine.take(sample)
-            spent, repeats = _timed(engine), 1
-            if spent < LONG_NS:
-                spent, repeats = 0, 0
-                while spent < SLICE_NS:
-                    spent += _timed(engine)
-                    repeats += 1
-            times[name].append(spent / repeats / len(sample) / 1e3)
-        before = sample
+            times[name].append(_slice_us(engine, [*x[first:], *x[:first]]))
     return times
 
 
-def _timed(engine: Baseline) -> int:
-    start = time.thread_time_ns()
-    engine.run()
-    return time.thread_time_ns() - start
+def _slice_us(engine: Baseline, x: list[F32]) -> float:
+    """Microseconds per step of runs on one array after the other; a short first run is not counted."""
+    first, *others = x
+    spent, steps = engine.timed([first]), len(first)
+    if spent < LONG_NS:
+        some = [*others, first][: math.ceil(SLICE_NS / max(spent, 1))]
+        spent, steps = 0, 0
+        while spent < SLICE_NS:
+            spent, steps = spent + engine.timed(some), steps + sum(map(len, some))
+    return spent / steps / 1e3

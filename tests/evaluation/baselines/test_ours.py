@@ -25,6 +25,19 @@ def test_ours_is_the_reference_bit_for_bit_in_every_form(form, artifacts):
         assert np.array_equal(baseline.outputs(x), want)
 
 
+@pytest.mark.parametrize("form", ["step", "sequence"])
+def test_samples_follow_each_other_in_one_native_loop_each_afresh(form, artifacts):
+    artifact, network = (
+        load_artifact(artifacts["conv_delay_256"]),
+        checkpoint.load("conv_delay_256"),
+    )
+    x = [samples(1), samples(3)[:, 1:2], samples(3)[:, 2:]]
+    (baseline,) = baselines.make("ours", artifact, network, FORMS[form])
+    assert baseline.timed(x) > 0
+    want = TorchRunner(network).trace(np.concatenate(x, axis=1)).y
+    assert np.array_equal(baseline.read(), want)
+
+
 def test_int8_is_compiled_as_the_artifact_was(artifacts) -> None:
     artifact = load_artifact(artifacts["conv_delay_256"])
     network, work = checkpoint.load("conv_delay_256"), FORMS["step"]

@@ -46,6 +46,21 @@ def test_every_engine_is_a_row_with_its_ratio(measured):
     assert 0 < measured.workload["input_density"] < 0.5
 
 
+def test_few_rounds_run_over_as_many_distinct_samples(artifacts, monkeypatch):
+    seen = []
+
+    def interleave(engines, x, rounds):
+        seen.append((len({each.tobytes() for each in x}), rounds))
+        return {"ours": [1.0] * rounds}
+
+    monkeypatch.setattr(bench_of, "interleave", interleave)
+    path = str(artifacts["conv_delay_256"])
+    assert (
+        bench_of.measure(path, "samples", ["ours"], 2, "step", 1)["rows"][0]["us_per_step"] == 1.0
+    )
+    assert seen == [(bench_of.DISTINCT, 2)]
+
+
 def test_the_fastest_form_of_an_engine_is_the_one_that_counts(measured):
     row = next(r for r in measured.rows if r.name == "onnxruntime")
     assert len(row.forms) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cases
 import numpy as np
 import pytest
@@ -54,10 +56,56 @@ def test_forms_that_take_long_are_compared_on_one_sample(long_ns, taken, monkeyp
     seen = []
     real = module.interleave
     monkeypatch.setattr(module, "LONG_NS", long_ns)
-    monkeypatch.setattr(module, "interleave", lambda e, few: [seen.extend(few), real(e, few)][1])
+
+    def once(engines, samples, rounds):
+        seen.append(samples[0])
+        return real(engines, samples, rounds)
+
+    monkeypatch.setattr(module, "interleave", once)
     forms = [TorchEager(network), TorchEager(network)]
     forms[1].form = "another"
     best, times = fastest(forms, x)
     assert best in forms
     assert set(times) == {p.form for p in forms}
     assert [int(s[0, 0, 0]) for s in seen] == list(range(taken))
+
+
+class Recorder(TorchEager):
+    """Ends after `ms` of a clock of its own; `taken` and `ran` are the first values of its inputs."""
+
+    now = 0
+
+    def __init__(self, ms: float) -> None:
+        super().__init__(cases.network("both_layers"))
+        self.ms, self.taken, self.ran = ms, [], []
+
+    def take(self, x):
+        self.taken.append(int(x.flat[0]))
+
+    def run(self):
+        self.ran.append(self.taken[-1])
+        Recorder.now += round(self.ms * 1e6)
+
+
+@pytest.fixture
+def recorders(monkeypatch):
+    """A fast engine and a slow one: 0.5 and 60 ms for a sample."""
+    monkeypatch.setattr(time, "thread_time_ns", lambda: Recorder.now)
+    return {"fast": Recorder(0.5), "slow": Recorder(60.0)}
+
+
+def test_a_slice_runs_over_distinct_samples(recorders):
+    """Eight runs of 0.5 ms are a slice of 4 ms; the one before them warms the caches."""
+    x = [np.full((5, 1, 3), k, np.float32) for k in range(12)]
+    times = interleave(recorders, x, rounds=2)
+    assert recorders["fast"].ran == [*range(9), *range(1, 10)]
+    assert recorders["slow"].ran == [0, 1]
+    assert times == {"fast": [100.0] * 2, "slow": [12000.0] * 2}
+
+
+def test_a_slice_goes_on_with_the_first_sample_after_the_last(recorders):
+    x = [np.full((5, 1, 3), k, np.float32) for k in range(4)]
+    interleave(recorders, x)
+    assert recorders["fast"].ran[:9] == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+    assert recorders["fast"].ran[9:18] == [1, 2, 3, 0, 1, 2, 3, 0, 1]
+    assert recorders["slow"].ran == [0, 1, 2, 3]

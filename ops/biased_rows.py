@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.ops import silent_rows
+from delrec_compile.ops.narrow_rows import increase
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
@@ -42,7 +43,7 @@ def emit(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     for k, a in enumerate(acc[:full]):
         lanes = e.schedule.lanes
         own_part = e.load(parts[k // 2][1], k % 2 * lanes, lanes)
-        _increase(e, a, lanes, e.cast(own_part, "int32", lanes))
+        increase(e, a, lanes, e.cast(own_part, "int32", lanes))
 
 
 def _sums(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> list[tuple[int, Any]]:
@@ -54,19 +55,21 @@ def _sums(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> list[tu
         for _ in range(2)
     )
     eight = e.splat(T.uint16(8), wide)
-    with e.each(rows.events) as j:
-        row = e.view(rows.weight, j * n + tile.base, tile.size)
-        for k, (words, high) in enumerate(zip(both, upper, strict=True)):
-            four = T.reinterpret(f"uint16x{wide}", e.load(row, tile.blocks[4 * k][0], 2 * wide))
-            word = e.register(wide, four, "uint16")
-            _increase(e, words, wide, e.load(word, 0, wide))
-            _increase(e, high, wide, T.shift_right(e.load(word, 0, wide), eight))
-        for (at, width), a in zip(tile.blocks[full:], acc[full:], strict=True):
-            _increase(e, a, width, e.cast(e.load(row, at, width), "int32", width))
-    count = rows.events.count[0]
+    for events, sign in rows.signed:
+        with e.each(events) as j:
+            row = e.view(rows.weight, j * n + tile.base, tile.size)
+            for k, (words, high) in enumerate(zip(both, upper, strict=True)):
+                four = T.reinterpret(f"uint16x{wide}", e.load(row, tile.blocks[4 * k][0], 2 * wide))
+                word = e.register(wide, four, "uint16")
+                increase(e, words, wide, e.load(word, 0, wide), sign)
+                increase(e, high, wide, T.shift_right(e.load(word, 0, wide), eight), sign)
+            for (at, width), a in zip(tile.blocks[full:], acc[full:], strict=True):
+                value = e.cast(e.load(row, at, width), "int32", width)
+                increase(e, a, width, value, sign)
+    count = sum(sign * events.count[0] for events, sign in rows.signed)
     bias = e.splat(e.bind("bias", T.cast(count * BIAS, "uint16")), wide)
     for (_, width), a in zip(tile.blocks[full:], acc[full:], strict=True):
-        _increase(e, a, width, e.splat(count * -BIAS, width))
+        increase(e, a, width, e.splat(count * -BIAS, width))
     parts = []
     for k, (words, high) in enumerate(zip(both, upper, strict=True)):
         high_sum = e.load(high, 0, wide)
@@ -75,7 +78,3 @@ def _sums(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> list[tu
             part = e.register(wide, T.reinterpret(f"int16x{wide}", value - bias), "int16")
             parts.append((tile.blocks[4 * k + 2 * half][0], part))
     return parts
-
-
-def _increase(e: Emitter, register: Any, lanes: int, value: Any) -> None:
-    e.store(register, 0, lanes, e.load(register, 0, lanes) + value)

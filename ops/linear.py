@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops import biased_rows, counted_rows, linear_c, silent_rows
+from delrec_compile.ops import biased_rows, counted_rows, linear_c, narrow_rows, silent_rows
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,8 @@ class Rows:
     narrow: whether the rows are int8, count 1 each, and have sums that fit in 16 bits. short: whether
     counts are integers that do. exact: whether a weight times a count has no rounding error. parts:
     the events once more, see `counted_rows`. total: (n,) the sum of all rows, int32, where the list of
-    events turns, see `silent_rows`.
+    events turns, see `silent_rows`. gone: events whose rows are taken off, of whole numbers without
+    counts.
     """
 
     events: Events
@@ -74,6 +75,12 @@ class Rows:
     short: bool = False
     parts: Parts | None = None
     total: Any = None
+    gone: Events | None = None
+
+    @property
+    def signed(self) -> list[tuple[Events, int]]:
+        """The events, with the sign of their rows."""
+        return [(self.events, 1), *([] if self.gone is None else [(self.gone, -1)])]
 
 
 def interleave_rows(rows: NDArray[Any], group: int) -> NDArray[Any]:
@@ -203,23 +210,22 @@ def _add(
     acc: list[Any],
     row: Any,
     count: Any = None,
-    first: int | None = None,
     exact: bool = True,
     short: bool = False,
 ) -> None:
-    """Adds a row to the registers, or to those from `first` on, block by block."""
+    """Adds a row to the registers, block by block. count: of its event; -1 where it is taken off."""
     kind = str(row.buffer.dtype)
     size = e.schedule.group(BITS.get(kind, 32))
-    full = first or 0
-    if first is None and size > 1:
-        full = tile.groups(e.schedule.lanes, size)
-        for k in range(0, full, size):
-            e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
+    full = tile.groups(e.schedule.lanes, size) if size > 1 else 0
+    for k in range(0, full, size):
+        e.add_group(acc[k : k + size], row, tile.blocks[k][0], 1 if count is None else count)
     for (at, lanes), a in zip(tile.blocks[full:], acc[full:], strict=True):
         value = e.load(row, at, lanes)
         if kind in BITS:
             value = e.cast(value, "int32", lanes)
-        if count is not None:
+        if isinstance(count, int):
+            value = -value
+        elif count is not None:
             value = value * _factors(e, count, lanes, short)
             value = value if exact else e.rounded(value, lanes)
         e.store(a, 0, lanes, e.load(a, 0, lanes) + value)
@@ -234,42 +240,21 @@ def _factors(e: Emitter, count: Any, lanes: int, short: bool) -> Any:
 
 def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     if rows.narrow:
-        _emit_narrow(e, rows, tile, acc, n)
+        (biased_rows if e.schedule.biases else narrow_rows).emit(e, rows, tile, acc, n)
         return
     if rows.parts is not None:
         counted_rows.emit(e, rows, rows.parts, tile, acc, n)
         return
     size = rows.group
-    with silent_rows.subtracting(e, rows, tile, acc) as own, e.each(own.events) as j:
-        count = None if rows.counts is None else rows.counts(j)
-        row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
-        if size == 1 and linear_c.takes(e, rows, tile):
-            linear_c.emit(e, acc, row, count)
-        elif size == 1:
-            _add(e, tile, acc, row, count, exact=rows.exact, short=rows.short)
-        else:
-            for (at, _), a in zip(tile.blocks, acc, strict=True):
-                e.add_products(a, row, at, count, size)
-
-
-def _emit_narrow(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
-    """Sums of 16 bits, two blocks to a register, added to those of 32 bits in the end."""
-    lanes = e.schedule.lanes
-    if e.schedule.biases:
-        biased_rows.emit(e, rows, tile, acc, n)
-        return
-    full = tile.groups(lanes, 2)
-    sums = [
-        (tile.blocks[k][0], e.register(2 * lanes, e.zero("int16", 2 * lanes), "int16"))
-        for k in range(0, full, 2)
-    ]
-    with silent_rows.subtracting(e, rows, tile, acc, full) as own, e.each(own.events) as j:
-        row = e.view(rows.weight, j * n + tile.base, tile.size)
-        for at, narrow in sums:
-            value = e.cast(e.load(row, at, 2 * lanes), "int16", 2 * lanes)
-            e.store(narrow, 0, 2 * lanes, e.load(narrow, 0, 2 * lanes) + value)
-        _add(e, tile, acc, row, first=full)
-    silent_rows.take_off(e, rows, tile, sums, 2 * lanes)
-    for k, a in enumerate(acc[:full]):
-        part = e.load(sums[k // 2][1], k % 2 * lanes, lanes)
-        e.store(a, 0, lanes, e.load(a, 0, lanes) + e.cast(part, "int32", lanes))
+    with silent_rows.subtracting(e, rows, tile, acc) as own:
+        for events, sign in own.signed:
+            with e.each(events) as j:
+                count = None if rows.counts is None else rows.counts(j)
+                row = e.view(rows.weight, (j * n + tile.base) * size, tile.size * size)
+                if size == 1 and linear_c.takes(e, rows, tile):
+                    linear_c.emit(e, acc, row, count)
+                elif size == 1:
+                    _add(e, tile, acc, row, count if sign > 0 else -1, rows.exact, rows.short)
+                else:
+                    for (at, _), a in zip(tile.blocks, acc, strict=True):
+                        e.add_products(a, row, at, count, size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from delrec_compile.errors import UnsupportedError
 
-LISTS = ("compress", "movemask", "table", "multiply", "scan", "branch", "ballot")
+LISTS = ("compress", "words", "movemask", "table", "multiply", "scan", "branch", "ballot")
 ROWS = ("float32", "units", "pairs")
 DOUBLING = ("sqrdmulh", "vqrdmulh")
 BYTES = ("wide", "narrow", "biased", "words", "memory")
@@ -15,13 +15,16 @@ TAPS = ("scatter", "planes")
 SYNAPSES = ("pull", "push")
 SILENT = ("skipped", "subtracted")
 LINES = ("ring", "history")
+SUMS = ("all", "changes")
 VNNI = 16  # lanes of a device whose pairs are added by VNNI
 VECTOR = 4  # minimum lanes of a device with vectors
 PAIRED_LANES = (4, 8, VNNI)
 HALVED_LANES = (8, 16)
 NARROW_LANES = 16  # bits of a plane that 16-bit lanes look at
-MASKS = (("compress", 16), ("movemask", 8))  # lists made from the mask of whole bytes of neurons
+# lists made from the mask of whole bytes of neurons
+MASKS = (("compress", 16), ("words", 16), ("movemask", 8))
 WORD = 32  # neurons in a word of a bit plane
+MASK_WORD = 64  # and in one that is listed at once
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Schedule:
     lanes: float32 lanes of a vector, or the maximum of threads in a GPU's block; a power of two.
     registers: accumulators that stay in registers across row sums.
     events: method of building an event list. `compress` packs indices with the device's vector compress,
+    block by block; `words` (16 lanes, AVX-512 BITALG) does so in sequences with the mask words of 64
+    elements, and is `compress` in a single step, which waits for each list;
     `movemask` (SSE, AVX), `table` and `multiply` look up the places of a block's mask in a table, whose
     bits a sum of lanes brings together, or, where no instruction adds lanes, a multiplication;
     `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
@@ -63,10 +68,15 @@ class Schedule:
     silent: rows of neurons that do not spike. `skipped`: a sum adds the rows of those that do;
     `subtracted`: where more than half do, it takes the rows of the others off the sum of all, which is
     a table. For sums of integers in registers.
+    sums: rows that are added in a sequence, of what fires without a delay. `all`, those of the active
+    neurons; `changes`, those of the neurons that became active since the step before, without those
+    that no longer are, to the sum of that step, where they are fewer: of sums in whole numbers, and
+    lists by `words`.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
     accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
     together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
     time, where rows of 16 bits are interleaved.
+    ahead: number of chunks, 0 or 1, that a sequence fetches inputs ahead from memory; for LLVM.
     words, neurons: number of words of a row of bytes, with the neurons of their sums, and of neurons
     whose currents lie in memory, unrolled in one iteration of a loop: more are faster, and more code.
     """
@@ -83,9 +93,11 @@ class Schedule:
     silent: str = "skipped"
     words: int = 2
     neurons: int = 2
+    sums: str = "all"
     chunk: int = 0
     tile: int = 4
     together: int = 1
+    ahead: int = 0
 
     def __post_init__(self) -> None:
         for name in ("lanes", "registers", "tile"):
@@ -97,8 +109,11 @@ class Schedule:
                 raise UnsupportedError(
                     f"schedule: {name} = {getattr(self, name)}; 1 or more is required"
                 )
-        if self.together not in (1, 2):
-            raise UnsupportedError(f"schedule: together = {self.together}; allowed: 1, 2")
+        for name, numbers in (("together", (1, 2)), ("ahead", (0, 1))):
+            if (value := getattr(self, name)) not in numbers:
+                raise UnsupportedError(
+                    f"schedule: {name} = {value}; allowed: {', '.join(map(str, numbers))}"
+                )
         for name, allowed in (
             ("events", LISTS),
             ("rows", ROWS),
@@ -108,6 +123,7 @@ class Schedule:
             ("line", LINES),
             ("synapses", SYNAPSES),
             ("silent", SILENT),
+            ("sums", SUMS),
         ):
             if getattr(self, name) not in allowed:
                 raise UnsupportedError(
@@ -123,6 +139,22 @@ class Schedule:
                 f"registers, and times tile, is {', '.join(str(self.lanes * t) for t in self.tiles)}"
             )
 
+        if self.events == "words" and (self.lanes != VNNI or any(t % 4 for t in self._shares)):
+            raise UnsupportedError(
+                f"schedule: events = 'words' needs 16 lanes and tiles of whole words of {MASK_WORD} "
+                f"neurons; lanes is {self.lanes}, accumulators of a step are "
+                f"{', '.join(map(str, self._shares))}"
+            )
+
+    @property
+    def _shares(self) -> list[int]:
+        """Accumulators of one step of a tile, in each of its kernels."""
+        return [self.registers, *([self.tile // self.together] if self.chunk else [])]
+
+    def lists_words(self, n: int) -> bool:
+        """Whether a population of n neurons is listed by mask words."""
+        return self.events == "words" and n % MASK_WORD == 0
+
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels to compile: `run` goes step by step, `trace` writes the spikes too."""
@@ -131,7 +163,9 @@ class Schedule:
     def of(self, kernel: str) -> Schedule:
         """The schedule to emit a kernel with."""
         own = self if self.biases or self.bytes != "biased" else replace(self, bytes="wide")
-        return replace(own, registers=self.tile) if kernel == "sequence" else own
+        if kernel == "sequence":
+            return replace(own, registers=self.tile)
+        return replace(own, events="compress") if self.events == "words" else own
 
     def group(self, bits: int) -> int:
         """Number of interleaved blocks of weights with so many bits."""
@@ -186,6 +220,11 @@ class Schedule:
     def subtracts(self) -> bool:
         """Whether sums of integers may be made of the rows of silent neurons."""
         return self.silent == "subtracted"
+
+    @property
+    def changes(self) -> bool:
+        """Whether sums of a sequence are made from what changed."""
+        return self.sums == "changes" and self.events == "words"
 
     @property
     def narrows(self) -> bool:

@@ -24,6 +24,7 @@ NEEDS = {
     ("events", "compress", 8): {"avx512vbmi2", "avx512vl"},
     ("events", "compress", 16): {"avx512vbmi2", "avx512vl"},
     ("events", "compress", 32): {"avx512vbmi2", "avx512vl"},
+    ("events", "words", 16): {"avx512vbmi2", "avx512vl", "avx512bitalg"},
     ("events", "movemask", 4): {"sse2"},
     ("events", "movemask", 8): {"avx"},
     ("events", "table", 4): set(),
@@ -111,7 +112,10 @@ class Space:
 def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     """Choices that the other ones leave without effect."""
     schedule = Schedule(**candidate)
-    blocked: tuple[str, ...] = () if candidate["chunk"] else ("tile",)
+    blocked: tuple[str, ...] = () if candidate["chunk"] else ("tile", "ahead")
+    whole = numeric.is_integer or candidate["rows"] != "float32"
+    kept = candidate["chunk"] and whole and replace(schedule, sums="changes").changes
+    blocked += () if kept else ("sums",)
     pairs = candidate["rows"] == "pairs" and not (
         numeric is Numeric.INT8 and schedule.lanes == VNNI
     )
@@ -163,7 +167,7 @@ def space_of(
     if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
     used = {"taps": conv, "line": conv, "synapses": synaptic}
-    used |= dict.fromkeys(("chunk", "tile", "together"), sequences)
+    used |= dict.fromkeys(("sums", "chunk", "tile", "together", "ahead"), sequences)
     knobs = {name: values for name, values in knobs.items() if used.get(name, True)}
     own = {
         name: tuple(dict.fromkeys((shipped[name], *(v for v in values if _has(features, name, v)))))
@@ -188,15 +192,17 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         **integers,
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
-        "events": ("scan", "branch", "table", "multiply", "movemask", "compress"),
+        "events": ("scan", "branch", "table", "multiply", "movemask", "compress", "words"),
         "rows": ("float32", "units", "pairs"),
         "taps": ("scatter", "planes"),
         "line": ("ring", "history"),
         "synapses": ("pull", "push"),
         "silent": SILENT,
+        "sums": ("all", "changes"),
         "chunk": (0, 16, 32, 64),
         "tile": (4, 8, 16),
         "together": (1, 2),
+        "ahead": (0, 1),
     }
 
 

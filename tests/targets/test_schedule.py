@@ -17,13 +17,21 @@ from delrec_compile.targets.schedule import Schedule
         ({"lanes": 3}, "lanes = 3; a power of two"),
         ({"registers": 0}, "registers = 0; a power of two"),
         ({"words": 0}, "words = 0; 1 or more"),
-        ({"events": "magic"}, "events = 'magic'; allowed: compress, movemask"),
+        ({"events": "magic"}, "events = 'magic'; allowed: compress, words, movemask"),
         ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs"),
         ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, narrow, biased, words, memory"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
         ({"silent": "loud"}, "silent = 'loud'; allowed: skipped, subtracted"),
         ({"together": 3}, "together = 3; allowed: 1, 2"),
+        ({"ahead": 2}, "ahead = 2; allowed: 0, 1"),
+        ({"sums": "some"}, "sums = 'some'; allowed: all, changes"),
+        ({"events": "words"}, "events = 'words' needs 16 lanes and .*; lanes is 8"),
+        ({"events": "words", "lanes": 16, "registers": 2}, "of 64 neurons; .* of a step are 2"),
+        (
+            {"events": "words", "lanes": 16, "chunk": 8, "tile": 4, "together": 2},
+            "events = 'words' needs .* of a step are 8, 2",
+        ),
         ({"taps": "planes", "chunk": 8, "tile": 1}, "taps = 'planes' needs .* is 64, 8"),
     ],
 )
@@ -45,6 +53,17 @@ def test_choices_have_their_effect_where_the_others_allow_it() -> None:
     assert not Schedule(4, leak="halves").halves
     assert not Schedule(8, events="compress", line="history").masks
     assert Schedule(8, events="movemask", line="history").masks
+    assert Schedule(16, events="words", line="history").masks
+    assert Schedule(16, events="words", sums="changes").changes
+    assert not Schedule(16, events="compress", sums="changes").changes
+    words = Schedule(16, events="words")
+    assert [words.lists_words(n) for n in (64, 256, 96, 20)] == [True, True, False, False]
+    assert not full.lists_words(64)
+    assert [words.of(k).events for k in ("run", "trace", "sequence")] == [
+        "compress",
+        "compress",
+        "words",
+    ]
     assert Schedule(4, leak="sqrdmulh").doubles
     assert not full.doubles
     narrow = Schedule(8, rows="units", bytes="narrow")

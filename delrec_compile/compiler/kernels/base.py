@@ -40,7 +40,6 @@ from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.compiler.tir.event_lists import BY_TABLE, places
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import value_line
-from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.targets.schedule import WORD
 
@@ -65,32 +64,6 @@ class Kernel:
     neurons: int
     arrays: dict[str, int]
     stack: int
-
-
-def state_of(
-    nodes: Sequence[Node],
-    membrane: str = "float32",
-    words: Callable[[Line], int] = lambda line: line.words(),
-    values: str = value_line.DTYPE,
-) -> dict[str, tuple[int, str]]:
-    """State of one stream: (elements, dtype) by name.
-
-    membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line. values:
-    dtype of inputs in that of theirs.
-    """
-    out: dict[str, tuple[int, str]] = {}
-    for node in nodes:
-        out |= {node.prefix + name: (node.size, membrane) for name in node.states}
-        for edge in node.delayed:
-            if edge.ring is not None:
-                memory = (edge.ring.elements, edge.ring.dtype)
-            elif edge.of_input:
-                memory = (value_line.elements(edge.line), values)
-            else:
-                memory = (words(edge.line), "uint32")
-            out[node.prefix + edge.prefix + RING] = memory
-    out["clock"] = (1, "int32")
-    return out
 
 
 class Composer(FeedSums):
@@ -204,16 +177,21 @@ class Composer(FeedSums):
             sent[node.name] = map_rows.incoming(events)
         e.store(clock, 0, 1, tir.bitwise_and(now + 1, CLOCK_MASK))
 
-    def spike_lists(self, i: int, many: int | None = None) -> Callable[[Any], Any]:
-        """Lists of the spikes of node i of `many` steps, or of one, by their number."""
+    def spike_lists(
+        self, i: int, many: int | None = None, late: bool = False
+    ) -> Callable[[Any], Any]:
+        """Lists of the spikes of node i of `many` steps, or of one, by their number.
+
+        late: see `EventLists.lists`.
+        """
         node, e = self.nodes[i], self.e
         if node.places is None:
-            turns = self.turns(i)
+            turns, words = self.turns(i), self.lists_words(i)
             marks = turns and e.schedule.marks and node.size % WORD == 0
-            own = {"planed": marks or is_masked(self.nodes, node.name), "turns": turns}
+            planed = marks or words or is_masked(self.nodes, node.name)
             if many:
-                return e.lists(node.size, many, **own)
-            return always(e.events(node.size, **own))
+                return e.lists(node.size, many, planed=planed, turns=turns, late=late)
+            return always(e.events(node.size, planed=planed, turns=turns))
         edges = [edge for other in self.nodes for edge in other.edges if edge.source == node.name]
         flat = self.trace or any(edge.taps is None for edge in edges)
         return map_rows.lists(e, node.places, many, flat)

@@ -92,16 +92,26 @@ class FeedSums(InputLists):
         to: Any,
         steps: Any,
         unchanged: Any = None,
-    ) -> None:
-        """Sums of the undelayed projections of node i at all steps, stored step after step.
+    ) -> Any:
+        """Sums of the undelayed projections of node i at all steps, stored step after step in `to`.
 
         unchanged: marks of the steps whose sums are those of the step before; None: there is none.
+        Returns where they begin: sums made from changes have a row of zeros before them.
         """
         n = self.nodes[i].size
+        before = to
+        if self.takes_changes(i):
+            self._clear(to, n)
+            if self.has_totals(i):
+                self._store_totals(i, self.e.view(to, (self.e.schedule.chunk + 1) * n, n))
+            to = self.e.view(to, n, n)
 
         def sums(s: Any) -> linear.Sums:
-            one, *others = self.feed_rows(i, step_inputs(s))
-            return linear.Sums(self.sum_type(i), StoreSums(self.e, to, s * n), one, others)
+            now = step_inputs(s)
+            one, *others = self.feed_rows(i, now)
+            start = [self.e.view(before, own.since * n, n) for own in now.changes]
+            store = StoreSums(self.e, to, s * n)
+            return linear.Sums(self.sum_type(i), store, one, others, None, start)
 
         def kept(s: Any) -> tuple[Any, Any]:
             return unchanged[s] != 0, self.e.view(to, (s - 1) * n, n)
@@ -110,6 +120,38 @@ class FeedSums(InputLists):
             linear.emit(self.e, n, sums, steps, kept)
         else:
             linear.emit(self.e, n, sums, steps, together=self.steps_together(i))
+        return to
+
+    def takes_changes(self, i: int) -> bool:
+        """Whether the undelayed sums of node i are made in a sequence from what changed.
+
+        Of one projection, from a population listed by mask words, in whole numbers.
+        """
+        feeds = self.nodes[i].feeds
+        if not self.e.schedule.changes or len(feeds) != 1 or self.sum_type(i) != "int32":
+            return False
+        names = [node.name for node in self.nodes]
+        sender = feeds[0].source
+        return feeds[0].in_rows and sender in names and self.lists_words(names.index(sender))
+
+    def lists_words(self, i: int) -> bool:
+        """Whether the spikes of node i are listed by mask words."""
+        node = self.nodes[i]
+        return node.fires and node.places is None and self.e.schedule.lists_words(node.size)
+
+    def has_totals(self, i: int) -> bool:
+        """Whether there is a table of the sum of all rows of node i, which takes changes."""
+        name = self.nodes[i].prefix + self.nodes[i].feeds[0].prefix + "weight" + silent_rows.TOTAL
+        return name in self.tables or name in self.shared
+
+    def _store_totals(self, i: int, to: Any) -> None:
+        table = self.edge_buffers(i, self.nodes[i].feeds[0])("weight" + silent_rows.TOTAL)
+        for at, lanes in self.e.blocks(self.nodes[i].size):
+            self.e.store(to, at, lanes, self.e.load(table, at, lanes))
+
+    def _clear(self, to: Any, n: int) -> None:
+        for at, lanes in self.e.blocks(n):
+            self.e.store(to, at, lanes, self.e.zero("int32", lanes))
 
     def steps_together(self, i: int) -> int:
         """Steps of a sequence whose undelayed sums of node i are made at a time."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from delrec_compile.aliases import INT16_MAX
 from delrec_compile.compiler.kernels import map_rows
-from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
+from delrec_compile.compiler.kernels.base import Composer, Kernel
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import FireNeurons, WriteOutputs
 from delrec_compile.compiler.kernels.float32_tables import (
@@ -22,7 +22,7 @@ from delrec_compile.compiler.kernels.float32_tables import (
     weight_formats,
 )
 from delrec_compile.compiler.kernels.map_places import by_place, taps_of, with_places
-from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
+from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of, state_of
 from delrec_compile.compiler.kernels.real_inputs import RealForm, real_form
 from delrec_compile.compiler.kernels.sequence import body_of
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
@@ -131,6 +131,7 @@ class Float32Composer(Composer):
             exact=exact,
             short=self.short,
             total=self.total_of(i, edge, incoming.events),
+            gone=incoming.gone,
         )
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:

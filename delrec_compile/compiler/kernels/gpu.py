@@ -22,11 +22,11 @@ from typing import Any, ClassVar
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, Tables, state_of
+from delrec_compile.compiler.kernels.base import CLOCK_MASK, Kernel, Tables
 from delrec_compile.compiler.kernels.finish import Buffers
 from delrec_compile.compiler.kernels.gpu_kept import GpuSums, KeptGpuSums
 from delrec_compile.compiler.kernels.gpu_lines import GpuLines
-from delrec_compile.compiler.kernels.nodes import RING, Edge, Node
+from delrec_compile.compiler.kernels.nodes import RING, Edge, Node, state_of
 from delrec_compile.compiler.tir.emitter import BufferView, LazyBuffer
 from delrec_compile.compiler.tir.gpu import GpuEmitter, threads_for
 from delrec_compile.errors import UnsupportedError

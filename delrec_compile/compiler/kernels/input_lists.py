@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any
 
+import numpy as np
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels import map_places, map_rows
@@ -24,6 +25,7 @@ from delrec_compile.ops.counted_rows import DTYPE, Parts
 
 FOUR = 4  # bytes of a word
 SIXTEEN = 16  # of a vector
+LINE = 64  # bytes of a cache line
 
 
 class InputLists(ABC):
@@ -75,8 +77,8 @@ class InputLists(ABC):
         e, n, group = self.e, self.inputs, self.group
         if self.input_places is not None:
             return self._row_lists(self.input_places, many)
-        words, room = -(-n // group), self._packed // group
-        lists = e.lists(words, -(-many // self.together)) if many else always(e.events(words))
+        room = self._packed // group if group > 1 else n
+        lists = e.lists(room, -(-many // self.together)) if many else always(e.events(room))
         counts = e.buffer("counts", (many or 1) * room, "int32") if group > 1 else None
         if counts is None and self.real is not None:
             return listed_values(self, lists, many)
@@ -137,6 +139,12 @@ class InputLists(ABC):
         wide = self.group * self.e.schedule.lanes
         return -(-n // wide) * wide
 
+    def fetch_inputs(self, t: Any) -> None:
+        """Brings the inputs of step t near, which are read later."""
+        e, base = self.e, t * self.inputs
+        for at in range(0, self.inputs, LINE // np.dtype(self.counts).itemsize):
+            e.fetch(self.x, base + at)
+
     def list_inputs(self, incoming: Incoming, t: Any) -> None:
         """Lists the inputs of step t."""
         e, n, base = self.e, self.inputs, t * self.inputs
@@ -173,7 +181,8 @@ class InputLists(ABC):
             words = [e.load(incoming.packed, at, lanes) for incoming in steps]
             return reduce(tir.bitwise_or, words) != e.zero("int32", lanes)
 
-        e.list_active(steps[0].events, -(-self.inputs // self.group), active)
+        # counts beyond the inputs are 0
+        e.list_active(steps[0].events, self._packed // self.group, active)
 
     def _list_by_fours(self, events: Any, base: Any, active: Callable[[Any, int], Any]) -> None:
         """Lists the inputs, skipping four at a time of which none is active."""

@@ -14,7 +14,7 @@ from typing import Any
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.kernels import integer_fire, integer_map_rows
-from delrec_compile.compiler.kernels.base import Composer, Kernel, state_of
+from delrec_compile.compiler.kernels.base import Composer, Kernel
 from delrec_compile.compiler.kernels.current_rings import rings_of
 from delrec_compile.compiler.kernels.finish import StoreSums
 from delrec_compile.compiler.kernels.integer_currents import (
@@ -39,7 +39,7 @@ from delrec_compile.compiler.kernels.integer_tables import (
     tables_of,
 )
 from delrec_compile.compiler.kernels.map_places import by_place, taps_of, with_places
-from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of
+from delrec_compile.compiler.kernels.nodes import Edge, Rings, nodes_of, state_of
 from delrec_compile.compiler.kernels.real_inputs import (
     RealForm,
     integer_form,

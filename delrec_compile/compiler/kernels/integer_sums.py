@@ -51,6 +51,7 @@ class RowSum:
             short=short,
             parts=c.parts,
             total=self.total,
+            gone=c.gone,
         )
 
     def bound(self) -> Any:

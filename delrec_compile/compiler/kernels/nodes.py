@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from delrec_compile.network.integer.linear import IntegerDense
 from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.model import INPUT, Network
+from delrec_compile.ops import value_line
 from delrec_compile.ops.arrivals import Line
 from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.feed import Dense, Feed
@@ -129,3 +130,29 @@ def is_layered(nodes: tuple[Node, ...]) -> bool:
     return all(
         not edge.first or edge.source == node.name for node in nodes for edge in node.delayed
     )
+
+
+def state_of(
+    nodes: Sequence[Node],
+    membrane: str = "float32",
+    words: Callable[[Line], int] = lambda line: line.words(),
+    values: str = value_line.DTYPE,
+) -> dict[str, tuple[int, str]]:
+    """State of one stream: (elements, dtype) by name.
+
+    membrane: dtype of the state variables. words: 32-bit words of the memory of a delay line. values:
+    dtype of inputs in that of theirs.
+    """
+    out: dict[str, tuple[int, str]] = {}
+    for node in nodes:
+        out |= {node.prefix + name: (node.size, membrane) for name in node.states}
+        for edge in node.delayed:
+            if edge.ring is not None:
+                memory = (edge.ring.elements, edge.ring.dtype)
+            elif edge.of_input:
+                memory = (value_line.elements(edge.line), values)
+            else:
+                memory = (words(edge.line), "uint32")
+            out[node.prefix + edge.prefix + RING] = memory
+    out["clock"] = (1, "int32")
+    return out

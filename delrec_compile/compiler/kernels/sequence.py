@@ -19,7 +19,9 @@ from delrec_compile.compiler.kernels.base import CLOCK_MASK, Composer
 from delrec_compile.compiler.kernels.nodes import is_layered
 from delrec_compile.compiler.kernels.real_inputs import mark_unchanged
 from delrec_compile.compiler.kernels.step_inputs import Incoming, StepInputs, always
+from delrec_compile.compiler.tir.changes import ChangeLists
 from delrec_compile.network.model import INPUT
+from delrec_compile.ops.masked_history import MaskedHistory
 from delrec_compile.targets.schedule import Schedule
 
 
@@ -33,23 +35,56 @@ def emit_chunks(c: Composer, chunk: int) -> None:
     assert is_layered(c.nodes)
     inputs = c.input_lists(chunk) if c.lists_inputs else None
     unchanged = None if c.real is None else c.e.buffer("unchanged", chunk, "int32")
-    spikes = {node.name: c.spike_lists(i, chunk) for i, node in enumerate(c.nodes) if node.fires}
+    spikes = {
+        node.name: c.spike_lists(i, chunk, _is_late(c, i))
+        for i, node in enumerate(c.nodes)
+        if node.fires
+    }
     feeds: dict[str, Any] = {}
     for dtype in sorted({c.sum_type(i) for i in _hoisted(c)}):
-        sizes = [c.nodes[i].size for i in _hoisted(c) if c.sum_type(i) == dtype]
-        feeds[dtype] = c.e.buffer("feed", chunk * max(sizes), dtype)
+        own = [i for i in _hoisted(c) if c.sum_type(i) == dtype]
+        rows = chunk + 2 * any(c.takes_changes(i) for i in own)
+        feeds[dtype] = c.e.buffer("feed", rows * max(c.nodes[i].size for i in own), dtype)
+    changes = {name: ChangeLists(c.e, n, chunk, own) for name, (n, own) in _changing(c).items()}
     with c.e.loop("chunk", tir.floordiv(c.steps + (chunk - 1), chunk)) as k:
         first = c.e.bind("first", k * chunk)
         steps = c.e.bind("steps_here", tir.min(c.steps - first, chunk))
-        _Chunk(c, first, steps, inputs, spikes, feeds, unchanged).emit()
+        _Chunk(c, first, steps, inputs, spikes, feeds, unchanged, changes).emit()
         c.e.store(c.buffers["clock"], 0, 1, tir.bitwise_and(c.clock() + steps, CLOCK_MASK))
 
 
 def _hoisted(c: Composer) -> list[int]:
     """Nodes whose undelayed projections are summed before the rest of them."""
-    return [
-        i for i, n in enumerate(c.nodes) if n.fires and c.hoists(i) and (n.delayed or c.keeps(i))
-    ]
+    return [i for i, n in enumerate(c.nodes) if n.fires and c.hoists(i) and _is_apart(c, i)]
+
+
+def _is_apart(c: Composer, i: int) -> bool:
+    """Whether the neurons of node i do not fire where their undelayed sums are made."""
+    return bool(c.nodes[i].delayed) or not c.hoists(i) or c.keeps(i) or c.takes_changes(i)
+
+
+def _changing(c: Composer) -> dict[str, tuple[int, bool]]:
+    """Populations whose changes are listed: their neurons, and whether all sums of them have totals."""
+    out: dict[str, tuple[int, bool]] = {}
+    for i in filter(c.takes_changes, _hoisted(c)):
+        edge = c.nodes[i].feeds[0]
+        _, others = out.get(edge.source, (0, True))
+        out[edge.source] = (edge.sources, others and c.has_totals(i))
+    return out
+
+
+def _is_late(c: Composer, i: int) -> bool:
+    """Whether only readouts read the list of a step's spikes of node i, which is made there."""
+    node = c.nodes[i]
+    if not c.lists_words(i):
+        return False
+    return all(
+        isinstance(edge.line, MaskedHistory)
+        or (edge.line is None and (not other.fires or c.takes_changes(k)))
+        for k, other in enumerate(c.nodes)
+        for edge in other.edges
+        if edge.source == node.name
+    )
 
 
 @dataclass(frozen=True)
@@ -58,7 +93,7 @@ class _Chunk:
 
     inputs: lists of the inputs, see `Composer.input_lists`. spikes: those of each population, by step.
     feeds: memory for hoisted sums, by their type. unchanged: marks of steps whose real inputs are those
-    of the step before.
+    of the step before. changes: of the spikes of populations, see `ChangeLists`.
     """
 
     c: Composer
@@ -67,7 +102,8 @@ class _Chunk:
     inputs: Callable[[Any, Any], Incoming] | None
     spikes: dict[str, Callable[[Any], Any]]
     feeds: dict[str, Any]
-    unchanged: Any = None
+    unchanged: Any
+    changes: dict[str, ChangeLists]
 
     def emit(self) -> None:
         c = self.c
@@ -82,17 +118,27 @@ class _Chunk:
         for i, node in enumerate(c.nodes):
             if not node.fires:
                 self._read_out(i)
-            elif node.delayed or not c.hoists(i) or c.keeps(i):
-                self._emit_with_delays(i)
+            elif _is_apart(c, i):
+                self._emit_apart(i)
             else:
                 c.fire(i, partial(self._feeds_only, i), self.steps)
+                if node.name in self.changes:
+                    with c.e.loop("s", self.steps) as s:
+                        self._list_changes(i, s)
                 self._turn(i)
 
     def _turn(self, i: int) -> None:
         """Turns the lists of the spikes of node i, of all steps."""
-        if self.c.turns(i):
+        if self.c.turns(i) and not _is_late(self.c, i):
             with self.c.e.loop("s", self.steps) as s:
                 self.c.turn(i, self.spikes[self.c.nodes[i].name](s))
+
+    def _list_changes(self, i: int, s: Any) -> None:
+        """Lists what changed in node i at a step."""
+        lists, name = self.spikes, self.c.nodes[i].name
+        if name in self.changes:
+            before = lists[name](tir.max(s - 1, 0)).plane
+            self.changes[name].list(s, lists[name](s).plane, before)
 
     def _list_inputs(self, group: Sequence[Any]) -> None:
         assert self.inputs is not None
@@ -116,6 +162,9 @@ class _Chunk:
     def _feeds_only(self, i: int, s: Any) -> StepInputs:
         """Inputs of a node at a step, without those that a delay brings."""
         node, sent = self.c.nodes[i], self._sent(s)
+        if self.c.takes_changes(i):
+            own = self.changes[node.feeds[0].source]
+            sent = always(Incoming(own.new(s), gone=own.gone(s), since=own.since[s]))
         of_edges = [sent(e.source) if e.line is None else None for e in node.edges]
         return StepInputs(of_edges, self.spikes[node.name](s))
 
@@ -124,21 +173,35 @@ class _Chunk:
         with c.e.loop("s", self.steps) as s:
             now = c.bind_now(s) if c.nodes[i].delayed else None
             t = self.first + s
+            if c.e.schedule.ahead:
+                c.fetch_inputs(tir.min(t + c.e.schedule.chunk, c.steps - 1))
+            for name in {edge.source: None for edge in c.nodes[i].feeds}:
+                self._complete(name, s)
             c.read_out(i, t, StepInputs(c.of_edges(i, self._sent(s), now, t)))
 
-    def _emit_with_delays(self, i: int) -> None:
+    def _complete(self, name: str, s: Any) -> None:
+        """Lists the spikes of a population at a step, where that was left to its readers."""
+        for k, node in enumerate(self.c.nodes):
+            if node.name == name and _is_late(self.c, k):
+                spikes = self.spikes[name](s)
+                self.c.e.complete(spikes, node.size)
+                self.c.turn(k, spikes)
+
+    def _emit_apart(self, i: int) -> None:
         """The incoming sums of all steps; then, step by step, what delays bring, and the neurons."""
         c, node = self.c, self.c.nodes[i]
         feed = None
         if c.hoists(i):
             feed = self.feeds[c.sum_type(i)]
             unchanged = self.unchanged if c.keeps(i) else None
-            c.sum_feeds(i, partial(self._feeds_only, i), feed, self.steps, unchanged)
+            feed = c.sum_feeds(i, partial(self._feeds_only, i), feed, self.steps, unchanged)
         with c.e.loop("s", self.steps) as s:
             now, t = c.bind_now(s), self.first + s
             of_edges = c.of_edges(i, self._sent(s), now, t)
             made = None if feed is None else c.e.view(feed, s * node.size, node.size)
             spikes = self.spikes[node.name](s)
             c.fire(i, always(StepInputs(of_edges, spikes, made)))
+            self._list_changes(i, s)
             c.push_spikes(node.name, spikes, now)
-            c.turn(i, spikes)
+            if not _is_late(c, i):
+                c.turn(i, spikes)

@@ -17,7 +17,8 @@ class Incoming:
 
     group: inputs per event, their counts packed into one int32. packed: buffer of packed counts. rows:
     the events row after row, see `map_rows`; events is then None where nothing reads them as neurons.
-    parts: the events in parts, see `counted_rows`.
+    parts: the events in parts, see `counted_rows`. gone, since: of what changed since the step before,
+    see `changes`.
     """
 
     events: Any
@@ -26,6 +27,8 @@ class Incoming:
     packed: Any = None
     rows: Any = None
     parts: Parts | None = None
+    gone: Any = None
+    since: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ class StepInputs:
     spikes: Any = None
     feed: Any = None
     whole: bool = False
+
+    @property
+    def changes(self) -> list[Incoming]:
+        """What comes in as changes since the step before."""
+        own = [each for each in self.of_edges if isinstance(each, Incoming)]
+        return [each for each in own if each.since is not None]
 
 
 def always(value: T) -> Callable[[Any], T]:

@@ -5,7 +5,7 @@ Differences between devices are a Schedule; no op knows a target's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +16,12 @@ from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from delrec_compile.compiler.tir.event_lists import EventLists
+from delrec_compile.compiler.tir.products import Products
 from delrec_compile.targets.schedule import Schedule
 
-MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # instruction set by lanes; more lanes have VNNI
 UNROLLED = 32
 ALIGNED = 64  # bytes, of every buffer
+READ_SOON = (0, 2, 1)  # LLVM's prefetch: a read, that the second cache holds, of data
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LazyBuffer:
     start: Any = 0
 
 
-class Emitter(EventLists):
+class Emitter(EventLists, Products):
     """Emits TIR into the function that is open in the IR builder.
 
     stride: from one lane of a tile to the next. arrays: elements of each dtype of the buffers that
@@ -146,46 +147,6 @@ class Emitter(EventLists):
     def zero(self, dtype: str, lanes: int) -> Any:
         return self.splat(tir.cast(tir.int32(0), dtype), lanes)
 
-    def add_group(self, group: Sequence[Any], row: Any, at: Any, count: Any) -> None:
-        """Adds interleaved blocks of a row, times the count, to a register each.
-
-        Two blocks of int16, or four of int8 with a count below 256.
-        """
-        lanes, size = self.schedule.lanes, len(group)
-        bits = 32 // size
-        blocks = self.load(row, at, size * lanes)
-        for k, acc in enumerate(group):
-            # the sign of a count below 0 would reach into the other blocks
-            own = tir.bitwise_and(tir.cast(count, "int32"), (1 << bits) - 1)
-            factor = self.splat(tir.shift_left(own, k * bits), lanes)
-            factor = tir.reinterpret(f"int{bits}x{size * lanes}", factor)
-            self._dot(acc, blocks, factor, size)
-
-    def add_products(self, acc: Any, row: Any, at: Any, counts: Any, size: int) -> None:
-        """Adds to a register a block of `size` interleaved rows, times a count each.
-
-        counts: one per row, packed into one int32: two of 16 bits, or four below 256 of 8.
-        """
-        lanes, bits = self.schedule.lanes, 32 // size
-        blocks = self.load(row, at * size, size * lanes)
-        factors = tir.reinterpret(f"int{bits}x{size * lanes}", self.splat(counts, lanes))
-        self._dot(acc, blocks, factors, size)
-
-    def _dot(self, acc: Any, blocks: Any, factors: Any, size: int) -> None:
-        lanes = self.schedule.lanes
-        if lanes in MULTIPLY_ADD:
-            name = f"llvm.x86.{MULTIPLY_ADD[lanes]}.pmadd.wd"
-            both = tir.call_llvm_pure_intrin(f"int32x{lanes}", name, blocks, factors)
-            self.store(acc, 0, lanes, self.load(acc, 0, lanes) + both)
-            return
-        name, pair = (
-            ("vpdpwssd", (blocks, factors)) if size == 2 else ("vpdpbusd", (factors, blocks))
-        )
-        total = tir.call_llvm_pure_intrin(
-            f"int32x{lanes}", f"llvm.x86.avx512.{name}.512", self.load(acc, 0, lanes), *pair
-        )
-        self.store(acc, 0, lanes, total)
-
     def load(self, buffer: Any, at: Any, lanes: int) -> Any:
         if isinstance(buffer, LazyBuffer):
             return buffer.read(buffer.start, at, lanes)
@@ -197,6 +158,11 @@ class Emitter(EventLists):
         if isinstance(buffer, BufferView):
             buffer, at = buffer.buffer, buffer.start + at
         tir.buffer_store(buffer, value, [at if lanes == 1 else tir.ramp(at, 1, lanes)])
+
+    def fetch(self, buffer: Any, at: Any) -> None:
+        """Brings an element of a buffer into the second cache, before it is read. For LLVM."""
+        address = tir.address_of(buffer[at])
+        tir.evaluate(tir.call_intrin("void", "tirx.prefetch", address, *READ_SOON))
 
     def view(self, buffer: Any, start: Any, size: int) -> BufferView | LazyBuffer:
         """`size` elements of a buffer from `start` on.

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.compiler.tir import mask_words
 from delrec_compile.targets.schedule import Schedule
 
 NARROWEST = 8
 BY_TABLE = ("movemask", "table", "multiply")
+PACKED = ("compress", "words")
 PLACES = 8
 MASKED = (4, 8)
 
@@ -27,6 +29,8 @@ class Events:
 
     first: added to what is appended. plane: bytes with the bit of each element, written as blocks are
     appended; None: there is none. turns: whether it may list the silent elements, see `ops.silent_rows`.
+    pending: masks of the blocks of a word that is not full yet; None: a block is listed by itself. late:
+    whether `complete` makes the list, from the plane.
     """
 
     index: Any
@@ -34,6 +38,8 @@ class Events:
     first: Any = field(default=0, kw_only=True)
     plane: Any = field(default=None, kw_only=True)
     turns: bool = field(default=False, kw_only=True)
+    pending: list[Any] | None = field(default=None, kw_only=True)
+    late: bool = field(default=False, kw_only=True)
 
 
 def places() -> NDArray[np.uint8]:
@@ -47,7 +53,7 @@ def places() -> NDArray[np.uint8]:
     return np.concatenate([out.reshape(-1), np.array(sizes, np.uint8)])
 
 
-def _index_type(n: int) -> str:
+def index_type(n: int) -> str:
     """Smallest type of the indices below n."""
     return "uint8" if n <= 1 << 8 else "uint16" if n <= 1 << 16 else "uint32"
 
@@ -90,6 +96,8 @@ class EventLists(ABC):
     def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any: ...
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
+    @abstractmethod
+    def _rest(self, at: int, n: int) -> Iterator[tuple[int, int]]: ...
 
     def events(
         self, n: int, below: int | None = None, planed: bool = False, turns: bool = False
@@ -98,9 +106,10 @@ class EventLists(ABC):
 
         planed: whether it has a plane, of whole bytes. turns: as in `Events`.
         """
-        index = self.buffer("events", self._room(n), _index_type(below or n))
+        index = self.buffer("events", self._room(n), index_type(below or n))
         plane = self.buffer("plane", n // 8, "uint8") if planed else None
-        return Events(index, self.counter("count"), plane=plane, turns=turns)
+        pending = self._pending(n, planed)
+        return Events(index, self.counter("count"), plane=plane, turns=turns, pending=pending)
 
     def lists(
         self,
@@ -109,22 +118,32 @@ class EventLists(ABC):
         below: int | None = None,
         planed: bool = False,
         turns: bool = False,
+        late: bool = False,
     ) -> Callable[[Any], Events]:
-        """`many` event lists with room for n events each, by their number; see `events`."""
+        """`many` event lists with room for n events each, by their number; see `events`.
+
+        late: whether `complete` makes each just before it is read: all have the same room. For lists by
+        `words` alone.
+        """
         room = self._room(n)
-        index = self.buffer("events", many * room, _index_type(below or n))
-        count = self.buffer("counts", many, "int32")
+        index = self.buffer("events", (1 if late else many) * room, index_type(below or n))
+        count = self.buffer("counts", 1 if late else many, "int32")
         plane = self.buffer("plane", many * (n // 8), "uint8") if planed else None
 
         def of(k: Any) -> Events:
             own = None if plane is None else self.view(plane, k * (n // 8), n // 8)
-            parts = (self.view(index, k * room, room), self.view(count, k, 1))
-            return Events(*parts, plane=own, turns=turns)
+            pending, at = self._pending(n, planed), 0 if late else k
+            parts = (self.view(index, at * room, room), self.view(count, at, 1))
+            return Events(*parts, plane=own, turns=turns, pending=pending, late=late)
 
         return of
 
     def _room(self, n: int) -> int:
-        return n + max(self.schedule.lanes, PLACES)
+        words = self.schedule.events == "words"
+        return n + (mask_words.SIZE if words else max(self.schedule.lanes, PLACES))
+
+    def _pending(self, n: int, planed: bool) -> list[Any] | None:
+        return [] if planed and self.schedule.lists_words(n) else None
 
     def counter(self, name: str) -> Any:
         return IRBuilder.name(name, tir.alloc_buffer((1,), "int32", scope=self.near))
@@ -145,6 +164,12 @@ class EventLists(ABC):
 
     def list_more(self, events: Events, n: int, active: Callable[[Any, int], Any]) -> None:
         """Appends, ascending, every i below n for which active(i, 1) holds."""
+        if self.schedule.events == "words":
+            full = n - n % mask_words.LANES
+            mask_words.list_blocks(self, events, full, active)
+            for at, lanes in self._rest(full, n):
+                self._append_block(events, active, at, lanes)
+            return
         if self.schedule.events not in ("compress", *BY_TABLE):
             with self.loop("i", n) as i:
                 self._append_one(events, active(i, 1), i)
@@ -156,7 +181,10 @@ class EventLists(ABC):
         self, events: Events, active: Callable[[int, int], Any], at: Any, lanes: int
     ) -> None:
         """Appends at + q for each q below lanes for which active(q, 1) holds."""
-        if self.schedule.events == "compress" and lanes >= NARROWEST:
+        if events.pending is not None:
+            mask_words.collect(self, events, active(0, lanes), at)
+            return
+        if self.schedule.events in PACKED and lanes >= NARROWEST:
             self._append_packed(events, active(0, lanes), at, lanes)
             return
         if self.schedule.events in BY_TABLE and lanes in MASKED:
@@ -175,6 +203,11 @@ class EventLists(ABC):
             return
         self._put(events, i)
         self.store(events.count, 0, 1, events.count[0] + tir.cast(active, "int32"))
+
+    def complete(self, events: Events, n: int) -> None:
+        """Makes a late list of n elements."""
+        self.clear(events)
+        mask_words.list_plane(self, events, n)
 
     def append_always(self, events: Events, i: Any) -> None:
         """Appends i."""
@@ -251,6 +284,4 @@ class EventLists(ABC):
         )
         self.store(events.count, 0, 1, events.count[0] + tir.cast(added, "int32"))
         if events.plane is not None:
-            signs = tir.Select(active, self.splat(tir.int8(-1), lanes), self.zero("int8", lanes))
-            bits = tir.call_llvm_pure_intrin("int32", "llvm.x86.sse2.pmovmskb.128", signs)
-            self._mark(events, bits, at, lanes)
+            self._mark(events, mask_words.mask_of(self, active), at, lanes)

@@ -8,8 +8,7 @@ import cases
 import numpy as np
 import onnx
 
-from delrec_compile.compiler.kernels.base import state_of
-from delrec_compile.compiler.kernels.nodes import nodes_of
+from delrec_compile.compiler.kernels.nodes import nodes_of, state_of
 from delrec_compile.compiler.lower import lower
 from delrec_compile.targets.schedule import Schedule
 

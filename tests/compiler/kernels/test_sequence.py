@@ -7,18 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.avx512 import CPU, needs_bitalg
 from fixtures.composers import composer
 from fixtures.staged import artifact_here
 
 from benchmarks.networks import Size, random_network
 from delrec_compile.compiler.kernels.sequence import body_of
+from delrec_compile.network.grid import snap
 from delrec_compile.network.integer.quantise import quantise
-from delrec_compile.network.model import Network
+from delrec_compile.network.model import Layer, Network
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.session import Session
 from delrec_compile.targets.schedule import Schedule
 
 PAIRS = Schedule(4, 8, "movemask", "pairs", chunk=8, together=2)
+WORDS = Schedule(
+    16, 4, "words", "pairs", "biased", "halves", "planes", "history", chunk=8, tile=8, together=2
+)
+CHANGES = replace(WORDS, sums="changes", ahead=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +64,56 @@ def test_steps_together_have_the_bits_of_each_alone(
         np.testing.assert_array_equal(Session(artifact).outputs_of(x), want.y)
         fired += sum(int(spikes.sum()) for spikes in want.spikes)
     assert fired > 500
+
+
+def deeper(network: Network) -> Network:
+    """The network with a layer without delays behind its last one, and before it."""
+    r = np.random.default_rng(3)
+    last = network.layers[-1]
+    n = len(last.bias)
+
+    def plain() -> Layer:
+        weight = (r.standard_normal((n, n)) * 0.3).astype(np.float32)
+        return Layer(weight, last.bias * 0 + np.float32(0.5), last.neuron)
+
+    first, *others = network.layers
+    return snap(replace(network, layers=(first, plain(), *others, plain())))
+
+
+@pytest.fixture(scope="module")
+def wide() -> Network:
+    return random_network(Size(neurons=128, inputs=21, outputs=5, delays=(0, 7), rate=0.3))
+
+
+def test_sums_are_made_from_changes_of_one_population_in_whole_numbers(wide: Network) -> None:
+    """Not of inputs, of populations that are not listed by words, or of float32 rows."""
+    taken = composer(deeper(wide), CHANGES)
+    assert [taken.takes_changes(i) for i in range(5)] == [False, True, True, True, True]
+    for other in (WORDS, replace(CHANGES, rows="float32")):
+        assert not composer(wide, other).takes_changes(1)
+    small = random_network(Size(neurons=32, inputs=9, outputs=4, delays=(1, 5), rate=0.2))
+    assert not composer(small, CHANGES).takes_changes(1)
+
+
+@needs_bitalg
+@pytest.mark.parametrize("numeric", ["float32", "int16", "int8"])
+@pytest.mark.parametrize("rows", ["pairs", "units"])
+def test_changes_give_the_bits_of_the_active_rows(
+    numeric: str, rows: str, wide: Network, tmp_path: Path
+) -> None:
+    """Steps that are alike, silent, or active everywhere; with layers that no delay reaches."""
+    network = deeper(wide)
+    silent = {"pairs": "subtracted", "units": "skipped"}[rows]
+    schedule = replace(CHANGES, rows=rows, silent=silent)
+    options = {"numeric": numeric, "schedule": schedule, "cpu": CPU}
+    artifact = artifact_here(network, "x86_64", tmp_path, **options)  # type: ignore[arg-type]
+    source = network if numeric == "float32" else quantise(network, numeric)
+    r = np.random.default_rng(5)
+    fired = 0
+    for steps in (4, 8, 9, 17, 40):
+        x = (r.random((steps, 3, 21)) < 0.2) * r.integers(1, 9, (steps, 3, 21)).astype(np.float32)
+        x[: steps // 2, 1], x[steps // 3 :, 2] = 0, 31
+        want = ReferenceRunner(source).trace(x)
+        np.testing.assert_array_equal(Session(artifact).outputs_of(x), want.y)
+        fired += sum(int(spikes.sum()) for spikes in want.spikes)
+    assert fired > 5000

@@ -17,6 +17,7 @@ I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 Ints = NDArray[Any]  # of any integer type
 INT16_MAX = (1 << 15) - 1
+INT32_MAX = (1 << 31) - 1
 Progress = Callable[[str], None]  # what is being done
 StageProgress = Callable[[int, int, str], None]  # so many done, of so many, and what is being done
 

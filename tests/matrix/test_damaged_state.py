@@ -12,9 +12,11 @@ import torch
 from fixtures.staged import artifact_here
 from onnx.reference import ReferenceEvaluator
 
+from benchmarks.drawn_graphs import graph
 from benchmarks.trust.memory import findings
 from delrec_compile.aliases import F32
 from delrec_compile.errors import DataError
+from delrec_compile.network.model import INPUT, Synapses
 from delrec_compile.network.state import HISTORY
 from delrec_compile.network.torch_step import Step
 from delrec_compile.ops.neuron import BROKEN
@@ -126,6 +128,21 @@ def test_no_state_makes_c_sources_read_or_write_out_of_place(
 ) -> None:
     artifact = artifact_here(cases.network(name), "portable_c", tmp_path, numeric=numeric)
     said = findings(artifact, optimise="-O0", rounds=60)
+    assert not said, said[:2000]
+
+
+@pytest.mark.parametrize(
+    ("seed", "target", "numeric"),
+    [(21, "portable_c", "int8"), (48, "cortex_m4", "int8"), (70, "portable_c", "int16")],
+)
+def test_no_memory_of_delayed_inputs_makes_c_sources_read_or_write_out_of_place(
+    seed: int, target: str, numeric: str, tmp_path: Path
+) -> None:
+    """Counts and currents in it that no input can have."""
+    network = graph(seed)
+    projections = [e for p in network.populations for e in p.projections]
+    assert any(e.source == INPUT and isinstance(e.synapses, Synapses) for e in projections)
+    said = findings(artifact_here(network, target, tmp_path, numeric=numeric), optimise="-O0")
     assert not said, said[:2000]
 
 

@@ -222,7 +222,8 @@ class Composer(FeedSums):
         ring = value_line.ValueRing.of(edge.line, now, self.edge_buffers(i, edge))
         ring.write(e, lambda at, lanes: self.input_value(e.load(self.x, base + at, lanes), lanes))
         worth = 1.0 if self.real is None else self.real.worth(self.sum_type(i))
-        return ring.arrivals(e, lambda value: scaled(e, value, self.sum_type(i), worth))
+        kind = self.sum_type(i)
+        return ring.arrivals(e, lambda value: scaled(e, self.held_value(value), kind, worth))
 
     def _pushed_inputs(self, line: CurrentRing, buffers: Any, now: Any, base: Any) -> Any:
         """The current that arrives, after this step's counts are on their way."""

@@ -64,6 +64,13 @@ class InputLists(ABC):
             return self.real.input.emit(self.e, x, lanes)
         return self.e.T.min(x, self.e.splat(self.e.T.cast(255, self.counts), lanes))
 
+    def held_value(self, value: Any) -> Any:
+        """A value as the memory of a delay gives it: a state from elsewhere may hold any.
+
+        No more than an input can be, where room is made for sums of inputs.
+        """
+        return value
+
     @property
     def together(self) -> int:
         """Steps of a sequence that have one list of inputs: of what is active at any of them.

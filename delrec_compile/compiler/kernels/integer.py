@@ -127,6 +127,13 @@ class IntegerComposer(Composer):
         largest = tir.cast(self.network.largest_of(INPUT), self.counts)
         return tir.min(x, self.e.splat(largest, lanes))
 
+    def held_value(self, value: Any) -> Any:
+        largest = self.network.largest_of(INPUT)
+        if self.real is None:
+            return tir.min(value, tir.cast(largest, DTYPE))
+        high, low = (tir.cast(end, self.real.DTYPE) for end in (largest, -largest))
+        return tir.max(tir.min(value, high), low)
+
     def sum_type(self, i: int) -> str:
         return "int32"
 

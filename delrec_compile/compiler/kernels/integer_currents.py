@@ -8,6 +8,7 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
+from delrec_compile.aliases import INT32_MAX
 from delrec_compile.compiler.kernels.integer_sums import FinishTile, IntegerSums, RowSum
 from delrec_compile.compiler.kernels.integer_tables import (
     has_short_kernels,
@@ -31,15 +32,25 @@ Buffers = Callable[[str], Any]  # a table of a projection, by its local name
 
 @dataclass(frozen=True)
 class Current:
-    """values: (n,) int32, in `unit` membrane units."""
+    """values: (n,) int32, in `unit` membrane units. held: of a ring, whose numbers may be any."""
 
     values: Any
     unit: int
+    held: bool = False
 
     def at(self, e: Emitter, at: Any, lanes: int) -> Any:
         """The current of a block, in membrane units."""
         value = e.load(self.values, at, lanes)
+        if self.held and self.unit > 1:
+            ends = (INT32_MAX // self.unit, -(INT32_MAX // self.unit))
+            high, low = (e.splat(tir.int32(end), lanes) for end in ends)
+            value = tir.max(tir.min(value, high), low)
         return value * e.splat(tir.int32(self.unit), lanes) if self.unit > 1 else value
+
+    def added(self, e: Emitter, value: Any, at: Any, lanes: int) -> Any:
+        """The sum of a value and the current of a block."""
+        own = self.at(e, at, lanes)
+        return e.wrapping(value, own, lanes) if self.held else value + own
 
 
 def arrived(e: Emitter, edge: Edge, arrivals: Arrivals, head: int) -> Incoming:
@@ -61,7 +72,7 @@ def with_currents(e: Emitter, finish: FinishTile, currents: Sequence[Current]) -
 
         def total(value: Any, at: int, lanes: int) -> None:
             for part in parts:
-                value = value + part.at(e, at, lanes)
+                value = part.added(e, value, at, lanes)
             take(value, at, lanes)
 
         return total
@@ -89,7 +100,7 @@ class Currents:
         if edge.line is None:
             current = self._undelayed(edge, s, incoming, buffers("weight"))
         elif edge.ring is not None:
-            current = incoming
+            return Current(incoming, 1 << s.shift, held=True)
         elif isinstance(s, IntegerDense):
             current = self._heads(edge, s, incoming, buffers)
         else:

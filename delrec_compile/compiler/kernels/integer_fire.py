@@ -129,7 +129,7 @@ class Others:
             conv_delay.scatter(e, arrivals, kernel, s.taps, padded, n, 1 << s.shift)
         for part in self.currents:
             with e.loop("k", n) as k:
-                e.store(to, k, 1, e.load(to, k, 1) + part.at(e, k, 1))
+                e.store(to, k, 1, part.added(e, e.load(to, k, 1), k, 1))
 
 
 def _scatters(edge: Edge, arrivals: Any) -> bool:

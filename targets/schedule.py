@@ -129,6 +129,10 @@ class Schedule:
                 raise UnsupportedError(
                     f"schedule: {name} = '{getattr(self, name)}'; allowed: {', '.join(allowed)}"
                 )
+        self._refuse_together()
+
+    def _refuse_together(self) -> None:
+        """Raises UnsupportedError for fields that do not go together."""
         if self.rows == "pairs" and (self.lanes not in PAIRED_LANES or self.registers < 4):
             raise UnsupportedError(
                 "schedule: rows = 'pairs' needs lanes of 4, 8 or 16, and registers of 4 or more"
@@ -138,7 +142,6 @@ class Schedule:
                 f"schedule: taps = 'planes' needs tiles of whole words of {WORD} neurons; lanes times "
                 f"registers, and times tile, is {', '.join(str(self.lanes * t) for t in self.tiles)}"
             )
-
         if self.events == "words" and (self.lanes != VNNI or any(t % 4 for t in self._shares)):
             raise UnsupportedError(
                 f"schedule: events = 'words' needs 16 lanes and tiles of whole words of {MASK_WORD} "

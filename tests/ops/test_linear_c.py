@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from fixtures.c_text import of_c
 
+from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.ops import linear
 from delrec_compile.ops.linear_c import C_TEXT, WIDTH
 from delrec_compile.targets.schedule import Schedule
@@ -23,7 +24,7 @@ def test_rows_are_added_eight_at_a_time_and_the_rest_by_itself(tmp_path: Path) -
     counts = np.array([3, 0, 5, 2], np.float32)
 
     def body(e: Any, events: Any, weight: Any, counts: Any, out: Any) -> None:
-        listed = type("Listed", (), {"index": events, "count": [e.T.int32(3)]})
+        listed = Events(events, [e.T.int32(3)])
         rows = linear.Rows(listed, weight)
         times = linear.Rows(listed, weight, lambda j: counts[j])
 

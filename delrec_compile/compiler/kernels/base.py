@@ -41,7 +41,6 @@ from delrec_compile.compiler.tir.event_lists import BY_TABLE, places
 from delrec_compile.network.model import INPUT
 from delrec_compile.ops import value_line
 from delrec_compile.ops.current_ring import CurrentRing
-from delrec_compile.targets.schedule import WORD
 
 # the clock turns over before an int32 does; every ring divides its period
 CLOCK_MASK = (1 << 30) - 1
@@ -187,8 +186,7 @@ class Composer(FeedSums):
         node, e = self.nodes[i], self.e
         if node.places is None:
             turns, words = self.turns(i), self.lists_words(i)
-            marks = turns and e.schedule.marks and node.size % WORD == 0
-            planed = marks or words or is_masked(self.nodes, node.name)
+            planed = words or is_masked(self.nodes, node.name)
             if many:
                 return e.lists(node.size, many, planed=planed, turns=turns, late=late)
             return always(e.events(node.size, planed=planed, turns=turns))

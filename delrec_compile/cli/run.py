@@ -206,18 +206,18 @@ def _bench_here(
     from delrec_compile.evaluation import report
     from delrec_compile.evaluation.baselines.registry import ENGINES
     from delrec_compile.evaluation.latency.bench import bench as measure
-    from delrec_compile.evaluation.latency.bench import names_for, streams
+    from delrec_compile.evaluation.latency.bench import names_for, runs_on_gpu, streams
     from delrec_compile.network import checkpoint
     from delrec_compile.runners.open import artifact_taker, taker_of
 
-    engines = names_for(form, rows or None)
+    engines = names_for(form, rows or None, path is not None and runs_on_gpu(path))
     streams(form, batch)
     samples = chosen(artifact_taker(path) if path else taker_of(DEFAULT), inputs)
     with work_folder() as folder, saying() as say:
         artifact = path or folder / "artifact"
         if path is None:
             build(checkpoint.load(DEFAULT), out=artifact, progress=say)
-        slow = any(ENGINES[name].compiles for name in engines)
+        slow = any(ENGINES[name].compiles for name in engines if name in ENGINES)
         patience = "; PyTorch compiles its variants first: a minute or two" if slow else ""
         say(f"timing {len(engines)} engines{patience}")
         options: dict[str, Any] = {"rows": rows or None, "rounds": rounds}

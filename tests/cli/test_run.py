@@ -83,6 +83,7 @@ def test_the_next_command_is_of_the_same_artifact_and_samples(monkeypatch, capsy
     from delrec_compile.runners import open as opening
 
     monkeypatch.setattr(latency, "bench", lambda *_, **__: None)
+    monkeypatch.setattr(latency, "runs_on_gpu", lambda _: False)
     monkeypatch.setattr(report, "bench_rows", lambda _: ())
     monkeypatch.setattr(report, "bench_line", lambda _: "")
     monkeypatch.setattr(command, "chosen", lambda *_: None)

@@ -512,7 +512,7 @@ def test_the_parts_of_the_benchmark(made: Made) -> None:
     network, x = cases.network("mixed"), cases.counts(cases.CASES["mixed"], batch=2)
     session = GpuSession(made(network), emulated=True)
     # the emulated GPU's memory is that of the CPU
-    engines, missing = gpu.engines_for(session, network, x, gpu.NAMES[1:3], device="cpu")
+    engines, missing = gpu.engines_for(session, network, x, gpu.GPU_ROWS[1:3], device="cpu")
     assert (list(engines), missing) == (["ours", "ours_host", "torch_eager"], {})
     want = TorchRunner(network).trace(x).y
     off = {"ours": 0.0, "ours_host": 0.0, "torch_eager": pytest.approx(1.0)}
@@ -549,5 +549,5 @@ def test_on_a_gpu_every_engine_is_timed(tmp_path: Path) -> None:
         pytest.skip("no GPU on this machine")
     artifact = build(checkpoint.load("conv_delay_256"), "cuda", tmp_path / "a")
     rows = {r.name: r for r in bench(artifact.path, rounds=3).rows}
-    assert {n.partition("@")[0] for n in rows} <= set(gpu.NAMES)
+    assert {n.partition("@")[0] for n in rows} <= set(gpu.GPU_ROWS)
     assert all(rows[f"ours@{b}"].us_per_step > 0 for b in gpu.BATCHES)

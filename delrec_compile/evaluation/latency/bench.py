@@ -72,7 +72,7 @@ def bench(
     UnsupportedError for code of another machine, CompilerCrash where the time is over.
     """
     module = _module(artifact)
-    chosen = names_for(form, rows, GPU_ROWS if module == GPU_MODULE else ())
+    chosen = names_for(form, rows, on_gpu=module == GPU_MODULE)
     batch = streams(form, batch)
     rounds = ROUNDS[form] if rounds is None else rounds
     if rounds < 1:
@@ -95,21 +95,22 @@ def bench(
     return bench_from_dict(raw)
 
 
-def names_for(
-    form: str, rows: tuple[str, ...] | None, gpu: tuple[str, ...] = ()
-) -> tuple[str, ...]:
-    """The engines to time, in the order of NAMES. gpu: those of an artifact for a GPU, of which no
-    other one is timed. Raises UsageError.
+def names_for(form: str, rows: tuple[str, ...] | None, on_gpu: bool = False) -> tuple[str, ...]:
+    """The engines to time, in the order of NAMES.
+
+    on_gpu: of an artifact for a GPU, whose engines are GPU_ROWS; others are left out. Raises UsageError.
     """
     if form not in FORMS:
         raise UsageError(f"unknown form '{form}'; allowed: {', '.join(FORMS)}")
-    if gpu:
-        return tuple(n for n in gpu if rows is None or n in rows or n == gpu[0])
+    known = tuple(dict.fromkeys((*GPU_ROWS, *NAMES))) if on_gpu else NAMES
+    for name in rows or ():
+        if name not in known:
+            hint, own = did_you_mean(name, known), GPU_ROWS if on_gpu else NAMES
+            raise UsageError(f"unknown engine '{name}'{hint}; allowed: {', '.join(own)}")
+    if on_gpu:
+        return tuple(n for n in GPU_ROWS if rows is None or n in rows or n == "ours")
     allowed = [n for n, engine in ENGINES.items() if form in engine.forms]
     for name in rows or ():
-        if name not in NAMES:
-            hint = did_you_mean(name, NAMES)
-            raise UsageError(f"unknown engine '{name}'{hint}; allowed: {', '.join(NAMES)}")
         if name not in allowed:
             raise UsageError(
                 f"'{name}' has no form '{form}'; it has: {', '.join(ENGINES[name].forms)} (--form)"
@@ -126,6 +127,11 @@ def streams(form: str, batch: int | None) -> int:
     if batch is not None and batch < 2:
         raise UsageError(f"batch is {batch}; form 'batch' needs at least 2 streams")
     return STREAMS if batch is None else batch
+
+
+def runs_on_gpu(artifact: Path | str) -> bool:
+    """Whether an artifact is timed on a GPU. Raises UnsupportedError for code of another machine."""
+    return _module(artifact) == GPU_MODULE
 
 
 def _module(artifact: Path | str) -> str:

@@ -35,7 +35,6 @@ from delrec_compile.runners.gpu import GpuSession
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.torch_runner import TorchRunner
 
-NAMES = GPU_ROWS
 BATCHES = (1, 64, 1024)
 SLICE_S = 0.02
 COMPILE_S = 60.0  # that `torch.compile` may take for the first of its forms
@@ -55,7 +54,7 @@ def measure(
     artifact: str, samples: str, rows: list[str], rounds: int, seconds: float | None = None
 ) -> dict[str, Any]:
     """In the child: every engine at every batch, interleaved. rows: engines beside `ours`;
-    none of NAMES: all. seconds: after which no more engines are made, and no more rounds begun.
+    none of GPU_ROWS: all. seconds: after which no more engines are made, and no more rounds begun.
 
     Raises DeviceError without a GPU: the emulation's time says nothing.
     """
@@ -67,14 +66,14 @@ def measure(
     events = fitting(read_samples(samples), network.inputs)
     # Triton fuses `beta * v` with the sum unless it is told not to
     os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "0")
-    wanted = [n for n in NAMES[1:] if n in rows] or NAMES[1:]
+    wanted = [n for n in GPU_ROWS[1:] if n in rows] or GPU_ROWS[1:]
     measured: list[BenchRow] = []
     differences: dict[str, float] = {}
     skipped: dict[str, str] = {}
     x = _batch(events, BATCHES[0])
     for batch in BATCHES:
         if time.monotonic() > end:
-            skipped |= {f"{n}@{batch}": TIME_IS_OVER for n in (NAMES[0], *wanted)}
+            skipped |= {f"{n}@{batch}": TIME_IS_OVER for n in (GPU_ROWS[0], *wanted)}
             continue
         x = _batch(events, batch)
         engines, missing = engines_for(session, network, x, wanted, end)
@@ -132,7 +131,7 @@ def engines_for(
     """
     if device == "cuda" and not torch.cuda.is_available():
         why = f"PyTorch {torch.__version__} finds no CUDA here"
-        return {NAMES[0]: _host(session, x)}, {n: why for n in wanted if n.startswith("torch")}
+        return {GPU_ROWS[0]: _host(session, x)}, {n: why for n in wanted if n.startswith("torch")}
     torch.backends.cudnn.allow_tf32 = False
     there = torch.from_numpy(x).to(device)
     makers: dict[str, Callable[[], TimedRun]] = {
@@ -142,7 +141,7 @@ def engines_for(
         "torch_graph": lambda: _graph(network, there, compiled=False),
         "torch_compile": lambda: _graph(network, there, compiled=True),
     }
-    engines, missing = {NAMES[0]: makers[NAMES[0]]()}, {}
+    engines, missing = {GPU_ROWS[0]: makers[GPU_ROWS[0]]()}, {}
     for name in wanted:
         if time.monotonic() > end - (COMPILE_S if name == "torch_compile" else 0):
             missing[name] = TIME_IS_OVER

@@ -8,6 +8,7 @@ from fixtures.baselines import STEP, samples
 
 from delrec_compile.artifact.manifest import load_artifact
 from delrec_compile.errors import UsageError
+from delrec_compile.evaluation.baselines.registry import GPU_ROWS
 from delrec_compile.evaluation.latency.bench import NAMES, names_for, streams
 from delrec_compile.evaluation.latency.interleave import select_engines
 from delrec_compile.network import checkpoint
@@ -124,3 +125,12 @@ def test_unknown_rows_and_forms_are_refused(artifacts):
         streams("batch", 1)
     assert streams("batch", None) == 256
     assert names_for("step", None) == tuple(n for n in NAMES if n != "onnxruntime_sequence")
+
+
+def test_rows_of_a_gpu_are_its_own_and_others_are_left_out():
+    assert names_for("step", None, on_gpu=True) == GPU_ROWS
+    assert names_for("step", ("torch_graph", "onnxruntime"), on_gpu=True) == ("ours", "torch_graph")
+    with pytest.raises(UsageError, match=r"'torch_grap'; did you mean 'torch_graph'.*ours_host"):
+        names_for("step", ("torch_grap",), on_gpu=True)
+    with pytest.raises(UsageError, match="unknown engine 'torch_graph'"):
+        names_for("step", ("torch_graph",))

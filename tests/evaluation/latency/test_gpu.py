@@ -123,7 +123,7 @@ def test_a_time_limit_names_what_it_leaves_out(
     on_device: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = on_device([], seconds=0.0)
-    assert names(told) == [f"{n}@{batch}" for batch in (1, 3) for n in gpu.NAMES]
+    assert names(told) == [f"{n}@{batch}" for batch in (1, 3) for n in gpu.GPU_ROWS]
     assert {row["skipped"] for row in told["rows"]} == {gpu.TIME_IS_OVER}
     runs: list[int] = []
     engine = gpu.TimedRun(lambda: runs.append(1), lambda: np.zeros(1, np.float32))

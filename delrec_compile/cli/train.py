@@ -14,7 +14,7 @@ from delrec_compile.cli.options import Force, Json, Name
 from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next_build
 
 if TYPE_CHECKING:
-    from delrec_compile.data.sets import Sets
+    from delrec_compile.data.partition import Sets
     from delrec_compile.training.config import TrainConfig
     from delrec_compile.training.loop import TrainResult
     from delrec_compile.training.state import Epoch
@@ -44,6 +44,9 @@ Device = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of options; flags override it.")
 ]
+Fold = Annotated[
+    int | None, typer.Option(min=0, help="Fold of a pool that 'data synth --folds' made (0).")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,7 +70,8 @@ Plots = Annotated[
 
 def train(
     data: Annotated[
-        Path, typer.Argument(help="Folder with *_train, *_valid, *_test as .h5 or .npz.")
+        Path,
+        typer.Argument(help="Folder with *_train, *_valid, *_test as .h5 or .npz, or a *_pool.h5."),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
     recurrence: Recurrence = None,
@@ -76,6 +80,7 @@ def train(
     max_delay: Annotated[int | None, typer.Option(help="Longest delay, in steps (31).")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data (160).")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
+    fold: Fold = None,
     grid: Grid = None,
     device: Device = None,
     name: Name = None,
@@ -94,9 +99,8 @@ def train(
     flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
     flags |= {"grid": grid}
     recipe = TrainConfig.with_options(options or (), config, **flags)
-    result, files = _fit(
-        data, out, recipe, name=_name(name, out), log=log, plots=plots, resume=resume, force=force
-    )
+    chosen: dict[str, Any] = {"name": _name(name, out), "log": log, "plots": plots, "fold": fold}
+    result, files = _fit(data, out, recipe, **chosen, resume=resume, force=force)
     _print_training(out, result, files, as_json)
 
 
@@ -108,6 +112,7 @@ def _fit(
     name: str,
     log: str,
     plots: bool,
+    fold: int | None,
     **options: bool,
 ) -> tuple[TrainResult, list[Path]]:
     """Trains and writes; returns the result and the files beside the network.
@@ -117,7 +122,7 @@ def _fit(
     from delrec_compile.system.files import check_writable
 
     state = _state(out, log=log, **options)
-    _check(data, config)
+    _check(data, config, fold)
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
@@ -125,7 +130,7 @@ def _fit(
     suffix = LOGS[log]
     rows = out.with_suffix(suffix) if suffix else None
     drawn = list(pictures.files(out)) if plots and pictures.available() else []
-    sets = _sets(data, config)
+    sets = _sets(data, config, fold)
     for file in (out, state, rows, *drawn):
         if file is not None:
             check_writable(file)
@@ -139,21 +144,22 @@ def _fit(
             resume=options["resume"],
             log=rows,
             batches=told.batches,
+            fold=fold,
         )
     pictured = _write(result, out, name, drawn)
     forget(state)
     return result, [*([rows] if rows else []), *pictured]
 
 
-def _check(data: Path, config: TrainConfig) -> None:
+def _check(data: Path, config: TrainConfig, fold: int | None) -> None:
     """The device, where one is chosen, and the data, for which PyTorch is not needed."""
-    from delrec_compile.data.sets import set_files
+    from delrec_compile.data.sets import check_sets
 
     if config.device != "cpu":
         from delrec_compile.training.optimisers import device_of
 
         device_of(config)
-    set_files(data)
+    check_sets(data, fold)
 
 
 class _Batches:
@@ -216,12 +222,12 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
     return state
 
 
-def _sets(data: Path, config: TrainConfig) -> Sets:
+def _sets(data: Path, config: TrainConfig, fold: int | None) -> Sets:
     from delrec_compile.training.loop import read
 
     with saying(brief=True) as say:
         say(f"reading {data}")
-        sets = read(data, config)
+        sets = read(data, config, fold)
     if sets.remark:
         note(sets.remark)
     return sets

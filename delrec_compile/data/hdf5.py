@@ -24,7 +24,7 @@ Spikes = tuple[npt.NDArray[np.float64], Ints]  # times in seconds, units
 
 CHUNK = 256  # utterances read at once
 NEEDED = ("spikes/times", "spikes/units", "labels")
-OPTIONAL = ("extra/keys", "extra/speaker")
+OPTIONAL = ("extra/keys", "extra/speaker", "extra/meta_info/fold", "extra/meta_info/kind")
 LARGEST = 1 << 24  # utterances; the largest published set has some 100,000
 
 
@@ -127,7 +127,7 @@ def read_header(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, In
         if len(file[name]) != n:
             raise DataError(f"{path}: {n} labels, but {name} has {len(file[name])} utterances")
     labels = require_ints(path, "labels", file["labels"][()], n)
-    keys, speaker = _optional(file, path, "extra/keys"), _optional(file, path, "extra/speaker")
+    keys, speaker = optional(file, path, "extra/keys"), optional(file, path, "extra/speaker")
     if keys is not None:
         keys = tuple(k.decode("utf-8", "replace") if isinstance(k, bytes) else str(k) for k in keys)
     if speaker is not None:
@@ -136,8 +136,8 @@ def read_header(file: Any, path: Path) -> tuple[Ints, tuple[str, ...] | None, In
     return labels, keys, speaker
 
 
-def _optional(file: Any, path: Path, name: str) -> Any:
-    """Values of an optional dataset, or None."""
+def optional(file: Any, path: Path, name: str) -> Any:
+    """Values of an optional dataset (n,), or None. Raises DataError."""
     import h5py
 
     dataset = file.get(name)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from delrec_compile.data.events import Events, load_events
-from delrec_compile.data.hdf5 import require_mark
+from delrec_compile.data.hdf5 import open_shd, read_header, require_mark
+from delrec_compile.data.speaker_table import Part, SpeakerTable, read_speaker_table
 from delrec_compile.data.summary import Info, describe
 from delrec_compile.errors import DataError
 from delrec_compile.system import limited
@@ -52,9 +53,27 @@ def describe_limited(path: str | Path, **options: Any) -> Info:
     )
     for name in ("keys", "speakers"):
         fields[name] = None if fields[name] is None else tuple(fields[name])
+    fields["parts"] = tuple(Part(**part) for part in fields["parts"])
     return Info(**fields)
 
 
 def summarise(path: str, options: dict[str, Any]) -> dict[str, Any]:
     """In the child: the fields of the summary."""
     return asdict(describe(path, **options))
+
+
+def speaker_table_limited(path: str | Path) -> SpeakerTable | None:
+    """What an SHD file says of its speakers; None where it has no parts. Raises DataError."""
+    require_mark(Path(path))
+    fields = limited.call("delrec_compile.data.limited:speaker_table", path, error=DataError)
+    if fields is None:
+        return None
+    return SpeakerTable(tuple(fields["folds"]), tuple(fields["kinds"]), fields["count"])
+
+
+def speaker_table(path: str) -> dict[str, Any] | None:
+    """In the child: the fields of the table."""
+    with open_shd(Path(path)) as file:
+        _, _, speaker = read_header(file, Path(path))
+        table = read_speaker_table(file, Path(path), speaker)
+    return None if table is None else asdict(table)

@@ -2,91 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from delrec_compile.data.arrays import load_samples
-from delrec_compile.data.events import REMARK_SHARE, Events
+from delrec_compile.data.events import Events
+from delrec_compile.data.folds import REMAKE, is_pool, load_folds, pool_file
 from delrec_compile.data.limited import load_events_limited
-from delrec_compile.errors import DataError
+from delrec_compile.data.partition import Sets
+from delrec_compile.errors import DataError, UsageError
 
 HELD_OUT_SPEAKERS = 2
 SUFFIXES = (".h5", ".npz")
 
 
-@dataclass(frozen=True)
-class Sets:
-    """Three sets of the same channels, steps and classes."""
-
-    train: Events
-    valid: Events
-    test: Events
-
-    def __post_init__(self) -> None:
-        for name in ("train", "valid", "test"):
-            events: Events = getattr(self, name)
-            if not len(events):
-                raise DataError(f"the {name} set is empty; at least one sample is required")
-            if events.counts.shape[1:] != self.train.counts.shape[1:]:
-                raise DataError(
-                    f"the {name} set has {events.steps} steps of {events.channels} channels, the "
-                    f"train set {self.train.steps} of {self.train.channels}; bin them in the same way"
-                )
-            if events.keys != self.train.keys:
-                raise DataError(f"the {name} set has different class names from the train set")
-            if events.front_end != self.train.front_end:
-                raise DataError(
-                    f"the {name} set was not counted by the front end of the train set; write the three "
-                    "anew with 'data synth --with-frontend'"
-                )
-
-    @property
-    def remark(self) -> str:
-        """One line when more than 1 % of a set's spikes come after its last step, else empty."""
-        shares = {name: getattr(self, name).outside for name in ("train", "valid", "test")}
-        dropped = [
-            f"{share:.1%} of {name}" for name, share in shares.items() if share > REMARK_SHARE
-        ]
-        if not dropped:
-            return ""
-        window = f"{self.train.steps} steps of {self.train.dt_ms:g} ms"
-        return (
-            f"spikes after {self.train.steps * self.train.dt_ms / 1000:g} s ({window}) are left "
-            f"out: {', '.join(dropped)}; use more steps to keep them"
-        )
-
-    @property
-    def classes(self) -> int:
-        return max(events.classes for events in (self.train, self.valid, self.test))
-
-
-def data_digest(events: Events) -> str:
-    """SHA-256 of counts and labels."""
-    digest = hashlib.sha256(np.ascontiguousarray(events.counts).tobytes())
-    digest.update(events.known_labels.tobytes())
-    return digest.hexdigest()
-
-
-def sets_digest(sets: Sets) -> str:
-    """SHA-256 of training, validation and test set: spikes, labels, shape, class names, step."""
-    parts = [
-        [data_digest(events), events.counts.shape, events.keys, float(events.dt_ms)]
-        for events in (sets.train, sets.valid, sets.test)
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group: int = 5) -> Sets:
+def load_sets(
+    folder: str | Path,
+    *,
+    dt_ms: float = 10.0,
+    steps: int = 80,
+    group: int = 5,
+    fold: int | None = None,
+) -> Sets:
     """Read `*_train.h5`, `*_valid.h5` and `*_test.h5` of a folder; or .npz files, see `load_samples`,
-    which are binned already: steps and group are for .h5 files.
+    which are binned already: steps and group are for .h5 files. Or a fold of a `*_pool.h5`, by default
+    the first.
 
     Without a validation file, as in SHD, the two highest-numbered speakers of the training file are
-    held out. Raises DataError when a file is missing or matches twice.
+    held out. Raises DataError when a file is missing or matches twice, UsageError for a fold that is
+    not there.
     """
+    check_sets(folder, fold)
+    if is_pool(folder):
+        return load_folds(folder, dt_ms=dt_ms, steps=steps, group=group).sets(fold or 0)
     paths = set_files(folder)
     read = {
         name: load_samples(path, dt_ms=dt_ms)
@@ -98,6 +47,18 @@ def load_sets(folder: str | Path, *, dt_ms: float = 10.0, steps: int = 80, group
     if "valid" not in read:
         read["train"], read["valid"] = _hold_out(read["train"], paths["train"])
     return Sets(**read)
+
+
+def check_sets(folder: str | Path, fold: int | None = None) -> None:
+    """Raises what `load_sets` does for the files of a folder, before any is read."""
+    if is_pool(folder):
+        pool_file(folder)
+        return
+    set_files(folder)
+    if fold is not None:
+        raise UsageError(
+            f"fold is {fold}, but {folder} is no pool of folds; leave it out, or {REMAKE}"
+        )
 
 
 def set_files(folder: str | Path) -> dict[str, Path | None]:

@@ -11,6 +11,7 @@ import numpy as np
 from delrec_compile.data.arrays import load_samples
 from delrec_compile.data.events import GROUP, UNITS, Span, step_of
 from delrec_compile.data.hdf5 import element_type, open_shd, read_header, spikes
+from delrec_compile.data.speaker_table import Part, read_speaker_table
 from delrec_compile.errors import DataError
 
 
@@ -34,6 +35,7 @@ class Info:
     times_dtype: str
     size_bytes: int
     largest_count: int = 0  # of a step of dt_ms in GROUP units, within the window
+    parts: tuple[Part, ...] = ()  # of a pool whose voices rotate
 
     def lines(self) -> list[str]:
         """The summary in plain text."""
@@ -45,6 +47,7 @@ class Info:
             f"spikes per sample: {self.spikes_mean:,.0f} in the mean, {self.spikes_min:,} to "
             f"{self.spikes_max:,}",
             f"units: {units}; last spike at {self.duration_s:g} s",
+            *(part.line(number) for number, part in enumerate(self.parts)),
         ]
 
 
@@ -146,6 +149,7 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
                 largest = max(largest, int(bins[1].max(initial=0)))
                 lowest, highest = min(lowest, int(unit.min())), max(highest, int(unit.max()))
         dtype = str(np.dtype(element_type(file["spikes/times"])))
+        table = read_speaker_table(file, path, speaker)
     return Info(
         path=str(path),
         utterances=len(labels),
@@ -163,4 +167,5 @@ def describe(path: str | Path, *, dt_ms: float = 10.0, steps: int = 80, units: i
         times_dtype=dtype,
         size_bytes=path.stat().st_size,
         largest_count=largest,
+        parts=() if table is None or speaker is None else table.parts(speaker),
     )

@@ -20,7 +20,8 @@ from typing import Any
 import torch
 
 from delrec_compile.data.events import Events
-from delrec_compile.data.sets import Sets, data_digest, load_sets, sets_digest
+from delrec_compile.data.partition import Sets, data_digest, sets_digest
+from delrec_compile.data.sets import load_sets
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
@@ -66,17 +67,19 @@ def train(
     resume: bool = False,
     log: Path | None = None,
     batches: Callable[[int, int], None] | None = None,
+    fold: int | None = None,
 ) -> TrainResult:
     """Train on a folder of spike data (see `load_sets`) or on sets already read.
 
     progress(epoch, epochs): called after each epoch. state: a file that each epoch replaces, from
     which `resume` continues to the same bits as without a break. log: a .csv or .jsonl file with a
-    row per epoch. batches(done, all): called between batches; all: of every epoch.
+    row per epoch. batches(done, all): called between batches; all: of every epoch. fold: of a pool;
+    of sets already read, the one that they are, for the notes.
     Leaves torch's random state and thread count as they were. Raises DataError
     (data), UsageError (training diverged; a state of another training), CheckpointError (files).
     """
     config = config or TrainConfig()
-    sets = data if isinstance(data, Sets) else read(data, config)
+    sets = data if isinstance(data, Sets) else read(data, config, fold)
     real = real_values.rounding(sets, config)
     sets = real_values.rounded(sets, real)
     with _seeded(config):
@@ -84,7 +87,7 @@ def train(
         if resume and state is not None and state.exists():
             run.restore()
         run.epochs(progress)
-    network = _frozen(run, real)
+    network = _frozen(run, real, fold)
     parts = (("valid", sets.valid), ("test", sets.test))
     scores = {name: accuracy(network, part.counts, part.known_labels) for name, part in parts}
     network = replace(network, notes={**network.notes, "accuracy": scores})
@@ -92,15 +95,16 @@ def train(
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))
 
 
-def _frozen(run: _Run, real: RealInput | None) -> Network:
+def _frozen(run: _Run, real: RealInput | None, fold: int | None) -> Network:
     """The frozen net, with notes that say how to train it again, wherever its teacher is."""
     net, train = run.net.to("cpu"), run.sets.train
     net.freeze_delays()
     config = replace(run.config, teacher=Path(run.config.teacher).name)
     config = replace(config, steps=train.steps, dt_ms=train.dt_ms)
     notes = {
-        "command": config.command(),
+        "command": config.command("DATA" if fold is None else f"DATA --fold {fold}"),
         "config": asdict(config),
+        **({} if fold is None else {"fold": fold}),
         "train_data_sha256": run.digest,
         **({NOTE: json.loads(train.front_end)} if train.front_end else {}),
     }
@@ -236,13 +240,13 @@ class _Run:
         return correct / len(events)
 
 
-def read(folder: str | Path, config: TrainConfig) -> Sets:
-    """The sets of a folder, binned as the config says, if its device can be used.
+def read(folder: str | Path, config: TrainConfig, fold: int | None = None) -> Sets:
+    """The sets of a folder, or a fold of its pool, binned as the config says, if its device can be used.
 
     Raises DataError, UsageError, DeviceError.
     """
     device_of(config)
-    return load_sets(folder, dt_ms=config.dt_ms, steps=config.steps, group=config.group)
+    return load_sets(folder, dt_ms=config.dt_ms, steps=config.steps, group=config.group, fold=fold)
 
 
 def _max_input(sets: Sets) -> int:

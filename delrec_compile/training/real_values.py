@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from delrec_compile.data.sets import Sets
+from delrec_compile.data.partition import Sets
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.ops.real_input import FINEST, RealInput
 from delrec_compile.training.config import TrainConfig

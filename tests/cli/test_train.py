@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from fixtures.command import cli_here, ok, ok_here, refused, refused_here
+from fixtures.shd import write_pool
 
 from delrec_compile.cli.train import _Batches
+from delrec_compile.network import checkpoint
 from delrec_compile.training.state import Epoch
 
 
@@ -35,6 +37,21 @@ def test_data_and_train(tmp_path, tiny_data):
     assert "--force" in refused(3, *arguments)
     assert "network" in ok("inspect", net)
     assert "odd number of taps" in refused_here(2, *arguments, "--force", "--kernel", 4)
+
+
+def test_a_fold_of_a_pool_is_trained_on_and_kept_with_the_network(tmp_path, tiny_data):
+    pool, net = write_pool(tmp_path / "pool"), tmp_path / "net.safetensors"
+    arguments = ("train", pool, "--hidden", 8, "--epochs", 1, "-o", net)
+    assert "the pool has the folds 0 to 3" in refused_here(2, *arguments, "--fold", 4)
+    assert set(json.loads(ok_here(*arguments, "--fold", 3, "--json"))["accuracy"]) == {
+        "valid",
+        "test",
+    }
+    notes = checkpoint.load(net).notes
+    assert notes["fold"] == 3
+    assert "train DATA --fold 3 " in notes["command"]
+    said = refused_here(2, "train", tiny_data, *arguments[2:], "--force", "--fold", 0)
+    assert "is no pool of folds" in said
 
 
 def test_a_training_writes_only_where_it_can(tmp_path, tiny_data):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.shd import write
+from fixtures.shd import write, write_pool
+from helpers import refusal
 
-from delrec_compile.data.events import Events
-from delrec_compile.data.front_end import FrontEnd
-from delrec_compile.data.sets import Sets, load_sets
-from delrec_compile.errors import DataError
+from delrec_compile.data.folds import load_folds
+from delrec_compile.data.partition import sets_digest
+from delrec_compile.data.sets import load_sets
+from delrec_compile.errors import DataError, UsageError
 
 
 def test_sets_are_read_from_a_folder(tmp_path: Path) -> None:
@@ -67,18 +66,16 @@ def test_folders_without_sets_are_refused(tmp_path: Path) -> None:
         load_sets(tmp_path)
 
 
-def test_sets_must_be_alike() -> None:
-    def events(n: int, steps: int, keys: tuple[str, ...] | None) -> Events:
-        return Events(np.zeros((n, steps, 4), np.uint8), np.zeros(n, np.int64), keys, None, 10.0)
-
-    good = events(2, 5, ("a",))
-    with pytest.raises(DataError, match="test set is empty"):
-        Sets(good, good, events(0, 5, ("a",)))
-    with pytest.raises(DataError, match="valid set has 6 steps of 4 channels"):
-        Sets(good, events(2, 6, ("a",)), good)
-    with pytest.raises(DataError, match="different class names"):
-        Sets(good, events(2, 5, ("b",)), good)
-    with pytest.raises(
-        DataError, match="test set was not counted by the front end of the train set"
-    ):
-        Sets(good, good, replace(good, front_end=json.dumps(FrontEnd().to_json())))
+def test_a_fold_of_a_pool_is_three_sets_and_no_other_folder_has_folds(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool")
+    first = load_sets(pool, steps=20)
+    assert sets_digest(first) == sets_digest(load_sets(pool, steps=20, fold=0))
+    second = load_sets(pool, steps=20, fold=1)
+    assert sets_digest(second) == sets_digest(load_folds(pool, steps=20).sets(1))
+    assert sets_digest(second) != sets_digest(first)
+    with refusal(UsageError, "fold is 4; the pool has the folds 0 to 3", 2):
+        load_sets(pool, fold=4)
+    for name in ("train", "valid", "test"):
+        write(tmp_path / f"x_{name}.h5")
+    with refusal(UsageError, "fold is 0, but .* is no pool of folds; .*data synth --folds 5", 2):
+        load_sets(tmp_path, fold=0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fixtures.shd import write_pool
 from fixtures.training import (
     run,
     small,
@@ -16,6 +17,7 @@ from fixtures.training import (
 )
 from torch import Tensor
 
+from delrec_compile.data.folds import load_folds
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint, grid
 from delrec_compile.network.classify import accuracy
@@ -81,6 +83,16 @@ def test_notes_say_how_to_train_the_network_again() -> None:
     assert notes["config"]["lr"] == TrainConfig().lr
     assert set(notes["accuracy"]) == {"valid", "test"}
     assert len(notes["train_data_sha256"]) == 64
+    assert "fold" not in notes
+
+
+def test_notes_say_which_fold_of_a_pool_a_network_was_trained_on(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool")
+    result = train(pool, small(epochs=1), fold=2)
+    assert result.network.notes["fold"] == 2
+    assert result.network.notes["command"].startswith("delrec-compile train DATA --fold 2 --recu")
+    told = train(load_folds(pool, steps=20).sets(2), small(epochs=1), fold=2)
+    assert told.network.notes == result.network.notes
 
 
 def test_the_largest_options_train() -> None:

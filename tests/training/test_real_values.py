@@ -9,7 +9,7 @@ import numpy as np
 from fixtures.training import small, toy_sets
 from helpers import refusal
 
-from delrec_compile.data.sets import Sets
+from delrec_compile.data.partition import Sets
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.network import grid
 from delrec_compile.network.classify import accuracy

@@ -18,7 +18,7 @@ import torch
 from fixtures.training import run, small, toy_sets
 from helpers import refusal
 
-from delrec_compile.data.sets import Sets
+from delrec_compile.data.partition import Sets
 from delrec_compile.errors import CheckpointError, UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.training import loop, state

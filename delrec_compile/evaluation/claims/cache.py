@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.data.sets import Sets, sets_digest
+from delrec_compile.data.partition import Sets, sets_digest
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.evaluation.claims.ablate import delays_matter
 from delrec_compile.evaluation.claims.cost import cost, spike_rates

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.aliases import StageProgress
-from delrec_compile.data.sets import Sets, load_sets
+from delrec_compile.data.partition import Sets
+from delrec_compile.data.sets import load_sets
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.claims.cache import TrainingCache, default_folder, training_key
 from delrec_compile.evaluation.claims.latency import environment, latency, measured_here, provenance

@@ -14,7 +14,7 @@ from fixtures.training import toy_sets
 from helpers import refusal, tree
 
 from delrec_compile.data.events import Events
-from delrec_compile.data.sets import Sets, sets_digest
+from delrec_compile.data.partition import Sets, sets_digest
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.claims import latency as timing
 from delrec_compile.evaluation.claims import measure

@@ -271,7 +271,7 @@ def compared(folder: Path) -> Path:
 
 def claimed(folder: Path) -> Path:
     """What `claims --json` prints."""
-    from delrec_compile.evaluation.claims.measure import Claim, Claims
+    from delrec_compile.evaluation.claims.claim import Claim, Claims
 
     delays = {"zeroed": 0.5, "shuffled": None}
     sizes = (0.9, 0.01, 0.8, 3, 20, 100, 0.5, -0.01)

@@ -19,7 +19,7 @@ from delrec_compile.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from delrec_compile.evaluation.claims.measure import Claims
+    from delrec_compile.evaluation.claims.claim import Claims
 
 
 Variants = Annotated[
@@ -43,6 +43,20 @@ Quick = Annotated[
 Recorded = Annotated[
     bool, typer.Option("--recorded", help="Train nothing; show the cached results.")
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(help="Of a pool of voices: train the first of its folds only.", min=1),
+]
+Fix = Annotated[
+    bool,
+    typer.Option(
+        "--fix", help="Of a pool of voices: fix these recipes from now on, and test their networks."
+    ),
+]
+Other = Annotated[
+    Path | None,
+    typer.Option(help="Samples of another synthesiser, on which fixed recipes are tested too."),
+]
 Markdown = Annotated[
     list[Path] | None,
     typer.Option("--markdown", help="Also write the tables to this file, or between its markers."),
@@ -53,7 +67,10 @@ def claims(
     data: Annotated[Path, typer.Argument(help="Folder of spike data.")] = Path("digits"),
     variants: Variants = None,
     seeds: Annotated[int, typer.Option(min=1, help="Training runs per network.")] = 3,
+    folds: Folds = None,
     cache: Cache = None,
+    fix: Fix = False,
+    other: Other = None,
     grid: Grid = True,
     latency: Latency = True,
     quick: Quick = False,
@@ -72,13 +89,16 @@ def claims(
     chosen = None if variants is None else names(variants)
     options: dict[str, Any] = {"seeds": seeds, "cache": cache, "quick": quick, "recorded": recorded}
     options |= {"with_grid": grid and not quick, "with_latency": latency}
+    options |= {"folds": folds, "fix": fix, "other": other}
     options["variants"] = VARIANTS if chosen is None else select_variants(chosen)
     for path in markdown or ():
         check_writable(path)
     with counting("claims") as step:
         result = measure(data, progress=step, **options)
     line = ["claims", "DATA", *(["--variants", ",".join(chosen)] if chosen else ())]
-    line += ["--seeds", str(seeds), *(["--cache", str(cache)] if cache else ())]
+    line += ["--seeds", str(seeds), *(["--folds", str(folds)] if folds else ())]
+    line += [*(["--cache", str(cache)] if cache else ()), *(["--fix"] if fix else ())]
+    line += ["--other", str(other)] if other else []
     line += ([] if grid else ["--no-grid"]) + (["--quick"] if quick else [])
     line += ([] if latency else ["--no-latency"]) + (["--recorded"] if recorded else [])
     _print_claims(result, command_line(*line), markdown or [], as_json)

@@ -49,7 +49,7 @@ class TrainResult:
     """A frozen, snapped network and its measured accuracy."""
 
     network: Network
-    accuracy: dict[str, float]  # of `network` on "valid" and "test"
+    accuracy: dict[str, float]  # of `network` on "valid", and on "test" where it was tested
     history: tuple[Epoch, ...]
     recurrent_parameters: int
     seconds: float
@@ -68,13 +68,15 @@ def train(
     log: Path | None = None,
     batches: Callable[[int, int], None] | None = None,
     fold: int | None = None,
+    tested: bool = True,
 ) -> TrainResult:
     """Train on a folder of spike data (see `load_sets`) or on sets already read.
 
     progress(epoch, epochs): called after each epoch. state: a file that each epoch replaces, from
     which `resume` continues to the same bits as without a break. log: a .csv or .jsonl file with a
     row per epoch. batches(done, all): called between batches; all: of every epoch. fold: of a pool;
-    of sets already read, the one that they are, for the notes.
+    of sets already read, the one that they are, for the notes. tested: measure the frozen network on
+    the test set too.
     Leaves torch's random state and thread count as they were. Raises DataError
     (data), UsageError (training diverged; a state of another training), CheckpointError (files).
     """
@@ -88,8 +90,10 @@ def train(
             run.restore()
         run.epochs(progress)
     network = _frozen(run, real, fold)
-    parts = (("valid", sets.valid), ("test", sets.test))
-    scores = {name: accuracy(network, part.counts, part.known_labels) for name, part in parts}
+    parts = {"valid": sets.valid, **({"test": sets.test} if tested else {})}
+    scores = {
+        name: accuracy(network, part.counts, part.known_labels) for name, part in parts.items()
+    }
     network = replace(network, notes={**network.notes, "accuracy": scores})
     history, parameters = tuple(run.history), network.recurrent_parameters()
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from delrec_compile.artifact.abi import StateVariable
 from delrec_compile.artifact.manifest import Manifest
-from delrec_compile.evaluation.claims.measure import Claim, Claims
+from delrec_compile.evaluation.claims.claim import Claim, Claims
 from delrec_compile.evaluation.compare.result import Comparison, TargetRow
 from delrec_compile.network.checkpoint import FORMAT, GRAPH, bundled
 from delrec_compile.training.config import TrainConfig

@@ -10,11 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from delrec_compile.data.partition import Sets, sets_digest
+from delrec_compile.data.events import Events
+from delrec_compile.data.partition import Sets, data_digest, sets_digest
 from delrec_compile.errors import DataError, UsageError
 from delrec_compile.evaluation.claims.ablate import delays_matter
 from delrec_compile.evaluation.claims.cost import cost, spike_rates
+from delrec_compile.evaluation.claims.voices import by_voice, share
 from delrec_compile.network import checkpoint
+from delrec_compile.network.classify import accuracy
 from delrec_compile.network.model import Network
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import cache_folder, write_atomic
@@ -44,11 +47,14 @@ def training_key(config: TrainConfig, data: str, teacher: str = "") -> str:
 class TrainingCache:
     """A folder of results, `<key>.json`, with `<key>.safetensors` of the networks trained here.
 
-    recorded: it is there, and nothing is written. Raises UsageError where it cannot be had.
+    recorded: it is there, and nothing is written. sealed: its networks do not meet the test samples
+    before `tested` is called. Raises UsageError where it cannot be had.
     """
 
-    def __init__(self, folder: Path, sets: Sets, recorded: bool = False) -> None:
-        self.folder, self.sets, self.recorded = folder, sets, recorded
+    def __init__(
+        self, folder: Path, sets: Sets, recorded: bool = False, sealed: bool = False
+    ) -> None:
+        self.folder, self.sets, self.recorded, self.sealed = folder, sets, recorded, sealed
         try:
             if recorded and not folder.is_dir():
                 raise UsageError(
@@ -87,7 +93,15 @@ class TrainingCache:
     ) -> dict[str, Any]:
         """Trains, from where an earlier run was cut off, and keeps the result."""
         state = self.folder / f"{name}.unfinished"
-        done = train(self.sets, config, progress, state=state, resume=True)
+        done = train(
+            self.sets,
+            config,
+            progress,
+            state=state,
+            resume=True,
+            fold=about.get("fold"),
+            tested=not self.sealed,
+        )
         checkpoint.save(done.network, self.network(name))
         result = self.record(name, config, about, done.network, done.seconds)
         forget(state)
@@ -101,9 +115,9 @@ class TrainingCache:
         network: Network,
         seconds: float,
     ) -> dict[str, Any]:
-        """Measures a trained network on the test set and writes the result."""
-        test = self.sets.test
-        held = spike_rates(network, test.counts)
+        """Measures a trained network and writes the result."""
+        measured = self.sets.valid if self.sealed else self.sets.test
+        held = spike_rates(network, measured.counts)
         result = {
             "schema": SCHEMA,
             "key": name,
@@ -112,16 +126,51 @@ class TrainingCache:
             "config": {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS},
             "data": self.data,
             "accuracy": dict(network.notes["accuracy"]),
-            "samples": {"valid": len(self.sets.valid), "test": len(test)},
+            "voices": {"valid": by_voice(network, self.sets.valid)},
+            "samples": {"valid": len(self.sets.valid), "test": len(self.sets.test)},
             "epochs": config.epochs,
             "recurrent_parameters": network.recurrent_parameters(),
             "rates": list(held),
             "cost": asdict(cost(network, held)),
-            "delays": delays_matter(network, test),
+            "delays": {},
             "seconds": seconds,
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy")},
             "network_sha256": checkpoint.digest(network),
         }
+        if not self.sealed:
+            return self.tested(result)
+        self.write(result)
+        return result
+
+    def tested(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """The result with what the test samples say of its network; measured now if it is not there.
+
+        Without the network's file, or with `recorded`, the result as it is.
+        """
+        path = self.network(result["key"])
+        if "test" in result["accuracy"] and "test" in result.get("voices", {"test": None}):
+            return dict(result)
+        if self.recorded or not path.exists():
+            return dict(result)
+        network, test = checkpoint.load(path), self.sets.test
+        voices = by_voice(network, test)
+        result = {
+            **result,
+            "accuracy": {**result["accuracy"], "test": share(voices)},
+            "voices": {**result["voices"], "test": voices},
+            "delays": delays_matter(network, test),
+        }
+        self.write(result)
+        return result
+
+    def heard(self, result: Mapping[str, Any], other: Events) -> dict[str, Any]:
+        """The result with the accuracy on samples of another synthesiser, in the same way."""
+        digest = data_digest(other)
+        path = self.network(result["key"])
+        if (result.get("other") or {}).get("data") == digest or self.recorded or not path.exists():
+            return dict(result)
+        right = accuracy(checkpoint.load(path), other.counts, other.known_labels)
+        result = {**result, "other": {"data": digest, "samples": len(other), "accuracy": right}}
         self.write(result)
         return result
 

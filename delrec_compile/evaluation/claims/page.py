@@ -11,8 +11,8 @@ from pathlib import Path
 
 from delrec_compile.errors import InputError
 from delrec_compile.evaluation import markdown as markdown_table
+from delrec_compile.evaluation.claims.claim import Claims
 from delrec_compile.evaluation.claims.cost import SOURCE
-from delrec_compile.evaluation.claims.measure import Claims
 from delrec_compile.evaluation.claims.table import short, tables
 from delrec_compile.system.files import write_atomic
 
@@ -42,9 +42,14 @@ def markdown(result: Claims, command: str) -> str:
     """All tables, with what they were made by."""
     hours = sum(r.seconds for r in (*result.rows, *result.grid)) / 3600
     samples = result.samples
+    tested = (
+        f"{samples['pool']:,} test samples over all folds"
+        if "pool" in samples
+        else f"{samples['test']:,} test"
+    )
     lines = [
         f"Made by `{command}` in {result.seconds:,.0f} s with {result.trained} new trainings. "
-        f"{samples['train']:,} training samples; accuracies are of {samples['test']:,} test and "
+        f"{samples['train']:,} training samples; accuracies are of {tested} and "
         f"{samples['valid']:,} validation samples. Recorded training time: {hours:.1f} hours of "
         "a busy core.",
         "",

@@ -13,6 +13,7 @@ EPOCHS, QUICK_EPOCHS, GRID_EPOCHS = 80, 2, 40
 RATE = 6e-3  # peak of the schedule; three times the default, for so few epochs
 TEACHER = "dense_delay"
 KERNELS, DELAYS = (3, 5, 7), (4, 8, 16)
+CHANNELS, CHANNEL_KERNELS = (8, 16, 32), (1, 3, 5)
 
 # gradients explode through one head of 3 taps at this rate, and grow with fewer delays
 STEADY: Mapping[str, Any] = {"backflow": 0.3}
@@ -77,9 +78,12 @@ EXTRA_VARIANTS = (
 )
 
 
-def grid() -> tuple[Variant, ...]:
-    """conv_delay over taps of the kernel and longest delays."""
-    return tuple(
+def grid(pooled: bool = False) -> tuple[Variant, ...]:
+    """conv_delay over taps and longest delays; channel_conv_delay over channels and taps.
+
+    pooled: with the second, which the recorded sets are without.
+    """
+    taps = (
         Variant(
             f"grid_{kernel}_{delay}",
             f"{kernel} taps, delays to {delay}",
@@ -88,6 +92,21 @@ def grid() -> tuple[Variant, ...]:
         for kernel in KERNELS
         for delay in DELAYS
     )
+    maps = (
+        Variant(
+            f"grid_channels_{channels}_{kernel}",
+            f"{channels} channels, {kernel} tap{'' if kernel == 1 else 's'}",
+            {
+                "recurrence": "channel_conv",
+                "channels": channels,
+                "kernel": kernel,
+                "epochs": GRID_EPOCHS,
+            },
+        )
+        for channels in CHANNELS
+        for kernel in CHANNEL_KERNELS
+    )
+    return (*taps, *(maps if pooled else ()))
 
 
 def select_variants(names: Iterable[str]) -> tuple[Variant, ...]:

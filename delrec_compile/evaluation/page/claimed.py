@@ -6,8 +6,8 @@ import platform
 from collections.abc import Iterator
 
 from delrec_compile import __version__
+from delrec_compile.evaluation.claims.claim import Claim, Claims
 from delrec_compile.evaluation.claims.cost import SOURCE
-from delrec_compile.evaluation.claims.measure import Claim, Claims
 from delrec_compile.evaluation.claims.table import tables
 from delrec_compile.evaluation.page import sections
 from delrec_compile.evaluation.page.axes import Log, linear, short, time
@@ -47,26 +47,27 @@ def claims_page(result: Claims, command: str = "") -> Page:
 
 
 def accuracy(rows: tuple[Claim, ...]) -> Bars:
-    """Test accuracy, from below the least to 100 %."""
-    low = min([r.accuracy_mean - (r.accuracy_std or 0.0) for r in rows], default=0.0)
+    """Test accuracy, from below the least to 100 %; of rows that tell it."""
+    told = [(r, r.accuracy_mean) for r in rows if r.accuracy_mean is not None]
+    low = min([mean - (r.accuracy_std or 0.0) for r, mean in told], default=0.0)
     low = max(0.0, int(20 * low) / 20)
-    bars = tuple(_scored(r, low) for r in rows)
+    bars = tuple(_scored(r, mean, low) for r, mean in told)
     ticks = tuple(Tick(t.at, f"{t.text} %") for t in linear(100 * low, 100, 5))
     columns = ("network", "test accuracy", "mean")
     return Bars("Test accuracy", columns, bars, ticks, dots=True, caption=WHISKER)
 
 
-def _scored(r: Claim, least: float) -> Bar:
+def _scored(r: Claim, mean: float, least: float) -> Bar:
     """A row of the accuracy. least: share at the left end of the axis."""
 
     def place(share: float) -> float:
         return round(100 * (min(max(share, least), 1.0) - least) / ((1 - least) or 1), 3)
 
     std = r.accuracy_std
-    text = f"{r.accuracy_mean:.1%}" + ("" if std is None else f" ± {100 * std:.1f}")
-    low, high = (place(r.accuracy_mean + sign * std) if std else None for sign in (-1, 1))
+    text = f"{mean:.1%}" + ("" if std is None else f" ± {100 * std:.1f}")
+    low, high = (place(mean + sign * std) if std else None for sign in (-1, 1))
     seeds = f"{r.seeds} seed{'' if r.seeds == 1 else 's'}, {r.epochs} epochs"
-    return Bar(r.title, text, place(r.accuracy_mean), low, high, "own", seeds)
+    return Bar(r.title, text, place(mean), low, high, "own", seeds)
 
 
 def parameters(rows: tuple[Claim, ...]) -> Bars:
@@ -115,9 +116,11 @@ def _tables(result: Claims) -> Iterator[Table | Lines]:
 def _facts(result: Claims) -> Iterator[Fact]:
     if not result.rows:
         return
-    best = max(result.rows, key=lambda r: r.accuracy_mean)
+    told = {r.title: r.accuracy_mean for r in result.rows if r.accuracy_mean is not None}
     small = min(result.rows, key=lambda r: (r.recurrent_parameters == 0, r.recurrent_parameters))
     least = min(result.rows, key=lambda r: r.cost["energy_nj"])
-    yield Fact("best accuracy", f"{best.accuracy_mean:.1%}", best.title)
+    if told:
+        best = max(told, key=lambda title: told[title])
+        yield Fact("best accuracy", f"{told[best]:.1%}", best)
     yield Fact("fewest parameters", f"{small.recurrent_parameters:,}", small.title)
     yield Fact("least energy", f"{short(round(least.cost['energy_nj'], 1))} nJ", least.title)

@@ -180,7 +180,7 @@ def _of_printed(path: Path, told: dict[str, Any], chosen: _Chosen) -> Report:
 
 def _of_claims(told: dict[str, Any], command: str) -> Page:
     # they load PyTorch
-    from delrec_compile.evaluation.claims.measure import Claims
+    from delrec_compile.evaluation.claims.claim import Claims
     from delrec_compile.evaluation.page.claimed import claims_page
 
     return claims_page(Claims.from_dict(told), command)

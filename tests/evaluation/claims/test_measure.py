@@ -17,8 +17,9 @@ from delrec_compile.data.events import Events
 from delrec_compile.data.partition import Sets, sets_digest
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.claims import latency as timing
-from delrec_compile.evaluation.claims import measure
-from delrec_compile.evaluation.claims.measure import Claims, claims
+from delrec_compile.evaluation.claims import work
+from delrec_compile.evaluation.claims.claim import Claims
+from delrec_compile.evaluation.claims.measure import claims
 from delrec_compile.evaluation.claims.page import markdown
 from delrec_compile.evaluation.claims.table import tables
 from delrec_compile.evaluation.claims.variants import (
@@ -167,7 +168,7 @@ def test_times_are_of_this_machine_and_version(
         timed.append(path)
         return {"us_per_step": float(len(timed)), "authors_us_per_step": None, "skipped": None}
 
-    monkeypatch.setattr(measure, "latency", took)
+    monkeypatch.setattr(work, "latency", took)
     said: list[str] = []
 
     def told(**options: Any) -> Claims:
@@ -223,7 +224,7 @@ def test_times_that_cannot_be_taken_here_stay(
     shown = []
     for version, found in (("1", none), ("1", some), ("2", none)):
         monkeypatch.setattr(timing, "__version__", version)
-        monkeypatch.setattr(measure, "latency", lambda _, found=found: found)
+        monkeypatch.setattr(work, "latency", lambda _, found=found: found)
         (row,) = small_claims(tmp_path, PAIR[:1], seeds=1, with_latency=True).rows
         assert row.latency is not None
         shown.append(row.latency["us_per_step"])

@@ -8,7 +8,7 @@ import pytest
 from fixtures.claims import small_claims
 
 from delrec_compile.errors import InputError
-from delrec_compile.evaluation.claims.measure import Claims
+from delrec_compile.evaluation.claims.claim import Claims
 from delrec_compile.evaluation.claims.page import brief, markdown, write
 
 

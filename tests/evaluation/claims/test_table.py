@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fixtures.claims import small_claims
 
-from delrec_compile.evaluation.claims import measure
+from delrec_compile.evaluation.claims import work
 from delrec_compile.evaluation.claims.page import markdown, write
 from delrec_compile.evaluation.claims.table import short, tables
 
@@ -18,7 +18,7 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert path.exists()
         return {"us_per_step": 0.5, "authors_us_per_step": 200.0, "skipped": None}
 
-    monkeypatch.setattr(measure, "latency", timed)
+    monkeypatch.setattr(work, "latency", timed)
     found = small_claims(tmp_path, with_latency=True)
     made = list(tables(found))
     assert [title.split()[0] for title, _, _, _ in made] == ["Accuracy", "Cost", "Time", "What"]

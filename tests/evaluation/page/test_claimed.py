@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from delrec_compile.evaluation.claims.measure import Claim, Claims
+from delrec_compile.evaluation.claims.claim import Claim, Claims
 from delrec_compile.evaluation.page.claimed import accuracy, claims_page, energy, parameters
 from delrec_compile.evaluation.page.figures import Lines
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,27 +66,46 @@ def claims(
     )
     if fix:
         work.fixed.fix((v, work.config(Training(v, parts[0], 0))) for v in variants)
-    wanted = [
-        Training(v, fold, seed)
-        for seed in range(1 if quick else seeds)
-        for fold in parts
-        for v in variants
-    ]
-    extra = [Training(v, parts[0], 0) for v in (grid(work.pooled) if with_grid else ())]
-    if recorded:
-        wanted, extra = work.on_record(wanted, some=True), work.on_record(extra)
-    work.train_all([*wanted, *extra])
-    rows = _rows(work, variants, wanted, with_latency)
-    against = work.dense_parameters()
-    squares = [claim(t.variant, {t[1:]: work.result(t)}, against, {}) for t in extra]
-    sets = work.cache(parts[0]).sets
+    trainings = _Trainings(variants, range(1 if quick else seeds), parts)
+    return replace(
+        trainings.measured(work, with_grid, with_latency), seconds=time.monotonic() - started
+    )
+
+
+@dataclass(frozen=True)
+class _Trainings:
+    """What is asked for: each of the variants, with each seed, on each fold."""
+
+    variants: Sequence[Variant]
+    seeds: Sequence[int]
+    folds: Sequence[int | None]
+
+    def measured(self, work: Work, with_grid: bool, with_latency: bool) -> Claims:
+        """Trains and measures them; of records, those that are there."""
+        first = self.folds[0]
+        wanted = [Training(v, f, s) for s in self.seeds for f in self.folds for v in self.variants]
+        extra = [Training(v, first, 0) for v in (grid(work.pooled) if with_grid else ())]
+        if work.recorded:
+            wanted, extra = work.on_record(wanted, some=True), work.on_record(extra)
+        work.train_all([*wanted, *extra])
+        rows = _rows(work, self.variants, wanted, with_latency)
+        against = work.dense_parameters()
+        return Claims(
+            rows=tuple(rows),
+            grid=tuple(claim(t.variant, {t[1:]: work.result(t)}, against, {}) for t in extra),
+            data=work.cache(first).data,
+            samples=_samples(work, first),
+            seconds=0.0,
+            trained=work.trained,
+            taken=provenance({row.title: row.latency for row in rows if row.latency}),
+        )
+
+
+def _samples(work: Work, fold: int | None) -> dict[str, int]:
+    """Samples of each set of a fold; of a pool, all that are tested too."""
+    sets = work.cache(fold).sets
     samples = {"train": len(sets.train), "valid": len(sets.valid), "test": len(sets.test)}
-    if isinstance(read, Folds):
-        samples["pool"] = len(read.events)
-    seconds = time.monotonic() - started
-    origin = provenance({row.title: row.latency for row in rows if row.latency})
-    digest = work.cache(parts[0]).data
-    return Claims(tuple(rows), tuple(squares), digest, samples, seconds, work.trained, origin)
+    return samples | ({"pool": len(work.data.events)} if isinstance(work.data, Folds) else {})
 
 
 def _read(folder: str | Path) -> Sets | Folds:

@@ -16,13 +16,14 @@ import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from delrec_compile.data import synth, voices
+from delrec_compile.data import synth, utterances, voices
 from delrec_compile.data.cochlea import RATE_HZ, UNITS, Cochlea, Float
 from delrec_compile.data.streaming import StreamingCochlea
 from delrec_compile.evaluation.latency.bench import ONE_THREAD
@@ -49,15 +50,15 @@ class Spoken:
 
 def spoken(words: int, name: str = "test", seed: int = 0) -> Spoken:
     """The first words of a set of `data synth`, one after the other, in coloured noise."""
-    espeak = voices.find_espeak()
+    speak = partial(voices.say, voices.find_espeak())
     rng = np.random.default_rng([seed, words])
     parts: list[Float] = [np.zeros(RATE_HZ // 2, np.float32)]
     starts, ends, at = [], [], len(parts[0])
     plan = synth.plan(name, -(-words // len(voices.WORDS)), seed)[:words]
     for utterance in plan:
-        word = synth.spoken_word(espeak, utterance)
-        word *= np.float32(synth.LEVEL / np.sqrt(np.mean(word**2)))
-        word *= np.float32(10 ** (rng.uniform(*synth.GAIN_DB) / 20))
+        word = utterances.spoken_word(speak, utterance)
+        word *= np.float32(utterances.LEVEL / np.sqrt(np.mean(word**2)))
+        word *= np.float32(10 ** (rng.uniform(*utterances.GAIN_DB) / 20))
         pause = np.zeros(int(rng.uniform(*PAUSE_S) * RATE_HZ), np.float32)
         starts.append(at)
         ends.append(at + len(word))
@@ -67,7 +68,7 @@ def spoken(words: int, name: str = "test", seed: int = 0) -> Spoken:
     spectrum = np.fft.rfft(rng.standard_normal(len(samples)))
     spectrum *= np.arange(1.0, len(spectrum) + 1) ** -0.5
     noise = np.fft.irfft(spectrum, len(samples))
-    noise *= synth.LEVEL * 10 ** (-SNR_DB / 20) / np.sqrt(np.mean(noise**2))
+    noise *= utterances.LEVEL * 10 ** (-SNR_DB / 20) / np.sqrt(np.mean(noise**2))
     return Spoken((samples + noise).astype(np.float32), [u.label for u in plan], starts, ends)
 
 

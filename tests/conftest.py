@@ -23,10 +23,10 @@ import onnx
 import pytest
 import torch
 from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
-from fixtures.espeak import fake_espeak  # noqa: F401
 from fixtures.here import children_here  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401
 from fixtures.staged import Staged
+from fixtures.synthesisers import fake_espeak, fake_flite  # noqa: F401
 from hypothesis import HealthCheck, settings
 
 from delrec_compile import targets

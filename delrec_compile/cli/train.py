@@ -127,8 +127,7 @@ def _fit(
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
-    suffix = LOGS[log]
-    rows = out.with_suffix(suffix) if suffix else None
+    rows = out.with_suffix(suffix) if (suffix := LOGS[log]) else None
     drawn = list(pictures.files(out)) if plots and pictures.available() else []
     sets = _sets(data, config, fold)
     for file in (out, state, rows, *drawn):

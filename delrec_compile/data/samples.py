@@ -11,6 +11,7 @@ import numpy as np
 from delrec_compile.aliases import F32
 from delrec_compile.data.arrays import SUFFIXES, load_samples
 from delrec_compile.data.events import GROUP, UNITS, Events
+from delrec_compile.data.folds import is_pool, pool_file
 from delrec_compile.data.limited import describe_limited, load_events_limited
 from delrec_compile.data.summary import CountsInfo, Info, describe_counts
 from delrec_compile.errors import DataError
@@ -20,6 +21,7 @@ BATCH = 64
 
 BUNDLED = ("samples", "words")  # the second is the old name
 HDF5 = (".h5", ".hdf5")
+TEST_SETS = ("*_test.h5", "*_other.h5")  # of a folder, the first that is there
 NEEDED = f"a file of samples ({', '.join((*SUFFIXES, *HDF5))}, a *_test.h5 folder, '{BUNDLED[0]}')"
 
 
@@ -39,7 +41,7 @@ def read_samples(
     real: bool = False,
 ) -> Events:
     """Samples to run on: the bundled `samples`, a .npz, .npy or .csv of counts, an SHD/SSC .h5 file,
-    or a folder with a *_test.h5.
+    or a folder with a *_test.h5, or with the *_other.h5 of another synthesiser.
 
     real: of a .npz, .npy or .csv, take any numbers in place of counts.
 
@@ -63,7 +65,8 @@ def describe_samples(spec: Path | str) -> Info | CountsInfo:
     """Summary of a file of samples in any form that `read_samples` takes. Raises DataError."""
     if _is_bundled(spec):
         return describe_counts(bundled_file())
-    path = file_of(Path(spec))
+    path = Path(spec)
+    path = pool_file(path) if is_pool(path) else file_of(path)
     _require_known(path)
     return describe_limited(path) if path.suffix in HDF5 else describe_counts(path)
 
@@ -98,13 +101,25 @@ def file_of(path: Path) -> Path:
     """The file itself, or the test set of a folder of spike data. Raises DataError."""
     if not path.is_dir():
         return path
-    tests = sorted(path.glob("*_test.h5"))
-    if len(tests) != 1:
-        found = ", ".join(test.name for test in tests) or "none"
+    for pattern in TEST_SETS:
+        found = sorted(path.glob(pattern))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(file.name for file in found)
+            raise DataError(
+                f"{path} is a directory; one {pattern} in it is required (found: {names}), or name a "
+                "file"
+            )
+    if is_pool(path):
+        pool = pool_file(path)
         raise DataError(
-            f"{path} is a directory; one *_test.h5 in it is required (found: {found}), or name a file"
+            f"{path} holds a pool, of which every network has heard a part; to run on all of it, name "
+            f"{pool}"
         )
-    return tests[0]
+    raise DataError(
+        f"{path} is a directory; one {TEST_SETS[0]} in it is required (found: none), or name a file"
+    )
 
 
 def _group(path: Path, inputs: int) -> int:

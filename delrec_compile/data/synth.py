@@ -8,75 +8,53 @@ of an utterance comes from (seed, set, index), so a seed gives the same bytes ag
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from math import gcd
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from delrec_compile.data import voices
-from delrec_compile.data.cochlea import ENVELOPE_HZ, RATE_HZ, UNITS, Cochlea
-from delrec_compile.data.events import Counts, Events, save_samples
-from delrec_compile.data.front_end import FrontEnd, to_pcm
-from delrec_compile.data.hdf5 import Ints
+from delrec_compile.data.events import Events, save_samples
+from delrec_compile.data.front_end import FrontEnd
+from delrec_compile.data.speech import Speak, Voice
 from delrec_compile.data.synth_folder import check_folder, folder_when_done
-from delrec_compile.data.voices import VARIANTS, WORDS, Audio, Voice
-from delrec_compile.data.writer import write_shd
+from delrec_compile.data.utterances import (
+    Progress,
+    SetReport,
+    Utterance,
+    check_seed,
+    draw_pitch_and_speed,
+    file_name,
+    heard_by_front_end,
+    labels_and_speakers,
+    render,
+    set_of,
+    worker_count,
+    write_set,
+)
+from delrec_compile.data.voices import VARIANTS, WORDS
 from delrec_compile.errors import UsageError
 
-Progress = Callable[[str, int, int], None]
-E = TypeVar("E")  # an utterance as spikes, or as counts
-Spikes = tuple[npt.NDArray[np.float16], npt.NDArray[np.uint16]]
-
-SETS = ("train", "valid", "test")
+PER_CLASS = {"train": 120, "valid": 15, "test": 30}  # samples
+SETS = tuple(PER_CLASS)
 SPEAKERS = {"test": 20, "valid": 10}  # train has the rest
-BATCH = 16  # utterances through the cochlea at once
-LEVEL = 0.1  # root mean square of the clean word
-PITCH = (15, 86)
-SPEED = (120, 231)
-SNR_DB = (5.0, 25.0)
-GAIN_DB = (-6.0, 6.0)
-LATEST_START_S = 0.15
-COUNTED_STEPS = 80  # of the front end, as training takes of the cochlea
 
 
 @dataclass(frozen=True)
-class SynthReport:
+class SynthReport(SetReport):
     """Summary of the files that `synthesise` wrote."""
 
-    folder: Path
-    files: dict[str, Path]  # by set
-    utterances: dict[str, int]
-    speakers: dict[str, int]
-    mean_spikes: dict[str, float]  # per utterance
-    voices_checked: int
     espeak: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A word of a set and who says it. seed: of every random number of it."""
-
-    label: int
-    speaker: int
-    voice: Voice
-    seed: tuple[int, int, int]
 
 
 def synthesise(
     out_dir: str | Path,
     *,
-    train: int = 120,
-    valid: int = 15,
-    test: int = 30,
+    train: int = PER_CLASS["train"],
+    valid: int = PER_CLASS["valid"],
+    test: int = PER_CLASS["test"],
     seed: int = 0,
     progress: Progress | None = None,
     force: bool = False,
@@ -92,47 +70,32 @@ def synthesise(
     """
     started = time.monotonic()
     counts = {"train": train, "valid": valid, "test": test}
-    _check_counts(counts, seed)
+    _check_counts(counts)
+    check_seed(seed)
     out = Path(out_dir).absolute()
     ours = {file_name(name, counted) for name in SETS for counted in (False, True)}
     check_folder(out, force, ours)
     espeak = voices.find_espeak()
-    workers = min(4, os.cpu_count() or 1)
+    workers = worker_count()
     plans = {name: plan(name, counts[name], seed) for name in SETS}
     pairs = {(u.voice.base, u.voice.variant) for utterances in plans.values() for u in utterances}
     checked = voices.check_distinct(espeak, pairs, workers, progress)
     version = voices.espeak_version(espeak)
     about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
-    write = _counted if with_frontend else _fired
-    mean_spikes = {}
+    write = _counted if with_frontend else write_set
+    speak, mean_spikes = partial(voices.say, espeak), {}
     with folder_when_done(out) as folder:
         for name in SETS:
             path = folder / file_name(name, with_frontend)
-            mean_spikes[name] = write(path, espeak, plans[name], about, workers, progress)
+            mean_spikes[name] = write(path, speak, plans[name], about, workers, progress)
     files = {name: out / file_name(name, with_frontend) for name in SETS}
     seconds = time.monotonic() - started
     return _report(out, files, plans, mean_spikes, checked, version, seconds)
 
 
-def _fired(
-    path: Path,
-    espeak: str,
-    utterances: list[Utterance],
-    about: dict[str, object],
-    workers: int,
-    progress: Progress | None,
-) -> float:
-    """Writes the cochlea's spikes of a set; returns the mean of their number."""
-    cochlea = Cochlea.build()
-    encode = partial(_render_batch, espeak, cochlea)
-    spikes = _render(encode, path.stem.removeprefix("synth_"), utterances, workers, progress)
-    write_shd(path, spikes, *_labels(utterances), WORDS, about)
-    return float(np.mean([len(times) for times, _ in spikes]))
-
-
 def _counted(
     path: Path,
-    espeak: str,
+    speak: Speak,
     utterances: list[Utterance],
     about: dict[str, object],
     workers: int,
@@ -140,21 +103,15 @@ def _counted(
 ) -> float:
     """Writes the front end's counts of a set; returns the mean number of spikes."""
     front = FrontEnd()
-    encode = partial(_count_batch, espeak, front)
-    counts = _render(encode, path.stem.removeprefix("synth_"), utterances, workers, progress)
-    labels, speakers = _labels(utterances)
+    hear = partial(heard_by_front_end, speak, front)
+    counts = render(hear, set_of(path), utterances, workers, progress)
+    labels, speakers = labels_and_speakers(utterances)
     described = json.dumps(front.to_json())
     events = Events(
         np.stack(counts), labels, WORDS, speakers, float(front.step_ms), front_end=described
     )
     save_samples(path, events)
     return float(events.counts.sum(axis=(1, 2), dtype=np.int64).mean())
-
-
-def _labels(utterances: list[Utterance]) -> tuple[Ints, Ints]:
-    """Labels and speakers."""
-    both = np.array([(u.label, u.speaker) for u in utterances], np.int64)
-    return both[:, 0], both[:, 1]
 
 
 def _report(
@@ -178,11 +135,6 @@ def _report(
     )
 
 
-def file_name(name: str, with_frontend: bool = False) -> str:
-    """File name of a set, such as `synth_train.h5`; of counts, `synth_train.npz`."""
-    return f"synth_{name}.{'npz' if with_frontend else 'h5'}"
-
-
 def speaker_split(seed: int) -> dict[str, list[int]]:
     """Speaker numbers (indices of VARIANTS) of each set; no speaker is in two sets."""
     order = np.random.default_rng(seed).permutation(len(VARIANTS)).tolist()
@@ -203,86 +155,21 @@ def plan(name: str, per_class: int, seed: int) -> list[Utterance]:
     labels = rng.permutation(np.repeat(np.arange(len(WORDS)), per_class))
     utterances = []
     for index, label in enumerate(labels.tolist()):
-        bases = voices.ENGLISH_BASES if label < len(voices.ENGLISH_WORDS) else voices.GERMAN_BASES
         speaker = speakers[int(rng.integers(len(speakers)))]
-        voice = Voice(
-            base=bases[int(rng.integers(len(bases)))],
-            variant=VARIANTS[speaker],
-            pitch=int(rng.integers(*PITCH)),
-            speed=int(rng.integers(*SPEED)),
-        )
+        voice = draw_voice(label, speaker, rng)
         utterances.append(Utterance(label, speaker, voice, (seed, number, index)))
     return utterances
 
 
-def place_in_noise(word: Audio, rng: np.random.Generator, samples: int = RATE_HZ) -> Audio:
-    """The word at a random start, in coloured noise, at a random level: (samples,)."""
-    word = word[:samples] * np.float32(LEVEL / (np.sqrt(np.mean(word**2)) + 1e-9))
-    latest = min(samples - len(word), int(LATEST_START_S * RATE_HZ))
-    start = int(rng.integers(0, latest + 1))
-    wave = np.zeros(samples, np.float32)
-    wave[start : start + len(word)] = word
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    spectrum *= np.arange(1.0, len(spectrum) + 1) ** -rng.uniform(0, 1)
-    noise = np.fft.irfft(spectrum, samples)
-    noise *= LEVEL / np.sqrt(np.mean(noise**2)) * 10 ** (-rng.uniform(*SNR_DB) / 20)
-    return np.asarray((wave + noise) * 10 ** (rng.uniform(*GAIN_DB) / 20), np.float32)
+def draw_voice(label: int, speaker: int, rng: np.random.Generator) -> Voice:
+    """A way in which the speaker says a word of that language: accent, pitch, speed."""
+    bases = voices.ENGLISH_BASES if label < len(voices.ENGLISH_WORDS) else voices.GERMAN_BASES
+    base = bases[int(rng.integers(len(bases)))]
+    return Voice(base, VARIANTS[speaker], **draw_pitch_and_speed(rng))
 
 
-def spoken_word(espeak: str, utterance: Utterance) -> Audio:
-    """The word of an utterance at 16 kHz, without silence at its ends."""
-    from scipy.signal import resample_poly
-
-    samples, rate = voices.say(espeak, WORDS[utterance.label], utterance.voice)
-    common = gcd(rate, RATE_HZ)
-    return np.asarray(resample_poly(samples, RATE_HZ // common, rate // common), np.float32)
-
-
-def _render_batch(espeak: str, cochlea: Cochlea, batch: list[Utterance]) -> list[Spikes]:
-    waves, noise = [], []
-    for utterance in batch:
-        rng = np.random.default_rng(utterance.seed)
-        waves.append(place_in_noise(spoken_word(espeak, utterance), rng))
-        noise.append(rng.standard_normal((cochlea.steps, UNITS), np.float32))
-    events = []
-    for spikes in cochlea.spikes(np.stack(waves), np.stack(noise)):
-        step, unit = np.nonzero(spikes)
-        # the middle of the step: float16 rounding cannot move it into a neighbouring step
-        seconds = ((step + 0.5) / ENVELOPE_HZ).astype(np.float16)
-        events.append((seconds, unit.astype(np.uint16)))
-    return events
-
-
-def _count_batch(espeak: str, front: FrontEnd, batch: list[Utterance]) -> list[Counts]:
-    waves = [place_in_noise(spoken_word(espeak, u), np.random.default_rng(u.seed)) for u in batch]
-    return list(front.encode(to_pcm(np.stack(waves))[:, : COUNTED_STEPS * front.block]))
-
-
-def _render(
-    encode: Callable[[list[Utterance]], list[E]],
-    name: str,
-    utterances: list[Utterance],
-    workers: int,
-    progress: Progress | None,
-) -> list[E]:
-    """What `encode` makes of each utterance, batch by batch."""
-    batches = [utterances[i : i + BATCH] for i in range(0, len(utterances), BATCH)]
-    spikes: list[E] = []
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for events in pool.map(encode, batches):
-                spikes += events
-                if progress:
-                    progress(name, len(spikes), len(utterances))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return spikes
-
-
-def _check_counts(counts: dict[str, int], seed: int) -> None:
+def _check_counts(counts: dict[str, int]) -> None:
+    """Raises UsageError."""
     for name, count in counts.items():
         if count < 1:
             raise UsageError(f"{name} is {count} samples per class; at least 1 is required")
-    if seed < 0:
-        raise UsageError(f"seed is {seed}; 0 or more is required")

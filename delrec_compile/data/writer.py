@@ -1,13 +1,15 @@
 """Write events in the HDF5 layout of the Spiking Heidelberg Digits.
 
 `spikes/times` vlen float16 seconds, `spikes/units` vlen uint16, `labels` uint16,
-`extra/keys` bytes, `extra/speaker` uint16 (Cramer et al. 2022, zenkelab.org/datasets).
+`extra/keys` bytes, `extra/speaker` uint16, `extra/meta_info/..` a row for each speaker number
+(Cramer et al. 2022, zenkelab.org/datasets).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +24,13 @@ def write_shd(
     speakers: npt.NDArray[np.int64],
     keys: Sequence[str],
     attributes: Mapping[str, object],
+    speaker_rows: Mapping[str, npt.NDArray[Any]] | None = None,
 ) -> None:
     """Write one set.
 
-    spikes: (times in seconds, units) of each utterance. attributes: of the file. It is made in memory:
-    HDF5 ends the process where a disk is full. Raises InputError.
+    spikes: (times in seconds, units) of each utterance. attributes: of the file. speaker_rows: arrays
+    of `extra/meta_info` by name. It is made in memory: HDF5 ends the process where a disk is full.
+    Raises InputError.
     """
     import h5py
 
@@ -40,6 +44,8 @@ def write_shd(
         file["labels"] = labels.astype(np.uint16)
         file["extra/speaker"] = speakers.astype(np.uint16)
         file["extra/keys"] = np.array([key.encode() for key in keys])
+        for name, rows in (speaker_rows or {}).items():
+            file[f"extra/meta_info/{name}"] = rows
         file.attrs.update(attributes)
         file.flush()
         raw = file.id.get_file_image()

@@ -52,7 +52,8 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     single: list[Callable[[], Finding]] = [partial(_package, name) for name in PACKAGES]
-    single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda, _espeak, _rpc, _ssh]
+    single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda]
+    single += [_espeak, _flite, _rpc, _ssh]
     single += [_temporary, _home]
     found = [finding for probe in single for finding in _probed(probe)]
     return found + _probed(_other_versions) + _probed(_chosen_compilers) + _probed(_limit)
@@ -270,6 +271,13 @@ def _espeak() -> Finding:
     if path is None:
         return Finding("espeak-ng", False, "not found", "data synth", "apt-get install espeak-ng")
     return Finding("espeak-ng", True, path, "data synth")
+
+
+def _flite() -> Finding:
+    path, needed = shutil.which("flite"), "data synth --synthesiser flite"
+    if path is None:
+        return Finding("flite", False, "not found", needed, "apt-get install flite")
+    return Finding("flite", True, path, needed)
 
 
 def _ssh() -> Finding:

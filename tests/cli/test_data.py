@@ -1,4 +1,4 @@
-"""delrec-compile data: synth and info."""
+"""delrec-compile data info."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import json
 import h5py
 import numpy as np
 from fixtures.command import cli, ok, refused
-from fixtures.shd import write
-
-from delrec_compile.cli.data import _in_one
+from fixtures.shd import write, write_pool
 
 
 def test_data_info_says_what_a_training_leaves_out(tmp_path):
@@ -22,12 +20,6 @@ def test_data_info_says_what_a_training_leaves_out(tmp_path):
     told = json.loads(done.stdout)
     assert (told["window_s"], told["outside"]) == (0.8, 0.75)
     assert "note: 75.0% of the spikes come after 0.8 s, up to 3 s" in done.stderr
-
-
-def test_missing_espeak_is_exit_5(tmp_path):
-    said = refused(5, "data", "synth", tmp_path / "d", env={"PATH": str(tmp_path)})
-    assert "apt-get install espeak-ng" in said
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
@@ -46,10 +38,14 @@ def test_data_info_takes_every_form_and_names_a_command_that_takes_it(tmp_path):
     assert "is Python code; a file of samples (" in refused(3, "data", "info", __file__)
 
 
-def test_the_sets_are_one_count_of_samples():
-    said = []
-    progress = _in_one(lambda *step: said.append(step), {"train": 3, "valid": 1, "test": 2})
-    progress("voices", 7, 7)
-    for stage, samples in (("train", 60), ("valid", 20), ("test", 40)):
-        progress(stage, samples, samples)
-    assert said == [(7, 7, "voices"), (60, 120, "train"), (80, 120, "valid"), (120, 120, "test")]
+def test_data_info_of_a_pool_tells_its_parts_and_how_to_train(tmp_path):
+    folder = write_pool(tmp_path / "pool")
+    for name in (folder, folder / "x_pool.h5"):
+        said = ok("data", "info", name)
+        assert "part 0: 4 samples of 2 voices (1 female, 1 male)" in said
+        assert f"next: delrec-compile train {folder} --fold 0 -o net" in said
+    told = json.loads(ok("data", "info", folder, "--json"))
+    assert told["parts"][3] == {"samples": 2, "voices": 1, "kinds": {"klatt": 1}}
+    assert "of which every network has heard a part" in refused(
+        3, "run", "conv_delay_256", "--input", folder
+    )

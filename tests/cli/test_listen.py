@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fixtures.espeak import needs_espeak
+from fixtures.synthesisers import needs_espeak
 from scipy.io import wavfile
 
 from benchmarks import listening

@@ -39,6 +39,7 @@ def test_doctor_finds_what_is_missing(tmp_path):
     assert done.returncode == 5
     findings = {f["name"]: f for f in json.loads(done.stdout)["findings"]}
     assert findings["espeak-ng"]["fix"] == "apt-get install espeak-ng"
+    assert findings["flite"]["fix"] == "apt-get install flite"
     assert not findings["espeak-ng"]["ok"]
     assert not findings["apache-tvm-ffi"]["ok"]
     assert "died with signal SIGSEGV" in findings["apache-tvm-ffi"]["detail"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.espeak import needs_espeak
+from fixtures.synthesisers import needs_espeak
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 

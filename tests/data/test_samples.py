@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.shd import write, write_pool
 from helpers import refusal
 
 import delrec_compile
 from delrec_compile.data import arrays, events, samples
+from delrec_compile.data.samples import describe_samples, read_samples
+from delrec_compile.data.summary import Info
 from delrec_compile.errors import DataError
 
 
@@ -72,3 +75,22 @@ def test_bundled_samples_are_a_hundred_five_of_each_class(samples):
     assert len(samples) == 100
     assert np.bincount(samples.labels).tolist() == [5] * 20
     assert samples.counts.shape == (100, 80, 140)
+
+
+def test_a_folder_stands_for_its_test_set_and_a_pool_for_none(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool")
+    with refusal(DataError, "holds a pool, of which every network has heard a part; .* name ", 3):
+        read_samples(pool)
+    assert len(read_samples(pool / "x_pool.h5", steps=20)) == 10
+    info = describe_samples(pool)
+    assert isinstance(info, Info)
+    assert len(info.parts) == 4
+    with refusal(DataError, r"one \*_test\.h5 in it is required \(found: none\)", 3):
+        read_samples(tmp_path)
+    write(tmp_path / "a_other.h5")
+    assert samples.file_of(tmp_path).name == "a_other.h5"
+    write(tmp_path / "b_other.h5")
+    with refusal(DataError, r"found: a_other\.h5, b_other\.h5", 3):
+        read_samples(tmp_path)
+    write(tmp_path / "a_test.h5")
+    assert samples.file_of(tmp_path).name == "a_test.h5"

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from fixtures.espeak import needs_espeak
+from fixtures.synthesisers import needs_espeak
 
 from delrec_compile.data import synth, voices
 from delrec_compile.data.events import load_events

@@ -39,12 +39,17 @@ import a.nir -o n.safetensors --dt-ms 0
 import a.nir -o text.txt
 train . -o text.txt
 train . -o n.safetensors --epochs 0
+train . -o n.safetensors --fold -1
 train . -o n.safetensors --hidden 0
 train . -o n.safetensors --set nosuch=1
 train . -o n.safetensors --set lr
 train . -o n.safetensors --recurrence nosuch
 train . -o n.safetensors --device nosuch
 data synth d --train -1
+data synth d --folds 2
+data synth d --folds 5 --test 3
+data synth d --words-per-voice-and-class 3
+data synth d --synthesiser nosuch
 export --form nosuch
 export --form nir --unroll 3
 export --form nir --batch 3

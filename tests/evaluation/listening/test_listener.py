@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from fixtures.espeak import needs_espeak
+from fixtures.synthesisers import needs_espeak
 
 from benchmarks import listening
 from delrec_compile.data.cochlea import RATE_HZ

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # PyTorch's own index holds the CPU build; the wheel on PyPI brings gigabytes of CUDA along.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH_LINKS ?= $(TORCH_INDEX)/torch/
-RUNTIME := --extra cross --extra emu --extra cuda --extra nir --extra rpc --extra plots
+RUNTIME := --extra cross --extra emu --extra cuda --extra nir --extra rpc --extra cluster --extra plots
 # A machine without a C compiler gets one from pip.
 COMPILER := $(shell command -v cc || command -v gcc || command -v clang)
 CROSS := $(if $(COMPILER),,$(BIN)/.cross)

@@ -19,13 +19,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
-EXTRAS = ("cross", "emu", "cuda", "nir", "rpc")
+EXTRAS = ("cross", "emu", "cuda", "nir", "rpc", "cluster")
 TORCH = "torch==2.13.0+cpu"  # the build on PyPI brings gigabytes of CUDA along
 TOOLS = ("pytest>=8.2", "hypothesis>=6.100", "pyyaml>=6")
 # every package is called by at least one of them
 TESTS = (
     *("tests/data", "tests/network", "tests/ops", "tests/interop/nir", "tests/evaluation/page"),
     *("tests/system/test_doctor.py", "tests/system/test_elf.py", "tests/system/test_zig.py"),
+    *("tests/system/test_cluster_client.py", "tests/system/test_cluster_crew.py"),
     *("tests/artifact/test_manifest.py", "tests/runners/test_onnxruntime.py"),
     *("tests/runners/test_gpu.py", "tests/runners/devices/test_rpc.py", "tests/runners/emulated"),
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from delrec_compile.errors import DelrecError, ToolchainError, UsageError
 from delrec_compile.system import child, nvrtc, process, toolchain, tvm_loader, versions
+from delrec_compile.system.cluster_client import PACKAGES as DASK
 from delrec_compile.system.extras import install
 from delrec_compile.system.folders import work_folder
 
@@ -53,7 +54,7 @@ def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     single: list[Callable[[], Finding]] = [partial(_package, name) for name in PACKAGES]
     single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda]
-    single += [_espeak, _flite, _rpc, _ssh]
+    single += [_espeak, _flite, _rpc, _dask, _ssh]
     single += [_temporary, _home]
     found = [finding for probe in single for finding in _probed(probe)]
     return found + _probed(_other_versions) + _probed(_chosen_compilers) + _probed(_limit)
@@ -131,7 +132,7 @@ def _tvm_ffi() -> Finding:
 
 def _other_versions() -> list[Finding]:
     """A finding for each package of an extra that is installed in a wrong version."""
-    known = {*PACKAGES, "apache-tvm-ffi", "ziglang", "unicorn", "wasmtime", *RPC}
+    known = {*PACKAGES, "apache-tvm-ffi", "ziglang", "unicorn", "wasmtime", *RPC, *DASK}
     return [
         Finding(name, False, detail, f"the extra [{extra}]", fix)
         for name, extra, detail, fix in versions.others(known)
@@ -233,6 +234,10 @@ def _wasmtime() -> Finding:
 
 def _rpc() -> Finding:
     return _packages("RPC", RPC, "--device rpc://, devices tracker and serve", "rpc")
+
+
+def _dask() -> Finding:
+    return _packages("Dask", DASK, "train --sweep with --workers or --cluster", "cluster")
 
 
 def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu") -> Finding:

@@ -141,7 +141,7 @@ def locked() -> dict[str, set[str]]:
 def test_the_lock_holds_what_the_package_requires() -> None:
     project, pins = settings()["project"], locked()
     extras = project["optional-dependencies"]
-    chosen = (extras[name] for name in ("cross", "emu", "cuda", "nir", "rpc", "plots"))
+    chosen = (extras[name] for name in ("cross", "emu", "cuda", "nir", "rpc", "cluster", "plots"))
     for line in [*project["dependencies"], *(line for extra in chosen for line in extra)]:
         required = Requirement(line)
         if required.name != "torch":  # installed before, from its own index

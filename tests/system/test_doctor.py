@@ -41,6 +41,7 @@ def test_an_empty_machine_names_what_to_install(monkeypatch: pytest.MonkeyPatch)
     assert found["apache-tvm-ffi"].fix.startswith("pip install 'apache-tvm-ffi")
     assert found["emulator"].fix == install("emu")
     assert found["RPC"].fix == install("rpc")
+    assert found["Dask"].fix == install("cluster")
     assert found["qemu"].fix == "apt-get install qemu-system-arm"
     assert found["ssh"].fix == "apt-get install openssh-client"
     assert {"zig", "qemu"} <= set(doctor.missing(targets.load("cortex_m55")))

@@ -11,6 +11,15 @@ import typer
 
 from delrec_compile.cli import completion
 from delrec_compile.cli.options import Force, Json, Name
+from delrec_compile.cli.sweep import (
+    Cluster,
+    Sweep,
+    Workers,
+    place_of,
+    refuse_with_sweep,
+    refuse_without_sweep,
+    run_sweep,
+)
 from delrec_compile.cli.terminal import bar, note, print_json, saying, show, show_next_build
 
 if TYPE_CHECKING:
@@ -20,6 +29,13 @@ if TYPE_CHECKING:
     from delrec_compile.training.state import Epoch
 
 LOGS = {"csv": ".epochs.csv", "jsonl": ".epochs.jsonl", "none": None}
+Data = Annotated[
+    Path,
+    typer.Argument(help="Folder with *_train, *_valid, *_test as .h5 or .npz, or a *_pool.h5."),
+]
+Out = Annotated[
+    Path, typer.Option("-o", "--out", help="The .safetensors file, or the folder of a sweep.")
+]
 Recurrence = Annotated[
     str | None,
     typer.Option(
@@ -69,11 +85,8 @@ Plots = Annotated[
 
 
 def train(
-    data: Annotated[
-        Path,
-        typer.Argument(help="Folder with *_train, *_valid, *_test as .h5 or .npz, or a *_pool.h5."),
-    ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .safetensors file.")],
+    data: Data,
+    out: Out,
     recurrence: Recurrence = None,
     hidden: Annotated[int | None, typer.Option(help="Neurons per layer (256).")] = None,
     kernel: Annotated[int | None, typer.Option(help="Taps of a conv recurrence, odd (3).")] = None,
@@ -90,14 +103,24 @@ def train(
     log: Log = "csv",
     plots: Plots = False,
     force: Force = False,
+    sweep: Sweep = None,
+    workers: Workers = 1,
+    cluster: Cluster = "",
     as_json: Json = False,
 ) -> None:
-    """Train a network on spike data, freeze it, measure it, write it."""
+    """Train a network on spike data, freeze it, measure it, write it; or several, of a --sweep."""
     from delrec_compile.training.config import TrainConfig
 
     flags: dict[str, Any] = {"recurrence": recurrence, "hidden": hidden, "kernel": kernel}
     flags |= {"max_delay": max_delay, "epochs": epochs, "seed": seed, "device": device}
     flags |= {"grid": grid}
+    place = place_of(workers, cluster)
+    if sweep is not None:
+        refuse_with_sweep(name=name, plots=plots, force=force)
+        given = (sweep, options or (), config)
+        run_sweep(data, out, place, given, {**flags, "fold": fold}, _suffix(log), as_json)
+        return
+    refuse_without_sweep(place)
     recipe = TrainConfig.with_options(options or (), config, **flags)
     chosen: dict[str, Any] = {"name": _name(name, out), "log": log, "plots": plots, "fold": fold}
     result, files = _fit(data, out, recipe, **chosen, resume=resume, force=force)
@@ -127,7 +150,7 @@ def _fit(
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
 
-    rows = out.with_suffix(suffix) if (suffix := LOGS[log]) else None
+    rows = out.with_suffix(suffix) if (suffix := _suffix(log)) else None
     drawn = list(pictures.files(out)) if plots and pictures.available() else []
     sets = _sets(data, config, fold)
     for file in (out, state, rows, *drawn):
@@ -148,6 +171,15 @@ def _fit(
     pictured = _write(result, out, name, drawn)
     forget(state)
     return result, [*([rows] if rows else []), *pictured]
+
+
+def _suffix(log: str) -> str | None:
+    """What a log of epochs ends in; None: there is none. Raises UsageError."""
+    from delrec_compile.errors import UsageError
+
+    if log not in LOGS:
+        raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
+    return LOGS[log]
 
 
 def _check(data: Path, config: TrainConfig, fold: int | None) -> None:
@@ -206,8 +238,7 @@ def _state(out: Path, *, log: str, resume: bool, force: bool) -> Path:
     """
     from delrec_compile.errors import CheckpointError, UsageError
 
-    if log not in LOGS:
-        raise UsageError(f"--log is '{log}'; allowed: {', '.join(LOGS)}")
+    _suffix(log)
     if out.suffix != ".safetensors":
         raise UsageError(f"-o {out}: a name that ends in .safetensors is required")
     if out.is_file() and not force:

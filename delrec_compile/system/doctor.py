@@ -53,9 +53,8 @@ class Finding:
 def doctor() -> list[Finding]:
     """Probes everything; never raises."""
     single: list[Callable[[], Finding]] = [partial(_package, name) for name in PACKAGES]
-    single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda]
-    single += [_espeak, _flite, _rpc, _dask, _ssh]
-    single += [_temporary, _home]
+    single += [_tvm_ffi, _compiler, _zig, _emulator, _wasmtime, _qemu, _cuda, _espeak, _flite]
+    single += [_rpc, _dask, _ssh, _temporary, _home]
     found = [finding for probe in single for finding in _probed(probe)]
     return found + _probed(_other_versions) + _probed(_chosen_compilers) + _probed(_limit)
 
@@ -255,11 +254,16 @@ def _packages(name: str, packages: Sequence[str], needed: str, extra: str = "emu
 
 
 def _qemu() -> Finding:
-    path, needed = shutil.which("qemu-system-arm"), "proof of builds for Cortex-M55"
+    return _program("qemu", "qemu-system-arm", "proof of builds for Cortex-M55")
+
+
+def _program(name: str, program: str, needed: str, package: str = "") -> Finding:
+    """A program by its name, and the package of Debian that brings it, by default of the same name."""
+    path = shutil.which(program)
     if path is None:
-        fix = "apt-get install qemu-system-arm"
-        return Finding("qemu", False, "qemu-system-arm not found", needed, fix)
-    return Finding("qemu", True, path, needed)
+        fix = f"apt-get install {package or program}"
+        return Finding(name, False, f"{program} not found", needed, fix)
+    return Finding(name, True, path, needed)
 
 
 def _cuda() -> Finding:
@@ -272,24 +276,15 @@ def _cuda() -> Finding:
 
 
 def _espeak() -> Finding:
-    path = shutil.which("espeak-ng")
-    if path is None:
-        return Finding("espeak-ng", False, "not found", "data synth", "apt-get install espeak-ng")
-    return Finding("espeak-ng", True, path, "data synth")
+    return _program("espeak-ng", "espeak-ng", "data synth")
 
 
 def _flite() -> Finding:
-    path, needed = shutil.which("flite"), "data synth --synthesiser flite"
-    if path is None:
-        return Finding("flite", False, "not found", needed, "apt-get install flite")
-    return Finding("flite", True, path, needed)
+    return _program("flite", "flite", "data synth --synthesiser flite")
 
 
 def _ssh() -> Finding:
-    path, needed = shutil.which("ssh"), "--device ssh://"
-    if path is None:
-        return Finding("ssh", False, "not found", needed, "apt-get install openssh-client")
-    return Finding("ssh", True, path, needed)
+    return _program("ssh", "ssh", "--device ssh://", "openssh-client")
 
 
 PROBES: dict[str, Callable[[], Finding]] = {

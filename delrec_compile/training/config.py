@@ -157,7 +157,7 @@ class TrainConfig:
         for name, minimum in _MINIMUM.items():
             if getattr(self, name) < minimum:
                 raise UsageError(f"{name} is {getattr(self, name)}; {minimum} or more is required")
-        for name in (n for n, kind in _kinds().items() if kind is int):
+        for name in (n for n, kind in kinds().items() if kind is int):
             maximum = _MAXIMUM.get(name, _INT32_MAX)
             if getattr(self, name) > maximum:
                 minimum = _MINIMUM.get(name, 1)
@@ -187,8 +187,8 @@ class TrainConfig:
 
         Later ones replace earlier ones. Raises UsageError for an invalid one.
         """
-        merged = config_file.read(file, _kinds()) if file is not None else {}
-        merged |= config_file.parse(options, _kinds())
+        merged = config_file.read(file, kinds()) if file is not None else {}
+        merged |= config_file.parse(options, kinds())
         return cls(**merged | {name: value for name, value in values.items() if value is not None})
 
     @property
@@ -234,5 +234,6 @@ class TrainConfig:
         return bool(getattr(self, name) != getattr(type(self), name))
 
 
-def _kinds() -> dict[str, type]:
+def kinds() -> dict[str, type]:
+    """The type of each option."""
     return {f.name: type(f.default) for f in fields(TrainConfig)}

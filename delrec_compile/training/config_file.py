@@ -18,24 +18,34 @@ def read(path: str | Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     kinds: type of each option. Raises InputError for an unreadable file; UsageError for an unknown
     name, or a value of another type.
     """
+    where = f"--config {path}"
+    return typed(where, tables(where, path), kinds)
+
+
+def tables(where: str, path: str | Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises InputError for an unreadable file, UsageError for another one."""
     try:
-        options: dict[str, Any] = parse_toml(Path(path).read_text(encoding="utf-8"))
+        found: dict[str, Any] = parse_toml(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"--config {path} cannot be read: {why}") from error
+        raise InputError(f"{where} cannot be read: {why}") from error
     except ValueError as error:
         raise UsageError(
-            f"--config {path} is not valid TOML ({error}); write a line per option, such as epochs = 80"
+            f"{where} is not valid TOML ({error}); write a line per option, such as epochs = 80"
         ) from error
+    return found
+
+
+def typed(where: str, options: Mapping[str, Any], kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, each of its type. Raises UsageError for an unknown name, or another type."""
+    values = {}
     for name, value in options.items():
-        _check_name(f"--config {path}", name, kinds)
+        _check_name(where, name, kinds)
         kind = kinds[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
-            raise UsageError(
-                f"--config {path}: {name} is {value!r}; {TYPE_NAMES[kind]} is required"
-            )
-        options[name] = kind(value)
-    return options
+            raise UsageError(f"{where}: {name} is {value!r}; {TYPE_NAMES[kind]} is required")
+        values[name] = kind(value)
+    return values
 
 
 def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,13 @@ def train(
     return TrainResult(network, scores, history, parameters, sum(e.seconds for e in history))
 
 
+def check(sets: Sets, config: TrainConfig) -> None:
+    """Raises what `train` would before its first batch: UsageError, CheckpointError, DeviceError."""
+    rounded = real_values.rounded(sets, real_values.rounding(sets, config))
+    with _seeded(config):
+        _Run(rounded, config, None, None, None)
+
+
 def _frozen(run: _Run, real: RealInput | None, fold: int | None) -> Network:
     """The frozen net, with notes that say how to train it again, wherever its teacher is."""
     net, train = run.net.to("cpu"), run.sets.train

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "the step, `.onnx`, and its state": "[ONNX](../onnx.md)",
     "a target, `.toml`": "[Target files](targets.md)",
     "tuned schedules, `.jsonl`": "[Find a faster schedule](../tune.md)",
+    "a sweep, `.toml`, and its results": "[Many trainings](../sweep.md)",
     "models of other frameworks": "[Bring your own model](../import.md)",
     "the header, `.h`": "[C](header.md)",
 }

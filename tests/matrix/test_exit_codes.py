@@ -45,6 +45,10 @@ train . -o n.safetensors --set nosuch=1
 train . -o n.safetensors --set lr
 train . -o n.safetensors --recurrence nosuch
 train . -o n.safetensors --device nosuch
+train . -o n.safetensors --workers 2
+train . -o d --sweep text.txt
+train . -o d --sweep text.txt --workers 0
+train . -o d --sweep text.txt --cluster nosuch
 data synth d --train -1
 data synth d --folds 2
 data synth d --folds 5 --test 3
@@ -88,6 +92,7 @@ import nosuchmodule:x -o n.safetensors
 import os:nosuch -o n.safetensors
 train nosuch -o n.safetensors
 train . -o n.safetensors --config nosuch.toml
+train . -o d --sweep nosuch.toml
 claims nosuch
 data info nosuch.h5
 build --input nosuch.npz

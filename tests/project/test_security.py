@@ -11,7 +11,7 @@ HEAD = "| what | what it can do | what is promised | what is not | tests |"
 # what the page has to speak of
 WAYS_IN = (
     *("model file", ".onnx", "artifact folder", "module:function", "delrec.toml", "tracker"),
-    *("RPC", "ssh host", "emulator", "$CC", "tuning store", "TOML", "entry point"),
+    *("RPC", "ssh host", "emulator", "$CC", "tuning store", "TOML", "entry point", "Dask"),
 )
 
 

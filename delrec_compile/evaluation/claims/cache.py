@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping
@@ -22,26 +21,16 @@ from delrec_compile.network.model import Network
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import cache_folder, write_atomic
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.keys import TRAINER, keyed_options
 from delrec_compile.training.loop import Progress, train
 from delrec_compile.training.state import forget
 
-# of the trainer: another one where the same config no longer trains the same network, up to rounding
-TRAINER = 2
 SCHEMA = "delrec.claims-training/1"
-# options that change at most the last bits of a result
-IGNORED_OPTIONS = ("threads", "device", "teacher")
 
 
 def default_folder() -> Path:
     """$DELREC_CLAIMS, or a folder of the user's cache."""
     return cache_folder("claims", "DELREC_CLAIMS")
-
-
-def training_key(config: TrainConfig, data: str, teacher: str = "") -> str:
-    """The key of a training: options that differ from the defaults, data, the teacher's key."""
-    changed = {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS}
-    record = {"trainer": TRAINER, "config": changed, "data": data, "teacher": teacher}
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class TrainingCache:
@@ -123,7 +112,7 @@ class TrainingCache:
             "key": name,
             **about,
             "trainer": TRAINER,
-            "config": {n: v for n, v in config.changed().items() if n not in IGNORED_OPTIONS},
+            "config": keyed_options(config),
             "data": self.data,
             "accuracy": dict(network.notes["accuracy"]),
             "voices": {"valid": by_voice(network, self.sets.valid)},

@@ -7,23 +7,9 @@ from pathlib import Path
 
 import pytest
 from fixtures.claims import PAIR, small_claims
-from fixtures.training import small
 from helpers import refusal
 
 from delrec_compile.errors import DataError, UsageError
-from delrec_compile.evaluation.claims.cache import training_key
-
-
-def test_keys_follow_what_changes_a_training() -> None:
-    base = training_key(small(), "d")
-    assert training_key(small(threads=2, device="cuda", teacher="a"), "d") == base
-    others = {
-        training_key(small(lr=0.1), "d"),
-        training_key(small(seed=1), "d"),
-        training_key(small(), "e"),
-    }
-    others |= {training_key(small(), "d", "teacher")}
-    assert len(others | {base}) == 5
 
 
 def test_a_cache_that_cannot_be_had_is_refused(tmp_path: Path) -> None:

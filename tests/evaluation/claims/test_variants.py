@@ -6,7 +6,6 @@ from fixtures.training import toy_sets
 from helpers import refusal
 
 from delrec_compile.errors import UsageError
-from delrec_compile.evaluation.claims.cache import training_key
 from delrec_compile.evaluation.claims.measure import claims
 from delrec_compile.evaluation.claims.variants import (
     EXTRA_VARIANTS,
@@ -15,6 +14,7 @@ from delrec_compile.evaluation.claims.variants import (
     grid,
     select_variants,
 )
+from delrec_compile.training.keys import training_key
 
 
 def test_variants_make_valid_configs() -> None:

@@ -1,10 +1,10 @@
 """Random networks of the whole family in every engine of this machine: not one spike may differ.
 
-    python -m benchmarks.random_networks --count 1000 [--graphs] [--target cortex_m4]
+    python -m benchmarks.random_networks --count 1000 [--graphs] [--target cortex_m4] [--workers 2]
 
 Each network runs as the NumPy reference, in PyTorch, in ONNX Runtime and as compiled code: x86, or each
 --target, in its emulator where it is another machine. With --numeric its integer form is compiled too,
-where it has one, against the integer reference.
+where it has one, against the integer reference. Workers share the networks as in docs/sweep.md.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Runner, Trace
 from delrec_compile.runners.torch_runner import TorchRunner
 from delrec_compile.system import child
+from delrec_compile.system.cluster import finished
+from delrec_compile.system.jobs import Job, Place, Tell
 
 SCHEMA = "delrec.random_networks/1"
 STEPS = 200
@@ -77,6 +79,13 @@ def compare_many(
     return [{"seed": s, **compare(s, steps, numeric, graphs, targets)} for s in seeds]
 
 
+def compare_part(tell: Tell, **arguments: Any) -> list[dict[str, Any]]:
+    """A job: `compare_many` in a process of its own, as a compiler may die."""
+    rows: list[dict[str, Any]] = child.call(f"{__spec__.name}:compare_many", **arguments)
+    tell(len(rows), f"{len(rows)} networks")
+    return rows
+
+
 def _engines(
     network: Network, targets: Sequence[str], folder: Path
 ) -> Iterator[tuple[str, Runner]]:
@@ -114,8 +123,20 @@ def differing(have: Trace, want: Trace) -> int:
     return spikes + int((have.y.view(np.uint32) != want.y.view(np.uint32)).sum())
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Prints JSON; exit code 6 when a spike differs."""
+def _parts(options: argparse.Namespace) -> list[Job]:
+    """A job for each child process."""
+    last, parts = options.first + options.count, []
+    names = ("steps", "numeric", "graphs")
+    fixed = {name: getattr(options, name) for name in names}
+    fixed["targets"] = options.target or TARGETS
+    for first in range(options.first, last, CHUNK):
+        count = min(CHUNK, last - first)
+        name = f"seeds {first} to {first + count - 1}"
+        parts.append(Job(name, {"first": first, "count": count, **fixed}, count))
+    return parts
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.random_networks", description=__doc__.splitlines()[0]
     )
@@ -125,25 +146,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--numeric", choices=("int8", "int16"))
     parser.add_argument("--graphs", action="store_true", help="populations and projections")
     parser.add_argument("--target", action="append", help="x86_64; again for more")
-    options = parser.parse_args(argv)
+    parser.add_argument("--workers", type=int, default=1, help="processes of this machine")
+    parser.add_argument("--cluster", default="", help="a Dask scheduler, tcp://host:port")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints JSON; exit code 6 when a spike differs."""
+    options = _options(argv)
     os.environ["OMP_NUM_THREADS"] = "1"
     started, rows = time.monotonic(), []
-    last = options.first + options.count
     try:
-        for first in range(options.first, last, CHUNK):
-            rows += child.call(
-                f"{__spec__.name}:compare_many",
-                first=first,
-                count=min(CHUNK, last - first),
-                steps=options.steps,
-                numeric=options.numeric,
-                graphs=options.graphs,
-                targets=options.target or TARGETS,
-            )
+        place = Place(options.workers, options.cluster)
+        for done in finished(f"{__spec__.name}:compare_part", _parts(options), place):
+            if done.error:
+                raise type(done.error)(f"{done.job.name}: {done.error}")
+            rows += done.value
             print(f"{len(rows)} of {options.count} networks", file=sys.stderr)
     except DelrecError as error:
-        print(f"error: seeds from {first} on: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    rows.sort(key=lambda row: int(row["seed"]))
     failed = [row for row in rows if any(row["differing"].values())]
     summary = {
         "schema": SCHEMA,

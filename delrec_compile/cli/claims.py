@@ -9,6 +9,7 @@ import typer
 
 from delrec_compile.cli import completion
 from delrec_compile.cli.options import Json, names
+from delrec_compile.cli.sweep import Cluster, Workers, place_of
 from delrec_compile.cli.terminal import (
     command_line,
     counting,
@@ -75,6 +76,8 @@ def claims(
     latency: Latency = True,
     quick: Quick = False,
     recorded: Recorded = False,
+    workers: Workers = 1,
+    cluster: Cluster = "",
     markdown: Markdown = None,
     as_json: Json = False,
 ) -> None:
@@ -89,7 +92,7 @@ def claims(
     chosen = None if variants is None else names(variants)
     options: dict[str, Any] = {"seeds": seeds, "cache": cache, "quick": quick, "recorded": recorded}
     options |= {"with_grid": grid and not quick, "with_latency": latency}
-    options |= {"folds": folds, "fix": fix, "other": other}
+    options |= {"folds": folds, "fix": fix, "other": other, "place": place_of(workers, cluster)}
     options["variants"] = VARIANTS if chosen is None else select_variants(chosen)
     for path in markdown or ():
         check_writable(path)

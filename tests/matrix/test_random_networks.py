@@ -104,6 +104,19 @@ def test_the_command_tells_what_it_compared(capsys: pytest.CaptureFixture[str]) 
     assert summary["spikes_compared"] > 0
 
 
+def test_workers_share_the_networks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(random_networks, "CHUNK", 1)
+    line = ["--count", "2", "--first", "7", "--steps", "40", "--workers", "2"]
+    assert random_networks.main(line) == 0
+    out, said = capsys.readouterr()
+    assert json.loads(out)["networks"] == 2
+    assert said == "1 of 2 networks\n2 of 2 networks\n"
+    assert random_networks.main(["--workers", "0"]) == 2
+    assert "workers is 0; at least 1 is required" in capsys.readouterr().err
+
+
 def test_a_difference_is_told_with_the_command_that_repeats_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

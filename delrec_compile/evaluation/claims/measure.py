@@ -10,15 +10,16 @@ from typing import Any
 
 from delrec_compile.aliases import StageProgress
 from delrec_compile.data.arrays import load_samples
-from delrec_compile.data.folds import Folds, is_pool, load_folds
+from delrec_compile.data.folds import Folds
 from delrec_compile.data.partition import Sets
-from delrec_compile.data.sets import load_sets
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.claims.cache import default_folder
 from delrec_compile.evaluation.claims.claim import Claim, Claims, Result, claim
+from delrec_compile.evaluation.claims.jobs import read as read_folder
 from delrec_compile.evaluation.claims.latency import provenance
 from delrec_compile.evaluation.claims.variants import TEACHER, VARIANTS, Variant, grid
 from delrec_compile.evaluation.claims.work import Training, Work
+from delrec_compile.system.jobs import HERE, Place
 
 SEEDS = 3
 Runs = dict[tuple[int | None, int], Result]
@@ -38,6 +39,7 @@ def claims(
     fix: bool = False,
     other: str | Path | None = None,
     options: dict[str, Any] | None = None,
+    place: Place = HERE,
     progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Claims:
     """Trains the variants that the cache does not hold yet, each with seeds 0 to seeds - 1.
@@ -48,10 +50,10 @@ def claims(
     are of what the cache holds, with as many seeds and times as are there. fix: from now on the recipes
     of these variants are fixed, and their networks are tested; other recipes of a pool show what they
     reach on validation samples. other: samples of another synthesiser, for recipes that are fixed.
-    options: of TrainConfig, for every variant. progress(done, total, note) counts epochs. Raises
-    DataError, UsageError.
+    options: of TrainConfig, for every variant. place: where is trained; elsewhere than here, data is
+    a folder. progress(done, total, note) counts epochs. Raises DataError, UsageError, DeviceError.
     """
-    read = data if isinstance(data, Sets | Folds) else _read(data)
+    read, source = _read(data, place)
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)
     started = time.monotonic()
@@ -62,6 +64,8 @@ def claims(
         options=options or {},
         quick=quick,
         progress=progress,
+        place=place,
+        source=source,
         other=None if other is None else load_samples(Path(other), dt_ms=_dt_ms(read)),
     )
     if fix:
@@ -108,8 +112,13 @@ def _samples(work: Work, fold: int | None) -> dict[str, int]:
     return samples | ({"pool": len(work.data.events)} if isinstance(work.data, Folds) else {})
 
 
-def _read(folder: str | Path) -> Sets | Folds:
-    return load_folds(folder) if is_pool(folder) else load_sets(folder)
+def _read(data: str | Path | Sets | Folds, place: Place) -> tuple[Sets | Folds, Path | None]:
+    """The data, and the folder that they are of, if it is known. Raises DataError, UsageError."""
+    if not isinstance(data, Sets | Folds):
+        return read_folder(data), Path(data)
+    if not place.is_here:
+        raise UsageError("workers read the data themselves: pass the folder that holds them")
+    return data, None
 
 
 def _dt_ms(data: Sets | Folds) -> float:

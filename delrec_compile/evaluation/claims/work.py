@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +13,15 @@ from delrec_compile.data.events import Events
 from delrec_compile.data.folds import Folds
 from delrec_compile.data.partition import Sets
 from delrec_compile.errors import UsageError
-from delrec_compile.evaluation.claims.cache import TrainingCache, training_key
+from delrec_compile.evaluation.claims.cache import TrainingCache
 from delrec_compile.evaluation.claims.fixed import FixedRecipes
+from delrec_compile.evaluation.claims.jobs import Source
 from delrec_compile.evaluation.claims.latency import environment, latency, measured_here
 from delrec_compile.evaluation.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant
+from delrec_compile.system.cluster import finished
+from delrec_compile.system.jobs import HERE, Job, Place
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.keys import training_key
 
 
 class Training(NamedTuple):
@@ -31,7 +36,7 @@ class Work:
     """Trainings to do, counted in epochs; their results.
 
     Of a pool of voices, only recipes that are fixed meet the test samples, and `other`, samples of
-    another synthesiser.
+    another synthesiser. source: the folder that `data` is of, which workers elsewhere read.
     """
 
     def __init__(
@@ -44,8 +49,11 @@ class Work:
         quick: bool,
         progress: StageProgress,
         other: Events | None = None,
+        place: Place = HERE,
+        source: Path | None = None,
     ) -> None:
         self.folder, self.data, self.recorded = folder, data, recorded
+        self.place, self.source = place, source
         self.options, self.progress, self.other = options, progress, other
         self.epochs = QUICK_EPOCHS if quick else None
         self.teachers = {v.name: v for v in VARIANTS}
@@ -70,8 +78,13 @@ class Work:
         """Trains what is missing, teachers first."""
         missing = {self.key(t): t for w in wanted for t in self._missing(w)}
         self.total = sum(self.config(t).epochs for t in missing.values())
-        for key, training in missing.items():
-            self._train(key, training)
+        jobs = [self._job(key, training, missing) for key, training in missing.items()]
+        function = "delrec_compile.evaluation.claims.jobs:perform"
+        with closing(finished(function, jobs, self.place, self._count, self.folder)) as ended:
+            for done in ended:
+                if done.error:
+                    raise done.error
+                self.trained += 1
 
     def on_record(self, wanted: Sequence[Training], some: bool = False) -> list[Training]:
         """Those that the cache holds; some: none at all is refused."""
@@ -137,26 +150,25 @@ class Work:
         data = self.cache(training.fold).data
         return training_key(self.config(training), data, self.key(above) if above else "")
 
-    def _train(self, key: str, training: Training) -> None:
+    def _job(self, key: str, training: Training, missing: Mapping[str, Training]) -> Job:
+        """The job of a training, after that of its teacher where this is missing too."""
         above, cache = self._teacher(training), self.cache(training.fold)
-        config = self.config(training, str(cache.network(self.key(above))) if above else "")
+        teacher = "" if above is None else self.key(above)
+        config = self.config(training, str(cache.network(teacher).absolute()) if teacher else "")
         about = {"variant": training.variant.name, "seed": training.seed}
         if training.fold is not None:
             about["fold"] = training.fold
-        before = self.done
-        cache.train(key, config, about, self._counting(training, before))
-        self.done, self.trained = before + config.epochs, self.trained + 1
+        store: Source | TrainingCache = cache
+        if self.source is not None and not self.place.is_here:
+            places = (str(self.source.absolute()), training.fold, str(self.folder.absolute()))
+            store = Source(*places, cache.data)
+        after = (_name(missing[teacher]),) if teacher in missing else ()
+        arguments = {"cache": store, "key": key, "config": config, "about": about}
+        return Job(_name(training), arguments, config.epochs, after)
 
-    def _counting(self, training: Training, before: int) -> Callable[[Any, int], None]:
-        fold = "" if training.fold is None else f", fold {training.fold}"
-        who = f"{training.variant.title}{fold}, seed {training.seed}"
-
-        def count(epoch: Any, epochs: int) -> None:
-            self.done = before + epoch.number
-            note = f"{who}: epoch {epoch.number} of {epochs}, valid {epoch.valid_accuracy:.1%}"
-            self.progress(self.done, max(self.total, self.done), note)
-
-        return count
+    def _count(self, done: int, total: int, text: str) -> None:
+        self.done = done
+        self.progress(done, total, text)
 
     def _teacher(self, training: Training) -> Training | None:
         above = self.teachers.get(training.variant.teacher)
@@ -172,3 +184,9 @@ class Work:
 
     def _first_fold(self) -> int | None:
         return 0 if isinstance(self.data, Folds) else None
+
+
+def _name(training: Training) -> str:
+    """What the progress calls a training."""
+    fold = "" if training.fold is None else f", fold {training.fold}"
+    return f"{training.variant.title}{fold}, seed {training.seed}"

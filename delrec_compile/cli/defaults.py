@@ -19,6 +19,7 @@ REFUSED = {
     "import": ("source",),
     "flash": ("yes",),
     **dict.fromkeys(("build", "check", "bench", "tune"), ("device",)),
+    **dict.fromkeys(("train", "claims"), ("cluster",)),
 }
 REFUSED_GROUPS = ("devices",)
 

@@ -66,7 +66,10 @@ class _Work:
 
     def results(self) -> Iterator[Done]:
         while self.queue.waiting or self.running:
-            yield from self._submit(self.crew.count())
+            workers = self.crew.count()
+            if not workers:
+                self.queue.say("waiting for workers")
+            yield from self._submit(workers)
             self._wait()
             for future in [f for f in self.running if f.status != "pending"]:
                 yield self.queue.end(self._done(self.running.pop(future), future))
@@ -134,7 +137,7 @@ def _raise_unfit(answer: object) -> None:
     """Raises DeviceError where the answer is that of a worker on which nothing can run."""
     if isinstance(answer, UnfitError):
         raise DeviceError(answer)
-    if isinstance(answer, ImportError | AttributeError):
+    if isinstance(answer, ModuleNotFoundError):
         raise DeviceError(
             f"a worker cannot import what this machine can ({answer}); install the same package there"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -195,6 +196,11 @@ def _kept(folder: Path, key: str) -> dict[str, Any] | None:
     try:
         result = parse_json(path.read_text())
         if result["schema"] == SCHEMA and result["key"] == key:
+            scores = [result["accuracy"][name] for name in ("valid", "test")]
+            if not all(
+                map(math.isfinite, [*scores, result["recurrent_parameters"], result["seconds"]])
+            ):
+                raise ValueError("a figure is not finite")
             return dict(result)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged ({error!r}); remove it to train again") from error

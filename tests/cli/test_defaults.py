@@ -86,6 +86,7 @@ def test_a_named_file_replaces_that_of_the_folder(
         ("[build]\ndump = 2026-01-01", 2, "texts, numbers, true and false are allowed"),
         ("build = 1", 2, r"build is no table; write \[build\]"),
         ('[build]\ndevice = ["ssh://me@board"]', 2, "on the command line only"),
+        ('[train]\ncluster = "tcp://host:8786"', 2, "on the command line only"),
         ('[import]\nsource = "module:function"', 2, "on the command line only"),
         ("[flash]\nyes = true", 2, "on the command line only"),
         ('[devices.serve]\nkey = "a"', 2, "on the command line only"),

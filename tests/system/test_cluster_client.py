@@ -54,6 +54,12 @@ def test_errors_of_jobs_come_back(cluster: Cluster) -> None:
         ended(cluster[0], "fixtures.cluster:fail", Job("a", {}))
 
 
+def test_a_worker_without_the_code_of_a_job_is_named(cluster: Cluster) -> None:
+    message = "a worker cannot import what this machine can .No module named 'nosuch'.; install"
+    with refusal(DeviceError, message, 8):
+        ended(cluster[0], "nosuch:function", Job("a", {}))
+
+
 def test_workers_of_other_versions_or_without_the_folder_are_refused(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

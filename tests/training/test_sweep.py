@@ -137,9 +137,10 @@ def test_damaged_results_and_other_data_are_refused(tmp_path: Path, tiny_data: P
     path.write_text(text.replace(row.key, "another"))
     with refusal(DataError, "is of another version or another run; remove it", 3, tmp_path):
         sweep(tiny_data, runs(0), tmp_path)
-    path.write_text(text[:40])
-    with refusal(DataError, "is damaged .*; remove it to train again", 3, tmp_path):
-        sweep(tiny_data, runs(0), tmp_path)
+    for damaged in (text[:40], text.replace('"valid": ', '"valid": "x", "v": '), "[]"):
+        path.write_text(damaged)
+        with refusal(DataError, "is damaged .*; remove it to train again", 3, tmp_path):
+            sweep(tiny_data, runs(0), tmp_path)
     options = {"run": row.run, "key": "k", "folder": str(tmp_path), "log": None}
     with refusal(DataError, "is not the same here as where the sweep was started", 3, tmp_path):
         perform(lambda _done, _text: None, data=str(tiny_data), digest="other", **options)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -37,15 +38,21 @@ def write_data(folder: Path, samples: int) -> None:
         np.savez_compressed(folder / f"random_{name}.npz", counts=counts, labels=labels)
 
 
-def timed(folder: Path, out: Path, workers: int) -> tuple[float, list[str]]:
-    """Seconds of a sweep into a new folder, and the digests of its networks."""
+def timed(folder: Path, out: Path, workers: int) -> tuple[float, float, list[str]]:
+    """Seconds of a sweep into a new folder, CPU seconds of its processes, digests of its networks."""
     line = [*COMMAND, str(folder), "--sweep", str(folder / "sweep.toml"), "-o", str(out)]
-    started = time.monotonic()
+    started, before = time.monotonic(), _cpu_seconds()
     told = subprocess.run(
         [*line, "--workers", str(workers), "--json"], stdout=subprocess.PIPE, check=True, text=True
     )
-    seconds = time.monotonic() - started
-    return seconds, [run["network_sha256"] for run in json.loads(told.stdout)["runs"]]
+    seconds, cpu = time.monotonic() - started, _cpu_seconds() - before
+    return seconds, cpu, [run["network_sha256"] for run in json.loads(told.stdout)["runs"]]
+
+
+def _cpu_seconds() -> float:
+    """Those of the children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
@@ -73,9 +80,10 @@ def main(argv: list[str] | None = None) -> int:
         (folder / "sweep.toml").write_text(text)
         for turn in range(options.rounds):
             for workers in (1, options.workers)[:: 1 if turn % 2 else -1]:
-                seconds, digests = timed(folder, folder / f"{turn}-{workers}", workers)
+                seconds, cpu, digests = timed(folder, folder / f"{turn}-{workers}", workers)
                 networks.add(tuple(digests))
-                rows.append({"workers": workers, "seconds": round(seconds, 1)})
+                row = {"workers": workers, "seconds": round(seconds, 1)}
+                rows.append({**row, "cpu_seconds": round(cpu, 1)})
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     one, all_ = (
         statistics.median(row["seconds"] for row in rows if row["workers"] == count)

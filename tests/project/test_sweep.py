@@ -16,12 +16,12 @@ def test_sweeps_take_turns_and_their_networks_are_compared(
 ) -> None:
     asked = []
 
-    def timed(folder: Path, out: Path, workers: int) -> tuple[float, list[str]]:
+    def timed(folder: Path, out: Path, workers: int) -> tuple[float, float, list[str]]:
         assert not out.exists()
         assert len(load_sets(folder).train) == 80
         assert "seed = [0, 1]" in (folder / "sweep.toml").read_text()
         asked.append(workers)
-        return 8.0 / workers, ["a", "c" if len(asked) == 8 else "b"]
+        return 8.0 / workers, 8.0, ["a", "c" if len(asked) == 8 else "b"]
 
     monkeypatch.setattr(sweep, "timed", timed)
     line = ["--runs", "2", "--samples", "80", "--rounds", "2"]
@@ -37,6 +37,7 @@ def test_sweeps_take_turns_and_their_networks_are_compared(
 def test_a_sweep_is_timed(tmp_path: Path) -> None:
     sweep.write_data(tmp_path, 80)
     (tmp_path / "sweep.toml").write_text("hidden = 8\nepochs = 1\n[sweep]\nseed = [0]\n")
-    seconds, digests = sweep.timed(tmp_path, tmp_path / "out", 1)
+    seconds, cpu, digests = sweep.timed(tmp_path, tmp_path / "out", 1)
     assert seconds > 0
+    assert cpu > 0
     assert len(digests) == 1

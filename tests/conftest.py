@@ -22,6 +22,7 @@ import cases
 import onnx
 import pytest
 import torch
+from fixtures.archives import archive_server  # noqa: F401
 from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
 from fixtures.here import children_here  # noqa: F401
 from fixtures.remote import shell, tracker  # noqa: F401

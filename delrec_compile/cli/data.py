@@ -1,4 +1,4 @@
-"""The commands about data: data synth and data info, with what is in `synth.py`."""
+"""The commands about data: data info, and those of `synth.py` and `fetch.py`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from delrec_compile.cli.fetch import fetch
 from delrec_compile.cli.options import DEFAULT, Json
 from delrec_compile.cli.synth import synth
 from delrec_compile.cli.terminal import (
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from delrec_compile.data.summary import CountsInfo, Info
 
 data_app = typer.Typer(
-    help="Spike data: synthesise spoken digits, inspect files.", no_args_is_help=True
+    help="Spike data: synthesise spoken digits, download SHD and SSC, inspect files.",
+    no_args_is_help=True,
 )
 
 
 data_app.command("synth")(synth)
+data_app.command("fetch")(fetch)
 
 
 @data_app.command("info")

@@ -147,7 +147,7 @@ def _log(text: str) -> None:
 OPTIONS = (
     (r"(?:with )?\bout=\.\.\.", "with -o"),
     (r"\b(force|resume|allow_unproven)=True\b", lambda m: f"--{m[1].replace('_', '-')}"),
-    (r"\b(calibrate)=\.\.\.", lambda m: f"--{m[1]}"),
+    (r"\b(calibrate|url)=\.\.\.", lambda m: f"--{m[1]}"),
     (r"\b(unroll|jobs|batch)=(?=\S)", lambda m: f"--{m[1]} "),
 )
 

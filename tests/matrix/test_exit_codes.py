@@ -50,6 +50,8 @@ train . -o d --sweep text.txt
 train . -o d --sweep text.txt --workers 0
 train . -o d --sweep text.txt --cluster nosuch
 data synth d --train -1
+data fetch nosuch d
+data fetch shd d --url file:///x
 data synth d --folds 2
 data synth d --folds 5 --test 3
 data synth d --words-per-voice-and-class 3

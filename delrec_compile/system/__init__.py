@@ -3,5 +3,5 @@
 May import: aliases and below.
 Start reading at: `doctor.py`.
 Public: `child.call`, `worker.Worker`, `files.write_atomic`, `host.is_here`, `toolchain.run_cc`,
-    `doctor.doctor`.
+    `cluster.finished`, `doctor.doctor`.
 """

@@ -2,5 +2,5 @@
 
 May import: artifact and below.
 Start reading at: `loop.py`.
-Public: `config.TrainConfig`, `loop.train`.
+Public: `config.TrainConfig`, `loop.train`, `sweep.sweep`.
 """

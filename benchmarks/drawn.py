@@ -28,6 +28,7 @@ from delrec_compile.network.model import (
     SynapticDelay,
     TapConvDelay,
 )
+from delrec_compile.ops.channel_conv_delay import EDGES, ChannelConvDelay
 from delrec_compile.ops.lif import FIRES, RESETS
 from delrec_compile.ops.registry import READOUTS, make_readout
 from delrec_compile.ops.synaptic_readout import SynapticReadout
@@ -192,10 +193,20 @@ def _conv2d(r: Generator, n: int) -> Synapses:
     return Conv2dDelay(kernel / taps / np.sqrt(channels * depth), height, width)
 
 
+def _channel_conv(r: Generator, n: int) -> Synapses:
+    channels, places = _divided(r, n)
+    height, width = _divided(r, places)
+    sizes = [1 if extent == 1 else int(r.choice([1, 3, 5])) for extent in (height, width)]
+    kernel = _normal(r, (channels, channels, *sizes)) / np.sqrt(channels * np.prod(sizes))
+    spread, edges = (int(r.integers(1, 3)), int(r.integers(1, 3))), str(r.choice(EDGES))
+    return ChannelConvDelay(kernel, _delays(r, (n,)), height, dilation=spread, edges=edges)
+
+
 RECURRENCES: tuple[Callable[[Generator, int], Synapses], ...] = (
     _conv,
     _dense,
     _synaptic,
     _tap_conv,
     _conv2d,
+    _channel_conv,
 )

@@ -15,7 +15,7 @@ from delrec_compile.ops import adlif, alif, alpha, cuba_lif, lif
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
-from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
+from delrec_compile.ops.channel_conv_delay import EDGES, ChannelConvDelay
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.cuba_lif import CubaLif
@@ -110,6 +110,11 @@ def _channel_conv(r: Generator, sources: int, size: int) -> Synapses:
     delay = _delays(r, (sources,))
     if m.height == 1 and r.random() < 0.5 and m.kernel[2] == 1:
         kernel = kernel[:, :, 0]
+    own = np.random.default_rng(delay)  # what r draws next stays the same
+    if m.out[1:] == (m.height, m.width) and all(k % 2 for k in m.kernel[2:]) and own.random() < 0.4:
+        spread: Any = tuple(own.integers(1, 4, 2).tolist())
+        edges: Any = {"dilation": spread, "edges": str(own.choice(EDGES))}
+        return ChannelConvDelay(kernel, delay, m.height, groups=m.groups, **edges)
     return ChannelConvDelay(kernel, delay, m.height, m.stride, m.pad, m.groups)
 
 

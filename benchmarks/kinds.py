@@ -1,6 +1,8 @@
 """A page per kind of network: its equation, its ONNX step as a picture, and its cost.
 
-    python -m benchmarks.kinds            writes docs/kinds/ and benchmarks/results/kinds.json
+    python -m benchmarks.kinds [KIND ...]     writes docs/kinds/ and benchmarks/results/kinds.json
+
+Of named kinds alone, the others keep the figures that they have.
 
 All networks have 140 inputs, 256 feed-forward neurons, 256 neurons of the kind, and 20 outputs; random
 weights, biases shifted until the hidden layers fire at 10 %.
@@ -8,6 +10,7 @@ weights, biases shifted until the hidden layers fire at 10 %.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -125,7 +128,7 @@ KINDS = {
         "channel_conv_delay: kernels between channels, a delay for each neuron",
         "I[o, x](t) = (W x(t) + b)[o, x] + sum_c sum_k K[o, c, k] * S[j](t - 1 - d[j]),\n"
         "j = c, x + k - pad",
-        "",
+        "--recurrence channel_conv --set channels=4",
         lambda r: ChannelConvDelay(_normal(r, 4, 4, 3), _delays(r, N)),
     ),
     "conv": Kind(
@@ -221,7 +224,7 @@ def measured(name: str, folder: Path, rounds: int) -> dict[str, Any]:
 def page(name: str, cost: dict[str, Any]) -> str:
     """Markdown of a kind."""
     kind, us = KINDS[name], cost["us_per_step"]
-    int8 = f"{us['ours_int8']:.2f} us" if us["ours_int8"] else "refused by name"
+    int8 = f"{us['ours_int8']:.2f} us" if us["ours_int8"] else "yes, not timed"
     train = f"delrec-compile train digits/ {kind.train} -o {name}.safetensors"
     command = f"```sh\n{train}\n```\n\n" if kind.train else ""
     theirs = f"{us['onnxruntime']:.1f} us per step, {us['onnxruntime'] / us['ours']:.0f}x"
@@ -278,13 +281,18 @@ def index(costs: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(rounds: int = 15) -> int:
-    """Measures all kinds; returns the exit code."""
+def main(argv: list[str] | None = None, rounds: int = 15) -> int:
+    """Measures the kinds that are named, or all; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__.splitlines()[0])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
+    named = parser.parse_args(argv).kinds
+    if unknown := set(named) - set(KINDS):
+        parser.error(f"unknown kind '{unknown.pop()}'; allowed: {', '.join(KINDS)}")
     os.environ.update(ONE_THREAD)
-    costs = {}
+    costs: dict[str, Any] = json.loads(RESULTS.read_bytes())["kinds"] if named else {}
     try:
         with tempfile.TemporaryDirectory(prefix="delrec-") as folder:
-            for name in KINDS:
+            for name in named or KINDS:
                 print(name, file=sys.stderr)
                 costs[name] = measured(name, Path(folder), rounds)
     except DelrecError as error:

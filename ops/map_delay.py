@@ -28,21 +28,26 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.gpu import GpuEmitter
 
 
+def whole_pair(name: str, value: Any) -> Size:
+    """Two integers. Raises NetworkError for anything else."""
+    whole = isinstance(value, list | tuple) and all(type(k) is int for k in value)
+    if not whole or len(value) != 2:
+        raise NetworkError(f"{name} is {value!r}; two integers are required")
+    first, second = value
+    return first, second
+
+
 def placed(sizes: Sequence[int], stride: Any, pad: Any) -> tuple[Size, Size]:
     """Stride and pad as pairs; pad None: a kernel of odd sizes reaches as far on both sides.
 
-    sizes: rows and columns of the kernel. Raises NetworkError.
+    sizes: rows and columns from the kernel's first tap to its last. Raises NetworkError.
     """
     if pad is None and any(size % 2 == 0 for size in sizes):
         raise NetworkError(
             f"kernel has {' x '.join(map(str, sizes))} taps; odd numbers are required, or a pad"
         )
-    given = {"stride": stride, "pad": [size // 2 for size in sizes] if pad is None else pad}
-    for name, value in given.items():
-        whole = isinstance(value, list | tuple) and all(type(k) is int for k in value)
-        if not whole or len(value) != 2:
-            raise NetworkError(f"{name} is {value!r}; two integers are required")
-    return tuple(given["stride"]), tuple(given["pad"])
+    same = [size // 2 for size in sizes]
+    return whole_pair("stride", stride), whole_pair("pad", same if pad is None else pad)
 
 
 def unusual(sizes: Sequence[int], stride: Size, pad: Size) -> dict[str, list[int]]:
@@ -50,6 +55,18 @@ def unusual(sizes: Sequence[int], stride: Size, pad: Size) -> dict[str, list[int
     out = {} if stride == (1, 1) else {"stride": list(stride)}
     same = all(size % 2 and own == size // 2 for size, own in zip(sizes, pad, strict=True))
     return out if same else {**out, "pad": list(pad)}
+
+
+def spread(kernel: F32, dilation: Sequence[int]) -> F32:
+    """The same kernel of dilation 1: with zeros between its taps. dilation: of its last axes."""
+    if all(d == 1 for d in dilation):
+        return kernel
+    first = kernel.ndim - len(dilation)
+    sizes = [(k - 1) * d + 1 for k, d in zip(kernel.shape[first:], dilation, strict=True)]
+    wide = np.zeros((*kernel.shape[:first], *sizes), np.float32)
+    places: tuple[Any, ...] = (..., *(slice(None, None, d) for d in dilation))
+    wide[places] = kernel
+    return wide
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import functools
 import os
 import pickle
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from delrec_compile.ops.adaptive import Adaptive
 from delrec_compile.ops.adlif import Adlif
 from delrec_compile.ops.alif import Alif
 from delrec_compile.ops.alpha import Alpha
+from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.loihi import Loihi
 from delrec_compile.ops.registry import make_readout
@@ -49,8 +51,9 @@ PLAIN = Lif(0.5)
 @dataclass(frozen=True)
 class Case:
     """sizes: neurons per layer. recurrence: per layer `conv<K>`, `conv<K>x<heads>`, `dense`,
-    `synaptic`, `tap<K>x<delays>x<channels>`, `map<k>x<depth>x<channels>x<height>` (conv2d_delay), or an
-    empty string.
+    `synaptic`, `tap<K>x<delays>x<channels>`, `map<k>x<depth>x<channels>x<height>` (conv2d_delay),
+    `channel<k>x<channels>x<height>`, `circular<k>x<channels>x<height>x<dilation>` (both
+    channel_conv_delay), or an empty string.
 
     maps: per layer `<C>x<height>x<width>><O>x<k>x<stride>x<groups>`, a convolution over what comes
     in, or an empty string; its size is then the convolution's. A graph is drawn by its name.
@@ -104,6 +107,7 @@ CASES = {
         Case("synaptic_wide", sizes=(270,), recurrence=("synaptic",), delays=(0, 40)),
         Case("tap_conv", sizes=(24, 18), recurrence=("tap3x4x3", "tap5x2x1")),
         Case("conv2d", sizes=(24, 40), recurrence=("map3x2x2x3", "map1x3x4x2")),
+        Case("channel_conv", sizes=(24, 30), recurrence=("channel3x4x1", "circular3x2x3x2")),
         Case(
             "all_kinds",
             sizes=(12, 8, 9, 10),
@@ -209,7 +213,7 @@ CASES = {
 # one of each kind, for machines that are slow to emulate
 ON_CHIPS = ("mixed", "odd_lif", "delay_300", "heads", "soft_later", "own_soft", "all_kinds")
 ON_CHIPS += ("count_readout", "linear_readout", "fine", "adlif", "own_alif", "own_cuba_lif")
-ON_CHIPS += ("alpha", "loihi", "real", *GRAPHS)
+ON_CHIPS += ("alpha", "loihi", "real", "channel_conv", *GRAPHS)
 EXACT = tuple(name for name, case in CASES.items() if case.exact)
 FLOAT_ONLY = ("loihi",)
 INTEGER = tuple(name for name in CASES if name not in FLOAT_ONLY)  # have int8 and int16
@@ -331,8 +335,7 @@ def _recurrence(kind: str, n: int, case: Case, rng: np.random.Generator) -> Syna
         return None
     name, numbers = re.fullmatch(r"([a-z]+)([0-9x]*)", kind).groups()  # type: ignore[union-attr]
     sizes = [int(number) for number in numbers.split("x") if number]
-    make = {"conv": _conv, "dense": _dense, "synaptic": _synaptic, "tap": _tap, "map": _map}[name]
-    return make(n, case, rng, *sizes)
+    return RECURRENCES[name](n, case, rng, *sizes)
 
 
 def _conv(n: int, case: Case, rng: np.random.Generator, taps: int, *heads: int) -> Synapses:
@@ -370,6 +373,33 @@ def _map(
     shape = (depth, channels, channels, taps, taps)
     kernel = rng.normal(size=shape) * 0.6 / taps / np.sqrt(channels * depth)
     return Conv2dDelay(kernel, height, n // channels // height)
+
+
+def _channel(
+    n: int,
+    case: Case,
+    rng: np.random.Generator,
+    taps: int,
+    channels: int,
+    height: int,
+    dilation: int | None = None,
+) -> Synapses:
+    """dilation: None: maps with zeros around; else on both axes, of circular maps."""
+    rows = taps if height > 1 else 1
+    kernel = rng.normal(size=(channels, channels, rows, taps)) * 0.6 / np.sqrt(channels * rows)
+    edges: Any = {"dilation": (dilation, dilation), "edges": "circular"} if dilation else {}
+    return ChannelConvDelay(kernel, _delays(case, (n,), rng), height, **edges)
+
+
+RECURRENCES: dict[str, Callable[..., Synapses]] = {
+    "conv": _conv,
+    "dense": _dense,
+    "synaptic": _synaptic,
+    "tap": _tap,
+    "map": _map,
+    "channel": _channel,
+    "circular": _channel,
+}
 
 
 def _delays(case: Case, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from typing import Any
 from delrec_compile.errors import UsageError
 from delrec_compile.network.grid import AUTO, GRIDS
 from delrec_compile.ops.adlif import ORDERS
+from delrec_compile.ops.channel_conv_delay import EDGES
 from delrec_compile.ops.checks import MAX_DELAY
 from delrec_compile.ops.cuba_lif import ENTERS
 from delrec_compile.ops.lif import FIRES, RESETS
@@ -42,6 +43,8 @@ _CHOICES |= {
     "enters": ENTERS,
     "order": ORDERS,
     "grid": (AUTO, *GRIDS),
+    "edges": EDGES,
+    "init": ("uniform", "orthogonal"),
 }
 _MINIMUM = {
     "hidden": 1,
@@ -54,7 +57,7 @@ _MINIMUM = {
     "batch": 2,
 }
 _MINIMUM |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
-_MINIMUM |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0}
+_MINIMUM |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0, "dilation": 1}
 _MINIMUM |= {"frontend_height": 1, "delays_from": 0, "forward_delay": 1, "forward_heads": 1}
 _MINIMUM |= {"input_bits": -1}
 _INT32_MAX = 2**31 - 1  # the maximum of the other integers
@@ -79,6 +82,10 @@ class TrainConfig:
     taps: int = 4  # delays of the tap_conv and conv2d recurrences
     channels: int = 1  # channels of their maps, and of those of channel_conv
     height: int = 1  # rows of a map of the conv2d recurrence
+    edges: str = "zero"  # of the maps of channel_conv; "circular": they go on at their other ends
+    dilation: int = 1  # places from one tap of channel_conv to the next
+    # first kernel of channel_conv: "uniform", or "orthogonal", of a map of norm 1
+    init: str = "uniform"
     whole_delays: int = 1  # 0: delays of tap_conv stay real numbers, and each becomes two taps
     frontend: str = ""  # convolutional layers before the others, such as 8x5/2,16x3
     frontend_height: int = 1  # rows of the maps that the input channels form

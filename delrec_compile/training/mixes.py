@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv1d_weight
 
 from delrec_compile.training.delay_lines import ArrivalMix, Line, Mix, Reverse
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
@@ -143,30 +144,45 @@ class PairMix(ArrivalMix):
 
 
 class ChannelMix(ArrivalMix):
-    """A convolution between the channels that the neurons lie in. weight: (C, C, K), K odd; one head."""
+    """A convolution between the channels that the neurons lie in. weight: (C, C, K), K odd; one head.
+
+    circular: whether a map goes on at its other end; else what lies outside is zero. dilation: places
+    from one tap to the next.
+    """
+
+    def __init__(self, *, circular: bool = False, dilation: int = 1) -> None:
+        self.circular, self.dilation = circular, dilation
 
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
-        return (
-            functional.conv1d(_in_channels(g[:, 0], weight), weight, padding=weight.shape[2] // 2)
-            .flatten(1)
-            .T
-        )
+        each = weight.permute(2, 0, 1) @ g[:, 0].reshape(len(weight), -1)
+        current = torch.zeros_like(each[0])
+        for k, to, come_from in self._taps(len(each), each.shape[2], g.shape[2]):
+            current[:, to] += each[k, :, come_from]
+        return current.view(len(g), -1)
 
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
-        maps = _in_channels(current, weight)
-        back = functional.conv_transpose1d(maps, weight, padding=weight.shape[2] // 2)
-        return back.flatten(1).T[:, None]
+        each = weight.permute(2, 1, 0) @ current.reshape(len(weight), -1)
+        sent = torch.zeros_like(each[0])
+        for k, to, come_from in self._taps(len(each), each.shape[2], current.shape[1]):
+            sent[:, come_from] += each[k, :, to]
+        return sent.view(len(current), 1, -1)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
-        maps, to = (
-            _in_channels(each.transpose(0, 1).flatten(1), weight)
-            for each in (arrived[:, :, 0], drive)
-        )
-        pad = weight.shape[2] // 2
-        found: Tensor = conv1d_weight(maps, weight.shape, to, padding=pad)  # type: ignore[no-untyped-call]
-        return found
+        channels, _, taps = weight.shape
+        got, sent = (each.reshape(len(drive), channels, -1) for each in (drive, arrived))
+        found = weight.new_zeros(taps, channels, channels)
+        for k, to, come_from in self._taps(taps, got.shape[2], drive.shape[2]):
+            found[k] += torch.bmm(got[:, :, to], sent[:, :, come_from].transpose(1, 2)).sum(0)
+        return found.permute(1, 2, 0)
 
+    def _taps(self, taps: int, size: int, batch: int) -> Iterator[tuple[int, slice, slice]]:
+        """Each tap with slices (to, from) of maps in which the batch of a place lies side by side.
 
-def _in_channels(values: Tensor, weight: Tensor) -> Tensor:
-    """Values (N, B) as maps (B, C, L)."""
-    return values.T.reshape(values.shape[1], len(weight), -1)
+        size: places of a map times the batch.
+        """
+        for k in range(taps):
+            offset = (k - taps // 2) * self.dilation * batch
+            if self.circular and (offset := offset % size):
+                yield k, slice(size - offset, size), slice(0, offset)
+            if abs(offset) < size:
+                yield k, *_shifted(size, offset)

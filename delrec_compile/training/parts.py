@@ -21,7 +21,7 @@ OPTIONS_OF: dict[str, dict[str, tuple[str, ...]]] = {
         "synaptic": (*_DELAYS, "l1"),
         "tap_conv": ("kernel", "channels", "taps", "whole_delays", *_DELAYS, "l1"),
         "conv2d": ("kernel", "channels", "taps", "height", "l1"),
-        "channel_conv": ("kernel", "channels", *_DELAYS, "l1"),
+        "channel_conv": ("kernel", "channels", "edges", "dilation", "init", *_DELAYS, "l1"),
         "none": (),
     },
     "forward": {  # `forward.make` makes each

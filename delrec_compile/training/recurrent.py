@@ -114,10 +114,17 @@ def _conv2d(config: TrainConfig) -> Recurrent:
 
 
 def _channel_conv(config: TrainConfig) -> Recurrent:
-    channels, k = config.channels, config.kernel
-    weight = _kernel(channels, channels, k, inputs=channels * k)
-    delay = _uniform(config, 1)
-    return Recurrent(config, ChannelMix(), weight, delay, lambda w, d: ChannelConvDelay(w, d[0]))
+    channels, k, dilation = config.channels, config.kernel, config.dilation
+    mix = ChannelMix(circular=config.edges == "circular", dilation=dilation)
+    if config.init == "orthogonal":
+        weight = _orthogonal(channels, k, mix, config.hidden)
+    else:
+        weight = _kernel(channels, channels, k, inputs=channels * k)
+
+    def op(w: F32, d: NDArray[Any]) -> Synapses:
+        return ChannelConvDelay(w, d[0], dilation=(1, dilation), edges=config.edges)
+
+    return Recurrent(config, mix, weight, _uniform(config, 1), op)
 
 
 MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
@@ -133,6 +140,18 @@ MAKERS: dict[str, Callable[[TrainConfig], Recurrent]] = {
 def _kernel(*shape: int, inputs: int) -> Tensor:
     bound = 1 / math.sqrt(inputs)
     return torch.empty(shape).uniform_(-bound, bound)
+
+
+def _orthogonal(channels: int, taps: int, mix: ChannelMix, neurons: int) -> Tensor:
+    """A kernel (C, C, K) whose rows are orthogonal, divided by the norm of its map between neurons.
+
+    No input of the map then grows: as with the orthogonal matrix of `dense`, its largest singular value
+    is 1.
+    """
+    weight = nn.init.orthogonal_(torch.empty(channels, channels * taps))
+    weight = weight.view(channels, channels, taps)
+    matrix = mix.forward(weight, torch.eye(neurons)[:, None])
+    return weight / float(torch.linalg.matrix_norm(matrix, 2))
 
 
 def _uniform(config: TrainConfig, heads: int) -> Tensor:

@@ -118,6 +118,8 @@ def test_compiled_code_comes_back_to_the_clean_run(
         ("mixed", "float32"),
         ("all_kinds", "float32"),
         ("own_soft_later", "float32"),
+        ("channel_conv", "float32"),
+        ("channel_conv", "int8"),
         ("heads", "int8"),
         ("own_soft", "int8"),
         ("own_soft_later", "int16"),

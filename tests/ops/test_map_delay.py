@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from fixtures.ops import grid, history
+from helpers import refusal
 
+from delrec_compile.errors import NetworkError
 from delrec_compile.ops.conv2d_delay import Conv2dDelay
+from delrec_compile.ops.map_delay import spread, whole_pair
 from delrec_compile.ops.tap_conv_delay import TapConvDelay
 
 RNG = np.random.default_rng(11)
@@ -44,3 +47,17 @@ def test_the_bound_is_reached_when_every_neuron_spikes_with_the_right_sign() -> 
     r = Conv2dDelay(kernel, 5, 5)
     current = r.reference(np.ones_like(history(RNG, 1, 2, 25)))
     assert current.max() == r.largest_current()
+
+
+def test_spread_taps_have_zeros_between() -> None:
+    kernel = np.arange(1, 5, dtype=np.float32).reshape(1, 2, 2)
+    assert spread(kernel, (1, 1)) is kernel
+    assert spread(kernel, (3,))[0].tolist() == [[1, 0, 0, 2], [3, 0, 0, 4]]
+    assert spread(kernel, (2, 1))[0].tolist() == [[1, 2], [0, 0], [3, 4]]
+
+
+def test_two_integers_are_a_pair() -> None:
+    assert whole_pair("stride", [2, 1]) == (2, 1)
+    for wrong in (2, (1, 1.0), (1,), (True, 1), "11"):
+        with refusal(NetworkError, "two integers are required", 3):
+            whole_pair("stride", wrong)

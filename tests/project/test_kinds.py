@@ -36,3 +36,9 @@ def test_a_picture_shows_state_in_and_out() -> None:
     assert '["DenseDelay<br>' in text
     assert "past_l1_hist --> " in text
     assert 'out_present_l1_hist(["present_l1_hist"])' in text
+
+
+def test_a_kind_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        kinds.main(["conv_relay"])
+    assert "unknown kind 'conv_relay'; allowed: feed_forward, " in capsys.readouterr().err

@@ -47,6 +47,12 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
             {"taps": 2},
             "taps is 2, which the recurrence 'conv' does not have; allowed with tap_conv",
         ),
+        ({"edges": "circular"}, "edges is circular, which the recurrence 'conv' does not have"),
+        (
+            {"recurrence": "channel_conv", "init": "zero"},
+            "init is 'zero'; allowed: uniform, orthogonal",
+        ),
+        ({"recurrence": "channel_conv", "dilation": 0}, "dilation is 0; 1 or more is required"),
         ({"recurrence": "tap_conv", "channels": 5}, "hidden is 256; 5 channels of 1 rows need"),
         ({"hidden": 0}, "hidden is 0"),
         ({"heads": 0}, "heads is 0"),

@@ -41,6 +41,7 @@ FROZEN: dict[str, dict[str, Any]] = {
     "soft later": {"tau": 3.0, "reset": "soft_later", "fires": "above"},
     "learned betas": {"betas": "learned", "tau": 2.0, "v_reset": -0.2},
     "channel_conv": {"recurrence": "channel_conv", "channels": 3},
+    "dilated channels": {"recurrence": "channel_conv", "channels": 4, "dilation": 2},
     "forward heads": {"forward": "dense_delay", "forward_heads": 2, "readout": "count"},
 }
 # learned, then frozen, both with the same weights on the grid: no bit may differ
@@ -65,6 +66,13 @@ EXACT: dict[str, dict[str, Any]] = {
         "order": "unreset",
         "recurrence": "channel_conv",
         "channels": 4,
+    },
+    "lif, circular channels": {
+        "recurrence": "channel_conv",
+        "channels": 3,
+        "edges": "circular",
+        "dilation": 3,
+        "init": "orthogonal",
     },
     "alif": {"neuron": "alif", "constants": "learned", "recurrence": "dense", "tau": 2.0},
     "alif adapted": {"neuron": "alif", "reset": "adapted", "tau": 2.0, "fires": "above"},

@@ -26,12 +26,32 @@ def test_kernels_of_any_length_are_convolutions(taps: int) -> None:
     assert torch.allclose(mix.back(weight, back), transposed, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("edges", ["zeros", "circular"])
+def test_kernels_between_channels_are_convolutions(edges: str, dilation: int) -> None:
+    channels, taps, pad = 2, 5, 2 * dilation
+    generator = torch.Generator().manual_seed(taps)
+    weight, g = (
+        torch.randn(*shape, generator=generator, dtype=torch.double)
+        for shape in ((channels, channels, taps), (N, 1, BATCH))
+    )
+    mix = ChannelMix(circular=edges == "circular", dilation=dilation)
+    maps = g[:, 0].T.reshape(BATCH, channels, -1)
+    if edges == "circular":
+        maps, pad = functional.pad(maps, (pad, pad), mode="circular"), 0
+    expected = functional.conv1d(maps, weight, padding=pad, dilation=dilation).reshape(BATCH, N).T
+    assert torch.allclose(mix.forward(weight, g), expected, rtol=1e-12, atol=1e-12)
+
+
 MIXES: dict[str, tuple[ArrivalMix, tuple[int, ...], int]] = {  # mix, shape of its weight, heads
     "matrix": (MatrixMix(), (N, N), 1),
     "pairs": (PairMix(), (N, N), N),
     "kernel": (KernelMix(), (2, 3), 2),
     "long kernel": (KernelMix(), (2, 17), 2),
     "channels": (ChannelMix(), (2, 2, 5), 1),
+    "dilated channels": (ChannelMix(dilation=2), (2, 2, 3), 1),
+    "circular channels": (ChannelMix(circular=True), (2, 2, 5), 1),
+    "circular channels of many taps": (ChannelMix(circular=True, dilation=3), (7, 7, 5), 1),
 }
 
 

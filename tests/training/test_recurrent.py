@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from delrec_compile.network.model import Conv2dDelay, ConvDelay, SynapticDelay, 
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
 from delrec_compile.training.delay_lines import spread
 from delrec_compile.training.model import SpikingNet
+from delrec_compile.training.recurrent import make
 
 
 def test_learned_spread_learns_and_goes_with_the_freeze() -> None:
@@ -40,6 +42,29 @@ MAPS: dict[str, tuple[dict[str, Any], type, int]] = {
     "conv2d": ({"channels": 2, "height": 3, "taps": 2}, Conv2dDelay, 2 * 2 * 2 * 9),
     "channel_conv": ({"channels": 3}, ChannelConvDelay, 3 * 3 * 3 + 24),
 }
+# options of channel_conv
+CHANNELS: dict[str, dict[str, Any]] = {
+    "zero": {},
+    "circular": {"edges": "circular"},
+    "dilated": {"dilation": 2},
+    "both": {"edges": "circular", "dilation": 3},
+}
+
+
+@pytest.mark.parametrize("options", CHANNELS.values(), ids=CHANNELS)
+def test_an_orthogonal_kernel_makes_no_spikes_larger(options: dict[str, Any]) -> None:
+    own: dict[str, Any] = {"recurrence": "channel_conv", "channels": 3, "kernel": 5, **options}
+    made = make(small(**own, init="orthogonal"))
+    assert made is not None
+    weight = made.weight.detach()
+    rows = weight.flatten(1)
+    assert torch.allclose(rows @ rows.T / rows[0].square().sum(), torch.eye(3), atol=1e-6)
+    one = replace(made.frozen(), delay=np.zeros(24, np.int32))  # type: ignore[type-var]
+    matrix = one.reference(np.eye(24, dtype=np.float32)[:, None])
+    assert np.linalg.norm(matrix, 2) == pytest.approx(1, abs=1e-5)
+    assert isinstance(one, ChannelConvDelay)
+    assert (one.edges, one.dilation[1]) == (own.get("edges", "zero"), own.get("dilation", 1))
+    assert one.kernel.shape == (3, 3, 5)
 
 
 @pytest.mark.parametrize("recurrence", MAPS)

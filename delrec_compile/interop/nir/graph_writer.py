@@ -129,6 +129,10 @@ def _weights(name: str, projection: Projection) -> Iterator[tuple[Any, F32, Maps
     elif isinstance(synapses, Convolution):
         yield np.zeros(synapses.sources, np.int32), synapses.kernel, synapses.maps
     elif isinstance(synapses, ChannelConvDelay):
+        if synapses.edges != "zero":
+            raise UnsupportedError(
+                f"{name}: a convolution with {synapses.edges} edges; NIR's are zero around their maps"
+            )
         maps = synapses.maps
         yield synapses.delay, synapses.kernel.reshape(maps.kernel), maps
     else:

@@ -18,6 +18,7 @@ from delrec_compile.network.model import (
     TapConvDelay,
 )
 from delrec_compile.ops.channel_conv_delay import ChannelConvDelay
+from delrec_compile.ops.map_delay import spread
 
 Shape = tuple[int, ...]
 
@@ -49,7 +50,12 @@ def feedback_paths(name: str, r: Synapses, shape: Shape) -> list[tuple[NDArray[A
                 "that reshapes a value to maps"
             )
         if isinstance(r, ChannelConvDelay):
-            return [(r.delay, r.kernel)]
+            if r.edges != "zero":
+                raise UnsupportedError(
+                    f"{name}: a {r.kind} recurrence with {r.edges} edges; NIR's convolutions are zero "
+                    "around their maps"
+                )
+            return [(r.delay, spread(r.kernel, r.dilation[4 - r.kernel.ndim :]))]
         kernels = [_diagonal(k) if k.ndim == 2 else k for k in r.kernel]
         return [(np.full(n, lag), k) for lag, k in zip(r.lags, kernels, strict=True)]
     if isinstance(r, SynapticDelay):

@@ -171,3 +171,13 @@ def test_what_nir_cannot_say(name: str, tmp_path: Path) -> None:
     fields, message = UNWRITTEN[name]
     with refusal(UnsupportedError, message, 4, tmp_path):
         delrec_compile.export_nir(changed(network(), **fields), tmp_path / "net.nir")
+
+
+def test_circular_edges_are_refused(tmp_path: Path) -> None:
+    own = of_maps()
+    *others, last = own.populations[2].projections
+    edge = replace(last, synapses=replace(last.synapses, edges="circular"))  # type: ignore[type-var]
+    with refusal(UnsupportedError, "b_2: a convolution with circular edges; NIR's are zero", 4):
+        delrec_compile.export_nir(
+            changed(own, 2, projections=(*others, edge)), tmp_path / "net.nir"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cases
 import numpy as np
 import pytest
@@ -87,6 +89,11 @@ def test_kernels_between_channels_stay_as_they_are() -> None:
     ((own, weight),) = feedback_paths("l0", op, (2, 4))
     assert own is op.delay
     assert weight is op.kernel
+    ((_, weight),) = feedback_paths("l0", replace(op, dilation=(1, 2)), (2, 4))
+    np.testing.assert_array_equal(weight[:, :, ::2], kernel)
+    assert not weight[:, :, 1::2].any()
+    with refusal(UnsupportedError, "l0: a channel_conv_delay recurrence with circular edges", 4):
+        feedback_paths("l0", replace(op, edges="circular"), (2, 4))
     taps = TapConvDelay(kernel[None], np.array([2]), 4)
     ((_, weight),) = feedback_paths("l0", taps, (2, 4))
     np.testing.assert_array_equal(weight, kernel)

@@ -18,6 +18,8 @@ RNG = np.random.default_rng(19)
 SHAPES = [
     Maps(4, 6, 7, (6, 2, 3, 2), (2, 3), (1, 0), 2),
     Maps(2, 9, 9, (2, 1, 3, 3), (2, 3), (4, 1), 2, dilation=(3, 2)),
+    Maps(2, 3, 8, (4, 1, 3, 3), pad=(1, 1), groups=2),  # the rows of two are whole vectors
+    Maps(3, 4, 23, (3, 1, 1, 3), (1, 2), (0, 1), 3),
     Maps(2, 7, 9, (3, 2, 4, 4), (2, 2), (2, 2), end=(1, -1), peak=Window((2, 2), (2, 2), (1, 0))),
     Maps(1, 8, 8, (2, 1, 1, 2), end=(-1, 0), peak=Window((2, 3), dilation=(3, 2))),
 ]

@@ -25,7 +25,7 @@ from delrec_compile.network.integer.model import IntegerNetwork
 from delrec_compile.network.integer.quantise import quantise
 from delrec_compile.network.integer.synapses import IntegerConv
 from delrec_compile.network.model import INPUT, ConvDelay, DenseDelay, Layer, Lif, Network
-from delrec_compile.ops import integer_leak
+from delrec_compile.ops import circular, integer_leak
 from delrec_compile.ops.arrivals import History
 from delrec_compile.ops.integer_arithmetic import Arrays
 from delrec_compile.ops.integer_leak import LIMIT, ONE
@@ -96,7 +96,13 @@ def met(r: Any, head: int, j: int) -> Iterator[tuple[int, int]]:
     else:
         kernels = getattr(r.form, "kernels", None) or [r.weights]
         kernel = np.asarray(kernels[head])
-        yield from reached(r.form.maps, kernel if kernel.ndim == 4 else kernel[:, :, None], j)
+        kernel = kernel if kernel.ndim == 4 else kernel[:, :, None]
+        maps, places = r.form.maps, [j]
+        if getattr(r.form, "edges", "zero") == "circular":
+            places = np.flatnonzero(circular.neurons(maps) == j).tolist()
+            maps = circular.wider(maps)
+        for place in places:
+            yield from reached(maps, kernel, place)
 
 
 class Scalar:

@@ -107,7 +107,7 @@ CASES = {
         Case("synaptic_wide", sizes=(270,), recurrence=("synaptic",), delays=(0, 40)),
         Case("tap_conv", sizes=(24, 18), recurrence=("tap3x4x3", "tap5x2x1")),
         Case("conv2d", sizes=(24, 40), recurrence=("map3x2x2x3", "map1x3x4x2")),
-        Case("channel_conv", sizes=(24, 30), recurrence=("channel3x4x1", "circular3x2x3x2")),
+        Case("channel_conv", sizes=(32, 30), recurrence=("channel3x4x1", "circular3x2x3x2")),
         Case(
             "all_kinds",
             sizes=(12, 8, 9, 10),

@@ -145,7 +145,7 @@ def _fit(
     from delrec_compile.system.files import check_writable
 
     state = _state(out, log=log, **options)
-    _check(data, config, fold)
+    fold = _check(data, config, fold)
     from delrec_compile.training import plots as pictures
     from delrec_compile.training.loop import train as fit
     from delrec_compile.training.state import forget
@@ -182,15 +182,16 @@ def _suffix(log: str) -> str | None:
     return LOGS[log]
 
 
-def _check(data: Path, config: TrainConfig, fold: int | None) -> None:
-    """The device, where one is chosen, and the data, for which PyTorch is not needed."""
+def _check(data: Path, config: TrainConfig, fold: int | None) -> int | None:
+    """The device, where one is chosen, and the data, for which PyTorch is not needed; returns the
+    fold of a pool."""
     from delrec_compile.data.sets import check_sets
 
     if config.device != "cpu":
         from delrec_compile.training.optimisers import device_of
 
         device_of(config)
-    check_sets(data, fold)
+    return check_sets(data, fold)
 
 
 class _Batches:

@@ -1,7 +1,7 @@
-"""Spike data: the SHD/SSC reader, files of binned samples, and the spoken-digits maker.
+"""Spike data: the SHD/SSC reader and download, files of binned samples, makers of spoken digits.
 
 May import: ops, targets and below.
 Start reading at: `events.py`.
-Public: `events.Events`, `sets.load_sets`, `samples.read_samples`, `synth.synthesise`,
-    `streaming.StreamingCochlea`.
+Public: `events.Events`, `sets.load_sets`, `folds.load_folds`, `samples.read_samples`,
+    `synth.synthesise`, `streaming.StreamingCochlea`.
 """

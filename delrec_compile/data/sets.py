@@ -33,9 +33,9 @@ def load_sets(
     held out. Raises DataError when a file is missing or matches twice, UsageError for a fold that is
     not there.
     """
-    check_sets(folder, fold)
-    if is_pool(folder):
-        return load_folds(folder, dt_ms=dt_ms, steps=steps, group=group).sets(fold or 0)
+    fold = check_sets(folder, fold)
+    if fold is not None:
+        return load_folds(folder, dt_ms=dt_ms, steps=steps, group=group).sets(fold)
     paths = set_files(folder)
     read = {
         name: load_samples(path, dt_ms=dt_ms)
@@ -49,16 +49,20 @@ def load_sets(
     return Sets(**read)
 
 
-def check_sets(folder: str | Path, fold: int | None = None) -> None:
-    """Raises what `load_sets` does for the files of a folder, before any is read."""
+def check_sets(folder: str | Path, fold: int | None = None) -> int | None:
+    """The fold of a pool that `load_sets` reads, by default the first; None: of another folder.
+
+    Raises what `load_sets` does for the files of a folder, before any is read.
+    """
     if is_pool(folder):
         pool_file(folder)
-        return
+        return fold or 0
     set_files(folder)
     if fold is not None:
         raise UsageError(
             f"fold is {fold}, but {folder} is no pool of folds; leave it out, or {REMAKE}"
         )
+    return None
 
 
 def set_files(folder: str | Path) -> dict[str, Path | None]:

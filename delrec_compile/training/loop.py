@@ -21,7 +21,7 @@ import torch
 
 from delrec_compile.data.events import Events
 from delrec_compile.data.partition import Sets, data_digest, sets_digest
-from delrec_compile.data.sets import load_sets
+from delrec_compile.data.sets import check_sets, load_sets
 from delrec_compile.errors import UsageError
 from delrec_compile.network import checkpoint
 from delrec_compile.network.classify import accuracy
@@ -81,7 +81,10 @@ def train(
     (data), UsageError (training diverged; a state of another training), CheckpointError (files).
     """
     config = config or TrainConfig()
-    sets = data if isinstance(data, Sets) else read(data, config, fold)
+    if isinstance(data, Sets):
+        sets = data
+    else:
+        sets, fold = read(data, config, fold), check_sets(data, fold)
     real = real_values.rounding(sets, config)
     sets = real_values.rounded(sets, real)
     with _seeded(config):

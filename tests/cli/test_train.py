@@ -50,6 +50,8 @@ def test_a_fold_of_a_pool_is_trained_on_and_kept_with_the_network(tmp_path, tiny
     notes = checkpoint.load(net).notes
     assert notes["fold"] == 3
     assert "train DATA --fold 3 " in notes["command"]
+    ok_here(*arguments, "--force")
+    assert checkpoint.load(net).notes["fold"] == 0
     said = refused_here(2, "train", tiny_data, *arguments[2:], "--force", "--fold", 0)
     assert "is no pool of folds" in said
 

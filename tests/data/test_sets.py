@@ -11,7 +11,7 @@ from helpers import refusal
 
 from delrec_compile.data.folds import load_folds
 from delrec_compile.data.partition import sets_digest
-from delrec_compile.data.sets import load_sets
+from delrec_compile.data.sets import check_sets, load_sets
 from delrec_compile.errors import DataError, UsageError
 
 
@@ -68,6 +68,7 @@ def test_folders_without_sets_are_refused(tmp_path: Path) -> None:
 
 def test_a_fold_of_a_pool_is_three_sets_and_no_other_folder_has_folds(tmp_path: Path) -> None:
     pool = write_pool(tmp_path / "pool")
+    assert (check_sets(pool), check_sets(pool, 2)) == (0, 2)
     first = load_sets(pool, steps=20)
     assert sets_digest(first) == sets_digest(load_sets(pool, steps=20, fold=0))
     second = load_sets(pool, steps=20, fold=1)

@@ -93,6 +93,7 @@ def test_notes_say_which_fold_of_a_pool_a_network_was_trained_on(tmp_path: Path)
     assert result.network.notes["command"].startswith("delrec-compile train DATA --fold 2 --recu")
     told = train(load_folds(pool, steps=20).sets(2), small(epochs=1), fold=2)
     assert told.network.notes == result.network.notes
+    assert train(pool, small(epochs=1)).network.notes["fold"] == 0
 
 
 def test_the_largest_options_train() -> None:

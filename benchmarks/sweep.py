@@ -1,6 +1,6 @@
 """How much faster `train --sweep` is with several workers: the same sweep with one and with all.
 
-    python -m benchmarks.sweep [--workers 2] [--runs 4] [--epochs 20] [--rounds 3]
+    python -m benchmarks.sweep [--workers 2] [--runs 4] [--epochs 100] [--rounds 3]
 
 The sweeps take turns. Samples are random. The time is that of the whole command, with the start of its
 workers; the networks are compared. A worker takes a core: other work on the machine is measured too.
@@ -61,7 +61,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--runs", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--samples", type=int, default=800)
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args(argv)

@@ -54,6 +54,27 @@ def test_errors_of_jobs_come_back(cluster: Cluster) -> None:
         ended(cluster[0], "fixtures.cluster:fail", Job("a", {}))
 
 
+def test_a_worker_is_free_again_after_an_interrupted_command(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    def interrupt(done: int, _total: int, _text: str) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ended(
+            cluster[0],
+            "fixtures.cluster:tick",
+            Job("a", {"log": str(log)}, 300),
+            progress=interrupt,
+        )
+    (done,) = ended(cluster[0], COUNT, Job("b", {"parts": 1}))
+    assert done.value["parts"] == 1
+    assert len(log.read_text()) < 300
+
+
 def test_a_worker_without_the_code_of_a_job_is_named(cluster: Cluster) -> None:
     message = "a worker cannot import what this machine can .No module named 'nosuch'.; install"
     with refusal(DeviceError, message, 8):

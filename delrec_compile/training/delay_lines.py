@@ -18,6 +18,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from delrec_compile.training import native
+
 NARROWEST = 0.27  # deviation of a bell, in steps, where sigma is 0
 CHUNK = 16  # steps in one product of the mask's gradient
 
@@ -98,6 +100,10 @@ class ArrivalMix(Mix):
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
         """The transposed map: current (N, B) -> (N, M, B)."""
 
+    def back_into(self, out: Tensor, weight: Tensor, current: Tensor) -> None:
+        """`back` into a view (N, M, B)."""
+        out.copy_(self.back(weight, current))
+
     @abstractmethod
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         """dL/dweight, from dL/dcurrent `drive` (T, N, B) and arrived spikes (T, N, M, B)."""
@@ -131,15 +137,25 @@ class Windows:
         self.slots = self.slots.clamp_max(slots - 1)
         self.shape = (n, heads, width)
 
-    def bags(self, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Row numbers, and where each bag of `size` of them starts."""
-        index = rows.flatten().int()
-        return index, torch.arange(0, len(index), size, dtype=torch.int, device=index.device)
 
+class Bags:
+    """Bags of `size` rows each of a table (rows, B), which is filled in step by step."""
 
-def _summed(table: Tensor, rows: Tensor, starts: Tensor, shares: Tensor) -> Tensor:
-    """Sums (bags, B) of the rows of each bag, weighted by their shares."""
-    return torch.embedding_bag(table, rows, starts, False, 0, False, shares, False)[0]
+    def __init__(self, table: Tensor, rows: Tensor, shares: Tensor, size: int) -> None:
+        self.table, self.shares, self.size = table, shares, size
+        self.rows = rows.flatten().int()
+        self.starts = torch.arange(
+            0, len(self.rows), size, dtype=torch.int, device=self.rows.device
+        )
+
+    def sums(self, t: int, out: Tensor) -> None:
+        """Fills in the sums (bags, B) of the rows that lie t further, weighted by their shares."""
+        if native.takes(self.table, out):
+            sizes = (len(self.starts), self.size, self.table.shape[1])
+            native.call("line_sums", *sizes, self.table, self.rows, self.shares, t, out)
+            return
+        own = (self.rows + t, self.starts, False, 0, False, self.shares, False)
+        out.copy_(torch.embedding_bag(self.table, *own)[0].view_as(out))
 
 
 class DelayLine:
@@ -154,12 +170,11 @@ class DelayLine:
         rows = steps + self.delay_slots
         self.sent = like.new_empty(n, rows, batch)
         self.sent[:, : self.delay_slots] = 0
-        self.table = self.sent.view(-1, batch)
         self.arrived = like.new_empty(steps, n, mask.shape[1], batch)
         windows = Windows(mask)
         start = torch.arange(n, device=mask.device)[:, None, None] * rows + self.delay_slots
-        self.rows, self.starts = windows.bags(start - windows.slots, windows.shape[2])
-        self.shares = windows.shares
+        table, at = self.sent.view(-1, batch), start - windows.slots
+        self.bags = Bags(table, at, windows.shares, windows.shape[2])
 
     @property
     def record(self) -> tuple[Tensor, ...]:
@@ -169,7 +184,7 @@ class DelayLine:
     def current(self, t: int) -> Tensor:
         """Recurrent current (N, B) at t."""
         g = self.arrived[t]
-        g.copy_(_summed(self.table, self.rows + t, self.starts, self.shares).view_as(g))
+        self.bags.sums(t, g)
         return self.mix.forward(self.weight, g)
 
     def send(self, t: int, y: Tensor) -> None:
@@ -193,18 +208,19 @@ class ReverseLine:
         heads, rows = mask.shape[1], steps + self.slots
         self.heads = like.new_empty(n, heads, rows, batch)
         self.heads[:, :, steps:] = 0
-        self.table = self.heads.view(-1, batch)
-        windows = Windows(mask)
+        self.windows = Windows(mask)
         start = torch.arange(n * heads, device=mask.device).view(n, heads, 1) * rows
-        self.rows, self.starts = windows.bags(start + windows.slots, heads * windows.shape[2])
-        self.shares = windows.shares
+        at, size = start + self.windows.slots, heads * self.windows.shape[2]
+        self.bags = Bags(self.heads.view(-1, batch), at, self.windows.shares, size)
 
     def spike_gradient(self, t: int) -> Tensor:
         """dL/dy(t) (N, B) from the steps at which y(t) arrives."""
-        return _summed(self.table, self.rows + t, self.starts, self.shares)
+        out = self.heads.new_empty(len(self.heads), self.heads.shape[3])
+        self.bags.sums(t, out)
+        return out
 
     def receive(self, t: int, drive: Tensor) -> None:
-        self.heads[:, :, t] = self.mix.back(self.weight, drive)
+        self.mix.back_into(self.heads[:, :, t], self.weight, drive)
 
     def gradients(self, drive: Tensor, wants_mask: bool) -> tuple[Tensor, Tensor | None]:
         """dL/dweight and, if wanted, dL/dmask."""
@@ -214,11 +230,20 @@ class ReverseLine:
     def _mask_gradient(self) -> Tensor:
         """dL/dmask[j, m, l] = sum over t, b of y[j](t - l) * dL/dg[j, m](t).
 
-        One product over the batch holds every pair of a few steps with those up to L before; the
+        In C only where `spread` has a slope: in the slots with a share, and those beside them.
+        Else one product over the batch holds every pair of a few steps with those up to L before; the
         sums run along its diagonals.
         """
         sent, (heads, rows, batch) = self.sent, self.heads.shape[1:]
         gradient = self.heads.new_zeros(len(sent), heads, self.slots)
+        if native.takes(sent, self.heads):
+            n, _, width = self.windows.shape
+            reach = torch.arange(-1, width + 1, device=gradient.device)
+            slots = (self.windows.first[:, :, None] + reach).clamp(1, self.slots - 1)
+            found = gradient.new_empty(slots.shape)
+            sizes = (n, heads, width + 2, self.slots, rows - self.slots, batch)
+            native.call("line_gradient", *sizes, sent, self.heads, slots, found)
+            return gradient.scatter_(2, slots, found)
         for first in range(0, rows - self.slots, CHUNK):
             span = min(CHUNK, rows - self.slots - first)
             before = sent[:, first + 1 : first + span + self.slots]

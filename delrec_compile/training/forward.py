@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.product import product
 from delrec_compile.training.timed import Timed
 
 STEPS = 128  # steps that one product delays
@@ -49,11 +50,11 @@ def make(
 
 
 def axonal(x: Tensor, lags: Tensor) -> Tensor:
-    """Delayed values (T, B, M * N) of x (T, B, N), head after head. lags: (M, N, L)."""
+    """Delayed values (T, M * N, B) of x (T, N, B), head after head. lags: (M, N, L)."""
     heads, n, slots = lags.shape
-    steps, batch, _ = x.shape
+    steps, _, batch = x.shape
     span = min(steps, STEPS)
-    late = functional.pad(x.permute(2, 1, 0), (slots - 1, 0)).transpose(1, 2)  # (N, L - 1 + T, B)
+    late = functional.pad(x.transpose(0, 1), (0, 0, slots - 1, 0))  # (N, L - 1 + T, B)
     # row t of a neuron's band holds its shares of the steps t - L + 1 to t
     padded = functional.pad(lags.flip(-1), (span - 1, span - 1))
     band = padded.unfold(-1, span + slots - 1, 1).flip(-2).transpose(0, 1)  # (N, M, span, ..)
@@ -62,20 +63,20 @@ def axonal(x: Tensor, lags: Tensor) -> Tensor:
         here = min(span, steps - t)
         rows = band[:, :, :here, : here + slots - 1].reshape(n, heads * here, -1)
         parts.append(torch.bmm(rows, late[:, t : t + here + slots - 1]).view(n, heads, here, batch))
-    return torch.cat(parts, 2).permute(2, 3, 1, 0).reshape(steps, batch, heads * n)
+    return torch.cat(parts, 2).permute(2, 1, 0, 3).reshape(steps, heads * n, batch)
 
 
 def synaptic(x: Tensor, weight: Tensor, lags: Tensor) -> Tensor:
-    """Current (T, B, N_out) of x (T, B, N_in). weight: (N_out, N_in). lags: (N_out, N_in, L)."""
+    """Current (T, N_out, B) of x (T, N_in, B). weight: (N_out, N_in). lags: (N_out, N_in, L)."""
     used = int(lags.detach().flatten(0, 1).any(0).nonzero().max()) + 1
     kernel = (weight[:, :, None] * lags[:, :, :used]).flip(-1)
-    late = functional.pad(x.permute(1, 2, 0), (used - 1, 0))
-    return functional.conv1d(late, kernel).permute(2, 0, 1)
+    late = functional.pad(x.permute(2, 1, 0), (used - 1, 0))
+    return functional.conv1d(late, kernel).permute(2, 1, 0).contiguous()
 
 
 def arriving(x: Tensor, weight: Tensor, bias: Tensor | None, delay: ForwardDelay | None) -> Tensor:
-    """Current (T, B, N_out) of x (T, B, N_in), through its delays if it has any."""
+    """Current (T, N_out, B) of x (T, N_in, B), through its delays if it has any."""
     if delay is not None and delay.synaptic:
         current = synaptic(x, weight, delay.lags())
-        return current if bias is None else current + bias
-    return functional.linear(x if delay is None else axonal(x, delay.lags()), weight, bias)
+        return current if bias is None else current + bias[:, None]
+    return product(x if delay is None else axonal(x, delay.lags()), weight, bias)

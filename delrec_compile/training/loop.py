@@ -30,7 +30,7 @@ from delrec_compile.network.model import Network
 from delrec_compile.network.tensor_file import DAMAGE
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.training import distillation as teachers
-from delrec_compile.training import real_values
+from delrec_compile.training import memory, real_values
 from delrec_compile.training import state as saved
 from delrec_compile.training.augment import Samples
 from delrec_compile.training.config import TrainConfig
@@ -273,6 +273,7 @@ def _max_input(sets: Sets) -> int:
 def _seeded(config: TrainConfig) -> Iterator[None]:
     threads, cuda = torch.get_num_threads(), config.device.startswith("cuda")
     torch.set_num_threads(config.threads)
+    memory.keep()
     devices = [torch.device(config.device)] if cuda and torch.cuda.is_available() else []
     try:
         with torch.random.fork_rng(devices=devices):

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from delrec_compile.training import native
 from delrec_compile.training.delay_lines import ArrivalMix, Line, Mix, Reverse
+from delrec_compile.training.product import weight_gradient
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
 
 LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals
@@ -24,7 +26,7 @@ class MatrixMix(ArrivalMix):
         return (weight.T @ current).unsqueeze(1)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
-        return torch.bmm(drive, arrived[:, :, 0].transpose(1, 2)).sum(0)
+        return weight_gradient(drive, arrived[:, :, 0])
 
 
 class KernelMix(ArrivalMix):
@@ -33,6 +35,10 @@ class KernelMix(ArrivalMix):
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         if weight.shape[1] >= LONG:
             return _banded(weight, len(g)) @ g.reshape(-1, g.shape[2])
+        if native.takes(weight, g):
+            out = g.new_empty(len(g), g.shape[2])
+            native.call("kernel_forward", *g.shape, weight.shape[1], weight, g, out)
+            return out
         current = _convolved(weight[0], g[:, 0])
         for m in range(1, len(weight)):
             current += _convolved(weight[m], g[:, m])
@@ -43,9 +49,22 @@ class KernelMix(ArrivalMix):
             return (_banded(weight, len(current)).T @ current).view(len(current), len(weight), -1)
         return torch.stack([_convolved(kernel.flip(0), current) for kernel in weight], 1)
 
+    def back_into(self, out: Tensor, weight: Tensor, current: Tensor) -> None:
+        taps, stride = weight.shape[1], out.stride(1)
+        rows = out.stride() == (len(weight) * stride, stride, 1)
+        if taps < LONG and rows and native.takes(weight, current):
+            native.call("kernel_back", *out.shape, taps, stride, weight, current, out)
+        else:
+            super().back_into(out, weight, current)
+
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         if weight.shape[1] >= LONG:
             return _diagonals(drive, arrived, weight.shape[1])
+        if native.takes(weight, drive, arrived):
+            out = torch.zeros_like(weight)
+            sizes = (*arrived.shape, weight.shape[1])
+            native.call("kernel_gradient", *sizes, drive, arrived, out)
+            return out
         # with zeros between the steps, a shift along the neurons is a shift of the whole record
         pad, batch = weight.shape[1] // 2, drive.shape[2]
         zeros = (0, 0, pad, pad)

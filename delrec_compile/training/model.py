@@ -1,7 +1,8 @@
 """The trainable network: spiking layers, some with delayed recurrence, and a readout.
 
 Linear + BatchNorm + LIF, the last layer or all of them recurrent, then Linear + leaky integrator:
-the network of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features).
+the network of DelRec (arXiv 2509.24852) on the Heidelberg digits. Time first: (T, B, features) for the
+network, (T, N, B) for its layers, which compute a step after the other.
 Convolutional layers may come first: Conv + BatchNorm + LIF. In place of LIF, the models of `dynamics`;
 what comes into a layer may be delayed, as in DCLS: `forward`.
 """
@@ -19,6 +20,7 @@ from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.constants import NeuronConstants, of_lif
 from delrec_compile.training.forward import ForwardDelay, arriving, axonal
 from delrec_compile.training.neuron import Neuron, delayed_lif
+from delrec_compile.training.norm import SeriesNorm
 from delrec_compile.training.timed import Timed
 from delrec_compile.training.unrolled import unrolled
 
@@ -45,7 +47,7 @@ class SpikingLayer(nn.Module):
         delay = forward.make(config, inputs, n, first=first, maps=maps is not None)
         self.linear = _linear(inputs, n, delay) if maps is None else _convolution(maps)
         nn.init.kaiming_uniform_(self.linear.weight, nonlinearity="relu")
-        self.norm = nn.BatchNorm1d(n if maps is None else maps.out[0])
+        self.norm = SeriesNorm(n) if maps is None else nn.BatchNorm1d(maps.out[0])
         self.recurrent = recurrent.make(config) if recurs else None
         self.delay = delay
         learned = nn.Parameter(torch.full((n, 1), config.beta))
@@ -60,36 +62,32 @@ class SpikingLayer(nn.Module):
         return Neuron(beta, c.threshold, c.v_reset, gain, c.fires, c.reset, c.surrogate, c.backflow)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Spikes (T, B, N) of inputs x (T, B, inputs)."""
-        steps, batch, _ = x.shape
-        current = self._current(x)
-        # places of a map lie along the last axis, where BatchNorm takes them as more samples
-        drive = self.norm(current.flatten(2) if current.ndim > 2 else current).reshape(
-            steps, batch, -1
-        )
-        drive = drive.transpose(1, 2).contiguous()
+        """Spikes (T, N, B) of inputs x (T, inputs, B)."""
+        drive = self._drive(x)
         r = self.recurrent
         weight, mask, mix = (None, None, None) if r is None else (r.weight, r.mask(), r.mix)
         alpha = self.config.alpha
         if self.constants is None and self.training:
-            return delayed_lif(drive, self.neuron(), weight, mask, mix, alpha).transpose(1, 2)
+            return delayed_lif(drive, self.neuron(), weight, mask, mix, alpha)
         dynamics, constants = (
             of_lif(self.neuron(), drive)
             if self.constants is None
             else (self.constants.dynamics, self.constants.tensors())
         )
-        return unrolled(drive, dynamics, constants, weight, mask, mix, alpha).transpose(1, 2)
+        return unrolled(drive, dynamics, constants, weight, mask, mix, alpha)
 
-    def _current(self, x: Tensor) -> Tensor:
-        """What comes in, (T * B, ..), before BatchNorm."""
-        if self.delay is not None and self.delay.synaptic:
-            return arriving(x, self.linear.weight, self.linear.bias, self.delay).flatten(0, 1)
+    def _drive(self, x: Tensor) -> Tensor:
+        """What comes in, after BatchNorm: (T, N, B)."""
+        m = self.maps
+        if m is None:
+            current = arriving(x, self.linear.weight, self.linear.bias, self.delay)
+            normed: Tensor = self.norm(current)
+            return normed
         x = x if self.delay is None else axonal(x, self.delay.lags())
-        rows = x.flatten(0, 1)
-        if self.maps is not None:
-            rows = rows.view(-1, self.maps.channels, self.maps.height, self.maps.width)
-        current: Tensor = self.linear(rows)
-        return current
+        samples = x.transpose(1, 2).reshape(-1, m.channels, m.height, m.width)
+        # places of a map lie along the last axis, where BatchNorm takes them as more samples
+        maps: Tensor = self.norm(self.linear(samples).flatten(2))
+        return maps.view(len(x), -1, m.size).transpose(1, 2).contiguous()
 
 
 def _linear(inputs: int, n: int, delay: ForwardDelay | None) -> nn.Linear:
@@ -138,14 +136,19 @@ class SpikingNet(nn.Module):
 
         seen: a list that receives the spikes (T, B, N) of each layer.
         """
+        x = x.transpose(1, 2).contiguous()
         for layer in self.layers:
             spikes = layer(x)
             if seen is not None:
-                seen.append(spikes)
+                seen.append(spikes.transpose(1, 2))
             x = self._drop(spikes)
+        return self._outputs(x).transpose(1, 2)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        """Outputs (T, classes, B) of the last layer's spikes x (T, N, B)."""
         weight, bias = self.readout.weight, self.readout.bias
         if self.config.readout in ("count", "pool"):
-            return arriving(x, weight, None, self.delay).cumsum(0) + bias
+            return arriving(x, weight, None, self.delay).cumsum(0) + bias[:, None]
         current = arriving(x, weight, bias, self.delay)
         if self.config.readout == "linear":
             return current
@@ -153,9 +156,10 @@ class SpikingNet(nn.Module):
         steps = torch.arange(len(x), dtype=current.dtype, device=current.device)
         age = steps[:, None] - steps[None]
         leak = torch.where(age >= 0, self.config.beta ** age.clamp_min(0), 0.0)
-        return torch.einsum("ts,sbc->tbc", leak, current)
+        return torch.einsum("ts,scb->tcb", leak, current)
 
     def _drop(self, spikes: Tensor) -> Tensor:
+        """Spikes (T, N, B), those of dropped neurons left out."""
         if not self.training or self.config.dropout == 0:
             return spikes
         keep = torch.ones_like(spikes[0])

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from delrec_compile.training.delay_lines import Mix
+from delrec_compile.training.lif_steps import steps_of
 from delrec_compile.training.surrogate import SURROGATES
 
 
@@ -39,10 +40,10 @@ class Neuron:
         """Surrogate derivative of a spike at the membrane h."""
         return SURROGATES[self.surrogate](h - self.threshold, alpha)
 
-    def spikes(self, h: Tensor) -> Tensor:
+    def spikes(self, h: Tensor, out: Tensor | None = None) -> Tensor:
         """Spikes of the membrane h, 0 or 1 in its type."""
-        over = h > self.threshold if self.fires == "above" else h >= self.threshold
-        return over.to(h.dtype)
+        over = torch.gt if self.fires == "above" else torch.ge
+        return over(h, self.threshold, out=torch.empty_like(h) if out is None else out)
 
     def integrate(self, drive: Tensor, v: Tensor, out: Tensor | None = None) -> Tensor:
         """drive + beta * v, minus the threshold where a late soft reset is due."""
@@ -141,16 +142,11 @@ class _DelayedLif(torch.autograd.Function):
         if weight is not None and mix is not None:
             line = mix.line(weight, mask, x)
         membrane, spikes = torch.empty_like(x), torch.empty_like(x)
-        v = torch.zeros_like(x[0])
-        drives = x if neuron.gain == 1 else x * neuron.gain
-        for t in range(len(x)):
-            h = neuron.integrate(drives[t], v, out=membrane[t])
-            if line:
-                h.add_(line.current(t), alpha=neuron.gain)
-            y = spikes[t] = neuron.spikes(h)
+        steps = steps_of(neuron, alpha, x[0])
+        for t, (drive, h, y) in enumerate(zip(x, membrane, spikes, strict=True)):
+            steps.forward(drive, line.current(t) if line else None, h, y)
             if line:
                 line.send(t, y)
-            v = neuron.reset_membrane(h, y)
         record = line.record if line else ()
         ctx.save_for_backward(weight, mask, beta, membrane, spikes, *record)
         ctx.neuron, ctx.mix, ctx.alpha = neuron, mix, alpha
@@ -161,17 +157,10 @@ class _DelayedLif(torch.autograd.Function):
         weight, mask, beta, membrane, spikes, *record = ctx.saved_tensors
         neuron, gain = ctx.neuron, ctx.neuron.gain
         line = ctx.mix.reverse(weight, mask, membrane, tuple(record)) if record else None
-        slope = neuron.slope(membrane, ctx.alpha)
-        stays = 1 - spikes if neuron.reset == "hard" else torch.ones_like(spikes)
-        keep = stays * neuron.beta
-        drive = torch.empty_like(membrane)
-        for t in reversed(range(len(drive))):
-            dy = gradient[t]
-            if line:
-                dy = torch.add(dy, line.spike_gradient(t), alpha=neuron.backflow)
-            dh = torch.mul(dy, slope[t], out=drive[t])
-            if t + 1 < len(drive):
-                dh.addcmul_(drive[t + 1], keep[t])
+        drive, steps = torch.empty_like(membrane), steps_of(neuron, ctx.alpha, membrane[0])
+        each = list(enumerate(zip(membrane, spikes, gradient.contiguous(), drive, strict=True)))
+        for t, (h, y, dy, dh) in reversed(each):
+            steps.backward(h, y, dy, line.spike_gradient(t) if line else None, dh)
             if line:
                 line.receive(t, dh if gain == 1 else dh * gain)
         d_beta = None

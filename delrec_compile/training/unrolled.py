@@ -125,20 +125,19 @@ class _Unrolled(torch.autograd.Function):
         own, record = rest[: len(dynamics.names)], tuple(rest[len(dynamics.names) :])
         c = dict(zip(dynamics.names, own, strict=True))
         line = ctx.mix.reverse(weight, mask, currents, record) if record else None
-        slope = dynamics.slope(ms[1:] - dynamics.level(zs[1:], c), ctx.alpha)
-        stays = dynamics.stays(ys[:-1])
         drive, dms, dzs, overs = (torch.zeros_like(currents) for _ in range(4))
         dm, dz, dy = (torch.zeros_like(currents[0]) for _ in range(3))
         for t in reversed(range(len(drive))):
+            slope = dynamics.slope(ms[t + 1] - dynamics.level(zs[t + 1], c), ctx.alpha)
             own_y = gradient[t] + dy
             if line:
                 own_y = torch.add(own_y, line.spike_gradient(t), alpha=dynamics.backflow)
-            over = overs[t] = own_y * slope[t]
+            over = overs[t] = own_y * slope
             raised = dynamics.level_gradient(over)
             dms[t] = dm = dm + over
             dzs[t] = dz
             dz = dz if raised is None else dz + raised
-            drive[t], dm, dz, sent = dynamics.back(dm, dz, stays[t], c)
+            drive[t], dm, dz, sent = dynamics.back(dm, dz, dynamics.stays(ys[t]), c)
             dy = dy.zero_() if sent is None else sent
             if line:
                 line.receive(t, drive[t])

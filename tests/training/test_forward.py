@@ -32,7 +32,7 @@ def test_axonal_delays_are_the_sum_over_the_lags(
     span: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forward, "STEPS", span)
-    x, delay = draw(0, STEPS, BATCH, INPUTS), draw(1, HEADS, INPUTS)
+    x, delay = draw(0, STEPS, INPUTS, BATCH), draw(1, HEADS, INPUTS)
     found, wanted = [], []
     for out in (found, wanted):
         lags = spread(delay * 6, 1.0)[..., 1:]
@@ -44,17 +44,17 @@ def test_axonal_delays_are_the_sum_over_the_lags(
 
 
 def slow(x: Tensor, lags: Tensor) -> Tensor:
-    """Delayed values (T, B, M * N), head after head."""
-    out = torch.zeros(STEPS, BATCH, HEADS, INPUTS, dtype=torch.double)
+    """Delayed values (T, M * N, B), head after head."""
+    out = torch.zeros(STEPS, HEADS, INPUTS, BATCH, dtype=torch.double)
     for t in range(STEPS):
         for lag in range(min(t + 1, lags.shape[2])):
-            out[t] = out[t] + x[t - lag][:, None] * lags[:, :, lag]
-    return out.flatten(2)
+            out[t] = out[t] + x[t - lag] * lags[:, :, lag, None]
+    return out.flatten(1, 2)
 
 
 def test_synaptic_delays_are_the_sum_over_the_lags() -> None:
     x, delay, weight = (
-        draw(0, STEPS, BATCH, INPUTS),
+        draw(0, STEPS, INPUTS, BATCH),
         draw(1, OUTPUTS, INPUTS),
         draw(2, OUTPUTS, INPUTS),
     )
@@ -67,7 +67,7 @@ def test_synaptic_delays_are_the_sum_over_the_lags() -> None:
             rows = []
             for t in range(STEPS):
                 terms = [
-                    x[t - lag] @ (weight * lags[:, :, lag]).T
+                    (weight * lags[:, :, lag]) @ x[t - lag]
                     for lag in range(min(t + 1, lags.shape[2]))
                 ]
                 rows.append(torch.stack(terms).sum(0))

@@ -18,13 +18,13 @@ from delrec_compile.ops.delay_line import WORD
 from delrec_compile.ops.maps import Maps
 from delrec_compile.ops.window import Window
 
-MOST_SHUFFLED = 16  # outputs of a place: code grows by their square
-FEWEST_TOGETHER = 4  # places for which vectors are faster than numbers one by one
-
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
     from delrec_compile.compiler.tir.gpu import GpuEmitter
+
+MOST_SHUFFLED = 16  # outputs of a place: code grows by their square
+FEWEST_TOGETHER = 4  # places for which vectors are faster than numbers one by one
 
 
 def sums(e: Emitter, maps: Maps, dtype: str) -> Any:

@@ -149,7 +149,7 @@ class ConvDelay(Synapses):
     ) -> Sums:
         kernel = buffers("kernel")
         if not isinstance(arrivals, Arrivals):
-            return [], arrivals.current(e, lambda k, _, lanes: e.splat(kernel[k], lanes))
+            return [], arrivals.shared(e, kernel)
         current = e.buffer("current", self.size + self.taps - 1, dtype)
         emit(e, arrivals, kernel, self.taps, current, self.size)
         return [], e.view(current, self.taps // 2, self.size)

@@ -178,7 +178,13 @@ class LifTile:
         """The new membrane of any neuron."""
         if self.lif.reset.endswith("later"):
             return self._sound(m, m, self.constant("v_reset", at, lanes), lanes)
-        return self.e.T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))
+        T = self.e.T
+        if self.e.generator == "c":
+            return T.Select(self._stays(m, at, lanes), m, self._reset(m, at, lanes))
+        # compared as the list of spikes does, which costs nothing then
+        fires = m >= self.constant("level", at, lanes)
+        kept = T.Select(m >= self._bound(-1, lanes), m, self.constant("v_reset", at, lanes))
+        return T.Select(fires, self._reset(m, at, lanes), kept)
 
 
 def heal(

@@ -1,4 +1,4 @@
-"""Sums of interleaved rows by the instructions that multiply and add pairs, or fours, of numbers."""
+"""Instructions of x86: products of pairs, or fours, of numbers that are added; look-ups in registers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from delrec_compile.targets.schedule import Schedule
 MULTIPLY_ADD = {4: "sse2", 8: "avx2"}  # instruction set by lanes; more lanes have VNNI
 
 
+LOOK_UP = {8: "avx2.permd", 16: "avx512.permvar.si.512"}  # by lanes
+
+
 class Products(ABC):
-    """The part of the emitter that adds interleaved rows."""
+    """The part of the emitter that adds interleaved rows, and looks values up."""
 
     schedule: Schedule
 
     @abstractmethod
     def splat(self, value: Any, lanes: int) -> Any: ...
+    @abstractmethod
+    def wrapping(self, a: Any, b: Any, lanes: int, sign: int = 1) -> Any: ...
     @abstractmethod
     def load(self, buffer: Any, at: Any, lanes: int) -> Any: ...
     @abstractmethod
@@ -38,6 +43,18 @@ class Products(ABC):
             factor = tir.reinterpret(f"int{bits}x{size * lanes}", factor)
             self._dot(acc, blocks, factor, size)
 
+    def add_joined(self, low: Any, high: Any, row: Any, at: Any, sign: int) -> None:
+        """Adds interleaved blocks of int16 as words to `low`, and their upper ones to `high`.
+
+        sign: -1 where they are taken off.
+        """
+        lanes = self.schedule.lanes
+        blocks = self.load(row, at, 2 * lanes)
+        words = tir.reinterpret(f"int32x{lanes}", blocks)
+        self.store(low, 0, lanes, self.wrapping(self.load(low, 0, lanes), words, lanes, sign))
+        factor = self.splat(_factor(sign, 16, 1), lanes)
+        self._dot(high, blocks, tir.reinterpret(f"int16x{2 * lanes}", factor), 2)
+
     def add_products(self, acc: Any, row: Any, at: Any, counts: Any, size: int) -> None:
         """Adds to a register a block of `size` interleaved rows, times a count each.
 
@@ -47,6 +64,17 @@ class Products(ABC):
         blocks = self.load(row, at * size, size * lanes)
         factors = tir.reinterpret(f"int{bits}x{size * lanes}", self.splat(counts, lanes))
         self._dot(acc, blocks, factors, size)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether there is a look-up of a block: on x86, whose lists are made from masks."""
+        return self.schedule.marks and self.schedule.lanes in LOOK_UP
+
+    def looked_up(self, table: Any, places: Any) -> Any:
+        """The int32 of a block that lie at these places of another, whose higher bits are ignored."""
+        lanes = self.schedule.lanes
+        name = f"llvm.x86.{LOOK_UP[lanes]}"
+        return tir.call_llvm_pure_intrin(f"int32x{lanes}", name, table, places)
 
     def _dot(self, acc: Any, blocks: Any, factors: Any, size: int) -> None:
         lanes = self.schedule.lanes

@@ -44,3 +44,19 @@ def test_a_pair_of_rows_meets_a_count_each() -> None:
     arrays = rows.reshape(-1), counts.view(np.int32), np.zeros(4, np.int32)
     have = run(body, *arrays, schedule=PAIRS)[2]
     np.testing.assert_array_equal(have, rows.astype(np.int32) @ counts.astype(np.int32))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_pair_of_blocks_is_added_as_words_beside_its_upper_halves(sign: int) -> None:
+    row = RNG.integers(-32768, 32768, 8).astype(np.int16)
+
+    def body(e: Any, row: Any, out: Any) -> None:
+        low, high = (e.register(4, e.load(out, at, 4), "int32") for at in (0, 4))
+        e.add_joined(low, high, row, 0, sign)
+        for at, acc in ((0, low), (4, high)):
+            e.store(out, at, 4, e.load(acc, 0, 4))
+
+    start = np.arange(8, dtype=np.int32) - 4
+    have = run(body, row, start.copy(), schedule=PAIRS)[1]
+    words, upper = row.view(np.int32), row[1::2].astype(np.int32)
+    np.testing.assert_array_equal(have, start + sign * np.concatenate([words, upper]))

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delrec_compile.aliases import F32
-from delrec_compile.ops import biased_rows, counted_rows, linear_c, narrow_rows, silent_rows
+from delrec_compile.ops import (
+    biased_rows,
+    counted_rows,
+    joined_rows,
+    linear_c,
+    narrow_rows,
+    silent_rows,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +70,7 @@ class Rows:
     counts are integers that do. exact: whether a weight times a count has no rounding error. parts:
     the events once more, see `counted_rows`. total: (n,) the sum of all rows, int32, where the list of
     events turns, see `silent_rows`. gone: events whose rows are taken off, of whole numbers without
-    counts.
+    counts. joined: whether the rows are `joined_rows`, count 1 each.
     """
 
     events: Events
@@ -76,6 +83,7 @@ class Rows:
     parts: Parts | None = None
     total: Any = None
     gone: Events | None = None
+    joined: bool = False
 
     @property
     def signed(self) -> list[tuple[Events, int]]:
@@ -241,6 +249,9 @@ def _factors(e: Emitter, count: Any, lanes: int, short: bool) -> Any:
 def _emit_rows(e: Emitter, rows: Rows, tile: Tile, acc: list[Any], n: int) -> None:
     if rows.narrow:
         (biased_rows if e.schedule.biases else narrow_rows).emit(e, rows, tile, acc, n)
+        return
+    if rows.joined:
+        joined_rows.emit(e, rows, tile, acc, n)
         return
     if rows.parts is not None:
         counted_rows.emit(e, rows, rows.parts, tile, acc, n)

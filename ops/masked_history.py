@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DTYPE = "uint8"
 UNROLLED = 32  # vectors
+PIECE = 4  # bytes of a plane that lists by words write at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +75,11 @@ class MaskedHistory(Axonal):
         buffers: Callable[[str], Any],
         first: int = 1,
     ) -> None:
-        """Writes the plane that came with the list of spikes."""
+        """Writes the plane that came with the list of spikes, in pieces that it was made of."""
         base = e.bind("plane", e.T.bitwise_and(clock, self.planes - 1) * self.width)
         size = vector(self.width, self.width, e.schedule.lanes)
+        if spikes.pending is not None and not spikes.late:
+            size = PIECE
         for at in range(0, self.width, size):
             e.store(ring, base + at, size, e.load(spikes.plane, at, size))
 

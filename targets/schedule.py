@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from delrec_compile.errors import UnsupportedError
 
 LISTS = ("compress", "words", "movemask", "table", "multiply", "scan", "branch", "ballot")
-ROWS = ("float32", "units", "pairs")
+ROWS = ("float32", "units", "pairs", "joined")
+PAIRED = ROWS[2:]
 DOUBLING = ("sqrdmulh", "vqrdmulh")
 BYTES = ("wide", "narrow", "biased", "words", "memory")
 LEAKS = ("wide", "halves", *DOUBLING)
@@ -34,8 +35,7 @@ class Schedule:
     lanes: float32 lanes of a vector, or the maximum of threads in a GPU's block; a power of two.
     registers: accumulators that stay in registers across row sums.
     events: method of building an event list. `compress` packs indices with the device's vector compress,
-    block by block; `words` (16 lanes, AVX-512 BITALG) does so in sequences with the mask words of 64
-    elements, and is `compress` in a single step, which waits for each list;
+    block by block; `words` (16 lanes, AVX-512 BITALG) does so with the mask words of 64 elements;
     `movemask` (SSE, AVX), `table` and `multiply` look up the places of a block's mask in a table, whose
     bits a sum of lanes brings together, or, where no instruction adds lanes, a multiplication;
     `scan` appends one at a time without branches, `branch` with one: for cores that lose nothing by
@@ -45,7 +45,9 @@ class Schedule:
     numbers of a power-of-two unit, `units`: integers of 16 bits, or of 32 where a table does not fit
     16, added in 32 bits. `pairs`
     are units of two blocks side by side, for a device that multiplies and adds pairs in one
-    instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). The sums are the same bits.
+    instruction (VNNI with 16 lanes, AVX2 with 8, SSE with 4). `joined` are `pairs`, of which those of
+    spikes without a delay, in float32 networks, are added as `ops.joined_rows`. The sums are the same
+    bits.
     bytes: method of adding rows in int8 mode. `wide`, in 32 bits each, or as `pairs` of four blocks;
     `narrow`, as `wide`, but rows with counts in 16 bits, part by part, as `ops.counted_rows`, and
     kernels of `planes` chosen in 16 bits, up to 16 lanes;
@@ -73,7 +75,8 @@ class Schedule:
     that no longer are, to the sum of that step, where they are fewer: of sums in whole numbers, and
     lists by `words`.
     chunk: number of steps of a sequence that go through a layer at a time, in tiles of `tile`
-    accumulators, whose weights stay in the nearest cache. 0: sequences go step by step.
+    accumulators, whose weights stay in the nearest cache; a kernel of machine code that goes step by
+    step then is one step, which the C around it calls for each. 0: sequences go step by step.
     together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
     time, where rows of 16 bits are interleaved.
     ahead: number of chunks, 0 or 1, that a sequence fetches inputs ahead from memory; for LLVM.
@@ -133,9 +136,9 @@ class Schedule:
 
     def _refuse_together(self) -> None:
         """Raises UnsupportedError for fields that do not go together."""
-        if self.rows == "pairs" and (self.lanes not in PAIRED_LANES or self.registers < 4):
+        if self.rows in PAIRED and (self.lanes not in PAIRED_LANES or self.registers < 4):
             raise UnsupportedError(
-                "schedule: rows = 'pairs' needs lanes of 4, 8 or 16, and registers of 4 or more"
+                f"schedule: rows = '{self.rows}' needs lanes of 4, 8 or 16, and registers of 4 or more"
             )
         if self.taps == "planes" and any(self.lanes * t % WORD for t in self.tiles):
             raise UnsupportedError(
@@ -168,11 +171,11 @@ class Schedule:
         own = self if self.biases or self.bytes != "biased" else replace(self, bytes="wide")
         if kernel == "sequence":
             return replace(own, registers=self.tile)
-        return replace(own, events="compress") if self.events == "words" else own
+        return own
 
     def group(self, bits: int) -> int:
         """Number of interleaved blocks of weights with so many bits."""
-        pairs = self.rows == "pairs" and (bits == 16 or (bits == 8 and self.lanes == VNNI))
+        pairs = self.rows in PAIRED and (bits == 16 or (bits == 8 and self.lanes == VNNI))
         return 32 // bits if pairs else 1
 
     def inputs(self, bits: int, outputs: int, max_count: int) -> int:
@@ -180,7 +183,7 @@ class Schedule:
 
         Four of 8 bits, two of 16.
         """
-        if self.rows != "pairs" or bits == 32 or outputs % self.lanes or max_count >= 1 << 15:
+        if self.rows not in PAIRED or bits == 32 or outputs % self.lanes or max_count >= 1 << 15:
             return 1
         return 4 if bits == 8 and max_count < 1 << 8 and self.lanes == VNNI else 2
 
@@ -223,6 +226,11 @@ class Schedule:
     def subtracts(self) -> bool:
         """Whether sums of integers may be made of the rows of silent neurons."""
         return self.silent == "subtracted"
+
+    @property
+    def joins(self) -> bool:
+        """Whether rows of spikes are `ops.joined_rows`, where a table fits 16 bits."""
+        return self.rows == "joined"
 
     @property
     def changes(self) -> bool:

@@ -119,6 +119,7 @@ def render(
     variables = _variables(network, kernels["run"], name, unroll, form)
     variables |= {"stack_bytes": stack_of(network, kernels, form, front)}
     variables |= {"kernels": list(kernels), "hoisted_from": HOISTED_FROM}
+    variables["single"] = kernels["run"].single
     variables["identity"] = identity(templates, {**variables, "name": ""})
     variables["tables"] = described(kernels["run"].tables, name, embedded)
     variables |= _names(network) | _classes(network)

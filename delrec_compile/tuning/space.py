@@ -14,7 +14,7 @@ from typing import Any
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network, Synapses, SynapticDelay
-from delrec_compile.targets.schedule import LEAKS, SILENT, VNNI, Schedule
+from delrec_compile.targets.schedule import LEAKS, PAIRED, ROWS, SILENT, VNNI, Schedule
 
 Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -37,9 +37,9 @@ NEEDS = {
     ("leak", "halves", 32): set(),
     **{("leak", "sqrdmulh", lanes): {"neon", "v8a"} for lanes in (4, 8, 16, 32)},
     **{("leak", "vqrdmulh", lanes): {"neon", "v7"} for lanes in (4, 8, 16, 32)},
-    ("rows", "pairs", 4): {"sse2"},
-    ("rows", "pairs", 8): {"avx2"},
-    ("rows", "pairs", 16): {"avx512vnni", "avx512bw"},
+    **{("rows", rows, 4): {"sse2"} for rows in PAIRED},
+    **{("rows", rows, 8): {"avx2"} for rows in PAIRED},
+    **{("rows", rows, 16): {"avx512vnni", "avx512bw"} for rows in PAIRED},
 }
 BOUND = {key[:2] for key in NEEDS}
 
@@ -116,9 +116,7 @@ def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
     whole = numeric.is_integer or candidate["rows"] != "float32"
     kept = candidate["chunk"] and whole and replace(schedule, sums="changes").changes
     blocked += () if kept else ("sums",)
-    pairs = candidate["rows"] == "pairs" and not (
-        numeric is Numeric.INT8 and schedule.lanes == VNNI
-    )
+    pairs = candidate["rows"] in PAIRED and not (numeric is Numeric.INT8 and schedule.lanes == VNNI)
     blocked += () if candidate["chunk"] and pairs else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
     blocked += () if _subtracts(schedule, numeric) else ("silent",)
@@ -164,6 +162,9 @@ def space_of(
     if numeric is Numeric.INT16:  # whose rows are 16-bit integers in any case
         same = "float32" if shipped["rows"] == "units" else "units"
         knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
+    if numeric.is_integer:  # whose `joined` rows are `pairs`
+        same = "pairs" if shipped["rows"] == "joined" else "joined"
+        knobs["rows"] = tuple(r for r in knobs.get("rows", ()) if r != same)
     if numeric is Numeric.INT16 and shipped["bytes"] == "words":  # which is `wide` there
         knobs["bytes"] = tuple(b for b in knobs.get("bytes", ()) if b != "wide")
     used = {"taps": conv, "line": conv, "synapses": synaptic}
@@ -193,7 +194,7 @@ def _vectors(numeric: Numeric) -> dict[str, tuple[Any, ...]]:
         "lanes": (4, 8, 16, 32),
         "registers": WIDTHS,
         "events": ("scan", "branch", "table", "multiply", "movemask", "compress", "words"),
-        "rows": ("float32", "units", "pairs"),
+        "rows": ROWS,
         "taps": ("scatter", "planes"),
         "line": ("ring", "history"),
         "synapses": ("pull", "push"),

@@ -18,7 +18,7 @@ from delrec_compile.targets.schedule import Schedule
         ({"registers": 0}, "registers = 0; a power of two"),
         ({"words": 0}, "words = 0; 1 or more"),
         ({"events": "magic"}, "events = 'magic'; allowed: compress, words, movemask"),
-        ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs"),
+        ({"rows": "int8"}, "rows = 'int8'; allowed: float32, units, pairs, joined"),
         ({"bytes": "bits"}, "bytes = 'bits'; allowed: wide, narrow, biased, words, memory"),
         ({"rows": "pairs", "lanes": 32}, "rows = 'pairs' needs lanes of 4, 8 or 16"),
         ({"taps": "planes", "lanes": 2}, "taps = 'planes' needs .* of 32 neurons; .* is 16"),
@@ -59,11 +59,8 @@ def test_choices_have_their_effect_where_the_others_allow_it() -> None:
     words = Schedule(16, events="words")
     assert [words.lists_words(n) for n in (64, 256, 96, 20)] == [True, True, False, False]
     assert not full.lists_words(64)
-    assert [words.of(k).events for k in ("run", "trace", "sequence")] == [
-        "compress",
-        "compress",
-        "words",
-    ]
+    assert Schedule(16, rows="joined").joins
+    assert not Schedule(16, rows="pairs").joins
     assert Schedule(4, leak="sqrdmulh").doubles
     assert not full.doubles
     narrow = Schedule(8, rows="units", bytes="narrow")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -52,7 +52,8 @@ class Kernel:
     """One TIR function and its arguments.
 
     tables: constants by name, in order. state: (elements, dtype) by name, in order. arrays: elements of
-    each dtype of its temporary arrays. stack: bytes of those that lie on the stack.
+    each dtype of its temporary arrays. stack: bytes of those that lie on the stack. single: whether it
+    is one step, which the C around it calls for each.
     """
 
     function: Any
@@ -63,6 +64,7 @@ class Kernel:
     neurons: int
     arrays: dict[str, int]
     stack: int
+    single: bool = field(default=False, kw_only=True)
 
 
 class Composer(FeedSums):
@@ -123,11 +125,28 @@ class Composer(FeedSums):
             if body is not None:
                 body(self)
             else:
-                self.kept = None if self.real is None else KeptSums(self, self.real)
-                with self.e.loop("t", self.steps) as t:
-                    self._step(t)
+                self._all_steps()
         parts = (self.tables, self.state, self.inputs, self.outputs, self.neurons)
-        return Kernel(builder.get(), *parts, dict(self.e.arrays), self.e.stack)
+        single = body is None and self._is_single
+        return Kernel(builder.get(), *parts, dict(self.e.arrays), self.e.stack, single=single)
+
+    @property
+    def _is_single(self) -> bool:
+        """Whether it is one step: LLVM reads all constants before a loop over steps.
+
+        Not of real inputs, of which the loop keeps sums while they repeat.
+        """
+        e = self.e
+        blocked = e.schedule.chunk > 0 and e.generator == "llvm"
+        return blocked and not self.trace and self.real is None
+
+    def _all_steps(self) -> None:
+        if self._is_single:
+            self._step(tir.int32(0))
+            return
+        self.kept = None if self.real is None else KeptSums(self, self.real)
+        with self.e.loop("t", self.steps) as t:
+            self._step(t)
 
     def _arguments(self) -> None:
         # x and y come from the caller and may lie at any address; tables and state are aligned

@@ -123,6 +123,7 @@ class Float32Composer(Composer):
     def rows(self, i: int, edge: Edge, incoming: Incoming) -> linear.Rows:
         weight = self.edge_buffers(i, edge)("weight")
         exact = self.exact or incoming.count is None
+        halves = str(weight.dtype) == "int16" and not edge.of_input
         return linear.Rows(
             incoming.events,
             weight,
@@ -132,6 +133,7 @@ class Float32Composer(Composer):
             short=self.short,
             total=self.total_of(i, edge, incoming.events),
             gone=incoming.gone,
+            joined=self.e.schedule.joins and halves,
         )
 
     def fire(self, i: int, step_inputs: Callable[[Any], StepInputs], steps: Any = None) -> None:

@@ -15,7 +15,7 @@ from delrec_compile.compiler.kernels.nodes import Rings
 from delrec_compile.errors import NetworkError
 from delrec_compile.network.grid import fraction_bits, row_bits
 from delrec_compile.network.model import INPUT, Convolution, Dense, Network, Projection, Synapses
-from delrec_compile.ops import linear, silent_rows
+from delrec_compile.ops import joined_rows, linear, silent_rows
 from delrec_compile.ops.current_ring import CurrentRing
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.feed import Feed
@@ -101,7 +101,9 @@ def synapse_tables(
         assert isinstance(s, SynapticDelay)
         return s.ring_tables(form, ring)
     if isinstance(s, Dense):
-        rows = form.as_rows(s.weight.T, form.group if each.source == INPUT else 1)
+        weight = s.weight.T
+        of_input = each.source == INPUT
+        rows = form.as_rows(weight, form.group) if of_input else form.as_rows_of_spikes(weight)
         return {"weight": rows, **form.totals("weight", s.weight)}
     if isinstance(s, Convolution):
         return {"weight": form.as_weights((taps or s.maps).table(s.kernel))}
@@ -118,13 +120,14 @@ class GridFormat:
     else of 32; None: float32.
 
     order: output that each place of a row of 16 bits holds. group: inputs whose rows are interleaved.
-    subtracts: whether there are sums of all rows.
+    subtracts: whether there are sums of all rows. joins: lanes of the pairs of `joined_rows`; 0: none.
     """
 
     q: int | None
     order: tuple[int, ...]
     group: int = 1
     subtracts: bool = False
+    joins: int = 0
 
     def coarser(self, bits: int) -> GridFormat:
         """The format of weights whose products with inputs have so many bits more."""
@@ -148,6 +151,11 @@ class GridFormat:
         if group > 1:
             return linear.interleave_rows(units, group)
         return units[:, list(self.order)] if units.dtype == np.int16 else units
+
+    def as_rows_of_spikes(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """As `as_rows`, of rows that count 1."""
+        rows = self.as_rows(values)
+        return joined_rows.pack(rows, self.joins) if self.joins and rows.dtype == np.int16 else rows
 
     def as_weights(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """See `WeightFormat.as_weights`."""
@@ -182,7 +190,11 @@ def weight_formats(
     group = _group(network, schedule, qs)
     return tuple(
         GridFormat(
-            q, tuple(schedule.order(p.size, 16)), group if i in fed else 1, schedule.subtracts
+            q,
+            tuple(schedule.order(p.size, 16)),
+            group if i in fed else 1,
+            schedule.subtracts,
+            schedule.lanes if schedule.joins else 0,
         )
         for i, (p, q) in enumerate(zip(parts, qs, strict=True))
     )

@@ -19,6 +19,7 @@ from delrec_compile.compiler.kernels.real_inputs import (
     takes_input,
 )
 from delrec_compile.compiler.kernels.step_inputs import Incoming, always
+from delrec_compile.compiler.tir import mask_words
 from delrec_compile.compiler.tir.emitter import Emitter
 from delrec_compile.ops import counted_rows, delay_line
 from delrec_compile.ops.counted_rows import DTYPE, Parts
@@ -219,15 +220,33 @@ class InputLists(ABC):
             delay_line.emit_bits(e, events, tir.call_extern("uint32", "which_active", *own), at)
 
     def _pack(self, counts: Any, base: Any) -> None:
-        """The inputs from `base` on, `group` of them packed into each int32 of counts."""
-        e, n, group, room = self.e, self.inputs, self.group, self._packed
-        kind, wide = f"int{32 // group}", group * e.schedule.lanes
-        packed = e.buffer("packed", room, kind)
-        if n < room:
-            e.store(packed, room - wide, wide, e.zero(kind, wide))
-        for at, lanes in e.blocks(n):
-            value = self.count_of(e.load(self.x, base + at, lanes), lanes)
-            e.store(packed, at, lanes, e.cast(value, kind, lanes))
-        for at in range(0, room, wide):
-            value = tir.reinterpret(f"int32x{e.schedule.lanes}", e.load(packed, at, wide))
-            e.store(counts, at // group, e.schedule.lanes, value)
+        """The inputs from `base` on, `group` of them packed into each int32 of counts, in registers."""
+        lanes = self.e.schedule.lanes
+        wide = self.group * lanes
+        full, rest = divmod(self.inputs, wide)
+        for k in mask_words.each(self.e, full):
+            self.e.store(counts, k * lanes, lanes, self._packed_from(base + k * wide, wide))
+        if rest:
+            self.e.store(counts, full * lanes, lanes, self._packed_from(base + full * wide, rest))
+
+    def _packed_from(self, first: Any, n: int) -> Any:
+        """A vector of the n inputs from `first` on, packed; 0 beyond them."""
+        e, lanes = self.e, self.e.schedule.lanes
+        blocks = [self._block(first + q, n - q) for q in range(0, self.group * lanes, lanes)]
+        return tir.reinterpret(f"int32x{lanes}", e.joined(blocks))
+
+    def _block(self, first: Any, n: int) -> Any:
+        """A block of the n inputs from `first` on as counts of the width that they are packed in."""
+        e, lanes, kind = self.e, self.e.schedule.lanes, f"int{32 // self.group}"
+        if n <= 0:
+            return e.zero(kind, lanes)
+        if n >= lanes:
+            value = e.load(self.x, first, lanes)
+        elif self.inputs >= lanes:
+            end = e.load(self.x, first + (n - lanes), lanes)
+            value = e.joined([end, e.zero(self.counts, lanes)], lanes - n, lanes)
+        else:
+            parts = [e.load(self.x, first + q, width) for q, width in e.parts(n)]
+            zeros = [e.zero(self.counts, width) for _, width in e.parts(lanes - n)]
+            value = e.joined([*parts, *zeros])
+        return e.cast(self.count_of(value, lanes), kind, lanes)

@@ -5,12 +5,13 @@ Differences between devices are a Schedule; no op knows a target's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tvm import tirx
 from tvm.ir import PointerType, PrimType
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
@@ -256,6 +257,16 @@ class Emitter(EventLists, Products):
                 lanes //= 2
             yield at, lanes
             at += lanes
+
+    def parts(self, n: int) -> Iterator[tuple[int, int]]:
+        """(start, lanes) of blocks, narrower and narrower, that cover 0 .. n, at most a full one."""
+        return self._rest(0, n)
+
+    def joined(self, values: Sequence[Any], first: int = 0, lanes: int | None = None) -> Any:
+        """The lanes of several vectors, or so many of them from `first` on, as one vector."""
+        total = sum(int(value.ty.dtype.lanes) for value in values)
+        end = total if lanes is None else first + lanes
+        return tirx.Shuffle(list(values), list(range(first, end)))
 
     def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any:
         """One vector, always read and written in full: the compiler holds it in a register."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,6 +94,8 @@ class EventLists(ABC):
     def view(self, buffer: Any, start: Any, size: int) -> Any: ...
     @abstractmethod
     def register(self, lanes: int, value: Any, dtype: str = "float32") -> Any: ...
+    @abstractmethod
+    def joined(self, values: Sequence[Any], first: int = 0, lanes: int | None = None) -> Any: ...
     @abstractmethod
     def blocks(self, n: int) -> Iterator[tuple[Any, int]]: ...
     @abstractmethod

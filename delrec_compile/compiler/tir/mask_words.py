@@ -1,7 +1,7 @@
 """Event lists from mask words: a word has a bit for each of 64 elements, and is listed at once.
 
-A word's bits choose among the numbers 0 to 63, which the CPU packs in one instruction, and are counted
-in another. Lists by blocks of 16 take four of each, which wait for one another.
+The masks of four blocks choose among the numbers 0 to 63, which the CPU packs in one instruction, and
+are counted in another. Lists by blocks of 16 take four of each, which wait for one another.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvm.tirx.script import builder as tir
+
+from delrec_compile.ops.masked_history import PIECE
 
 if TYPE_CHECKING:
     from delrec_compile.compiler.tir.event_lists import EventLists, Events
@@ -22,8 +24,11 @@ UNROLLED = 8  # words
 
 def mask_of(e: EventLists, active: Any) -> Any:
     """The mask of a block of 16, int32."""
-    signs = tir.Select(active, e.splat(tir.int8(-1), LANES), e.zero("int8", LANES))
-    return tir.call_llvm_pure_intrin("int32", "llvm.x86.sse2.pmovmskb.128", signs)
+    return tir.call_llvm_pure_intrin("int32", "llvm.x86.sse2.pmovmskb.128", _signs(e, active))
+
+
+def _signs(e: EventLists, active: Any) -> Any:
+    return tir.Select(active, e.splat(tir.int8(-1), LANES), e.zero("int8", LANES))
 
 
 def collect(e: EventLists, events: Events, active: Any, at: Any) -> None:
@@ -32,13 +37,17 @@ def collect(e: EventLists, events: Events, active: Any, at: Any) -> None:
     Blocks come in their order, from the first of a word on. A late list has only its plane.
     """
     assert events.pending is not None
-    events.pending.append(e.bind("bits", _unsigned(mask_of(e, active))))
+    signs = e.register(LANES, _signs(e, active), "int8")
+    events.pending.append(e.load(signs, 0, LANES))
     if len(events.pending) * LANES == SIZE:
-        w, own = tir.shift_right(_number(at), 6), e.bind("word", _join(events.pending))
-        e.store(events.plane, w * BYTES, BYTES, tir.reinterpret(f"uint8x{BYTES}", own))
+        w, mask = tir.shift_right(_number(at), 6), _joined(e, events.pending)
+        own = e.bind("word", _word_of(mask))
+        for k in range(0, BYTES, PIECE):
+            part = tir.cast(tir.shift_right(own, tir.uint64(8 * k)), "uint32")
+            e.store(events.plane, w * BYTES + k, PIECE, tir.reinterpret(f"uint8x{PIECE}", part))
         events.pending.clear()
         if not events.late:
-            append(e, events, own, w * SIZE)
+            append(e, events, own, w * SIZE, mask)
 
 
 def list_plane(e: EventLists, events: Events, n: int) -> None:
@@ -56,9 +65,9 @@ def list_blocks(e: EventLists, events: Events, n: int, active: Callable[[Any, in
     """Appends every i below n, whole blocks, for which active(i, 1) holds."""
 
     def list_word(at: Any, size: int) -> None:
-        places = range(0, size, LANES)
-        masks = [_unsigned(mask_of(e, active(at + q, LANES))) for q in places]
-        append(e, events, _join(masks), at)
+        blocks = [_signs(e, active(at + q, LANES)) for q in range(0, size, LANES)]
+        mask = _joined(e, blocks + [e.zero("int8", LANES)] * ((SIZE - size) // LANES))
+        append(e, events, _word_of(mask), at, mask)
 
     for w in each(e, n // SIZE):
         list_word(w * SIZE, SIZE)
@@ -75,26 +84,20 @@ def each(e: EventLists, n: int) -> Any:
         yield w
 
 
-def _unsigned(mask: Any) -> Any:
-    return tir.cast(tir.cast(mask, "uint32"), "uint64")
+def _joined(e: EventLists, signs: Sequence[Any]) -> Any:
+    """The 64 booleans of four blocks, as the CPU's mask registers hold them."""
+    return e.joined(signs) < e.zero("int8", SIZE)
 
 
-def _join(masks: Sequence[Any]) -> Any:
-    """The word of up to four masks of blocks."""
-    bits = masks[0]
-    for k, mask in enumerate(masks[1:], start=1):
-        bits = tir.bitwise_or(bits, tir.shift_left(mask, tir.uint64(k * LANES)))
-    return bits
+def _word_of(mask: Any) -> Any:
+    return tir.call_intrin("uint64", "tirx.reinterpret", mask)
 
 
-def append(e: EventLists, events: Events, bits: Any, at: Any) -> None:
-    """Appends at + q for each bit q of a word."""
+def append(e: EventLists, events: Events, bits: Any, at: Any, mask: Any = None) -> None:
+    """Appends at + q for each bit q of a word. mask: its bits as booleans, where there are any."""
     own, kind = e.bind("word", bits), f"uint8x{SIZE}"
     numbers = tir.cast(tir.ramp(tir.int32(0), 1, SIZE), kind)
-    bytes_of = [tir.reinterpret(f"int8x{SIZE}", v) for v in (tir.broadcast(own, BYTES), numbers)]
-    chosen = tir.call_llvm_pure_intrin(
-        f"boolx{SIZE}", "llvm.x86.avx512.vpshufbitqmb.512", *bytes_of
-    )
+    chosen = _mask_of_word(own, numbers) if mask is None else mask
     packed = tir.call_llvm_pure_intrin(
         kind,
         f"llvm.experimental.vector.compress.v{SIZE}i8",
@@ -108,6 +111,11 @@ def append(e: EventLists, events: Events, bits: Any, at: Any) -> None:
         events.index, events.count[0], SIZE, e.cast(packed, element, SIZE) + e.splat(first, SIZE)
     )
     e.store(events.count, 0, 1, events.count[0] + tir.cast(tir.popcount(own), "int32"))
+
+
+def _mask_of_word(word: Any, numbers: Any) -> Any:
+    bytes_of = [tir.reinterpret(f"int8x{SIZE}", v) for v in (tir.broadcast(word, BYTES), numbers)]
+    return tir.call_llvm_pure_intrin(f"boolx{SIZE}", "llvm.x86.avx512.vpshufbitqmb.512", *bytes_of)
 
 
 def _number(i: Any) -> Any:

@@ -19,13 +19,13 @@ def test_the_schedule_follows_the_cpu() -> None:
     steps = {**delays, "bytes": "biased", "leak": "halves", "line": "history"}
     steps |= {"chunk": 32, "tile": 8}
     assert pick(target, "x86-64-v2")[1] == Schedule(4, 8, "movemask", **delays)
-    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "pairs", **steps)
+    assert pick(target, "x86-64-v3")[1] == Schedule(8, 8, "movemask", "joined", **steps)
     llvm, schedule = pick(target, "znver4")
     sequences = {"tile": 16, "together": 2, "sums": "changes", "ahead": 1}
-    assert schedule == Schedule(16, 8, "words", "pairs", **{**steps, **sequences})
+    assert schedule == Schedule(16, 16, "words", "joined", **{**steps, **sequences})
     # a CPU needs no feature for what is only fast
     assert llvm["mattr"] == ["-prefer-256-bit", "+fast-dpwssd"]
-    assert pick(target, "icelake-client")[1].rows == "pairs"
+    assert pick(target, "icelake-client")[1].rows == "joined"
     assert pick(target)[0]["mcpu"] not in ("host", "native", "generic")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import cases
 import numpy as np
 
+from benchmarks.networks import Size, random_network
 from delrec_compile.compiler.kernels import integer_tables
 from delrec_compile.compiler.kernels.float32_tables import GridFormat, tables_of, weight_formats
 from delrec_compile.network.grid import grids, snap
@@ -73,6 +74,21 @@ def test_only_the_first_layer_interleaves_its_inputs() -> None:
     assert [form.group for form in forms] == [2, 1, 1]
     rows = forms[0].as_rows(network.layers[0].weight.T, forms[0].group)
     assert rows.shape == (7, 16, 2)
+
+
+def test_rows_of_spikes_are_joined_where_the_schedule_adds_words() -> None:
+    """Neither those of inputs, which have counts, nor those of float32 or of less than two blocks."""
+    network = random_network(Size(neurons=32, inputs=9, outputs=4, delays=(0, 3)))
+    joined = replace(VNNI, rows="joined")
+    plain, packed = (
+        tables_of(network, weight_formats(network, schedule, grids(network)))[0]
+        for schedule in (VNNI, joined)
+    )
+    changed = {name for name in plain if not np.array_equal(plain[name], packed[name])}
+    assert changed == {"l1_weight"}
+    off_grid = cases.network("off_grid")
+    form = weight_formats(off_grid, joined, grids(off_grid))[1]
+    assert form.as_rows_of_spikes(np.ones((2, 32), np.float32)).dtype == np.float32
 
 
 def test_a_readout_that_counts_adds_its_bias_to_the_output() -> None:

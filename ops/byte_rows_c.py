@@ -25,7 +25,7 @@ static inline uint32_t even_sum(uint32_t even, uint32_t odd)
     (void)odd;
     return even;
 }
-/* start + 2^shift times the sum in the lower half, or in the upper one; the latter with a carry */
+/* start + 2^shift times the sum in the lower half, or in the upper one */
 static inline int32_t lower_sum(uint32_t both, int32_t start, int32_t shift)
 {
     return shift < 15 ? __smlabb((int32_t)both, 1 << shift, start)
@@ -35,10 +35,6 @@ static inline int32_t upper_sum(uint32_t both, int32_t start, int32_t shift)
 {
     return shift < 15 ? __smlatb((int32_t)both, 1 << shift, start)
                       : start + ((int32_t)(both & 0xffff0000u) >> (16 - shift));
-}
-static inline int32_t carried_sum(uint32_t both, int32_t start, int32_t shift)
-{
-    return upper_sum(both + 0x8000u, start, shift);
 }
 #else
 /* the halves carry; the sum of even bytes is what is left of that of whole words */
@@ -71,10 +67,18 @@ static inline int32_t upper_sum(uint32_t both, int32_t start, int32_t shift)
     const int32_t lower = (int16_t)both;
     return start + ((int32_t)(both - (uint32_t)lower) >> (16 - shift));
 }
+#endif
+
+"""
+# of the upper half where the lower one was summed with counts
+CARRIED = """/* as upper_sum, of a sum that the lower half carries into */
 static inline int32_t carried_sum(uint32_t both, int32_t start, int32_t shift)
 {
+#if defined(__ARM_FEATURE_SIMD32)
+    return upper_sum(both + 0x8000u, start, shift);
+#else
     return upper_sum(both, start, shift);
-}
 #endif
+}
 
 """

@@ -33,22 +33,34 @@ def _fpu(instruction: str, last: str, inputs: str) -> str:
     return " \\\n    ".join(["__asm__(", *lines, f": {sums}", f": {own}", f": {lost})"])
 
 
-C_TEXT = f"""/* adds eight weights of a row to sums; or a count times each, where nothing is rounded */
+def _either(name: str, what: str, fpu: str, portable: str) -> str:
+    """The macro `name` in both forms."""
+    return f"""/* {what} */
 #if defined(__GNUC__) && defined(__ARM_FEATURE_FMA) && defined(__ARM_ARCH_PROFILE) \\
     && __ARM_ARCH_PROFILE == 'M' && defined(__ARM_FP) && !defined(__SOFTFP__) \\
     && !defined(__ARM_FEATURE_MVE)
-#define ADD_EIGHT(row, {_SUMS}) \\
-    {_fpu("vadd.f32", "{own}, {weight}", "")}
-#define ADD_EIGHT_TIMES(row, count, {_SUMS}) \\
-    {_fpu("vfma.f32", "{weight}, %[count_]", ', [count_] "t"(count)')}
+#define {name}, {_SUMS}) \\
+    {fpu}
 #else
-#define ADD_EIGHT(row, {_SUMS}) \\
-    do {{ {_portable("")} }} while (0)
-#define ADD_EIGHT_TIMES(row, count, {_SUMS}) \\
-    do {{ {_portable(" * (count)")} }} while (0)
+#define {name}, {_SUMS}) \\
+    do {{ {portable} }} while (0)
 #endif
 
 """
+
+
+ADD = _either(
+    "ADD_EIGHT(row",
+    "adds eight weights of a row to sums",
+    _fpu("vadd.f32", "{own}, {weight}", ""),
+    _portable(""),
+)
+ADD_TIMES = _either(
+    "ADD_EIGHT_TIMES(row, count",
+    "adds a count times each of eight weights of a row to sums, where nothing is rounded",
+    _fpu("vfma.f32", "{weight}, %[count_]", ', [count_] "t"(count)'),
+    _portable(" * (count)"),
+)
 
 
 def takes(e: Emitter, rows: Rows, tile: Tile) -> bool:

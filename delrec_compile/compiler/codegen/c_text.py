@@ -42,6 +42,7 @@ def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
 
 KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 DECLARED = re.compile(r"^ *u?int\d+_t (\w+) = [^;\n]*;\n", re.M)  # scalars alone
+TO_ITSELF = re.compile(r"^ *([^=;\n]+) = \1;\n", re.M)  # of a sum that no event adds to
 ARRAY = re.compile(r"^ *\w+ (\w+)\[\d+\];\n", re.M)
 DECLARED_ARRAY = re.compile(r"^ *(\w+) (\w+)\[(\d+)\];\n", re.M)
 STORED = re.compile(r"^ *(\w+)\[[^=;\n]*\] = [^;\n]*;\n", re.M)
@@ -96,15 +97,18 @@ static inline float rounded(float value)
 _C_HEAD = f"""#include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
-{EXACT}#if defined(__GNUC__)
-#define MOSTLY(x) __builtin_expect((x), 1)
-#define SELDOM(x) __builtin_expect((x), 0)
+{EXACT}
+"""
+MOSTLY, SELDOM = (
+    f"""#if defined(__GNUC__)
+#define {name}(x) __builtin_expect((x), {expected})
 #else
-#define MOSTLY(x) (x)
-#define SELDOM(x) (x)
+#define {name}(x) (x)
 #endif
 
 """
+    for name, expected in (("MOSTLY", 1), ("SELDOM", 0))
+)
 HELD = """/* a pointer whose making a compiler no longer sees: each access is relative to it */
 #if defined(__GNUC__) && !defined(__wasm__)
 #define HELD(pointer) __asm__("" : "+r"(pointer))
@@ -172,9 +176,13 @@ static inline uint32_t which_active(const uint8_t *bytes, uint32_t n)
 
 """
 )
-# functions that kernels call, by what their calls look like; each may call those before it
+# functions that kernels call, by what their calls look like; each may call those before it, and is
+# there only where it is called
 HELPERS = {
+    "MOSTLY(": MOSTLY,
+    "SELDOM(": SELDOM,
     "lower_sum(": byte_rows_c.C_TEXT,
+    "carried_sum(": byte_rows_c.CARRIED,
     "upper_of_product(": integer_leak.C_TEXT,
     "leak_four(": integer_lif_c.LEAK,
     "which_reach(": integer_lif_c.REACH,
@@ -184,7 +192,8 @@ HELPERS = {
     "pair(": dense_product.C_TEXT,
     "rounded(": ROUNDED,
     "HELD(": HELD,
-    "ADD_EIGHT": linear_c.C_TEXT,
+    "ADD_EIGHT(": linear_c.ADD,
+    "ADD_EIGHT_TIMES(": linear_c.ADD_TIMES,
     **memory_rows_c.C_TEXTS,
     "is_sound(": SOUND,
     "to_units(": real_input.C_TEXT,
@@ -201,8 +210,9 @@ def _without_runtime(text: str) -> str:
 
 def _without_unused(text: str) -> str:
     """Drops the variables that nothing reads, and what is stored in them: TVM inlines their values and
-    leaves them.
+    leaves them. Drops what is stored where it is too.
     """
+    text = TO_ITSELF.sub("", text)
     words = Counter(re.findall(r"\w+", text))
     used = DECLARED.sub(lambda match: match[0] if words[match[1]] > 1 else "", text)
     stored = Counter(STORED.findall(used))

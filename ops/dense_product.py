@@ -32,48 +32,44 @@ PAIR = 2  # values of u in a word
 TILE = 4  # outputs that are summed together: more spill the registers of 32-bit cores
 ORDER = (0, 2, 1, 3)  # byte of a word that holds each of four weights, from the lowest
 
-C_TEXT = """/* sum + the products of the halves of two words: a pair of int16 each */
+ADD_PAIR = """/* sum + the products of the halves of two words: a pair of int16 each */
 #if defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
+#endif
 static inline int32_t add_pair(int32_t sum, uint32_t weights, uint32_t units)
 {
+#if defined(__ARM_FEATURE_SIMD32)
     return __smlad((int16x2_t)weights, (int16x2_t)units, sum);
-}
-/* bytes 0 and 2, or 1 and 3, as a pair of int16 */
-static inline uint32_t even_bytes(uint32_t word)
-{
-    return (uint32_t)__sxtb16((int8x4_t)word);
-}
-static inline uint32_t odd_bytes(uint32_t word)
-{
-    return (uint32_t)__sxtb16((int8x4_t)((word >> 8) | (word << 24)));
-}
-static inline int32_t add_even_pair(int32_t sum, uint32_t weights, uint32_t units)
-{
-    return add_pair(sum, even_bytes(weights), units);
-}
-static inline int32_t add_odd_pair(int32_t sum, uint32_t weights, uint32_t units)
-{
-    return add_pair(sum, odd_bytes(weights), units);
-}
 #else
-static inline int32_t add_pair(int32_t sum, uint32_t weights, uint32_t units)
-{
     return sum + (int32_t)(int16_t)weights * (int16_t)units
         + (int32_t)(int16_t)(weights >> 16) * (int16_t)(units >> 16);
-}
-static inline int32_t add_even_pair(int32_t sum, uint32_t weights, uint32_t units)
-{
-    return sum + (int32_t)(int8_t)weights * (int16_t)units
-        + (int32_t)(int8_t)(weights >> 16) * (int16_t)(units >> 16);
-}
-static inline int32_t add_odd_pair(int32_t sum, uint32_t weights, uint32_t units)
-{
-    return add_even_pair(sum, weights >> 8, units);
-}
 #endif
+}
 
 """
+# of weights that are bytes, as a pair of int16
+ADD_EVEN, ADD_ODD = (
+    f"""/* as add_pair, of bytes {first} and {first + 2} of a word of weights */
+#if defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+#endif
+static inline int32_t {name}(int32_t sum, uint32_t weights, uint32_t units)
+{{
+#if defined(__ARM_FEATURE_SIMD32)
+    const uint32_t pair = (uint32_t)__sxtb16((int8x4_t){turned});
+    return __smlad((int16x2_t)pair, (int16x2_t)units, sum);
+#else
+    return sum + (int32_t)(int8_t){low} * (int16_t)units
+        + (int32_t)(int8_t)(weights >> {8 * first + 16}) * (int16_t)(units >> 16);
+#endif
+}}
+
+"""
+    for name, first, turned, low in (
+        ("add_even_pair", 0, "weights", "weights"),
+        ("add_odd_pair", 1, "((weights >> 8) | (weights << 24))", "(weights >> 8)"),
+    )
+)
 
 
 @dataclass(frozen=True, eq=False)

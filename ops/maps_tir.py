@@ -6,7 +6,6 @@ them the taps along a row: an event adds a few runs, each in one piece.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from delrec_compile.compiler.tir.emitter import Emitter
     from delrec_compile.compiler.tir.event_lists import Events
     from delrec_compile.compiler.tir.gpu import GpuEmitter
-
-MOST_SHUFFLED = 16  # outputs of a place: code grows by their square
-FEWEST_TOGETHER = 4  # places for which vectors are faster than numbers one by one
 
 
 def sums(e: Emitter, maps: Maps, dtype: str) -> Any:
@@ -89,8 +85,6 @@ def _seen(e: Emitter, maps: Maps, events: Events) -> Iterator[Any]:
 
 def without_margins(e: Emitter, maps: Maps, sums: Any) -> Any:
     """The sums of the outputs, neuron after neuron; with a peak, the largest of each window."""
-    if (lanes := _together(e, maps)) >= FEWEST_TOGETHER:
-        return _transposed(e, maps, sums, lanes)
     _, high, wide = maps.out
     _, rows, columns, outputs = maps.summed
     above, left = (s - 1 for s in maps.steps)
@@ -106,35 +100,6 @@ def without_margins(e: Emitter, maps: Maps, sums: Any) -> Any:
             taken = [at(o, *place) for place in _places(e, maps, maps.peak, y, x)]
             value = reduce(e.T.max, taken)
         e.store(current, (o * high + y) * wide + x, 1, value)
-    return e.view(current, 0, maps.size)
-
-
-def _together(e: Emitter, maps: Maps) -> int:
-    """Places of a row that vectors take together; 1 where sums are taken one by one."""
-    *_, outputs = maps.summed
-    if maps.peak is not None or outputs > MOST_SHUFFLED:
-        return 1
-    return math.gcd(maps.out[2], e.schedule.lanes)
-
-
-def _transposed(e: Emitter, maps: Maps, sums: Any, lanes: int) -> Any:
-    """`without_margins` by vectors: those of a few places, taken apart into one for each output."""
-    _, high, wide = maps.out
-    groups, rows, columns, outputs = maps.summed
-    above, left = (s - 1 for s in maps.steps)
-    current = e.buffer("current", maps.size, str(sums.dtype))
-    with (
-        e.loop("g", groups) as g,
-        e.loop("y", high) as y,
-        e.loop("x", wide // lanes) as x,
-    ):
-        line = (g * rows + y + above) * columns + left
-        first = e.bind("first", (line + x * lanes) * outputs)
-        held = [e.load(sums, first + k * lanes, lanes) for k in range(outputs)]
-        for o in range(outputs):
-            own = [k * outputs + o for k in range(lanes)]
-            value = held[0] if outputs == 1 else e.T.Shuffle(held, own)
-            e.store(current, ((g * outputs + o) * high + y) * wide + x * lanes, lanes, value)
     return e.view(current, 0, maps.size)
 
 

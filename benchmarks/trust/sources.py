@@ -24,6 +24,7 @@ BUT = (
     "-Wno-declaration-after-statement",  # C99 has them
     "-Wno-missing-prototypes",  # kernels are declared where they are called
     "-Wno-unsafe-buffer-usage",  # of C++: every access through a pointer
+    "-Wno-bad-function-cast",  # a sum becomes a float where it is made
     "-Wno-float-equal",  # inputs that are those of the step before change no sum
     "-Wno-padded",  # the score of a class: it is not kept in files
     "-Wno-unknown-warning-option",  # that an older clang has not

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,9 +60,19 @@ def test_nothing_that_is_generated_is_unused_or_converted_in_silence(
     folder = compiled(cases.network(name), target="portable_c", numeric=numeric).artifact.path
     files = [*(folder / "src").glob("*.c"), *(folder / "test").glob("*.c")]
     include = [f"-I{folder / part}" for part in ("include", "src", "test")]
-    command = [*toolchain.cc(), "-std=c99", "-fsyntax-only", *STRICTER, *include, *files]
+    strictest = [*STRICTER, "-Wunused-macros"]
+    command = [*toolchain.cc(), "-std=c99", "-fsyntax-only", *strictest, *include, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr[:2000]
+    for file in files:
+        assert not uncalled(file.read_text()), file
+
+
+def uncalled(text: str) -> set[str]:
+    """Inline functions that nothing calls, of which not all compilers warn."""
+    defined = Counter(re.findall(r"^static inline [\w *]*?(\w+)\(", text, re.M))
+    words = Counter(re.findall(r"\w+", text))
+    return {name for name, times in defined.items() if words[name] == times}
 
 
 def copied(sources: Artifact, to: Path) -> Path:

@@ -12,7 +12,7 @@ from fixtures.products import NAME, dense, product
 
 from delrec_compile.compiler.codegen.c_text import c_text
 from delrec_compile.errors import NetworkError
-from delrec_compile.ops.dense_product import C_TEXT, DenseProduct
+from delrec_compile.ops.dense_product import ADD_EVEN, ADD_ODD, ADD_PAIR, DenseProduct
 from delrec_compile.ops.real_input import RealInput
 from delrec_compile.targets.schedule import Schedule
 
@@ -47,8 +47,9 @@ def test_four_bytes_of_a_word_are_two_pairs() -> None:
 
 def test_c_text_multiplies_in_32_bits() -> None:
     """Where an int has 16, the product of two overflows."""
-    factors = re.findall(r"(\(int32_t\))?\(int(?:8|16)_t\)(?:\w+|\([^)]*\)) \* \(int16_t\)", C_TEXT)
-    assert len(factors) == C_TEXT.count(" * (int16_t)") == 4
+    text = ADD_PAIR + ADD_EVEN + ADD_ODD
+    factors = re.findall(r"(\(int32_t\))?\(int(?:8|16)_t\)(?:\w+|\([^)]*\)) \* \(int16_t\)", text)
+    assert len(factors) == text.count(" * (int16_t)") == 6
     assert all(factors)
 
 

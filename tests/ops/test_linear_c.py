@@ -11,7 +11,7 @@ from fixtures.c_text import of_c
 
 from delrec_compile.compiler.tir.event_lists import Events
 from delrec_compile.ops import linear
-from delrec_compile.ops.linear_c import C_TEXT, WIDTH
+from delrec_compile.ops.linear_c import ADD, ADD_TIMES, WIDTH
 from delrec_compile.targets.schedule import Schedule
 
 RNG = np.random.default_rng(11)
@@ -41,7 +41,7 @@ def test_rows_are_added_eight_at_a_time_and_the_rest_by_itself(tmp_path: Path) -
 
 
 def test_each_weight_meets_its_own_sum() -> None:
-    pairs = re.findall(r"vadd\.f32 %\[a(\d)\], %\[a(\d)\], s(\d+)", C_TEXT)
+    pairs = re.findall(r"vadd\.f32 %\[a(\d)\], %\[a(\d)\], s(\d+)", ADD)
     assert [(int(a), int(b), int(s)) for a, b, s in pairs] == [(k, k, 24 + k) for k in range(8)]
-    pairs = re.findall(r"vfma\.f32 %\[a(\d)\], s(\d+), %\[count_\]", C_TEXT)
+    pairs = re.findall(r"vfma\.f32 %\[a(\d)\], s(\d+), %\[count_\]", ADD_TIMES)
     assert [(int(a), int(s)) for a, s in pairs] == [(k, 24 + k) for k in range(8)]

@@ -33,7 +33,7 @@ def c_text(functions: Mapping[str, Any], includes: Sequence[str] = ()) -> str:
     module = tvm.IRModule({n: f.with_attr("global_symbol", n) for n, f in functions.items()})
     built = tirx.build(module, target=tvm.target.Target("c"), pipeline=c_abi_pipeline(shared=False))
     text = _without_unused(_without_runtime(str(built.inspect_source())))
-    text = signatures.rewrite(text, KERNEL, _qualify)
+    text = OTHER_TYPE.sub(r"((any_\1*)\2)[", signatures.rewrite(text, KERNEL, _qualify))
     own = "".join(f'#include "{header}"\n' for header in includes) + ("\n" if includes else "")
     for call, helper in reversed(HELPERS.items()):
         text = helper + text if call in text else text
@@ -44,6 +44,7 @@ KERNEL = r"(void \w+)\(([^)]*)\) \{(.*?^\}\n)"
 DECLARED = re.compile(r"^ *u?int\d+_t (\w+) = [^;\n]*;\n", re.M)  # scalars alone
 TO_ITSELF = re.compile(r"^ *([^=;\n]+) = \1;\n", re.M)  # of a sum that no event adds to
 ARRAY = re.compile(r"^ *\w+ (\w+)\[\d+\];\n", re.M)
+OTHER_TYPE = re.compile(r"\(\((?!u?int8_t)(\w+)\*\)(\w+)\)\[")  # memory of several types, but bytes
 DECLARED_ARRAY = re.compile(r"^ *(\w+) (\w+)\[(\d+)\];\n", re.M)
 STORED = re.compile(r"^ *(\w+)\[[^=;\n]*\] = [^;\n]*;\n", re.M)
 STORING = r"sum_rows_\w+|leak_four"  # functions that store to their first argument
@@ -109,6 +110,18 @@ MOSTLY, SELDOM = (
 """
     for name, expected in (("MOSTLY", 1), ("SELDOM", 0))
 )
+# what a compiler takes for memory of its own would be read before it is written
+ANY_TYPE = {
+    f"any_{kind}*": f"""/* in memory that holds several types, one after another */
+#if defined(__GNUC__)
+typedef {kind} any_{kind} __attribute__((may_alias));
+#else
+typedef {kind} any_{kind};
+#endif
+
+"""
+    for kind in ("int16_t", "uint16_t", "int32_t", "uint32_t", "float")
+}
 HELD = """/* a pointer whose making a compiler no longer sees: each access is relative to it */
 #if defined(__GNUC__) && !defined(__wasm__)
 #define HELD(pointer) __asm__("" : "+r"(pointer))
@@ -179,6 +192,7 @@ static inline uint32_t which_active(const uint8_t *bytes, uint32_t n)
 # functions that kernels call, by what their calls look like; each may call those before it, and is
 # there only where it is called
 HELPERS = {
+    **ANY_TYPE,
     "MOSTLY(": MOSTLY,
     "SELDOM(": SELDOM,
     "lower_sum(": byte_rows_c.C_TEXT,
@@ -189,7 +203,9 @@ HELPERS = {
     "lowest_bit(": delay_line.C_TEXT,
     "any_of_four(": ANY_OF_FOUR,
     "which_active(": WHICH_ACTIVE,
-    "pair(": dense_product.C_TEXT,
+    "add_pair(": dense_product.ADD_PAIR,
+    "add_even_pair(": dense_product.ADD_EVEN,
+    "add_odd_pair(": dense_product.ADD_ODD,
     "rounded(": ROUNDED,
     "HELD(": HELD,
     "ADD_EIGHT(": linear_c.ADD,

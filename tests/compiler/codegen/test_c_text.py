@@ -11,6 +11,8 @@ import pytest
 from fixtures.mve import of_either
 
 from delrec_compile.compiler.codegen.c_text import (
+    HELPERS,
+    OTHER_TYPE,
     WHICH_ACTIVE,
     _by_widest,
     _without_unused,
@@ -46,6 +48,7 @@ def test_what_nothing_reads_is_dropped_with_what_is_stored_in_it() -> None:
     read = "  int32_t a[1];\n  int32_t b = c[0];\n  a[0] = b;\n  y[0] = a[0];\n"
     unread = "  float m[2];\n  int32_t d = c[1];\n  m[0] = rounded(x[0]);\n  m[1] = (float)d;\n"
     assert _without_unused(unread + read) == read
+    assert _without_unused("  sums[((y * 2) + x)] = sums[((y * 2) + x)];\n" + read) == read
     kept = "  int32_t a[1];\n  a[0] = (a[0] + 1);\n"
     assert _without_unused(kept) == kept
 
@@ -74,3 +77,11 @@ def test_memory_of_several_types_is_declared_as_the_widest() -> None:
   a[0] = b[0] + ((uint8_t*)b)[3] + ((uint16_t*)a)[2];
 """
     assert _by_widest(text) == want
+
+
+def test_memory_of_several_types_may_alias_them() -> None:
+    """A compiler may otherwise move a read of one type before a store of another."""
+    text = "((int16_t*)a)[i] = 3; y[0] = ((float*)a)[0] + ((uint8_t*)a)[1];"
+    found = OTHER_TYPE.sub(r"((any_\1*)\2)[", text)
+    assert found == "((any_int16_t*)a)[i] = 3; y[0] = ((any_float*)a)[0] + ((uint8_t*)a)[1];"
+    assert {f"any_{kind}*" for kind in ("int16_t", "float")} <= HELPERS.keys()

@@ -24,7 +24,8 @@ Config = dict[str, Any]
 Mutation = tuple[Arrays, Config, list[str]]  # and the words that the refusal has to hold
 NUMBERS: tuple[float, ...] = (np.nan, np.inf, -np.inf)
 DELAYS: tuple[tuple[float, type], ...] = ((-1, np.int16), (np.nan, np.float32), (1.5, np.float32))
-CONSTANTS = [("dt_ms", 0), ("dt_ms", -1), ("max_input", 0), ("max_input", 1e9), ("labels", ["a"])]
+LABELS = [f"class {k}" for k in range(999)]  # more than any network here has classes
+CONSTANTS = [("dt_ms", 0), ("dt_ms", -1), ("max_input", 0), ("max_input", 1e9), ("labels", LABELS)]
 NEURON = [("beta", -0.1), ("beta", 1.5), ("threshold", -1.0), ("reset", "x"), ("fires", "x")]
 
 

@@ -10,11 +10,11 @@ import pytest
 from fixtures.c_text import loaded
 
 from delrec_compile.ops import byte_rows
-from delrec_compile.ops.byte_rows_c import C_TEXT, CARRIED
+from delrec_compile.ops.byte_rows_c import ADDED, CARRIED, LOWER, UPPER
 
 RNG = np.random.default_rng(11)
 # what the instructions of the same names do
-ACLE = """
+ACLE = """#pragma once
 static inline uint32_t __uxtab16(uint32_t sum, uint32_t word)
 {
     const uint32_t upper = (sum & 0xffff0000u) + (word & 0x00ff0000u);
@@ -55,7 +55,7 @@ void carried(uint32_t both, int32_t shift, const int32_t *start, int32_t *out)
 def test_sums_of_words_are_those_of_their_weights(instructions: bool, tmp_path: Path) -> None:
     (tmp_path / "arm_acle.h").write_text(ACLE)
     flags = ["-D__ARM_FEATURE_SIMD32"] if instructions else []
-    library = loaded(tmp_path, C_TEXT + CARRIED + SUMS, *flags)
+    library = loaded(tmp_path, ADDED + LOWER + UPPER + CARRIED + SUMS, *flags)
     for events, shift in [(1, 0), (7, 11), (200, 14), (255, 15), (300, 16)]:
         rows = RNG.integers(-127, 128, (events, 4)).astype(np.int8)
         rows[:255, 0], rows[:255, 3] = -127, 127
@@ -74,7 +74,7 @@ def test_sums_of_words_are_those_of_their_weights(instructions: bool, tmp_path: 
 def test_a_carry_between_halves_is_undone(instructions: bool, tmp_path: Path) -> None:
     (tmp_path / "arm_acle.h").write_text(ACLE)
     flags = ["-D__ARM_FEATURE_SIMD32"] if instructions else []
-    library = loaded(tmp_path, C_TEXT + CARRIED + SUMS, *flags)
+    library = loaded(tmp_path, ADDED + LOWER + UPPER + CARRIED + SUMS, *flags)
     ends = (-(1 << 15), -1, 0, 1, (1 << 15) - 1)
     for lower, upper in ((low, high) for low in ends for high in ends[1:]):
         both = ctypes.c_uint32(lower + (upper << 16))

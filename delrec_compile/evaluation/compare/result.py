@@ -76,8 +76,10 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Comparison:
-        """The inverse of `as_dict`. Raises KeyError and TypeError for other keys."""
+        """The inverse of `as_dict`. Raises KeyError, TypeError, or ValueError without rows."""
         rows = tuple(TargetRow(**row) for row in raw["rows"])
+        if not rows:
+            raise ValueError("no rows")
         misses = tuple(Miss(**miss) for miss in raw["misses"])
         lines = (tuple(raw["unjudged"]), tuple(raw["unanswered"]))
         peers, about = tuple(raw["peers"]), (raw["workload"], raw["machine"])

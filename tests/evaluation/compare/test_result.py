@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
+import pytest
 from fixtures.comparison import comparison
 
 from delrec_compile.evaluation.compare.budgets import Budgets, Miss
@@ -45,3 +46,8 @@ def test_it_is_read_back_from_what_was_printed() -> None:
     miss = Miss("cortex_m4", "int8", "--max-flash", 2.0, 1.0, "too large")
     whole = replace(comparison(), misses=(miss,))
     assert Comparison.from_dict(json.loads(json.dumps(whole.as_dict()))) == whole
+
+
+def test_a_comparison_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        Comparison.from_dict({**made(TargetRow("a", "float32")).as_dict(), "rows": []})

@@ -272,10 +272,12 @@ def compared(folder: Path) -> Path:
 def claimed(folder: Path) -> Path:
     """What `claims --json` prints."""
     from delrec_compile.evaluation.claims.claim import Claim, Claims
+    from delrec_compile.evaluation.claims.published import Published
 
+    published = Published(0.9, None, 3, "a paper")
     delays = {"zeroed": 0.5, "shuffled": None}
     sizes = (0.9, 0.01, 0.8, 3, 20, 100, 0.5, -0.01)
-    row = Claim("conv_delay", "Conv", *sizes, (0.1,), COST, delays, None, 9.0)
+    row = Claim("conv_delay", "Conv", *sizes, (0.1,), COST, delays, None, 9.0, published=published)
     whole = Claims((row,), (row,), "data", {"train": 5, "test": 3}, 1.0, 3, "")
     told = {"schema": "delrec.claims/1", **asdict(whole)}
     return _text(folder, "file.json", json.dumps(told))

@@ -30,6 +30,13 @@ Variants = Annotated[
         autocompletion=completion.variants,
     ),
 ]
+Paper = Annotated[
+    bool,
+    typer.Option("--paper", help="The networks of the papers by the authors' recipes, for SHD."),
+]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Training runs per network; default: 3, with --paper 10.")
+]
 Cache = Annotated[
     Path | None,
     typer.Option(help="Folder of training runs; default: $DELREC_CLAIMS or your cache."),
@@ -67,7 +74,8 @@ Markdown = Annotated[
 def claims(
     data: Annotated[Path, typer.Argument(help="Folder of spike data.")] = Path("digits"),
     variants: Variants = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Training runs per network.")] = 3,
+    paper: Paper = False,
+    seeds: Seeds = None,
     folds: Folds = None,
     cache: Cache = None,
     fix: Fix = False,
@@ -85,20 +93,22 @@ def claims(
 
     Trains what the cache does not hold yet; an interrupted run goes on where it stopped.
     """
-    from delrec_compile.evaluation.claims.measure import claims as measure
-    from delrec_compile.evaluation.claims.variants import VARIANTS, select_variants
+    from delrec_compile.evaluation.claims import measure
+    from delrec_compile.evaluation.claims.published import PAPER_SEEDS, table_variants
     from delrec_compile.system.files import check_writable
 
     chosen = None if variants is None else names(variants)
+    seeds = seeds or (PAPER_SEEDS if paper else measure.SEEDS)
     options: dict[str, Any] = {"seeds": seeds, "cache": cache, "quick": quick, "recorded": recorded}
-    options |= {"with_grid": grid and not quick, "with_latency": latency}
+    options |= {"with_grid": grid and not (quick or paper), "with_latency": latency}
     options |= {"folds": folds, "fix": fix, "other": other, "place": place_of(workers, cluster)}
-    options["variants"] = VARIANTS if chosen is None else select_variants(chosen)
+    options["variants"] = table_variants(paper, chosen)
     for path in markdown or ():
         check_writable(path)
     with counting("claims") as step:
-        result = measure(data, progress=step, **options)
-    line = ["claims", "DATA", *(["--variants", ",".join(chosen)] if chosen else ())]
+        result = measure.claims(data, progress=step, **options)
+    line = ["claims", "DATA", *(["--paper"] if paper else ())]
+    line += ["--variants", ",".join(chosen)] if chosen else []
     line += ["--seeds", str(seeds), *(["--folds", str(folds)] if folds else ())]
     line += [*(["--cache", str(cache)] if cache else ()), *(["--fix"] if fix else ())]
     line += ["--other", str(other)] if other else []

@@ -30,7 +30,7 @@ _CHOICES |= {
     "readout": (*(kind for kind in READOUTS if kind != SynapticReadout.kind), "pool"),
     "decision": DECISIONS,
     "fires": FIRES,
-    "recurrent_layers": ("last", "all"),
+    "recurrent_layers": ("last", "all", "after_first"),
     "forward_layers": ("all", "inputs", "hidden"),
     "reset": (*RESETS, "adapted", "base"),
     "gain": ("one", "leak"),
@@ -90,7 +90,7 @@ class TrainConfig:
     frontend: str = ""  # convolutional layers before the others, such as 8x5/2,16x3
     frontend_height: int = 1  # rows of the maps that the input channels form
     layers: int = 2  # spiking layers
-    recurrent_layers: str = "last"  # which of them are recurrent: "last" or "all"
+    recurrent_layers: str = "last"  # which recur: the "last", "all", or all "after_first"
     max_delay: int = 31  # steps; 0: a recurrence without delays
     # delays of what comes into a layer, and into the readout: "none", "dense_delay", one for each
     # neuron that sends, "synaptic_delay", one for each weight, "channel_conv_delay" of a frontend
@@ -202,6 +202,11 @@ class TrainConfig:
     def beta(self) -> float:
         """Share of the membrane that is left after one step."""
         return 1 - 1 / self.tau
+
+    def recurs(self, layer: int) -> bool:
+        """Whether the spiking layer of this number, from 0, is recurrent; of a frontend, none is."""
+        recurrent = {"last": layer == self.layers - 1, "all": True, "after_first": layer > 0}
+        return self.recurrence != "none" and recurrent[self.recurrent_layers]
 
     @property
     def live_epochs(self) -> int:

@@ -113,8 +113,8 @@ class SpikingNet(nn.Module):
             self.layers.append(SpikingLayer(inputs, config, False, maps, first=first))
             inputs = maps.size
         for i in range(config.layers):
-            recurs = config.recurrent_layers == "all" or i == config.layers - 1
-            self.layers.append(SpikingLayer(inputs, config, recurs, first=not self.layers))
+            recurs, first = config.recurs(i), not self.layers
+            self.layers.append(SpikingLayer(inputs, config, recurs, first=first))
             inputs = config.hidden
         learns = config.readout != "pool"
         self.delay = forward.make(config, inputs, classes, first=False) if learns else None

@@ -104,6 +104,10 @@ def _check_sizes(config: TrainConfig) -> None:
         raise UsageError(
             f"kernel is {config.kernel}; an odd number of taps, such as 3, is required"
         )
+    if config.recurrent_layers == "after_first" and config.layers == 1:
+        raise UsageError(
+            "recurrent_layers is 'after_first', but layers is 1; 2 or more are required"
+        )
     rows = config.channels * config.height
     if config.hidden % rows:
         raise UsageError(

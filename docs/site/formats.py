@@ -12,6 +12,7 @@ from safetensors import safe_open
 from delrec_compile.artifact.abi import StateVariable
 from delrec_compile.artifact.manifest import Manifest
 from delrec_compile.evaluation.claims.claim import Claim, Claims
+from delrec_compile.evaluation.claims.published import Published
 from delrec_compile.evaluation.compare.result import Comparison, TargetRow
 from delrec_compile.network.checkpoint import FORMAT, GRAPH, bundled
 from delrec_compile.training.config import TrainConfig
@@ -20,7 +21,7 @@ from delrec_compile.training.config import TrainConfig
 FILES: dict[str, tuple[str, tuple[type, ...]]] = {
     "Manifest": ("`manifest.json` of an artifact.", (Manifest, StateVariable)),
     "Comparison": ("`compare --json`.", (Comparison, TargetRow)),
-    "Claims": ("`claims --json`.", (Claims, Claim)),
+    "Claims": ("`claims --json`.", (Claims, Claim, Published)),
     "Training": ("A TOML file of options, for `train --config`.", (TrainConfig,)),
 }
 ELSEWHERE = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.command import ok, refused
+from fixtures.shd import write_published
 from helpers import refusal
 
 from delrec_compile.cli import claims as cli_claims
@@ -52,3 +53,19 @@ def test_the_command_names_no_empty_list_and_is_recorded_whole(
     capsys.readouterr()
     cli_claims.claims(tiny_data, variants="feed_forward", quick=True, cache=cache, recorded=True)
     assert "timing" not in capsys.readouterr().err
+
+
+def test_the_table_of_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, page = write_published(tmp_path / "shd"), tmp_path / "page.md"
+    given = {"paper": True, "quick": True, "latency": False, "cache": tmp_path / "cache"}
+    with refusal(UsageError, "unknown variant 'conv_delay'.*; allowed: paper_conv, ", 2):
+        cli_claims.claims(data, variants="conv_delay", **given)
+    cli_claims.claims(data, variants="paper_conv_delay", markdown=[page], **given)
+    line = "claims DATA --paper --variants paper_conv_delay --seeds 10 --cache"
+    assert f"Made by `delrec-compile {line}" in page.read_text()
+    assert "| conv-DelRec, 4 x 256 | 91.51 ± 0.70 % | 9 |" in page.read_text()
+    capsys.readouterr()
+    cli_claims.claims(data, variants="paper_conv_delay", as_json=True, **given)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["trained"], told["valid_speakers"]) == (0, 2)
+    assert told["rows"][0]["published"]["accuracy"] == 0.9151

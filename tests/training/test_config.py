@@ -57,7 +57,14 @@ def test_the_command_of_the_default_network_is_the_documented_one() -> None:
         ({"hidden": 0}, "hidden is 0"),
         ({"heads": 0}, "heads is 0"),
         ({"layers": 0}, "layers is 0"),
-        ({"recurrent_layers": "first"}, "recurrent_layers is 'first'; allowed: last, all"),
+        (
+            {"recurrent_layers": "first"},
+            "recurrent_layers is 'first'; allowed: last, all, after_first",
+        ),
+        (
+            {"recurrent_layers": "after_first", "layers": 1},
+            "recurrent_layers is 'after_first', but layers is 1; 2 or more are required",
+        ),
         ({"heads": 2, "recurrence": "dense"}, "heads is 2, .* allowed with conv$"),
         ({"kernel": 4}, "odd number of taps"),
         ({"kernel": 5, "hidden": 2}, "odd number of taps"),

@@ -37,6 +37,8 @@ def test_every_layer_recurs_where_all_are_asked_for() -> None:
     delays = [r.arrays()["delay"] for _, r in result.network.recurrences()]
     assert not np.array_equal(delays[0], delays[1])
     assert [i for i, _ in run(layers=3).network.recurrences()] == [2]
+    after = run(layers=3, recurrent_layers="after_first")
+    assert [i for i, _ in after.network.recurrences()] == [1, 2]
 
 
 @pytest.mark.parametrize("decision", DECISIONS)

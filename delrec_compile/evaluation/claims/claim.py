@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from delrec_compile.evaluation.claims.published import PUBLISHED, Published
 from delrec_compile.evaluation.claims.variants import Variant
 from delrec_compile.evaluation.claims.voices import interval
 
@@ -19,11 +20,13 @@ class Claim:
     """A variant over its folds and seeds; times are of the first network.
 
     accuracy_mean: of the test samples, the mean over folds and seeds; None where no recipe may tell it
-    yet. accuracy_std: over seeds. saving: recurrent parameters over those of dense_delay on the last
-    layer, taken from 1. delays: mean accuracy with the delays "zeroed" and "shuffled", None where
-    neurons share them. gap: mean accuracy less that of dense_delay, on the folds and seeds that both
-    have. interval: 95 % of that gap, voices drawn anew; of a pool of voices. valid_gap, valid_interval:
-    the same of validation samples. other: accuracy on words of another synthesiser.
+    yet. accuracy_std: over seeds. saving: recurrent parameters over those of the dense network, taken
+    from 1: dense_delay on the last layer, or DelRec with four layers where the rows are the papers'.
+    delays: mean accuracy with the delays "zeroed" and "shuffled", None where neurons share them. gap:
+    mean accuracy less that of the dense network, on the folds and seeds that both have. interval: 95 %
+    of that gap, voices drawn anew; of a pool of voices. valid_gap, valid_interval: the same of
+    validation samples. other: accuracy on words of another synthesiser. published: what the authors
+    give for this network on SHD.
     """
 
     kind: str
@@ -46,11 +49,15 @@ class Claim:
     valid_gap: float | None = None
     valid_interval: tuple[float, float] | None = None
     other: float | None = None
+    published: Published | None = None
 
 
 @dataclass(frozen=True)
 class Claims:
-    """rows in the order of the variants; grid: an ablation of taps, delays and channels."""
+    """rows in the order of the variants; grid: an ablation of taps, delays and channels.
+
+    valid_speakers: speakers of the validation samples, where no training sample is theirs.
+    """
 
     rows: tuple[Claim, ...]
     grid: tuple[Claim, ...]
@@ -59,13 +66,14 @@ class Claims:
     seconds: float  # of this call
     trained: int  # trainings of this call; the others were there
     taken: str  # where times that were not taken here are from
+    valid_speakers: int | None = None
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Claims:
         """The inverse of `as_dict`. Raises KeyError and TypeError for other keys."""
         rows, grid = (tuple(_row(row) for row in raw[key]) for key in ("rows", "grid"))
-        rest = (raw[k] for k in ("data", "samples", "seconds", "trained", "taken"))
-        return cls(rows, grid, *rest)
+        rest = {k: raw[k] for k in ("data", "samples", "seconds", "trained", "taken")}
+        return cls(rows, grid, **rest, valid_speakers=raw.get("valid_speakers"))
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "words": self.samples}  # the old name too, for one version
@@ -74,7 +82,7 @@ class Claims:
 def claim(
     variant: Variant, runs: Runs, against: int, dense: Runs, times: dict[str, Any] | None = None
 ) -> Claim:
-    """The row of a variant. against: recurrent parameters of dense_delay. dense: its results."""
+    """The row of a variant. against: recurrent parameters of the dense one. dense: its results."""
     results = list(runs.values())
     first = results[0]
     parameters = first["recurrent_parameters"]
@@ -103,13 +111,16 @@ def claim(
         valid_gap=valid_gap,
         valid_interval=valid_spread,
         other=_mean(others) if len(others) == len(results) else None,
+        published=PUBLISHED.get(variant.name),
     )
 
 
 def _row(raw: Mapping[str, Any]) -> Claim:
     pairs = {name: raw.get(name) for name in ("interval", "valid_interval")}
     spread = {name: None if pair is None else tuple(pair) for name, pair in pairs.items()}
-    return Claim(**{**raw, **spread, "rates": tuple(raw["rates"])})
+    told = raw.get("published")
+    published = None if told is None else Published(**told)
+    return Claim(**{**raw, **spread, "rates": tuple(raw["rates"]), "published": published})
 
 
 def _accuracy(runs: Runs, part: str) -> float:

@@ -17,23 +17,27 @@ from delrec_compile.training.config import TrainConfig
 from delrec_compile.training.state import Epoch
 
 
-def read(folder: str | Path) -> Sets | Folds:
-    """The pool of a folder, or its sets. Raises DataError."""
-    return load_folds(folder) if is_pool(folder) else load_sets(folder)
+def read(folder: str | Path, steps: int = TrainConfig.steps) -> Sets | Folds:
+    """The pool of a folder, or its sets; steps: of a sample. Raises DataError."""
+    return load_folds(folder, steps=steps) if is_pool(folder) else load_sets(folder, steps=steps)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a worker finds the data of a training, and keeps its result; digest: of its sets."""
+    """Where a worker finds the data of a training, and keeps its result.
+
+    digest: of its sets. steps: of a sample.
+    """
 
     data: str
     fold: int | None
     folder: str
     digest: str
+    steps: int = TrainConfig.steps
 
     def opened(self) -> TrainingCache:
         """The cache there. Raises DataError for other data."""
-        found = _read_once(self.data)
+        found = _read_once(self.data, self.steps)
         pooled = isinstance(found, Folds)
         sets = found.sets(self.fold or 0) if isinstance(found, Folds) else found
         cache = TrainingCache(Path(self.folder), sets, sealed=pooled)
@@ -60,5 +64,5 @@ def perform(
 
 
 @functools.lru_cache(maxsize=1)
-def _read_once(data: str) -> Sets | Folds:
-    return read(data)
+def _read_once(data: str, steps: int) -> Sets | Folds:
+    return read(data, steps)

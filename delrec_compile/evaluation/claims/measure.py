@@ -17,9 +17,11 @@ from delrec_compile.evaluation.claims.cache import default_folder
 from delrec_compile.evaluation.claims.claim import Claim, Claims, Result, claim
 from delrec_compile.evaluation.claims.jobs import read as read_folder
 from delrec_compile.evaluation.claims.latency import provenance
-from delrec_compile.evaluation.claims.variants import TEACHER, VARIANTS, Variant, grid
+from delrec_compile.evaluation.claims.published import baseline, steps_of
+from delrec_compile.evaluation.claims.variants import VARIANTS, Variant, grid
 from delrec_compile.evaluation.claims.work import Training, Work
 from delrec_compile.system.jobs import HERE, Place
+from delrec_compile.training.config import TrainConfig
 
 SEEDS = 3
 Runs = dict[tuple[int | None, int], Result]
@@ -50,10 +52,13 @@ def claims(
     are of what the cache holds, with as many seeds and times as are there. fix: from now on the recipes
     of these variants are fixed, and their networks are tested; other recipes of a pool show what they
     reach on validation samples. other: samples of another synthesiser, for recipes that are fixed.
-    options: of TrainConfig, for every variant. place: where is trained; elsewhere than here, data is
+    options: of TrainConfig, for every variant; a folder is read with the steps of the variants, the
+    same for all. place: where is trained; elsewhere than here, data is
     a folder. progress(done, total, note) counts epochs. Raises DataError, UsageError, DeviceError.
     """
-    read, source = _read(data, place)
+    options = dict(options or {})
+    options["steps"] = options.get("steps", steps_of(variants, TrainConfig.steps))
+    read, source = _read(data, place, options["steps"])
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)
     started = time.monotonic()
@@ -61,7 +66,7 @@ def claims(
         cache or default_folder(),
         read,
         recorded=recorded,
-        options=options or {},
+        options=options,
         quick=quick,
         progress=progress,
         place=place,
@@ -93,7 +98,7 @@ class _Trainings:
             wanted, extra = work.on_record(wanted, some=True), work.on_record(extra)
         work.train_all([*wanted, *extra])
         rows = _rows(work, self.variants, wanted, with_latency)
-        against = work.dense_parameters()
+        against = work.recurrent_parameters(baseline(self.variants))
         return Claims(
             rows=tuple(rows),
             grid=tuple(claim(t.variant, {t[1:]: work.result(t)}, against, {}) for t in extra),
@@ -102,6 +107,7 @@ class _Trainings:
             seconds=0.0,
             trained=work.trained,
             taken=provenance({row.title: row.latency for row in rows if row.latency}),
+            valid_speakers=_held_out(work.cache(first).sets),
         )
 
 
@@ -112,10 +118,20 @@ def _samples(work: Work, fold: int | None) -> dict[str, int]:
     return samples | ({"pool": len(work.data.events)} if isinstance(work.data, Folds) else {})
 
 
-def _read(data: str | Path | Sets | Folds, place: Place) -> tuple[Sets | Folds, Path | None]:
+def _held_out(sets: Sets) -> int | None:
+    """How many speakers the validation set has; None if one of them trains too, or none is told."""
+    if sets.valid.speaker is None or sets.train.speaker is None:
+        return None
+    speakers = {*sets.valid.speaker.tolist()}
+    return None if speakers & {*sets.train.speaker.tolist()} else len(speakers)
+
+
+def _read(
+    data: str | Path | Sets | Folds, place: Place, steps: int
+) -> tuple[Sets | Folds, Path | None]:
     """The data, and the folder that they are of, if it is known. Raises DataError, UsageError."""
     if not isinstance(data, Sets | Folds):
-        return read_folder(data), Path(data)
+        return read_folder(data, steps), Path(data)
     if not place.is_here:
         raise UsageError("workers read the data themselves: pass the folder that holds them")
     return data, None
@@ -169,7 +185,8 @@ def _rows(
         name = training.variant.name
         found.setdefault(name, {})[training.fold, training.seed] = work.result(training)
         first.setdefault(name, training)
-    against, dense = work.dense_parameters(), found.get(TEACHER, {})
+    compared = baseline(variants)
+    against, dense = work.recurrent_parameters(compared), found.get(compared.name, {})
     return [
         claim(v, found[v.name], against, dense, work.timed(first[v.name]) if with_latency else None)
         for v in variants

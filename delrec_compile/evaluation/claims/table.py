@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from delrec_compile.evaluation.claims.claim import Claim, Claims
+from delrec_compile.evaluation.claims.published import BASELINES
 
 NONE = "-"
 Cells = tuple[str, ...]
@@ -22,6 +23,13 @@ POOLED: Cells = (
 SEALED = (
     "Test accuracy is not measured before a recipe is fixed; fix those that were chosen on validation "
     "samples with --fix."
+)
+PUBLISHED: Cells = (
+    *("network", "published on SHD", "seeds", "test accuracy here", "difference", "source"),
+)
+APART = (
+    "The published figures are of the authors' code on SHD; those here are of the data of this call, by "
+    "recipes that differ as docs/claims.md lists."
 )
 COST: Cells = (
     *("network", "MACs", "additions", "energy", "MACs if dense", "energy if dense"),
@@ -51,6 +59,7 @@ def tables(result: Claims) -> Iterator[Table]:
     columns, cells = (POOLED, _pooled) if pooled else (ACCURACY, _accuracy)
     made = [
         Table("Accuracy and recurrent parameters", columns, [*map(cells, rows)], sealed),
+        Table("Beside the papers", PUBLISHED, _published(rows), _apart(result)),
         Table("Cost of a step at the measured rates", COST, [_cost(r) for r in rows]),
         Table("Time of a step, x86-64, one thread", LATENCY, [*map(_latency, timed)], result.taken),
         Table(
@@ -98,9 +107,32 @@ def _pooled(r: Claim) -> Cells:
     )
 
 
+def _published(rows: tuple[Claim, ...]) -> list[Cells]:
+    """All rows, where one of them has a published figure."""
+    return [_beside(r) for r in rows] if any(r.published for r in rows) else []
+
+
+def _beside(r: Claim) -> Cells:
+    told = r.published
+    if told is None:
+        return r.title, NONE, NONE, _mean(r), NONE, NONE
+    spread = "" if told.std is None else f" ± {100 * told.std:.2f}"
+    tested = r.accuracy_mean
+    difference = NONE if tested is None else f"{100 * (tested - told.accuracy):+.1f}"
+    seeds = NONE if told.seeds is None else str(told.seeds)
+    return r.title, f"{100 * told.accuracy:.2f}{spread} %", seeds, _mean(r), difference, told.source
+
+
+def _apart(result: Claims) -> str:
+    """What the published figures do not share with those here."""
+    held = result.valid_speakers
+    speakers = f" The validation samples are of {held} speakers of whom no training sample is."
+    return APART + (speakers if held else "")
+
+
 def _gap(r: Claim, gap: float | None, interval: tuple[float, float] | None) -> str:
     """Points, and from where to where they lie."""
-    if gap is None or r.kind == "dense_delay":
+    if gap is None or r.kind in BASELINES:
         return NONE
     low, high = interval or (0.0, 0.0)
     spread = f" ({100 * low:+.1f} to {100 * high:+.1f})" if interval else ""

@@ -109,10 +109,12 @@ def grid(pooled: bool = False) -> tuple[Variant, ...]:
     return (*taps, *(maps if pooled else ()))
 
 
-def select_variants(names: Iterable[str]) -> tuple[Variant, ...]:
-    """The variants of these names, in the order of VARIANTS and MORE. Raises UsageError."""
+def select_variants(
+    names: Iterable[str], among: Iterable[Variant] = (*VARIANTS, *EXTRA_VARIANTS)
+) -> tuple[Variant, ...]:
+    """The variants of these names, in the order of `among`. Raises UsageError."""
     wanted = list(names)
-    known = {v.name: v for v in (*VARIANTS, *EXTRA_VARIANTS)}
+    known = {v.name: v for v in among}
     if not wanted:
         raise UsageError(f"no variant is specified; allowed: {', '.join(known)}")
     for name in wanted:

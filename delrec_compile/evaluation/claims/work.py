@@ -17,7 +17,7 @@ from delrec_compile.evaluation.claims.cache import TrainingCache
 from delrec_compile.evaluation.claims.fixed import FixedRecipes
 from delrec_compile.evaluation.claims.jobs import Source
 from delrec_compile.evaluation.claims.latency import environment, latency, measured_here
-from delrec_compile.evaluation.claims.variants import QUICK_EPOCHS, TEACHER, VARIANTS, Variant
+from delrec_compile.evaluation.claims.variants import QUICK_EPOCHS, VARIANTS, Variant
 from delrec_compile.system.cluster import finished
 from delrec_compile.system.jobs import HERE, Job, Place
 from delrec_compile.training.config import TrainConfig
@@ -109,11 +109,11 @@ class Work:
         found = cache.tested(found)
         return found if self.other is None else cache.heard(found, self.other)
 
-    def dense_parameters(self) -> int:
-        """Recurrent parameters of dense_delay on the last layer."""
-        dense = Training(self.teachers[TEACHER], self._first_fold(), 0)
-        neurons: int = self.config(dense).hidden
-        return neurons**2 + neurons
+    def recurrent_parameters(self, dense: Variant) -> int:
+        """Recurrent parameters of a variant that has a matrix and the delays of its neurons."""
+        config = self.config(Training(dense, self._first_fold(), 0))
+        layers = sum(config.recurs(i) for i in range(config.layers))
+        return layers * (config.hidden**2 + config.hidden)
 
     def timed(self, training: Training) -> dict[str, Any] | None:
         """The times of this machine and version, measured now if there are none.
@@ -161,7 +161,7 @@ class Work:
         store: Source | TrainingCache = cache
         if self.source is not None and not self.place.is_here:
             places = (str(self.source.absolute()), training.fold, str(self.folder.absolute()))
-            store = Source(*places, cache.data)
+            store = Source(*places, cache.data, config.steps)
         after = (_name(missing[teacher]),) if teacher in missing else ()
         arguments = {"cache": store, "key": key, "config": config, "about": about}
         return Job(_name(training), arguments, config.epochs, after)

@@ -57,7 +57,7 @@ class Run:
         """Searches until a limit is reached or the space is exhausted."""
         self.progress(0, 0, "building and checking the shipped schedule")
         self.setup = setup = self.pool.describe()
-        self.size = sum(1 for _ in setup.space.candidates())
+        self.size = setup.space.size
         path = self.store.path(setup.key)
         damaged = self.store.repair(path, setup.key) if path.exists() else 0
         if damaged:

@@ -35,7 +35,7 @@ from delrec_compile.network.integer.model import AnyNetwork
 from delrec_compile.runners.open import artifact_runner
 from delrec_compile.runners.reference import ReferenceRunner
 from delrec_compile.runners.runner import Trace
-from delrec_compile.tuning.native import FEW, SEQUENCE, STEPS, in_steps, times
+from delrec_compile.tuning.native import FEW, STEPS, in_steps, times
 from delrec_compile.tuning.remote import BACK_S, Remote
 from delrec_compile.tuning.space import has_kernels, has_synaptic_delays
 
@@ -128,8 +128,11 @@ class Evaluator:
             if self.how == "emulated":
                 turns = [[c.costs(self.x) for c in (self.shipped, *candidates)]]
             else:
-                samples = [self.x[i % len(self.x)] for i in range(rounds)]
-                turns = [[c.costs([x]) for c in (self.shipped, *candidates)] for x in samples]
+                starts = [i % len(self.x) for i in range(rounds)]
+                turns = [
+                    [c.costs([*self.x[k:], *self.x[:k]]) for c in (self.shipped, *candidates)]
+                    for k in starts
+                ]
             shipped = [turn[0] for turn in turns]
             return [
                 summary([turn[i] for turn in turns], shipped, same_steps(own, schedule))
@@ -217,13 +220,12 @@ class _Candidate:
                     raise ParityError("a few steps per call and whole samples differ")
 
     def costs(self, samples: Sequence[F32]) -> Costs:
-        """Cost of one step, by form: the median of the samples."""
+        """Cost of one step, by form. samples: in the order in which they are run."""
         if hasattr(self.runner, "costs"):
             return dict(self.runner.costs(samples))
         if not self.native:
             return {STEPS: statistics.fmean(self.runner.instructions)}
-        took = [times(self.runner, x) for x in samples]
-        return {form: statistics.median(t[form] for t in took) for form in (STEPS, SEQUENCE)}
+        return times(self.runner, samples)
 
 
 def summary(mine: list[Costs], shipped: list[Costs], steps_are_same: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,31 +19,35 @@ STEPS, SEQUENCE = "steps", "sequence"
 ROUND_S = 0.001
 
 
-def times(session: Session, x: F32) -> Costs:
-    """Microseconds of this thread's CPU time per step of a sample, by form."""
-    own = np.ascontiguousarray(x, session.x.dtype)
-    y = np.empty((len(x), session.y.shape[1]), np.float32)
-    few = _few(session, own, y)
+def times(session: Session, samples: Sequence[F32]) -> Costs:
+    """Microseconds of this thread's CPU time per step, by form.
 
-    def steps() -> None:
-        for call in few:
+    samples: of one length. The first is run once, uncounted; then the others, in turn with it:
+    branches that know a sample do not know the next.
+    """
+    own = [np.ascontiguousarray(x, session.x.dtype) for x in samples]
+    y = np.empty((len(own[0]), session.y.shape[1]), np.float32)
+    few = [_few(session, x, y) for x in own]
+
+    def steps(k: int) -> None:
+        for call in few[k]:
             call()
 
-    forms: dict[str, Callable[[], None]] = {
+    forms: dict[str, Callable[[int], object]] = {
         STEPS: steps,
-        SEQUENCE: lambda: session.run_in_place(own, y),
+        SEQUENCE: lambda k: session.run_in_place(own[k], y),
     }
-    return {form: _time(session, run) / len(x) for form, run in forms.items()}
+    return {form: _time(session, run, len(own)) / len(y) for form, run in forms.items()}
 
 
-def _time(session: Session, run: Callable[[], None]) -> float:
+def _time(session: Session, run: Callable[[int], object], samples: int) -> float:
     session.reset()
-    run()
-    repeats, start = 0, time.thread_time_ns()
+    run(0)
+    done, start = 0, time.thread_time_ns()
     while time.thread_time_ns() - start < ROUND_S * 1e9:
-        run()
-        repeats += 1
-    return (time.thread_time_ns() - start) / repeats / 1e3
+        done += 1
+        run(done % samples)
+    return (time.thread_time_ns() - start) / done / 1e3
 
 
 def _few(session: Session, x: NDArray[Any], y: F32) -> list[Callable[[], int]]:

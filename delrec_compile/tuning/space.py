@@ -7,6 +7,7 @@ do nothing beside others stay as they are shipped, so that no two candidates mak
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,6 +43,8 @@ NEEDS = {
     **{("rows", rows, 16): {"avx512vnni", "avx512bw"} for rows in PAIRED},
 }
 BOUND = {key[:2] for key in NEEDS}
+# choices that change neither whether a candidate is valid nor which others have an effect
+FREE = ("line", "synapses", "silent", "sums", "ahead")
 
 
 @dataclass(frozen=True)
@@ -60,38 +63,58 @@ class Space:
         """Whether a candidate is valid on the CPU, and no other one of the space makes the same code."""
         if candidate == self.shipped:
             return True
+        if not self._runs_here(candidate):
+            return False
         try:
             schedule = Schedule(**candidate)
             for kernel in schedule.kernels:
                 schedule.of(kernel)
         except UnsupportedError:
             return False
+        return all(
+            candidate[name] == self.shipped[name] for name in inactive(schedule, self.numeric)
+        )
+
+    def _runs_here(self, candidate: Mapping[str, Any]) -> bool:
+        """Whether the CPU has what the choices need; the profile is for CPUs that have those shipped."""
         own = candidate["lanes"] == self.shipped["lanes"]
         for choice in BOUND:
-            if own and self.shipped[choice[0]] == choice[1]:
-                continue  # the profile is for CPUs that have it
-            if candidate[choice[0]] == choice[1]:
-                needed = NEEDS.get((*choice, candidate["lanes"]))
-                if needed is None or not needed <= set(self.features):
-                    return False
-        return all(
-            candidate[name] == self.shipped[name] for name in inactive(candidate, self.numeric)
-        )
+            if candidate[choice[0]] != choice[1] or (own and self.shipped[choice[0]] == choice[1]):
+                continue
+            needed = NEEDS.get((*choice, candidate["lanes"]))
+            if needed is None or not needed <= set(self.features):
+                return False
+        return True
 
     @property
     def untuned(self) -> Candidate | None:
         """The schedule of a profile that gives only the width of its vectors; None: not in the space."""
         default = vars(Schedule(lanes=self.shipped["lanes"]))
         candidate = {**self.shipped, **{name: default[name] for name in self.knobs}}
-        candidate |= {name: self.shipped[name] for name in inactive(candidate, self.numeric)}
+        own = inactive(Schedule(**candidate), self.numeric)
+        candidate |= {name: self.shipped[name] for name in own}
         return candidate if self.index(candidate) is not None and self.allows(candidate) else None
+
+    @property
+    def size(self) -> int:
+        """The number of allowed candidates."""
+        return sum(math.prod(map(len, free.values())) for _, free in self._groups())
 
     def candidates(self) -> Iterator[Candidate]:
         """Every allowed candidate."""
-        for values in itertools.product(*self.knobs.values()):
-            candidate = self.candidate(values)
+        for candidate, free in self._groups():
+            for values in itertools.product(*free.values()):
+                yield {**candidate, **dict(zip(free, values, strict=True))}
+
+    def _groups(self) -> Iterator[tuple[Candidate, dict[str, tuple[Any, ...]]]]:
+        """Allowed candidates as shipped in FREE; those of FREE that have an effect beside them."""
+        bound = {name: values for name, values in self.knobs.items() if name not in FREE}
+        for values in itertools.product(*bound.values()):
+            candidate = {**self.shipped, **dict(zip(bound, values, strict=True))}
             if self.allows(candidate):
-                yield candidate
+                blocked = inactive(Schedule(**candidate), self.numeric)
+                free = [name for name in FREE if name in self.knobs and name not in blocked]
+                yield candidate, {name: self.knobs[name] for name in free}
 
     def candidate(self, values: Collection[Any]) -> Candidate:
         """The candidate with these values, one per knob, in their order."""
@@ -109,25 +132,24 @@ class Space:
         return [values.index(candidate[name]) for name, values in self.knobs.items()]
 
 
-def inactive(candidate: Mapping[str, Any], numeric: Numeric) -> tuple[str, ...]:
+def inactive(schedule: Schedule, numeric: Numeric) -> tuple[str, ...]:
     """Choices that the other ones leave without effect."""
-    schedule = Schedule(**candidate)
-    blocked: tuple[str, ...] = () if candidate["chunk"] else ("tile", "ahead")
-    whole = numeric.is_integer or candidate["rows"] != "float32"
-    kept = candidate["chunk"] and whole and replace(schedule, sums="changes").changes
+    blocked: tuple[str, ...] = () if schedule.chunk else ("tile", "ahead")
+    whole = numeric.is_integer or schedule.rows != "float32"
+    kept = schedule.chunk and whole and replace(schedule, sums="changes").changes
     blocked += () if kept else ("sums",)
-    pairs = candidate["rows"] in PAIRED and not (numeric is Numeric.INT8 and schedule.lanes == VNNI)
-    blocked += () if candidate["chunk"] and pairs else ("together",)
+    pairs = schedule.rows in PAIRED and not (numeric is Numeric.INT8 and schedule.lanes == VNNI)
+    blocked += () if schedule.chunk and pairs else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
     blocked += () if _subtracts(schedule, numeric) else ("silent",)
     halves = schedule.doubles or replace(schedule, leak="halves").halves
     blocked += () if halves else ("leak",)
-    if numeric is Numeric.INT8 and candidate["bytes"] == "words":
+    if numeric is Numeric.INT8 and schedule.bytes == "words":
         return ("registers", *blocked)
-    if numeric.is_integer and candidate["bytes"] == "memory":
+    if numeric.is_integer and schedule.bytes == "memory":
         return ("registers", "words", *blocked)
     without = {"biased": not schedule.biases, "narrow": not schedule.parts}
-    if without.get(candidate["bytes"], False):
+    if without.get(schedule.bytes, False):
         blocked = ("bytes", *blocked)
     return ("words", "neurons", *blocked)
 

@@ -18,7 +18,7 @@ struct head {
     int32_t words;
     int32_t steps;
     int32_t traced; /* the first words, which are traced and compared */
-    int32_t timed;  /* the first words, which are timed */
+    int32_t timed;  /* slices of time, each from the next of the words on */
     int32_t slice_us;
     int32_t self_test;
     int32_t piece; /* steps of a timed call; 0: all of a word */
@@ -60,16 +60,18 @@ static int read_word(FILE *file, WORD *raw, int32_t n, COUNT *x)
 static int answer(FILE *file, const struct head *head)
 {
     const int32_t counts = head->steps * INPUTS, fired = head->steps * NEURONS;
+    const int32_t kept = head->timed > 0 ? head->words : 0;
     const size_t outputs = (size_t)head->steps * OUTPUTS, packed = ((size_t)fired + 7) / 8;
     WORD *raw = array(counts, sizeof *raw);
-    COUNT *x = array(counts, sizeof *x);
+    COUNT *words = array(kept, (size_t)counts * sizeof *words);
     float *y = array((int32_t)outputs, sizeof *y);
     uint8_t *spikes = array(fired, 1), *bits = array(fired, 1);
     double *ns = array(head->timed, sizeof *ns);
-    if (!raw || !x || !y || !spikes || !bits || !ns) {
+    if (!raw || !words || !y || !spikes || !bits || !ns) {
         return fail("no memory");
     }
     for (int32_t w = 0; w < head->words; w++) {
+        COUNT *x = words + (ptrdiff_t)(kept > 0 ? w : 0) * counts;
         if (read_word(file, raw, counts, x) != 0) {
             return fail("the words end too early");
         }
@@ -81,9 +83,10 @@ static int answer(FILE *file, const struct head *head)
             fwrite(y, sizeof *y, outputs, stdout);
             fwrite(bits, 1, packed, stdout);
         }
-        if (w < head->timed) {
-            ns[w] = time_word(x, head->steps, head->piece, (int64_t)head->slice_us * 1000, y);
-        }
+    }
+    for (int32_t w = 0; w < head->timed; w++) {
+        const int64_t slice = (int64_t)head->slice_us * 1000;
+        ns[w] = time_words(words, kept, w, head->steps, head->piece, slice, y);
     }
     fwrite(ns, sizeof *ns, (size_t)head->timed, stdout);
     return fflush(stdout) == 0 ? 0 : fail("the answer cannot be written");
@@ -99,7 +102,7 @@ int main(int argc, char **argv)
     if (fread(&head, sizeof head, 1, file) != 1 || head.magic != MAGIC) {
         return fail("the file came here damaged");
     }
-    if (head.words < 0 || head.steps < 1 || head.steps > MOST_STEPS / (INPUTS + OUTPUTS + NEURONS)) {
+    if (head.words < 0 || head.timed < 0 || head.timed > head.words || head.steps < 1 || head.steps > MOST_STEPS / (INPUTS + OUTPUTS + NEURONS)) {
         return fail("more steps than fit in memory");
     }
     head.self_test = ENTRY(NAME, self_test)();

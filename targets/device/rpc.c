@@ -56,7 +56,8 @@ EXPORT int __tvm_ffi_trace(void *self, const TVMFFIAny *args, int32_t n, TVMFFIA
     return give(result, code);
 }
 
-/* (x, y [steps][OUTPUTS], ns [words] float64, slice in ns, steps of a call or 0) -> 0 */
+/* (x, y [steps][OUTPUTS], ns [slices] float64, slice in ns, steps of a call or 0) -> 0; of no more slices
+ * than words */
 EXPORT int __tvm_ffi_times(void *self, const TVMFFIAny *args, int32_t n, TVMFFIAny *result)
 {
     (void)self;
@@ -68,9 +69,9 @@ EXPORT int __tvm_ffi_times(void *self, const TVMFFIAny *args, int32_t n, TVMFFIA
     const COUNT *x = data(&args[0]);
     double *ns = data(&args[2]);
     const int32_t piece = (int32_t)args[4].v_int64;
-    for (int64_t w = 0; w < shape[0]; w++) {
-        const COUNT *word = x + (ptrdiff_t)w * steps * INPUTS;
-        ns[w] = time_word(word, steps, piece, args[3].v_int64, data(&args[1]));
+    const int64_t slices = tensor(&args[2])->shape[0];
+    for (int64_t w = 0; w < slices && w < shape[0]; w++) {
+        ns[w] = time_words(x, shape[0], w, steps, piece, args[3].v_int64, data(&args[1]));
     }
     return give(result, 0);
 }

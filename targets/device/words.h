@@ -74,16 +74,20 @@ static int64_t cpu_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Nanoseconds of CPU time per step: the word is run once, then again until `slice` is spent.
- * piece: steps of a call; 0: all of them. */
-static double time_word(const COUNT *x, int32_t steps, int32_t piece, int64_t slice, float *y)
+/* Nanoseconds of CPU time per step: word `first` is run once, then those after it, in turn with all,
+ * until `slice` is spent: branches that know a word do not know the next.
+ * x: [words][steps][INPUTS]. piece: steps of a call; 0: all of them. */
+static double time_words(const COUNT *x, int64_t words, int64_t first, int32_t steps, int32_t piece,
+                         int64_t slice, float *y)
 {
-    int64_t spent = 0, runs = 0;
+    int64_t spent = 0, runs = 0, word = first;
+    const ptrdiff_t size = (ptrdiff_t)steps * INPUTS;
     piece = piece > 0 ? piece : steps;
-    (void)run_word(x, steps, piece, y);
+    (void)run_word(x + word * size, steps, piece, y);
     do {
+        word = word + 1 < words ? word + 1 : 0;
         const int64_t start = cpu_ns();
-        (void)run_word(x, steps, piece, y);
+        (void)run_word(x + word * size, steps, piece, y);
         spent += cpu_ns() - start;
         runs++;
     } while (spent < slice);

@@ -23,8 +23,12 @@ class DeviceRunner(Protocol):
         """x: (T, batch, inputs) counts."""
         ...
 
-    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs)."""
+    def times(self, x: NDArray[Any], piece: int = 0, slices: int | None = None) -> list[float]:
+        """Microseconds of CPU time per step, of slices of some ms.
+
+        x: (samples, T, inputs); slice k goes through it from sample k on. piece: steps in a call; 0: a
+        sample in one call. slices: by default as many as samples, which are the most.
+        """
         ...
 
 

@@ -33,13 +33,11 @@ class ProgramRunner(ABC):
         answer = self.answer(encode(self.shape, samples, traced=len(samples), timed=0))
         return self.shape.trace(answer.y, answer.spikes)
 
-    def times(self, x: NDArray[Any], piece: int = 0) -> list[float]:
-        """Microseconds of CPU time per step, of each sample of x (samples, T, inputs).
-
-        piece: steps in a call; 0: a sample in one call.
-        """
+    def times(self, x: NDArray[Any], piece: int = 0, slices: int | None = None) -> list[float]:
+        """Those of `DeviceRunner`."""
         samples = self.shape.checked(x)
-        request = encode(self.shape, samples, traced=0, timed=len(x), piece=piece)
+        timed = len(x) if slices is None else slices
+        request = encode(self.shape, samples, traced=0, timed=timed, piece=piece)
         return [ns / 1e3 for ns in self.answer(request).ns_per_step]
 
     @abstractmethod

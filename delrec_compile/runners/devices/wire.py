@@ -70,7 +70,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Answer:
-    """y: (samples, steps, outputs). spikes: (samples, steps, neurons). ns_per_step: per sample."""
+    """y: (samples, steps, outputs). spikes: (samples, steps, neurons). ns_per_step: per slice."""
 
     y: F32
     spikes: NDArray[np.uint8]
@@ -87,8 +87,8 @@ def encode(
 ) -> bytes:
     """A request: the head and the samples x (samples, steps, inputs).
 
-    traced, timed: number of leading samples to trace, or to time. piece: steps of a timed call; 0:
-    all of a sample.
+    traced: number of leading samples to trace. timed: slices of time, each of which goes through the
+    samples from the next one on. piece: steps of a timed call; 0: all of a sample.
     """
     head = HEAD.pack(MAGIC, len(x), x.shape[1], traced, timed, slice_us, 0, piece)
     return head + shape.words(x)

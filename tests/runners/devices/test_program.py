@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fixtures.c_text import loaded
 from fixtures.manifests import typed
 from helpers import refusal
 
@@ -91,3 +95,63 @@ def test_libraries_for_another_machine_are_of_an_old_glibc(
     (_, here), (_, arm), (_, older) = compiled
     assert here == "", "the compiler's own"
     assert (arm, older) == (f"aarch64-linux-gnu.{GLIBC}", f"arm-linux-gnueabihf.{GLIBC}")
+
+
+RECORDER = """
+typedef struct { int32_t unused; } net_state;
+static int32_t seen[64], count;
+static void net_reset(net_state *s) { (void)s; }
+static int net_trace(net_state *s, const uint8_t *x, int32_t n, float *y, uint8_t *spikes)
+{
+    return (void)s, (void)x, (void)n, (void)y, (void)spikes, 0;
+}
+static int net_run(net_state *s, const uint8_t *x, int32_t n, float *y)
+{
+    (void)s;
+    for (int32_t t = 0; t < n; t++) {
+        y[t] = 0.0f;
+    }
+    if (count < 64) {
+        seen[count] = x[0];
+    }
+    count++;
+    return 0;
+}
+"""
+TIMED = """
+#define NAME net
+#define HEADER "net.h"
+#define COUNT uint8_t
+enum { INPUTS = 2, OUTPUTS = 1, NEURONS = 1 };
+#include "words.h"
+int32_t timed(const uint8_t *x, int64_t first, int32_t piece, float *y, int32_t *out)
+{
+    count = 0;
+    const double ns = time_words(x, 3, first, 4, piece, 20000, y);
+    memcpy(out, seen, sizeof seen);
+    return ns > 0 ? count : 0;
+}
+int all(const uint8_t *x, float *y, uint8_t *spikes)
+{
+    return trace_word(x, 4, y, spikes) + same_word(x, 4, y);
+}
+"""
+
+
+@pytest.mark.parametrize(("first", "order"), [(0, (0, 1, 2)), (2, (2, 0, 1))])
+@pytest.mark.parametrize("piece", [0, 2])
+def test_a_slice_goes_through_distinct_samples(
+    first: int, order: tuple[int, ...], piece: int, tmp_path: Path
+) -> None:
+    """The first is run once, uncounted, then those after it, in turn with it."""
+    (tmp_path / "net.h").write_text(RECORDER)
+    folder = resources.files("delrec_compile.targets") / "device"
+    library = loaded(tmp_path, TIMED, f"-I{folder}", "-D_POSIX_C_SOURCE=200809L", "-std=c11")
+    x = np.repeat(np.arange(3, dtype=np.uint8), 8)
+    y, seen = np.zeros(4, np.float32), np.zeros(64, np.int32)
+    own = (x.ctypes, ctypes.c_int64(first), piece, y.ctypes, seen.ctypes)
+    calls = library.timed(*own)
+    assert calls > 4
+    each = 1 if piece == 0 else 2
+    kept = min(calls, len(seen))
+    assert seen[:kept].tolist() == [order[k // each % 3] for k in range(kept)]

@@ -14,6 +14,7 @@ from delrec_compile.training.product import weight_gradient
 from delrec_compile.training.taps import Lags, TapLine, TapReverse
 
 LONG = 16  # taps from which a kernel is faster as a matrix of its diagonals
+WIDE = 64  # weights of each neuron from which a kernel between channels is faster as a matrix
 
 
 class MatrixMix(ArrivalMix):
@@ -162,8 +163,10 @@ class PairMix(ArrivalMix):
         return torch.einsum("tib,tjib->ij", drive, arrived)
 
 
-class ChannelMix(ArrivalMix):
+class ChannelMix(MatrixMix):
     """A convolution between the channels that the neurons lie in. weight: (C, C, K), K odd; one head.
+
+    Lines take a kernel of many weights as the matrix that it stands for.
 
     circular: whether a map goes on at its other end; else what lies outside is zero. dilation: places
     from one tap to the next.
@@ -172,7 +175,19 @@ class ChannelMix(ArrivalMix):
     def __init__(self, *, circular: bool = False, dilation: int = 1) -> None:
         self.circular, self.dilation = circular, dilation
 
+    def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        channels, _, taps = weight.shape
+        places, reach = len(mask) // channels, (taps - 1) * self.dilation
+        if channels * taps < WIDE or (
+            self.circular and reach >= places
+        ):  # taps there would coincide
+            return weight, mask
+        at = self._at(channels, taps, places).to(weight.device)
+        return functional.pad(weight, (0, 1)).view(-1)[at], mask
+
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
+        if weight.ndim == 2:
+            return super().forward(weight, g)
         each = weight.permute(2, 0, 1) @ g[:, 0].reshape(len(weight), -1)
         current = torch.zeros_like(each[0])
         for k, to, come_from in self._taps(len(each), each.shape[2], g.shape[2]):
@@ -180,6 +195,8 @@ class ChannelMix(ArrivalMix):
         return current.view(len(g), -1)
 
     def back(self, weight: Tensor, current: Tensor) -> Tensor:
+        if weight.ndim == 2:
+            return super().back(weight, current)
         each = weight.permute(2, 1, 0) @ current.reshape(len(weight), -1)
         sent = torch.zeros_like(each[0])
         for k, to, come_from in self._taps(len(each), each.shape[2], current.shape[1]):
@@ -187,12 +204,22 @@ class ChannelMix(ArrivalMix):
         return sent.view(len(current), 1, -1)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
+        if weight.ndim == 2:
+            return super().gradient(weight, drive, arrived)
         channels, _, taps = weight.shape
         got, sent = (each.reshape(len(drive), channels, -1) for each in (drive, arrived))
         found = weight.new_zeros(taps, channels, channels)
         for k, to, come_from in self._taps(taps, got.shape[2], drive.shape[2]):
             found[k] += torch.bmm(got[:, :, to], sent[:, :, come_from].transpose(1, 2)).sum(0)
         return found.permute(1, 2, 0)
+
+    def _at(self, channels: int, taps: int, places: int) -> Tensor:
+        """Places (N, N) of the weights between neurons in a kernel with a zero behind its rows."""
+        tap = torch.full((places, places), taps)
+        for k, to, come_from in self._taps(taps, places, 1):
+            tap[range(*to.indices(places)), range(*come_from.indices(places))] = k
+        kernel = torch.arange(channels**2).view(channels, 1, channels, 1) * (taps + 1)
+        return (kernel + tap[:, None]).reshape(channels * places, -1)
 
     def _taps(self, taps: int, size: int, batch: int) -> Iterator[tuple[int, slice, slice]]:
         """Each tap with slices (to, from) of maps in which the batch of a place lies side by side.

@@ -68,3 +68,32 @@ def test_the_way_back_is_the_gradient(name: str) -> None:
         assert torch.allclose(mix.gradient(weight, cost, g), d_weight, rtol=1e-12, atol=1e-12)
         for row, expected in zip(cost, d_g, strict=True):
             assert torch.allclose(mix.back(weight, row), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("circular", [False, True])
+def test_a_kernel_of_many_weights_becomes_its_matrix(circular: bool, dilation: int) -> None:
+    """The same currents, and the same gradient of the kernel."""
+    channels, taps, places = 8, 9, 20
+    r = torch.Generator().manual_seed(3)
+    weight = torch.randn(channels, channels, taps, generator=r, dtype=torch.double)
+    weight.requires_grad_()
+    g = torch.randn(channels * places, 1, BATCH, generator=r, dtype=torch.double)
+    mix, mask = (
+        ChannelMix(circular=circular, dilation=dilation),
+        torch.ones(channels * places, 1, 2),
+    )
+    matrix, same = mix.joined(weight, mask)
+    assert same is mask
+    assert matrix.shape == (len(g), len(g))
+    assert int((matrix != 0).sum(1).max()) == channels * taps
+    cost = torch.randn(len(g), BATCH, generator=r, dtype=torch.double)
+    found, want = mix.forward(matrix, g), mix.forward(weight, g)
+    assert torch.allclose(found, want, rtol=1e-12, atol=1e-12)
+    grads = [torch.autograd.grad((y * cost).sum(), weight)[0] for y in (found, want)]
+    assert torch.allclose(*grads, rtol=1e-12, atol=1e-12)
+    few = torch.randn(2, 2, 5, dtype=torch.double)
+    assert mix.joined(few, mask)[0] is few
+    wrapped = ChannelMix(circular=True, dilation=dilation)
+    long = torch.randn(channels, channels, 21, dtype=torch.double)
+    assert wrapped.joined(long, mask)[0] is long

@@ -17,6 +17,18 @@ CHANNELS, CHANNEL_KERNELS = (8, 16, 32), (1, 3, 5)
 
 # gradients explode through one head of 3 taps at this rate, and grow with fewer delays
 STEADY: Mapping[str, Any] = {"backflow": 0.3}
+# maps of 16 channels of 16 neurons: 1,024 recurrent parameters
+CHANNELS_16: Mapping[str, Any] = {"recurrence": "channel_conv", "channels": 16, "kernel": 3}
+# 1,280 recurrent parameters, on both layers
+CHANNELS_BOTH: Mapping[str, Any] = {
+    "recurrence": "channel_conv",
+    "channels": 8,
+    "kernel": 5,
+    "recurrent_layers": "all",
+    "hidden": 320,
+    "betas": "learned",
+    "dropout": 0.4,
+}
 # 1,308 recurrent parameters; fewer in all than dense_delay has
 WIDE: Mapping[str, Any] = {
     "hidden": 320,
@@ -73,6 +85,36 @@ EXTRA_VARIANTS = (
         "conv_delay_taught",
         "conv_delay, 320 neurons, 2 heads, taught by dense_delay",
         WIDE,
+        TEACHER,
+    ),
+    # recipes of a pool of voices, of at most 1,315 recurrent parameters: docs/claims.md
+    Variant("channels", "channel_conv_delay, 16 channels of 3 taps", CHANNELS_16),
+    Variant(
+        "channels_orthogonal",
+        "16 channels of 3 taps, circular, first kernel orthogonal",
+        {**CHANNELS_16, "edges": "circular", "init": "orthogonal"},
+    ),
+    Variant("channels_long", "16 channels of 3 taps, 200 epochs", {**CHANNELS_16, "epochs": 200}),
+    Variant(
+        "channels_taught",
+        "16 channels of 3 taps, taught by dense_delay",
+        CHANNELS_16,
+        TEACHER,
+    ),
+    Variant(
+        "channels_circulant",
+        "4 channels of 63 taps, circular",
+        {"recurrence": "channel_conv", "channels": 4, "kernel": 63, "edges": "circular"},
+    ),
+    Variant(
+        "channels_both",
+        "320 neurons, 8 channels of 5 taps on both layers, learned leaks",
+        CHANNELS_BOTH,
+    ),
+    Variant(
+        "channels_both_taught",
+        "320 neurons, 8 channels on both layers, learned leaks, taught by dense_delay",
+        CHANNELS_BOTH,
         TEACHER,
     ),
 )

@@ -102,7 +102,10 @@ int main(int argc, char **argv)
     if (fread(&head, sizeof head, 1, file) != 1 || head.magic != MAGIC) {
         return fail("the file came here damaged");
     }
-    if (head.words < 0 || head.timed < 0 || head.timed > head.words || head.steps < 1 || head.steps > MOST_STEPS / (INPUTS + OUTPUTS + NEURONS)) {
+    if (head.timed < 0 || head.timed > head.words) {
+        return fail("more slices of time than words");
+    }
+    if (head.words < 0 || head.steps < 1 || head.steps > MOST_STEPS / (INPUTS + OUTPUTS + NEURONS)) {
         return fail("more steps than fit in memory");
     }
     head.self_test = ENTRY(NAME, self_test)();

@@ -177,10 +177,9 @@ class ChannelMix(MatrixMix):
 
     def joined(self, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         channels, _, taps = weight.shape
-        places, reach = len(mask) // channels, (taps - 1) * self.dilation
-        if channels * taps < WIDE or (
-            self.circular and reach >= places
-        ):  # taps there would coincide
+        places = len(mask) // channels
+        coincide = self.circular and (taps - 1) * self.dilation >= places
+        if channels * taps < WIDE or coincide:
             return weight, mask
         at = self._at(channels, taps, places).to(weight.device)
         return functional.pad(weight, (0, 1)).view(-1)[at], mask

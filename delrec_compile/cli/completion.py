@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from delrec_compile.bundled import NETWORKS
 from delrec_compile.errors import DelrecError
 
@@ -133,11 +135,13 @@ def programs(incomplete: str) -> list[str]:
     return _listed_after_comma(incomplete, NAMES)
 
 
-def variants(incomplete: str) -> list[str]:
-    """Values of `claims --variants`."""
-    from delrec_compile.evaluation.claims.variants import VARIANTS
+def variants(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Values of `claims --variants`: with --paper those of the papers."""
+    from delrec_compile.evaluation.claims.published import PAPER_VARIANTS
+    from delrec_compile.evaluation.claims.variants import EXTRA_VARIANTS, VARIANTS
 
-    return _listed_after_comma(incomplete, (v.name for v in VARIANTS))
+    known = PAPER_VARIANTS if ctx.params.get("paper") else (*VARIANTS, *EXTRA_VARIANTS)
+    return _listed_after_comma(incomplete, (v.name for v in known))
 
 
 def settings(incomplete: str) -> list[str]:

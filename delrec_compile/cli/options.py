@@ -20,6 +20,13 @@ AllowSilent = Annotated[
     bool,
     typer.Option("--allow-silent", help="Accept a check in which no neuron fires [exit 6]."),
 ]
+TorchDevice = Annotated[
+    str | None,
+    typer.Option(
+        help="Torch device: cpu (default) or cuda.",
+        autocompletion=completion.one_of("cpu", "cuda"),
+    ),
+]
 Model = Annotated[
     str,
     typer.Argument(

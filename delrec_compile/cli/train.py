@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli import completion
-from delrec_compile.cli.options import Force, Json, Name
+from delrec_compile.cli.options import Force, Json, Name, TorchDevice
 from delrec_compile.cli.sweep import (
     Cluster,
     Sweep,
@@ -48,13 +48,6 @@ Grid = Annotated[
     typer.Option(
         help="Grid of the weights: int16 (default), fine or auto.",
         autocompletion=completion.one_of("int16", "fine", "auto"),
-    ),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        help="Torch device: cpu (default) or cuda.",
-        autocompletion=completion.one_of("cpu", "cuda"),
     ),
 ]
 Config = Annotated[
@@ -95,7 +88,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Random seed (0).")] = None,
     fold: Fold = None,
     grid: Grid = None,
-    device: Device = None,
+    device: TorchDevice = None,
     name: Name = None,
     config: Config = None,
     options: Settings = None,

@@ -23,7 +23,9 @@ def test_claims_of_a_folder(tmp_path, tiny_data):
     assert (row["kind"], row["seeds"], row["recurrent_parameters"]) == ("conv_delay", 1, 259)
     assert row["saving"] == pytest.approx(1 - 259 / 65792)
     assert told["trained"] == 1
-    assert "0 trainings" in ok(*arguments)
+    assert "0 trainings" in ok(*arguments, "--device", "cpu")
+    told = "error: device is 'gpu', which torch does not know; use cpu"
+    assert told in refused(2, "claims", tmp_path / "nothing", "--device", "gpu")
     assert "| conv_delay | 259 | 99.6 % |" in (tmp_path / "claims.md").read_text()
     assert "unknown variant 'convdelay'" in refused(
         2, "claims", tiny_data, "--variants", "convdelay"

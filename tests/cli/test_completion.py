@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,6 @@ def test_every_parameter_with_known_values_completes_them(
         (completion.boards, "all,", "all,nrf52840"),
         (completion.numeric_lists, "int8,", "int8,int16"),
         (completion.engines, "", "onnxruntime"),
-        (completion.variants, "", "dense"),
         (completion.recipes, "", "delrec-shd"),
         (completion.settings, "", "dropout="),
         (completion.programs, "", "shared"),
@@ -104,6 +104,18 @@ def test_words_of_train_are_those_of_its_recipe() -> None:
     assert set(completion.RECURRENCES) == set(RECURRENCES)
 
 
+def offered_by_a_shell(asked: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """The command, as a shell asks it for values."""
+    return subprocess.run(
+        [sys.executable, "-m", "delrec_compile"],
+        env={**os.environ, **asked},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_asks_and_gets_values(shell: str, tmp_path: Path) -> None:
     variables = {
@@ -115,17 +127,29 @@ def test_a_shell_asks_and_gets_values(shell: str, tmp_path: Path) -> None:
         },
     }
     asked = {"_DELREC_COMPILE_COMPLETE": f"complete_{shell}", **variables[shell]}
-    done = subprocess.run(
-        [sys.executable, "-m", "delrec_compile"],
-        env={**os.environ, **asked},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = offered_by_a_shell(asked, tmp_path)
     assert "cortex_m55" in done.stdout
     assert "cortex_m4" not in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "there", "missing"),
+    [
+        ("--variants feed_forward,", "feed_forward,channels_both", "feed_forward,paper_conv"),
+        ("--paper --variants ", "paper_dense_delay", "conv_delay"),
+    ],
+)
+def test_claims_offers_the_networks_of_its_table(
+    line: str, there: str, missing: str, tmp_path: Path
+) -> None:
+    words = f"delrec-compile claims pool {line}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    offered = offered_by_a_shell(
+        {"_DELREC_COMPILE_COMPLETE": "complete_bash", **asked}, tmp_path
+    ).stdout
+    assert there in offered.split()
+    assert missing not in offered.split()
 
 
 def test_bash_completes_by_the_script_that_it_is_given(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from delrec_compile.evaluation.claims.variants import VARIANTS, Variant, grid
 from delrec_compile.evaluation.claims.work import Training, Work
 from delrec_compile.system.jobs import HERE, Place
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.optimisers import device_of
 
 SEEDS = 3
 Runs = dict[tuple[int | None, int], Result]
@@ -58,6 +59,8 @@ def claims(
     """
     options = dict(options or {})
     options["steps"] = options.get("steps", steps_of(variants, TrainConfig.steps))
+    if place.is_here and "device" in options:
+        device_of(TrainConfig(device=options["device"]))
     read, source = _read(data, place, options["steps"])
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)

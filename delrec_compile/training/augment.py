@@ -1,4 +1,4 @@
-"""Augmentation of training samples: shifts in time and along the channels, blends within a class."""
+"""Augmentation of training samples: blends within a class, stretches and shifts in time and along channels."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class Samples:
 
     def __init__(self, events: Events, config: TrainConfig, generator: torch.Generator) -> None:
         self.time, self.channel = config.shift_steps, config.shift_channels
+        self.duration, self.width = config.stretch_steps, config.stretch_channels
         self.blend, self.generator = config.blend, generator
         self.labels = torch.from_numpy(events.known_labels)
         silence = (self.channel, self.channel, self.time, self.time)
@@ -37,6 +38,11 @@ class Samples:
         steps = self.counts.shape[1] - 2 * self.time
         channels = self.counts.shape[2] - 2 * self.channel
         padded = self._blended(index) if self.blend else self.counts[index]
+        if self.duration:
+            padded = self._stretched(padded, self.duration, self.time)
+        if self.width:
+            along = padded.transpose(1, 2)
+            padded = self._stretched(along, self.width, along.shape[1] / 2).transpose(1, 2)
         return torch.stack(
             [
                 one[t : t + steps, c : c + channels]
@@ -58,6 +64,21 @@ class Samples:
             half = torch.full_like(pair, 0.5)
             out[place] = torch.binomial(pair, half, generator=self.generator).sum(0)
         return out
+
+    def _stretched(self, samples: Tensor, share: float, still: float) -> Tensor:
+        """Samples (B, L, M), each by a factor of its own along L; what leaves L is lost.
+
+        share: largest change of the factor. still: the place that does not move. Rows of M are rounded
+        apart, so that no place is empty in all of them.
+        """
+        size, length, rows = samples.shape
+        factors = 1 + share * (2 * torch.rand(size, 1, 1, generator=self.generator) - 1)
+        rounding = torch.rand(size, 1, rows, generator=self.generator)
+        place = torch.arange(length)[:, None] + 0.5 - still
+        to = (place * factors + still - 0.5 + rounding).floor().long()
+        inside = (to >= 0) & (to < length)
+        out = torch.zeros(size, length, rows)
+        return out.scatter_add_(1, to.clamp(0, length - 1), samples.float() * inside)
 
 
 def _aligned(sample: Tensor, to: Tensor) -> Tensor:

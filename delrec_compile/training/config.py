@@ -64,7 +64,7 @@ _INT32_MAX = 2**31 - 1  # the maximum of the other integers
 _MAXIMUM = {"seed": 2**64 - 1, "max_delay": MAX_DELAY, "taps": MAX_DELAY + 1}
 _MAXIMUM |= {"forward_delay": MAX_DELAY, "input_bits": FINEST}
 _POSITIVE = ("lr", "delay_lr", "clip", "alpha", "dt_ms", "threshold")
-_SHARES = ("dropout", "frozen_tail", "blend")
+_SHARES = ("dropout", "frozen_tail", "blend", "stretch_steps", "stretch_channels")
 _FROM_ZERO = ("sigma", "weight_decay", "l1", "rate_penalty", "backflow", "jump", "b")
 
 
@@ -145,6 +145,11 @@ class TrainConfig:
     backflow: float = 1.0  # share of the gradient that flows back through the recurrence
     shift_steps: int = 8  # augmentation: largest shift in time, either way
     shift_channels: int = 4  # augmentation: largest shift along the input channels, either way
+    stretch_steps: float = (
+        0.0  # augmentation: largest change of the duration, as a share, either way
+    )
+    # augmentation: the same of the distances from the middle of the input channels
+    stretch_channels: float = 0.0
     blend: float = 0.0  # augmentation: share of the samples mixed with another of their class
     steps: int = 80  # time steps of a sample
     dt_ms: float = 10.0

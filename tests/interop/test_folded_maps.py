@@ -47,11 +47,11 @@ def test_any_two_are_what_they_are_in_a_row() -> None:
     assert 20 < kinds.count(Convolution) < 100
 
 
-def conv(pad: Any, shape: Shape, groups: int = 1) -> Convolution:
-    r = np.random.default_rng(0)
-    return linear_parts.convolution(
-        r.normal(size=(6, shape[0] // groups, 3, 3)), None, shape, 1, pad, groups
-    )
+def conv(
+    pad: Any, shape: Shape, groups: int = 1, *, size: int = 3, stride: int = 1, dilation: int = 1
+) -> Convolution:
+    kernel = np.random.default_rng(0).normal(size=(6, shape[0] // groups, size, size))
+    return linear_parts.convolution(kernel, None, shape, stride, pad, groups, dilation)
 
 
 def pool(shape: Shape, kind: str = "mean") -> Convolution:
@@ -62,6 +62,14 @@ ROWS: dict[str, tuple[Any, Any]] = {
     "even": (lambda: (pool((4, 8, 8)), conv(1, (4, 4, 4))), (6, 4, 6, 6)),
     "odd, without padding": (lambda: (pool((4, 9, 9)), conv(0, (4, 4, 4))), (6, 4, 6, 6)),
     "odd, with padding": (lambda: (pool((4, 9, 9)), conv(1, (4, 4, 4))), None),
+    "odd, with padding, but the end unseen": (
+        lambda: (pool((4, 9, 9)), conv(1, (4, 4, 4), size=2, stride=3)),
+        (6, 4, 4, 4),
+    ),
+    "dilated, then place by place": (
+        lambda: (conv(0, (4, 8, 8), dilation=2), conv(0, (6, 4, 4), size=1)),
+        (6, 4, 3, 3),
+    ),
     "behind": (lambda: (conv(1, (4, 8, 8)), pool((6, 8, 8), "sum")), (6, 4, 4, 4)),
     "in groups": (lambda: (pool((4, 8, 8)), conv(1, (4, 4, 4), 2)), (6, 2, 6, 6)),
     "of each channel": (lambda: (pool((4, 8, 8)), pool((4, 4, 4))), (4, 1, 4, 4)),

@@ -61,3 +61,11 @@ def test_entries_may_be_as_deep_as_is_allowed(path: Path) -> None:
     for _ in range(hdf5_entries.MAX_DEPTH):
         found = found["deep"]
     assert found == {"x": 1}
+
+
+def test_entries_may_be_as_many_as_is_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hdf5_entries, "MAX_ENTRIES", 3)
+    assert len(hdf5_entries.entries(path, "node", "graph")) == 2
+    monkeypatch.setattr(hdf5_entries, "MAX_ENTRIES", 2)
+    with refusal(CheckpointError, "has more than 2 entries", 3):
+        hdf5_entries.entries(path, "node", "graph")

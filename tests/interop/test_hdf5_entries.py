@@ -69,3 +69,16 @@ def test_entries_may_be_as_many_as_is_allowed(path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(hdf5_entries, "MAX_ENTRIES", 2)
     with refusal(CheckpointError, "has more than 2 entries", 3):
         hdf5_entries.entries(path, "node", "graph")
+
+
+def test_values_that_lie_in_another_file_are_not_read(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(bytes(24))
+    with h5py.File(path, "a") as held:
+        held.create_dataset("outer/x", (3,), "i8", external=[(str(other), 0, 24)])
+        layout = h5py.VirtualLayout((3,), "i8")
+        layout[:] = h5py.VirtualSource(str(path), "node/a/values", (3,))
+        held.create_group("virtual").create_virtual_dataset("x", layout)
+    for name in ("outer", "virtual"):
+        with refusal(CheckpointError, f"{name}/x lies in another file; it is not opened", 3):
+            hdf5_entries.entries(path, name, "graph")

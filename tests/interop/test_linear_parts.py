@@ -147,3 +147,9 @@ def test_a_part_without_its_bias() -> None:
         assert not own.biases.any()
         x = R.normal(size=(2, SIZE))
         np.testing.assert_array_equal(own.linear(x), PARTS[name].linear(x))
+
+
+def test_a_scale_of_each_channel_covers_its_places() -> None:
+    scale = linear_parts.per_channel([2.0, 3.0], [0.5, -1.0], (2, 2, 2))
+    assert scale.factor.tolist() == [2, 2, 2, 2, 3, 3, 3, 3]
+    assert scale.shift.tolist() == [0.5, 0.5, 0.5, 0.5, -1, -1, -1, -1]

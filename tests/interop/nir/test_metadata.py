@@ -10,6 +10,7 @@ from helpers import refusal
 
 import delrec_compile
 from delrec_compile.errors import CheckpointError
+from delrec_compile.interop.nir import metadata
 
 TOLD = {
     "max_input": ("abc", None, True),
@@ -42,3 +43,7 @@ def test_metadata_that_is_no_json() -> None:
         delrec_compile.from_nir(graph)
     graph.metadata["delrec"] = "seen"
     delrec_compile.from_nir(graph)
+
+
+def test_equal_entries_are_equal_text() -> None:
+    assert metadata.to_json({"b": [1], "a": None}) == '{"a": null, "b": [1]}'

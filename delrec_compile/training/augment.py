@@ -1,4 +1,4 @@
-"""Augmentation of training samples: blends within a class, stretches and shifts in time and along channels."""
+"""Augmentation of training samples: blends in a class; stretches and shifts, in time and by channel."""
 
 from __future__ import annotations
 

@@ -268,6 +268,12 @@ def test_maps_beside_torch(name: str) -> None:
     assert made.network.layers[0].maps is not None  # a convolution, no matrix
 
 
+@pytest.mark.parametrize("dt_ms", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_step_has_a_length(dt_ms: float) -> None:
+    with refusal(UsageError, f"the step is {dt_ms} ms; a positive number is required", 2):
+        delrec_compile.from_nir(two(), dt_ms=dt_ms)
+
+
 REFUSED = {
     "node": (
         lambda: chain(affine(N, 5), lif(N), nir.I(r=np.full(N, 1 / DT)), affine(3, N)),

@@ -75,6 +75,10 @@ MODELS: dict[str, tuple[Shape, list[nn.Module]]] = {
             *end(4),
         ],
     ),
+    "padded, with a part of a window": (
+        (2, 12, 12),
+        [nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(4, 3, 1, ceil_mode=True), *end(64)],
+    ),
     "of rows": (
         (2, 18),
         [

@@ -64,6 +64,19 @@ def test_a_sum_is_read_as_two_projections() -> None:
     assert [p.source for p in last.projections] == ["x", "l"]
 
 
+def looping(model: Own, x: torch.Tensor) -> Any:
+    return sum(model.b(model.l(model.a(x))) for _ in range(5))
+
+
+def test_a_loop_over_one_input_is_read_as_its_step() -> None:
+    made = delrec_compile.from_snntorch(on_grid(Own(looping, threshold=1.0)), max_input=4)
+    assert made.remarks[0] == (
+        "the model makes 5 steps of one input by itself; the network makes one: give it the input 5 "
+        "times, and its decision combines the outputs"
+    )
+    assert [p.name for p in made.network.populations] == ["l0", "out"]
+
+
 class Binary(nn.Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.linear(x, self.weight.sign(), self.bias)

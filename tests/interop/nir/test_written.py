@@ -11,6 +11,7 @@ from delrec_compile.errors import UnsupportedError
 from delrec_compile.interop.nir.neurons import NeuronReader
 from delrec_compile.interop.nir.written import NeuronWriter
 from delrec_compile.network.model import LeakyReadout, Lif, LinearReadout, Neuron
+from delrec_compile.ops.count_readout import CountReadout
 from delrec_compile.ops.cuba_lif import CubaLif
 from delrec_compile.ops.synaptic_readout import SynapticReadout
 
@@ -47,3 +48,12 @@ def test_readouts() -> None:
     made = NeuronReader(DT, "euler").integrator("out", own.readout("out", both, (2,)), (2,))
     np.testing.assert_allclose([made.beta, made.alpha], [both.beta, both.alpha], rtol=1e-6)
     assert own.readout("out", LinearReadout.in_graph(np.zeros(2, np.float32)), (2,)) is None
+
+
+def test_counts_are_written_without_a_bias_alone() -> None:
+    own = NeuronWriter(nir, DT)
+    bias = np.array([0, 0.5], np.float32)
+    with refusal(UnsupportedError, "out: counts with a bias have no node in NIR", 4):
+        own.readout("out", CountReadout.in_graph(bias), (2,))
+    assert isinstance(own.readout("out", CountReadout.in_graph(0 * bias), (2,)), nir.I)
+    assert isinstance(own.readout("out", LeakyReadout.in_graph(bias, beta=0.75), (2,)), nir.LI)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli import completion
-from delrec_compile.cli.options import Json, TorchDevice, names
+from delrec_compile.cli.options import Json, Settings, TorchDevice, names
 from delrec_compile.cli.sweep import Cluster, Workers, place_of
 from delrec_compile.cli.terminal import (
     command_line,
@@ -84,6 +84,7 @@ def claims(
     latency: Latency = True,
     quick: Quick = False,
     recorded: Recorded = False,
+    settings: Settings = None,
     device: TorchDevice = None,
     workers: Workers = 1,
     cluster: Cluster = "",
@@ -96,6 +97,7 @@ def claims(
     """
     from delrec_compile.evaluation.claims import measure
     from delrec_compile.evaluation.claims.published import PAPER_SEEDS, table_variants
+    from delrec_compile.evaluation.claims.variants import settings_of
     from delrec_compile.system.files import check_writable
 
     chosen = None if variants is None else names(variants)
@@ -104,7 +106,7 @@ def claims(
     options |= {"with_grid": grid and not (quick or paper), "with_latency": latency}
     options |= {"folds": folds, "fix": fix, "other": other, "place": place_of(workers, cluster)}
     options["variants"] = table_variants(paper, chosen)
-    options["options"] = {"device": device} if device else None
+    options["options"] = settings_of(settings or (), device)
     for path in markdown or ():
         check_writable(path)
     with counting("claims") as step:
@@ -114,6 +116,7 @@ def claims(
     line += ["--seeds", str(seeds), *(["--folds", str(folds)] if folds else ())]
     line += [*(["--cache", str(cache)] if cache else ()), *(["--fix"] if fix else ())]
     line += [*(["--other", str(other)] if other else ()), *(["--device", device] if device else ())]
+    line += [word for setting in settings or () for word in ("--set", setting)]
     line += ([] if grid else ["--no-grid"]) + (["--quick"] if quick else [])
     line += ([] if latency else ["--no-latency"]) + (["--recorded"] if recorded else [])
     _print_claims(result, command_line(*line), markdown or [], as_json)

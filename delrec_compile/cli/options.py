@@ -20,6 +20,14 @@ AllowSilent = Annotated[
     bool,
     typer.Option("--allow-silent", help="Accept a check in which no neuron fires [exit 6]."),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Any other option of the recipe, as name=value. Repeatable.",
+        autocompletion=completion.settings,
+    ),
+]
 TorchDevice = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli import completion
-from delrec_compile.cli.options import Force, Json, Name, TorchDevice
+from delrec_compile.cli.options import Force, Json, Name, Settings, TorchDevice
 from delrec_compile.cli.sweep import (
     Cluster,
     Sweep,
@@ -55,14 +55,6 @@ Config = Annotated[
 ]
 Fold = Annotated[
     int | None, typer.Option(min=0, help="Fold of a pool that 'data synth --folds' made (0).")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="Any other option of the recipe, as name=value. Repeatable.",
-        autocompletion=completion.settings,
-    ),
 ]
 Log = Annotated[
     str,

@@ -32,6 +32,22 @@ def test_claims_of_a_folder(tmp_path, tiny_data):
     )
 
 
+def test_options_of_every_network(tmp_path: Path, tiny_data: Path) -> None:
+    page = tmp_path / "claims.md"
+    asked = ("claims", tiny_data, "--variants", "feed_forward,conv_delay", "--quick")
+    asked += ("--no-latency", "--cache", tmp_path / "cache", "--markdown", page)
+    own = ("--set", "stretch_steps=0.1", "--set", "hidden=32")
+    assert "2 trainings" in ok(*asked)
+    made = json.loads(ok(*asked, *own, "--json"))
+    assert made["trained"] == 2
+    assert made["rows"][1]["recurrent_parameters"] == 32 + 3
+    assert "--set stretch_steps=0.1 --set hidden=32 --no-grid" not in page.read_text()
+    assert "--set stretch_steps=0.1 --set hidden=32 --quick" in page.read_text()
+    assert "0 trainings" in ok(*asked, *own)
+    for name in ("seed", "teacher", "device"):
+        assert f"no option '{name}'" in refused(2, *asked, "--set", f"{name}=1")
+
+
 def test_the_command_names_no_empty_list_and_is_recorded_whole(
     tmp_path: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

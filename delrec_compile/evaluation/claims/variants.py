@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from delrec_compile.errors import UsageError, did_you_mean
-from delrec_compile.training.config import TrainConfig
+from delrec_compile.training import config_file
+from delrec_compile.training.config import TrainConfig, kinds
 
+CHOSEN = ("seed", "teacher", "device")  # options that the command itself gives
 EPOCHS, QUICK_EPOCHS, GRID_EPOCHS = 80, 2, 40
 RATE = 6e-3  # peak of the schedule; three times the default, for so few epochs
 TEACHER = "dense_delay"
@@ -149,6 +151,12 @@ def grid(pooled: bool = False) -> tuple[Variant, ...]:
         for kernel in CHANNEL_KERNELS
     )
     return (*taps, *(maps if pooled else ()))
+
+
+def settings_of(settings: Iterable[str], device: str | None = None) -> dict[str, Any]:
+    """Options of every training, of `name=value` texts. Raises UsageError."""
+    own = {name: kind for name, kind in kinds().items() if name not in CHOSEN}
+    return {**config_file.parse(settings, own), **({"device": device} if device else {})}
 
 
 def select_variants(

@@ -64,7 +64,7 @@ ROOMS = (
             "network/onnx_step/file.py",
             "interop/**/*.py",
         ),
-        (f"{NETWORK}/test_checkpoint.py", f"{NETWORK}/test_graph_file.py"),
+        (f"{NETWORK}/test_checkpoint.py", f"{NETWORK}/test_graph_file.py", "tests/interop"),
     ),
 )
 

@@ -11,7 +11,7 @@ from fixtures.authors import Delayed, Net, counts, saved
 from helpers import refusal
 
 import delrec_compile
-from delrec_compile.errors import UnsupportedError
+from delrec_compile.errors import CheckpointError, UnsupportedError
 from delrec_compile.runners.reference import ReferenceRunner
 
 
@@ -34,6 +34,17 @@ def test_delays_below_zero_are_those_of_the_scripts(tmp_path: Path) -> None:
     made = delrec_compile.from_checkpoint(path)
     assert "layers.7: delays below 0 became 0, as the scripts clamp them" in made.remarks
     assert not any("rounded" in remark for remark in made.remarks)
+
+
+@pytest.mark.parametrize("shape", ["n,2", "n/2,2"])
+def test_delays_of_another_shape_are_refused(shape: str, tmp_path: Path) -> None:
+    net, path = saved(tmp_path, "delrec-shd")
+    own = delayed(net)[0].recurrent_delays
+    rows = len(own.flatten()) if shape == "n,2" else len(own.flatten()) // 2
+    own.data = torch.zeros(rows, 2)
+    net.save(path)
+    with refusal(CheckpointError, rf"recurrent_delays has shape \[{rows}, 2\]; \[", 3):
+        delrec_compile.from_checkpoint(path)
 
 
 def test_a_spread_of_each_neuron_is_refused(tmp_path: Path) -> None:

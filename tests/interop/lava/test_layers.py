@@ -45,3 +45,10 @@ def test_layers_behind_an_average_are_refused() -> None:
     average = {"type": "average", "shape": [2]}
     with refusal(UnsupportedError, "layer.2: a layer behind an average", 4):
         LayerReader({"0": DENSE, "1": average, "2": DENSE}).read()
+
+
+def test_a_convolution_without_a_padding_has_none() -> None:
+    bare = {k: v for k, v in CONV.items() if k != "padding"} | {"shape": [2, 2, 2]}
+    LayerReader({"0": INPUT, "1": bare}).read()
+    with refusal(CheckpointError, "layer.1", 3):
+        LayerReader({"0": INPUT, "1": bare | {"shape": [2, 4, 4]}}).read()

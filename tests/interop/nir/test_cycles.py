@@ -150,6 +150,14 @@ def test_kernels_between_maps() -> None:
     assert recurrence("lif", [conv(1, square[0], (1, 2, 3))])[0].kind == "conv2d_delay"
 
 
+def test_kernels_whose_delays_coincide_or_differ_are_no_taps() -> None:
+    """Taps are told apart by their delay, which all neurons share."""
+    square = R.normal(size=(2, 1, 1, 3, 3))
+    twice, _ = recurrence("lif", [conv(1, kernel, (1, 2, 3)) for kernel in square])
+    spread, _ = recurrence("lif", [conv(range(N), square[0], (1, 2, 3))])
+    assert (twice.kind, spread.kind) == ("dense_delay", "channel_conv_delay")
+
+
 def test_taps_of_each_channel_are_in_the_order_of_their_delays() -> None:
     late, soon = R.normal(size=(2, 1, 3)), R.normal(size=(2, 1, 3))
     parts = [linear_parts.convolution(k, None, (2, 3), 1, 1, 2) for k in (late, soon)]

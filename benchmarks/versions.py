@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
-EXTRAS = ("cross", "emu", "cuda", "nir", "rpc", "cluster")
+EXTRAS = ("cross", "emu", "cuda", "nir", "rpc", "cluster", "plots")
 TORCH = "torch==2.13.0+cpu"  # the build on PyPI brings gigabytes of CUDA along
 TOOLS = ("pytest>=8.2", "hypothesis>=6.100", "pyyaml>=6")
 # every package is called by at least one of them

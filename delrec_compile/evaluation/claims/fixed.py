@@ -39,27 +39,24 @@ class FixedRecipes:
                 raise DataError(f"{self.path} is damaged ({error!r}); restore it") from error
 
     def holds(self, variant: Variant, config: TrainConfig) -> bool:
-        """Whether the recipe of the variant is fixed, and is this one.
-
-        config: of any seed. Raises UsageError where another recipe was fixed under its name.
-        """
+        """Whether the recipe of the variant is fixed, and is this one. config: of any seed."""
         fixed = self._recipes.get(variant.name)
-        if fixed is None:
-            return False
-        now = _recipe(variant, config)
-        if now != fixed["recipe"]:
-            raise UsageError(
-                f"the recipe of '{variant.name}' was fixed on {fixed['date']} with other options "
-                f"({_difference(fixed['recipe'], now)}); give the new recipe a name of its own"
-            )
-        return True
+        return fixed is not None and fixed["recipe"] == _recipe(variant, config)
 
     def fix(self, recipes: Iterable[tuple[Variant, TrainConfig]]) -> None:
-        """Fixes recipes from today on; those that are fixed stay. Raises UsageError as `holds`."""
+        """Fixes recipes from today on; those that are fixed stay.
+
+        Raises UsageError where another recipe was fixed under the name of a variant.
+        """
+        today = datetime.date.today().isoformat()
         for variant, config in recipes:
-            if not self.holds(variant, config):
-                today = datetime.date.today().isoformat()
-                self._recipes[variant.name] = {"date": today, "recipe": _recipe(variant, config)}
+            now = _recipe(variant, config)
+            fixed = self._recipes.setdefault(variant.name, {"date": today, "recipe": now})
+            if now != fixed["recipe"]:
+                raise UsageError(
+                    f"the recipe of '{variant.name}' was fixed on {fixed['date']} with other options "
+                    f"({_difference(fixed['recipe'], now)}); give the new recipe a name of its own"
+                )
         record = {"schema": SCHEMA, "recipes": self._recipes}
         write_atomic(self.path, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
 

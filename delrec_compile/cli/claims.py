@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,15 +112,20 @@ def claims(
         check_writable(path)
     with counting("claims") as step:
         result = measure.claims(data, progress=step, **options)
-    line = ["claims", "DATA", *(["--paper"] if paper else ())]
-    line += ["--variants", ",".join(chosen)] if chosen else []
-    line += ["--seeds", str(seeds), *(["--folds", str(folds)] if folds else ())]
-    line += [*(["--cache", str(cache)] if cache else ()), *(["--fix"] if fix else ())]
-    line += [*(["--other", str(other)] if other else ()), *(["--device", device] if device else ())]
-    line += [word for setting in settings or () for word in ("--set", setting)]
-    line += ([] if grid else ["--no-grid"]) + (["--quick"] if quick else [])
-    line += ([] if latency else ["--no-latency"]) + (["--recorded"] if recorded else [])
-    _print_claims(result, command_line(*line), markdown or [], as_json)
+    told = {"paper": paper, "variants": ",".join(chosen or ()), "seeds": seeds, "folds": folds}
+    told |= {"cache": cache, "fix": fix, "other": other, "device": device, "set": settings}
+    told |= {"no-grid": not grid, "quick": quick, "no-latency": not latency, "recorded": recorded}
+    _print_claims(result, command_line("claims", "DATA", *_words(told)), markdown or [], as_json)
+
+
+def _words(options: Mapping[str, Any]) -> Iterator[str]:
+    """Options as they are typed; those that are not given are left out."""
+    for name, value in options.items():
+        if value is True:
+            yield f"--{name}"
+        elif value:
+            for word in value if isinstance(value, list) else [value]:
+                yield from (f"--{name}", str(word))
 
 
 def _print_claims(result: Claims, command: str, pages: list[Path], as_json: bool) -> None:

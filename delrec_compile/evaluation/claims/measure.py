@@ -57,10 +57,8 @@ def claims(
     same for all. place: where is trained; elsewhere than here, data is
     a folder. progress(done, total, note) counts epochs. Raises DataError, UsageError, DeviceError.
     """
-    options = dict(options or {})
-    options["steps"] = options.get("steps", steps_of(variants, TrainConfig.steps))
-    if place.is_here and "device" in options:
-        device_of(TrainConfig(device=options["device"]))
+    options = {"steps": steps_of(variants, TrainConfig.steps), **(options or {})}
+    _check_device(options, place)
     read, source = _read(data, place, options["steps"])
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)
@@ -82,6 +80,12 @@ def claims(
     return replace(
         trainings.measured(work, with_grid, with_latency), seconds=time.monotonic() - started
     )
+
+
+def _check_device(options: dict[str, Any], place: Place) -> None:
+    """Before anything is read. Raises UsageError, DeviceError."""
+    if place.is_here and "device" in options:
+        device_of(TrainConfig(device=options["device"]))
 
 
 @dataclass(frozen=True)

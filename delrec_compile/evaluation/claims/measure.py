@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from delrec_compile.aliases import StageProgress
-from delrec_compile.data.arrays import load_samples
+from delrec_compile.data.events import Events
 from delrec_compile.data.folds import Folds
 from delrec_compile.data.partition import Sets
+from delrec_compile.data.samples import read_samples
 from delrec_compile.errors import UsageError
 from delrec_compile.evaluation.claims.cache import default_folder
 from delrec_compile.evaluation.claims.claim import Claim, Claims, Result, claim
@@ -72,7 +73,7 @@ def claims(
         progress=progress,
         place=place,
         source=source,
-        other=None if other is None else load_samples(Path(other), dt_ms=_dt_ms(read)),
+        other=None if other is None else _other(other, read),
     )
     if fix:
         work.fixed.fix((v, work.config(Training(v, parts[0], 0))) for v in variants)
@@ -144,8 +145,10 @@ def _read(
     return data, None
 
 
-def _dt_ms(data: Sets | Folds) -> float:
-    return data.events.dt_ms if isinstance(data, Folds) else data.train.dt_ms
+def _other(samples: str | Path, data: Sets | Folds) -> Events:
+    """Samples of another synthesiser, binned as the data is. Raises DataError."""
+    own = data.events if isinstance(data, Folds) else data.train
+    return read_samples(Path(samples), steps=own.steps, dt_ms=own.dt_ms, inputs=own.channels)
 
 
 def _folds(data: Sets | Folds, wanted: int | None, quick: bool) -> Sequence[int | None]:

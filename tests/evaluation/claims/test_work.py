@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.claims import PAIR, PARTS, VOICES, pooled_claims, toy_pool
+from fixtures.claims import OPTIONS, PAIR, PARTS, VOICES, pooled_claims, toy_pool
+from fixtures.shd import write_pool
 from fixtures.training import toy_sets
 from helpers import refusal, tree
 
@@ -106,6 +107,27 @@ def test_other_samples_are_for_fixed_recipes(tmp_path: Path) -> None:
     before = tree(folder)
     assert pooled_claims(folder, PAIR[:1], folds=1, other=other).rows == (row,)
     assert tree(folder) == before
+
+
+def test_other_samples_are_binned_as_the_pool(tmp_path: Path) -> None:
+    """Spike times of another synthesiser, as `data synth` writes them."""
+    pool = write_pool(tmp_path / "pool")
+    (times,) = pool.glob("*.h5")
+    (row,) = claims(
+        pool,
+        variants=PAIR[:1],
+        seeds=1,
+        folds=1,
+        with_grid=False,
+        with_latency=False,
+        cache=tmp_path / "cache",
+        options=dict(OPTIONS),
+        other=times,
+        fix=True,
+    ).rows
+    (found,) = results(tmp_path / "cache")
+    assert row.other == found["other"]["accuracy"]
+    assert found["other"]["samples"] == 10
 
 
 def test_folds_that_are_not_there_are_refused(tmp_path: Path) -> None:

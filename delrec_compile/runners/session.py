@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +22,8 @@ from delrec_compile.runners.memory import aligned, check_values, pointer, values
 from delrec_compile.runners.runner import KernelRunner, Trace, split_spikes
 from delrec_compile.system.files import check_files
 from delrec_compile.system.folders import work_folder
+
+PARTS_PER_THREAD = 8  # of a batch: streams differ in work, and threads in what else their core does
 
 
 class SavedState(dict[str, NDArray[Any]]):
@@ -98,8 +100,10 @@ class Session(KernelRunner):
 
     def reset(self, stream: int | None = None) -> None:
         """Starts a stream afresh, or all of them."""
-        for b in range(self.streams) if stream is None else [self._known(stream)]:
-            self._entry["reset"](self._at(b))
+        self._entry["reset"](self._at(0 if stream is None else self._known(stream)))
+        if stream is None:  # one copy: a call for each of 256 takes as long as four of their steps
+            states = self._state.reshape(self.streams, self._size)
+            states[1:] = states[0]
 
     def state(self, stream: int = 0) -> SavedState:
         """A copy of a stream's state, by the names of the manifest's `state`."""
@@ -215,16 +219,26 @@ class Session(KernelRunner):
             self._entry["run"](self._at(b), pointer(x[b]), steps, pointer(y[b]))
 
     def _share(self, x: NDArray[Any], y: F32) -> None:
-        edges = [round(k * self.streams / self.threads) for k in range(self.threads + 1)]
-        runs = [
-            self._pool.submit(self._run_some, x, y, *part) for part in itertools.pairwise(edges)
-        ]
-        for r in runs:
-            r.result()
+        """Each thread, this one included, takes parts of the batch until none is left."""
+        size = max(1, self.streams // (self.threads * PARTS_PER_THREAD))
+        parts = deque(range(0, self.streams, size))
+
+        def work() -> None:
+            while True:
+                try:
+                    first = parts.popleft()
+                except IndexError:  # another thread took the last part
+                    return
+                self._run_some(x, y, first, min(first + size, self.streams))
+
+        others = [self._pool.submit(work) for _ in range(self.threads - 1)]
+        work()
+        for other in others:
+            other.result()
 
     @functools.cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads)
+        return ThreadPoolExecutor(self.threads - 1)
 
     def self_test(self) -> bool:
         """Runs the golden vectors inside the library."""

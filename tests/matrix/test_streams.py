@@ -52,6 +52,17 @@ def test_a_batch_is_its_streams(artifacts, x, threads):
     assert np.array_equal(np.concatenate(steps, axis=1), wanted)
 
 
+def test_threads_share_a_batch_in_parts_of_several_streams(artifacts, x):
+    """The last part is a smaller one. Afterwards every stream starts afresh, whatever its state holds."""
+    many = np.ascontiguousarray(np.resize(x, (37, *x.shape[1:])))
+    session = Session(artifacts["conv_delay_256"], streams=len(many), threads=2)
+    wanted = np.resize(one_by_one(artifacts["conv_delay_256"], x), (37, x.shape[1], 20))
+    assert np.array_equal(session.run(many), wanted)
+    assert not np.array_equal(session.run(many), wanted)
+    session.reset()
+    assert np.array_equal(session.run(many), wanted)
+
+
 @pytest.mark.parametrize(
     ("name", "numeric"),
     [*((n, "float32") for n in EXACT), *((n, "int8") for n in EXACT[::3] if n in INTEGER)],

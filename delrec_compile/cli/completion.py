@@ -144,13 +144,15 @@ def variants(ctx: typer.Context, incomplete: str) -> list[str]:
     return _listed_after_comma(incomplete, (v.name for v in known))
 
 
-def settings(incomplete: str) -> list[str]:
-    """Values of `train --set`: a name, then its value."""
+def settings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Values of `--set`: a name, then its value. `claims` has some options of its own."""
     from dataclasses import fields
 
+    from delrec_compile.evaluation.claims.variants import CHOSEN
     from delrec_compile.training.config import TrainConfig
 
-    return [f"{f.name}=" for f in fields(TrainConfig)]
+    own = CHOSEN if ctx.info_name == "claims" else ()
+    return [f"{f.name}=" for f in fields(TrainConfig) if f.name not in own]
 
 
 def one_of(*values: str) -> Callable[[str], list[str]]:

@@ -77,7 +77,6 @@ def test_every_parameter_with_known_values_completes_them(
         (completion.numeric_lists, "int8,", "int8,int16"),
         (completion.engines, "", "onnxruntime"),
         (completion.recipes, "", "delrec-shd"),
-        (completion.settings, "", "dropout="),
         (completion.programs, "", "shared"),
     ],
 )
@@ -136,14 +135,21 @@ def test_a_shell_asks_and_gets_values(shell: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "there", "missing"),
     [
-        ("--variants feed_forward,", "feed_forward,channels_both", "feed_forward,paper_conv"),
-        ("--paper --variants ", "paper_dense_delay", "conv_delay"),
+        (
+            "claims pool --variants feed_forward,",
+            "feed_forward,channels_both",
+            "feed_forward,paper_conv",
+        ),
+        ("claims pool --paper --variants ", "paper_dense_delay", "conv_delay"),
+        ("claims pool --set ", "dropout=", "seed="),
+        ("claims pool --set ", "epochs=", "device="),
+        ("train pool --set ", "seed=", "model="),
     ],
 )
-def test_claims_offers_the_networks_of_its_table(
+def test_words_that_are_offered_are_those_that_the_command_takes(
     line: str, there: str, missing: str, tmp_path: Path
 ) -> None:
-    words = f"delrec-compile claims pool {line}"
+    words = f"delrec-compile {line}"
     asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     offered = offered_by_a_shell(
         {"_DELREC_COMPILE_COMPLETE": "complete_bash", **asked}, tmp_path

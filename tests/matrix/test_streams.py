@@ -53,7 +53,7 @@ def test_a_batch_is_its_streams(artifacts, x, threads):
 
 
 def test_threads_share_a_batch_in_parts_of_several_streams(artifacts, x):
-    """The last part is a smaller one. Afterwards every stream starts afresh, whatever its state holds."""
+    """The last part is a smaller one. After `reset` every stream starts afresh."""
     many = np.ascontiguousarray(np.resize(x, (37, *x.shape[1:])))
     session = Session(artifacts["conv_delay_256"], streams=len(many), threads=2)
     wanted = np.resize(one_by_one(artifacts["conv_delay_256"], x), (37, x.shape[1], 20))

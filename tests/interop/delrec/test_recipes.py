@@ -63,6 +63,12 @@ def test_what_a_file_does_not_tell_is_asked(what: str, tmp_path: Path) -> None:
         assert not made.remarks[0].startswith("the file looks like")
 
 
+def test_one_input_tells_psmnist_without_recurrences(tmp_path: Path) -> None:
+    _, path = saved(tmp_path, "delrec-psmnist", recurrent=False, under="net", beside=())
+    made = delrec_compile.from_checkpoint(path)
+    assert (made.network.notes["recipe"], made.network.inputs) == ("delrec-psmnist", 1)
+
+
 # script, the old name, the recipe that it means there
 OLD = (
     ("delrec-shd", "shd", "delrec-shd"),

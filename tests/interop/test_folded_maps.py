@@ -90,3 +90,21 @@ def test_weights_that_are_held(name: str) -> None:
         assert both.kernel.shape == held
         assert both.outputs == then.outputs
         assert both.maps.end is None  # of both as of one, no place is cropped
+
+
+@pytest.mark.parametrize(("size", "stride", "end"), [(9, 2, 1), (10, 3, 1)])
+def test_windows_that_reach_behind_the_maps_do_so_in_one(size: int, stride: int, end: int) -> None:
+    """They see zeros there, as behind the maps of a first convolution that sees place by place."""
+    r = np.random.default_rng(2)
+    first = conv(0, (4, size, size), size=1)
+    kernel = r.normal(size=(3, 6, 2, 2))
+    then = linear_parts.convolution(kernel, None, first.maps.out, stride, 0, end=end)
+    both = linear_parts.fold([first, then], first.inputs)
+    assert isinstance(both, Convolution)
+    assert both.maps.out == then.maps.out
+    x = torch.from_numpy(r.normal(size=(2, 4, size, size)))
+    padded = torch.nn.functional.pad(by_torch(first, x), (0, end, 0, end))
+    want = torch.nn.functional.conv2d(padded, torch.from_numpy(kernel), stride=stride)
+    np.testing.assert_allclose(
+        both.linear(x.flatten(1).numpy()), want.flatten(1).numpy(), atol=1e-9
+    )

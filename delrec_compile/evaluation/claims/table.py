@@ -39,6 +39,7 @@ LATENCY: Cells = ("network", "compiled step", "authors' form", "ratio")
 DELAYS: Cells = ("network", "as learned", "shuffled among neurons", "all zero")
 GRID: Cells = ("conv_delay", "recurrent parameters", "test accuracy", "valid", "epochs")
 SHORT: Cells = ("network", "recurrent parameters", "saving", "accuracy", "energy of a step")
+SHORT_POOLED: Cells = (*SHORT[:4], "gap to dense_delay", SHORT[4])
 
 
 class Table(NamedTuple):
@@ -72,12 +73,15 @@ def tables(result: Claims) -> Iterator[Table]:
 
 def short(result: Claims) -> Table:
     """The few columns of a front page."""
-    return Table("claims", SHORT, [_short(r) for r in result.rows])
+    pooled = "pool" in result.samples
+    columns = SHORT_POOLED if pooled else SHORT
+    return Table("claims", columns, [_short(r, pooled) for r in result.rows])
 
 
-def _short(r: Claim) -> Cells:
+def _short(r: Claim, pooled: bool) -> Cells:
+    gap = (_gap(r, r.gap, r.interval),) if pooled else ()
     energy = f"{r.cost['energy_nj']:.0f} nJ"
-    return r.title, f"{r.recurrent_parameters:,}", _saving(r), _mean(r), energy
+    return r.title, f"{r.recurrent_parameters:,}", _saving(r), _mean(r), *gap, energy
 
 
 def _ablated(pooled: bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.claims import small_claims
+from fixtures.claims import pooled_claims, small_claims
 
 from delrec_compile.evaluation.claims import work
 from delrec_compile.evaluation.claims.page import markdown, write
@@ -45,3 +45,16 @@ def test_tables_hold_every_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert whole.endswith("<!-- end of claims -->\nlast\n")
     write(tmp_path / "new.md", found, "claims")
     assert (tmp_path / "new.md").read_text() == markdown(found, "claims")
+
+
+def test_the_few_columns_of_a_pool_have_the_gap_and_its_interval(tmp_path: Path) -> None:
+    found = pooled_claims(tmp_path, fix=True)
+    few = short(found)
+    assert few.columns[4] == "gap to dense_delay"
+    conv, dense = few.rows
+    interval = found.rows[0].interval
+    assert interval is not None
+    low, high = (100 * end for end in interval)
+    assert conv[4].endswith(f" ({low:+.1f} to {high:+.1f})")
+    assert dense[4] == "-"
+    assert {len(row) for row in few.rows} == {len(few.columns)}

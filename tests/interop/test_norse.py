@@ -63,6 +63,9 @@ def test_cells(cell: str) -> None:
     made = delrec_compile.from_norse(model, max_input=4)
     same_spikes(made)
     assert made.network.dt_ms == pytest.approx(1e3 * HALF)
+    # a current that is gone after a step is no state
+    kind = "cuba_lif" if cell.startswith("synapse") else "lif"
+    assert {p.neuron.kind for p in made.network.spiking} == {kind}
 
 
 @pytest.mark.parametrize("tau_syn_inv", [512.0, 128.0])

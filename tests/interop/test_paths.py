@@ -117,6 +117,10 @@ REFUSED = {
     ),
     "sizes": ((FULL, FULL), "n1: takes 4 values, what comes before sends 3"),
     "too long": ((Delays(EARLY + 4090), FULL), "n0: a delay of 4095 steps; the longest allowed"),
+    "too long together": (
+        (Delays(EARLY + 2090), FULL, Delays(LATE + 2090)),
+        r"n2: a delay of 41\d\d steps; the longest allowed",
+    ),
 }
 
 

@@ -82,3 +82,8 @@ def test_gains_of_one_tell_the_step() -> None:
     assert "steps of 0.1 ms, taken at 0.5 ms" in remark
     assert delrec_compile.from_nir(graph, dt_ms=0.1).remarks == ()
     assert units.step_of(one(leaky(0.02)).nodes) is None
+    two = nir.NIRGraph.from_list(
+        *(nir.Linear(np.ones((1, 1))), leaky(0.001, 10.0)),
+        *(nir.Linear(np.ones((1, 1))), leaky(0.001, 5.0)),
+    )
+    assert units.step_of(two.nodes) is None, "they tell steps of 0.1 and of 0.2 ms"

@@ -183,6 +183,8 @@ OTHER = {
         "its output is not that of",
     ),
     "groups": (nn.Conv2d(2, 2, 3, padding=1, groups=2), "in groups or with strides"),
+    "even": (nn.Conv2d(2, 2, 2, padding="same"), "kernel that is not square and odd"),
+    "of one row": (nn.Conv2d(2, 2, (1, 3), padding="same"), "kernel that is not square and odd"),
     "several": (nn.Sequential(nn.Conv2d(2, 2, 3, padding=1)), "recurrent weights in a Sequential"),
 }
 

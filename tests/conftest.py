@@ -25,7 +25,8 @@ import torch
 from fixtures.archives import archive_server  # noqa: F401
 from fixtures.bundled import artifacts, repository, samples, tiny_data  # noqa: F401
 from fixtures.here import children_here  # noqa: F401
-from fixtures.remote import shell, tracker  # noqa: F401
+from fixtures.numbers import own_numbers  # noqa: F401
+from fixtures.remote import shell, shell_of_all, tracker  # noqa: F401
 from fixtures.staged import Staged
 from fixtures.synthesisers import fake_espeak, fake_flite  # noqa: F401
 from hypothesis import HealthCheck, settings

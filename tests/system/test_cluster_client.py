@@ -120,10 +120,11 @@ def test_a_scheduler_without_workers_is_one_line(
         ended(address, COUNT, Job("a", {"parts": 1}))
 
 
-def test_a_scheduler_that_dies_is_one_line(cluster: Cluster, tmp_path: Path) -> None:
-    """The last test of this cluster."""
-    address, (process, _) = cluster
+def test_a_scheduler_that_dies_is_one_line(tmp_path: Path) -> None:
     never = {"place": str(tmp_path), "name": "a", "others": ["never"]}
-    threading.Timer(2.0, process.kill).start()
-    with refusal(DeviceError, "does not answer any more; what is done is kept: run the same", 8):
-        ended(address, "fixtures.cluster:meet", Job("a", never))
+    with scheduler(tmp_path, 1) as (address, (process, _)):
+        threading.Timer(2.0, process.kill).start()
+        with refusal(
+            DeviceError, "does not answer any more; what is done is kept: run the same", 8
+        ):
+            ended(address, "fixtures.cluster:meet", Job("a", never))

@@ -98,9 +98,10 @@ def test_a_file_without_a_name_of_its_own_gives_its_own(tmp_path: Path) -> None:
 
 def test_a_plan_takes_what_an_import_takes(tmp_path: Path) -> None:
     nir.write(tmp_path / "a.nir", two())
-    for given in (tmp_path / "a.nir", str(tmp_path / "a.nir"), two()):
+    path = str(tmp_path / "a.nir")
+    for given, named in ((tmp_path / "a.nir", path), (path, path), (two(), "NIRGraph")):
         made = source.plan_import(given, dt_ms=1.0, method=None)
-        assert (made.form, made.ok) == ("NIR", True)
+        assert (made.form, made.ok, made.source) == ("NIR", True, named)
     with refusal(UsageError, "a NIR graph takes no sigma", 2):
         source.plan_import(two(), sigma=1.0)
     for name, (kind, message) in WRONG.items():

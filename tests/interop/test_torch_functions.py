@@ -47,6 +47,7 @@ OTHERS: dict[str, Callable[[Tensor], Any]] = {
     "tensor": lambda x: x * x,
     "sum": lambda x: x + 1,
     "by zero": lambda x: x * 0,
+    "divided by zero": lambda x: x / 0,
 }
 
 

@@ -71,6 +71,7 @@ def test_dense_layers_with_delays(tmp_path: Path) -> None:
     assert any("a step later" in remark for remark in made.remarks)
     assert made.network.dt_ms == 2.0
     rows = [(p.name, p.kind, p.becomes) for p in plan_lava(path).parts]
+    assert delrec_compile.plan_import(path).parts == plan_lava(path).parts
     assert rows[1:4] == [
         ("layer.1", "dense", "weights 20 -> 16"),
         ("layer.1.neuron", "neuron", "loihi neurons"),

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -169,26 +170,42 @@ def measure(rounds: int) -> dict[str, Any]:
     return {"compiler": version(compiler()), "rounds": rounds, **times, **ratios}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Prints the times; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.hand_written")
-    parser.add_argument("--rounds", type=int, default=60)
+def text(found: dict[str, Any]) -> str:
+    """The times as text."""
+    ends = f"{found['low']:.2f} to {found['high']:.2f}"
+    return (
+        f"compiled   {found['compiled_us']:.3f} us per step\n"
+        f"by hand    {found['by_hand_us']:.3f} us per step, {found['compiler']}\n"
+        f"compiled takes {found['median']:.2f}x the time of the code written by hand ({ends})"
+    )
+
+
+def told(
+    measured: Callable[[int], dict[str, Any]],
+    as_text: Callable[[dict[str, Any]], str],
+    schema: str,
+    name: str,
+    rounds: int,
+    argv: list[str] | None,
+) -> int:
+    """Prints what is measured, as text or JSON; returns the exit code. rounds: by default."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}")
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     os.environ.update(ONE_THREAD)
     try:
-        found = measure(options.rounds)
+        found = measured(options.rounds)
     except DelrecError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    if options.json:
-        print(json.dumps({"schema": SCHEMA, "machine": machine(), **found}, indent=1))
-        return 0
-    print(f"compiled   {found['compiled_us']:.3f} us per step")
-    print(f"by hand    {found['by_hand_us']:.3f} us per step, {found['compiler']}")
-    ends = f"{found['low']:.2f} to {found['high']:.2f}"
-    print(f"compiled takes {found['median']:.2f}x the time of the code written by hand ({ends})")
+    whole = {"schema": schema, "machine": machine(), **found}
+    print(json.dumps(whole, indent=1) if options.json else as_text(found))
     return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    return told(measure, text, SCHEMA, "hand_written", 60, argv)
 
 
 if __name__ == "__main__":

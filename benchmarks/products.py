@@ -18,10 +18,7 @@ Exit code 4 where the processor has no VNNI, 5 without a compiler for it, 6 wher
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
-import os
 import statistics
 import sys
 import tempfile
@@ -33,17 +30,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.guard import HERE, STEPS, Library, build, timer
-from benchmarks.hand_written import FLAGS, compiler, require_features
+from benchmarks.hand_written import FLAGS, compiler, require_features, told
 from benchmarks.networks import Size, random_network
 from delrec_compile.aliases import F32
-from delrec_compile.errors import DelrecError, ParityError
-from delrec_compile.evaluation.latency.bench import ONE_THREAD
+from delrec_compile.errors import ParityError
 from delrec_compile.network.checkpoint import save
 from delrec_compile.network.model import Network
 from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import aligned, pointer
 from delrec_compile.system import toolchain
-from delrec_compile.system.host import machine
 
 SCHEMA = "delrec.products/1"
 RATES = (0.05, 0.2, 0.4, 0.5, 0.6, 0.8, 0.95)
@@ -169,10 +164,10 @@ class Bench:
         return out
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
+def table(found: dict[str, Any]) -> str:
     """The ratios as text."""
     lines = []
-    for what, numerics in found.items():
+    for what, numerics in found["ratios"].items():
         shares = list(next(iter(numerics.values()))[FORMS[0]])
         lines.append(f"{what:20s}" + "".join(f"{share:>8s}" for share in shares))
         for numeric, forms in numerics.items():
@@ -182,33 +177,19 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def measure(rounds: int) -> dict[str, dict[str, Any]]:
+def measure(rounds: int) -> dict[str, Any]:
     """Raises DelrecError."""
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
         bench = Bench(Path(temporary), rounds)
-        return {
+        ratios = {
             "neurons that spike": {numeric: bench.rates(numeric) for numeric in BITS},
             "inputs active": {numeric: bench.densities(numeric) for numeric in BITS},
         }
+    return {"ratios": ratios}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints the ratios; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.products")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args(argv)
-    os.environ.update(ONE_THREAD)
-    try:
-        found = measure(options.rounds)
-    except DelrecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    if options.json:
-        print(json.dumps({"schema": SCHEMA, "machine": machine(), "ratios": found}, indent=1))
-    else:
-        print(table(found))
-    return 0
+    return told(measure, table, SCHEMA, "products", 15, argv)
 
 
 if __name__ == "__main__":

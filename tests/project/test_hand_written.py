@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from fixtures.avx512 import needs_bitalg
 from helpers import refusal
 
 import delrec_compile
 from benchmarks import guard, hand_written
 from delrec_compile.errors import ParityError, UnsupportedError
-from delrec_compile.system.host import is_here
 
 
 def info(folder: Path, *flags: str) -> Path:
@@ -37,15 +37,8 @@ def test_zig_compiles_where_there_is_no_clang(monkeypatch):
     assert hand_written.compiler()[-2:] == ["ziglang", "cc"]
 
 
-@pytest.fixture
-def able() -> None:
-    flags = Path("/proc/cpuinfo")
-    has = set(flags.read_text().split()) if flags.is_file() else set()
-    if not is_here("x86_64") or not set(hand_written.FEATURES) <= has:
-        pytest.skip("the processor lacks AVX-512 VNNI or VBMI2")
-
-
-def test_every_bit_is_that_of_the_compiled_step(able, compiled, tmp_path, monkeypatch, capsys):
+@needs_bitalg
+def test_every_bit_is_that_of_the_compiled_step(compiled, tmp_path, monkeypatch, capsys):
     session = compiled(delrec_compile.load(hand_written.NETWORK))
     own = guard.Built(session.artifact.library, session.artifact.manifest.name, session.y.shape[-1])
     monkeypatch.setattr(hand_written, "build", lambda *_: own)

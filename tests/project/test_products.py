@@ -1,23 +1,13 @@
 """Events beside dense products: networks that are silent, products that are right, and the table."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from fixtures.avx512 import needs_bitalg
 
 from benchmarks import hand_written, products
 from benchmarks.networks import Size, poisson_samples, random_network
 from delrec_compile.errors import ParityError, UnsupportedError
 from delrec_compile.runners.reference import ReferenceRunner
-from delrec_compile.system.host import is_here
-
-
-@pytest.fixture
-def able() -> None:
-    info = Path("/proc/cpuinfo")
-    has = set(info.read_text().split()) if info.is_file() else set()
-    if not is_here("x86_64") or not set(hand_written.FEATURES) <= has:
-        pytest.skip("the processor lacks AVX-512 VNNI or VBMI2")
 
 
 def test_no_neuron_of_a_silent_network_spikes():
@@ -32,8 +22,9 @@ def test_no_neuron_of_a_silent_network_spikes():
     )
 
 
+@needs_bitalg
 @pytest.mark.parametrize("bits", [16, 8])
-def test_a_product_is_compared_with_numpys(able, tmp_path, bits):
+def test_a_product_is_compared_with_numpys(tmp_path, bits):
     product = products.Product(products.load_products(tmp_path), 64, 128, bits)
     counts = np.random.default_rng(0).integers(0, 2, (products.STREAMS, 64))
     assert product.time(counts) > 0
@@ -43,7 +34,8 @@ def test_a_product_is_compared_with_numpys(able, tmp_path, bits):
         product.time(counts)
 
 
-def test_the_table_has_a_ratio_for_each_share(able, monkeypatch, capsys):
+@needs_bitalg
+def test_the_table_has_a_ratio_for_each_share(monkeypatch, capsys):
     monkeypatch.setattr(products, "RATES", (0.5,))
     monkeypatch.setattr(products, "DENSITIES", (1.0,))
     monkeypatch.setattr(products, "BITS", {"int8": 8})

@@ -4,7 +4,8 @@
 
 256 streams of the bundled `conv_delay_256`, whole samples. Ours shares its streams among threads
 (`Session(streams=256, threads=n)`); each baseline is opened once per core, on its share of
-the streams, in a thread of its own, in its fastest form for that number. Interleaved, medians.
+the streams, in a thread of its own, in its fastest form for that number. Interleaved, medians. Then ours
+alone, run after run, with what it reads in the caches of its cores.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ def main(streams: int = STREAMS, rounds: int = ROUNDS) -> dict[int, dict[str, fl
             engines = {"ours": ours(artifact, x, cores)}
             engines |= {name: shared(name, artifact, network, x, cores) for name in BASELINES}
             medians[cores] = times(engines, len(x), rounds)
+            alone = times({"ours": engines["ours"]}, len(x), rounds)
+            medians[cores]["ours, alone"] = alone["ours"]
     for cores, row in medians.items():
         text = ", ".join(f"{n} {us:.1f} us ({us / row['ours']:.1f}x)" for n, us in row.items())
         print(f"{cores} core(s), {streams} streams, wall clock per step: {text}")

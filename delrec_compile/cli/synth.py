@@ -31,6 +31,10 @@ Words = Annotated[
         "--words-per-voice-and-class", help="Of a pool (5), or of the other synthesiser (30)."
     ),
 ]
+DrawnVoices = Annotated[
+    int | None,
+    typer.Option(help="Of a pool: voices drawn at random, in place of espeak-ng's 77."),
+]
 Synthesiser = Annotated[
     str,
     typer.Option(
@@ -54,6 +58,7 @@ def synth(
     test: Test = None,
     folds: Folds = None,
     words: Words = None,
+    drawn_voices: DrawnVoices = None,
     synthesiser: Synthesiser = SYNTHESISERS[0],
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     with_frontend: WithFrontend = False,
@@ -62,7 +67,7 @@ def synth(
 ) -> None:
     """Make spoken digits (English and German) as cochlea spikes, in the layout of SHD."""
     chosen = {"train": train, "valid": valid, "test": test, "with_frontend": with_frontend or None}
-    chosen |= {"folds": folds, "words_per_voice_and_class": words}
+    chosen |= {"folds": folds, "words_per_voice_and_class": words, "drawn_voices": drawn_voices}
     options = {name: value for name, value in chosen.items() if value is not None}
     make, what, allowed = _maker(synthesiser, folds)
     _check_options(options, what, allowed)
@@ -86,7 +91,7 @@ def synth(
 Step = Callable[[int, int, str], None]
 Maker = Callable[[Path, Step, dict[str, Any]], "SetReport"]
 IN_SETS = ("train", "valid", "test", "with_frontend")
-IN_POOL = ("folds", "words_per_voice_and_class")
+IN_POOL = ("folds", "words_per_voice_and_class", "drawn_voices")
 
 
 def _maker(synthesiser: str, folds: int | None) -> tuple[Maker, str, tuple[str, ...]]:
@@ -99,7 +104,7 @@ def _maker(synthesiser: str, folds: int | None) -> tuple[Maker, str, tuple[str, 
             + did_you_mean(synthesiser, SYNTHESISERS)
         )
     if synthesiser == FLITE:
-        return _make_other, f"--synthesiser {FLITE}", IN_POOL[1:]
+        return _make_other, f"--synthesiser {FLITE}", IN_POOL[1:2]
     if folds is not None:
         return _make_pool, "a pool (--folds)", IN_POOL
     return _make_sets, "three sets (--folds makes a pool)", IN_SETS

@@ -11,7 +11,7 @@ or their files differ in the pitch alone. A network that has heard one has heard
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -63,26 +63,30 @@ def families(variants: Sequence[str]) -> list[tuple[str, ...]]:
     return [family for family in found if family] + alone
 
 
-def spread(variants: Sequence[str], count: int, rng: np.random.Generator) -> Ints:
-    """The part (n,), of `count`, of each of n variants.
+def spread(
+    variants: Sequence[str], of_kind: Sequence[str], count: int, rng: np.random.Generator
+) -> Ints:
+    """The part (n,), of `count`, of each of n variants. of_kind: the kind of each.
 
     Voices that sound alike share a part. Each kind is spread as evenly as that allows, the rare ones
     first, and each family of voices comes where fewest of its kind are, then where fewest are at all.
     """
     index = {variant: n for n, variant in enumerate(variants)}
     parts = np.full(len(variants), -1, np.int64)
-    kinds = np.array([kind_of(variant) for variant in variants])
-    for family in _shuffled_families(variants, rng):
+    kinds = np.array(of_kind)
+    for family in _shuffled_families(variants, dict(zip(variants, of_kind, strict=True)), rng):
         here = [parts == part for part in range(count)]
-        kind = kinds == kind_of(family[0])
+        kind = kinds == kinds[index[family[0]]]
         sizes = [(int((part & kind).sum()), int(part.sum())) for part in here]
         parts[[index[variant] for variant in family]] = sizes.index(min(sizes))
     return parts
 
 
-def _shuffled_families(variants: Sequence[str], rng: np.random.Generator) -> list[tuple[str, ...]]:
+def _shuffled_families(
+    variants: Sequence[str], kinds: Mapping[str, str], rng: np.random.Generator
+) -> list[tuple[str, ...]]:
     """Rare kinds first, of a kind the large families."""
     found = families(variants)
     drawn = [found[n] for n in rng.permutation(len(found))]
-    frequency = Counter(kind_of(variant) for variant in variants)
-    return sorted(drawn, key=lambda f: (frequency[kind_of(f[0])], kind_of(f[0]), -len(f)))
+    frequency = Counter(kinds.values())
+    return sorted(drawn, key=lambda f: (frequency[kinds[f[0]]], kinds[f[0]], -len(f)))

@@ -156,16 +156,16 @@ def plan(name: str, per_class: int, seed: int) -> list[Utterance]:
     utterances = []
     for index, label in enumerate(labels.tolist()):
         speaker = speakers[int(rng.integers(len(speakers)))]
-        voice = draw_voice(label, speaker, rng)
+        voice = draw_voice(label, VARIANTS[speaker], rng)
         utterances.append(Utterance(label, speaker, voice, (seed, number, index)))
     return utterances
 
 
-def draw_voice(label: int, speaker: int, rng: np.random.Generator) -> Voice:
-    """A way in which the speaker says a word of that language: accent, pitch, speed."""
+def draw_voice(label: int, variant: str, rng: np.random.Generator) -> Voice:
+    """A way in which a variant says a word of that language: accent, pitch, speed."""
     bases = voices.ENGLISH_BASES if label < len(voices.ENGLISH_WORDS) else voices.GERMAN_BASES
     base = bases[int(rng.integers(len(bases)))]
-    return Voice(base, VARIANTS[speaker], **draw_pitch_and_speed(rng))
+    return Voice(base, variant, **draw_pitch_and_speed(rng))
 
 
 def _check_counts(counts: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ Every voice says every word equally often, so that the folds differ in their voi
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.data import voices
-from delrec_compile.data.kinds import families, gender_of, kind_of, spread
+from delrec_compile.data.cast import Cast, draw_voices, own_voices
+from delrec_compile.data.kinds import families, spread
 from delrec_compile.data.speaker_table import FEWEST, Part, SpeakerTable
 from delrec_compile.data.synth import SETS, SynthReport, draw_voice
 from delrec_compile.data.synth_folder import check_folder, folder_when_done
@@ -30,11 +32,12 @@ from delrec_compile.data.utterances import (
     worker_count,
     write_set,
 )
-from delrec_compile.data.voices import VARIANTS, WORDS
+from delrec_compile.data.voices import WORDS
 from delrec_compile.errors import UsageError
 
 POOL = "pool"
 NUMBER = len(SETS)  # in the seeds of its utterances, as the place in SETS is of a set
+DRAWN = NUMBER + 2  # in the seed of drawn voices; the number between is that of another set
 FOLDS, PER_VOICE_AND_CLASS = 5, 5
 
 
@@ -50,6 +53,7 @@ def synthesise_pool(
     *,
     folds: int = FOLDS,
     words_per_voice_and_class: int = PER_VOICE_AND_CLASS,
+    drawn_voices: int | None = None,
     seed: int = 0,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -57,31 +61,32 @@ def synthesise_pool(
 ) -> PoolReport:
     """Write synth_pool.h5 to `out_dir`, which `load_folds` reads.
 
-    workers: threads, which change nothing but the time. progress(stage, done, total): called after
-    each part. The directory appears complete or not at all. Raises UsageError (numbers), DataError
-    (directory in use, voices that sound alike), ToolchainError (no espeak-ng).
+    drawn_voices: number of voices that are drawn at random, in place of espeak-ng's own. workers:
+    threads, which change nothing but the time. progress(stage, done, total): called after each part.
+    The directory appears complete or not at all. Raises UsageError (numbers), DataError (directory in
+    use, voices that sound alike), ToolchainError (no espeak-ng).
     """
     started = time.monotonic()
-    _check_folds(folds)
     check_words(words_per_voice_and_class)
     check_seed(seed)
+    cast = _cast(drawn_voices, seed)
+    _check_folds(folds, cast)
     out, name, workers = Path(out_dir).absolute(), file_name(POOL), workers or worker_count()
     check_folder(out, force, {name})
     espeak = voices.find_espeak()
-    utterances = plan(words_per_voice_and_class, seed)
-    pairs = {(u.voice.base, u.voice.variant) for u in utterances}
-    checked = voices.check_distinct(espeak, pairs, workers, progress)
-    version = voices.espeak_version(espeak)
+    utterances = plan(words_per_voice_and_class, seed, cast)
+    version, table = voices.espeak_version(espeak), speaker_table(folds, seed, cast)
     about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
-    table = speaker_table(folds, seed)
-    rows, speak = _speaker_rows(table), partial(voices.say, espeak)
-    with folder_when_done(out) as folder:
+    with voices.with_variants(espeak, cast.files) as found, folder_when_done(out) as folder:
+        pairs = _compared(utterances, cast)
+        checked = voices.check_distinct(espeak, pairs, workers, progress, found)
+        rows, speak = _speaker_rows(table, cast), partial(voices.say, espeak, folders=found)
         mean = write_set(folder / name, speak, utterances, about, workers, progress, rows)
     return PoolReport(
         folder=out,
         files={POOL: out / name},
         utterances={POOL: len(utterances)},
-        speakers={POOL: len(VARIANTS)},
+        speakers={POOL: len(cast.variants)},
         mean_spikes={POOL: mean},
         voices_checked=checked,
         espeak=version,
@@ -90,34 +95,55 @@ def synthesise_pool(
     )
 
 
-def plan(per_voice_and_class: int, seed: int) -> list[Utterance]:
+def _cast(drawn: int | None, seed: int) -> Cast:
+    """espeak-ng's voices, or a number of drawn ones."""
+    if drawn is None:
+        return own_voices()
+    return draw_voices(drawn, np.random.default_rng([seed, DRAWN]))
+
+
+def plan(per_voice_and_class: int, seed: int, cast: Cast | None = None) -> list[Utterance]:
     """The utterances of the pool in file order: every voice with every word, shuffled."""
+    cast = cast or own_voices()
     rng = np.random.default_rng([seed, NUMBER])
-    words = every_word(len(VARIANTS), len(WORDS), per_voice_and_class, rng)
+    words = every_word(len(cast.variants), len(WORDS), per_voice_and_class, rng)
     return [
-        Utterance(label, speaker, draw_voice(label, speaker, rng), (seed, NUMBER, index))
+        Utterance(
+            label, speaker, draw_voice(label, cast.variants[speaker], rng), (seed, NUMBER, index)
+        )
         for index, (speaker, label) in enumerate(words)
     ]
 
 
-def speaker_table(folds: int, seed: int) -> SpeakerTable:
-    """The part and the kind of each speaker number (index of VARIANTS)."""
-    kinds = tuple(kind_of(variant) for variant in VARIANTS)
-    parts = spread(VARIANTS, folds, np.random.default_rng(seed))
-    return SpeakerTable(tuple(parts.tolist()), kinds, folds)
+def _compared(utterances: Sequence[Utterance], cast: Cast) -> set[tuple[str, str]]:
+    """The pairs of base and variant whose audio is compared: all that speak, but of drawn voices each
+    with one base, and each base with one voice.
+    """
+    pairs = {(u.voice.base, u.voice.variant) for u in utterances}
+    if not cast.files:
+        return pairs
+    bases = sorted({base for base, _ in pairs})
+    one = cast.variants[0]
+    return {(base, one) for base in bases} | {(bases[0], each) for each in cast.variants}
 
 
-def _speaker_rows(table: SpeakerTable) -> dict[str, npt.NDArray[Any]]:
+def speaker_table(folds: int, seed: int, cast: Cast | None = None) -> SpeakerTable:
+    """The part and the kind of each speaker number."""
+    cast = cast or own_voices()
+    parts = spread(cast.variants, cast.kinds, folds, np.random.default_rng(seed))
+    return SpeakerTable(tuple(parts.tolist()), cast.kinds, folds)
+
+
+def _speaker_rows(table: SpeakerTable, cast: Cast) -> dict[str, npt.NDArray[Any]]:
     """What the file says of each speaker; a synthesiser's have no age and no height."""
-    genders = [gender_of(variant) for variant in VARIANTS]
-    texts = {"kind": table.kinds, "gender": genders, "voice": VARIANTS}
+    texts = {"kind": table.kinds, "gender": cast.genders, "voice": cast.variants}
     encoded = {name: np.array([row.encode() for row in rows]) for name, rows in texts.items()}
     return {"fold": np.array(table.folds, np.uint16), **encoded}
 
 
-def _check_folds(folds: int) -> None:
+def _check_folds(folds: int, cast: Cast) -> None:
     """Raises UsageError for a number of which one part would be empty, or no training set left."""
-    most = len(families(VARIANTS))
+    most = len(families(cast.variants))
     if not FEWEST <= folds <= most:
         raise UsageError(
             f"folds is {folds}; {FEWEST} to {most}, the number of voices that do not sound alike, are "

@@ -7,10 +7,15 @@ network has trained on. `check_distinct` compares checksums of the audio and ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 
 from delrec_compile.data.speech import Audio, Tool, Voice, require_distinct
+from delrec_compile.errors import ToolchainError
+from delrec_compile.system.folders import work_folder
 
 ESPEAK = Tool("espeak-ng")
 
@@ -45,6 +50,10 @@ VARIANTS = (
 )
 # fmt: on
 
+VARIANT_FOLDER = "!v"  # in the folder of voices
+PER_FOLDER = 100  # espeak-ng takes 349 voices in all
+Folders = Mapping[str, Path]  # by variant: where a data folder lies that has it
+NONE: Folders = MappingProxyType({})
 PHRASE = "two nine"  # spoken by every voice for the comparison
 
 
@@ -60,15 +69,60 @@ def espeak_version(espeak: str) -> str:
     return line.split("  ")[0].strip() or "unknown"
 
 
-def wav_bytes(espeak: str, text: str, voice: Voice) -> bytes:
-    """WAV stream of `text`. Raises ToolchainError when espeak-ng fails."""
+def wav_bytes(espeak: str, text: str, voice: Voice, folders: Folders = NONE) -> bytes:
+    """WAV stream of `text`. folders: of `with_variants`. Raises ToolchainError when espeak-ng fails."""
     command = [espeak, "-v", voice.name, "-p", str(voice.pitch), "-s", str(voice.speed)]
+    command += [f"--path={folders[voice.variant]}"] if voice.variant in folders else []
     return ESPEAK.stream([*command, "--stdout", text], voice)
 
 
-def say(espeak: str, text: str, voice: Voice) -> tuple[Audio, int]:
-    """Audio in -1..1 without leading and trailing silence, and its rate in Hz. Raises ToolchainError."""
-    return ESPEAK.sound(wav_bytes(espeak, text, voice), text, voice)
+def say(espeak: str, text: str, voice: Voice, folders: Folders = NONE) -> tuple[Audio, int]:
+    """Audio in -1..1 without leading and trailing silence, and its rate in Hz. folders: of
+    `with_variants`. Raises ToolchainError.
+    """
+    return ESPEAK.sound(wav_bytes(espeak, text, voice, folders), text, voice)
+
+
+@contextmanager
+def with_variants(espeak: str, files: Mapping[str, str]) -> Iterator[Folders]:
+    """Folders in which espeak-ng finds variants that are not its own, for as long as the context lasts.
+
+    files: text of the variant files, by name. Raises ToolchainError.
+    """
+    if not files:
+        yield {}
+        return
+    own, names = _data_folder(espeak), list(files)
+    with work_folder() as folder:
+        folders: dict[str, Path] = {}
+        for first in range(0, len(names), PER_FOLDER):
+            group = names[first : first + PER_FOLDER]
+            parent = folder / str(first)
+            _lay_out(own, parent / own.name, {name: files[name] for name in group})
+            folders |= dict.fromkeys(group, parent)
+        yield folders
+
+
+def _lay_out(own: Path, folder: Path, files: Mapping[str, str]) -> None:
+    """Makes a data folder with what is in espeak-ng's own, but with these variants."""
+    variants = folder / "voices" / VARIANT_FOLDER
+    variants.mkdir(parents=True)
+    for entry in own.iterdir():
+        if entry.name != "voices":
+            (folder / entry.name).symlink_to(entry)
+    for name, text in files.items():
+        (variants / name).write_text(text)
+
+
+def _data_folder(espeak: str) -> Path:
+    """Of espeak-ng. Raises ToolchainError where it names none."""
+    said = ESPEAK.run([espeak, "--version"]).stdout.decode(errors="replace")
+    folder = Path(said.partition("Data at:")[2].split("\n")[0].strip())
+    if not (folder / "voices").is_dir():
+        raise ToolchainError(
+            f"espeak-ng names no folder of voices: '{said.strip()}'; re-{ESPEAK.hint}"
+        )
+    return folder
 
 
 def check_distinct(
@@ -76,15 +130,18 @@ def check_distinct(
     pairs: Iterable[tuple[str, str]],
     workers: int = 2,
     progress: Callable[[str, int, int], None] | None = None,
+    folders: Folders = NONE,
 ) -> int:
     """Check that all (base, variant) pairs, and their bases alone, give different audio.
 
-    Returns the number of voices compared. Raises DataError, which names the first equal pair.
+    folders: of `with_variants`. Returns the number of voices compared. Raises DataError, which names
+    the first equal pair.
     """
     wanted = set(pairs)
     voices = [Voice(base, "") for base in sorted({base for base, _ in wanted})]
     voices += [Voice(base, variant) for base, variant in sorted(wanted)]
-    return require_distinct(voices, partial(wav_bytes, espeak, PHRASE), _alike, workers, progress)
+    stream = partial(wav_bytes, espeak, PHRASE, folders=folders)
+    return require_distinct(voices, stream, _alike, workers, progress)
 
 
 def _alike(one: Voice, other: Voice) -> str:

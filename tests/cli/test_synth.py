@@ -28,11 +28,15 @@ def test_options_that_do_not_go_together_are_refused(tmp_path):
     assert "--train is no option of a pool (--folds); allowed: --folds, --words-per" in said
     said = refused_here(2, *line, "--words-per-voice-and-class", 3)
     assert "is no option of three sets (--folds makes a pool); allowed: --train, --valid" in said
-    for option in (("--folds", 5), ("--test", 3), ("--with-frontend",)):
+    said = refused_here(2, *line, "--drawn-voices", 9)
+    assert "--drawn-voices is no option of three sets" in said
+    for option in (("--folds", 5), ("--test", 3), ("--drawn-voices", 9), ("--with-frontend",)):
         said = refused_here(2, *line, "--synthesiser", "flite", *option)
         assert f"{option[0]} is no option of --synthesiser flite" in said
     assert "did you mean 'flite'?" in refused_here(2, *line, "--synthesiser", "fleet")
     assert "folds is 2; 3 to 66" in refused_here(2, *line, "--folds", 2)
+    said = refused_here(2, *line, "--folds", 5, "--drawn-voices", 0)
+    assert "drawn_voices is 0; 1 to 10,000 are allowed" in said
     assert list(tmp_path.iterdir()) == []
 
 

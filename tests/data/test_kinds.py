@@ -18,6 +18,7 @@ from delrec_compile.data.speech import Voice
 from delrec_compile.data.synth import speaker_split
 from delrec_compile.data.voices import VARIANTS
 
+OF_KIND = [kind_of(variant) for variant in VARIANTS]
 NEAR = 0.9  # correlation from which two voices are one
 LENGTH_SHARE = 0.02  # a larger difference in length leaves no such correlation
 
@@ -35,7 +36,7 @@ def test_every_voice_has_one_kind() -> None:
 @pytest.mark.parametrize("count", [3, 4, 5, 7, 10, 66])
 @pytest.mark.parametrize("seed", range(4))
 def test_kinds_are_spread_and_voices_that_sound_alike_stay_together(count: int, seed: int) -> None:
-    parts = spread(VARIANTS, count, np.random.default_rng(seed))
+    parts = spread(VARIANTS, OF_KIND, count, np.random.default_rng(seed))
     assert set(parts.tolist()) == set(range(count))
     part_of = dict(zip(VARIANTS, parts.tolist(), strict=True))
     for family in ALIKE:
@@ -47,11 +48,19 @@ def test_kinds_are_spread_and_voices_that_sound_alike_stay_together(count: int, 
         least = min(of_kind[part] for part in range(count))
         together = max(len(f) for f in families(VARIANTS) if kind_of(f[0]) == kind)
         assert max(of_kind.values()) - least <= together
-    assert parts.tolist() == spread(VARIANTS, count, np.random.default_rng(seed)).tolist()
+    assert parts.tolist() == spread(VARIANTS, OF_KIND, count, np.random.default_rng(seed)).tolist()
+
+
+def test_voices_of_other_names_are_spread_by_the_kinds_that_are_given() -> None:
+    kinds = ["rare"] * 7 + ["common"] * 60
+    parts = spread([f"v{n}" for n in range(67)], kinds, 5, np.random.default_rng(0))
+    assert sorted(np.bincount(parts[:7])) == [1, 1, 1, 2, 2]
+    assert sorted(np.bincount(parts[7:])) == [12] * 5
+    assert sorted(np.bincount(parts)) == [13, 13, 13, 14, 14]
 
 
 def test_five_parts_have_fifteen_voices_each_or_more() -> None:
-    drawn = [spread(VARIANTS, 5, np.random.default_rng(seed)) for seed in range(20)]
+    drawn = [spread(VARIANTS, OF_KIND, 5, np.random.default_rng(seed)) for seed in range(20)]
     assert all(np.bincount(parts).min() >= 15 for parts in drawn)
     assert len({tuple(parts.tolist()) for parts in drawn}) == 20
 

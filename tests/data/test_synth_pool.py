@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from fixtures.synthesisers import needs_espeak
 from helpers import refusal
 
-from delrec_compile.data import synth_pool, voices
+from delrec_compile.data import cast, synth_pool, voices
 from delrec_compile.data.folds import load_folds
 from delrec_compile.data.kinds import kind_of
 from delrec_compile.data.summary import describe
@@ -46,6 +47,8 @@ def test_five_folds_have_enough_words_to_test_and_to_validate() -> None:
         ({"folds": 67}, "folds is 67; 3 to 66"),
         ({"words_per_voice_and_class": 0}, "at least 1"),
         ({"seed": -1}, "0 or more"),
+        ({"drawn_voices": 0}, "drawn_voices is 0; 1 to 10,000"),
+        ({"drawn_voices": 4}, "folds is 5; 3 to 4, the number of voices"),
     ],
 )
 def test_numbers_that_make_no_pool_are_refused(
@@ -73,7 +76,7 @@ def test_what_no_pool_can_be_made_with_is_refused(
 def test_a_small_pool_is_whole_and_the_same_by_any_number_of_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(synth_pool, "VARIANTS", voices.VARIANTS[:4])
+    monkeypatch.setattr(cast, "VARIANTS", voices.VARIANTS[:4])
     monkeypatch.setattr(synth_pool, "WORDS", voices.WORDS[:4])
     told: list[tuple[str, int, int]] = []
     out = tmp_path / "pool"
@@ -98,3 +101,33 @@ def test_a_small_pool_is_whole_and_the_same_by_any_number_of_workers(
     before = report.files["pool"].read_bytes()
     synth_pool.synthesise_pool(out, folds=3, words_per_voice_and_class=2, workers=3, force=True)
     assert report.files["pool"].read_bytes() == before
+
+
+@needs_espeak
+def test_a_pool_of_drawn_voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synth_pool, "WORDS", voices.WORDS[:2])
+    monkeypatch.setattr(voices, "PER_FOLDER", 3)  # as of many voices
+    options: dict[str, Any] = {"folds": 3, "words_per_voice_and_class": 1, "drawn_voices": 7}
+    report = synth_pool.synthesise_pool(tmp_path / "pool", **options, workers=2)
+    assert (report.utterances, report.speakers) == ({"pool": 14}, {"pool": 7})
+    drawn = cast.draw_voices(7, np.random.default_rng([0, synth_pool.DRAWN]))
+    with h5py.File(report.files["pool"]) as file:
+        rows = file["extra/meta_info"]
+        assert [row.decode() for row in rows["voice"]] == list(drawn.variants)
+        assert [row.decode() for row in rows["gender"]] == list(drawn.genders)
+        assert [row.decode() for row in rows["kind"]] == list(drawn.kinds)
+        assert sorted(Counter(rows["fold"][:].tolist()).values()) == [2, 2, 3]
+    assert load_folds(tmp_path / "pool").kinds == drawn.kinds
+    before = report.files["pool"].read_bytes()
+    again = synth_pool.synthesise_pool(tmp_path / "again", **options, workers=1)
+    assert again.files["pool"].read_bytes() == before
+    other = synth_pool.synthesise_pool(tmp_path / "other", **options, seed=1)
+    assert other.files["pool"].read_bytes() != before
+
+
+def test_each_drawn_voice_is_compared_and_each_base() -> None:
+    drawn = cast.draw_voices(40, np.random.default_rng(0))
+    pairs = synth_pool._compared(synth_pool.plan(2, 0, drawn), drawn)
+    assert {variant for _, variant in pairs} == set(drawn.variants)
+    assert {base for base, _ in pairs} == {*voices.ENGLISH_BASES, *voices.GERMAN_BASES}
+    assert len(pairs) == 40 + 8

@@ -33,3 +33,33 @@ def test_espeak_that_hangs_is_stopped(fake_espeak: str, monkeypatch: pytest.Monk
 def test_the_real_espeak_has_a_voice_that_ignores_variants() -> None:
     with pytest.raises(DataError, match="en-gb"):
         voices.check_distinct(voices.find_espeak(), [("en-gb", "f3")])
+
+
+@needs_espeak
+def test_variants_that_espeak_has_not_are_heard_as_their_files_say() -> None:
+    """Also more of them than one data folder may have."""
+    espeak = voices.find_espeak()
+    files = {f"own{n}": f"language variant\nname own{n}\npitch {60 + n} 150\n" for n in range(400)}
+    with voices.with_variants(espeak, files) as folders:
+        assert set(folders) == set(files)
+        heard = {
+            voices.wav_bytes(espeak, "one", Voice("en", name), folders)
+            for name in ("own0", "own150", "own399")
+        }
+        assert len(heard) == 3
+        assert all(raw.startswith(b"RIFF") for raw in heard)
+        own = voices.wav_bytes(espeak, "one", Voice("en", ""), folders)
+        assert own == voices.wav_bytes(espeak, "one", Voice("en", ""))
+        assert voices.check_distinct(espeak, [("en", "own0"), ("de", "own9")], folders=folders) == 4
+        kept = next(iter(folders.values()))
+    assert not kept.exists()
+    with voices.with_variants("no program", {}) as folders:
+        assert folders == {}
+
+
+def test_espeak_that_names_no_data_folder_is_reported(fake_espeak: str) -> None:
+    with (
+        pytest.raises(ToolchainError, match=r"names no folder of voices: 'fake 1\.0 .*nowhere'"),
+        voices.with_variants(fake_espeak, {"own": ""}),
+    ):
+        pass

@@ -2,7 +2,6 @@
 
 The sum starts from the recurrent current, then the bias, then the inputs in ascending order. On
 frozen weights that lie on a grid (see `delrec_compile.network.grid`) every order gives the same bits.
-
 In TIR it is event-driven: only the rows of active inputs are read, with the sums held in registers.
 """
 
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from delrec_compile.ops.counted_rows import Parts
 
 BITS = {"int8": 8, "int16": 16}  # width of weights whose sums have 32 bits
-# takes the value of a block: (value, offset from the base of its tile, lanes)
-Finish = Callable[[Any, int, int], None]
+Finish = Callable[[Any, int, int], None]  # (value of a block, offset from its tile's base, lanes)
 
 
 def reference(x: F32, weight: F32, bias: F32, start: F32 | None = None) -> F32:
@@ -84,6 +82,10 @@ class Rows:
     total: Any = None
     gone: Events | None = None
     joined: bool = False
+
+    def inputs(self, n: int) -> int:
+        """Number of rows of n outputs, interleaved ones counted once."""
+        return int(self.weight.shape[0]) // (n * self.group)
 
     @property
     def signed(self) -> list[tuple[Events, int]]:
@@ -141,13 +143,19 @@ def emit(
     steps: Any = None,
     kept: Callable[[Any], tuple[Any, Any]] | None = None,
     together: int = 1,
+    crowded: bool = False,
 ) -> None:
     """Sums of n outputs, held in registers tile by tile.
 
     sums: of a step. steps: how many time steps are summed per tile, whose weights then stay near;
     None: the one step sums(None). kept: whether a step has sums that are in memory already, and where.
     together: steps at a time that share the events, and read each row once; they have no other terms.
+    crowded: whether two steps at a time read all rows, where most of them have an event.
     """
+    if crowded:
+        with e.otherwise(_is_crowded(e, n, sums, steps), partial(_emit_all, e, n, sums, steps)):
+            emit(e, n, sums, steps, kept, together)
+        return
     for places in e.tiles(n, together):
         tile = Tile.of(places, e.stride)
         if steps is None:
@@ -183,12 +191,33 @@ def _emit_tile(e: Emitter, sums: Sums, tile: Tile, n: int) -> None:
         take(e.load(a, 0, lanes), at, lanes)
 
 
-def _emit_together(e: Emitter, steps: Sequence[Sums], tile: Tile, n: int) -> None:
-    """Steps whose rows have the same events, with counts of their own: interleaved ones."""
+def _is_crowded(e: Emitter, n: int, sums: Callable[[Any], Sums], steps: Any) -> Any:
+    """Whether more than three of four rows have an event, in the mean of the steps."""
+    events = e.counter("events")
+    e.store(events, 0, 1, e.T.int32(0))
+    with e.loop("s", steps) as s:
+        rows = sums(s).after
+        assert rows is not None
+        e.store(events, 0, 1, events[0] + rows.events.count[0])
+    return 4 * events[0] > 3 * (rows.inputs(n) * steps)
+
+
+def _emit_all(e: Emitter, n: int, sums: Callable[[Any], Sums], steps: Any) -> None:
+    """Sums of n outputs of all rows, two steps at a time; those without an event have a count of 0."""
+    for places in e.tiles(n, 2):
+        tile = Tile.of(places, e.stride)
+        for group in e.groups(steps, 2):
+            _emit_together(e, [sums(s) for s in group], tile, n, listed=False)
+
+
+def _emit_together(
+    e: Emitter, steps: Sequence[Sums], tile: Tile, n: int, listed: bool = True
+) -> None:
+    """Steps with counts of their own for interleaved rows: those of events that they share, or all."""
     rows = [sums.after for sums in steps if sums.after is not None]
     size = rows[0].group
     accs = [_begin(e, sums, tile) for sums in steps]
-    with e.each(rows[0].events) as j:
+    with e.each(rows[0].events) if listed else e.loop("j", rows[0].inputs(n)) as j:
         counts = [own.counts(j) for own in rows]
         row = e.view(rows[0].weight, (j * n + tile.base) * size, tile.size * size)
         for k, (at, _) in enumerate(tile.blocks):

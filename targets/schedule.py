@@ -78,7 +78,8 @@ class Schedule:
     accumulators, whose weights stay in the nearest cache; a kernel of machine code that goes step by
     step then is one step, which the C around it calls for each. 0: sequences go step by step.
     together: number of steps of a sequence, 1 or 2, that read the rows of the union of their inputs at a
-    time, where rows of 16 bits are interleaved.
+    time, where rows of 16 bits are interleaved; where rows of bytes are, steps are apart, but two read
+    all rows at a time where most of them have an event.
     ahead: number of chunks, 0 or 1, that a sequence fetches inputs ahead from memory; for LLVM.
     words, neurons: number of words of a row of bytes, with the neurons of their sums, and of neurons
     whose currents lie in memory, unrolled in one iteration of a loop: more are faster, and more code.

@@ -119,7 +119,8 @@ class FeedSums(InputLists):
         if unchanged is not None:
             linear.emit(self.e, n, sums, steps, kept)
         else:
-            linear.emit(self.e, n, sums, steps, together=self.steps_together(i))
+            together, crowded = self.steps_together(i), self.crowds(i)
+            linear.emit(self.e, n, sums, steps, together=together, crowded=crowded)
         return to
 
     def takes_changes(self, i: int) -> bool:
@@ -155,9 +156,16 @@ class FeedSums(InputLists):
 
     def steps_together(self, i: int) -> int:
         """Steps of a sequence whose undelayed sums of node i are made at a time."""
+        return self.together if self._is_fed_alone(i) else 1
+
+    def crowds(self, i: int) -> bool:
+        """Whether two steps of a sequence read all rows together where most inputs are active: bytes."""
+        return self._is_fed_alone(i) and self.group == 4 and self.e.schedule.together == 2
+
+    def _is_fed_alone(self, i: int) -> bool:
+        """Whether nothing but the input comes into node i without a delay."""
         feeds = self.nodes[i].feeds
-        alone = len(feeds) == 1 and feeds[0].of_input and feeds[0].in_rows
-        return self.together if alone else 1
+        return len(feeds) == 1 and feeds[0].of_input and feeds[0].in_rows
 
     def feed_rows(self, i: int, now: StepInputs) -> list[Rows]:
         """Weight rows of the undelayed projections of node i that have them."""

@@ -76,7 +76,8 @@ class InputLists(ABC):
     def together(self) -> int:
         """Steps of a sequence that have one list of inputs: of what is active at any of them.
 
-        Of inputs in pairs, whose rows have 16 bits; rows of bytes are read fast enough.
+        Of inputs in pairs, whose rows have 16 bits. In fours the union of two steps is nearly all: see
+        `FeedSums.crowds`.
         """
         return self.e.schedule.together if self.group == 2 else 1
 

@@ -259,7 +259,8 @@ class IntegerComposer(Composer):
             )
 
         together = 1 if steps is None else self.steps_together(i)
-        linear.emit(self.e, self.nodes[i].size, sums, steps, together=together)
+        crowded = steps is not None and self.crowds(i)
+        linear.emit(self.e, self.nodes[i].size, sums, steps, together=together, crowded=crowded)
 
     def read_out(self, i: int, t: Any, now: StepInputs) -> None:
         part, row = self.nodes[i].part, t * self.outputs

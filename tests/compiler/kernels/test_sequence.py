@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures.avx512 import CPU, needs_bitalg
-from fixtures.composers import composer
+from fixtures.composers import composer, integer_composer
 from fixtures.staged import artifact_here
 
 from benchmarks.networks import Size, random_network
@@ -117,3 +117,50 @@ def test_changes_give_the_bits_of_the_active_rows(
         np.testing.assert_array_equal(Session(artifact).outputs_of(x), want.y)
         fired += sum(int(spikes.sum()) for spikes in want.spikes)
     assert fired > 5000
+
+
+@pytest.mark.parametrize(
+    ("numeric", "schedule", "crowds"),
+    [
+        ("int8", WORDS, True),
+        ("int8", replace(WORDS, together=1), False),
+        ("int8", replace(WORDS, rows="units", bytes="wide"), False),  # no rows are interleaved
+        ("int16", WORDS, False),  # pairs, of whose inputs there is one list
+    ],
+)
+def test_rows_of_bytes_are_read_for_two_steps_where_inputs_are_crowded(
+    numeric: str, schedule: Schedule, crowds: bool, wide: Network
+) -> None:
+    made = integer_composer(quantise(deeper(wide), numeric), schedule)
+    assert [made.crowds(i) for i in range(5)] == [crowds, False, False, False, False]
+    assert made.together == (2 if numeric == "int16" else 1)
+
+
+@needs_bitalg
+@pytest.mark.parametrize("neurons", [128, 192, 256, 48])
+@pytest.mark.parametrize("layers", [2, 1])
+def test_crowded_inputs_give_the_bits_of_few(neurons: int, layers: int, tmp_path: Path) -> None:
+    """Chunks of every density after each other, an odd number of steps in the last one.
+
+    layers: of one, whose neurons have a recurrence, the sums are made before it.
+    """
+    network = random_network(Size(neurons=neurons, inputs=22, outputs=5, delays=(0, 7), rate=0.2))
+    first, second = network.layers
+    if layers == 1:
+        own = replace(first, recurrence=second.recurrence)
+        network = snap(replace(network, layers=(own,)))
+    schedule = replace(CHANGES, tile=16, registers=16) if neurons == 256 else CHANGES
+    if neurons % 64:
+        schedule = replace(schedule, events="compress", sums="all")
+    options = {"numeric": "int8", "schedule": schedule, "cpu": CPU}
+    artifact = artifact_here(network, "x86_64", tmp_path, **options)  # type: ignore[arg-type]
+    source, r = quantise(network, "int8"), np.random.default_rng(5)
+    fired = 0
+    for steps in (4, 5, 8, 16, 23, 41):
+        density = r.choice([0, 0.1, 0.6, 0.75, 0.9, 1], (-(-steps // 8), 3, 1)).repeat(8, 0)
+        x = (r.random((steps, 3, 22)) < density[:steps]) * r.integers(1, 31, (steps, 3, 22))
+        want = ReferenceRunner(source).trace(x.astype(np.float32))
+        got = Session(artifact).outputs_of(x.astype(np.float32))
+        np.testing.assert_array_equal(got, want.y)
+        fired += sum(int(spikes.sum()) for spikes in want.spikes)
+    assert fired > 1000

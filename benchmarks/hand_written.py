@@ -11,6 +11,7 @@ Exit code 4 where the processor lacks one of FEATURES, 5 without such a compiler
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import shutil
@@ -33,6 +34,7 @@ from delrec_compile.network import checkpoint
 from delrec_compile.network.grid import grids
 from delrec_compile.network.model import ConvDelay, Network
 from delrec_compile.ops import delay_line
+from delrec_compile.runners.library import load_library
 from delrec_compile.system import toolchain
 from delrec_compile.system.host import machine
 
@@ -57,6 +59,19 @@ def require_features(info: Path = Path("/proc/cpuinfo")) -> None:
 def compiler() -> list[str]:
     """The command of clang, or of Zig's. Raises ToolchainError."""
     return ["clang"] if shutil.which("clang") else toolchain.zig_command("cc")
+
+
+def load_timed(name: str, folder: Path) -> Any:
+    """The function of a C file here, both of that name, which returns nanoseconds; built in `folder`.
+
+    Raises UnsupportedError, ToolchainError.
+    """
+    require_features()
+    library = folder / f"{name}.so"
+    toolchain.run_tool([*compiler(), *FLAGS, str(HERE / f"{name}.c"), "-o", str(library)])
+    function = getattr(load_library(library), name)
+    function.restype = ctypes.c_int64
+    return function
 
 
 def numbers(network: Network) -> dict[str, object]:

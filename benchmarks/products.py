@@ -18,7 +18,6 @@ Exit code 4 where the processor has no VNNI, 5 without a compiler for it, 6 wher
 
 from __future__ import annotations
 
-import ctypes
 import statistics
 import sys
 import tempfile
@@ -30,15 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.guard import HERE, STEPS, Library, build, timer
-from benchmarks.hand_written import FLAGS, compiler, require_features, told
+from benchmarks.hand_written import load_timed, told
 from benchmarks.networks import Size, random_network
 from delrec_compile.aliases import F32
 from delrec_compile.errors import ParityError
 from delrec_compile.network.checkpoint import save
 from delrec_compile.network.model import Network
-from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import aligned, pointer
-from delrec_compile.system import toolchain
 
 SCHEMA = "delrec.products/1"
 RATES = (0.05, 0.2, 0.4, 0.5, 0.6, 0.8, 0.95)
@@ -52,23 +49,21 @@ STREAMS = 96
 class Product:
     """The dense product of STREAMS vectors, (streams, inputs) counts, with random weights."""
 
-    def __init__(self, library: Any, inputs: int, outputs: int, bits: int) -> None:
+    def __init__(self, multiply: Any, inputs: int, outputs: int, bits: int) -> None:
         r, lanes = np.random.default_rng(0), 32 // bits
         limit = 1 << (bits - 1)
         dtype = {16: np.int16, 8: np.int8}[bits]
         self.weight = r.integers(-limit + 1, limit, (inputs, outputs)).astype(dtype)
         words = self.weight.reshape(-1, lanes, outputs).swapaxes(1, 2).reshape(-1)
         self.words = _copied(words.view(np.int32))
-        self.library, self.bits, self.dtype = library, bits, dtype
+        self.multiply, self.bits, self.dtype = multiply, bits, dtype
         self.y = aligned(STREAMS * outputs, np.int32).reshape(STREAMS, outputs)
 
     def time(self, counts: NDArray[np.int64]) -> float:
         """Microseconds per stream. Raises ParityError."""
         x = _copied(counts.astype(self.dtype).reshape(-1).view(np.int32))
         shape = STREAMS, self.weight.shape[0] * self.bits // 32, self.weight.shape[1]
-        ns = self.library.products(
-            self.bits, pointer(self.words), pointer(x), pointer(self.y), *shape
-        )
+        ns = self.multiply(self.bits, pointer(self.words), pointer(x), pointer(self.y), *shape)
         if not np.array_equal(self.y, counts @ self.weight.astype(np.int64)):
             raise ParityError("the dense product is wrong")
         return float(ns) / STREAMS / 1e3
@@ -79,16 +74,6 @@ def _copied(values: NDArray[np.int32]) -> NDArray[np.int32]:
     out = aligned(values.size, np.int32)
     out[:] = values
     return out
-
-
-def load_products(folder: Path) -> Any:
-    """The function of products.c. Raises UnsupportedError, ToolchainError."""
-    require_features()
-    library = folder / "products.so"
-    toolchain.run_tool([*compiler(), *FLAGS, str(HERE / "products.c"), "-o", str(library)])
-    loaded = load_library(library)
-    loaded.products.restype = ctypes.c_int64
-    return loaded
 
 
 def silent(network: Network, name: str) -> Network:
@@ -110,7 +95,7 @@ class Bench:
 
     def __init__(self, folder: Path, rounds: int) -> None:
         self.folder, self.rounds = folder, rounds
-        self.clock, self.products = timer(folder), load_products(folder)
+        self.clock, self.products = timer(folder), load_timed("products", folder)
 
     def library(self, network: Network, numeric: str) -> Library:
         out = self.folder / f"{network.name}-{numeric}"

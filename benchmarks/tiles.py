@@ -17,7 +17,6 @@ Exit code 4 where the processor has no VNNI, 5 without a compiler for it, 6 wher
 
 from __future__ import annotations
 
-import ctypes
 import statistics
 import sys
 import tempfile
@@ -27,13 +26,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.guard import HERE, STEPS, Library, build, timer
-from benchmarks.hand_written import FLAGS, compiler, require_features, told
+from benchmarks.hand_written import load_timed, told
 from benchmarks.networks import Size, poisson_samples, random_network
 from delrec_compile.errors import ParityError
 from delrec_compile.network.checkpoint import save
-from delrec_compile.runners.library import load_library
 from delrec_compile.runners.memory import aligned, pointer
-from delrec_compile.system import toolchain
 
 SCHEMA = "delrec.tiles/1"
 SIZES = (256, 1024, 2048, 4096)
@@ -47,9 +44,9 @@ PASSES = 4
 class Rows:
     """The sums of one layer of n neurons, with random weights and spikes."""
 
-    def __init__(self, library: Any, n: int) -> None:
+    def __init__(self, add: Any, n: int) -> None:
         r = np.random.default_rng(0)
-        self.library, self.n, self.active = library, n, round(n * RATE)
+        self.add, self.n, self.active = add, n, round(n * RATE)
         self.weight = r.integers(-(1 << 15), 1 << 15, (n, n)).astype(np.int16)
         spikes = [np.sort(r.permutation(n)[: self.active]) for _ in range(STEPS)]
         self.events = np.ascontiguousarray(spikes, np.uint16)
@@ -69,7 +66,7 @@ class Rows:
         counts = pointer(self.events), self.active, STEPS
         passed = (*how, pointer(own), self.n, self.n, *counts, pointer(self.sums))
         for _ in range(PASSES):  # what another way left in the caches does not count
-            ns = self.library.tiles(*passed)
+            ns = self.add(*passed)
         self._check(0)
         return float(ns) / STEPS / 1e3
 
@@ -83,23 +80,13 @@ class Rows:
                 raise ParityError("a sum of rows is wrong")
 
 
-def load_tiles(folder: Path) -> Any:
-    """The function of tiles.c. Raises UnsupportedError, ToolchainError."""
-    require_features()
-    library = folder / "tiles.so"
-    toolchain.run_tool([*compiler(), *FLAGS, str(HERE / "tiles.c"), "-o", str(library)])
-    loaded = load_library(library)
-    loaded.tiles.restype = ctypes.c_int64
-    return loaded
-
-
-def of_size(folder: Path, library: Any, n: int, rounds: int) -> dict[str, float]:
+def of_size(folder: Path, add: Any, n: int, rounds: int) -> dict[str, float]:
     """Medians in us per step, by way."""
     network = random_network(Size(neurons=n, rate=RATE))
     file = save(network, folder / f"{n}.npz")
     whole = Library(build(HERE.parent, str(file), folder / str(n), "float32", ""), timer(folder))
     x = np.ascontiguousarray(poisson_samples(SAMPLES, STEPS, network.inputs).counts, np.float32)
-    rows = Rows(library, n)
+    rows = Rows(add, n)
     times: dict[str, list[float]] = {}
     for k in range(rounds + 1):  # a first turn warms the caches
         turn = {STEP_BY_STEP: rows.time(None)}
@@ -113,8 +100,8 @@ def of_size(folder: Path, library: Any, n: int, rounds: int) -> dict[str, float]
 def measure(rounds: int) -> dict[str, Any]:
     """Raises DelrecError."""
     with tempfile.TemporaryDirectory(prefix="delrec-") as temporary:
-        library = load_tiles(Path(temporary))
-        return {"us": {str(n): of_size(Path(temporary), library, n, rounds) for n in SIZES}}
+        add = load_timed("tiles", Path(temporary))
+        return {"us": {str(n): of_size(Path(temporary), add, n, rounds) for n in SIZES}}
 
 
 def table(found: dict[str, Any]) -> str:

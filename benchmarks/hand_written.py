@@ -52,7 +52,7 @@ def require_features(info: Path = Path("/proc/cpuinfo")) -> None:
     missing = [name for name in FEATURES if name not in here]
     if missing:
         raise UnsupportedError(
-            f"the step by hand needs {', '.join(FEATURES)}; this processor lacks {', '.join(missing)}"
+            f"code by hand needs {', '.join(FEATURES)}; this processor lacks {', '.join(missing)}"
         )
 
 

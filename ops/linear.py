@@ -150,7 +150,7 @@ def emit(
     sums: of a step. steps: how many time steps are summed per tile, whose weights then stay near;
     None: the one step sums(None). kept: whether a step has sums that are in memory already, and where.
     together: steps at a time that share the events, and read each row once; they have no other terms.
-    crowded: whether two steps at a time read all rows, where most of them have an event.
+    crowded: whether two steps at a time read all rows, where most have an event; nothing is kept.
     """
     if crowded:
         with e.otherwise(_is_crowded(e, n, sums, steps), partial(_emit_all, e, n, sums, steps)):

@@ -104,7 +104,7 @@ def _maker(synthesiser: str, folds: int | None) -> tuple[Maker, str, tuple[str, 
             + did_you_mean(synthesiser, SYNTHESISERS)
         )
     if synthesiser == FLITE:
-        return _make_other, f"--synthesiser {FLITE}", IN_POOL[1:2]
+        return _make_other, f"--synthesiser {FLITE}", ("words_per_voice_and_class",)
     if folds is not None:
         return _make_pool, "a pool (--folds)", IN_POOL
     return _make_sets, "three sets (--folds makes a pool)", IN_SETS

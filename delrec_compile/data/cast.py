@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from delrec_compile.data.kinds import gender_of, kind_of
+from delrec_compile.data.speaker_table import FEWEST
 from delrec_compile.data.voices import VARIANTS
 from delrec_compile.errors import UsageError
 
@@ -33,7 +34,7 @@ BREATH_WIDTHS = (150, 150, 200, 200, 400, 400)
 @dataclass(frozen=True)
 class Cast:
     """Voices by speaker number. variants: names in espeak-ng. files: text of the variant files, by name,
-    that espeak-ng has not.
+    that espeak-ng does not have.
     """
 
     variants: tuple[str, ...]
@@ -49,9 +50,9 @@ def own_voices() -> Cast:
 
 
 def draw_voices(count: int, rng: np.random.Generator) -> Cast:
-    """So many voices. Raises UsageError for a number that makes no pool."""
-    if not 1 <= count <= MOST:
-        raise UsageError(f"drawn_voices is {count:,}; 1 to {MOST:,} are allowed")
+    """`count` voices drawn at random. Raises UsageError for a number that makes no pool."""
+    if not FEWEST <= count <= MOST:
+        raise UsageError(f"drawn_voices is {count:,}; {FEWEST} to {MOST:,} are allowed")
     names = tuple(f"drawn{number:04}" for number in range(count))
     kinds = tuple(rng.choice(list(SHARES), count, p=list(SHARES.values())).tolist())
     bodies = tuple(_body(kind, rng) for kind in kinds)
@@ -64,7 +65,7 @@ def draw_voices(count: int, rng: np.random.Generator) -> Cast:
 
 
 def _body(kind: str, rng: np.random.Generator) -> str:
-    """Whose pitch and size a voice of a kind has."""
+    """The body whose pitch and size a voice has."""
     return kind if kind in SIZES else str(rng.choice([FEMALE, MALE]))
 
 

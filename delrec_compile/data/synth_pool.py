@@ -18,6 +18,7 @@ import numpy.typing as npt
 from delrec_compile.data import voices
 from delrec_compile.data.cast import Cast, draw_voices, own_voices
 from delrec_compile.data.kinds import families, spread
+from delrec_compile.data.limits import available
 from delrec_compile.data.speaker_table import FEWEST, Part, SpeakerTable
 from delrec_compile.data.synth import SETS, SynthReport, draw_voice
 from delrec_compile.data.synth_folder import check_folder, folder_when_done
@@ -39,6 +40,7 @@ POOL = "pool"
 NUMBER = len(SETS)  # in the seeds of its utterances, as the place in SETS is of a set
 DRAWN = NUMBER + 2  # in the seed of drawn voices; the number between is that of another set
 FOLDS, PER_VOICE_AND_CLASS = 5, 5
+WORD_BYTES, COPIES = 45_000, 3  # of a word in the file; of the file in memory while it is written
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,19 @@ def synthesise_pool(
     check_seed(seed)
     cast = _cast(drawn_voices, seed)
     _check_folds(folds, cast)
+    _check_room(len(cast.variants) * len(WORDS) * words_per_voice_and_class)
     out, name, workers = Path(out_dir).absolute(), file_name(POOL), workers or worker_count()
     check_folder(out, force, {name})
     espeak = voices.find_espeak()
     utterances = plan(words_per_voice_and_class, seed, cast)
     version, table = voices.espeak_version(espeak), speaker_table(folds, seed, cast)
     about = {"generator": "delrec-compile data synth", "seed": seed, "espeak": version}
-    with voices.with_variants(espeak, cast.files) as found, folder_when_done(out) as folder:
-        pairs = _compared(utterances, cast)
+    with voices.with_variants(espeak, cast.files) as found:
+        pairs, speak = _compared(utterances, cast), partial(voices.say, espeak, folders=found)
         checked = voices.check_distinct(espeak, pairs, workers, progress, found)
-        rows, speak = _speaker_rows(table, cast), partial(voices.say, espeak, folders=found)
-        mean = write_set(folder / name, speak, utterances, about, workers, progress, rows)
+        with folder_when_done(out) as folder:
+            rows = _speaker_rows(table, cast)
+            mean = write_set(folder / name, speak, utterances, about, workers, progress, rows)
     return PoolReport(
         folder=out,
         files={POOL: out / name},
@@ -136,9 +140,22 @@ def speaker_table(folds: int, seed: int, cast: Cast | None = None) -> SpeakerTab
 
 def _speaker_rows(table: SpeakerTable, cast: Cast) -> dict[str, npt.NDArray[Any]]:
     """What the file says of each speaker; a synthesiser's have no age and no height."""
-    texts = {"kind": table.kinds, "gender": cast.genders, "voice": cast.variants}
+    texts: dict[str, Sequence[str]] = {"kind": table.kinds, "gender": cast.genders}
+    texts |= {"voice": cast.variants}
+    if cast.files:
+        texts |= {"variant": [cast.files[name] for name in cast.variants]}
     encoded = {name: np.array([row.encode() for row in rows]) for name, rows in texts.items()}
     return {"fold": np.array(table.folds, np.uint16), **encoded}
+
+
+def _check_room(words: int) -> None:
+    """Raises UsageError for more words than memory has room for, before the first is spoken."""
+    most = available() // (COPIES * WORD_BYTES)
+    if words > most:
+        raise UsageError(
+            f"{words:,} words take {words * COPIES * WORD_BYTES / 1e9:,.0f} GB of memory; {most:,} fit: "
+            "take fewer voices (drawn_voices) or words (words_per_voice_and_class)"
+        )
 
 
 def _check_folds(folds: int, cast: Cast) -> None:

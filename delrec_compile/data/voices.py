@@ -50,10 +50,11 @@ VARIANTS = (
 )
 # fmt: on
 
-VARIANT_FOLDER = "!v"  # in the folder of voices
+DATA_FOLDER, VARIANT_FOLDER = "espeak-ng-data", "!v"  # the second in the folder of voices
+LONGEST = 140  # characters of the path of a data folder; espeak-ng has room for 160 in all
 PER_FOLDER = 100  # espeak-ng takes 349 voices in all
 Folders = Mapping[str, Path]  # by variant: where a data folder lies that has it
-NONE: Folders = MappingProxyType({})
+NO_FOLDERS: Folders = MappingProxyType({})
 PHRASE = "two nine"  # spoken by every voice for the comparison
 
 
@@ -69,14 +70,14 @@ def espeak_version(espeak: str) -> str:
     return line.split("  ")[0].strip() or "unknown"
 
 
-def wav_bytes(espeak: str, text: str, voice: Voice, folders: Folders = NONE) -> bytes:
+def wav_bytes(espeak: str, text: str, voice: Voice, folders: Folders = NO_FOLDERS) -> bytes:
     """WAV stream of `text`. folders: of `with_variants`. Raises ToolchainError when espeak-ng fails."""
     command = [espeak, "-v", voice.name, "-p", str(voice.pitch), "-s", str(voice.speed)]
     command += [f"--path={folders[voice.variant]}"] if voice.variant in folders else []
     return ESPEAK.stream([*command, "--stdout", text], voice)
 
 
-def say(espeak: str, text: str, voice: Voice, folders: Folders = NONE) -> tuple[Audio, int]:
+def say(espeak: str, text: str, voice: Voice, folders: Folders = NO_FOLDERS) -> tuple[Audio, int]:
     """Audio in -1..1 without leading and trailing silence, and its rate in Hz. folders: of
     `with_variants`. Raises ToolchainError.
     """
@@ -98,9 +99,19 @@ def with_variants(espeak: str, files: Mapping[str, str]) -> Iterator[Folders]:
         for first in range(0, len(names), PER_FOLDER):
             group = names[first : first + PER_FOLDER]
             parent = folder / str(first)
-            _lay_out(own, parent / own.name, {name: files[name] for name in group})
+            _require_short(parent / DATA_FOLDER)
+            _lay_out(own, parent / DATA_FOLDER, {name: files[name] for name in group})
             folders |= dict.fromkeys(group, parent)
         yield folders
+
+
+def _require_short(folder: Path) -> None:
+    """Raises ToolchainError for a path that espeak-ng would cut."""
+    if len(str(folder)) > LONGEST:
+        raise ToolchainError(
+            f"espeak-ng takes no data folder with a path of {len(str(folder))} characters, {folder}; "
+            f"{LONGEST} are allowed: set TMPDIR to a folder with a shorter one"
+        )
 
 
 def _lay_out(own: Path, folder: Path, files: Mapping[str, str]) -> None:
@@ -115,12 +126,13 @@ def _lay_out(own: Path, folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _data_folder(espeak: str) -> Path:
-    """Of espeak-ng. Raises ToolchainError where it names none."""
+    """The data folder of espeak-ng. Raises ToolchainError where it names none."""
     said = ESPEAK.run([espeak, "--version"]).stdout.decode(errors="replace")
-    folder = Path(said.partition("Data at:")[2].split("\n")[0].strip())
-    if not (folder / "voices").is_dir():
+    line, mark, place = said.partition("\n")[0].partition("Data at:")
+    folder = Path(place.strip()).resolve()
+    if not mark or not (folder / "voices").is_dir():
         raise ToolchainError(
-            f"espeak-ng names no folder of voices: '{said.strip()}'; re-{ESPEAK.hint}"
+            f"espeak-ng names no folder of voices: '{(line + mark + place).strip()}'; re-{ESPEAK.hint}"
         )
     return folder
 
@@ -130,7 +142,7 @@ def check_distinct(
     pairs: Iterable[tuple[str, str]],
     workers: int = 2,
     progress: Callable[[str, int, int], None] | None = None,
-    folders: Folders = NONE,
+    folders: Folders = NO_FOLDERS,
 ) -> int:
     """Check that all (base, variant) pairs, and their bases alone, give different audio.
 

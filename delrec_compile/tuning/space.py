@@ -15,7 +15,7 @@ from typing import Any
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
 from delrec_compile.network.model import Network, Synapses, SynapticDelay
-from delrec_compile.targets.schedule import LEAKS, PAIRED, ROWS, SILENT, VNNI, Schedule
+from delrec_compile.targets.schedule import LEAKS, PAIRED, ROWS, SILENT, Schedule
 
 Candidate = dict[str, Any]
 WIDTHS = (2, 4, 8, 16, 32)
@@ -138,8 +138,7 @@ def inactive(schedule: Schedule, numeric: Numeric) -> tuple[str, ...]:
     whole = numeric.is_integer or schedule.rows != "float32"
     kept = schedule.chunk and whole and replace(schedule, sums="changes").changes
     blocked += () if kept else ("sums",)
-    pairs = schedule.rows in PAIRED and not (numeric is Numeric.INT8 and schedule.lanes == VNNI)
-    blocked += () if schedule.chunk and pairs else ("together",)
+    blocked += () if schedule.chunk and schedule.rows in PAIRED else ("together",)
     blocked += () if replace(schedule, line="history").masks else ("line",)
     blocked += () if _subtracts(schedule, numeric) else ("silent",)
     halves = schedule.doubles or replace(schedule, leak="halves").halves

@@ -36,7 +36,7 @@ def test_options_that_do_not_go_together_are_refused(tmp_path):
     assert "did you mean 'flite'?" in refused_here(2, *line, "--synthesiser", "fleet")
     assert "folds is 2; 3 to 66" in refused_here(2, *line, "--folds", 2)
     said = refused_here(2, *line, "--folds", 5, "--drawn-voices", 0)
-    assert "drawn_voices is 0; 1 to 10,000 are allowed" in said
+    assert "drawn_voices is 0; 3 to 10,000 are allowed" in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -74,8 +74,8 @@ def test_a_voice_has_the_pitch_and_the_size_of_its_body() -> None:
     assert middles["male"] < middles["female"] < middles["child"]
 
 
-@pytest.mark.parametrize("count", [0, -1, 10_001])
+@pytest.mark.parametrize("count", [0, -1, 2, 10_001])
 def test_numbers_that_make_no_voices_are_refused(count: int) -> None:
-    with pytest.raises(UsageError, match=r"drawn_voices is .*; 1 to 10,000 are allowed"):
+    with pytest.raises(UsageError, match=r"drawn_voices is .*; 3 to 10,000 are allowed"):
         drawn(count)
-    assert len(drawn(1).variants) == 1
+    assert len(drawn(3).variants) == 3

@@ -47,8 +47,12 @@ def test_five_folds_have_enough_words_to_test_and_to_validate() -> None:
         ({"folds": 67}, "folds is 67; 3 to 66"),
         ({"words_per_voice_and_class": 0}, "at least 1"),
         ({"seed": -1}, "0 or more"),
-        ({"drawn_voices": 0}, "drawn_voices is 0; 1 to 10,000"),
+        ({"drawn_voices": 2}, "drawn_voices is 2; 3 to 10,000"),
         ({"drawn_voices": 4}, "folds is 5; 3 to 4, the number of voices"),
+        (
+            {"words_per_voice_and_class": 1 << 20},
+            r"1,614,807,040 words take 2\d\d,\d\d\d GB of memory; .* fit: take fewer voices",
+        ),
     ],
 )
 def test_numbers_that_make_no_pool_are_refused(
@@ -62,7 +66,7 @@ def test_what_no_pool_can_be_made_with_is_refused(
     tmp_path: Path, fake_espeak: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with refusal(DataError, "'de' and 'de.* give the same audio", 3, clean=tmp_path):
-        synth_pool.synthesise_pool(tmp_path / "out")
+        synth_pool.synthesise_pool(tmp_path / "new" / "out")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "synth_test.h5").write_text("another data set")
     with refusal(DataError, "'synth_test.h5', which is not part", 3, clean=tmp_path):
@@ -116,6 +120,7 @@ def test_a_pool_of_drawn_voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert [row.decode() for row in rows["voice"]] == list(drawn.variants)
         assert [row.decode() for row in rows["gender"]] == list(drawn.genders)
         assert [row.decode() for row in rows["kind"]] == list(drawn.kinds)
+        assert [row.decode() for row in rows["variant"]] == list(drawn.files.values())
         assert sorted(Counter(rows["fold"][:].tolist()).values()) == [2, 2, 3]
     assert load_folds(tmp_path / "pool").kinds == drawn.kinds
     before = report.files["pool"].read_bytes()

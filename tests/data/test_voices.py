@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,7 @@ def test_the_real_espeak_has_a_voice_that_ignores_variants() -> None:
 
 
 @needs_espeak
-def test_variants_that_espeak_has_not_are_heard_as_their_files_say() -> None:
+def test_variants_that_espeak_does_not_have_are_heard_as_their_files_say() -> None:
     """Also more of them than one data folder may have."""
     espeak = voices.find_espeak()
     files = {f"own{n}": f"language variant\nname own{n}\npitch {60 + n} 150\n" for n in range(400)}
@@ -57,9 +59,44 @@ def test_variants_that_espeak_has_not_are_heard_as_their_files_say() -> None:
         assert folders == {}
 
 
-def test_espeak_that_names_no_data_folder_is_reported(fake_espeak: str) -> None:
+def test_espeak_that_names_no_data_folder_is_reported(
+    fake_espeak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it names none, and the folder that it is run in happens to have such a one."""
+    (tmp_path / "voices").mkdir()
+    monkeypatch.chdir(tmp_path)
+    script = Path(fake_espeak)
+    for said in ("fake 1.0  Data at: nowhere", "fake 2.0"):
+        script.write_text(f"#!/bin/sh\nprintf '{said}\\nmore\\n'\n")
+        with (
+            pytest.raises(ToolchainError, match=f"names no folder of voices: '{said}'; re-install"),
+            voices.with_variants(fake_espeak, {"own": ""}),
+        ):
+            pass
+
+
+@needs_espeak
+def test_data_folders_of_other_names_and_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another name, found by a relative path; and a path that espeak-ng would cut."""
+    espeak = voices.find_espeak()
+    files = {"own": "language variant\nname own\npitch 60 150\n"}
+    with voices.with_variants(espeak, files) as folders:
+        want = voices.wav_bytes(espeak, "one", Voice("en", "own"), folders)
+    shutil.copytree(voices._data_folder(espeak), tmp_path / "mydata")
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("ESPEAK_DATA_PATH", "mydata")
+        with voices.with_variants(espeak, files) as folders:
+            assert voices.wav_bytes(espeak, "one", Voice("en", "own"), folders) == want
+    deep = tmp_path / ("deep" * 40)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
     with (
-        pytest.raises(ToolchainError, match=r"names no folder of voices: 'fake 1\.0 .*nowhere'"),
-        voices.with_variants(fake_espeak, {"own": ""}),
+        pytest.raises(
+            ToolchainError, match=r"no data folder with a path of \d+ characters.*TMPDIR"
+        ),
+        voices.with_variants(espeak, files),
     ):
         pass

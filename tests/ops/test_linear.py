@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from fixtures.ops import grid
 from fixtures.tir import run
@@ -62,3 +63,39 @@ def test_sums_of_rows_in_pairs_of_blocks_are_those_of_the_rows() -> None:
     arrays = (np.array([2, 0, 2], np.uint8), table, np.zeros(n, np.int32))
     have = run(body, *arrays, schedule=schedule, cpu="x86-64-v3")[2]
     np.testing.assert_array_equal(have, weight[[2, 0, 2]].sum(0, dtype=np.int32))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "all_rows"),
+    [([3, 3, 3], False), ([4, 3, 3], True), ([0, 0, 0], False), ([4, 4, 4], True)],
+)
+def test_all_rows_are_read_where_more_than_three_of_four_have_an_event(
+    numbers: list[int], all_rows: bool
+) -> None:
+    """The lists name the first row alone, so that the sums tell whether they were followed."""
+    schedule, n, steps = Schedule(8, 4, rows="pairs"), 40, len(numbers)
+    weight = RNG.integers(-99, 99, (8, n)).astype(np.int16)
+    counts = RNG.integers(1, 9, (steps, 8)).astype(np.int16)
+
+    def body(e: Any, index: Any, number: Any, packed: Any, table: Any, out: Any) -> None:
+        def sums(s: Any) -> linear.Sums:
+            def finish(base: Any, size: int) -> linear.Finish:
+                to = e.view(out, s * n + base, size)
+                return lambda value, at, lanes: e.store(to, at, lanes, value)
+
+            events, own = Events(index, e.view(number, s, 1)), e.view(packed, s * 4, 4)
+            return linear.Sums("int32", finish, linear.Rows(events, table, lambda j: own[j], 2))
+
+        linear.emit(e, n, sums, e.T.int32(steps), crowded=True)
+
+    arrays = (
+        np.zeros(4, np.uint8),
+        np.array(numbers, np.int32),
+        counts.reshape(-1).view(np.int32),
+        linear.interleave_rows(weight, 2).reshape(-1),
+        np.zeros(steps * n, np.int32),
+    )
+    have = run(body, *arrays, schedule=schedule, cpu="x86-64-v3")[4].reshape(steps, n)
+    first = counts[:, :2].astype(int) @ weight[:2].astype(int) * np.array(numbers)[:, None]
+    want = counts.astype(int) @ weight.astype(int) if all_rows else first
+    np.testing.assert_array_equal(have, want)

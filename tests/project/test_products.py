@@ -25,7 +25,7 @@ def test_no_neuron_of_a_silent_network_spikes():
 @needs_bitalg
 @pytest.mark.parametrize("bits", [16, 8])
 def test_a_product_is_compared_with_numpys(tmp_path, bits):
-    product = products.Product(products.load_products(tmp_path), 64, 128, bits)
+    product = products.Product(hand_written.load_timed("products", tmp_path), 64, 128, bits)
     counts = np.random.default_rng(0).integers(0, 2, (products.STREAMS, 64))
     assert product.time(counts) > 0
     product.words[0] ^= 1

@@ -11,7 +11,8 @@ from helpers import refusal
 from delrec_compile import targets
 from delrec_compile.aliases import Numeric
 from delrec_compile.errors import UnsupportedError
-from delrec_compile.tuning.space import space_of
+from delrec_compile.targets.schedule import Schedule
+from delrec_compile.tuning.space import inactive, space_of
 
 
 def test_every_field_of_a_schedule_is_searched_somewhere() -> None:
@@ -79,6 +80,15 @@ def test_choices_without_effect_stay_as_shipped() -> None:
     assert space_of("c", [], own, numeric=Numeric.INT16).knobs["bytes"] == ("words", "memory")
     with refusal(UnsupportedError, "GPUs have one schedule", 4):
         space_of("cuda", [], own)
+
+
+@pytest.mark.parametrize("numeric", list(Numeric))
+def test_steps_together_are_searched_in_every_numeric(numeric: Numeric) -> None:
+    """In int8 they decide whether all rows of bytes are read where most have an event."""
+    shipped = {**SHIPPED, "lanes": 16, "rows": "pairs", "chunk": 8}
+    assert "together" not in inactive(Schedule(**shipped), numeric)
+    assert "together" in inactive(Schedule(**{**shipped, "chunk": 0}), numeric)
+    assert "together" in inactive(Schedule(**{**shipped, "rows": "units"}), numeric)
 
 
 def test_delays_of_synapses_are_searched_where_there_are_some() -> None:

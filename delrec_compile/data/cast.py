@@ -1,4 +1,4 @@
-"""The voices of a pool: those that espeak-ng has, or any number drawn at random.
+"""The voices of a pool: those that espeak-ng has, or up to 10,000 drawn at random.
 
 A drawn voice is a variant file of espeak-ng: its kind gives ranges of pitch and of the frequencies of
 the formants, from which it takes its own; amplitudes, widths, flutter and breath are drawn too. So

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from delrec_compile.aliases import F32
-from delrec_compile.network.base import own_state, prefixed, pushed
-from delrec_compile.network.model import INPUT, Network, Population, Projection
+from delrec_compile.network.base import own_state, prefixed
+from delrec_compile.network.lagged import lagged
+from delrec_compile.network.model import INPUT, Network, Population
 from delrec_compile.ops.feed import Dense, Feed
 from delrec_compile.ops.readout import Readout
 from delrec_compile.ops.synapses import Synapses
 
 BATCH = 300
-LARGEST_LINES = 1 << 25  # values in the lines of `_matrices`
 
 
 def outputs(network: Network, counts: npt.NDArray[Any]) -> F32:
@@ -81,30 +81,50 @@ def _stepped(network: Network, x: F32) -> Iterator[tuple[Population, F32]]:
 
 def _run(p: Population, sent: Mapping[str, F32]) -> F32:
     """What a population sends, or puts out, (T, n, N), from what others sent."""
-    own = [each for each in p.projections if each.source == p.name]
+    own = [each.synapses for each in p.projections if each.source == p.name]
     drive: Any = sum(
-        _forward(each.synapses, sent[each.source]) for each in p.projections if each not in own
+        _forward(each.synapses, sent[each.source])
+        for each in p.projections
+        if each.source != p.name
     )
     drive = drive + p.biases
     state = {p.prefix + name: np.zeros_like(drive[0]) for name in p.states}
     out: F32 = np.empty_like(drive)
-    history = _silence(own, drive)
+    back = _Back(own, drive)
+    step = p.neuron.integrate if isinstance(p.neuron, Readout) else p.neuron.reference
     for t in range(len(drive)):
-        current = drive[t]
-        for each in own:
-            current = current + each.synapses.reference(history[:, : each.synapses.depth])
-        step = p.neuron.integrate if isinstance(p.neuron, Readout) else p.neuron.reference
-        out[t], after = step(current, own_state(p.prefix, p.states, state))
+        out[t], after = step(drive[t] + back.current(t), own_state(p.prefix, p.states, state))
         state = prefixed(p.prefix, after)
-        if own:
-            history = pushed(out[t], history)
+        back.send(t, out[t])
     return out
 
 
-def _silence(own: list[Projection], drive: F32) -> F32:
-    """A history (n, depth, N) without spikes, as deep as a population reads of its own."""
-    depth = max((each.synapses.depth for each in own), default=0)
-    return np.zeros((drive.shape[1], depth, drive.shape[2]), np.float32)
+class _Back:
+    """What a population sends to itself. drive: (T, n, N), of its steps."""
+
+    def __init__(self, own: Sequence[Synapses | Feed], drive: F32) -> None:
+        steps, samples, neurons = drive.shape
+        self.own = [(each, lagged(each) if isinstance(each, Synapses) else None) for each in own]
+        self.depth = max((each.depth for each in own), default=0)
+        self.sent = np.zeros((self.depth + steps if own else 0, neurons, samples), np.float32)
+
+    def current(self, t: int) -> F32 | float:
+        """Current (n, N) of a step."""
+        newest = self.depth + t - 1
+        return sum(
+            form.current(self.sent, newest) if form else each.reference(self._line(each, newest))
+            for each, form in self.own
+        )
+
+    def send(self, t: int, values: F32) -> None:
+        """Keeps what was sent in a step, (n, N)."""
+        if self.own:
+            self.sent[self.depth + t] = values.T
+
+    def _line(self, synapses: Synapses | Feed, newest: int) -> F32:
+        """The line (n, depth, N) of synapses, newest first."""
+        own = self.sent[newest + 1 - synapses.depth : newest + 1][::-1]
+        return np.ascontiguousarray(own.transpose(2, 0, 1))
 
 
 def _forward(synapses: Synapses | Feed, values: F32) -> F32:
@@ -115,22 +135,10 @@ def _forward(synapses: Synapses | Feed, values: F32) -> F32:
         dense = isinstance(synapses, Dense)
         current = rows @ synapses.matrix.T if dense else synapses.apply(rows)
         return np.asarray(current.reshape(steps, samples, -1))
+    form = lagged(synapses)
+    if form is not None:
+        return form.currents(values)
     depth = synapses.depth
-    if depth * sources**2 > LARGEST_LINES:
-        late = np.concatenate([np.zeros_like(values[:1]).repeat(depth - 1, 0), values])
-        lines = (late[t : t + depth][::-1].swapaxes(0, 1) for t in range(steps))
-        return np.stack([synapses.reference(line) for line in lines])
-    current = np.zeros((steps, samples, synapses.size), np.float32)
-    for lag, matrix in enumerate(_matrices(synapses)):
-        if lag < steps and matrix.any():
-            rows = values[: steps - lag].reshape(-1, sources)
-            current[lag:] += (rows @ matrix).reshape(steps - lag, samples, -1)
-    return current
-
-
-def _matrices(synapses: Synapses) -> Iterator[F32]:
-    """Matrix (N_in, N_out) of each lag."""
-    for lag in range(synapses.depth):
-        line = np.zeros((synapses.sources, synapses.depth, synapses.sources), np.float32)
-        line[:, lag] = np.eye(synapses.sources)
-        yield synapses.reference(line)
+    late = np.concatenate([np.zeros_like(values[:1]).repeat(depth - 1, 0), values])
+    lines = (late[t : t + depth][::-1].swapaxes(0, 1) for t in range(steps))
+    return np.stack([synapses.reference(line) for line in lines])

@@ -9,7 +9,7 @@ from fixtures.training import run, toy_sets
 
 from delrec_compile.data.arrays import load_samples
 from delrec_compile.network import checkpoint, grid
-from delrec_compile.network import classify as classify_module
+from delrec_compile.network import lagged as lagged_module
 from delrec_compile.network.classify import accuracy, classify, layer_spikes, outputs
 from delrec_compile.network.model import (
     Dense,
@@ -60,11 +60,11 @@ def graph(*, feedback: bool) -> Network:
 
 
 @pytest.mark.parametrize("feedback", [False, True])
-@pytest.mark.parametrize("largest", [classify_module.LARGEST_LINES, 0])
+@pytest.mark.parametrize("largest", [lagged_module.LARGEST_LINES, 0])
 def test_a_graph_at_once_equals_its_reference_step_bit_for_bit(
     feedback: bool, largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classify_module, "LARGEST_LINES", largest)
+    monkeypatch.setattr(lagged_module, "LARGEST_LINES", largest)
     network, counts = graph(feedback=feedback), toy_sets().test.counts[:4]
     state, fired = network.reset(len(counts)), [[], []]
     ys = outputs(network, counts)

@@ -136,12 +136,9 @@ class TrainingCache:
 
         Without the network's file, or with `recorded`, the result as it is.
         """
-        path = self.network(result["key"])
-        if "test" in result["accuracy"] and "test" in result.get("voices", {"test": None}):
+        if not self.untested(result):
             return dict(result)
-        if self.recorded or not path.exists():
-            return dict(result)
-        network, test = checkpoint.load(path), self.sets.test
+        network, test = checkpoint.load(self.network(result["key"])), self.sets.test
         voices = by_voice(network, test)
         result = {
             **result,
@@ -151,6 +148,11 @@ class TrainingCache:
         }
         self.write(result)
         return result
+
+    def untested(self, result: Mapping[str, Any]) -> bool:
+        """Whether its network is here and has yet to meet the test samples."""
+        met = "test" in result["accuracy"] and "test" in result.get("voices", {"test": None})
+        return not met and not self.recorded and self.network(result["key"]).exists()
 
     def heard(self, result: Mapping[str, Any], other: Events) -> dict[str, Any]:
         """The result with the accuracy on samples of another synthesiser, in the same way."""

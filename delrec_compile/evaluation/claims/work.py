@@ -106,7 +106,9 @@ class Work:
         if not self.fixed.holds(training.variant, self.config(training)):
             valid = {"valid": found["accuracy"]["valid"]}
             return {**found, "accuracy": valid, "delays": {}, "other": None}
-        found = cache.tested(found)
+        if cache.untested(found):
+            self._say(f"testing {_name(training)}")
+            found = cache.tested(found)
         return found if self.other is None else cache.heard(found, self.other)
 
     def recurrent_parameters(self, dense: Variant) -> int:
@@ -131,7 +133,7 @@ class Work:
             or (record and record["us_per_step"] is not None and measured_here(record))
         ):
             return record
-        self.progress(self.done, max(self.total, 1), f"timing {training.variant.title}")
+        self._say(f"timing {training.variant.title}")
         times = {**latency(path), **environment()}
         if times["us_per_step"] is None and record:
             return record
@@ -169,6 +171,10 @@ class Work:
     def _count(self, done: int, total: int, text: str) -> None:
         self.done = done
         self.progress(done, total, text)
+
+    def _say(self, text: str) -> None:
+        """Tells what follows the epochs."""
+        self.progress(self.done, max(self.total, 1), text)
 
     def _teacher(self, training: Training) -> Training | None:
         above = self.teachers.get(training.variant.teacher)

@@ -61,6 +61,18 @@ def test_no_test_sample_is_heard_before_a_recipe_is_fixed(
     assert len(measured) == 4 * PARTS, "and is measured once"
 
 
+def test_each_network_that_is_tested_is_told_once(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def run() -> list[str]:
+        told.clear()
+        pooled_claims(tmp_path, PAIR[:1], fix=True, progress=lambda _d, _t, note: told.append(note))
+        return [note for note in told if note.startswith("testing ")]
+
+    assert run() == [f"testing {PAIR[0].title}, fold {fold}, seed 0" for fold in range(PARTS)]
+    assert run() == []
+
+
 def test_each_voice_is_tested_once(tmp_path: Path) -> None:
     pooled_claims(tmp_path, PAIR[:1], fix=True)
     found = results(tmp_path)

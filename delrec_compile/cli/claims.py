@@ -107,7 +107,7 @@ def claims(
     options |= {"with_grid": grid and not (quick or paper), "with_latency": latency}
     options |= {"folds": folds, "fix": fix, "other": other, "place": place_of(workers, cluster)}
     options["variants"] = table_variants(paper, chosen)
-    options["options"] = settings_of(settings or (), device)
+    options["options"], options["own"] = settings_of(settings or (), device, options["variants"])
     for path in markdown or ():
         check_writable(path)
     with counting("claims") as step:

@@ -48,20 +48,19 @@ def typed(where: str, options: Mapping[str, Any], kinds: Mapping[str, Any]) -> d
     return values
 
 
-def parse(options: Iterable[str], kinds: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of `name=value` texts. Raises UsageError."""
+def parse(options: Iterable[str], kinds: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Options of `name=value` texts. before: what was typed before each. Raises UsageError."""
     values = {}
     for option in options:
         name, equals, text = option.partition("=")
-        _check_name(f"--set {option}", name, kinds)
+        where = f"--set {before}{option}"
+        _check_name(where, name, kinds)
         if not equals:
-            raise UsageError(f"--set {option}: a value is required, such as --set {option}=VALUE")
+            raise UsageError(f"{where}: a value is required, such as {where}=VALUE")
         try:
             values[name] = kinds[name](text)
         except ValueError as error:
-            raise UsageError(
-                f"--set {option}: '{text}' is not {TYPE_NAMES[kinds[name]]}"
-            ) from error
+            raise UsageError(f"{where}: '{text}' is not {TYPE_NAMES[kinds[name]]}") from error
     return values
 
 

@@ -47,6 +47,25 @@ def test_options_of_every_network(tmp_path: Path, tiny_data: Path) -> None:
         assert f"no option '{name}'" in refused(2, *asked, "--set", f"{name}=1")
 
 
+def test_options_of_one_network(tmp_path: Path, tiny_data: Path) -> None:
+    asked = ("claims", tiny_data, "--variants", "dense,conv_delay", "--quick", "--no-latency")
+    asked += ("--cache", tmp_path, "--set", "hidden=32", "--json")
+    dense, conv = json.loads(ok(*asked, "--set", "conv_delay.hidden=16"))["rows"]
+    assert dense["recurrent_parameters"] == 32 * 32
+    assert conv["recurrent_parameters"] == 16 + 3
+    made = json.loads(ok(*asked, "--set", "conv_delay.hidden=24", "--set", "conv_delay.kernel=5"))
+    assert made["rows"][0] == dense
+    assert made["trained"] == 1
+    assert made["rows"][1]["recurrent_parameters"] == 24 + 5
+    for setting, why in (
+        ("conv.hidden=16", "no network 'conv'; did you mean 'conv_delay'? is compared"),
+        ("conv_delay.steps=9", "--set conv_delay.steps=9: no option 'steps'"),
+        ("conv_delay.hidden=few", "--set conv_delay.hidden=few: 'few' is not an integer"),
+        ("conv_delay.hidden", "a value is required, such as --set conv_delay.hidden=VALUE"),
+    ):
+        assert why in refused(2, *asked, "--set", setting)
+
+
 def test_the_command_names_no_empty_list_and_is_recorded_whole(
     tmp_path: Path, tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

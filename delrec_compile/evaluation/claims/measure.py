@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def claims(
     recorded: bool = False,
     fix: bool = False,
     other: str | Path | None = None,
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    own: Mapping[str, Mapping[str, Any]] | None = None,
     place: Place = HERE,
     progress: StageProgress = lambda _done, _total, _note: None,
 ) -> Claims:
@@ -55,8 +56,9 @@ def claims(
     of these variants are fixed, and their networks are tested; other recipes of a pool show what they
     reach on validation samples. other: samples of another synthesiser, for recipes that are fixed.
     options: of TrainConfig, for every variant; a folder is read with the steps of the variants, the
-    same for all. place: where is trained; elsewhere than here, data is
-    a folder. progress(done, total, note) counts epochs. Raises DataError, UsageError, DeviceError.
+    same for all. own: options of single variants, by name, in place of those. place: where is trained;
+    elsewhere than here, data is a folder. progress(done, total, note) counts epochs. Raises
+    DataError, UsageError, DeviceError.
     """
     options = {"steps": steps_of(variants, TrainConfig.steps), **(options or {})}
     _check_device(options, place)
@@ -69,6 +71,7 @@ def claims(
         read,
         recorded=recorded,
         options=options,
+        own=own,
         quick=quick,
         progress=progress,
         place=place,

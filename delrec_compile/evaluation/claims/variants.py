@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from delrec_compile.errors import UsageError, did_you_mean
 from delrec_compile.training import config_file
 from delrec_compile.training.config import TrainConfig, kinds
 
 CHOSEN = ("seed", "teacher", "device")  # options that the command itself gives
+BINNED = ("steps", "dt_ms", "group")  # those of the data, the same for all
 EPOCHS, QUICK_EPOCHS, GRID_EPOCHS = 80, 2, 40
 RATE = 6e-3  # peak of the schedule; three times the default, for so few epochs
 TEACHER = "dense_delay"
@@ -113,6 +114,12 @@ EXTRA_VARIANTS = (
         "320 neurons, 8 channels of 5 taps on both layers, learned leaks",
         CHANNELS_BOTH,
     ),
+    # of some hundred voices in training
+    Variant(
+        "channels_both_light",
+        "320 neurons, 8 channels of 5 taps on both layers, learned leaks, dropout 0.1",
+        {**CHANNELS_BOTH, "dropout": 0.1},
+    ),
     Variant(
         "channels_both_taught",
         "320 neurons, 8 channels on both layers, learned leaks, taught by dense_delay",
@@ -153,10 +160,31 @@ def grid(pooled: bool = False) -> tuple[Variant, ...]:
     return (*taps, *(maps if pooled else ()))
 
 
-def settings_of(settings: Iterable[str], device: str | None = None) -> dict[str, Any]:
-    """Options of every training, of `name=value` texts. Raises UsageError."""
-    own = {name: kind for name, kind in kinds().items() if name not in CHOSEN}
-    return {**config_file.parse(settings, own), **({"device": device} if device else {})}
+class Options(NamedTuple):
+    """Options of TrainConfig: of every training, and of those of one variant, which come last."""
+
+    every: Mapping[str, Any]
+    own: Mapping[str, Mapping[str, Any]]
+
+
+def settings_of(
+    settings: Iterable[str], device: str | None = None, compared: Iterable[Variant] = VARIANTS
+) -> Options:
+    """Options, of `name=value` and `variant.name=value` texts. Raises UsageError."""
+    known, parts = [v.name for v in compared], dict[str, list[str]]()
+    for setting in settings:
+        variant, _, _ = setting.partition("=")[0].rpartition(".")
+        if variant and variant not in known:
+            raise UsageError(
+                f"--set {setting}: no network '{variant}'{did_you_mean(variant, known)} is compared; "
+                f"allowed: {', '.join(known)}"
+            )
+        parts.setdefault(variant, []).append(setting[len(variant) :].removeprefix("."))
+    free = {name: kind for name, kind in kinds().items() if name not in CHOSEN}
+    every = config_file.parse(parts.pop("", []), free)
+    single = {name: kind for name, kind in free.items() if name not in BINNED}
+    own = {name: config_file.parse(texts, single, f"{name}.") for name, texts in parts.items()}
+    return Options({**every, **({"device": device} if device else {})}, own)
 
 
 def select_variants(

@@ -36,7 +36,8 @@ class Work:
     """Trainings to do, counted in epochs; their results.
 
     Of a pool of voices, only recipes that are fixed meet the test samples, and `other`, samples of
-    another synthesiser. source: the folder that `data` is of, which workers elsewhere read.
+    another synthesiser. source: the folder that `data` is of, which workers elsewhere read. own:
+    options of single variants, by name.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Work:
         options: dict[str, Any],
         quick: bool,
         progress: StageProgress,
+        own: Mapping[str, Mapping[str, Any]] | None = None,
         other: Events | None = None,
         place: Place = HERE,
         source: Path | None = None,
@@ -55,6 +57,7 @@ class Work:
         self.folder, self.data, self.recorded = folder, data, recorded
         self.place, self.source = place, source
         self.options, self.progress, self.other = options, progress, other
+        self.own = own or {}
         self.epochs = QUICK_EPOCHS if quick else None
         self.teachers = {v.name: v for v in VARIANTS}
         self.done = self.total = self.trained = 0
@@ -143,7 +146,8 @@ class Work:
     def config(self, training: Training, teacher: str = "") -> TrainConfig:
         """The options of a training. teacher: a network file."""
         variant = training.variant
-        changed = replace(variant, options={**variant.options, **self.options})
+        options = {**variant.options, **self.options, **self.own.get(variant.name, {})}
+        changed = replace(variant, options=options)
         return changed.config(training.seed, self.epochs, teacher)
 
     def key(self, training: Training) -> str:

@@ -187,6 +187,10 @@ class ChannelMix(MatrixMix):
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         if weight.ndim == 2:
             return super().forward(weight, g)
+        if native.takes(g):
+            out = g.new_empty(len(g), g.shape[2])
+            self._mixed(out, weight.permute(2, 0, 1), g, self.dilation)
+            return out
         each = weight.permute(2, 0, 1) @ g[:, 0].reshape(len(weight), -1)
         current = torch.zeros_like(each[0])
         for k, to, come_from in self._taps(len(each), each.shape[2], g.shape[2]):
@@ -202,6 +206,12 @@ class ChannelMix(MatrixMix):
             sent[:, come_from] += each[k, :, to]
         return sent.view(len(current), 1, -1)
 
+    def back_into(self, out: Tensor, weight: Tensor, current: Tensor) -> None:
+        if weight.ndim == 3 and out.stride(2) == 1 and native.takes(current):
+            self._mixed(out, weight.permute(2, 1, 0), current, -self.dilation)
+        else:
+            super().back_into(out, weight, current)
+
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         if weight.ndim == 2:
             return super().gradient(weight, drive, arrived)
@@ -211,6 +221,13 @@ class ChannelMix(MatrixMix):
         for k, to, come_from in self._taps(taps, got.shape[2], drive.shape[2]):
             found[k] += torch.bmm(got[:, :, to], sent[:, :, come_from].transpose(1, 2)).sum(0)
         return found.permute(1, 2, 0)
+
+    def _mixed(self, out: Tensor, weight: Tensor, values: Tensor, dilation: int) -> None:
+        """The map of values (N, .., B) by a kernel (K, C_out, C_in) in C, with the bits of `forward`."""
+        taps, channels, batch = len(weight), weight.shape[1], values.shape[-1]
+        sizes = (taps, channels, len(values) // channels, batch, out.stride(0), dilation)
+        own = weight.contiguous()
+        native.call("channel_mix", *sizes, int(self.circular), own, values, out)
 
     def _at(self, channels: int, taps: int, places: int) -> Tensor:
         """Places (N, N) of the weights between neurons in a kernel with a zero behind its rows."""

@@ -1,4 +1,4 @@
-"""The steps of a training in C, `steps.c`, compiled for this machine once in a process.
+"""The steps and mixes of a training in C, compiled for this machine once in a process.
 
 For float32 on a CPU. Without a C compiler, and for other types and devices, PyTorch computes the
 same, in several times the time; the last bits of gradients may differ.
@@ -20,17 +20,17 @@ from delrec_compile.system import toolchain
 from delrec_compile.system.folders import work_folder
 
 LOGGER = logging.getLogger(__name__)
-SOURCE = Path(__file__).with_name("steps.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("steps.c", "mixes.c"))
 OPTIONS = ("-std=c11", "-O3", "-march=native", *toolchain.FLAGS, "-shared")
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The functions of `steps.c`; None where nothing compiles them."""
+    """The functions of the sources; None where nothing compiles them."""
     try:
         with work_folder() as folder:
             out = folder / "steps.so"
-            toolchain.run_cc(*OPTIONS, SOURCE, "-o", out, "-lm")
+            toolchain.run_cc(*OPTIONS, *SOURCES, "-o", out, "-lm")
             return ctypes.CDLL(str(out))
     except (DelrecError, OSError) as error:
         LOGGER.info("the training runs in PyTorch alone: %s", error)
@@ -44,7 +44,7 @@ def takes(*tensors: Tensor) -> bool:
 
 
 def call(name: str, *arguments: Any) -> None:
-    """Calls a function of `steps.c`: whole numbers as int64, tensors as pointers, None as NULL."""
+    """Calls a function of the sources: whole numbers as int64, tensors as pointers, None as NULL."""
     getattr(library(), name)(*(_passed(each) for each in arguments))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from delrec_compile.training import native
 
 FEW = 0.25  # share of the values; with more of them, sums of rows are slower than a whole product
-BLOCK = 64  # outputs that C sums at a time: SUMS * LANES of steps.c
+BLOCK = 64  # outputs that C sums at a time: SUMS * LANES of lanes.h
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

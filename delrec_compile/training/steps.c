@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lanes.h"
+
 enum { HARD, SOFT, SOFT_LATER };
 
 struct lif {
@@ -119,27 +121,6 @@ void line_sums(int64_t bags, int64_t size, int64_t batch, const float *table, co
     }
 }
 
-enum { LANES = 16, SUMS = 4 };
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
-
-/* Adds the products of n values to sums, in an order of its own. */
-static inline void add_products(int64_t n, const float *a, const float *b, lanes *sums) {
-    int64_t i = 0;
-    for (; i + SUMS * LANES <= n; i += SUMS * LANES)
-        for (int64_t k = 0; k < SUMS; ++k)
-            sums[k] += *(const lanes *)(a + i + k * LANES) * *(const lanes *)(b + i + k * LANES);
-    for (; i < n; ++i)
-        sums[0][i % LANES] += a[i] * b[i];
-}
-
-static float total(const lanes *sums) {
-    const lanes all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    float out = 0;
-    for (int64_t k = 0; k < LANES; ++k)
-        out += all[k];
-    return out;
-}
-
 /* gradient (N, M, W) of the shares in slots (N, M, W): sent (N, L + T, B) before them with heads (N, M, T + L, B). */
 void line_gradient(int64_t neurons, int64_t heads_each, int64_t width, int64_t slots, int64_t steps, int64_t batch,
                    const float *sent, const float *heads, const int64_t *slot, float *gradient) {
@@ -151,53 +132,6 @@ void line_gradient(int64_t neurons, int64_t heads_each, int64_t width, int64_t s
                 add_products(steps * batch, sent + n * series + (slots - *slot) * batch,
                              heads + (n * heads_each + m) * series, sums);
                 *gradient = total(sums);
-            }
-}
-
-/* current (N, B): arrivals (N, M, B) convolved over the neurons with kernels (M, K). */
-void kernel_forward(int64_t neurons, int64_t heads, int64_t batch, int64_t taps, const float *kernels,
-                    const float *arrived, float *restrict current) {
-    for (int64_t n = 0; n < neurons; ++n, current += batch) {
-        memset(current, 0, batch * sizeof *current);
-        for (int64_t m = 0; m < heads; ++m)
-            for (int64_t k = 0; k < taps; ++k) {
-                const int64_t from = n + k - taps / 2;
-                const float weight = kernels[m * taps + k], *row = arrived + (from * heads + m) * batch;
-                if (from >= 0 && from < neurons)
-                    for (int64_t b = 0; b < batch; ++b)
-                        current[b] = fmaf(weight, row[b], current[b]);
-            }
-    }
-}
-
-/* back: the transposed map of a current (N, B), for each neuron and head B values, `stride` floats further. */
-void kernel_back(int64_t neurons, int64_t heads, int64_t batch, int64_t taps, int64_t stride, const float *kernels,
-                 const float *current, float *restrict back) {
-    for (int64_t n = 0; n < neurons; ++n)
-        for (int64_t m = 0; m < heads; ++m, back += stride) {
-            memset(back, 0, batch * sizeof *back);
-            for (int64_t k = 0; k < taps; ++k) {
-                const int64_t to = n - k + taps / 2;
-                const float weight = kernels[m * taps + k], *row = current + to * batch;
-                if (to >= 0 && to < neurons)
-                    for (int64_t b = 0; b < batch; ++b)
-                        back[b] = fmaf(weight, row[b], back[b]);
-            }
-        }
-}
-
-/* gradient (M, K) of the kernels, of drive (T, N, B) and arrivals (T, N, M, B). */
-void kernel_gradient(int64_t steps, int64_t neurons, int64_t heads, int64_t batch, int64_t taps, const float *drive,
-                     const float *arrived, float *gradient) {
-    const int64_t size = neurons * batch, pad = taps / 2;
-    for (int64_t t = 0; t < steps; ++t, drive += size, arrived += size * heads)
-        for (int64_t m = 0; m < heads; ++m)
-            for (int64_t k = 0; k < taps; ++k) {
-                const int64_t first = k < pad ? pad - k : 0, end = k > pad ? neurons - k + pad : neurons;
-                lanes sums[SUMS] = {{0}};
-                for (int64_t n = first; n < end; ++n)
-                    add_products(batch, drive + n * batch, arrived + ((n + k - pad) * heads + m) * batch, sums);
-                gradient[m * taps + k] += total(sums);
             }
 }
 

@@ -7,6 +7,7 @@ import torch
 from fixtures.training import BATCH, N
 from torch.nn import functional
 
+from delrec_compile.training import native
 from delrec_compile.training.delay_lines import ArrivalMix
 from delrec_compile.training.mixes import ChannelMix, KernelMix, MatrixMix, PairMix
 
@@ -97,3 +98,29 @@ def test_a_kernel_of_many_weights_becomes_its_matrix(circular: bool, dilation: i
     wrapped = ChannelMix(circular=True, dilation=dilation)
     long = torch.randn(channels, channels, 21, dtype=torch.double)
     assert wrapped.joined(long, mask)[0] is long
+
+
+@pytest.mark.parametrize("batch", [BATCH, 64, 70])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("circular", [False, True])
+def test_channels_in_c_are_those_of_pytorch(
+    circular: bool, dilation: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels, places, taps = 4, 7, 5
+    r, called = torch.Generator().manual_seed(5), list[str]()
+    weight = torch.randn(channels, channels, taps, generator=r)
+    g = torch.randn(channels * places, 1, batch, generator=r)
+    mix, call = ChannelMix(circular=circular, dilation=dilation), native.call
+    monkeypatch.setattr(native, "call", lambda name, *own: called.append(name) or call(name, *own))
+    record = torch.zeros(channels * places, 1, 3, batch)  # three steps lie side by side
+    for form in (native.library(), None):
+        monkeypatch.setattr(native, "library", lambda form=form: form)
+        current = mix.forward(weight, g)
+        mix.back_into(record[:, :, 1 if form else 2], weight, g[:, 0])
+        if form:
+            ours, called[:] = current, [*called, "theirs"]
+    assert called == ["channel_mix", "channel_mix", "theirs"]
+    assert torch.allclose(ours, current, rtol=1e-5, atol=1e-5)
+    assert torch.allclose(record[:, :, 1], record[:, :, 2], rtol=1e-5, atol=1e-5)
+    assert not record[:, :, 0].any()
+    assert record[:, :, 1].any(dim=2).all()

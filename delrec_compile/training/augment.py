@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from delrec_compile.data.events import Events
+from delrec_compile.training import native
 from delrec_compile.training.config import TrainConfig
 
 
@@ -74,11 +77,17 @@ class Samples:
         size, length, rows = samples.shape
         factors = 1 + share * (2 * torch.rand(size, 1, 1, generator=self.generator) - 1)
         rounding = torch.rand(size, 1, rows, generator=self.generator)
+        out = torch.zeros(size, length, rows)
+        values = samples.float().contiguous()
+        if native.takes(values, rounding):
+            shape = (size, length, rows)
+            own = ctypes.c_float(still)
+            native.call("stretch", *shape, own, factors, rounding, values, out)
+            return out
         place = torch.arange(length)[:, None] + 0.5 - still
         to = (place * factors + still - 0.5 + rounding).floor().long()
         inside = (to >= 0) & (to < length)
-        out = torch.zeros(size, length, rows)
-        return out.scatter_add_(1, to.clamp(0, length - 1), samples.float() * inside)
+        return out.scatter_add_(1, to.clamp(0, length - 1), values * inside)
 
 
 def _aligned(sample: Tensor, to: Tensor) -> Tensor:

@@ -135,6 +135,21 @@ void line_gradient(int64_t neurons, int64_t heads_each, int64_t width, int64_t s
             }
 }
 
+/* Adds to out (S, L, M) the samples (S, L, M), each moved along L by a factor of its own from the place `still`; a place
+   is rounded by adding a number of rounding (S, M), and what leaves L is lost. */
+void stretch(int64_t samples, int64_t length, int64_t rows, float still, const float *factors, const float *rounding,
+             const float *values, float *restrict out) {
+    for (int64_t s = 0; s < samples; ++s, rounding += rows, out += length * rows)
+        for (int64_t l = 0; l < length; ++l, values += rows) {
+            const float moved = ((float)l + 0.5f - still) * factors[s] + still - 0.5f;
+            for (int64_t m = 0; m < rows; ++m) {
+                const float to = floorf(moved + rounding[m]);
+                if (values[m] != 0 && to >= 0 && to < (float)length)
+                    out[(int64_t)to * rows + m] += values[m];
+            }
+        }
+}
+
 /* found: how many of n values are not 0. */
 void count_active(int64_t n, const float *x, int64_t *found) {
     int64_t count = 0;

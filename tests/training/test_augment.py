@@ -8,6 +8,7 @@ import torch
 from fixtures.training import run, small, toy_sets
 
 from delrec_compile.data.events import Events
+from delrec_compile.training import native
 from delrec_compile.training.augment import Samples
 
 
@@ -87,6 +88,22 @@ def test_what_a_stretch_moves_beyond_the_end_is_lost() -> None:
     kept = samples.batch(torch.arange(32)).sum((1, 2)) / torch.from_numpy(events.counts).sum((1, 2))
     assert kept.max() == 1
     assert 0.5 < kept.min() < 0.9
+
+
+def test_a_stretch_in_c_is_that_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, compiled = [], native.library()
+    assert compiled is not None
+    for form in (compiled, None):
+        monkeypatch.setattr(native, "library", lambda form=form: form)
+        samples = Samples(
+            toy_sets().train,
+            small(stretch_steps=0.4, stretch_channels=0.3),
+            torch.Generator().manual_seed(0),
+        )
+        made.append(samples.batch(torch.arange(64)))
+    ours, theirs = made
+    assert torch.equal(ours, theirs)
+    assert ours.any()
 
 
 def test_an_order_has_every_sample_once() -> None:

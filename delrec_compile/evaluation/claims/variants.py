@@ -114,12 +114,6 @@ EXTRA_VARIANTS = (
         "320 neurons, 8 channels of 5 taps on both layers, learned leaks",
         CHANNELS_BOTH,
     ),
-    # of some hundred voices in training
-    Variant(
-        "channels_both_light",
-        "320 neurons, 8 channels of 5 taps on both layers, learned leaks, dropout 0.1",
-        {**CHANNELS_BOTH, "dropout": 0.1},
-    ),
     Variant(
         "channels_both_taught",
         "320 neurons, 8 channels on both layers, learned leaks, taught by dense_delay",

@@ -191,8 +191,7 @@ class _Batches:
         self.step(done, every, self.text)
 
     def epoch(self, epoch: Epoch, epochs: int) -> None:
-        scores = f"loss {epoch.loss:.3f}, valid {epoch.valid_accuracy:.1%}"
-        self.text = f"epoch {epoch.number} of {epochs}, {scores}"
+        self.text = epoch.of(epochs, f"loss {epoch.loss:.3f}")
         every = self.all or epochs
         self.step(every * epoch.number // epochs, every, self.text)
 

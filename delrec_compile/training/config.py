@@ -57,6 +57,7 @@ _MINIMUM = {
     "batch": 2,
 }
 _MINIMUM |= {"shift_steps": 0, "shift_channels": 0, "group": 1, "threads": 1}
+_MINIMUM |= {"valid_every": 1}
 _MINIMUM |= {"channels": 1, "height": 1, "taps": 1, "whole_delays": 0, "dilation": 1}
 _MINIMUM |= {"frontend_height": 1, "delays_from": 0, "forward_delay": 1, "forward_heads": 1}
 _MINIMUM |= {"input_bits": -1}
@@ -156,6 +157,7 @@ class TrainConfig:
     group: int = 5  # units summed into one input channel
     input_bits: int = -1  # of real inputs: bits after the point; -1: as many as 8 bits in all leave
     threads: int = 1  # threads of torch; results depend on it in the last bit
+    valid_every: int = 1  # epochs from one validation to the next; the last epoch always has one
     # of the frozen weights: "int16", "fine", or "auto", fine for the layers that then lose fewer spikes
     grid: str = "int16"
     device: str = "cpu"  # device of torch, such as cuda

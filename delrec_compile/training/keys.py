@@ -11,7 +11,7 @@ from delrec_compile.training.config import TrainConfig
 # of the trainer: another one where the same config no longer trains the same network, up to rounding
 TRAINER = 2
 # options that change at most the last bits of a result
-IGNORED_OPTIONS = ("threads", "device", "teacher")
+IGNORED_OPTIONS = ("threads", "device", "teacher", "valid_every")
 
 
 def keyed_options(config: TrainConfig) -> dict[str, Any]:

@@ -215,7 +215,8 @@ class _Run:
                 f"{skipped} of {self.batches} batches; use a smaller lr (now {config.lr}) or a "
                 f"backflow below {config.backflow}"
             )
-        valid = self._evaluate(self.sets.valid)
+        due = (number + 1) % config.valid_every == 0 or number + 1 == config.epochs
+        valid = self._evaluate(self.sets.valid) if due else None
         seconds = time.monotonic() - started
         return Epoch(number + 1, loss, train_accuracy, valid, self.net.sigma, seconds, skipped)
 

@@ -52,7 +52,8 @@ def _curves(history: Sequence[Epoch], path: Path) -> Path:
     left.plot(numbers, [epoch.loss for epoch in history])
     left.set(xlabel="epoch", ylabel="training loss", yscale="log")
     right.plot(numbers, [100 * epoch.train_accuracy for epoch in history], label="training")
-    right.plot(numbers, [100 * epoch.valid_accuracy for epoch in history], label="validation")
+    valid = {e.number: 100 * e.valid_accuracy for e in history if e.valid_accuracy is not None}
+    right.plot(*zip(*valid.items(), strict=True), label="validation")
     right.set(xlabel="epoch", ylabel="accuracy, %")
     right.legend()
     figure.savefig(path, dpi=120, metadata={"Software": None})

@@ -21,20 +21,28 @@ FORMAT = 1
 PLAIN = (str, int, float, type(None))  # types of options
 LOGS = (".csv", ".jsonl")
 # options that may differ between the runs that share a state: a teacher may have moved
-_FREE = {"threads", "teacher"}
+_FREE = {"threads", "teacher", "valid_every"}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Measurements of one epoch. valid_accuracy: of the net as trained, with its present spread."""
+    """Measurements of one epoch.
+
+    valid_accuracy: of the net as trained, with its present spread; None without a validation.
+    """
 
     number: int  # from 1
     loss: float
     train_accuracy: float  # with dropout and augmentation
-    valid_accuracy: float
+    valid_accuracy: float | None
     sigma: float
     seconds: float
     skipped: int = 0  # batches whose loss or gradient was not finite: they changed no parameter
+
+    def of(self, epochs: int, *scores: str) -> str:
+        """What a progress says of it."""
+        valid = () if self.valid_accuracy is None else (f"valid {self.valid_accuracy:.1%}",)
+        return ", ".join((f"epoch {self.number} of {epochs}", *scores, *valid))
 
 
 def write(path: Path, config: TrainConfig, data: str, state: dict[str, Any]) -> None:

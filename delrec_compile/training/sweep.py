@@ -106,7 +106,7 @@ def perform(
     state, rows = Path(folder) / f"{key}.unfinished", Path(folder) / f"{key}{log}"
 
     def told(epoch: Epoch, epochs: int) -> None:
-        tell(epoch.number, f"epoch {epoch.number} of {epochs}, valid {epoch.valid_accuracy:.1%}")
+        tell(epoch.number, epoch.of(epochs))
 
     files: dict[str, Any] = {"state": state, "resume": True, "log": rows if log else None}
     done = loop.train(sets, config, told, **files, fold=run.fold)

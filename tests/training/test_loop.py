@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_a_seed_gives_the_same_network_and_leaves_torch_alone() -> None:
     assert [e.loss for e in one.history] == [e.loss for e in same.history]
     assert np.array_equal(one.network.layers[1].weight, same.network.layers[1].weight)
     assert not np.array_equal(one.network.layers[1].weight, other.network.layers[1].weight)
+
+
+def test_fewer_validations_change_no_bit() -> None:
+    often, seldom = run(epochs=5), run(epochs=5, valid_every=2)
+    said = [epoch.valid_accuracy for epoch in often.history]
+    assert [e.valid_accuracy for e in seldom.history] == [None, said[1], None, said[3], said[4]]
+    assert [e.loss for e in often.history] == [e.loss for e in seldom.history]
+    plain = [replace(r.network, notes={}) for r in (often, seldom)]
+    assert checkpoint.digest(plain[0]) == checkpoint.digest(plain[1])
+    assert [e.of(5, "loss") for e in seldom.history[:2]] == [
+        "epoch 1 of 5, loss",
+        f"epoch 2 of 5, loss, valid {said[1]:.1%}",
+    ]
 
 
 def test_notes_say_how_to_train_the_network_again() -> None:

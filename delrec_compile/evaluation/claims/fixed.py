@@ -17,10 +17,11 @@ from delrec_compile.evaluation.claims.variants import Variant
 from delrec_compile.system.fields import parse_json
 from delrec_compile.system.files import write_atomic
 from delrec_compile.training.config import TrainConfig
+from delrec_compile.training.keys import IGNORED_OPTIONS
 
 FILE = "fixed.json"
 SCHEMA = "delrec.claims-fixed/1"
-VARYING = ("seed", "threads", "device", "teacher")  # options that no recipe fixes
+VARYING = ("seed", *IGNORED_OPTIONS)  # options that no recipe fixes
 
 
 class FixedRecipes:

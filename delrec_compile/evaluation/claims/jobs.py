@@ -57,7 +57,7 @@ def perform(
     """A job: trains, from where an earlier one was cut off, and keeps the result. Raises as `train`."""
 
     def told(epoch: Epoch, epochs: int) -> None:
-        tell(epoch.number, f"epoch {epoch.number} of {epochs}, valid {epoch.valid_accuracy:.1%}")
+        tell(epoch.number, epoch.of(epochs))
 
     store = cache if isinstance(cache, TrainingCache) else cache.opened()
     store.train(key, config, about, told)

@@ -216,7 +216,7 @@ def test_the_data_that_code_reads_is_there() -> None:
     assert {"py.typed", "glue.c.in", "glue.h.in"} <= files
     assert {f"{t}.toml" for t in targets.names()} <= files
     networks = {"conv_delay_256", "conv_delay_320_2_heads", "dense_delay_256"}
-    networks |= {"conv_delay_128_listening"}
+    networks |= {"conv_delay_128_listening", "channel_conv_delay_320"}
     assert set(checkpoint.BUNDLED) == networks
     assert {f"{n}.safetensors" for n in networks} <= files
 

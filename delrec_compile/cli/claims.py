@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from delrec_compile.cli import completion
-from delrec_compile.cli.options import Json, Settings, TorchDevice, names
+from delrec_compile.cli.options import Json, TorchDevice, names
 from delrec_compile.cli.sweep import Cluster, Workers, place_of
 from delrec_compile.cli.terminal import (
     command_line,
@@ -65,6 +65,14 @@ Fix = Annotated[
 Other = Annotated[
     Path | None,
     typer.Option(help="Samples of another synthesiser, on which fixed recipes are tested too."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="Another option of all networks, name=value, or of one, network.name=value. Repeatable.",
+        autocompletion=completion.settings,
+    ),
 ]
 Markdown = Annotated[
     list[Path] | None,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from delrec_compile.aliases import F32
 from delrec_compile.network.base import own_state, prefixed
-from delrec_compile.network.lagged import lagged
+from delrec_compile.network.lagged import Forms
 from delrec_compile.network.model import INPUT, Network, Population
 from delrec_compile.ops.feed import Dense, Feed
 from delrec_compile.ops.readout import Readout
@@ -19,19 +19,21 @@ from delrec_compile.ops.synapses import Synapses
 BATCH = 300
 
 
-def outputs(network: Network, counts: npt.NDArray[Any]) -> F32:
+def outputs(network: Network, counts: npt.NDArray[Any], forms: Forms | None = None) -> F32:
     """Outputs (T, n, classes) of samples (n, T, channels), from zero state.
+
+    forms: those of the network, where it is called more than once.
 
     Feed-forward products are taken over all time at once. On a snapped network every sum is exact,
     so this gives the bits of `Network.step`.
     """
-    ys = [values for p, values in _values(network, counts) if not p.fires]
+    ys = [values for p, values in _values(network, counts, forms or Forms()) if not p.fires]
     return ys[0] if len(ys) == 1 else np.concatenate(ys, axis=2)
 
 
 def layer_spikes(network: Network, counts: npt.NDArray[Any]) -> Iterator[F32]:
     """Yields the spikes (T, n, N) of each population on samples (n, T, channels), from zero state."""
-    for p, values in _values(network, counts):
+    for p, values in _values(network, counts, Forms()):
         if p.fires:
             yield values
 
@@ -40,8 +42,8 @@ def classify(network: Network, counts: npt.NDArray[Any]) -> npt.NDArray[np.int64
     """Class of each sample (n, T, channels), by the first readout: (n,)."""
     readout = network.readout
     parts = [counts[i : i + BATCH] for i in range(0, len(counts), BATCH)]
-    size = network.readouts[0].size
-    classes = [readout.classes(outputs(network, part)[:, :, :size]) for part in parts]
+    size, forms = network.readouts[0].size, Forms()
+    classes = [readout.classes(outputs(network, part, forms)[:, :, :size]) for part in parts]
     return np.concatenate(classes) if classes else np.zeros(0, np.int64)
 
 
@@ -50,7 +52,9 @@ def accuracy(network: Network, counts: npt.NDArray[Any], labels: npt.NDArray[np.
     return float((classify(network, counts) == labels).mean())
 
 
-def _values(network: Network, counts: npt.NDArray[Any]) -> Iterator[tuple[Population, F32]]:
+def _values(
+    network: Network, counts: npt.NDArray[Any], forms: Forms
+) -> Iterator[tuple[Population, F32]]:
     """Each population with what it sends, or puts out: (T, n, N)."""
     x = np.ascontiguousarray(counts.swapaxes(0, 1), np.float32)
     x = network.rounded(x)
@@ -62,7 +66,7 @@ def _values(network: Network, counts: npt.NDArray[Any]) -> Iterator[tuple[Popula
         return
     sent = {INPUT: x}
     for p in network.populations:
-        sent[p.name] = _run(p, sent)
+        sent[p.name] = _run(p, sent, forms)
         yield p, sent[p.name]
 
 
@@ -79,18 +83,18 @@ def _stepped(network: Network, x: F32) -> Iterator[tuple[Population, F32]]:
     yield from zip(network.readouts, parts, strict=True)
 
 
-def _run(p: Population, sent: Mapping[str, F32]) -> F32:
+def _run(p: Population, sent: Mapping[str, F32], forms: Forms) -> F32:
     """What a population sends, or puts out, (T, n, N), from what others sent."""
     own = [each.synapses for each in p.projections if each.source == p.name]
     drive: Any = sum(
-        _forward(each.synapses, sent[each.source])
+        _forward(each.synapses, sent[each.source], forms)
         for each in p.projections
         if each.source != p.name
     )
     drive = drive + p.biases
     state = {p.prefix + name: np.zeros_like(drive[0]) for name in p.states}
     out: F32 = np.empty_like(drive)
-    back = _Back(own, drive)
+    back = _Back(own, drive, forms)
     step = p.neuron.integrate if isinstance(p.neuron, Readout) else p.neuron.reference
     for t in range(len(drive)):
         out[t], after = step(drive[t] + back.current(t), own_state(p.prefix, p.states, state))
@@ -102,9 +106,11 @@ def _run(p: Population, sent: Mapping[str, F32]) -> F32:
 class _Back:
     """What a population sends to itself. drive: (T, n, N), of its steps."""
 
-    def __init__(self, own: Sequence[Synapses | Feed], drive: F32) -> None:
+    def __init__(self, own: Sequence[Synapses | Feed], drive: F32, forms: Forms) -> None:
         steps, samples, neurons = drive.shape
-        self.own = [(each, lagged(each) if isinstance(each, Synapses) else None) for each in own]
+        self.own = [
+            (each, forms.of_steps(each) if isinstance(each, Synapses) else None) for each in own
+        ]
         self.depth = max((each.depth for each in own), default=0)
         self.sent = np.zeros((self.depth + steps if own else 0, neurons, samples), np.float32)
 
@@ -127,7 +133,7 @@ class _Back:
         return np.ascontiguousarray(own.transpose(2, 0, 1))
 
 
-def _forward(synapses: Synapses | Feed, values: F32) -> F32:
+def _forward(synapses: Synapses | Feed, values: F32, forms: Forms) -> F32:
     """Current (T, n, N_out) of values (T, n, N_in) sent."""
     steps, samples, sources = values.shape
     if isinstance(synapses, Feed):
@@ -135,7 +141,7 @@ def _forward(synapses: Synapses | Feed, values: F32) -> F32:
         dense = isinstance(synapses, Dense)
         current = rows @ synapses.matrix.T if dense else synapses.apply(rows)
         return np.asarray(current.reshape(steps, samples, -1))
-    form = lagged(synapses)
+    form = forms.of(synapses)
     if form is not None:
         return form.currents(values)
     depth = synapses.depth

@@ -8,7 +8,6 @@ every sum is exact, as on a snapped network, the product has the bits of the ref
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,9 @@ from delrec_compile.aliases import F32
 from delrec_compile.ops.synapses import Synapses
 
 LARGEST_LINES = 1 << 25  # values in the unit lines of a lag
-LARGEST_MATRIX = 1 << 24  # values; more are read no faster than the reference takes
+LARGEST_MATRIX = 1 << 25  # values
+# of matrices that are nearly all zero, the largest that is as fast as a reference that leaves zeros out
+LARGEST_SPARSE, SPARSE = 1 << 19, 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,24 @@ class Lagged:
         return current
 
 
-@functools.lru_cache(maxsize=8)
+class Forms:
+    """The forms of a network's synapses, each made once. It reads weights when it makes one."""
+
+    def __init__(self) -> None:
+        self._made: dict[Synapses, Lagged | None] = {}
+
+    def of(self, synapses: Synapses) -> Lagged | None:
+        """The form of synapses; None where it would be too large."""
+        if synapses not in self._made:
+            self._made[synapses] = lagged(synapses)
+        return self._made[synapses]
+
+    def of_steps(self, synapses: Synapses) -> Lagged | None:
+        """The same, where each step is a product; None where the reference is faster."""
+        large = synapses.sources * synapses.size > LARGEST_SPARSE
+        return None if large and _reach(synapses) < SPARSE else self.of(synapses)
+
+
 def lagged(synapses: Synapses) -> Lagged | None:
     """The form of synapses; None where it would be too large."""
     depth, sources = synapses.depth, synapses.sources
@@ -64,3 +82,11 @@ def lagged(synapses: Synapses) -> Lagged | None:
         if sum(map(len, rows)) * matrix.shape[1] > LARGEST_MATRIX:
             return None
     return Lagged(np.concatenate(lags), np.concatenate(found), np.concatenate(rows))
+
+
+def _reach(synapses: Synapses) -> float:
+    """The share of the receiving neurons that a sending one reaches, of a few of these."""
+    few = np.unique(np.linspace(0, synapses.sources - 1, 8).astype(int))
+    line = np.zeros((len(few), synapses.depth, synapses.sources), np.float32)
+    line[np.arange(len(few)), :, few] = 1
+    return float((synapses.reference(line) != 0).mean())

@@ -51,10 +51,9 @@ void kernel_gradient(int64_t steps, int64_t neurons, int64_t heads, int64_t batc
             }
 }
 
-static inline lanes fused(float weight, lanes x, lanes sum) {
+static inline void fuse(float weight, const lanes *x, lanes *sum) {
     for (int64_t k = 0; k < LANES; ++k)
-        sum[k] = fmaf(weight, x[k], sum[k]);
-    return sum;
+        (*sum)[k] = fmaf(weight, (*x)[k], (*sum)[k]);
 }
 
 /* Adds to n values of `row` those of the channels, which lie `apart`, weighted. */
@@ -65,10 +64,10 @@ static inline void add_channels(int64_t channels, int64_t apart, int64_t n, cons
         lanes sum0 = {0}, sum1 = {0}, sum2 = {0}, sum3 = {0}; /* an array would not stay in registers */
         for (int64_t c = 0; c < channels; ++c) {
             const lanes *x = (const lanes *)(values + c * apart + b);
-            sum0 = fused(weight[c], x[0], sum0);
-            sum1 = fused(weight[c], x[1], sum1);
-            sum2 = fused(weight[c], x[2], sum2);
-            sum3 = fused(weight[c], x[3], sum3);
+            fuse(weight[c], x, &sum0);
+            fuse(weight[c], x + 1, &sum1);
+            fuse(weight[c], x + 2, &sum2);
+            fuse(weight[c], x + 3, &sum3);
         }
         lanes *out = (lanes *)(row + b);
         out[0] += sum0, out[1] += sum1, out[2] += sum2, out[3] += sum3;

@@ -36,7 +36,7 @@ class KernelMix(ArrivalMix):
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         if weight.shape[1] >= LONG:
             return _banded(weight, len(g)) @ g.reshape(-1, g.shape[2])
-        if native.takes(weight, g):
+        if _unseen(weight, g) and native.takes(weight, g):
             out = g.new_empty(len(g), g.shape[2])
             native.call("kernel_forward", *g.shape, weight.shape[1], weight, g, out)
             return out
@@ -77,6 +77,11 @@ class KernelMix(ArrivalMix):
                 left, right = _shifted(len(to), offset)
                 taps.append(torch.dot(to[left], come_from[right]))
         return torch.stack(taps).view_as(weight)
+
+
+def _unseen(*tensors: Tensor) -> bool:
+    """Whether autograd, which does not see what C computes, needs no gradient of these."""
+    return not (torch.is_grad_enabled() and any(x.requires_grad for x in tensors))
 
 
 def _banded(kernels: Tensor, n: int) -> Tensor:
@@ -187,9 +192,10 @@ class ChannelMix(MatrixMix):
     def forward(self, weight: Tensor, g: Tensor) -> Tensor:
         if weight.ndim == 2:
             return super().forward(weight, g)
-        if native.takes(g):
+        own = weight.permute(2, 0, 1).contiguous()
+        if _unseen(own, g) and native.takes(own, g):
             out = g.new_empty(len(g), g.shape[2])
-            self._mixed(out, weight.permute(2, 0, 1), g, self.dilation)
+            self._mixed(out, own, g, self.dilation)
             return out
         each = weight.permute(2, 0, 1) @ g[:, 0].reshape(len(weight), -1)
         current = torch.zeros_like(each[0])
@@ -207,10 +213,12 @@ class ChannelMix(MatrixMix):
         return sent.view(len(current), 1, -1)
 
     def back_into(self, out: Tensor, weight: Tensor, current: Tensor) -> None:
-        if weight.ndim == 3 and out.stride(2) == 1 and native.takes(current):
-            self._mixed(out, weight.permute(2, 1, 0), current, -self.dilation)
-        else:
-            super().back_into(out, weight, current)
+        if weight.ndim == 3 and out.stride(2) == 1 and out.dtype == current.dtype:
+            own = weight.permute(2, 1, 0).contiguous()
+            if native.takes(own, current):
+                self._mixed(out, own, current, -self.dilation)
+                return
+        super().back_into(out, weight, current)
 
     def gradient(self, weight: Tensor, drive: Tensor, arrived: Tensor) -> Tensor:
         if weight.ndim == 2:
@@ -223,11 +231,10 @@ class ChannelMix(MatrixMix):
         return found.permute(1, 2, 0)
 
     def _mixed(self, out: Tensor, weight: Tensor, values: Tensor, dilation: int) -> None:
-        """The map of values (N, .., B) by a kernel (K, C_out, C_in) in C, with the bits of `forward`."""
+        """The map of values (N, .., B) by a kernel (K, C_out, C_in) in C; `forward` up to rounding."""
         taps, channels, batch = len(weight), weight.shape[1], values.shape[-1]
         sizes = (taps, channels, len(values) // channels, batch, out.stride(0), dilation)
-        own = weight.contiguous()
-        native.call("channel_mix", *sizes, int(self.circular), own, values, out)
+        native.call("channel_mix", *sizes, int(self.circular), weight, values, out)
 
     def _at(self, channels: int, taps: int, places: int) -> Tensor:
         """Places (N, N) of the weights between neurons in a kernel with a zero behind its rows."""

@@ -59,7 +59,9 @@ def test_options_of_one_network(tmp_path: Path, tiny_data: Path) -> None:
     assert made["rows"][1]["recurrent_parameters"] == 24 + 5
     for setting, why in (
         ("conv.hidden=16", "no network 'conv'; did you mean 'conv_delay'? is compared"),
-        ("conv_delay.steps=9", "--set conv_delay.steps=9: no option 'steps'"),
+        (".hidden=16", "no network ''"),
+        ("conv_delay.steps=9", "--set conv_delay.steps=9: steps is the same for all networks"),
+        ("conv_delay.seed=9", "--set conv_delay.seed=9: seed is the same for all networks"),
         ("conv_delay.hidden=few", "--set conv_delay.hidden=few: 'few' is not an integer"),
         ("conv_delay.hidden", "a value is required, such as --set conv_delay.hidden=VALUE"),
     ):

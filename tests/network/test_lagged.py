@@ -7,7 +7,7 @@ import pytest
 from fixtures.ops import grid
 
 from delrec_compile.network import lagged as module
-from delrec_compile.network.lagged import Lagged, lagged
+from delrec_compile.network.lagged import Forms, Lagged, lagged
 from delrec_compile.ops.conv_delay import ConvDelay
 from delrec_compile.ops.dense_delay import DenseDelay
 from delrec_compile.ops.synapses import Synapses
@@ -68,3 +68,22 @@ def test_silent_synapses_give_no_current() -> None:
 def test_what_is_too_large_has_no_such_form(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, limit, 8)
     assert lagged(drawn("heads")) is None
+
+
+def test_a_large_matrix_of_few_weights_is_left_to_the_reference() -> None:
+    r, n = np.random.default_rng(5), 1000
+    delay = r.integers(0, 3, n).astype(np.int32)
+    few, all_ = ConvDelay(grid(r, 3), delay), DenseDelay(grid(r, n, n) + 2, delay)
+    forms = Forms()
+    assert forms.of_steps(few) is None
+    assert forms.of_steps(all_) is not None
+    small = drawn("conv")
+    assert forms.of_steps(small) is forms.of(small) is not None
+
+
+def test_forms_read_the_weights_of_today() -> None:
+    synapses = drawn("heads")
+    before = formed(synapses).matrix.copy()
+    synapses.weight[:] = 0  # type: ignore[attr-defined]
+    assert before.any()
+    assert not formed(synapses).matrix.any()

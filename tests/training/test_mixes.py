@@ -100,6 +100,21 @@ def test_a_kernel_of_many_weights_becomes_its_matrix(circular: bool, dilation: i
     assert wrapped.joined(long, mask)[0] is long
 
 
+@pytest.mark.parametrize(("mix", "shape"), [(ChannelMix(), (2, 2, 3)), (KernelMix(), (1, 3))])
+def test_autograd_sees_what_it_needs(mix: ArrivalMix, shape: tuple[int, ...]) -> None:
+    weight, g = torch.ones(shape, requires_grad=True), torch.ones(N, 1, BATCH)
+    (gradient,) = torch.autograd.grad(mix.forward(weight, g).sum(), weight)
+    assert gradient.shape == weight.shape
+
+
+def test_types_that_differ_are_refused_as_pytorch_does() -> None:
+    mix, weight, g = ChannelMix(), torch.ones(2, 2, 3, dtype=torch.double), torch.ones(N, 1, BATCH)
+    with pytest.raises(RuntimeError, match=r"Float|dtype"):
+        mix.forward(weight, g)
+    with pytest.raises(RuntimeError, match=r"Float|dtype"):
+        mix.back_into(torch.ones_like(g), weight, g[:, 0])
+
+
 @pytest.mark.parametrize("batch", [BATCH, 64, 70])
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("circular", [False, True])

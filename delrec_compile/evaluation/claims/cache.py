@@ -154,14 +154,19 @@ class TrainingCache:
         met = "test" in result["accuracy"] and "test" in result.get("voices", {"test": None})
         return not met and not self.recorded and self.network(result["key"]).exists()
 
+    def unheard(self, result: Mapping[str, Any], other: Events) -> bool:
+        """Whether its network is here and has yet to meet those samples."""
+        met = (result.get("other") or {}).get("data") == data_digest(other)
+        return not met and not self.recorded and self.network(result["key"]).exists()
+
     def heard(self, result: Mapping[str, Any], other: Events) -> dict[str, Any]:
         """The result with the accuracy on samples of another synthesiser, in the same way."""
-        digest = data_digest(other)
-        path = self.network(result["key"])
-        if (result.get("other") or {}).get("data") == digest or self.recorded or not path.exists():
+        if not self.unheard(result, other):
             return dict(result)
-        right = accuracy(checkpoint.load(path), other.counts, other.known_labels)
-        result = {**result, "other": {"data": digest, "samples": len(other), "accuracy": right}}
+        network = checkpoint.load(self.network(result["key"]))
+        right = accuracy(network, other.counts, other.known_labels)
+        told = {"data": data_digest(other), "samples": len(other), "accuracy": right}
+        result = {**result, "other": told}
         self.write(result)
         return result
 

@@ -19,7 +19,7 @@ from delrec_compile.evaluation.claims.claim import Claim, Claims, Result, claim
 from delrec_compile.evaluation.claims.jobs import read as read_folder
 from delrec_compile.evaluation.claims.latency import provenance
 from delrec_compile.evaluation.claims.published import baseline, steps_of
-from delrec_compile.evaluation.claims.variants import VARIANTS, Variant, grid
+from delrec_compile.evaluation.claims.variants import VARIANTS, Variant, check_own, grid
 from delrec_compile.evaluation.claims.work import Training, Work
 from delrec_compile.system.jobs import HERE, Place
 from delrec_compile.training.config import TrainConfig
@@ -65,6 +65,7 @@ def claims(
     read, source = _read(data, place, options["steps"])
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)
+    check_own(own or {}, variants)
     started = time.monotonic()
     work = Work(
         cache or default_folder(),

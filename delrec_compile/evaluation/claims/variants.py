@@ -165,20 +165,36 @@ def settings_of(
     settings: Iterable[str], device: str | None = None, compared: Iterable[Variant] = VARIANTS
 ) -> Options:
     """Options, of `name=value` and `variant.name=value` texts. Raises UsageError."""
-    known, parts = [v.name for v in compared], dict[str, list[str]]()
+    known, parts = _trained(compared), dict[str, list[str]]()
     for setting in settings:
-        variant, _, _ = setting.partition("=")[0].rpartition(".")
-        if variant and variant not in known:
+        variant, dot, name = setting.partition("=")[0].rpartition(".")
+        if dot and variant not in known:
             raise UsageError(
                 f"--set {setting}: no network '{variant}'{did_you_mean(variant, known)} is compared; "
                 f"allowed: {', '.join(known)}"
             )
-        parts.setdefault(variant, []).append(setting[len(variant) :].removeprefix("."))
+        if dot and name in (*CHOSEN, *BINNED):
+            raise UsageError(f"--set {setting}: {name} is the same for all networks")
+        parts.setdefault(variant, []).append(setting[len(variant + dot) :])
     free = {name: kind for name, kind in kinds().items() if name not in CHOSEN}
     every = config_file.parse(parts.pop("", []), free)
-    single = {name: kind for name, kind in free.items() if name not in BINNED}
-    own = {name: config_file.parse(texts, single, f"{name}.") for name, texts in parts.items()}
+    own = {name: config_file.parse(texts, free, f"{name}.") for name, texts in parts.items()}
     return Options({**every, **({"device": device} if device else {})}, own)
+
+
+def check_own(own: Mapping[str, Mapping[str, Any]], compared: Iterable[Variant]) -> None:
+    """Raises UsageError for options of a network that is not trained, or that are those of all."""
+    known = _trained(compared)
+    for variant, options in own.items():
+        shared = [name for name in options if name in (*CHOSEN, *BINNED)]
+        if variant not in known or shared:
+            why = f"{shared[0]} is the same for all" if shared else f"allowed: {', '.join(known)}"
+            raise UsageError(f"options of the network '{variant}' alone: {why}")
+
+
+def _trained(compared: Iterable[Variant]) -> list[str]:
+    """Names of the networks that are trained to compare these, teachers too."""
+    return list(dict.fromkeys(n for v in compared for n in (v.name, v.teacher) if n))
 
 
 def select_variants(

@@ -112,7 +112,11 @@ class Work:
         if cache.untested(found):
             self._say(f"testing {_name(training)}")
             found = cache.tested(found)
-        return found if self.other is None else cache.heard(found, self.other)
+        if self.other is None:
+            return found
+        if cache.unheard(found, self.other):
+            self._say(f"testing {_name(training)} on another synthesiser's words")
+        return cache.heard(found, self.other)
 
     def recurrent_parameters(self, dense: Variant) -> int:
         """Recurrent parameters of a variant that has a matrix and the delays of its neurons."""

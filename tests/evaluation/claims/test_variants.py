@@ -11,10 +11,23 @@ from delrec_compile.evaluation.claims.variants import (
     EXTRA_VARIANTS,
     VARIANTS,
     Variant,
+    check_own,
     grid,
     select_variants,
+    settings_of,
 )
 from delrec_compile.training.keys import training_key
+
+
+def test_options_of_one_network_are_checked() -> None:
+    taught = select_variants(["conv_delay_taught"])
+    check_own({"dense_delay": {"epochs": 2}, "conv_delay_taught": {"hidden": 8}}, taught)
+    with refusal(UsageError, "of the network 'conv' alone: allowed: conv_delay_taught, dense_d", 2):
+        claims(toy_sets(), variants=taught, own={"conv": {"epochs": 2}})
+    with refusal(UsageError, "of the network 'dense_delay' alone: steps is the same for all", 2):
+        claims(toy_sets(), variants=taught, own={"dense_delay": {"steps": 2}})
+    made = settings_of(["dense_delay.epochs=2", "lr=0.1"], compared=taught)
+    assert made == ({"lr": 0.1}, {"dense_delay": {"epochs": 2}})
 
 
 def test_variants_make_valid_configs() -> None:

@@ -63,13 +63,18 @@ def test_no_test_sample_is_heard_before_a_recipe_is_fixed(
 
 def test_each_network_that_is_tested_is_told_once(tmp_path: Path) -> None:
     told: list[str] = []
+    options: dict[str, Any] = {"progress": lambda _d, _t, note: told.append(note)}
 
     def run() -> list[str]:
         told.clear()
-        pooled_claims(tmp_path, PAIR[:1], fix=True, progress=lambda _d, _t, note: told.append(note))
+        pooled_claims(tmp_path / "cache", PAIR[:1], fix=True, **options)
         return [note for note in told if note.startswith("testing ")]
 
     assert run() == [f"testing {PAIR[0].title}, fold {fold}, seed 0" for fold in range(PARTS)]
+    assert run() == []
+    options["other"] = tmp_path / "other.npz"
+    save_samples(options["other"], toy_sets(1).test)
+    assert [note.rpartition(" on ")[2] for note in run()] == ["another synthesiser's words"] * PARTS
     assert run() == []
 
 

@@ -39,8 +39,8 @@ def against(name: str, numeric: str, calibrated: bool) -> Parity:
     return compare(network, ReferenceRunner(runner), samples.take(np.arange(0, len(samples), 2)))
 
 
-# spikes that differ in int16, and calibrated in int8, and classes of 50 in int16; one that has two layers
-# of recurrence between channels passes a flipped spike on
+# shares of the neurons' steps that differ in int16, and calibrated in int8, and classes of 50 in int16;
+# two layers of recurrence between channels pass a flipped spike on
 BOUNDS = dict.fromkeys(OF_SAMPLES, (1e-3, 8e-3, 0)) | {"channel_conv_delay_320": (5e-3, 1e-2, 1)}
 
 

@@ -60,12 +60,10 @@ def claims(
     elsewhere than here, data is a folder. progress(done, total, note) counts epochs. Raises
     DataError, UsageError, DeviceError.
     """
-    options = {"steps": steps_of(variants, TrainConfig.steps), **(options or {})}
-    _check_device(options, place)
+    options = _options(variants, options or {}, own or {}, place)
     read, source = _read(data, place, options["steps"])
     parts = _folds(read, folds, quick)
     _check_request(variants, seeds, read, fix, other, quick)
-    check_own(own or {}, variants)
     started = time.monotonic()
     work = Work(
         cache or default_folder(),
@@ -82,15 +80,21 @@ def claims(
     if fix:
         work.fixed.fix((v, work.config(Training(v, parts[0], 0))) for v in variants)
     trainings = _Trainings(variants, range(1 if quick else seeds), parts)
-    return replace(
-        trainings.measured(work, with_grid, with_latency), seconds=time.monotonic() - started
-    )
+    made = trainings.measured(work, with_grid, with_latency)
+    return replace(made, seconds=time.monotonic() - started)
 
 
-def _check_device(options: dict[str, Any], place: Place) -> None:
-    """Before anything is read. Raises UsageError, DeviceError."""
+def _options(
+    variants: Sequence[Variant],
+    options: Mapping[str, Any],
+    own: Mapping[str, Mapping[str, Any]],
+    place: Place,
+) -> dict[str, Any]:
+    """Options of all variants, checked before anything is read. Raises UsageError, DeviceError."""
+    check_own(own, variants)
     if place.is_here and "device" in options:
         device_of(TrainConfig(device=options["device"]))
+    return {"steps": steps_of(variants, TrainConfig.steps), **options}
 
 
 @dataclass(frozen=True)

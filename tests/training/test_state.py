@@ -35,6 +35,25 @@ def same(one: TrainResult, other: TrainResult) -> bool:
     return said[0] == said[1] and digests[0] == digests[1]
 
 
+def test_validations_may_be_fewer_after_a_break(tmp_path: Path) -> None:
+    kept, log = tmp_path / "t.unfinished", tmp_path / "t.csv"
+
+    def cut(epoch: Epoch, _: int) -> None:
+        if epoch.number == 1:
+            raise CutError
+
+    with pytest.raises(CutError):
+        train(toy_sets(), small(epochs=4), cut, state=kept)
+    seldom = small(epochs=4, valid_every=3)
+    resumed = train(toy_sets(), seldom, state=kept, resume=True, log=log)
+    whole = run(epochs=4)
+    assert [e.loss for e in resumed.history] == [e.loss for e in whole.history]
+    with log.open() as file:
+        cells = [row["valid_accuracy"] for row in csv.DictReader(file)]
+    said = [str(e.valid_accuracy) for e in whole.history]
+    assert cells == [said[0], "", *said[2:]]
+
+
 class CutError(Exception):
     """Ends a training in the middle."""
 
